@@ -1,0 +1,37 @@
+# Each target makes the environment that it needs: .venv, at the root.
+PYTHON ?= python3
+BIN := .venv/bin
+# PaddleOCR's training-side operators for machines without a checkout: the 2.10 distribution, unpacked beside and not
+# installed, since its package `paddleocr` would replace the 3.x one.
+OPERATORS := .venv/paddleocr-2.10
+
+.PHONY: example test lint format clean
+
+example: .venv/ready
+	cd example_project && ../$(BIN)/python -m pytest
+
+test: .venv/ready
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage report --skip-covered
+
+lint: .venv/ready
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: .venv/ready
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+clean:
+	rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache
+
+# The stamp is written last, so that an interrupted installation is made again. pip 25.1 reads dependency groups.
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable ".[train,xdist]" --group dev
+	rm -rf $(OPERATORS)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(OPERATORS) paddleocr==2.10.0
+	$(BIN)/python -m pip check
+	touch $@

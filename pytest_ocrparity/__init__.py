@@ -1,0 +1,77 @@
+"""Prove that a PaddleOCR text-detection export detects what the trained model detects.
+
+Names load on first use, so that importing this package, which pytest does in every run, imports no numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.assertions import (
+        assert_same_detections,
+        assert_same_preprocessing,
+        assert_same_probability_maps,
+    )
+    from pytest_ocrparity.errors import (
+        DifferenceError,
+        GoldenError,
+        ImageError,
+        ModelError,
+        OcrParityError,
+        SettingsError,
+        StageError,
+    )
+    from pytest_ocrparity.pipelines import Pipeline
+    from pytest_ocrparity.tolerance import Tolerance
+    from pytest_ocrparity.trace import Decoded, Detections, Trace
+    from pytest_ocrparity.verdict import Comparison
+
+__all__ = [
+    "Comparison",
+    "Decoded",
+    "Detections",
+    "DifferenceError",
+    "GoldenError",
+    "ImageError",
+    "ModelError",
+    "OcrParityError",
+    "Pipeline",
+    "SettingsError",
+    "StageError",
+    "Tolerance",
+    "Trace",
+    "assert_same_detections",
+    "assert_same_preprocessing",
+    "assert_same_probability_maps",
+]
+
+_MODULES = {
+    "assertions": ("assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"),
+    "errors": (
+        "DifferenceError",
+        "GoldenError",
+        "ImageError",
+        "ModelError",
+        "OcrParityError",
+        "SettingsError",
+        "StageError",
+    ),
+    "pipelines": ("Pipeline",),
+    "tolerance": ("Tolerance",),
+    "trace": ("Decoded", "Detections", "Trace"),
+    "verdict": ("Comparison",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds a public name (PEP 562)."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"pytest_ocrparity.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

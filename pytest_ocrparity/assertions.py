@@ -1,0 +1,150 @@
+"""The three assertions of the public surface: compare, tell whoever listens, and raise with an explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pytest_ocrparity.compare import compare
+from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.explain import explain
+from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.verdict import Comparison, refuse_same_object, verdict_sink
+
+__all__ = ["assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"]
+
+ToleranceLike: TypeAlias = "Tolerance | Mapping[str, Any] | str | None"
+Boxes: TypeAlias = "Trace | Detections | Iterable[Any]"
+
+
+def assert_same_preprocessing(
+    reference: Trace, candidate: Trace, *, tolerance: ToleranceLike = None, atol: float | str | None = None
+) -> Comparison:
+    """Assert that both sides feed their network the same tensor.
+
+    Compares the decoded image (shape, dtype, channel order), the resized size and the tensor.
+
+    Args:
+        reference: the trace that is right by definition, such as `ocr_train_model.trace(image)`.
+        candidate: the trace under test.
+        tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test.
+        atol: largest tensor difference, or "auto": 4 ulp of max(|x|, mean/std), at least 2e-6.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        DifferenceError: they differ, or nothing could be compared.
+        SettingsError: the tolerance names an unknown limit or preset.
+    """
+    __tracebackhide__ = True
+    return _judge(reference, candidate, "preprocessing", tolerance, {"atol": atol})
+
+
+def assert_same_probability_maps(
+    reference: Trace,
+    candidate: Trace,
+    *,
+    tolerance: ToleranceLike = None,
+    atol: float | str | None = None,
+    mean_atol: float | str | None = None,
+    max_share: float | None = None,
+    max_crossings: float | str | None = None,
+) -> Comparison:
+    """Assert that both networks return the same raw probability map.
+
+    Args:
+        reference: the trace that is right by definition.
+        candidate: the trace under test.
+        tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test.
+        atol: largest difference, "off", or "auto": 4 times the reference network's own sensitivity, 1e-4 to 1e-2.
+        mean_atol: mean difference, or "off".
+        max_share: share of pixels, 0 to 1, that may exceed `atol`.
+        max_crossings: number of pixels that may change side of the post-process's `thresh`, or "off".
+
+    Returns:
+        What was measured.
+
+    Raises:
+        DifferenceError: they differ in shape, channels, finiteness or amount, or nothing could be compared.
+        SettingsError: the tolerance names an unknown limit or preset.
+    """
+    __tracebackhide__ = True
+    limits = {"atol": atol, "mean_atol": mean_atol, "max_share": max_share, "max_crossings": max_crossings}
+    return _judge(reference, candidate, "probability_maps", tolerance, limits)
+
+
+def assert_same_detections(
+    reference: Boxes,
+    candidate: Boxes,
+    *,
+    tolerance: ToleranceLike = None,
+    min_iou: float | str | None = None,
+    max_shift: float | str | None = None,
+    max_score_difference: float | str | None = None,
+    max_unmatched: float | None = None,
+    max_borderline: float | None = None,
+    allow_empty: bool | None = None,
+) -> Comparison:
+    """Assert that both sides find the same boxes, whatever their order and first vertex.
+
+    Args:
+        reference: a trace, `Detections`, or plain polygons in source pixels: a list of (N, 2), or an (M, 4, 2) array.
+        candidate: the same, of the side under test.
+        tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test.
+        min_iou: smallest IoU of a pair, 0 to 1, or "auto": 0.9 for many-point polygons, not judged for quads.
+        max_shift: largest distance of a pair's vertices (quads) or boundaries (polygons), in map pixels, to which one
+            source pixel of rounding is added; for plain polygons in source pixels; or "off".
+        max_score_difference: largest score difference of a pair, "off", or "auto": 1e-5 where the maps are equal.
+        max_unmatched: share of boxes, 0 to 1, that may be missing, extra, split, merged or moved.
+        max_borderline: share of the run's boxes that may be borderline; judged by the pytest plugin at the end.
+        allow_empty: accept that neither side has a box although no maps show that they agree.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        DifferenceError: boxes differ, or nothing could be compared.
+        SettingsError: the tolerance names an unknown limit or preset.
+    """
+    __tracebackhide__ = True
+    refuse_same_object(reference, candidate)
+    limits = {
+        "min_iou": min_iou,
+        "max_shift": max_shift,
+        "max_score_difference": max_score_difference,
+        "max_unmatched": max_unmatched,
+        "max_borderline": max_borderline,
+        "allow_empty": allow_empty,
+    }
+    return _judge(_trace(reference, "reference"), _trace(candidate, "candidate"), "detections", tolerance, limits)
+
+
+def _judge(
+    reference: Trace, candidate: Trace, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
+) -> Comparison:
+    """Compare all that these traces hold, report the asserted kind, and raise when it fails."""
+    __tracebackhide__ = True
+    limits = current_tolerance.get().override(tolerance, "tolerance=")
+    given = {name: value for name, value in keywords.items() if value is not None}
+    limits = limits.override({kind: given}, "keyword")
+    comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
+    judged = next(comparison for comparison in comparisons if comparison.kind == kind)
+    sink = verdict_sink.get()
+    if sink is not None:
+        sink(judged)
+    if not judged.is_match:
+        raise DifferenceError(explain(comparisons, judged), comparisons)
+    return judged
+
+
+def _trace(boxes: Boxes, side: str) -> Trace:
+    """Return boxes of any accepted form as a trace."""
+    if isinstance(boxes, Trace):
+        return boxes
+    if not isinstance(boxes, Detections):
+        boxes = Detections(tuple(np.asarray(polygon, np.float64) for polygon in boxes))
+    return Trace(pipeline=side, image="detections", detections=boxes)

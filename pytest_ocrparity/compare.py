@@ -1,0 +1,294 @@
+"""Measure two traces of one image against each other, stage by stage. Measures only: words are in `explain`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.boxes import compare_detections
+from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance, current_tolerance
+from pytest_ocrparity.trace import DECODE, PROBABILITY_MAP, RESIZE, STAGES, TENSOR, Trace, first_stage
+from pytest_ocrparity.verdict import (
+    DIFFERENT,
+    NOT_COMPARABLE,
+    RECORDED,
+    SAME,
+    Comparison,
+    Difference,
+    Measure,
+    ParameterDifference,
+    refuse_same_object,
+)
+
+__all__ = ["compare", "compare_detections", "compare_maps", "compare_preprocessing"]
+
+FLOOR_FACTOR = 4.0
+"""A right export differs by up to 1.4 x the floor on nine photos of five detectors; 4 leaves room for the rest."""
+LEAST_ATOL, MOST_ATOL = 1e-4, 1e-2
+"""The range of the map rule: below 1e-4 of noise no box of 13,278 moved; above 1e-2 lie reduced-precision exports."""
+
+
+def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None = None) -> tuple[Comparison, ...]:
+    """Compare preprocessing, probability maps and detections of two traces of one image.
+
+    Returns one Comparison per kind, in the order of the data flow; none decides over the others.
+
+    Raises:
+        DifferenceError: both sides are the same object, which would compare nothing.
+    """
+    tolerance = tolerance or current_tolerance.get()
+    maps = compare_maps(reference, candidate, tolerance)
+    return (
+        compare_preprocessing(reference, candidate, tolerance),
+        maps,
+        compare_detections(reference, candidate, tolerance, maps),
+    )
+
+
+def parameter_differences(reference: Trace, candidate: Trace) -> tuple[ParameterDifference, ...]:
+    """Return the parameters of the stages that both sides recorded and that ran with different values."""
+    found = []
+    for stage in STAGES:
+        ours, theirs = reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
+        for name in [*ours, *(name for name in theirs if name not in ours)] if ours and theirs else ():
+            one, two = ours.get(name), theirs.get(name)
+            if one != two and not _close(one, two):
+                found.append(ParameterDifference(stage, name, one, two))
+    return tuple(found)
+
+
+def _close(one: Any, two: Any) -> bool:
+    """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
+    try:
+        return bool(np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0))
+    except (TypeError, ValueError):
+        return False
+
+
+def _comparison(kind: str, reference: Trace, candidate: Trace, **values: Any) -> Comparison:
+    return Comparison(
+        kind=kind,
+        image=candidate.image,
+        reference=reference.pipeline,
+        candidate=candidate.pipeline,
+        parameters=parameter_differences(reference, candidate),
+        **values,
+    )
+
+
+def _missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
+    """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
+    for side, trace in (("reference", reference), ("candidate", candidate)):
+        if trace.error is not None and any(stage not in trace.stages for stage in needed):
+            return [Difference(trace.error.stage, "stopped", **{side: str(trace.error)})]
+    found = []
+    for stage in needed:
+        if stage not in reference.stages or stage not in candidate.stages:
+            found.append(Difference(stage, "not_recorded", stage in reference.stages, stage in candidate.stages))
+    return found
+
+
+def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
+    """Compare decoded image (shape, dtype, channel order), resized size, and tensor.
+
+    Raises:
+        DifferenceError: both sides are the same object.
+    """
+    refuse_same_object(reference, candidate)
+    differences = _missing_stages(reference, candidate, (TENSOR,))
+    differences += _decode_differences(reference, candidate) + _resize_differences(reference, candidate)
+    measures: tuple[Measure, ...] = ()
+    if reference.tensor is not None and candidate.tensor is not None:
+        if reference.tensor.shape != candidate.tensor.shape or reference.tensor.dtype != candidate.tensor.dtype:
+            one, two = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
+            differences.append(Difference(TENSOR, "shape", one, two))
+        else:
+            measures = (_tensor_measure(reference, candidate, tolerance["preprocessing.atol"]),)
+    stages = {difference.stage for difference in differences if difference.fails}
+    if any(measure.fails for measure in measures):
+        # Pixels that differ before the tensor are no fault by themselves, but they say where its difference begins.
+        stages |= {TENSOR, *(d.stage for d in differences if d.kind == "pixels")}
+    status = RECORDED if reference.is_recording_of(candidate) else DIFFERENT if stages else SAME
+    return _comparison(
+        "preprocessing",
+        reference,
+        candidate,
+        status=status,
+        stage=first_stage(stages),
+        measures=measures,
+        differences=tuple(differences),
+    )
+
+
+def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
+    ours, theirs = reference.decode, candidate.decode
+    if ours is None or theirs is None:
+        return []
+    found = [
+        Difference(DECODE, name, getattr(ours, name), getattr(theirs, name))
+        for name in ("shape", "dtype", "channel_order")
+        if getattr(ours, name) != getattr(theirs, name)
+    ]
+    if not found and ours.sha256 != theirs.sha256:
+        found.append(Difference(DECODE, "pixels", fails=False))
+    return found
+
+
+def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
+    ours, theirs = reference.resize, candidate.resize
+    if ours is None or theirs is None:
+        return []
+    if ours.shape[:2] != theirs.shape[:2]:
+        return [Difference(RESIZE, "size", ours.shape[:2], theirs.shape[:2])]
+    return [] if np.array_equal(ours, theirs) else [Difference(RESIZE, "pixels", fails=False)]
+
+
+def _tensor_measure(reference: Trace, candidate: Trace, limit: Limit) -> Measure:
+    assert reference.tensor is not None and candidate.tensor is not None
+    difference = np.abs(reference.tensor - candidate.tensor)
+    allowed: npt.NDArray[np.floating[Any]] | float
+    if limit.value != AUTO:
+        allowed = float(limit.value)
+    elif np.max(difference, initial=0.0) <= 2e-6:
+        allowed = 2e-6
+    else:
+        allowed = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference))))
+    excess = np.nan_to_num(difference - allowed, nan=np.inf)
+    worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    return Measure(
+        "preprocessing.atol",
+        float(difference[worst]),
+        float(np.broadcast_to(allowed, difference.shape)[worst]),
+        limit.origin,
+        _source_place(reference, worst[-2:], difference.shape[-2:]),
+    )
+
+
+def _offset(trace: Trace) -> np.float32:
+    """Return mean/std, the size of the terms whose sum a tensor is; its rounding shows even where the sum is near 0."""
+    parameters = trace.parameters.get(TENSOR, {})
+    mean, std = parameters.get("mean"), parameters.get("std")
+    return np.float32(0 if not mean or not std else max(abs(m / s) for m, s in zip(mean, std, strict=True)))
+
+
+def _source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
+    """Convert (row, column) of a tensor or map into x, y of the source image."""
+    if trace.shape is None:
+        return None
+    return float(place[1] * trace.shape[1] / size[1]), float(place[0] * trace.shape[0] / size[0])
+
+
+def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
+    """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
+
+    Raises:
+        DifferenceError: both sides are the same object.
+    """
+    refuse_same_object(reference, candidate)
+    differences = _missing_stages(reference, candidate, (PROBABILITY_MAP,))
+    measures: tuple[Measure, ...] = ()
+    status = DIFFERENT
+    if reference.probability_map is not None and candidate.probability_map is not None:
+        differences += _map_differences(reference, candidate)
+        if any(difference.kind == "shape" for difference in differences):
+            status = NOT_COMPARABLE
+        elif not differences:
+            measures = _map_measures(reference, candidate, tolerance)
+    failing = any(measure.fails for measure in measures)
+    if reference.is_recording_of(candidate):
+        status = RECORDED
+    elif not failing and not differences:
+        status = SAME
+    stages = {difference.stage for difference in differences} | ({PROBABILITY_MAP} if failing else set())
+    return _comparison(
+        "probability_maps",
+        reference,
+        candidate,
+        status=status,
+        stage=first_stage(stages),
+        measures=measures,
+        differences=tuple(differences),
+    )
+
+
+def _map_differences(reference: Trace, candidate: Trace) -> list[Difference]:
+    ours, theirs = reference.probability_map, candidate.probability_map
+    assert ours is not None and theirs is not None
+    found = []
+    if ours.ndim != 4 or theirs.ndim != 4 or ours.shape[-2:] != theirs.shape[-2:]:
+        found.append(Difference(PROBABILITY_MAP, "shape", ours.shape, theirs.shape))
+    elif ours.shape[1] != 1 or theirs.shape[1] != 1:
+        found.append(Difference(PROBABILITY_MAP, "channels", ours.shape[1], theirs.shape[1]))
+    broken = [int(np.count_nonzero(~np.isfinite(values))) for values in (ours, theirs)]
+    if any(broken):
+        found.append(Difference(PROBABILITY_MAP, "not_finite", *broken))
+    return found
+
+
+def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> tuple[Measure, ...]:
+    ours, theirs = reference.probability_map, candidate.probability_map
+    assert ours is not None and theirs is not None
+    difference = np.abs(ours - theirs)[0, 0]
+    worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
+    largest, mean = float(difference[worst]), float(np.mean(difference, dtype=np.float64))
+    stored = reference.map_error + candidate.map_error
+    atol, extra = _map_limit(reference, candidate, largest, tolerance["probability_maps.atol"])
+    share_limit, share = tolerance["probability_maps.max_share"], 0.0
+    if atol.limit is not None and extra is None:
+        share = float(np.count_nonzero(difference > atol.limit)) / difference.size
+    mean_limit, crossings_limit = tolerance["probability_maps.mean_atol"], tolerance["probability_maps.max_crossings"]
+    measures = [
+        Measure(
+            "probability_maps.atol",
+            atol.value,
+            # A share above 0 permits some pixels any difference, so the largest one is only reported.
+            atol.limit if share_limit.value == 0 else None,
+            atol.origin,
+            _source_place(reference, worst, difference.shape),
+        ),
+        _judged("probability_maps.mean_atol", mean, mean_limit, not tolerance["probability_maps.per_run"].value),
+        _judged("probability_maps.max_share", share, share_limit if atol.limit is not None else Limit(OFF, "")),
+    ]
+    thresh = reference.parameters.get("detections", {}).get("thresh")
+    if thresh is not None:
+        crossings = int(np.count_nonzero((ours[0, 0] > thresh) != (theirs[0, 0] > thresh)))
+        measures.append(_judged("probability_maps.max_crossings", crossings, crossings_limit))
+    elif crossings_limit.value != OFF:
+        measures.append(_judged("probability_maps.max_crossings", float("nan"), crossings_limit))
+    return (*measures, Measure("stored", stored), *([extra] if extra else []))
+
+
+def _judged(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:
+    off = limit.value == OFF
+    return Measure(name, value, None if off else float(limit.value), "" if off else limit.origin, decides=decides)
+
+
+def _map_limit(reference: Trace, candidate: Trace, largest: float, limit: Limit) -> tuple[Measure, Measure | None]:
+    """Return the map's largest difference with its limit, and the fusion's where a fused copy had to explain it.
+
+    The rule's dearer parts run only when the cheaper ones do not settle the matter: a difference of up to 1e-4 passes
+    whatever the floor is, and the fused copy matters only beyond the floor's limit.
+    """
+    name, stored = "probability_maps.atol", reference.map_error + candidate.map_error
+    storage = f" + {stored:.1e} as stored" if stored else ""
+    if limit.value == OFF:
+        return Measure(name, largest), None
+    if limit.value != AUTO:
+        return Measure(name, largest, float(limit.value) + stored, limit.origin + storage), None
+    if largest <= LEAST_ATOL + stored:
+        return Measure(name, largest, LEAST_ATOL + stored, f"{limit.origin}: the rule's least{storage}"), None
+    floor = reference.measure_floor()
+    allowed = float(np.clip(FLOOR_FACTOR * (floor or 0.0), LEAST_ATOL, MOST_ATOL)) + stored
+    rule = "4 x floor unknown" if floor is None else f"4 x floor {floor:.1e}"
+    origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage}"
+    fused = reference.measure_fused_map() if largest > allowed else None
+    theirs, ours = candidate.probability_map, reference.probability_map
+    if fused is not None and theirs is not None and ours is not None and fused.shape == theirs.shape:
+        fusion = float(np.max(np.abs(fused - ours)))
+        rest = float(np.max(np.abs(fused - theirs)))
+        if rest <= allowed:
+            explained = Measure("fusion", fusion, MOST_ATOL, f"{limit.origin}: the network against its fused copy")
+            return Measure(name, rest, allowed, f"{origin}, against the fused copy"), explained
+    return Measure(name, largest, allowed, origin), None

@@ -1,0 +1,85 @@
+"""Every exception of this package, so that callers catch by kind and read fields instead of parsing text.
+
+OcrParityError
+├── SettingsError            a setting, option or marker is wrong: raised before anything runs
+├── ModelError               a model's files or its software do not load
+├── ImageError               an image is missing or does not decode
+├── StageError               a model raised while running; says at which stage
+├── GoldenError              a baseline cannot be used
+│   ├── GoldenMissing        there is none for this image
+│   ├── GoldenStale          the image or the reference changed since it was recorded
+│   └── GoldenCorrupt        the file is not a whole baseline that this version reads
+└── DifferenceError          (also AssertionError) two sides were compared and differ
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_ocrparity.compare import Comparison
+
+__all__ = [
+    "DifferenceError",
+    "GoldenCorrupt",
+    "GoldenError",
+    "GoldenMissing",
+    "GoldenStale",
+    "ImageError",
+    "ModelError",
+    "OcrParityError",
+    "SettingsError",
+    "StageError",
+]
+
+
+class OcrParityError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class SettingsError(OcrParityError):
+    """A setting, a command-line option or a marker has a key or value that means nothing."""
+
+
+class ModelError(OcrParityError):
+    """A model cannot be loaded; the text names the file, the value and the way out."""
+
+
+class ImageError(OcrParityError):
+    """An image is missing, empty or no image."""
+
+
+class StageError(OcrParityError):
+    """A pipeline raised at `stage`; `__cause__` is what PaddleOCR or the engine raised."""
+
+    def __init__(self, stage: str, message: str) -> None:
+        """Keep the name of the stage (one of `trace.STAGES`) beside the message."""
+        super().__init__(message)
+        self.stage = stage
+
+
+class GoldenError(OcrParityError):
+    """A baseline cannot be used."""
+
+
+class GoldenMissing(GoldenError):
+    """No baseline was recorded for this image."""
+
+
+class GoldenStale(GoldenError):
+    """The image or the reference model changed after the baseline was recorded."""
+
+
+class GoldenCorrupt(GoldenError):
+    """The file is damaged, foreign, or of a newer format."""
+
+
+class DifferenceError(OcrParityError, AssertionError):
+    """Two sides differ; `comparisons` holds what was measured, the judged stage last."""
+
+    def __init__(self, message: str, comparisons: Sequence[Comparison] = ()) -> None:
+        """Keep the comparisons beside the message, for reports and tests."""
+        super().__init__(message)
+        self.comparisons = tuple(comparisons)

@@ -1,0 +1,259 @@
+"""Turn comparisons into the text of a failure. The first line stands alone; a cause is never guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
+
+__all__ = ["amount", "explain"]
+
+MOST_BOXES = 6
+MOST_PARAMETERS = 6
+COLUMN = 12
+
+_DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
+    "stopped": lambda d, one, two: (
+        f"{one if d.reference else two} stopped at {d.stage}: {d.reference if d.reference else d.candidate}"
+    ),
+    "not_recorded": lambda d, one, two: (
+        f"nothing was compared at {d.stage}, which {_who_lacks(d, one, two)} does not have"
+    ),
+    "size": lambda d, one, two: f"resized to {_size(d.reference)} in {one}, {_size(d.candidate)} in {two}",
+    "shape": lambda d, one, two: f"{d.stage} has shape {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}",
+    "dtype": lambda d, one, two: f"{d.stage} is {d.reference} in {one}, {d.candidate} in {two}",
+    "channel_order": lambda d, one, two: f"decoded as {d.reference} in {one}, {d.candidate} in {two}",
+    "channels": lambda d, one, two: f"the map has {d.reference} channel(s) in {one}, {d.candidate} in {two}",
+    "not_finite": lambda d, one, two: (
+        f"the map holds NaN or infinity in {d.reference} pixels of {one}, {d.candidate} of {two}"
+    ),
+    "empty": lambda d, one, two: (
+        "no box on either side, and "
+        + ("the maps differ" if d.reference else "no maps were compared")
+        + ": nothing shows that this model detects"
+    ),
+    "pixels": lambda d, one, two: f"pixels differ already after {d.stage}",
+}
+
+
+def _who_lacks(difference: Difference, one: str, two: str) -> str:
+    lacking = [name for name, has in ((one, difference.reference), (two, difference.candidate)) if not has]
+    return "neither side" if len(lacking) == 2 else lacking[0]
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def _shape(shape: Any) -> str:
+    return shape if isinstance(shape, str) else "x".join(str(side) for side in shape)
+
+
+def amount(value: float) -> str:
+    """Write a measured number so that it reads well: 0, 12, 0.91, 3.2e-05."""
+    if value != value or value in (0, math.inf):
+        return "NaN" if value != value else "0" if value == 0 else "infinite"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.1e}" if abs(value) < 0.01 else f"{value:.3g}"
+
+
+def _at(place: tuple[float, float] | None) -> str:
+    if place is None or any(math.isnan(value) for value in place):
+        return ""
+    return f" at x={place[0]:.0f} y={place[1]:.0f}"
+
+
+def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
+    """Return the message of a failed assertion.
+
+    Args:
+        comparisons: all that was compared of this image, in the order of the data flow.
+        judged: the one whose assertion failed.
+    """
+    seen = [comparison for comparison in comparisons if not comparison.is_match] or [judged]
+    first = next((comparison for comparison in seen if comparison.kind != "detections"), judged)
+    # A stage that only one side recorded is no difference of an earlier stage: the judged comparison says more.
+    if all(difference.kind == "not_recorded" for difference in first.differences) and not first.measures:
+        first = judged
+    rows: list[tuple[str, str]] = []
+    for comparison in dict.fromkeys((first, judged)) if first is not judged else (judged,):
+        rows += _limit_rows(comparison)
+    rows += _box_rows(judged if judged.boxes else first)
+    rows += _parameter_rows(first)
+    rows += _later_rows(comparisons, first)
+    rows.append(("would pass", _would_pass(judged, first)))
+    rows.append(("next", _next(judged)))
+    body = "\n".join(f"  {name:<{COLUMN}}{text}" for name, text in rows)
+    return f"{judged.image}: {_headline(first)}\n{body}"
+
+
+def _headline(comparison: Comparison) -> str:
+    one, two = comparison.reference, comparison.candidate
+    failing = [difference for difference in comparison.differences if difference.fails]
+    lead = f"first difference at {comparison.stage}: " if comparison.stage else ""
+    if failing:
+        difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
+        text = _DIFFERENCE[difference.kind](difference, one, two)
+        return text if difference.kind in ("stopped", "not_recorded", "empty") else lead + text
+    worst = [measure for measure in comparison.measures if measure.fails]
+    if comparison.kind == "detections":
+        return f"{lead}{_count_text(comparison)} ({one} against {two})"
+    return lead + f"{one} and {two} differ by {_measure_text(worst[0])}"
+
+
+def _measure_text(measure: Measure) -> str:
+    unit = {"probability_maps.max_share": " of the pixels", "probability_maps.max_crossings": " pixels"}
+    name = measure.name.split(".")[-1]
+    what = {"mean_atol": "on average ", "max_crossings": "across thresh in "}.get(name, "")
+    limit = amount(measure.limit or 0.0)
+    return f"{what}{amount(measure.value)}{unit.get(measure.name, '')}, limit {limit}{_at(measure.at)}"
+
+
+def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return a row for each amount beyond its limit, with who set the limit."""
+    rows = []
+    for measure in comparison.measures:
+        if measure.limit is not None and not measure.is_within:
+            text = f"{measure.name} {amount(measure.value)}{_at(measure.at)}"
+            rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
+    return rows
+
+
+def _count_text(comparison: Comparison) -> str:
+    kinds = [finding.kind for finding in comparison.boxes if not finding.is_borderline]
+    found = [f"{kinds.count(kind)} {_KINDS[kind]}" for kind in _KINDS if kind in kinds]
+    counts = comparison.counts
+    borderline = f", {counts['borderline']} borderline" if counts.get("borderline") else ""
+    return f"{', '.join(found) or 'no box differs'}{borderline} of {counts.get('reference', 0)} boxes"
+
+
+_KINDS = {
+    "missing": "missing",
+    "extra": "extra",
+    "split": "split",
+    "merged": "merged",
+    "moved": "moved",
+    "score": "with another score",
+}
+
+
+def _box_rows(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return a row for each of the worst boxes: lone ones first, then by distance."""
+    failing = [finding for finding in comparison.boxes if not finding.is_borderline]
+    failing.sort(key=lambda finding: (finding.shift is not None, -(finding.shift or 0.0)))
+    rows = [(finding.kind, _box_text(finding, comparison)) for finding in failing[:MOST_BOXES]]
+    if len(failing) > MOST_BOXES:
+        rows.append(("", f"and {len(failing) - MOST_BOXES} more boxes"))
+    return rows
+
+
+def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
+    if finding.reference is not None:
+        text = f"box {finding.reference} of {comparison.reference}{_at(finding.at)}"
+    else:
+        text = f"box {finding.candidate} of {comparison.candidate}{_at(finding.at)}"
+    if finding.kind in ("moved", "score"):
+        text += f": by {amount(finding.shift or 0.0)} px, IoU {finding.iou:.2f}"
+        if finding.score_difference is not None:
+            text += f", score by {amount(finding.score_difference)}"
+    return text + (f" ({finding.defect})" if finding.defect else "")
+
+
+def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
+    """Return the parameters that ran with different values, those of the first differing stage first.
+
+    They are facts and not yet a cause: no experiment was made with them.
+    """
+    ordered = sorted(first.parameters, key=lambda parameter: parameter.stage != first.stage)
+    # The two engines are different by nature; what they ran with matters where their maps differ.
+    shown = [p for p in ordered if p.stage != "probability_map" or p.stage == first.stage]
+    rows = []
+    for parameter in shown[:MOST_PARAMETERS]:
+        name = f"{parameter.stage}.{parameter.name}"
+        ours, theirs = _value(parameter.reference), _value(parameter.candidate)
+        rows.append(("ran with", f"{name}: {ours} in {first.reference}, {theirs} in {first.candidate}"))
+    if len(shown) > MOST_PARAMETERS:
+        rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more parameters that differ"))
+    if not rows:
+        rows.append(("ran with", "the same parameters on both sides, as far as both record them"))
+    rows.append(("cause", "not known: the rows above are what was measured, no experiment was made"))
+    return rows
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return "none" if value is None else str(value)
+
+
+def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tuple[str, str]]:
+    """Return one row for each later comparison: what became of the difference downstream."""
+    rows = []
+    later = False
+    for comparison in comparisons:
+        if later:
+            rows.append(("then", f"{comparison.kind.replace('_', ' ')}: {_later_text(comparison)}"))
+        later = later or comparison is first
+    return rows
+
+
+def _later_text(comparison: Comparison) -> str:
+    failing = [difference for difference in comparison.differences if difference.fails]
+    if failing:
+        if comparison.status == "not comparable":
+            return "not comparable, their shapes differ"
+        return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
+    if comparison.kind == "detections":
+        worst = comparison.measure("detections.min_iou")
+        return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_at(worst.at)}" if worst else "")
+    largest = comparison.measures[0] if comparison.measures else None
+    if largest is None:
+        return comparison.status
+    return f"{comparison.status}, largest difference {amount(largest.value)}{_at(largest.at)}"
+
+
+def _round_up(value: float) -> str:
+    """Round up to two digits, so that what is printed really would pass."""
+    if value <= 0:
+        return "0"
+    digits = 1 - math.floor(math.log10(value))
+    return f"{math.ceil(value * 10**digits * (1 - 1e-12)) / 10**digits:.6g}"
+
+
+def _would_pass(judged: Comparison, first: Comparison) -> str:
+    """Return the smallest tolerance under which the judged comparison passes."""
+    if any(difference.fails for difference in judged.differences):
+        return "under no tolerance"
+    limits = []
+    if judged.kind == "detections":
+        lone = any(f.kind in ("missing", "extra", "split", "merged") and not f.is_borderline for f in judged.boxes)
+        share = judged.measure("detections.max_unmatched")
+        if lone or judged.measure("detections.max_shift") is None:
+            limits = [f"detections.max_unmatched={_round_up(share.value)}"] if share else []
+        else:
+            limits = [*_box_limits(judged)]
+    else:
+        limits = [f"{m.name}={_round_up(m.value)}" for m in judged.measures if m.fails and "." in m.name]
+    return " ".join(f"--ocr-tolerance={limit}" for limit in limits) or "under no tolerance"
+
+
+def _box_limits(judged: Comparison) -> Iterable[str]:
+    """Yield the limits that the worst pairs need."""
+    for name in ("detections.max_shift", "detections.max_score_difference"):
+        measure = judged.measure(name)
+        if measure is not None and not measure.is_within:
+            yield f"{name}={_round_up(measure.value)}"
+    iou = judged.measure("detections.min_iou")
+    if iou is not None and not iou.is_within:
+        yield f"detections.min_iou={math.floor(iou.value * 100) / 100:g}"
+
+
+def _next(judged: Comparison) -> str:
+    if judged.reference.startswith("baseline"):
+        return "pytest --ocr-golden --ocr-golden-mode=all records this as the new baseline, if the change is meant"
+    return f"make the parameters above equal, then: pytest -k '{judged.image.rpartition('/')[2]}'"

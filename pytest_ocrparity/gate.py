@@ -1,0 +1,42 @@
+"""The whole gate without a line of code: `pytest --pyargs pytest_ocrparity.gate`.
+
+Inside a suite, a test file with `from pytest_ocrparity.gate import *` collects the same tests. The reference is the
+train model, or with `--ocr-no-train` (or while recording) its baselines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_ocrparity.assertions import (
+    assert_same_detections,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+)
+
+__all__ = ["ocr_reference", "test_ocr_detections", "test_ocr_preprocessing", "test_ocr_probability_maps"]
+
+
+@pytest.fixture
+def ocr_reference(request: pytest.FixtureRequest) -> Any:
+    """What the gate compares the export with: the train model, or its baselines."""
+    config = request.config
+    uses_golden = config.getoption("ocr_no_train") or config.getoption("ocr_golden")
+    return request.getfixturevalue("ocr_golden" if uses_golden else "ocr_train_model")
+
+
+def test_ocr_preprocessing(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
+    """The export gets the same tensor."""
+    assert_same_preprocessing(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+def test_ocr_probability_maps(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
+    """The export returns the same probability map."""
+    assert_same_probability_maps(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+def test_ocr_detections(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
+    """The export finds the same boxes."""
+    assert_same_detections(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))

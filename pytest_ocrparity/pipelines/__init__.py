@@ -1,0 +1,52 @@
+"""The contract between the core and whatever runs a model: one screen, and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pytest_ocrparity.trace import Detections, Trace
+
+__all__ = ["Image", "Pipeline", "Shape"]
+
+Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
+"""A path, or an (H, W, 3) uint8 array in BGR order."""
+
+Shape: TypeAlias = "tuple[float, float, float, float]"
+"""PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
+
+
+class Pipeline(Protocol):
+    """A model with its pre- and post-processing. Implement it to bring your own engine.
+
+    Only `trace` is needed to compare. With the others, a failed comparison can be explained by experiment: each
+    side's tensor through the other's network, each side's map through the other's post-process.
+    """
+
+    name: str
+
+    def trace(self, image: Image) -> Trace:
+        """Run all stages; a stage that raises ends the trace there, with `Trace.error` set."""
+        ...
+
+    def preprocess(self, image: Image) -> Trace:
+        """Run the stages up to the tensor: decode, resize, tensor, shape and their parameters."""
+        ...
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the network's first output for a (1, 3, h, w) tensor, (1, C, h, w), as it comes."""
+        ...
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes of a (1, C, h, w) map in source-image pixels."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, the parameters that take effect whatever the image."""
+        ...

@@ -1,0 +1,124 @@
+"""A pipeline run stage by stage: what the train side and the inference side have in common, which is no processing.
+
+Composes `preprocess`, `infer` and `postprocess` into a `Trace`, turns what they raise into `StageError`, and keeps
+the last few traces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.errors import ImageError, StageError
+from pytest_ocrparity.pipelines import Image, Shape
+from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Detections, Trace
+
+__all__ = ["LFS_POINTER", "StagedPipeline", "image_bytes"]
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file starts that git-lfs has not fetched yet."""
+
+CACHE_BYTES = 256 * 2**20
+"""The traces kept per model: about 15 pages of 960x960, more than one test compares at a time."""
+
+
+def image_bytes(image: Image) -> tuple[str, bytes]:
+    """Return how messages call an image, and the bytes that identify it.
+
+    Raises:
+        ImageError: the file is missing, empty or a git-lfs pointer, or the array is not (H, W, 3) uint8.
+    """
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ImageError(
+                f"an image array must be (H, W, 3) uint8 in BGR order, this one is {image.shape} {image.dtype}"
+            )
+        data = repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
+        return f"array {image.shape[0]}x{image.shape[1]} {hashlib.sha256(data).hexdigest()[:8]}", data
+    path = Path(image)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read this image: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: this image file is empty")
+    if data.startswith(LFS_POINTER):
+        raise ImageError(f"{path} is a git-lfs pointer, not an image: run `git lfs pull`")
+    return str(image), data
+
+
+class StagedPipeline(ABC):
+    """Base of the pipelines that record after each step."""
+
+    def __init__(self, name: str, fingerprint: Mapping[str, str] | None = None) -> None:
+        """Name the side for messages; `fingerprint` holds digests of the files that define it."""
+        self.name = name
+        self.fingerprint: Mapping[str, str] = dict(fingerprint or {})
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+
+    @abstractmethod
+    def preprocess(self, image: Image) -> Trace:
+        """Run the stages up to the tensor; an exception ends the returned trace (`Trace.error`)."""
+
+    @abstractmethod
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the network's first output for a (1, 3, h, w) tensor."""
+
+    @abstractmethod
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes of a map in source-image pixels."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, the parameters that take effect whatever the image."""
+
+    def trace(self, image: Image) -> Trace:
+        """Return the trace of an image, from the cache when its content was seen a moment ago.
+
+        Raises:
+            ImageError: the image is missing or does not decode.
+        """
+        name, data = image_bytes(image)
+        # The name is part of the key: PaddleOCR reads by suffix, and messages name the file.
+        key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
+        if key not in self._traces:
+            self._traces[key] = replace(self._run(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
+            while len(self._traces) > 1 and sum(trace.nbytes for trace in self._traces.values()) > CACHE_BYTES:
+                self._traces.popitem(last=False)
+        self._traces.move_to_end(key)
+        return self._traces[key]
+
+    def _run(self, image: Image) -> Trace:
+        trace = replace(self.preprocess(image), source=self)
+        if trace.error is not None or trace.tensor is None or trace.shape is None:
+            return trace
+        try:
+            trace = replace(trace, probability_map=self.infer(trace.tensor))
+            assert trace.probability_map is not None and trace.shape is not None
+            detections = self.postprocess(trace.probability_map, trace.shape)
+        except Exception as error:
+            stage = PROBABILITY_MAP if trace.probability_map is None else DETECTIONS
+            return replace(trace, error=self.stage_error(stage, error), parameters=self._with(trace))
+        return replace(trace, detections=detections, parameters=self._with(trace))
+
+    def _with(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
+        """Merge what is always in effect with what this image's preprocessing recorded."""
+        return {**self.parameters, **trace.parameters}
+
+    def stage_error(self, stage: str, error: BaseException) -> StageError:
+        """Wrap what a stage raised."""
+        if isinstance(error, StageError):
+            return error
+        text = str(error).strip() or type(error).__name__
+        wrapped = StageError(stage, f"{type(error).__name__}: {text}")
+        wrapped.__cause__ = error
+        return wrapped

@@ -1,0 +1,165 @@
+"""pytest's side: options, fixtures, hooks. Loading it imports the standard library and pytest, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.run import FIXTURES, RUN, Run, pass_errors_on
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_ocrparity.golden import GoldenHandle
+    from pytest_ocrparity.pipelines import Pipeline
+
+MARKER = "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options; those that are no switch have a twin in [tool.ocrparity]."""
+    group = parser.getgroup("ocrparity", "OCR parity (PaddleOCR text detection)")
+    add = group.addoption
+    add("--ocr-config", metavar="FILE", help="settings file (default: the nearest one upward from the given paths)")
+    add("--ocr-train-config", metavar="YML", help="PaddleOCR training yml (setting: train.config)")
+    add("--ocr-train-checkpoint", metavar="FILE", help="trained weights, .pdparams (setting: train.checkpoint)")
+    add("--ocr-paddleocr-root", metavar="DIR", help="PaddleOCR checkout (setting: train.paddleocr_root)")
+    add("--ocr-inference-dir", metavar="DIR", help="export folder (setting: inference.model_dir)")
+    add(
+        "--ocr-images",
+        metavar="GLOB_OR_DIR",
+        action="append",
+        help="images to compare, repeatable; quote a glob (setting: images)",
+    )
+    add("--ocr-no-train", action="store_true", help="do without the train model: compare with recorded baselines")
+    add("--ocr-golden", action="store_true", help="record the baselines that tests ask for")
+    add(
+        "--ocr-golden-mode",
+        choices=("missing", "changed", "all"),
+        help="with --ocr-golden, what to record: missing files (default), also those whose image or reference "
+        "changed, or all",
+    )
+    add("--ocr-golden-dir", metavar="DIR", help="folder of the baselines (setting: golden.dir, default: goldens)")
+    add("--ocr-golden-prune", action="store_true", help="remove baselines that no image and no test asks for")
+    add(
+        "--ocr-tolerance",
+        metavar="PRESET|STAGE.LIMIT=VALUE",
+        action="append",
+        help="exact, fp32 (default), fp16, int8, or one limit; repeatable (setting: tolerance)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, so that a wrong one stops the run before any test."""
+    config.addinivalue_line("markers", MARKER)
+    try:
+        config.stash[RUN] = run = Run(config)
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(run, "ocrparity-run")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """State the settings file and the versions under test, without importing them."""
+    return config.stash[RUN].header()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize tests that use `ocr_image` by the images of the settings."""
+    if "_ocr_image" in metafunc.fixturenames:
+        metafunc.parametrize("_ocr_image", metafunc.config.stash[RUN].image_parameters(), indirect=True, scope="module")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Check the markers of a file's tests while that file is collected."""
+    made = yield
+    for item in made if isinstance(made, list) else [made]:
+        if isinstance(item, pytest.Item):
+            try:
+                item.config.stash[RUN].tolerance_of(item)
+            except SettingsError as error:
+                raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from error
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let assertions know the test's tolerance, and hear what they find, from setup to teardown."""
+    with item.config.stash[RUN].listening_to(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+    """Note that a test really used one of our fixtures, overridden or not; show our errors without traceback."""
+    if fixturedef.argname in FIXTURES:
+        request.config.stash[RUN].note("used", fixture=fixturedef.argname)
+    with pass_errors_on():
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
+    """The trained model: PaddleOCR's training-side operators, network and post-process.
+
+    `.trace(image)` takes a path or an (H, W, 3) uint8 BGR array and returns a `Trace` of every stage. Set up by
+    `[tool.ocrparity.train]`; override it in a conftest.py, session-scoped, to bring your own. Tests that use it are
+    skipped under `--ocr-no-train`.
+    """
+    from pytest_ocrparity.models import train_model
+
+    run = request.config.stash[RUN]
+    if run.settings.no_train:
+        pytest.skip("--ocr-no-train: this test needs the train model")
+    return train_model(run.need_settings())
+
+
+@pytest.fixture(scope="session")
+def ocr_inference_model(request: pytest.FixtureRequest) -> Pipeline:
+    """The exported model under test: `paddleocr.TextDetection` on the export folder.
+
+    `.trace(image)` takes a path or an (H, W, 3) uint8 BGR array and returns a `Trace` of every stage. Set up by
+    `[tool.ocrparity.inference]`; override it in a conftest.py, session-scoped, to test another engine.
+    """
+    from pytest_ocrparity.models import inference_model
+
+    return inference_model(request.config.stash[RUN].need_settings())
+
+
+@pytest.fixture
+def ocr_golden(request: pytest.FixtureRequest) -> GoldenHandle:
+    """The recorded baselines: `.trace(image)` returns what `pytest --ocr-golden` recorded for an image.
+
+    A missing baseline, one whose image changed, or one whose reference model changed is a failure that names the
+    command which records it. The reference model is loaded only while recording.
+    """
+    from pytest_ocrparity.golden import GoldenHandle
+    from pytest_ocrparity.models import golden_store
+
+    run = request.config.stash[RUN]
+    store = golden_store(run.need_settings())
+    return GoldenHandle(store, lambda: request.getfixturevalue(f"ocr_{store.reference}_model"), run.note)
+
+
+@pytest.fixture(scope="module")
+def ocr_image(_ocr_image: Path) -> Path:
+    """Each image of the settings in turn: the test that uses it runs once per image.
+
+    Set by `images` in the settings or `--ocr-images`; override it, or parametrize it in the test, to bring your own.
+    """
+    return _ocr_image
+
+
+@pytest.fixture(scope="module")
+def _ocr_image(request: pytest.FixtureRequest) -> Path:
+    """Return the parameter of `pytest_generate_tests`, or say why there is none."""
+    if not hasattr(request, "param"):
+        pytest.fail("ocr_image is parametrized at collection: name it among the test's arguments", pytrace=False)
+    if isinstance(request.param, SettingsError):
+        pytest.fail(str(request.param), pytrace=False)
+    path: Path = request.param
+    return path

@@ -1,0 +1,233 @@
+"""One pytest run: its settings, what its tests compared, its verdict and its table. Registered as a plugin object."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_ocrparity import settings as settings_module
+from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.tally import Tally
+from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.verdict import Comparison, verdict_sink
+
+__all__ = ["RUN", "Run", "pass_errors_on"]
+
+FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden")
+PROPERTY = "ocrparity"
+"""The name under which records travel in `report.user_properties`, each as JSON text, which JUnit XML shows whole."""
+
+CV2 = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
+
+
+@contextmanager
+def pass_errors_on() -> Iterator[None]:
+    """Turn our own errors in a fixture into pytest's, whose text stands without a traceback through our code."""
+    try:
+        yield
+    except OcrParityError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+class Run:
+    """What one run knows. The controller's collects the reports of every worker."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the settings. Raises SettingsError where one means nothing."""
+        self.config = config
+        self.tally = Tally()
+        self.faults: list[str] = []
+        self._item: pytest.Item | None = None
+        self.two_projects = ""
+        self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
+        self._group_by_image()
+
+    def _file(self) -> Path | None:
+        """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
+        folder = self.config.invocation_params.dir
+        named = self.config.getoption("ocr_config")
+        if named:
+            if not (folder / named).is_file():
+                raise SettingsError(f"--ocr-config={named}: no such file")
+            return Path(folder / named).resolve()
+        paths = [Path(os.path.normpath(folder / arg.split("::")[0])) for arg in self.config.args]
+        paths = [path for path in paths if path.exists()] or [folder]
+        common = Path(os.path.commonpath(paths))
+        found = settings_module.find_file(common if common.is_dir() else common.parent)
+        if found is None and len(paths) > 1:
+            files = {settings_module.find_file(path if path.is_dir() else path.parent) for path in paths} - {None}
+            self.two_projects = ", ".join(sorted(map(str, files)))
+        return found
+
+    def _group_by_image(self) -> None:
+        """Keep the tests of an image on one worker, so that each model runs once per image."""
+        if self.settings.is_set and self.config.getoption("dist", "no") == "load":
+            self.config.option.dist = "loadgroup"
+
+    def need_settings(self) -> Settings:
+        """Return the settings, or raise where a fixture needs them and there are none."""
+        if not self.settings.is_set:
+            where = self.config.invocation_params.dir
+            why = f"the given paths belong to several projects ({self.two_projects})" if self.two_projects else ""
+            raise SettingsError(
+                f"no ocrparity settings: {why or f'no [tool.ocrparity] from {where} upward'}; "
+                "run one project at a time, or pass --ocr-config=FILE"
+            )
+        return self.settings
+
+    # --- collection -------------------------------------------------------------------------------------------
+
+    def image_parameters(self) -> list[Any]:
+        """Return a parameter per image, or one whose setup fails: an empty list would be a silent skip."""
+        try:
+            settings = self.need_settings()
+        except SettingsError as error:
+            return [pytest.param(error, id="no-settings")]
+        paths = settings.image_paths()
+        if not paths:
+            return [pytest.param(SettingsError(settings.no_image()), id="no-image")]
+        has_xdist = self.config.pluginmanager.hasplugin("xdist")
+        return [
+            pytest.param(path, id=name, marks=[pytest.mark.xdist_group(name)] if has_xdist else [])
+            for path in paths
+            for name in (settings.image_name(path),)
+        ]
+
+    def tolerance_of(self, item: pytest.Item) -> Tolerance:
+        """Return a test's tolerance: the run's, with its markers on top, the closest last.
+
+        Raises:
+            SettingsError: a marker has an unknown preset, stage or limit.
+        """
+        tolerance = self.settings.tolerance
+        for marker in reversed(list(item.iter_markers("ocr_tolerance"))):
+            if len(marker.args) > 1:
+                raise SettingsError(f"ocr_tolerance takes one preset, not {marker.args!r}")
+            preset = {"preset": marker.args[0]} if marker.args else {}
+            tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
+        return tolerance
+
+    # --- a test -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def listening_to(self, item: pytest.Item) -> Iterator[None]:
+        """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
+        before, self._item = self._item, item
+        tolerance = current_tolerance.set(self.tolerance_of(item))
+        sink = verdict_sink.set(self._hear)
+        try:
+            yield
+        finally:
+            verdict_sink.reset(sink)
+            current_tolerance.reset(tolerance)
+            self._item = before
+
+    def note(self, what: str, **values: Any) -> None:
+        """Leave a record in the report of the running test."""
+        if self._item is not None:
+            text = json.dumps({"what": what, **values})
+            self._item.user_properties.append((PROPERTY, text))
+
+    def _hear(self, comparison: Comparison) -> None:
+        self.note("compared", **comparison.as_json())
+
+    # --- the whole run ----------------------------------------------------------------------------------------
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect what tests left in their reports, wherever they ran."""
+        if report.when == "teardown":
+            texts = [value for name, value in report.user_properties if name == PROPERTY]
+            self.tally.add(report.nodeid, [json.loads(str(text)) for text in texts])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run that compared nothing, or whose boxes drifted further than a run's may."""
+        if hasattr(self.config, "workerinput") or self.config.option.collectonly:
+            return
+        self.faults = self.tally.faults(
+            self.settings.tolerance,
+            allow_empty=self.settings.allow_empty,
+            is_recording=self.settings.golden_mode is not None,
+        )
+        if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, once, from the controller."""
+        lines = self.tally.table(per_image=self.config.get_verbosity() > 0)
+        unused = self._unused()
+        if not lines and not self.faults and not unused:
+            return
+        terminalreporter.section("ocrparity", sep="-")
+        for line in lines + unused:
+            terminalreporter.line(line)
+        for fault in self.faults:
+            terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
+
+    def _unused(self) -> list[str]:
+        """Report the baselines that no glob matches and no test asked for, or remove them when told to."""
+        settings = self.settings
+        asked = [Path(record["path"]) for record in self.tally.all("golden")]
+        if not asked or hasattr(self.config, "workerinput"):
+            return []
+        from pytest_ocrparity.models import golden_store
+
+        unused = golden_store(settings).unused(settings.image_paths(), asked)
+        names = ", ".join(str(path) for path in unused)
+        if not unused:
+            return []
+        if not settings.golden_prune:
+            return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
+        if refusal := self._partial():
+            return [f"not pruned, {refusal}: {names}"]
+        for path in unused:
+            path.unlink()
+        return [f"removed unused baselines: {names}"]
+
+    def _partial(self) -> str:
+        """Return why this run cannot know which baselines are unused, or nothing."""
+        option = self.config.option
+        for name in ("keyword", "markexpr", "lf", "failedfirst"):
+            if getattr(option, name, None):
+                return f"this run is filtered by {name}"
+        if any("::" in arg for arg in self.config.args):
+            return "this run names single tests"
+        return "this run failed" if self.faults else ""
+
+    def header(self) -> list[str]:
+        """Return the versions under test from their metadata, and the settings file."""
+        if not self.settings.is_set:
+            return []
+        frameworks = {name: _version(name) for name in ("paddlepaddle", "paddlepaddle-gpu", "paddleocr", "paddlex")}
+        versions = [f"{name} {version}" for name, version in frameworks.items() if version]
+        cv2 = {name: version for name in CV2 if (version := _version(name))}
+        versions.append(f"cv2 {', '.join(sorted(set(cv2.values()))) or 'not installed'}")
+        lines = [
+            f"ocrparity: {self.settings.file or 'settings from the command line'}",
+            f"ocrparity: {', '.join(versions)}",
+        ]
+        if len(set(cv2.values())) > 1:
+            told = ", ".join(f"{name} {version}" for name, version in cv2.items())
+            lines.append(
+                f"ocrparity: WARNING: several cv2 versions overwrite each other ({told}); "
+                f"install one version of all: pip install opencv-python-headless=={cv2.get(CV2[1]) or '...'}"
+            )
+        return lines
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+RUN = pytest.StashKey[Run]()

@@ -1,0 +1,158 @@
+"""Add up what a run compared: its table, and the faults that only a whole run can show.
+
+Works on the plain records that tests leave behind, so that it can run in another process than they did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_ocrparity.tolerance import OFF, Tolerance
+
+__all__ = ["Record", "Tally"]
+
+Record = Mapping[str, Any]
+"""One thing that a test did, in JSON types; `what` is used, compared or golden."""
+
+KINDS = ("preprocessing", "probability_maps", "detections")
+
+
+@dataclass(slots=True)
+class Tally:
+    """The records of a run, by test; a test that ran again counts once, with its last records."""
+
+    records: dict[str, list[Record]] = field(default_factory=dict)
+
+    def add(self, nodeid: str, records: Iterable[Record]) -> None:
+        """Keep a test's records in place of those of an earlier attempt."""
+        self.records[nodeid] = list(records)
+
+    def all(self, what: str) -> list[Record]:
+        """Return the records of one sort, in the order of the tests."""
+        return [record for records in self.records.values() for record in records if record["what"] == what]
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether any test used our fixtures or assertions."""
+        return any(self.records.values())
+
+    def faults(self, tolerance: Tolerance, *, allow_empty: bool, is_recording: bool) -> list[str]:
+        """Return a sentence for each reason why the whole run fails, whatever its tests said."""
+        if not self.is_used:
+            return []
+        compared = [record for record in self.all("compared") if record["status"] != "recorded"]
+        recorded = [record for record in self.all("golden") if record["recorded"]]
+        if is_recording and not self.all("golden"):
+            return ["nothing was recorded: no test asked ocr_golden for a baseline"]
+        if not compared and not recorded:
+            return ["nothing was compared: tests used ocrparity's fixtures, and none reached an assertion"]
+        return [*self._empty(compared, allow_empty), *self._shares(compared, tolerance)]
+
+    def _empty(self, compared: Sequence[Record], allow_empty: bool) -> list[str]:
+        boxes = [record for record in compared if record["kind"] == "detections" and record["counts"]]
+        if allow_empty or not boxes or any(record["status"] != "empty" for record in boxes):
+            return []
+        return [
+            f"no image of this run has a box ({len(boxes)} compared): nothing shows that the model detects; "
+            "add an image with text, or set allow_empty = true"
+        ]
+
+    def _shares(self, compared: Sequence[Record], tolerance: Tolerance) -> list[str]:
+        """Judge the limits that hold for a run and not for an image."""
+        faults = []
+        boxes = [record for record in compared if record["kind"] == "detections"]
+        total = sum(max(r["counts"].get("reference", 0), r["counts"].get("candidate", 0)) for r in boxes)
+        for name, count in (("max_borderline", "borderline"), ("max_unmatched", "different")):
+            limit = tolerance[f"detections.{name}"]
+            found = sum(record["counts"].get(count, 0) for record in boxes)
+            if name == "max_unmatched" and not tolerance["detections.per_run"].value:
+                continue
+            if total and found / total > float(limit.value):
+                worst = _worst(boxes, lambda record, count=count: record["counts"].get(count, 0))
+                word = "borderline" if count == "borderline" else "without partner"
+                faults.append(
+                    f"{found} of the run's {total} boxes are {word}: {found / total:.1%}, "
+                    f"limit {float(limit.value):.1%} (detections.{name}, {limit.origin}); most in {worst}"
+                )
+        limit = tolerance["probability_maps.mean_atol"]
+        means = [(m["value"], r) for r in compared for m in r["measures"] if m["name"] == "probability_maps.mean_atol"]
+        if tolerance["probability_maps.per_run"].value and limit.value != OFF and means:
+            mean = sum(value for value, _ in means) / len(means)
+            if not mean <= float(limit.value):
+                by_image = {record["image"]: value for value, record in means}
+                worst = ", ".join(sorted(by_image, key=by_image.__getitem__, reverse=True)[:3])
+                faults.append(
+                    f"the maps differ by {mean:.1e} on average over the run, limit {float(limit.value):.1e} "
+                    f"(probability_maps.mean_atol, {limit.origin}); most in {worst}"
+                )
+        return faults
+
+    def table(self, *, per_image: bool) -> list[str]:
+        """Return the run's table as lines: one per sort of comparison, or one per image and sort."""
+        compared = self.all("compared")
+        lines = []
+        for sides in dict.fromkeys((record["reference"], record["candidate"]) for record in compared):
+            chosen = [record for record in compared if (record["reference"], record["candidate"]) == sides]
+            images = len({record["image"] for record in chosen})
+            lines.append(f"{sides[1]} against {sides[0]}: {images} image{'s' * (images != 1)}")
+            for kind in KINDS:
+                rows = [record for record in chosen if record["kind"] == kind]
+                if rows:
+                    lines.append(_row(kind.replace("_", " "), rows))
+                if per_image:
+                    lines += [_row(f"  {record['image']}", [record]) for record in rows]
+        return lines + self._golden_lines()
+
+    def _golden_lines(self) -> list[str]:
+        recorded = {record["image"]: record for record in self.all("golden") if record["recorded"]}
+        if not recorded:
+            return []
+        lines = [f"{len(recorded)} baseline{'s' * (len(recorded) != 1)} recorded from {_sides(recorded.values())}"]
+        if any(record["status"] == "recorded" for record in self.all("compared")):
+            lines.append("recorded, not compared: a side always equals its own baseline")
+        lines += [f"  {image}: {record['drift']}" for image, record in recorded.items() if record["drift"]]
+        return lines
+
+
+def _sides(records: Iterable[Record]) -> str:
+    return ", ".join(sorted({record["reference"] for record in records}))
+
+
+def _worst(records: Sequence[Record], amount: Any) -> str:
+    ordered = sorted(records, key=amount, reverse=True)
+    return ", ".join(f"{record['image']} ({amount(record)})" for record in ordered[:3] if amount(record))
+
+
+def _row(name: str, rows: Sequence[Record]) -> str:
+    """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
+    statuses = [record["status"] for record in rows]
+    told = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
+    if len(rows) == 1:
+        told = statuses[0]
+    return f"  {name:<32} {told:<24} {_amounts(rows)}".rstrip()
+
+
+_SHOWN = {
+    "preprocessing.atol": "tensor",
+    "probability_maps.atol": "map",
+    "detections.max_shift": "shift px",
+}
+
+
+def _amounts(rows: Sequence[Record]) -> str:
+    """Return the worst amount of the comparison's leading measure, with its headroom."""
+    measures = [m for record in rows for m in record["measures"] if m["name"] in _SHOWN]
+    text = []
+    if measures:
+        # The worst is the one that used most of its own limit, not the largest number.
+        worst = max(measures, key=lambda m: m["value"] / m["limit"] if m["limit"] else m["value"])
+        text.append(f"worst {_SHOWN[worst['name']]} {worst['value']:.2g}")
+        if worst["limit"]:
+            text.append(f"of {worst['limit']:.2g}, headroom {max(0.0, 1 - worst['value'] / worst['limit']):.0%}")
+    borderline = sum(record["counts"].get("borderline", 0) for record in rows)
+    boxes = sum(record["counts"].get("reference", 0) for record in rows)
+    if boxes:
+        text.append(f"({boxes} boxes{f', {borderline} borderline' if borderline else ''})")
+    return " ".join(text)

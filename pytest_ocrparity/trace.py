@@ -1,0 +1,238 @@
+"""The values that a pipeline produces for one image, stage by stage, with the parameters that really ran.
+
+This module knows arrays and nothing of models, files or pytest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.errors import StageError
+    from pytest_ocrparity.pipelines import Pipeline
+
+__all__ = [
+    "DECODE",
+    "DETECTIONS",
+    "PROBABILITY_MAP",
+    "RESIZE",
+    "STAGES",
+    "TENSOR",
+    "Decoded",
+    "Detections",
+    "Trace",
+]
+
+DECODE = "decode"
+RESIZE = "resize"
+TENSOR = "tensor"
+PROBABILITY_MAP = "probability_map"
+DETECTIONS = "detections"
+STAGES = (DECODE, RESIZE, TENSOR, PROBABILITY_MAP, DETECTIONS)
+"""The stages in the order in which data flows through them."""
+
+
+def first_stage(names: Collection[str]) -> str | None:
+    """Return the earliest of the named stages, or None."""
+    return next((stage for stage in STAGES if stage in names), None)
+
+
+def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[Any]:
+    """Return a C-contiguous view (or copy) that cannot be written to."""
+    result = np.ascontiguousarray(array, dtype=dtype).view()
+    result.flags.writeable = False
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The decoded image as its side holds it: its shape and dtype, its digest, and its pixels while they are in memory.
+
+    `shape` is (H, W, 3) in source pixels, `channel_order` "BGR", "RGB" or "GRAY". A baseline keeps the digest only.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    channel_order: str
+    sha256: str
+    pixels: npt.NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, pixels: npt.NDArray[Any], channel_order: str) -> Decoded:
+        """Describe an array of pixels."""
+        array = read_only(pixels)
+        return cls(array.shape, str(array.dtype), channel_order, hashlib.sha256(array).hexdigest(), array)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Boxes and their scores, which never travel apart.
+
+    `polygons` is a tuple of (N, 2) float64 arrays, x then y, in source-image pixels; `scores` is (M,) float64 in
+    0 to 1, or None where a post-process throws them away.
+    """
+
+    polygons: tuple[npt.NDArray[np.float64], ...]
+    scores: npt.NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only float64 and refuse what is no list of polygons (ValueError)."""
+        polygons = tuple(read_only(polygon, np.float64) for polygon in self.polygons)
+        for index, polygon in enumerate(polygons):
+            if polygon.ndim != 2 or polygon.shape[1] != 2:
+                raise ValueError(f"polygon {index} has shape {polygon.shape}, not (number of points, 2)")
+        object.__setattr__(self, "polygons", polygons)
+        if self.scores is not None:
+            scores = read_only(self.scores, np.float64).reshape(-1)
+            if len(scores) != len(polygons):
+                raise ValueError(f"{len(polygons)} polygons but {len(scores)} scores")
+            object.__setattr__(self, "scores", scores)
+
+    def __len__(self) -> int:
+        """Return the number of boxes."""
+        return len(self.polygons)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare polygons and scores, NaN equal to NaN, in order."""
+        if not isinstance(other, Detections):
+            return NotImplemented
+        return _same(self.scores, other.scores) and _same(self.polygons, other.polygons)
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+
+def _same(one: object, two: object) -> bool:
+    """Tell whether two field values are equal, arrays by content and NaN equal to NaN."""
+    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
+        return one.shape == two.shape and one.dtype == two.dtype and np.array_equal(one, two, equal_nan=True)
+    if isinstance(one, tuple) and isinstance(two, tuple):
+        return len(one) == len(two) and all(_same(a, b) for a, b in zip(one, two, strict=True))
+    if isinstance(one, np.ndarray) or isinstance(two, np.ndarray):
+        return False
+    return bool(one == two)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Trace:
+    """What one side made of one image. The smallest valid one holds `pipeline`, `image` and `detections`.
+
+    Attributes:
+        pipeline: how messages call this side, such as "train" or "inference".
+        image: how messages call the image: a path as the user wrote it.
+        decode: the decoded image.
+        resize: (h, w, 3) uint8, the resized image, h and w in network-input pixels.
+        shape: PaddleOCR's shape row: source height, source width, ratio_h, ratio_w.
+        tensor: (1, 3, h, w) float32, the network's input.
+        probability_map: (1, C, h, w) float32, the network's first output as it came; C is 1 for a right export.
+        detections: polygons in source-image pixels, with scores where the side has them.
+        parameters: by stage name, the parameters that ran (not what a yml says).
+        error: what stopped the pipeline; the stages from there on are None.
+        image_sha256: digest of the image file's bytes (or of the array given in its place).
+        map_error: half the step with which `probability_map` was stored, 0 for a live trace.
+        floor: the recorded answer of `measure_floor`.
+        fused_map: the map of the re-parameterised copy of the network, where there is one.
+        recorded_from: the side that this run recorded this baseline from; comparing it with that side proves nothing.
+        source: the pipeline that made this trace and can run parts of it again. Left out of equality and of saving.
+    """
+
+    pipeline: str
+    image: str
+    decode: Decoded | None = None
+    resize: npt.NDArray[np.uint8] | None = None
+    shape: tuple[float, float, float, float] | None = None
+    tensor: npt.NDArray[np.float32] | None = None
+    probability_map: npt.NDArray[np.float32] | None = None
+    detections: Detections | None = None
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    error: StageError | None = None
+    image_sha256: str | None = None
+    map_error: float = 0.0
+    floor: float | None = None
+    fused_map: npt.NDArray[np.float32] | None = None
+    recorded_from: str | None = None
+    source: Pipeline | None = field(default=None, repr=False)
+    _later: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make every array read-only, so that no user of a cached trace can change another's."""
+        for name in (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, read_only(value))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare everything but `source`."""
+        if not isinstance(other, Trace):
+            return NotImplemented
+        names = [f.name for f in fields(self) if f.name not in ("source", "_later")]
+        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the stages that this trace holds, in order."""
+        return tuple(name for name in STAGES if getattr(self, name) is not None)
+
+    @property
+    def map_scale(self) -> tuple[float, float]:
+        """Source pixels per map pixel, along x and along y; (1, 1) where shape or map is unknown."""
+        if self.shape is None or self.probability_map is None:
+            return 1.0, 1.0
+        height, width = self.probability_map.shape[-2:]
+        return self.shape[1] / width, self.shape[0] / height
+
+    def is_recording_of(self, candidate: Trace) -> bool:
+        """Tell whether this run recorded this baseline from the candidate's own side."""
+        return self.recorded_from is not None and self.recorded_from == candidate.pipeline
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by this trace's arrays, for bounded caches."""
+        arrays: Sequence[npt.NDArray[Any] | None] = (
+            self.decode.pixels if self.decode else None,
+            self.resize,
+            self.tensor,
+            self.probability_map,
+            self.fused_map,
+        )
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def measure_floor(self) -> float | None:
+        """Return how far this side's own map moves when its tensor moves by +-7.2e-7, or None where it can't be run.
+
+        7.2e-7 is the measured difference between the float arithmetic of PaddleOCR's two normalisations; the answer
+        predicts the map difference of a right export within about 1.4x. Measured once per trace, with a fixed seed.
+        """
+        if self.floor is not None or self.source is None or self.tensor is None or self.probability_map is None:
+            return self.floor
+        return self._once("floor", self._perturb)
+
+    def measure_fused_map(self) -> npt.NDArray[np.float32] | None:
+        """Return the map of the network with its branches fused as an export fuses them, or None without `rep()`."""
+        if self.fused_map is not None or self.source is None or self.tensor is None:
+            return self.fused_map
+        fused = getattr(self.source, "infer_fused", None)
+        tensor = self.tensor
+        return None if fused is None else self._once("fused_map", lambda: fused(tensor))
+
+    def measured(self) -> Trace:
+        """Return this trace with the answers above filled in, ready to be saved."""
+        return replace(self, floor=self.measure_floor(), fused_map=self.measure_fused_map())
+
+    def _once(self, key: str, measure: Callable[[], Any]) -> Any:
+        if key not in self._later:
+            self._later[key] = measure()
+        return self._later[key]
+
+    def _perturb(self) -> float:
+        assert self.source is not None and self.tensor is not None and self.probability_map is not None
+        signs = np.random.default_rng(0).integers(0, 2, self.tensor.shape, dtype=np.int8) * 2 - 1
+        moved = self.source.infer(self.tensor + np.float32(7.2e-7) * signs.astype(np.float32))
+        return float(np.max(np.abs(moved - self.probability_map), initial=0.0))

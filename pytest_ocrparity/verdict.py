@@ -1,0 +1,147 @@
+"""What a comparison found, as plain values: amounts, limits, places, counts. No arrays, no sentences, no numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pytest_ocrparity.errors import DifferenceError
+
+__all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDifference", "verdict_sink"]
+
+SAME, DIFFERENT, NOT_COMPARABLE, EMPTY, RECORDED = "same", "different", "not comparable", "empty", "recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measured amount beside its limit.
+
+    `name` is a limit of `tolerance.LIMITS` or a plain word for what is only reported; `limit` is None where nothing
+    judges it; `at` is the worst place, x and y in source-image pixels. `smallest` is true where the amount must not
+    fall below its limit (IoU). `decides` is false where something else does: the run, or the boxes one by one.
+    """
+
+    name: str
+    value: float
+    limit: float | None = None
+    origin: str = ""
+    at: tuple[float, float] | None = None
+    smallest: bool = False
+    decides: bool = True
+
+    @property
+    def is_within(self) -> bool:
+        """Tell whether the amount keeps its limit; NaN never does."""
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.smallest else self.value <= self.limit
+
+    @property
+    def fails(self) -> bool:
+        """Tell whether this amount makes its comparison fail."""
+        return self.decides and not self.is_within
+
+    @property
+    def headroom(self) -> float | None:
+        """Return the unused share of the limit, 0 to 1, or None where there is no limit above 0."""
+        if self.limit is None or self.limit <= 0 or self.smallest:
+            return None
+        return 1.0 - self.value / self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that differs in kind and not by an amount, such as a shape; `fails` tells whether it decides."""
+
+    stage: str
+    kind: str
+    reference: Any = None
+    candidate: Any = None
+    fails: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFinding:
+    """A box without partner, or a pair beyond the limits.
+
+    `kind` is missing, extra, split, merged, moved or score; `at` the box's centre in source px; `shift` in source px;
+    `defect` names an invalid polygon; `is_borderline` tells that the maps' permitted difference explains it.
+    """
+
+    kind: str
+    at: tuple[float, float]
+    reference: int | None = None
+    candidate: int | None = None
+    iou: float | None = None
+    shift: float | None = None
+    score_difference: float | None = None
+    defect: str | None = None
+    is_borderline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDifference:
+    """A parameter that ran with another value on each side; None where a side does not have it."""
+
+    stage: str
+    name: str
+    reference: Any
+    candidate: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The outcome of one assertion on one image. Deliberately without a truth value: raise or read `status`."""
+
+    kind: str
+    image: str
+    reference: str
+    candidate: str
+    status: str
+    stage: str | None = None
+    """The first differing stage, one of `trace.STAGES`."""
+    measures: tuple[Measure, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    boxes: tuple[BoxFinding, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    parameters: tuple[ParameterDifference, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Refuse: `assert compare(...)` would pass whatever was found."""
+        raise TypeError("a Comparison has no truth value: read its status, or use assert_same_...()")
+
+    @property
+    def is_match(self) -> bool:
+        """Tell whether nothing that decides was found."""
+        return self.status in (SAME, EMPTY, RECORDED)
+
+    def measure(self, name: str) -> Measure | None:
+        """Return the measure of that name, or None where it was not taken."""
+        return next((measure for measure in self.measures if measure.name == name), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return this comparison in plain JSON types."""
+        result: dict[str, Any] = plain(asdict(self))
+        return result
+
+
+def plain(value: Any) -> Any:
+    """Turn numpy scalars and tuples into what JSON has, so that results cross process borders."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
+
+
+def refuse_same_object(reference: object, candidate: object) -> None:
+    """Raise DifferenceError where both sides are one object: comparing it with itself would always pass."""
+    if reference is candidate:
+        raise DifferenceError("reference and candidate are the same object: nothing was compared")
+
+
+verdict_sink: ContextVar[Callable[[Comparison], None] | None] = ContextVar("ocrparity_sink", default=None)
+"""Where comparisons go that were judged: the plugin listens around each test; nobody does elsewhere."""
