@@ -6,9 +6,11 @@ import numpy as np
 
 from pytest_ocrparity.borderline import mark_borderline
 from pytest_ocrparity.pairing import BoxLimits, judge_boxes
+from pytest_ocrparity.parameters import parameter_differences
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import (
+    ALLOWED_EMPTY,
     DIFFERENT,
     EMPTY,
     RECORDED,
@@ -17,16 +19,11 @@ from pytest_ocrparity.verdict import (
     Comparison,
     Difference,
     Measure,
+    is_in_a_run,
     refuse_same_object,
 )
 
 __all__ = ["compare_detections"]
-
-_LIMIT_OF = {
-    "iou": "detections.min_iou",
-    "shift": "detections.max_shift",
-    "score_difference": "detections.max_score_difference",
-}
 
 
 def compare_detections(
@@ -58,12 +55,14 @@ def compare_detections(
         status = RECORDED
     elif differences or any(measure.fails for measure in measures) or _decides(findings, tolerance):
         status = DIFFERENT
+    elif counts["reference"] or counts["candidate"]:
+        status = SAME
     else:
-        status = SAME if counts["reference"] or counts["candidate"] else EMPTY
+        status = ALLOWED_EMPTY if tolerance["detections.allow_empty"].value else EMPTY
     stage = None if status != DIFFERENT else differences[0].stage if differences else DETECTIONS
     return Comparison(
         kind="detections",
-        image=candidate.image,
+        image=candidate.label,
         reference=reference.pipeline,
         candidate=candidate.pipeline,
         status=status,
@@ -72,13 +71,16 @@ def compare_detections(
         differences=tuple(differences),
         boxes=findings,
         counts=counts,
+        parameters=parameter_differences(reference, candidate),
     )
 
 
 def _not_compared(reference: Trace, candidate: Trace) -> list[Difference]:
-    for side, trace in (("reference", reference), ("candidate", candidate)):
+    for index, trace in enumerate((reference, candidate)):
         if trace.error is not None and trace.detections is None:
-            return [Difference(trace.error.stage, "stopped", **{side: str(trace.error)})]
+            told: list[str | None] = [None, None]
+            told[index] = str(trace.error)
+            return [Difference(trace.error.stage, "stopped", told[0], told[1])]
     present = reference.detections is not None, candidate.detections is not None
     return [] if all(present) else [Difference(DETECTIONS, "not_recorded", *present)]
 
@@ -127,28 +129,32 @@ def _count(
 def _measures(
     pairs: list[BoxFinding], counts: dict[str, int], limits: BoxLimits, tolerance: Tolerance
 ) -> tuple[Measure, ...]:
-    """Return the worst pair's amounts, which the findings judge box by box, and the share of boxes that differ."""
+    """Return the worst pair's amounts, which the findings judge box by box, and the shares of boxes."""
     measures = []
 
-    def worst(field: str, limit: float | None, smallest: bool = False) -> None:
-        amounts = [(float(getattr(pair, field)), pair.at) for pair in pairs if getattr(pair, field) is not None]
+    def worst(name: str, limit: float | None, amounts: list[tuple[float, tuple[float, float]]]) -> None:
         if amounts:
+            smallest = name == "min_iou"
             value, at = (min if smallest else max)(amounts)
-            name = _LIMIT_OF[field]
-            origin = tolerance[name].origin if limit is not None else ""
-            measures.append(Measure(name, value, limit, origin, at, smallest, decides=False))
+            origin = tolerance[f"detections.{name}"].origin if limit is not None else ""
+            measures.append(Measure(f"detections.{name}", value, limit, origin, at, smallest, decides=False))
 
-    worst("iou", limits.iou(limits.is_poly), smallest=True)
-    worst("shift", limits.max_shift)
-    worst("score_difference", limits.max_score_difference)
-    limit, per_run = tolerance["detections.max_unmatched"], bool(tolerance["detections.per_run"].value)
-    share = counts["different"] / max(counts["reference"], counts["candidate"], 1)
-    measures.append(Measure("detections.max_unmatched", share, float(limit.value), limit.origin, decides=not per_run))
+    worst("min_iou", limits.iou(limits.is_poly), [(p.iou, p.at) for p in pairs if p.iou is not None])
+    shifts = [(p.shift, p.at) for p in pairs if p.shift is not None]
+    worst("max_shift", limits.max_shift, [(limits.in_map_px(shift), at) for shift, at in shifts])
+    measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
+    scores = [(p.score_difference, p.at) for p in pairs if p.score_difference is not None]
+    worst("max_score_difference", limits.max_score_difference, scores)
+    per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
+    boxes = max(counts["reference"], counts["candidate"], 1)
+    for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
+        limit = tolerance[f"detections.{name}"]
+        measures.append(
+            Measure(f"detections.{name}", counts[count] / boxes, float(limit.value), limit.origin, decides=decides)
+        )
     return tuple(measures)
 
 
 def _decides(findings: tuple[BoxFinding, ...], tolerance: Tolerance) -> bool:
     """Tell whether single boxes decide: they do unless a share of them is permitted."""
-    if tolerance["detections.max_unmatched"].value or tolerance["detections.per_run"].value:
-        return False
-    return any(not finding.is_borderline for finding in findings)
+    return not tolerance["detections.max_unmatched"].value and any(not finding.is_borderline for finding in findings)

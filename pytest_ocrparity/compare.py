@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.boxes import compare_detections
+from pytest_ocrparity.parameters import parameter_differences
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance, current_tolerance
-from pytest_ocrparity.trace import DECODE, PROBABILITY_MAP, RESIZE, STAGES, TENSOR, Trace, first_stage
+from pytest_ocrparity.trace import DECODE, PROBABILITY_MAP, RESIZE, TENSOR, Trace, first_stage
 from pytest_ocrparity.verdict import (
     DIFFERENT,
     NOT_COMPARABLE,
@@ -18,7 +19,7 @@ from pytest_ocrparity.verdict import (
     Comparison,
     Difference,
     Measure,
-    ParameterDifference,
+    is_in_a_run,
     refuse_same_object,
 )
 
@@ -47,30 +48,10 @@ def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None =
     )
 
 
-def parameter_differences(reference: Trace, candidate: Trace) -> tuple[ParameterDifference, ...]:
-    """Return the parameters of the stages that both sides recorded and that ran with different values."""
-    found = []
-    for stage in STAGES:
-        ours, theirs = reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
-        for name in [*ours, *(name for name in theirs if name not in ours)] if ours and theirs else ():
-            one, two = ours.get(name), theirs.get(name)
-            if one != two and not _close(one, two):
-                found.append(ParameterDifference(stage, name, one, two))
-    return tuple(found)
-
-
-def _close(one: Any, two: Any) -> bool:
-    """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
-    try:
-        return bool(np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0))
-    except (TypeError, ValueError):
-        return False
-
-
 def _comparison(kind: str, reference: Trace, candidate: Trace, **values: Any) -> Comparison:
     return Comparison(
         kind=kind,
-        image=candidate.image,
+        image=candidate.label,
         reference=reference.pipeline,
         candidate=candidate.pipeline,
         parameters=parameter_differences(reference, candidate),
@@ -80,9 +61,11 @@ def _comparison(kind: str, reference: Trace, candidate: Trace, **values: Any) ->
 
 def _missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
     """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
-    for side, trace in (("reference", reference), ("candidate", candidate)):
+    for index, trace in enumerate((reference, candidate)):
         if trace.error is not None and any(stage not in trace.stages for stage in needed):
-            return [Difference(trace.error.stage, "stopped", **{side: str(trace.error)})]
+            told: list[str | None] = [None, None]
+            told[index] = str(trace.error)
+            return [Difference(trace.error.stage, "stopped", told[0], told[1])]
     found = []
     for stage in needed:
         if stage not in reference.stages or stage not in candidate.stages:
@@ -223,7 +206,7 @@ def _map_differences(reference: Trace, candidate: Trace) -> list[Difference]:
         found.append(Difference(PROBABILITY_MAP, "channels", ours.shape[1], theirs.shape[1]))
     broken = [int(np.count_nonzero(~np.isfinite(values))) for values in (ours, theirs)]
     if any(broken):
-        found.append(Difference(PROBABILITY_MAP, "not_finite", *broken))
+        found.append(Difference(PROBABILITY_MAP, "not_finite", broken[0], broken[1]))
     return found
 
 
@@ -239,6 +222,7 @@ def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> t
     if atol.limit is not None and extra is None:
         share = float(np.count_nonzero(difference > atol.limit)) / difference.size
     mean_limit, crossings_limit = tolerance["probability_maps.mean_atol"], tolerance["probability_maps.max_crossings"]
+    per_run = bool(tolerance["probability_maps.per_run"].value) and is_in_a_run()
     measures = [
         Measure(
             "probability_maps.atol",
@@ -248,8 +232,11 @@ def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> t
             atol.origin,
             _source_place(reference, worst, difference.shape),
         ),
-        _judged("probability_maps.mean_atol", mean, mean_limit, not tolerance["probability_maps.per_run"].value),
-        _judged("probability_maps.max_share", share, share_limit if atol.limit is not None else Limit(OFF, "")),
+        _judged("probability_maps.mean_atol", mean, mean_limit, decides=not per_run),
+        # A share of 0 says no more than atol does, and without atol there is nothing to exceed.
+        _judged(
+            "probability_maps.max_share", share, share_limit if share_limit.value and atol.limit else Limit(OFF, "")
+        ),
     ]
     thresh = reference.parameters.get("detections", {}).get("thresh")
     if thresh is not None:

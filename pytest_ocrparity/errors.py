@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_ocrparity.compare import Comparison
+    from pytest_ocrparity.verdict import Comparison
 
 __all__ = [
     "DifferenceError",
@@ -78,6 +78,9 @@ class GoldenCorrupt(GoldenError):
 
 class DifferenceError(OcrParityError, AssertionError):
     """Two sides differ; `comparisons` holds what was measured, the judged stage last."""
+
+    # The name by which users import it, and shorter in pytest's one-line summary.
+    __module__ = "pytest_ocrparity"
 
     def __init__(self, message: str, comparisons: Sequence[Comparison] = ()) -> None:
         """Keep the comparisons beside the message, for reports and tests."""

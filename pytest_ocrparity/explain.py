@@ -79,13 +79,13 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
     if all(difference.kind == "not_recorded" for difference in first.differences) and not first.measures:
         first = judged
     rows: list[tuple[str, str]] = []
-    for comparison in dict.fromkeys((first, judged)) if first is not judged else (judged,):
+    for comparison in (judged,) if first is judged else (first, judged):
         rows += _limit_rows(comparison)
     rows += _box_rows(judged if judged.boxes else first)
     rows += _parameter_rows(first)
     rows += _later_rows(comparisons, first)
     rows.append(("would pass", _would_pass(judged, first)))
-    rows.append(("next", _next(judged)))
+    rows.append(("next", _next(judged, first)))
     body = "\n".join(f"  {name:<{COLUMN}}{text}" for name, text in rows)
     return f"{judged.image}: {_headline(first)}\n{body}"
 
@@ -109,7 +109,7 @@ def _measure_text(measure: Measure) -> str:
     name = measure.name.split(".")[-1]
     what = {"mean_atol": "on average ", "max_crossings": "across thresh in "}.get(name, "")
     limit = amount(measure.limit or 0.0)
-    return f"{what}{amount(measure.value)}{unit.get(measure.name, '')}, limit {limit}{_at(measure.at)}"
+    return f"{what}{amount(measure.value)}{unit.get(measure.name, '')}{_at(measure.at)}, limit {limit}"
 
 
 def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
@@ -123,6 +123,8 @@ def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _count_text(comparison: Comparison) -> str:
+    if comparison.is_match and not comparison.boxes:
+        return f"all {comparison.counts.get('reference', 0)} boxes agree"
     kinds = [finding.kind for finding in comparison.boxes if not finding.is_borderline]
     found = [f"{kinds.count(kind)} {_KINDS[kind]}" for kind in _KINDS if kind in kinds]
     counts = comparison.counts
@@ -179,7 +181,7 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more parameters that differ"))
     if not rows:
         rows.append(("ran with", "the same parameters on both sides, as far as both record them"))
-    rows.append(("cause", "not known: the rows above are what was measured, no experiment was made"))
+    rows.append(("cause", "not known: these are measurements, no experiment was made"))
     return rows
 
 
@@ -229,7 +231,7 @@ def _would_pass(judged: Comparison, first: Comparison) -> str:
     """Return the smallest tolerance under which the judged comparison passes."""
     if any(difference.fails for difference in judged.differences):
         return "under no tolerance"
-    limits = []
+    limits: list[str] = []
     if judged.kind == "detections":
         lone = any(f.kind in ("missing", "extra", "split", "merged") and not f.is_borderline for f in judged.boxes)
         share = judged.measure("detections.max_unmatched")
@@ -238,7 +240,10 @@ def _would_pass(judged: Comparison, first: Comparison) -> str:
         else:
             limits = [*_box_limits(judged)]
     else:
-        limits = [f"{m.name}={_round_up(m.value)}" for m in judged.measures if m.fails and "." in m.name]
+        failing = [measure for measure in judged.measures if measure.fails]
+        # Neither NaN nor a wrong fusion has a limit that permits it.
+        if all(math.isfinite(measure.value) and "." in measure.name for measure in failing):
+            limits = [f"{measure.name}={_round_up(measure.value)}" for measure in failing]
     return " ".join(f"--ocr-tolerance={limit}" for limit in limits) or "under no tolerance"
 
 
@@ -253,7 +258,12 @@ def _box_limits(judged: Comparison) -> Iterable[str]:
         yield f"detections.min_iou={math.floor(iou.value * 100) / 100:g}"
 
 
-def _next(judged: Comparison) -> str:
+def _next(judged: Comparison, first: Comparison) -> str:
     if judged.reference.startswith("baseline"):
         return "pytest --ocr-golden --ocr-golden-mode=all records this as the new baseline, if the change is meant"
-    return f"make the parameters above equal, then: pytest -k '{judged.image.rpartition('/')[2]}'"
+    again = f"then: pytest -k '{judged.image.rpartition('/')[2]}'"
+    if any(parameter.stage == first.stage for parameter in first.parameters):
+        return f"give both sides the same parameters, {again}"
+    if first.stage == "probability_map":
+        return f"make sure that the export was made from this checkpoint, {again}"
+    return f"find what differs at {first.stage}, {again}"

@@ -7,7 +7,7 @@ closed from its last point to its first; start and direction mean nothing. Both 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, TypeAlias
@@ -18,26 +18,17 @@ import shapely
 
 __all__ = ["Matching", "Pair", "Polygon", "boundary_distance", "classify", "defect", "match", "vertex_distance"]
 
-Polygon: TypeAlias = "npt.NDArray[Any]"
-"""An (N, 2) array of numbers, x then y, in px."""
-
-_Key: TypeAlias = "tuple[str, tuple[tuple[float, ...], ...]]"
-"""What makes two boxes equal: the defect or "", and the points in an order that depends on nothing else."""
-
+Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
+_Key: TypeAlias = "tuple[str, tuple[tuple[float, ...], ...]]"  # what equal boxes share: defect or "", sorted points
 _Shapes: TypeAlias = "npt.NDArray[np.object_]"
-_Edges: TypeAlias = "tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]"
-"""Rows, columns, and what each pair of boxes has in common."""
+_Groups: TypeAlias = "defaultdict[int, set[int]]"
+_Index: TypeAlias = "npt.NDArray[np.intp]"
+_Edges: TypeAlias = "tuple[_Index, _Index, npt.NDArray[np.float64]]"  # rows, columns, what each pair has in common
 
-_FEW, _NOT_FINITE, _NO_AREA, _CROSSING = "fewer than 3 points", "not finite", "zero area", "self-crossing"
-
-_LARGEST = 1e100
-"""Beyond this a coordinate counts as not finite: areas are products of two, and float64 ends at 1.8e308."""
-_THIN = 1e-9
-"""Hull area over squared extent up to which points count as collinear; a box of 10,000 by 0.0001 px has 1e-8."""
-_MOSTLY = 0.5
-"""The share of its own area from which on a box lies inside another."""
-_EXACT = 1e-3
-"""The largest error of `boundary_distance`, in px: a thousandth of the strictest limit that is of any use."""
+_LARGEST = 1e100  # a coordinate beyond it is not finite: areas are products of two, and float64 ends at 1.8e308
+_THIN = 1e-9  # points are on one line up to this hull area over squared extent; 10,000 by 0.0001 px has 1e-8
+_MOSTLY = 0.5  # the share of its own area from which on a box lies inside another
+_EXACT = 1e-3  # the largest error of `boundary_distance`, in px
 _QUAD_ORDERS = np.array(list(permutations(range(4))))
 
 
@@ -60,11 +51,10 @@ class Matching:
 
 
 def defect(polygon: Polygon) -> str | None:
-    """Name what makes a polygon invalid, or return None.
+    """Name what makes a polygon invalid, or return None for one that has an inside.
 
-    Returns:
-        "fewer than 3 points"; "not finite" (NaN, infinite, or beyond 1e100); "zero area" (all points on one line);
-        "self-crossing" (as a bow-tie); None for a polygon that has an inside.
+    The names: "fewer than 3 points", "not finite" (NaN, infinite, beyond 1e100), "zero area" (all points on one line)
+    and "self-crossing" (a bow-tie, or a boundary that touches itself).
 
     Raises:
         ValueError: the array is no (N, 2).
@@ -74,16 +64,13 @@ def defect(polygon: Polygon) -> str | None:
 
 
 def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou: float = 0.25) -> Matching:
-    """Pair two sets of polygons one to one.
+    """Pair two sets of polygons one to one, so that the summed IoU of pairs of `min_iou` or more is largest.
 
-    Equal boxes pair first, the invalid ones included (equal as sets of points, NaN equal to NaN) with an IoU of 1.
-    The others pair so that the sum of the IoUs is largest, over pairs that overlap by `min_iou` or more. An invalid
-    box without an equal stays alone. The order of boxes and of vertices has no say, and swapping the sides swaps the
-    answer; ties go by coordinates, between equal boxes by index.
-
-    Pairing equals first never lowers that sum by more than `min_iou` each, and not at all without the lower bound:
-    1 - IoU obeys the triangle inequality. 0.25 lets a 3x3 px box pair that moved by one pixel diagonally (its IoU is
-    0.29); pairing only decides what is compared, limits judge. Costs near-linear time unless many boxes pile up.
+    Equal boxes pair first, with an IoU of 1: also invalid ones, which need equal points (NaN equal to NaN) to pair at
+    all. That lowers the sum by less than `min_iou` each, as 1 - IoU obeys the triangle inequality. The order of boxes
+    and vertices has no say, and swapping sides swaps the answer; ties go by coordinates, of equal boxes by index.
+    0.25 lets a 3x3 px box pair that moved one pixel diagonally (its IoU is 0.29): pairing only decides what is
+    compared, limits judge. Near-linear time unless hundreds of boxes pile up in one place.
 
     Raises:
         ValueError: a polygon is no (N, 2) array, or `min_iou` is not in 0 to 1.
@@ -92,19 +79,17 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
     (our_keys, ours), (their_keys, theirs) = _prepare(reference), _prepare(candidate)
     pairs = [Pair(i, j, 1.0) for i, j in _equals(our_keys, their_keys)]
-    left = _alone(our_keys, {pair.reference for pair in pairs})
-    right = _alone(their_keys, {pair.candidate for pair in pairs})
+    _, left = _alone(our_keys, (pair.reference for pair in pairs))
+    _, right = _alone(their_keys, (pair.candidate for pair in pairs))
     if [our_keys[i] for i in left] <= [their_keys[j] for j in right]:
         found = _assign(*_ious(ours[left], theirs[right], min_iou))
     else:
-        found = [(j, i, iou) for i, j, iou in _assign(*_ious(theirs[right], ours[left], min_iou))]
+        found = [(i, j, iou) for j, i, iou in _assign(*_ious(theirs[right], ours[left], min_iou))]
     for edges in found:
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
-    return Matching(
-        tuple(sorted(pairs, key=lambda pair: pair.reference)),
-        tuple(sorted(set(range(len(our_keys))) - {pair.reference for pair in pairs})),
-        tuple(sorted(set(range(len(their_keys))) - {pair.candidate for pair in pairs})),
-    )
+    missing, _ = _alone(our_keys, (pair.reference for pair in pairs))
+    extra, _ = _alone(their_keys, (pair.candidate for pair in pairs))
+    return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra))
 
 
 def classify(
@@ -121,22 +106,17 @@ def classify(
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    if not matching.missing and not matching.extra:
-        return (), ()
     (_, ours), (_, theirs) = _prepare(reference), _prepare(candidate)
     rows, columns, shared = _overlaps(ours, theirs)
     merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(ours[rows]))
     part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(theirs[columns]))
-
-    def several(boxes: Iterable[int], inside: dict[int, set[int]]) -> bool:
-        return any(len(inside[box]) > 1 for box in boxes)
-
     missing = (
-        "merged" if several(merged_into[i], covers) else "split" if several([i], holds) else "missing"
+        "merged" if any(len(covers[j]) > 1 for j in merged_into[i]) else "split" if len(holds[i]) > 1 else "missing"
         for i in matching.missing
     )
     extra = (
-        "split" if several(part_of[j], holds) else "merged" if several([j], covers) else "extra" for j in matching.extra
+        "split" if any(len(holds[i]) > 1 for i in part_of[j]) else "merged" if len(covers[j]) > 1 else "extra"
+        for j in matching.extra
     )
     return tuple(missing), tuple(extra)
 
@@ -144,15 +124,15 @@ def classify(
 def vertex_distance(a: Polygon, b: Polygon) -> float:
     """Return how far, in px, the vertices of two polygons lie apart, as sets of points.
 
-    Two quads: the farthest pair of the one-to-one assignment that keeps it nearest, so that a duplicated vertex can't
-    stand in for a lost one. Others: the largest distance from a vertex of either to the nearest of the other.
-    Infinite where either has no points or is not finite, 0 between equal ones whatever they are.
+    For two quads, the farthest pair of the best one-to-one assignment: a duplicated vertex can't stand in for a lost
+    one. Else the largest distance from a vertex of either to the nearest of the other. Infinite where either has no
+    points or is not finite, 0 between equal ones whatever they are.
 
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    a, b, known = _comparable(a, b)
-    if known is not None:
+    a, b = _points(a), _points(b)
+    if (known := _known_distance(a, b)) is not None:
         return known
     distances = np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1))
     if distances.shape == (4, 4):
@@ -169,7 +149,8 @@ def boundary_distance(a: Polygon, b: Polygon) -> float:
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    a, b, known = _comparable(a, b)
+    a, b = _points(a), _points(b)
+    known = _known_distance(a, b)
     return max(_farthest(a, b), _farthest(b, a)) if known is None else known
 
 
@@ -180,28 +161,26 @@ def _points(polygon: Polygon) -> npt.NDArray[np.float64]:
     return points.reshape(-1, 2)
 
 
-def _is_finite(points: npt.NDArray[np.float64]) -> bool:
+def _is_finite(points: Polygon) -> bool:
     return bool((np.abs(points) <= _LARGEST).all())
 
 
-def _comparable(a: Polygon, b: Polygon) -> tuple[Polygon, Polygon, float | None]:
-    """Return both polygons as float64, and their distance where it is known without measuring."""
-    a, b = _points(a), _points(b)
+def _known_distance(a: Polygon, b: Polygon) -> float | None:
+    """Return the distance of points that can't be measured, or None."""
     if len(a) and len(b) and _is_finite(a) and _is_finite(b):
-        return a, b, None
-    return a, b, 0.0 if _point_set(a) == _point_set(b) else float("inf")
+        return None
+    return 0.0 if _point_set(a) == _point_set(b) else float("inf")
 
 
 def _prepare(polygons: Sequence[Polygon]) -> tuple[list[_Key], _Shapes]:
     """Return each polygon's key, and its shape or None where it is invalid."""
     every = [_points(polygon) for polygon in polygons]
-    names = [_FEW if len(points) < 3 else "" if _is_finite(points) else _NOT_FINITE for points in every]
+    names = ["fewer than 3 points" if len(p) < 3 else "" if _is_finite(p) else "not finite" for p in every]
     rings = {index: _ring(every[index]) for index, name in enumerate(names) if not name}
     shapes: _Shapes = np.full(len(every), None, dtype=object)
     if rings:
         owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings.values()])
-        flat = np.array([point for ring in rings.values() for point in ring])
-        made = np.asarray(shapely.polygons(shapely.linearrings(flat, indices=owner)))
+        made = np.asarray(shapely.polygons(shapely.linearrings(np.concatenate(list(rings.values())), indices=owner)))
         for index, name, shape in zip(rings, _shape_defects(made), made, strict=True):
             names[index], shapes[index] = name, None if name else shape
     return [(name, _point_set(every[i]) if name else rings[i]) for i, name in enumerate(names)], shapes
@@ -210,9 +189,9 @@ def _prepare(polygons: Sequence[Polygon]) -> tuple[list[_Key], _Shapes]:
 def _shape_defects(shapes: _Shapes) -> list[str]:
     bounds = shapely.bounds(shapes)
     extent = (bounds[:, 2:] - bounds[:, :2]).max(axis=1)
-    # The hull's area: a bow-tie's own is zero as well.
-    is_thin = shapely.area(shapely.convex_hull(shapes)) <= _THIN * extent**2
-    return [_NO_AREA if t else "" if v else _CROSSING for t, v in zip(is_thin, shapely.is_valid(shapes), strict=True)]
+    is_thin = shapely.area(shapely.convex_hull(shapes)) <= _THIN * extent**2  # a bow-tie's own area is 0
+    is_valid = shapely.is_valid(shapes)
+    return ["zero area" if t else "" if v else "self-crossing" for t, v in zip(is_thin, is_valid, strict=True)]
 
 
 def _ring(points: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
@@ -235,9 +214,10 @@ def _equals(ours: Sequence[_Key], theirs: Sequence[_Key]) -> list[tuple[int, int
     return [(index, waiting[key].pop()) for index, key in enumerate(ours) if waiting.get(key)]
 
 
-def _alone(keys: Sequence[_Key], paired: set[int]) -> list[int]:
-    """Return the unpaired valid boxes in an order that depends on their coordinates."""
-    return sorted((i for i, key in enumerate(keys) if not key[0] and i not in paired), key=lambda i: keys[i])
+def _alone(keys: Sequence[_Key], paired: Iterable[int]) -> tuple[list[int], list[int]]:
+    """Return the sorted indices of unpaired boxes, and those of the valid ones in the order of their coordinates."""
+    alone = sorted(set(range(len(keys))).difference(paired))
+    return alone, sorted((index for index in alone if not keys[index][0]), key=lambda index: keys[index])
 
 
 def _overlaps(left: _Shapes, right: _Shapes) -> _Edges:
@@ -253,54 +233,44 @@ def _ious(left: _Shapes, right: _Shapes, min_iou: float) -> _Edges:
     return rows[keep], columns[keep], iou[keep]
 
 
-def _assign(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], ious: npt.NDArray[np.float64]) -> list[_Edges]:
+def _assign(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> list[_Edges]:
     """Return the one-to-one choice of edges with the largest sum, in pieces."""
     is_only = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
-    chosen = [(rows[is_only], columns[is_only], ious[is_only])]
-    rest = np.flatnonzero(~is_only)
-    return chosen + [_solve(rows[part], columns[part], ious[part]) for part in _components(rows[rest], columns[rest])]
+    chosen, rest = [(rows[is_only], columns[is_only], ious[is_only])], ~is_only
+    return chosen + list(_solve(rows[rest], columns[rest], ious[rest])) if rest.any() else chosen
 
 
-def _components(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
-    """Return the numbers of the edges, grouped by the connected part of the graph that they lie in."""
-    if not len(rows):
-        return []
-    from scipy.sparse import coo_matrix  # here, as most comparisons need no scipy and it takes longer than they do
+def _solve(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> Iterator[_Edges]:
+    """Yield the best choice of each connected part of the graph: dense solving costs the cube of its size."""
+    from scipy.optimize import linear_sum_assignment  # here: importing it takes longer than most comparisons,
+    from scipy.sparse import coo_matrix  # which don't need it
     from scipy.sparse.csgraph import connected_components
 
     width = int(rows.max()) + 1
-    size = width + int(columns.max()) + 1
-    graph = coo_matrix((np.ones(len(rows)), (rows, width + columns)), shape=(size, size))
+    graph = coo_matrix((ious, (rows, width + columns)), shape=(width + int(columns.max()) + 1,) * 2)
     label = connected_components(graph, directed=False)[1][rows]
     order = np.argsort(label, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    for part in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
+        left, dense_rows = np.unique(rows[part], return_inverse=True)
+        right, dense_columns = np.unique(columns[part], return_inverse=True)
+        weights = np.zeros((len(left), len(right)))
+        weights[dense_rows, dense_columns] = ious[part]
+        row, column = linear_sum_assignment(weights, maximize=True)
+        kept = weights[row, column] > 0
+        yield left[row[kept]], right[column[kept]], weights[row[kept], column[kept]]
 
 
-def _solve(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], ious: npt.NDArray[np.float64]) -> _Edges:
-    from scipy.optimize import linear_sum_assignment
-
-    row_names, dense_rows = np.unique(rows, return_inverse=True)
-    column_names, dense_columns = np.unique(columns, return_inverse=True)
-    weights = np.zeros((len(row_names), len(column_names)))
-    weights[dense_rows, dense_columns] = ious
-    row, column = linear_sum_assignment(weights, maximize=True)
-    kept = weights[row, column] > 0
-    return row_names[row[kept]], column_names[column[kept]], weights[row[kept], column[kept]]
-
-
-def _relation(
-    inner: npt.NDArray[np.intp], outer: npt.NDArray[np.intp], holds: npt.NDArray[np.bool_]
-) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+def _relation(inner: _Index, outer: _Index, is_in: npt.NDArray[np.bool_]) -> tuple[_Groups, _Groups]:
     """Return by inner box the boxes around it, and by outer box the boxes inside it."""
-    around: dict[int, set[int]] = defaultdict(set)
-    inside: dict[int, set[int]] = defaultdict(set)
-    for small, large in zip(inner[holds].tolist(), outer[holds].tolist(), strict=True):
+    around: _Groups = defaultdict(set)
+    inside: _Groups = defaultdict(set)
+    for small, large in zip(inner[is_in].tolist(), outer[is_in].tolist(), strict=True):
         around[small].add(large)
         inside[large].add(small)
     return around, inside
 
 
-def _farthest(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+def _farthest(a: Polygon, b: Polygon) -> float:
     """Return how far the boundary of `a` strays from that of `b`.
 
     The distance to one edge of `b` is convex along an edge of `a`, so on a piece of it no point is farther than the
@@ -320,7 +290,7 @@ def _farthest(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
     return best
 
 
-def _edge_distances(points: npt.NDArray[np.float64], polygon: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _edge_distances(points: Polygon, polygon: Polygon) -> npt.NDArray[np.float64]:
     """Return the distances of (P, 2) points to the N edges of a polygon, (P, N)."""
     edges = np.roll(polygon, -1, axis=0) - polygon
     offsets = points[:, None] - polygon[None]

@@ -24,10 +24,11 @@ EQUAL_MAP_SCORE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class BoxLimits:
-    """The limits of one comparison: `max_shift` in source px, None where nothing is judged."""
+    """The limits of one comparison, None where nothing is judged; `map_px` is a map pixel's size in source px."""
 
     min_iou: Limit
     max_shift: float | None
+    map_px: float
     max_score_difference: float | None
     is_poly: bool
 
@@ -35,15 +36,26 @@ class BoxLimits:
     def of(cls, reference: Trace, candidate: Trace, tolerance: Tolerance, maps_equal: bool) -> BoxLimits:
         """Convert a tolerance into source pixels for these two traces."""
         shift, score = tolerance["detections.max_shift"].value, tolerance["detections.max_score_difference"].value
-        # The sides round coordinates differently (fault catalogue P9), hence the whole pixel; `exact` has none.
-        pixels = None if shift == OFF else float(shift) * max(reference.map_scale) + (1.0 if float(shift) > 0 else 0.0)
         if score == AUTO:
             stored = reference.map_error + candidate.map_error
             score_limit = EQUAL_MAP_SCORE + stored if maps_equal else None
         else:
             score_limit = None if score == OFF else float(score)
         box_types = {trace.parameters.get(DETECTIONS, {}).get("box_type") for trace in (reference, candidate)}
-        return cls(tolerance["detections.min_iou"], pixels, score_limit, "poly" in box_types)
+        return cls(
+            tolerance["detections.min_iou"],
+            None if shift == OFF else float(shift),
+            max(reference.map_scale),
+            score_limit,
+            "poly" in box_types,
+        )
+
+    def in_map_px(self, shift: float) -> float:
+        """Convert a distance in source px into what `max_shift` judges.
+
+        The sides round coordinates differently (fault catalogue P9), so one source px is free, except under 0.
+        """
+        return shift / self.map_px if self.max_shift == 0 else max(0.0, shift - 1.0) / self.map_px
 
     def iou(self, is_poly: bool) -> float | None:
         """Return the smallest IoU of a quad or of a polygon."""
@@ -110,7 +122,7 @@ def _beyond(pair: BoxFinding, reference: Detections, limits: BoxLimits) -> BoxFi
     least = limits.iou(_is_polygon(reference.polygons[pair.reference], limits.is_poly))
     if least is not None and pair.iou < least:
         return replace(pair, kind="moved")
-    if limits.max_shift is not None and pair.shift > limits.max_shift:
+    if limits.max_shift is not None and limits.in_map_px(pair.shift) > limits.max_shift:
         return replace(pair, kind="moved")
     most = limits.max_score_difference
     # `not <=`, so that a score that is not a number is beyond every limit.

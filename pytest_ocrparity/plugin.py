@@ -127,7 +127,8 @@ def ocr_inference_model(request: pytest.FixtureRequest) -> Pipeline:
     """
     from pytest_ocrparity.models import inference_model
 
-    return inference_model(request.config.stash[RUN].need_settings())
+    run = request.config.stash[RUN]
+    return inference_model(run.need_settings())
 
 
 @pytest.fixture

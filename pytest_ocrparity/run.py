@@ -153,7 +153,6 @@ class Run:
         if hasattr(self.config, "workerinput") or self.config.option.collectonly:
             return
         self.faults = self.tally.faults(
-            self.settings.tolerance,
             allow_empty=self.settings.allow_empty,
             is_recording=self.settings.golden_mode is not None,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class Decoded:
     def of(cls, pixels: npt.NDArray[Any], channel_order: str) -> Decoded:
         """Describe an array of pixels."""
         array = read_only(pixels)
-        return cls(array.shape, str(array.dtype), channel_order, hashlib.sha256(array).hexdigest(), array)
+        return cls(array.shape, str(array.dtype), channel_order, hashlib.sha256(array.data).hexdigest(), array)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,6 +182,13 @@ class Trace:
         return tuple(name for name in STAGES if getattr(self, name) is not None)
 
     @property
+    def label(self) -> str:
+        """How messages call the image: its path, relative to the working directory where it lies below it."""
+        path = Path(self.image)
+        below = path.is_absolute() and path.is_relative_to(Path.cwd())
+        return path.relative_to(Path.cwd()).as_posix() if below else self.image
+
+    @property
     def map_scale(self) -> tuple[float, float]:
         """Source pixels per map pixel, along x and along y; (1, 1) where shape or map is unknown."""
         if self.shape is None or self.probability_map is None:
@@ -212,7 +220,8 @@ class Trace:
         """
         if self.floor is not None or self.source is None or self.tensor is None or self.probability_map is None:
             return self.floor
-        return self._once("floor", self._perturb)
+        floor: float = self._once("floor", self._perturb)
+        return floor
 
     def measure_fused_map(self) -> npt.NDArray[np.float32] | None:
         """Return the map of the network with its branches fused as an export fuses them, or None without `rep()`."""

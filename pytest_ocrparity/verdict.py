@@ -11,7 +11,8 @@ from pytest_ocrparity.errors import DifferenceError
 
 __all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDifference", "verdict_sink"]
 
-SAME, DIFFERENT, NOT_COMPARABLE, EMPTY, RECORDED = "same", "different", "not comparable", "empty", "recorded"
+SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
+EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Comparison:
     @property
     def is_match(self) -> bool:
         """Tell whether nothing that decides was found."""
-        return self.status in (SAME, EMPTY, RECORDED)
+        return self.status in (SAME, EMPTY, ALLOWED_EMPTY, RECORDED)
 
     def measure(self, name: str) -> Measure | None:
         """Return the measure of that name, or None where it was not taken."""
@@ -145,3 +146,8 @@ def refuse_same_object(reference: object, candidate: object) -> None:
 
 verdict_sink: ContextVar[Callable[[Comparison], None] | None] = ContextVar("ocrparity_sink", default=None)
 """Where comparisons go that were judged: the plugin listens around each test; nobody does elsewhere."""
+
+
+def is_in_a_run() -> bool:
+    """Tell whether somebody listens who will judge the limits that hold for a whole run."""
+    return verdict_sink.get() is not None

@@ -1,0 +1,32 @@
+"""Find the parameters that ran with different values on the two sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pytest_ocrparity.trace import STAGES, Trace
+from pytest_ocrparity.verdict import ParameterDifference
+
+__all__ = ["parameter_differences"]
+
+
+def parameter_differences(reference: Trace, candidate: Trace) -> tuple[ParameterDifference, ...]:
+    """Return the parameters of the stages that both sides recorded and that ran with different values."""
+    found = []
+    for stage in STAGES:
+        ours, theirs = reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
+        for name in [*ours, *(name for name in theirs if name not in ours)] if ours and theirs else ():
+            one, two = ours.get(name), theirs.get(name)
+            if one != two and not _close(one, two):
+                found.append(ParameterDifference(stage, name, one, two))
+    return tuple(found)
+
+
+def _close(one: Any, two: Any) -> bool:
+    """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
+    try:
+        return bool(np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0))
+    except (TypeError, ValueError):
+        return False

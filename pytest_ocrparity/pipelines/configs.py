@@ -1,0 +1,197 @@
+"""PaddleOCR's yml files, checked before PaddleOCR or paddlex sees them.
+
+Both evaluate parts of a yml as Python (`create_operators` the operator names, both `NormalizeImage.scale`), so only
+known names and plain numbers get through. Knows the text of a yml; imports no framework.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.pipelines.staged import LFS_POINTER
+
+__all__ = ["check_inference", "check_training", "operators", "read_yml", "scale_value"]
+
+ALGORITHMS: Final = ("DB", "DB++")
+POST_PROCESSES: Final = ("DBPostProcess", "DistillationDBPostProcess")
+NEEDED: Final = ("DecodeImage", "DetResizeForTest", "KeepKeys")
+
+OPERATORS: Final = frozenset(
+    {
+        "ColorJitter",
+        "CopyPaste",
+        "DecodeImage",
+        "DetResizeForTest",
+        "EastRandomCropData",
+        "GroupRandomCropPadding",
+        "GroupRandomHorizontalFlip",
+        "GroupRandomRotate",
+        "IaaAugment",
+        "KeepKeys",
+        "MakeBorderMap",
+        "MakeShrinkMap",
+        "NormalizeImage",
+        "Pad",
+        "RandomCropFlip",
+        "RandomCropImgMask",
+        "RandomCropPolyInstances",
+        "RandomRotatePolyInstances",
+        "RandomScaling",
+        "Resize",
+        "ScaleAlignedShort",
+        "SquareResizePad",
+        "ToCHWImage",
+    }
+)
+"""The operators of PaddleOCR's detection ymls. Label operators are not among them: they are dropped, as in
+`tools/infer_det.py`, before names are evaluated."""
+
+_NUMBER = r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*"
+_SCALE: Final = re.compile(f"{_NUMBER}(?:/{_NUMBER})?")
+
+
+def read_yml(path: Path) -> dict[str, Any]:
+    """Return a yml file's mapping.
+
+    Raises:
+        ModelError: it is missing, a git-lfs pointer, not UTF-8, not YAML (Python tags included), or not a mapping.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read this yml: {error.strerror or error}") from error
+    if data.startswith(LFS_POINTER):
+        raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
+    try:
+        config = yaml.safe_load(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise ModelError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: holds {_kind(config)}, not the mapping of a PaddleOCR yml")
+    return config
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _at(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
+    """Return the value at a dotted key, or raise ModelError when it is absent, empty or of another kind."""
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if not isinstance(value, kind) or not value:
+        raise ModelError(f"{path}: {key} is {_kind(value)}, not a {kind.__name__}: {purpose}")
+    return value
+
+
+def operators(transforms: list[Any], path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the (name, arguments) pairs of a list of operators.
+
+    Raises:
+        ModelError: an entry is not a mapping with one key, or its arguments are no mapping.
+    """
+    for index, entry in enumerate(transforms):
+        if not isinstance(entry, Mapping) or len(entry) != 1:
+            raise ModelError(f"{path}: {key}[{index}] is {entry!r}, not one operator name with its arguments")
+        name, arguments = next(iter(entry.items()))
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise ModelError(f"{path}: {key}[{index}]: {name} has {arguments!r} for arguments, not a mapping")
+        yield str(name), dict(arguments or {})
+
+
+def scale_value(scale: object, path: Path, key: str) -> float:
+    """Return a normalisation's scale: a number, or one written "a./b."; None means PaddleOCR's default, 1/255.
+
+    Raises:
+        ModelError: it is anything else, which PaddleOCR and paddlex would run as Python.
+    """
+    if scale is None:
+        return 1.0 / 255.0
+    if isinstance(scale, int | float) and not isinstance(scale, bool):
+        return float(scale)
+    match = _SCALE.fullmatch(scale) if isinstance(scale, str) else None
+    if match is None or (match[2] is not None and float(match[2]) == 0):
+        raise ModelError(
+            f"{path}: {key} is {scale!r}; write a number or a fraction such as 1./255. (PaddleOCR runs it as Python)"
+        )
+    return float(match[1]) / float(match[2] or 1)
+
+
+def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:
+    names = []
+    for name, arguments in operators(transforms, path, key):
+        if "Label" in name:
+            continue
+        if name not in OPERATORS:
+            raise ModelError(
+                f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's detection ymls; "
+                f"PaddleOCR runs names as Python, so only these are let through: {', '.join(sorted(OPERATORS))}"
+            )
+        scale_value(arguments.get("scale"), path, f"{key}: {name}.scale")
+        names.append(name)
+    return names
+
+
+def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
+    architecture = _at(config, path, "Architecture", dict, "this is no PaddleOCR training yml")
+    algorithm = architecture.get("algorithm")
+    if algorithm == "Distillation":
+        models = _at(config, path, "Architecture.Models", dict, "a Distillation yml lists its networks there")
+        found = {f"Architecture.Models.{name}": (model or {}).get("algorithm") for name, model in models.items()}
+    else:
+        found = {"Architecture": algorithm}
+    for where, value in found.items():
+        if value not in ALGORITHMS:
+            raise ModelError(
+                f"{path}: {where}.algorithm is {value!r}; only DB, DB++ and their Distillation are compared"
+            )
+
+
+def _check_post_process(config: Mapping[str, Any], path: Path, known: tuple[str, ...], hint: str) -> None:
+    name = _at(config, path, "PostProcess", dict, "it turns the probability map into boxes").get("name")
+    if name not in known:
+        raise ModelError(f"{path}: PostProcess.name is {name!r}, not {' or '.join(known)}{hint}")
+
+
+def check_training(config: Mapping[str, Any], path: Path) -> None:
+    """Check a training yml before PaddleOCR sees it.
+
+    Raises:
+        ModelError: Eval.dataset.transforms, Architecture or PostProcess are missing or are not those of a DB detector,
+            or an operator name or a scale is not plain.
+    """
+    key = "Eval.dataset.transforms"
+    names = _check_operators(_at(config, path, key, list, "they are the train side's preprocessing"), path, key)
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise ModelError(f"{path}: {key} lacks {', '.join(missing)}, without which tools/infer_det.py cannot run")
+    _check_algorithm(config, path)
+    _check_post_process(config, path, POST_PROCESSES, "")
+    if config.get("Global") is not None:
+        settings = _at(config, path, "Global", dict, "leave it out or fill it")
+        # create_operators merges Global into every operator, so its scale would reach NormalizeImage.
+        scale_value(settings.get("scale"), path, "Global.scale")
+
+
+def check_inference(config: Mapping[str, Any], path: Path) -> None:
+    """Check an export's inference.yml before paddlex sees it.
+
+    Raises:
+        ModelError: PreProcess.transform_ops or PostProcess are missing, or hold what paddleocr's TextDetection does not
+            run, or an operator name or a scale is not plain.
+    """
+    key = "PreProcess.transform_ops"
+    _check_operators(_at(config, path, key, list, "tools/export_model.py writes the Eval transforms there"), path, key)
+    hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
+    _check_post_process(config, path, POST_PROCESSES[:1], hint)

@@ -1,0 +1,115 @@
+"""The parameters that take effect, read off PaddleOCR's and paddlex's own objects under the same names.
+
+The two libraries keep the same numbers in different attributes; here is where each keeps them. Values are plain JSON
+types. Reads objects only; nothing is computed that a library computes when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["predictor_detections", "predictor_resize", "predictor_tensor", "training_detections", "training_operator"]
+
+Parameters = dict[str, Any]
+
+
+def _float32(value: Any) -> float:
+    """Round to float32, in which both sides compute, and write it as short as that allows: 0.485, not 0.48500001."""
+    return float(str(np.float32(value)))
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy scalars, arrays and tuples into what JSON knows."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _taken(source: Any, *names: str) -> Parameters:
+    return {name: _plain(getattr(source, name)) for name in names}
+
+
+def _order(order: Any) -> str:
+    """Return "chw", or "hwc" for whatever else: both libraries test for "chw" alone."""
+    return "chw" if order == "chw" else "hwc"
+
+
+def training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) -> Parameters | None:
+    """Return the parameters of an operator of `ppocr.data.imaug.operators`, None for one that ends no stage.
+
+    Args:
+        name: its name in the yml.
+        operator: the built operator.
+        arguments: what it was built with, `Global` merged in.
+    """
+    if name == "DecodeImage":
+        ignored = bool(getattr(operator, "ignore_orientation", False))  # PaddleOCR before 2.7 has none
+        return {"img_mode": operator.img_mode, "ignore_orientation": ignored}
+    if name == "DetResizeForTest":
+        return _training_resize(operator)
+    if name == "NormalizeImage":
+        mean, std = (np.asarray(value).reshape(-1) for value in (operator.mean, operator.std))
+        return {
+            "scale": _float32(operator.scale),
+            "mean": [_float32(each) for each in mean],
+            "std": [_float32(each) for each in std],
+            "order": _order(arguments.get("order", "chw")),
+        }
+    return None
+
+
+def _training_resize(operator: Any) -> Parameters:
+    if operator.resize_type == 1:
+        return {"rule": "image_shape", **_taken(operator, "image_shape", "keep_ratio")}
+    if operator.resize_type == 2:
+        return {"rule": "resize_long", **_taken(operator, "resize_long")}
+    cap = getattr(operator, "max_side_limit", None)  # 2.10 has no cap
+    return {"rule": "limit", **_taken(operator, "limit_side_len", "limit_type"), "max_side_limit": _plain(cap)}
+
+
+def training_detections(post_process: Any) -> Parameters:
+    """Return the parameters of a `ppocr.postprocess.db_postprocess.DBPostProcess`."""
+    return {
+        **_taken(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
+        "use_dilation": post_process.dilation_kernel is not None,
+        **_taken(post_process, "score_mode", "box_type"),
+    }
+
+
+def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
+    """Return what a call of paddlex's `DetResizeForTest` used: `given` overrides what the operator was built with."""
+    if operator.resize_type == 3:
+        return {"rule": "input_shape", **_taken(operator, "input_shape")}
+    if operator.resize_type != 0:
+        return _training_resize(operator)  # the same attributes on both sides
+    used = {key: given.get(key) or getattr(operator, key) for key in ("limit_side_len", "limit_type")}
+    cap = given.get("max_side_limit")
+    cap = getattr(operator, "max_side_limit", None) if cap is None else cap
+    return {"rule": "limit", **{key: _plain(value) for key, value in used.items()}, "max_side_limit": _plain(cap)}
+
+
+def predictor_tensor(operator: Any, scale: float) -> Parameters:
+    """Return the parameters of paddlex's `NormalizeImage`, which computes `x * alpha + beta`.
+
+    Args:
+        operator: it holds alpha = scale / std and beta = -mean / std.
+        scale: as in inference.yml; it cannot be told from alpha and beta.
+    """
+    std = [scale / alpha for alpha in operator.alpha]
+    return {
+        "scale": _float32(scale),
+        "mean": [_float32(-beta * each) for beta, each in zip(operator.beta, std, strict=True)],
+        "std": [_float32(each) for each in std],
+        "order": _order(operator.order),
+    }
+
+
+def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Parameters:
+    """Return what a call of `process` of paddlex's `DBPostProcess` used: its thresholds were `given` to it."""
+    return {
+        **{name: _plain(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
+        **_taken(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
+    }

@@ -1,0 +1,177 @@
+"""The one door through which paddle, PaddleOCR and paddlex come in.
+
+Importing them changes the process, and this undoes it: they warn, set environment variables and put folders on
+`sys.path`; a PaddleOCR checkout also holds a `paddleocr` that shadows the installed one, and a `tools` that shadows
+the user's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from pytest_ocrparity.errors import ModelError
+
+__all__ = ["checkout", "folder_module", "third_party"]
+
+FROM_CHECKOUT: Final = ("ppocr", "tools")
+LIBRARIES: Final = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0"}
+"""What cv2 needs and slim machines lack, and the Debian package that has it."""
+
+EXTRAS: Final = {"paddle": "paddle", "paddleocr": "paddle", "paddlex": "paddle"}
+
+
+@contextmanager
+def third_party() -> Iterator[None]:
+    """Run code of paddle, PaddleOCR or paddlex: without its warnings, and with `os.environ` restored.
+
+    Importing paddle warns that there is no ccache, which fails a suite under `filterwarnings = error`; it also sets
+    OMP_NUM_THREADS, and cv2 changes LD_LIBRARY_PATH.
+
+    Raises:
+        ModelError: something they need is not installed; the text names the extra or the system package.
+    """
+    environ = dict(os.environ)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImportError as error:
+        raise ModelError(_missing(error)) from error
+    finally:
+        for key in set(environ) | set(os.environ):
+            if key not in environ:
+                del os.environ[key]
+            elif os.environ.get(key) != environ[key]:
+                os.environ[key] = environ[key]
+
+
+def _missing(error: ImportError) -> str:
+    if any(library in str(error) for library in LIBRARIES):
+        packages = " ".join(dict.fromkeys(LIBRARIES.values()))
+        return f"cv2 does not load: {error}. On Debian or Ubuntu: apt-get install {packages}"
+    top = (error.name or "").partition(".")[0]
+    if top in FROM_CHECKOUT:
+        return (
+            f"{error}: set train.paddleocr_root to a PaddleOCR checkout; without one, "
+            "`pip install --no-deps --target DIR paddleocr==2.10.0` and set it to DIR/paddleocr"
+        )
+    return f'{error}: pip install "pytest-ocrparity[{EXTRAS.get(top, "train")}]"'
+
+
+class _CheckoutFinder(MetaPathFinder):
+    """Finds the top-level `ppocr` and `tools` in a checkout, and nothing else."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        return PathFinder.find_spec(fullname, [self._root]) if fullname in FROM_CHECKOUT else None
+
+
+@contextmanager
+def checkout(root: Path | None) -> Iterator[None]:
+    """Let `import ppocr` find a PaddleOCR checkout, without putting the checkout on `sys.path`.
+
+    The user's own `tools`, `sys.path` and `sys.meta_path` are back afterwards; `ppocr` stays imported. None means a
+    `ppocr` that is importable already.
+
+    Raises:
+        ModelError: the folder has no `ppocr`, this process uses another checkout already, or, see `third_party`,
+            something is not installed.
+    """
+    path, finders = list(sys.path), list(sys.meta_path)
+    if root is not None:
+        _check_checkout(root)
+        sys.meta_path.insert(0, _CheckoutFinder(root))
+    try:
+        with third_party(), _set_aside("tools"):
+            yield
+    finally:
+        # Several modules of ppocr put their checkout first on sys.path when they are imported.
+        sys.path[:], sys.meta_path[:] = path, finders
+
+
+def _check_checkout(root: Path) -> None:
+    if not (root / "ppocr" / "__init__.py").is_file():
+        nested = next((path for path in root.glob("*/ppocr/__init__.py")), None)
+        hint = f"; {nested.parents[1]} has one" if nested else ": it must be a PaddleOCR checkout"
+        raise ModelError(f"{root} holds no folder ppocr{hint} (set in train.paddleocr_root)")
+    loaded = sys.modules.get("ppocr")
+    if loaded is not None and (origin := _folder(loaded)) != (root / "ppocr").resolve():
+        raise ModelError(
+            f"this process has already imported ppocr from {origin}, so {root} cannot be used as well: "
+            "run the two projects in two pytest commands"
+        )
+
+
+def _folder(module: ModuleType) -> Path | None:
+    """Return the folder of a package, or of the file of a module."""
+    return Path(module.__file__).resolve().parent if module.__file__ else None
+
+
+@contextmanager
+def _set_aside(top: str) -> Iterator[None]:
+    """Hide a top-level module and its submodules from imports, and bring them back."""
+
+    def take() -> dict[str, ModuleType]:
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == top}
+
+    users = take()
+    try:
+        yield
+    finally:
+        take()
+        sys.modules.update(users)
+
+
+def folder_module(reference: str, folder: Path | None) -> Any:
+    """Return the object that "package.module:name" names, with `folder` first on `sys.path` while it is imported.
+
+    A module of that name that came from another folder, as with two projects in one run, is not mistaken for it.
+
+    Raises:
+        ModelError: the reference has another form, or there is no such module or name.
+    """
+    module_name, _, name = reference.partition(":")
+    if not module_name or not name:
+        raise ModelError(f'train.network is {reference!r}, not "package.module:function"')
+    top, path = module_name.partition(".")[0], list(sys.path)
+    mine = PathFinder.find_spec(top, [str(folder)]) if folder is not None else None
+    sys.path[:0] = [str(folder)] if folder is not None else []
+    try:
+        if mine is None or _is_loaded(mine):
+            module = importlib.import_module(module_name)
+        else:
+            with _set_aside(top):
+                importlib.invalidate_caches()
+                module = importlib.import_module(module_name)
+        return getattr(module, name)
+    except ImportError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # something that the module imports
+        raise ModelError(f"train.network = {reference!r}: {error} (looked in {folder} first)") from error
+    except AttributeError as error:
+        raise ModelError(f"train.network = {reference!r}: {error}") from error
+    finally:
+        sys.path[:] = path
+
+
+def _is_loaded(spec: ModuleSpec) -> bool:
+    """Tell whether an import of this name gets this very module: it is loaded, or nothing of that name is."""
+    loaded = sys.modules.get(spec.name)
+    if loaded is None:
+        return True
+    one, two = ((each.origin, list(each.submodule_search_locations or ())) for each in (spec, loaded.__spec__ or spec))
+    return one == two

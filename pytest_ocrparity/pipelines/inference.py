@@ -1,0 +1,219 @@
+"""The deployed model: paddleocr's own predictor on the export folder, recorded after each step.
+
+`TextDetection.predict` runs for every question, so paddlex's choice of limits and thresholds is part of what is
+compared. Nothing of the processing is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.errors import ImageError, ModelError, StageError
+from pytest_ocrparity.pipelines import Image, Shape
+from pytest_ocrparity.pipelines.configs import check_inference, operators, read_yml, scale_value
+from pytest_ocrparity.pipelines.effective import predictor_detections, predictor_resize, predictor_tensor
+from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
+from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, load_predictor, onednn_crash
+from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
+from pytest_ocrparity.pipelines.taps import Call
+from pytest_ocrparity.trace import (
+    DECODE,
+    DETECTIONS,
+    PROBABILITY_MAP,
+    RESIZE,
+    TENSOR,
+    Decoded,
+    Detections,
+    Trace,
+)
+
+__all__ = ["InferencePipeline", "load_inference"]
+
+UNREADABLE = "Image read Error"
+"""How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
+
+
+def load_inference(
+    *,
+    model_dir: Path,
+    options: Mapping[str, Any] | None = None,
+    predict_options: Mapping[str, Any] | None = None,
+    model_name: str | None = None,
+    name: str = "inference",
+) -> InferencePipeline:
+    """Load an export with `paddleocr.TextDetection`.
+
+    Args:
+        model_dir: the folder that `tools/export_model.py` wrote.
+        options: handed to `TextDetection` as they are.
+        predict_options: handed to its `predict` as they are.
+        model_name: paddlex's name of the model; None means the one in inference.yml.
+        name: how messages call this side.
+
+    Raises:
+        ModelError: a file, a value in it, an option, or something to import is missing or wrong.
+    """
+    export = find_export(model_dir)
+    yml = read_yml(export.config)
+    check_inference(yml, export.config)
+    settings = yml.get("Global")
+    model_name = model_name or (settings.get("model_name") if isinstance(settings, Mapping) else None)
+    if not model_name:
+        raise ModelError(
+            f"{export.config} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
+            'model_name = "PP-OCRv4_mobile_det"'
+        )
+    transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
+    scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
+    with third_party():
+        predictor = load_predictor(export, model_name, options or {}, predict_options or {})
+    return InferencePipeline(
+        predictor, export, scale=scale_value(scale, export.config, "NormalizeImage.scale"), name=name
+    )
+
+
+class InferencePipeline(StagedPipeline):
+    """An export behind paddleocr's own predictor.
+
+    `Trace.parameters` hold what the predictor's objects were really called with.
+    """
+
+    def __init__(self, predictor: Predictor, export: ExportFiles, *, scale: float, name: str) -> None:
+        """Take a tapped predictor; `scale` is NormalizeImage's, which its object does not keep."""
+        super().__init__(name, fingerprint_export(export))
+        self._predictor = predictor
+        self._program = export.program
+        self._scale = scale
+        self._outputs: int | None = None
+        self._called: dict[str, Mapping[str, Any]] = {}
+
+    def preprocess(self, image: Image) -> Trace:
+        """Run `TextDetection.predict` up to the runner, and record what it was about to be given.
+
+        A path goes in as it is, as paddlex reads files by their suffix; an array goes in as BGR. Of a file with
+        several pages the first is taken.
+
+        Raises:
+            ImageError: the image is missing or does not decode.
+        """
+        name, _ = image_bytes(image)
+        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        trace = Trace(pipeline=self.name, image=name, source=self)
+        error: Exception | None = None
+        with self._predictor.taps.run(stop_at="runner") as calls, third_party():
+            try:
+                self._predictor.predict(given)
+            except Exception as raised:
+                error = raised
+        if error is not None and UNREADABLE in str(error):
+            raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
+        trace = self._recorded(trace, calls)
+        if error is None and trace.decode is None:
+            error = StageError(
+                DECODE, f"PaddleOCR does not read {name}: it goes by the suffix and reads {self._suffixes()}"
+            )
+        if error is not None:
+            stage = DECODE if trace.decode is None else RESIZE if trace.resize is None else TENSOR
+            return replace(trace, error=self.stage_error(stage, error))
+        return trace
+
+    def _recorded(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
+        """Fill the trace from the calls of a run, of which the later ones may be missing."""
+        steps, parameters = self._predictor.steps, {}
+        if calls.get("Read") and calls["Read"].result:
+            order = steps["Read"].format
+            trace = replace(trace, decode=Decoded.of(calls["Read"].result[0], order))
+            parameters[DECODE] = {"img_mode": order, "ignore_orientation": False}
+        if trace.decode is not None and "Resize" in calls:
+            (resized, *_), (shape, *_) = calls["Resize"].result
+            height, width, ratio_h, ratio_w = map(float, shape)
+            trace = replace(trace, resize=resized, shape=(height, width, ratio_h, ratio_w))
+            parameters[RESIZE] = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
+        if trace.resize is not None and "runner" in calls:
+            (tensor,) = _inputs(calls["runner"])
+            trace = replace(trace, tensor=tensor)
+            parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
+        self._called.update(parameters)
+        return replace(trace, parameters=parameters)
+
+    def _suffixes(self) -> str:
+        sampler = self._predictor.inner.batch_sampler
+        return ", ".join(getattr(sampler, "IMG_SUFFIX", ())) or "other suffixes"
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the first output of the predictor's runner for a (1, 3, h, w) tensor, (1, C, h, w) float32, whole.
+
+        paddlex goes on with channel 0 of output 0, whatever else there is.
+        """
+        with third_party():
+            outputs = self._predictor.runner([np.ascontiguousarray(tensor)])
+        self._outputs = len(outputs)
+        array: npt.NDArray[np.float32] = np.asarray(outputs[0])
+        return array
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes and scores that `TextDetection.predict` makes of a (1, C, h, w) map, in source pixels.
+
+        The predictor runs on a dummy image, with this map in the place of its network's output and this shape row in
+        the place of its resize's, so that its own choice of thresholds takes part.
+        """
+        dummy = np.zeros((32, 32, 3), dtype=np.uint8)
+        instead = {name: [dummy] for name in STEPS} | {
+            "Resize": ([dummy], [np.array(shape, dtype=np.float64)]),
+            "runner": [np.asarray(probability_map)],
+        }
+        with self._predictor.taps.run(instead=instead) as calls, third_party():
+            (result,) = self._predictor.predict(dummy)
+        process = calls["process"]
+        names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")
+        given = dict(zip(names, process.args, strict=False)) | dict(process.kwargs)
+        self._called[DETECTIONS] = predictor_detections(self._predictor.post_process, given)
+        polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in result["dt_polys"])
+        return Detections(polygons, np.asarray(result["dt_scores"], dtype=np.float64))
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, what the predictor's objects were last called with, in plain JSON types.
+
+        Before the first image, a blank one is sent through everything but the network.
+        """
+        if not {DECODE, RESIZE, TENSOR} <= self._called.keys():
+            self.preprocess(np.zeros((64, 64, 3), dtype=np.uint8))
+        if DETECTIONS not in self._called:
+            self.postprocess(np.zeros((1, 1, 32, 32), dtype=np.float32), (32.0, 32.0, 1.0, 1.0))
+        return {**self._called, PROBABILITY_MAP: self._engine()}
+
+    def _engine(self) -> dict[str, Any]:
+        runner = self._predictor.runner
+        config = getattr(runner, "_config", None)
+        config = config if isinstance(config, Mapping) else {}
+        kind, index = config.get("device_type") or "cpu", config.get("device_id")
+        found = {
+            "engine": config.get("run_mode") or type(runner).__name__.removesuffix("Runner").lower(),
+            "device": kind if index is None else f"{kind}:{index}",
+            "outputs": self._outputs,
+        }
+        if self._program is not None and "run_mode" in config:
+            found |= {"cpu_threads": config.get("cpu_threads"), "program": self._program.name}
+        return found
+
+    def stage_error(self, stage: str, error: BaseException) -> StageError:
+        """Wrap what a stage raised, with the way out where it is known."""
+        known = onednn_crash(error)
+        if known is None:
+            return super().stage_error(stage, error)
+        wrapped = StageError(stage, known)
+        wrapped.__cause__ = error
+        return wrapped
+
+
+def _inputs(call: Call) -> list[Any]:
+    """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
+    return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])

@@ -1,0 +1,249 @@
+"""The trained model, run by PaddleOCR's own training-side code and recorded after each step.
+
+Builds and runs what `tools/infer_det.py` builds and runs: the Eval operators of the training yml, the network, its
+post-process. Nothing of the processing is done here.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.pipelines import Image, Shape
+from pytest_ocrparity.pipelines.configs import check_training, operators, read_yml
+from pytest_ocrparity.pipelines.effective import training_detections, training_operator
+from pytest_ocrparity.pipelines.files import digest, find_checkpoint
+from pytest_ocrparity.pipelines.imports import checkout, third_party
+from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
+from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
+from pytest_ocrparity.trace import (
+    DECODE,
+    DETECTIONS,
+    PROBABILITY_MAP,
+    RESIZE,
+    TENSOR,
+    Decoded,
+    Detections,
+    Trace,
+)
+
+__all__ = ["TrainingPipeline", "load_training"]
+
+TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
+"""The methods of DBPostProcess that know the scores."""
+
+
+STAGE_OF = {"DecodeImage": DECODE, "DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
+"""The stage whose parameters an operator holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What PaddleOCR built from a training yml; `parameters` are those of the operators, by stage name."""
+
+    operators: tuple[tuple[str, Callable[[Any], Any]], ...]
+    parameters: Mapping[str, Mapping[str, Any]]
+    network: Network
+    post_process: Any
+
+
+def load_training(
+    *,
+    config: Path,
+    checkpoint: Path | None = None,
+    paddleocr_root: Path | None = None,
+    network: str | None = None,
+    network_folder: Path | None = None,
+    device: str = "cpu",
+    sub_model: str | None = None,
+    trust_checkpoint: bool = False,
+    name: str = "train",
+) -> TrainingPipeline:
+    """Load a trained DB detector.
+
+    Args:
+        config: the training yml.
+        checkpoint: a `.pdparams` file, with or without its suffix; None means the one that the yml names.
+        paddleocr_root: a PaddleOCR checkout; None means a `ppocr` that is importable already.
+        network: "module:function" that takes the yml's Architecture and returns a `paddle.nn.Layer`, in the place of
+            `ppocr.modeling.architectures.build_model`.
+        network_folder: first on `sys.path` while that module is imported.
+        device: as in `paddle.set_device`.
+        sub_model: which network of a Distillation yml.
+        trust_checkpoint: load the checkpoint whatever its pickle names.
+        name: how messages call this side.
+
+    Raises:
+        ModelError: a file, a value in it, or something to import is missing or wrong; nothing was guessed.
+    """
+    yml = read_yml(config)
+    check_training(yml, config)
+    weights = find_checkpoint(checkpoint, yml, config, paddleocr_root)
+    check_sub_model(yml["Architecture"], sub_model, config)
+    with checkout(paddleocr_root):
+        import ppocr.data  # noqa: F401  # what it lacks is reported before anything is built
+
+        layer = build_network(
+            yml["Architecture"],
+            weights,
+            config=config,
+            network=network,
+            folder=network_folder,
+            device=device,
+            sub_model=sub_model,
+            trust=trust_checkpoint,
+        )
+        parts = _build_parts(yml, layer, config)
+    fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
+    return TrainingPipeline(parts, name=name, fingerprint=fingerprint)
+
+
+def _build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts:
+    """Build operators and post-process as `tools/infer_det.py` does, in the yml's own terms.
+
+    Like it, the post-process does not get `Global`, which `tools/eval.py` would merge into it.
+    """
+    from ppocr.data import create_operators
+    from ppocr.postprocess import build_post_process
+
+    leaked = yml.get("Global") or {}
+    transforms: list[dict[str, Any]] = []
+    for name, arguments in operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
+        if "Label" not in name:
+            kept = {"keep_keys": ["image", "shape"]} if name == "KeepKeys" else {}
+            transforms.append({name: copy.deepcopy(arguments) | kept})
+    try:
+        built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
+        post_process = build_post_process(yml["PostProcess"])
+    except Exception as error:
+        raise ModelError(f"{config}: PaddleOCR refuses this yml: {type(error).__name__}: {error}") from error
+    named = [next(iter(entry.items())) for entry in transforms]
+    parameters = {
+        STAGE_OF[name]: found
+        for (name, arguments), operator in zip(named, built, strict=True)
+        if (found := training_operator(name, operator, {**arguments, **leaked})) is not None
+    }
+    return Parts(
+        operators=tuple((name, operator) for (name, _), operator in zip(named, built, strict=True)),
+        parameters=parameters,
+        network=network,
+        post_process=getattr(post_process, "post_process", post_process),  # Distillation's is a DBPostProcess inside
+    )
+
+
+class TrainingPipeline(StagedPipeline):
+    """A trained detector behind PaddleOCR's own operators and post-process.
+
+    `Trace.parameters` hold what the built operators hold, after `Global` was merged into them.
+    """
+
+    def __init__(self, parts: Parts, *, name: str, fingerprint: Mapping[str, str]) -> None:
+        """Take what `load_training` built."""
+        super().__init__(name, fingerprint)
+        self._parts = parts
+
+    def preprocess(self, image: Image) -> Trace:
+        """Run the Eval operators one after the other, as `ppocr.data.imaug.transform` does.
+
+        A path's bytes are decoded by the yml's own DecodeImage; an (H, W, 3) uint8 BGR array is encoded as PNG for it,
+        without loss.
+
+        Raises:
+            ImageError: the image is missing or DecodeImage cannot decode it.
+        """
+        name, data = image_bytes(image)
+        trace = Trace(pipeline=self.name, image=name, source=self)
+        try:
+            with third_party():
+                state: Any = {"image": _as_png(image) if isinstance(image, np.ndarray) else data}
+                for operator, run in self._parts.operators:
+                    state = run(state)
+                    if state is None and trace.decode is None:
+                        raise ImageError(f"{name}: PaddleOCR's DecodeImage cannot decode this file; is it an image?")
+                    trace = self._recorded(trace, operator, run, state)
+        except ImageError:
+            raise
+        except (Exception, SystemExit) as error:  # DetResizeForTest ends a failed resize with sys.exit(0)
+            stage = DECODE if trace.decode is None else RESIZE if trace.resize is None else TENSOR
+            return replace(trace, error=self.stage_error(stage, error))
+        return trace
+
+    def _recorded(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
+        """Add to the trace what an operator has just produced."""
+        if operator == "KeepKeys":
+            return replace(trace, tensor=np.expand_dims(state[0], axis=0))
+        if operator not in STAGE_OF:
+            return trace
+        stage = STAGE_OF[operator]
+        trace = replace(trace, parameters={**trace.parameters, stage: self._parts.parameters[stage]})
+        if stage == DECODE:
+            return replace(trace, decode=Decoded.of(state["image"], run.img_mode))
+        if stage == RESIZE:
+            height, width, ratio_h, ratio_w = map(float, state["shape"])
+            return replace(trace, resize=state["image"], shape=(height, width, ratio_h, ratio_w))
+        return trace
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the "maps" of the network for a (1, 3, h, w) float32 tensor, (1, C, h, w) float32.
+
+        Raises:
+            StageError: the network returned no "maps".
+        """
+        return self._parts.network.run(tensor)
+
+    def infer_fused(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+        """Return the map of a re-parameterised copy of the network, or None where no layer has a `rep()` to call."""
+        fused = self._parts.network.fused
+        return None if fused is None else fused.run(tensor)
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes that the yml's post-process finds in a (1, C, h, w) map, in source-image pixels.
+
+        Their scores are those that `DBPostProcess` computes and throws away.
+        """
+        post_process = self._parts.post_process
+        scores: list[float] = []
+
+        def tap(method: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*args: Any, **kwargs: Any) -> Any:
+                boxes, found = method(*args, **kwargs)
+                scores.extend(found)
+                return boxes, found
+
+            return run
+
+        for name in TAPPED:
+            setattr(post_process, name, tap(getattr(post_process, name)))
+        try:
+            with third_party():
+                points = post_process({"maps": np.asarray(probability_map)}, np.array([shape]))[0]["points"]
+        finally:
+            for name in TAPPED:
+                delattr(post_process, name)
+        polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in points)
+        return Detections(polygons, np.array(scores) if len(scores) == len(polygons) else None)
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, what the operators and the post-process hold, in plain JSON types."""
+        network = self._parts.network
+        return {
+            **self._parts.parameters,
+            PROBABILITY_MAP: {"engine": "dygraph", "device": network.device, "outputs": network.outputs},
+            DETECTIONS: training_detections(self._parts.post_process),
+        }
+
+
+def _as_png(image: npt.NDArray[np.uint8]) -> bytes:
+    import cv2
+
+    done, encoded = cv2.imencode(".png", image)
+    assert done, "cv2 encodes any (H, W, 3) uint8 array as PNG"
+    return bytes(encoded)

@@ -1,0 +1,73 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy import PAGE, page
+
+from pytest_ocrparity.verdict import verdict_sink
+
+pytest_plugins = "pytester"
+
+
+@pytest.fixture(autouse=True)
+def nobody_listens() -> Iterator[None]:
+    """Keep what these tests compare out of the table and the verdict of their own run."""
+    token = verdict_sink.set(None)
+    yield
+    verdict_sink.reset(token)
+
+
+CONFTEST = """
+import sys
+import pytest
+
+sys.path.insert(0, {tests!r})
+from toy import Toy
+
+
+@pytest.fixture(scope="session")
+def ocr_train_model():
+    return Toy()
+
+
+@pytest.fixture(scope="session")
+def ocr_inference_model():
+    return Toy(name="inference")
+"""
+
+EIGHT_LINES = """
+from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
+
+def test_export_matches_training(ocr_train_model, ocr_inference_model, ocr_image):
+    train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    assert_same_preprocessing(train, inference)
+    assert_same_probability_maps(train, inference)
+    assert_same_detections(train, inference)
+
+def test_export_matches_baseline(ocr_golden, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A user's project with two pages and toy models, in the working directory."""
+    pytester.makepyprojecttoml('[tool.ocrparity]\nimages = ["images/*.npy"]\n')
+    pytester.makeconftest(CONFTEST.format(tests=str(Path(__file__).parent)))
+    pytester.makepyfile(test_export=EIGHT_LINES)
+    folder = pytester.mkdir("images")
+    np.save(folder / "three_words.npy", PAGE)
+    np.save(folder / "one_word.npy", page(boxes=((20, 20, 70, 40),)))
+    return pytester
+
+
+def wrong_export(project: pytest.Pytester, **fields: object) -> None:
+    """Break the project's exported model in one field of `Toy`."""
+    path = project.path / "conftest.py"
+    told = "".join(f", {name}={value!r}" for name, value in fields.items())
+    path.write_text(path.read_text().replace('name="inference"', f'name="inference"{told}'))

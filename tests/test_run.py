@@ -1,0 +1,228 @@
+"""A whole pytest run: what passes, what fails, what it prints, and that nothing passes without a comparison."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+from conftest import wrong_export
+from toy import PAGE, Toy
+
+TRAINING = "test_export.py::test_export_matches_training"
+NO_XDIST = ("-p", "no:xdist")
+
+
+def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return project.runpytest(*NO_XDIST, "-p", "no:randomly", *args)
+
+
+def test_a_right_export_passes_and_shows_the_table(project: pytest.Pytester) -> None:
+    result = run(project, "-k", "training")
+    result.assert_outcomes(passed=2, deselected=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*- ocrparity -*",
+            "inference against train: 2 images",
+            "  preprocessing * 2 same * worst tensor 0 of 2e-06, headroom 100%",
+            "  probability maps * 2 same * worst map 0 of 0.0001, headroom 100%",
+            "  detections * 2 same * (4 boxes)",
+        ]
+    )
+    assert result.stdout.str().count("inference against train") == 1
+
+
+def test_verbose_adds_a_line_per_image(project: pytest.Pytester) -> None:
+    run(project, "-k", "training", "-v").stdout.fnmatch_lines(["    images/one_word.npy *same*"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "stage"),
+    [
+        ({"scale": 2}, "resize"),
+        ({"mean": 0.6}, "tensor"),
+        ({"gain": 7.0}, "probability_map"),
+        ({"pad": 6}, "detections"),
+        ({"box_thresh": 0.99999}, "detections"),
+    ],
+)
+def test_a_wrong_export_fails_at_its_stage(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, fault: dict[str, float], stage: str
+) -> None:
+    wrong_export(project, **fault)
+    monkeypatch.setenv("COLUMNS", "300")
+    result = run(project, "-k", "training")
+    result.assert_outcomes(failed=2, deselected=2)
+    result.stdout.fnmatch_lines([f"FAILED {TRAINING}* - *DifferenceError: *first difference at {stage}: *"])
+
+
+def test_a_test_that_uses_the_fixtures_and_compares_nothing_fails_the_run(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export="def test_nothing(ocr_inference_model, ocr_image): pass")
+    result = run(project)
+    result.assert_outcomes(passed=2)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED nothing was compared: *"])
+
+
+def test_a_run_without_our_fixtures_is_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_other(): pass")
+    result = pytester.runpytest(*NO_XDIST)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*ocrparity:*")
+    result.stdout.no_fnmatch_line("*- ocrparity -*")
+
+
+def test_no_image_is_an_error_and_not_a_skip(project: pytest.Pytester) -> None:
+    result = run(project, "--ocr-images", "elsewhere/*.png")
+    result.assert_outcomes(errors=2)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*no images: *elsewhere/[*].png matches no file*"])
+
+
+def test_no_images_setting_names_it(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml("[tool.ocrparity]\nallow_empty = true\n")
+    run(project).stdout.fnmatch_lines(["*no images: *sets none; set `images` or pass --ocr-images=*"])
+
+
+def test_no_settings_say_where_they_were_looked_for(project: pytest.Pytester) -> None:
+    (project.path / "pyproject.toml").unlink()
+    run(project).stdout.fnmatch_lines(["*no ocrparity settings: no [[]tool.ocrparity[]] from *"])
+
+
+def test_only_blank_pages_fail_the_run(project: pytest.Pytester) -> None:
+    import numpy as np
+    from toy import BLANK
+
+    np.save(project.path / "images" / "one_word.npy", BLANK)
+    assert run(project, "-k", "training").ret == 0
+    np.save(project.path / "images" / "three_words.npy", BLANK)
+    result = run(project, "-k", "training")
+    result.assert_outcomes(passed=2, deselected=2)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED no image of this run has a box (2 compared)*"])
+    project.makepyprojecttoml('[tool.ocrparity]\nimages = ["images/*.npy"]\nallow_empty = true\n')
+    assert run(project, "-k", "training").ret == 0
+
+
+def test_a_reduced_preset_judges_the_run(project: pytest.Pytester) -> None:
+    wrong_export(project, thresh=0.9, box_thresh=0.999999)
+    result = run(project, "-k", "training", "--ocr-tolerance=fp16")
+    result.assert_outcomes(passed=2, deselected=2)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED over the run 100.0% (4 of 4) of the boxes have no partner, limit 0.02 (*"])
+
+
+def test_a_mean_difference_is_judged_over_the_run(project: pytest.Pytester) -> None:
+    wrong_export(project, offset=6e-4)
+    assert run(project, "-k", "training", "--ocr-tolerance=int8").ret == 0
+    result = run(project, "-k", "training", "--ocr-tolerance=fp16")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED over the run 6.0e-04 is the maps' mean difference, limit 0.0005 (*"])
+
+
+def test_too_many_borderline_boxes_fail_the_run(project: pytest.Pytester) -> None:
+    detections = Toy().trace(PAGE).detections
+    assert detections is not None
+    assert detections.scores is not None
+    conftest = project.path / "conftest.py"
+    on_edge = float(detections.scores[2]) - 1e-5
+    conftest.write_text(conftest.read_text().replace("Toy(", f"Toy(box_thresh={on_edge}, "))
+    wrong_export(project, offset=-5e-5)
+    result = run(project, "-k", "training")
+    result.assert_outcomes(passed=2, deselected=2)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED over the run * of the boxes are borderline, limit 0.02 (*"])
+    assert run(project, "-k", "training", "--ocr-tolerance=detections.max_borderline=1").ret == 0
+
+
+def test_results_reach_junit_as_json(project: pytest.Pytester) -> None:
+    run(project, "-k", "training", "--junitxml=junit.xml")
+    values = [p.attrib["value"] for p in ET.parse(project.path / "junit.xml").iter("property")]
+    records = [json.loads(value) for value in values]
+    assert {record["kind"] for record in records if record["what"] == "compared"} == {
+        "preprocessing",
+        "probability_maps",
+        "detections",
+    }
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_under_xdist_one_table_and_each_image_on_one_worker(project: pytest.Pytester, workers: str) -> None:
+    result = project.runpytest_subprocess("-n", workers, "-k", "training")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["inference against train: 2 images", "  detections * 2 same * (4 boxes)"])
+    assert result.stdout.str().count("inference against train") == 1
+
+
+def test_xdist_runs_fail_as_others_do(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export="def test_nothing(ocr_inference_model, ocr_image): pass")
+    result = project.runpytest_subprocess("-n", "2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED nothing was compared: *"])
+
+
+def test_ocr_image_can_be_overridden_and_parametrized(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_export="""
+        import pytest
+
+        @pytest.fixture
+        def ocr_image():
+            return "images/one_word.npy"
+
+        def test_mine(ocr_image):
+            assert ocr_image == "images/one_word.npy"
+
+        @pytest.mark.parametrize("ocr_image", ["a", "b"])
+        def test_direct(ocr_image):
+            assert ocr_image in "ab"
+        """
+    )
+    run(project).assert_outcomes(passed=3)
+
+
+def test_ocr_image_asked_for_at_run_time_gets_a_sentence(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export="def test_late(request): request.getfixturevalue('ocr_image')")
+    result = run(project)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ocr_image is parametrized at collection: name it among the test's arguments*"])
+
+
+def test_the_users_order_of_files_is_kept(project: pytest.Pytester) -> None:
+    project.makepyfile(test_a="def test_a(ocr_image): pass", test_z="def test_z(): pass")
+    result = run(project, "-v", "test_a.py", "test_z.py")
+    order = [line.split("::")[0] for line in result.outlines if "PASSED" in line]
+    assert order == ["test_a.py", "test_a.py", "test_z.py"]
+
+
+def test_without_the_models_packages_other_tests_run(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    project.makepyprojecttoml(
+        '[tool.ocrparity]\nimages = ["images/*.npy"]\n[tool.ocrparity.train]\nconfig = "none.yml"\n'
+        '[tool.ocrparity.inference]\nmodel_dir = "none"\n'
+    )
+    project.makepyfile(test_other="def test_other(): pass")
+    result = run(project)
+    result.assert_outcomes(passed=1, errors=4)
+
+
+def test_fixtures_without_their_settings_name_them(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    result = run(project, "-k", "training")
+    result.assert_outcomes(errors=2, deselected=2)
+    result.stdout.fnmatch_lines(["*sets no train.config: set it, or pass --ocr-train-config*"])
+
+
+def test_loading_the_plugin_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, pytest_ocrparity.plugin; "
+        "print({'numpy', 'shapely', 'scipy', 'cv2', 'yaml', 'paddle'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_fixtures_explain_themselves(project: pytest.Pytester) -> None:
+    run(project, "--fixtures").stdout.fnmatch_lines_random(["ocr_image *", "*once per image*", "ocr_golden *"])

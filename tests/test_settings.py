@@ -1,0 +1,200 @@
+"""The settings: where they are found, what they may say, which error names which mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.settings import Settings, find_file, load
+
+FULL = """
+images = ["images/*.png"]
+allow_empty = true
+
+[golden]
+dir = "baselines"
+reference = "inference"
+
+[train]
+config = "configs/a.yml"
+checkpoint = "best"
+paddleocr_root = "../PaddleOCR"
+network = "net:build"
+device = "gpu:0"
+sub_model = "Student"
+trust_checkpoint = true
+
+[inference]
+model_dir = "export"
+options = { limit_side_len = 736 }
+predict_options = { max_side_limit = 9000 }
+model_name = "PP-OCRv5_mobile_det"
+
+[tolerance]
+preset = "fp16"
+detections = { min_iou = 0.8 }
+"""
+
+
+def written(folder: Path, text: str, name: str = "ocrparity.toml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    settings = load(written(folder, FULL), {}, tmp_path)
+    assert settings.images == ((folder, "images/*.png"),)
+    assert settings.allow_empty
+    assert settings.golden_dir == folder / "baselines"
+    assert settings.golden_reference == "inference"
+    assert settings.train == {
+        "config": folder / "configs/a.yml",
+        "checkpoint": folder / "best",
+        "paddleocr_root": tmp_path / "PaddleOCR",
+        "network": "net:build",
+        "network_folder": folder,
+        "device": "gpu:0",
+        "sub_model": "Student",
+        "trust_checkpoint": True,
+    }
+    assert settings.inference["options"] == {"limit_side_len": 736}
+    assert settings.tolerance["detections.min_iou"].value == 0.8
+    assert settings.tolerance["detections.max_unmatched"].value == 0.02
+
+
+def test_pyproject_holds_the_same_under_tool_ocrparity(tmp_path: Path) -> None:
+    text = '[tool.ocrparity]\nimages = "a.png"\n[tool.ocrparity.golden]\ndir = "g"\n'
+    settings = load(written(tmp_path, text, "pyproject.toml"), {}, tmp_path)
+    assert settings.images == ((tmp_path, "a.png"),)
+    assert settings.golden_dir == tmp_path / "g"
+
+
+def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    options = {
+        "ocr_images": ["x.png"],
+        "ocr_train_config": "b.yml",
+        "ocr_train_checkpoint": "b",
+        "ocr_paddleocr_root": "P",
+        "ocr_inference_dir": "e",
+        "ocr_golden_dir": "g",
+        "ocr_tolerance": ["detections.max_shift=3", "exact"],
+    }
+    settings = load(written(folder, FULL), options, tmp_path)
+    assert settings.images == ((tmp_path, "x.png"),)
+    assert settings.train["config"] == tmp_path / "b.yml"
+    assert settings.train["checkpoint"] == tmp_path / "b"
+    assert settings.train["paddleocr_root"] == tmp_path / "P"
+    assert settings.inference["model_dir"] == tmp_path / "e"
+    assert settings.golden_dir == tmp_path / "g"
+    assert settings.tolerance["detections.max_shift"].value == 3
+    assert settings.tolerance["detections.min_iou"].value == 1.0
+
+
+def test_without_a_file_the_command_line_is_enough(tmp_path: Path) -> None:
+    settings = load(None, {"ocr_inference_dir": "export"}, tmp_path)
+    assert settings.root == tmp_path
+    assert settings.is_set
+    assert not load(None, {}, tmp_path).is_set
+
+
+def test_the_nearest_file_upward_is_found(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    assert find_file(deep) is None
+    outer = written(tmp_path, "[tool.ocrparity]\n", "pyproject.toml")
+    assert find_file(deep) == outer
+    written(tmp_path / "a", "[tool.other]\n# ocrparity is only mentioned\n", "pyproject.toml")
+    assert find_file(deep) == outer
+    inner = written(tmp_path / "a" / "b", "")
+    assert find_file(deep) == inner
+
+
+def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
+    written(tmp_path, "[tool.ocrparity]\n", "pyproject.toml")
+    written(tmp_path, "")
+    with pytest.raises(SettingsError, match=r"has both ocrparity.toml and \[tool.ocrparity\]"):
+        find_file(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image = []", "image is no setting; did you mean 'images'"),
+        ("images = 3", "images is a list of globs, not 3"),
+        ("images = ['']", "images is a list of globs"),
+        ("images = ''", "images is a list of globs"),
+        ("allow_empty = 1", "allow_empty is true or false, not 1"),
+        ("golden = 3", "golden is a table, not 3"),
+        ("[golden]\ndirectory = 'x'", "golden.directory is no setting; known: dir, reference"),
+        ("[golden]\nreference = 'trian'", "golden.reference is one of train, inference, not 'trian'"),
+        ("[train]\nconfg = 'x'", "train.confg is no setting; did you mean 'config'"),
+        ("[train]\nconfig = 3", "train.config is a path, not 3"),
+        ("[inference]\noptions = 'x'", "inference.options is a table, not 'x'"),
+        ("[tolerance]\npreset = 'fp8'", "no tolerance preset 'fp8'"),
+        ("images = [", "not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, message: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(SettingsError, match=message) as error:
+        load(path, {}, tmp_path)
+    assert str(path) in str(error.value)
+
+
+def test_a_pyproject_without_the_table_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "[tool.other]\n", "pyproject.toml")
+    with pytest.raises(SettingsError, match=r"has no table \[tool.ocrparity\]"):
+        load(path, {}, tmp_path)
+    path.write_text("tool = 3\n# ocrparity")
+    assert find_file(tmp_path) is None
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot read these settings"):
+        load(tmp_path, {}, tmp_path)
+
+
+def test_a_mode_without_recording_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--ocr-golden-mode=all records nothing without --ocr-golden"):
+        load(None, {"ocr_golden_mode": "all"}, tmp_path)
+    assert load(None, {"ocr_golden": True}, tmp_path).golden_mode == "missing"
+    assert load(None, {"ocr_golden": True, "ocr_golden_mode": "all"}, tmp_path).golden_mode == "all"
+
+
+def test_recording_from_the_train_model_needs_it(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--ocr-golden with --ocr-no-train"):
+        load(None, {"ocr_golden": True, "ocr_no_train": True}, tmp_path)
+
+
+class TestImages:
+    def test_globs_and_folders_are_sorted_and_counted_once(self, tmp_path: Path) -> None:
+        for name in ("b.png", "a.PNG", "note.txt", "deep/c.jpg"):
+            path = tmp_path / "images" / name
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.touch()
+        settings = Settings(root=tmp_path, images=((tmp_path, "images/*.png"), (tmp_path, "images")))
+        assert [settings.image_name(path) for path in settings.image_paths()] == [
+            "images/b.png",
+            "images/a.PNG",
+            "images/deep/c.jpg",
+        ]
+
+    def test_an_absolute_glob_and_one_that_leaves_the_folder_work(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").touch()
+        inner = tmp_path / "inner"
+        inner.mkdir()
+        for pattern in ("../*.png", str(tmp_path / "*.png")):
+            settings = Settings(root=inner, images=((inner, pattern),))
+            assert settings.image_paths() == [tmp_path / "a.png"]
+            assert settings.image_name(tmp_path / "a.png") == "../a.png"
+
+    def test_no_image_has_a_sentence(self, tmp_path: Path) -> None:
+        assert "sets none; set `images`" in Settings(root=tmp_path).no_image()
+        assert "matches no file" in Settings(root=tmp_path, images=((tmp_path, "*.png"),)).no_image()

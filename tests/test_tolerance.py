@@ -1,0 +1,88 @@
+"""The limits: presets, layers, origins, and one clear error per mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, parse_option
+
+
+def test_every_preset_sets_every_limit() -> None:
+    for name, preset in PRESETS.items():
+        assert preset.keys() == LIMITS.keys(), name
+
+
+def test_every_value_of_a_preset_is_one_that_a_user_may_write() -> None:
+    for preset in PRESETS.values():
+        for limit, value in preset.items():
+            stage, _, key = limit.partition(".")
+            assert BUILT_IN.override({stage: {key: value}}, "test")[limit].value == value
+
+
+def test_layers_replace_limit_by_limit_and_say_who_did() -> None:
+    file = BUILT_IN.override({"preset": "fp16", "detections": {"min_iou": 0.8}}, "pyproject.toml")
+    marker = file.override({"detections": {"max_shift": 2}}, "marker")
+    assert marker["detections.min_iou"].origin == "pyproject.toml"
+    assert marker["detections.max_shift"].value == 2.0
+    assert marker["detections.max_shift"].origin == "marker"
+    assert marker["probability_maps.mean_atol"].origin == "fp16 preset, pyproject.toml"
+
+
+def test_a_preset_replaces_all_below_it() -> None:
+    assert (
+        BUILT_IN.override({"detections": {"min_iou": 0.5}}, "file")
+        .override("fp32", "marker")["detections.min_iou"]
+        .value
+        == "auto"
+    )
+
+
+def test_nothing_changes_nothing() -> None:
+    other = Tolerance.preset("int8", "x")
+    assert BUILT_IN.override(None, "x") is BUILT_IN
+    assert BUILT_IN.override(other, "x") is other
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ("fp61", "no tolerance preset 'fp61'; did you mean 'fp16'"),
+        ("zzz", "no tolerance preset 'zzz'; known: exact, fp16, fp32, int8"),
+        ({"preset": "half"}, "no tolerance preset 'half'"),
+        ({"detection": {}}, "no tolerance stage 'detection'; did you mean 'detections'"),
+        ({"detections": 3}, "detections is a table of limits, not 3"),
+        ({"detections": {"min_uoi": 1}}, "detections has no limit 'min_uoi'; did you mean 'min_iou'"),
+        ({"detections": {"min_iou": "high"}}, "min_iou is a number from 0 up or 'auto', not 'high'"),
+        ({"detections": {"min_iou": True}}, "min_iou is a number from 0 up or 'auto', not True"),
+        ({"detections": {"min_iou": 1.5}}, "min_iou is at most 1, not 1.5"),
+        ({"detections": {"max_shift": -1}}, "max_shift is a number from 0 up or 'off', not -1"),
+        ({"detections": {"max_shift": float("nan")}}, "not nan"),
+        ({"detections": {"allow_empty": 1}}, "allow_empty is true or false, not 1"),
+        (7, "a tolerance is a preset's name or a table, not 7"),
+    ],
+)
+def test_a_mistake_is_named_with_its_origin_and_the_nearest_word(values: Any, text: str) -> None:
+    with pytest.raises(SettingsError, match=text) as error:
+        BUILT_IN.override(values, "marker")
+    assert str(error.value).startswith("marker: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("fp16", {"preset": "fp16"}),
+        ("detections.min_iou=0.9", {"detections": {"min_iou": 0.9}}),
+        ("probability_maps.atol=off", {"probability_maps": {"atol": "off"}}),
+        ("detections.allow_empty=true", {"detections": {"allow_empty": True}}),
+    ],
+)
+def test_the_command_line_form(text: str, values: dict[str, Any]) -> None:
+    assert parse_option(text) == values
+
+
+def test_an_option_of_neither_form_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"--ocr-tolerance=min_iou=1: write a preset or stage.limit=value"):
+        parse_option("min_iou=1")
