@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Matching", "Pair", "Polygon", "boundary_distance", "classify", "defect", "match", "vertex_distance"]
+__all__ = ["Matching", "Pair", "Polygon", "boundary_distance", "classify", "defects", "match", "vertex_distance"]
 
 Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
 _Key: TypeAlias = "tuple[str, tuple[tuple[float, ...], ...]]"  # what equal boxes share: defect or "", sorted points
@@ -50,25 +50,25 @@ class Matching:
     extra: tuple[int, ...]
 
 
-def defect(polygon: Polygon) -> str | None:
-    """Name what makes a polygon invalid, or return None for one that has an inside.
+def defects(polygons: Sequence[Polygon]) -> list[str | None]:
+    """Name what makes each polygon invalid; None for a valid one.
 
     The names: "fewer than 3 points", "not finite" (NaN, infinite, beyond 1e100), "zero area" (all points on one line)
     and "self-crossing" (a bow-tie, or a boundary that touches itself).
 
     Raises:
-        ValueError: the array is no (N, 2).
+        ValueError: a polygon is no (N, 2) array.
     """
-    ((name, _),), _ = _prepare([polygon])
-    return name or None
+    return [name or None for name, _ in _prepare(polygons)[0]]
 
 
 def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou: float = 0.25) -> Matching:
     """Pair two sets of polygons one to one, so that the summed IoU of pairs of `min_iou` or more is largest.
 
-    Equal boxes pair first, with an IoU of 1: also invalid ones, which need equal points (NaN equal to NaN) to pair at
-    all. That lowers the sum by less than `min_iou` each, as 1 - IoU obeys the triangle inequality. The order of boxes
-    and vertices has no say, and swapping sides swaps the answer; ties go by coordinates, of equal boxes by index.
+    Equal boxes pair first, with an IoU of 1: also invalid ones, of which only the self-crossing have an inside and so
+    an IoU; the others need equal points (NaN equal to NaN) to pair at all. That lowers the sum by less than `min_iou`
+    each, as 1 - IoU obeys the triangle inequality. The order of boxes and vertices has no say, and swapping sides
+    swaps the answer; ties go by coordinates, of equal boxes by index.
     0.25 lets a 3x3 px box pair that moved one pixel diagonally (its IoU is 0.29): pairing only decides what is
     compared, limits judge. Near-linear time unless hundreds of boxes pile up in one place.
 
@@ -79,16 +79,16 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
     (our_keys, ours), (their_keys, theirs) = _prepare(reference), _prepare(candidate)
     pairs = [Pair(i, j, 1.0) for i, j in _equals(our_keys, their_keys)]
-    _, left = _alone(our_keys, (pair.reference for pair in pairs))
-    _, right = _alone(their_keys, (pair.candidate for pair in pairs))
+    left = [i for i in _alone(our_keys, (pair.reference for pair in pairs)) if ours[i] is not None]
+    right = [j for j in _alone(their_keys, (pair.candidate for pair in pairs)) if theirs[j] is not None]
     if [our_keys[i] for i in left] <= [their_keys[j] for j in right]:
         found = _assign(*_ious(ours[left], theirs[right], min_iou))
     else:
         found = [(i, j, iou) for j, i, iou in _assign(*_ious(theirs[right], ours[left], min_iou))]
     for edges in found:
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
-    missing, _ = _alone(our_keys, (pair.reference for pair in pairs))
-    extra, _ = _alone(their_keys, (pair.candidate for pair in pairs))
+    missing = sorted(_alone(our_keys, (pair.reference for pair in pairs)))
+    extra = sorted(_alone(their_keys, (pair.candidate for pair in pairs)))
     return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra))
 
 
@@ -101,7 +101,7 @@ def classify(
         For each of `matching.missing`: "merged" (inside a candidate box that has another reference box inside too),
         "split" (two or more candidate boxes lie inside it) or "missing". For each of `matching.extra`: "split"
         (inside a reference box that has another candidate box inside too), "merged" (two or more reference boxes lie
-        inside it) or "extra". Invalid boxes are "missing" or "extra".
+        inside it) or "extra". Boxes without an inside are "missing" or "extra".
 
     Raises:
         ValueError: a polygon is no (N, 2) array.
@@ -182,7 +182,8 @@ def _prepare(polygons: Sequence[Polygon]) -> tuple[list[_Key], _Shapes]:
         owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings.values()])
         made = np.asarray(shapely.polygons(shapely.linearrings(np.concatenate(list(rings.values())), indices=owner)))
         for index, name, shape in zip(rings, _shape_defects(made), made, strict=True):
-            names[index], shapes[index] = name, None if name else shape
+            names[index] = name
+            shapes[index] = None if name == "zero area" else _inside(shape) if name else shape
     return [(name, _point_set(every[i]) if name else rings[i]) for i, name in enumerate(names)], shapes
 
 
@@ -192,6 +193,15 @@ def _shape_defects(shapes: _Shapes) -> list[str]:
     is_thin = shapely.area(shapely.convex_hull(shapes)) <= _THIN * extent**2  # a bow-tie's own area is 0
     is_valid = shapely.is_valid(shapes)
     return ["zero area" if t else "" if v else "self-crossing" for t, v in zip(is_thin, is_valid, strict=True)]
+
+
+def _inside(shape: shapely.Polygon) -> shapely.MultiPolygon:
+    """Return the area that a self-crossing boundary encloses."""
+    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape)))
+    made: shapely.MultiPolygon = shapely.multipolygons(
+        parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
+    )
+    return made
 
 
 def _ring(points: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
@@ -214,10 +224,9 @@ def _equals(ours: Sequence[_Key], theirs: Sequence[_Key]) -> list[tuple[int, int
     return [(index, waiting[key].pop()) for index, key in enumerate(ours) if waiting.get(key)]
 
 
-def _alone(keys: Sequence[_Key], paired: Iterable[int]) -> tuple[list[int], list[int]]:
-    """Return the sorted indices of unpaired boxes, and those of the valid ones in the order of their coordinates."""
-    alone = sorted(set(range(len(keys))).difference(paired))
-    return alone, sorted((index for index in alone if not keys[index][0]), key=lambda index: keys[index])
+def _alone(keys: Sequence[_Key], paired: Iterable[int]) -> list[int]:
+    """Return the indices of unpaired boxes in the order of their coordinates."""
+    return sorted(set(range(len(keys))).difference(paired), key=lambda index: (keys[index], index))
 
 
 def _overlaps(left: _Shapes, right: _Shapes) -> _Edges:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.geometry import boundary_distance, classify, defect, match, vertex_distance
+from pytest_ocrparity.geometry import boundary_distance, classify, defects, match, vertex_distance
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding
@@ -68,19 +68,20 @@ def judge_boxes(
     reference: Detections, candidate: Detections, limits: BoxLimits
 ) -> tuple[list[BoxFinding], tuple[BoxFinding, ...]]:
     """Return every pair as measured, and the findings: pairs beyond the limits, then boxes without partner."""
+    ours, theirs = defects(reference.polygons), defects(candidate.polygons)
     matching = match(reference.polygons, candidate.polygons)
-    pairs = [
-        _measure(reference, candidate, pair.reference, pair.candidate, pair.iou, limits.is_poly)
-        for pair in matching.pairs
-    ]
-    findings = [judged for pair in pairs if (judged := _beyond(pair, reference, limits)) is not None]
+    pairs, findings = [], []
+    for i, j, iou in ((pair.reference, pair.candidate, pair.iou) for pair in matching.pairs):
+        pair = _measure(reference, candidate, i, j, iou, limits.is_poly)
+        kind = "moved" if ours[i] != theirs[j] else _beyond(pair, reference, limits)
+        pairs.append(pair)
+        if kind is not None:
+            findings.append(replace(pair, kind=kind, defect=theirs[j] or ours[i]))
     missing, extra = classify(reference.polygons, candidate.polygons, matching)
     for kind, index in zip(missing, matching.missing, strict=True):
-        polygon = reference.polygons[index]
-        findings.append(BoxFinding(kind, _centre(polygon), reference=index, defect=defect(polygon)))
+        findings.append(BoxFinding(kind, _centre(reference.polygons[index]), reference=index, defect=ours[index]))
     for kind, index in zip(extra, matching.extra, strict=True):
-        polygon = candidate.polygons[index]
-        findings.append(BoxFinding(kind, _centre(polygon), candidate=index, defect=defect(polygon)))
+        findings.append(BoxFinding(kind, _centre(candidate.polygons[index]), candidate=index, defect=theirs[index]))
     return pairs, tuple(findings)
 
 
@@ -95,7 +96,7 @@ def _measure(reference: Detections, candidate: Detections, i: int, j: int, iou: 
     score = None
     if reference.scores is not None and candidate.scores is not None:
         score = float(abs(reference.scores[i] - candidate.scores[j]))
-    return BoxFinding("paired", _centre(ours), i, j, iou, _distance(ours, theirs, is_poly), score, defect(theirs))
+    return BoxFinding("paired", _centre(ours), i, j, iou, _distance(ours, theirs, is_poly), score)
 
 
 def _is_polygon(polygon: npt.NDArray[Any], is_poly: bool) -> bool:
@@ -107,27 +108,25 @@ def _distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], is_poly: bool) -
 
     Vertices of a contour polygon jump by 17 px at an IoU of 0.97, so they say nothing there.
     """
-    if defect(ours) or defect(theirs):  # only a twin pairs with an invalid box
-        return 0.0
     if _is_polygon(ours, is_poly) or _is_polygon(theirs, is_poly):
         return boundary_distance(ours, theirs)
     return vertex_distance(ours, theirs)
 
 
-def _beyond(pair: BoxFinding, reference: Detections, limits: BoxLimits) -> BoxFinding | None:
-    """Return the pair as a finding where it exceeds a limit."""
+def _beyond(pair: BoxFinding, reference: Detections, limits: BoxLimits) -> str | None:
+    """Return the kind of finding that the pair is, or None where it keeps the limits."""
     assert pair.reference is not None
     assert pair.iou is not None
     assert pair.shift is not None
     least = limits.iou(_is_polygon(reference.polygons[pair.reference], limits.is_poly))
     if least is not None and pair.iou < least:
-        return replace(pair, kind="moved")
+        return "moved"
     if limits.max_shift is not None and limits.in_map_px(pair.shift) > limits.max_shift:
-        return replace(pair, kind="moved")
+        return "moved"
     most = limits.max_score_difference
     # `not <=`, so that a score that is not a number is beyond every limit.
     if most is not None and pair.score_difference is not None and not pair.score_difference <= most:
-        return replace(pair, kind="score")
+        return "score"
     return None
 
 

@@ -13,7 +13,7 @@ from pytest_ocrparity.run import FIXTURES, RUN, Run, pass_errors_on
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ocrparity.golden import GoldenHandle
+    from pytest_ocrparity.baseline import Baseline
     from pytest_ocrparity.pipelines import Pipeline
 
 MARKER = "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})"
@@ -93,6 +93,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests that need what `--ocr-no-train` does without; a run of only such tests still fails."""
+    run = item.config.stash[RUN]
+    if run.settings.no_train and "ocr_train_model" in getattr(item, "fixturenames", ()):
+        run.note("used", fixture="ocr_train_model")
+        pytest.skip("--ocr-no-train: this test needs the train model")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     """Note that a test really used one of our fixtures, overridden or not; show our errors without traceback."""
@@ -112,10 +120,7 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
     """
     from pytest_ocrparity.models import train_model
 
-    run = request.config.stash[RUN]
-    if run.settings.no_train:
-        pytest.skip("--ocr-no-train: this test needs the train model")
-    return train_model(run.need_settings())
+    return train_model(request.config.stash[RUN].need_settings())
 
 
 @pytest.fixture(scope="session")
@@ -127,23 +132,22 @@ def ocr_inference_model(request: pytest.FixtureRequest) -> Pipeline:
     """
     from pytest_ocrparity.models import inference_model
 
-    run = request.config.stash[RUN]
-    return inference_model(run.need_settings())
+    return inference_model(request.config.stash[RUN].need_settings())
 
 
 @pytest.fixture
-def ocr_golden(request: pytest.FixtureRequest) -> GoldenHandle:
+def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     """The recorded baselines: `.trace(image)` returns what `pytest --ocr-golden` recorded for an image.
 
     A missing baseline, one whose image changed, or one whose reference model changed is a failure that names the
     command which records it. The reference model is loaded only while recording.
     """
-    from pytest_ocrparity.golden import GoldenHandle
+    from pytest_ocrparity.baseline import Baseline
     from pytest_ocrparity.models import golden_store
 
     run = request.config.stash[RUN]
     store = golden_store(run.need_settings())
-    return GoldenHandle(store, lambda: request.getfixturevalue(f"ocr_{store.reference}_model"), run.note)
+    return Baseline(store, lambda: request.getfixturevalue(f"ocr_{store.reference}_model"), run.note)
 
 
 @pytest.fixture(scope="module")

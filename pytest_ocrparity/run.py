@@ -159,10 +159,10 @@ class Run:
         if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """Print the table, once, from the controller."""
         lines = self.tally.table(per_image=self.config.get_verbosity() > 0)
-        unused = self._unused()
+        unused = self._unused(exitstatus)
         if not lines and not self.faults and not unused:
             return
         terminalreporter.section("ocrparity", sep="-")
@@ -171,7 +171,7 @@ class Run:
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
 
-    def _unused(self) -> list[str]:
+    def _unused(self, exitstatus: int) -> list[str]:
         """Report the baselines that no glob matches and no test asked for, or remove them when told to."""
         settings = self.settings
         asked = [Path(record["path"]) for record in self.tally.all("golden")]
@@ -185,13 +185,12 @@ class Run:
             return []
         if not settings.golden_prune:
             return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
-        if refusal := self._partial():
+        if refusal := self._partial(exitstatus):
             return [f"not pruned, {refusal}: {names}"]
-        for path in unused:
-            path.unlink()
+        golden_store(settings).prune(settings.image_paths(), asked)
         return [f"removed unused baselines: {names}"]
 
-    def _partial(self) -> str:
+    def _partial(self, exitstatus: int) -> str:
         """Return why this run cannot know which baselines are unused, or nothing."""
         option = self.config.option
         for name in ("keyword", "markexpr", "lf", "failedfirst"):
@@ -199,7 +198,7 @@ class Run:
                 return f"this run is filtered by {name}"
         if any("::" in arg for arg in self.config.args):
             return "this run names single tests"
-        return "this run failed" if self.faults else ""
+        return "this run failed" if exitstatus or self.faults else ""
 
     def header(self) -> list[str]:
         """Return the versions under test from their metadata, and the settings file."""

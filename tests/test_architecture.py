@@ -15,6 +15,7 @@ TABLE = (
     {"tolerance", "verdict", "trace", "pipelines"},
     {"geometry", "parameters", "pipelines.*"},
     {"pairing", "codec"},
+    {"archive"},
     {"golden"},
     {"borderline"},
     {"boxes"},
@@ -22,7 +23,7 @@ TABLE = (
     {"explain"},
     {"assertions"},
     {"settings", "tally"},
-    {"models"},
+    {"models", "baseline"},
     {"run", "gate"},
     {"plugin"},
     {""},  # the package itself, lazily

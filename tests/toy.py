@@ -55,10 +55,9 @@ class Toy:
 
     def preprocess(self, image: Image) -> Trace:
         """Decode, enlarge by `scale`, normalise."""
-        name = "page.png"
-        if not isinstance(image, np.ndarray):
-            name, image = str(image), np.load(image)
-        pixels = image[..., ::-1] if self.img_mode == "RGB" else image
+        name = "page.png" if isinstance(image, np.ndarray) else str(image)
+        source: npt.NDArray[np.uint8] = image if isinstance(image, np.ndarray) else np.load(image)
+        pixels = source[..., ::-1] if self.img_mode == "RGB" else source
         resized = pixels.repeat(self.scale, 0).repeat(self.scale, 1)
         tensor = ((resized.astype(np.float32) / np.float32(255) - np.float32(self.mean)) / np.float32(self.std)).astype(
             np.float32
@@ -68,7 +67,7 @@ class Toy:
             image=name,
             decode=Decoded.of(pixels, self.img_mode),
             resize=resized,
-            shape=(float(image.shape[0]), float(image.shape[1]), float(self.scale), float(self.scale)),
+            shape=(float(source.shape[0]), float(source.shape[1]), float(self.scale), float(self.scale)),
             tensor=tensor.transpose(2, 0, 1)[None],
             parameters={key: self.parameters[key] for key in ("decode", "resize", "tensor")},
             source=self,
@@ -81,7 +80,7 @@ class Toy:
         result = expit(self.gain * (light - 0.3)) + self.offset
         if self.noise:
             result = result + np.random.default_rng(1).uniform(-self.noise, self.noise, result.shape)
-        return result.astype(np.float32)
+        return np.asarray(result, np.float32)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         """Return the padded bounding box of each blob above `thresh` whose mean is above `box_thresh`."""

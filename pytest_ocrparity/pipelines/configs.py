@@ -90,8 +90,10 @@ def _at(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: st
     value: Any = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
-    if not isinstance(value, kind) or not value:
+    if not isinstance(value, kind):
         raise ModelError(f"{path}: {key} is {_kind(value)}, not a {kind.__name__}: {purpose}")
+    if not value:
+        raise ModelError(f"{path}: {key} is empty: {purpose}")
     return value
 
 
@@ -179,7 +181,7 @@ def check_training(config: Mapping[str, Any], path: Path) -> None:
     _check_algorithm(config, path)
     _check_post_process(config, path, POST_PROCESSES, "")
     if config.get("Global") is not None:
-        settings = _at(config, path, "Global", dict, "leave it out or fill it")
+        settings = _at(config, path, "Global", dict, "fill it or leave it out")
         # create_operators merges Global into every operator, so its scale would reach NormalizeImage.
         scale_value(settings.get("scale"), path, "Global.scale")
 

@@ -134,9 +134,11 @@ def find_export(model_dir: Path) -> ExportFiles:
         raise ModelError(f"{model_dir}: no such folder: inference.model_dir is the folder tools/export_model.py wrote")
     config = model_dir / "inference.yml"
     if not config.is_file():
-        raise ModelError(
-            f"{model_dir} holds no inference.yml, which paddleocr 3.x reads: re-export with a PaddleOCR of 2.9 or later"
-        )
+        shared = model_dir.parent / config.name
+        hint = "re-export with a PaddleOCR of 2.9 or later"
+        if shared.is_file():
+            hint = f"a Distillation export has one for all its networks, {shared}: copy it here"
+        raise ModelError(f"{model_dir} holds no inference.yml, which paddleocr 3.x reads: {hint}")
     present = {name: model_dir / name for name in (*PROGRAMS, *OTHER_ENGINES) if (model_dir / name).is_file()}
     programs = [present[name] for name in PROGRAMS if name in present]
     weights = model_dir / "inference.pdiparams"

@@ -27,7 +27,11 @@ FROM_CHECKOUT: Final = ("ppocr", "tools")
 LIBRARIES: Final = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0"}
 """What cv2 needs and slim machines lack, and the Debian package that has it."""
 
-EXTRAS: Final = {"paddle": "paddle", "paddleocr": "paddle", "paddlex": "paddle"}
+EXTRAS: Final = {
+    **dict.fromkeys(("paddle", "paddleocr", "paddlex"), "paddle"),
+    **dict.fromkeys(("albumentations", "cv2", "lmdb", "pyclipper", "rapidfuzz", "skimage", "tqdm"), "train"),
+}
+"""The extra of this package that brings a module."""
 
 
 @contextmanager
@@ -65,7 +69,9 @@ def _missing(error: ImportError) -> str:
             f"{error}: set train.paddleocr_root to a PaddleOCR checkout; without one, "
             "`pip install --no-deps --target DIR paddleocr==2.10.0` and set it to DIR/paddleocr"
         )
-    return f'{error}: pip install "pytest-ocrparity[{EXTRAS.get(top, "train")}]"'
+    if top in EXTRAS:
+        return f'{error}: pip install "pytest-ocrparity[{EXTRAS[top]}]"'
+    return f"{error}: install what has it; PaddleOCR lists what its checkout needs in requirements.txt"
 
 
 class _CheckoutFinder(MetaPathFinder):
@@ -142,30 +148,34 @@ def folder_module(reference: str, folder: Path | None) -> Any:
     A module of that name that came from another folder, as with two projects in one run, is not mistaken for it.
 
     Raises:
-        ModelError: the reference has another form, or there is no such module or name.
+        ModelError: the reference has another form, there is no such module or name, or the module does not import.
     """
     module_name, _, name = reference.partition(":")
     if not module_name or not name:
         raise ModelError(f'train.network is {reference!r}, not "package.module:function"')
-    top, path = module_name.partition(".")[0], list(sys.path)
-    mine = PathFinder.find_spec(top, [str(folder)]) if folder is not None else None
+    path = list(sys.path)
     sys.path[:0] = [str(folder)] if folder is not None else []
     try:
-        if mine is None or _is_loaded(mine):
-            module = importlib.import_module(module_name)
-        else:
-            with _set_aside(top):
-                importlib.invalidate_caches()
-                module = importlib.import_module(module_name)
-        return getattr(module, name)
-    except ImportError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # something that the module imports
-        raise ModelError(f"train.network = {reference!r}: {error} (looked in {folder} first)") from error
-    except AttributeError as error:
-        raise ModelError(f"train.network = {reference!r}: {error}") from error
+        return getattr(_imported(module_name, folder), name)
+    except Exception as error:  # whatever the user's module raises
+        raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_said(error)}") from error
     finally:
         sys.path[:] = path
+
+
+def _said(error: Exception) -> str:
+    """Return an error's text, after its kind where the text does not speak for itself."""
+    return str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
+
+
+def _imported(name: str, folder: Path | None) -> ModuleType:
+    top = name.partition(".")[0]
+    mine = PathFinder.find_spec(top, [str(folder)]) if folder is not None else None
+    if mine is None or _is_loaded(mine):
+        return importlib.import_module(name)
+    with _set_aside(top):
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
 
 
 def _is_loaded(spec: ModuleSpec) -> bool:

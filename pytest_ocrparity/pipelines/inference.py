@@ -107,7 +107,8 @@ class InferencePipeline(StagedPipeline):
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         trace = Trace(pipeline=self.name, image=name, source=self)
         error: Exception | None = None
-        with self._predictor.taps.run(stop_at="runner") as calls, third_party():
+        # Stopping may leave a file of several pages to the garbage collector, which is to warn in here.
+        with third_party(), self._predictor.taps.run(stop_at="runner") as calls:
             try:
                 self._predictor.predict(given)
             except Exception as raised:
@@ -169,7 +170,7 @@ class InferencePipeline(StagedPipeline):
             "Resize": ([dummy], [np.array(shape, dtype=np.float64)]),
             "runner": [np.asarray(probability_map)],
         }
-        with self._predictor.taps.run(instead=instead) as calls, third_party():
+        with third_party(), self._predictor.taps.run(instead=instead) as calls:
             (result,) = self._predictor.predict(dummy)
         process = calls["process"]
         names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")

@@ -124,6 +124,8 @@ def build_network(
     Raises:
         ModelError: it cannot be built, or the weights are not its own.
     """
+    import paddle
+
     with on_device(device):
         layer = _own(network, folder, architecture) if network else _from_ppocr(architecture, config)
         load_weights(layer, weights, trust=trust)
@@ -132,13 +134,17 @@ def build_network(
             if sub_model not in parts:
                 raise ModelError(f"{config} names {sub_model}, but the parts of the network are {', '.join(parts)}")
             layer = parts[sub_model]
-        return Network(layer, device)
+        return Network(layer, paddle.get_device())  # gpu:0 where the setting says gpu
 
 
 def _own(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
     import paddle
 
-    layer = folder_module(network, folder)(copy.deepcopy(architecture))
+    build = folder_module(network, folder)
+    try:
+        layer = build(copy.deepcopy(architecture))
+    except Exception as error:  # whatever the user's function raises
+        raise ModelError(f"train.network = {network!r} raised {type(error).__name__}: {error}") from error
     if not isinstance(layer, paddle.nn.Layer):
         raise ModelError(f"train.network = {network!r} returned a {type(layer).__name__}, not a paddle.nn.Layer")
     return layer

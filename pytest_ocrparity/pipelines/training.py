@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.errors import ImageError, ModelError, StageError
 from pytest_ocrparity.pipelines import Image, Shape
 from pytest_ocrparity.pipelines.configs import check_training, operators, read_yml
 from pytest_ocrparity.pipelines.effective import training_detections, training_operator
@@ -88,8 +88,7 @@ def load_training(
     weights = find_checkpoint(checkpoint, yml, config, paddleocr_root)
     check_sub_model(yml["Architecture"], sub_model, config)
     with checkout(paddleocr_root):
-        import ppocr.data  # noqa: F401  # what it lacks is reported before anything is built
-
+        _import_operators()
         layer = build_network(
             yml["Architecture"],
             weights,
@@ -103,6 +102,21 @@ def load_training(
         parts = _build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
     return TrainingPipeline(parts, name=name, fingerprint=fingerprint)
+
+
+def _import_operators() -> None:
+    """Import what PaddleOCR's operators need, so that what is missing is named before anything is built.
+
+    Raises:
+        ModelError: a version of something that they need does not suit them.
+    """
+    try:
+        import ppocr.data  # noqa: F401
+    except ImportError:
+        raise
+    except Exception as error:  # such as the AttributeError of a removed numpy name
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"this PaddleOCR's ppocr.data does not suit what is installed here: {reason}") from error
 
 
 def _build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts:
@@ -170,10 +184,18 @@ class TrainingPipeline(StagedPipeline):
                     trace = self._recorded(trace, operator, run, state)
         except ImageError:
             raise
-        except (Exception, SystemExit) as error:  # DetResizeForTest ends a failed resize with sys.exit(0)
+        except (Exception, SystemExit) as error:
             stage = DECODE if trace.decode is None else RESIZE if trace.resize is None else TENSOR
             return replace(trace, error=self.stage_error(stage, error))
         return trace
+
+    def stage_error(self, stage: str, error: BaseException) -> StageError:
+        """Wrap what a stage raised: also the sys.exit(0) with which DetResizeForTest ends a failed resize."""
+        if not isinstance(error, SystemExit):
+            return super().stage_error(stage, error)
+        wrapped = StageError(stage, "PaddleOCR printed the sizes it could not resize to and called sys.exit")
+        wrapped.__cause__ = error
+        return wrapped
 
     def _recorded(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
         """Add to the trace what an operator has just produced."""

@@ -1,0 +1,1 @@
+"""Tests with the real paddle, paddleocr and PaddleOCR operators."""

@@ -1,0 +1,57 @@
+"""PaddleOCR's own detectors, built and exported by a full checkout: set OCRPARITY_PADDLEOCR_CHECKOUT to one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.pipelines.configs import check_training, read_yml
+from pytest_ocrparity.pipelines.training import load_training
+from real.blob import HERE
+
+CHECKOUT = Path(os.environ.get("OCRPARITY_PADDLEOCR_CHECKOUT", ""))
+pytestmark = pytest.mark.skipif(
+    "OCRPARITY_PADDLEOCR_CHECKOUT" not in os.environ, reason="OCRPARITY_PADDLEOCR_CHECKOUT names no full checkout"
+)
+
+
+@pytest.mark.parametrize("version", ["v3", "v4", "v5"])
+def test_a_mobile_detector_agrees_with_its_own_export_alone(tmp_path: Path, version: str) -> None:
+    config = CHECKOUT / f"configs/det/PP-OCR{version}/PP-OCR{version}_mobile_det.yml"
+    image = CHECKOUT / "docs/images/en_1.png"
+    command = [sys.executable, str(HERE / "mobile_parity.py"), *map(str, (CHECKOUT, config, tmp_path, image))]
+    environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(version, found)
+    assert found["spread"] > 0.9  # a map worth comparing
+    assert found["own_export"] == "same"
+    assert "first difference at probability_map" in found["other_export"]
+    assert found["boxes"][0] == found["boxes"][1]
+    assert (found["fused_to_export"] is None) == (version == "v3")
+
+
+def test_a_distillation_yml_lists_its_networks(tmp_path: Path) -> None:
+    config = CHECKOUT / "configs/det/PP-OCRv3/PP-OCRv3_det_cml.yml"
+    (tmp_path / "best.pdparams").write_bytes(b"anything")
+    with pytest.raises(ModelError, match=r"trains 3 networks and .* set it to Student or Student2 or Teacher"):
+        load_training(config=config, checkpoint=tmp_path / "best", paddleocr_root=CHECKOUT)
+
+
+def test_every_db_yml_is_let_through_and_no_other() -> None:
+    refused = {}
+    for path in sorted((CHECKOUT / "configs/det").rglob("*.yml")):
+        try:
+            check_training(read_yml(path), path)
+        except ModelError as error:
+            refused[path.name] = str(error)
+    names = ("ct", "drrg", "east", "fce", "pse", "sast")
+    assert all(any(name in file for name in names) for file in refused), refused
+    assert len(refused) == 9

@@ -1,0 +1,313 @@
+"""Every kind of box, in both directions: what pairs, and its twin that does not."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from scipy.optimize import linear_sum_assignment
+from specimens import (
+    INVALID,
+    Box,
+    bowtie,
+    box,
+    duplicate,
+    empty,
+    hexagon,
+    infinite_point,
+    left_half,
+    nan_point,
+    nested,
+    one_box,
+    reversed_,
+    right_half,
+    rotated,
+    touching,
+    two_points,
+    zero_area,
+)
+
+from pytest_ocrparity.geometry import Pair, boundary_distance, classify, defects, match, vertex_distance
+
+NOT_POLYGONS = [np.zeros(4), np.zeros((4, 3)), np.zeros((1, 4, 2))]
+
+
+def scattered(rng: np.random.Generator, count: int, size: float) -> list[Box]:
+    """Return turned boxes that overlap here and there."""
+    angles = rng.uniform(0, 3, count)
+    turns = np.stack([np.cos(angles), -np.sin(angles), np.sin(angles), np.cos(angles)], 1).reshape(count, 1, 2, 2)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(3, 9, (count, 1, 2))
+    return list((turns @ corners[..., None])[..., 0] + rng.uniform(0, size, (count, 1, 2)))
+
+
+def best_sum(reference: list[Box], candidate: list[Box], min_iou: float = 0.25) -> float:
+    ious = np.zeros((len(reference), len(candidate)))
+    for i, a in enumerate(map(shapely.Polygon, reference)):
+        for j, b in enumerate(map(shapely.Polygon, candidate)):
+            ious[i, j] = a.intersection(b).area / a.union(b).area
+    ious[ious < min_iou] = 0
+    return float(ious[linear_sum_assignment(ious, maximize=True)].sum())
+
+
+@pytest.mark.parametrize(("name", "polygon"), INVALID.items(), ids=list(INVALID))
+def test_a_defect_has_a_name(name: str, polygon: Box) -> None:
+    assert defects([polygon]) == [name]
+
+
+@pytest.mark.parametrize("polygon", [one_box, rotated, reversed_, hexagon, one_box * 1e-3, one_box + 1e6])
+def test_a_polygon_with_an_inside_has_no_defect(polygon: Box) -> None:
+    assert defects([polygon]) == [None]
+
+
+def test_more_defects() -> None:
+    assert defects([infinite_point]) == ["not finite"]
+    assert defects([one_box * 1e150]) == ["not finite"]
+    assert defects([np.zeros((0, 2))]) == ["fewer than 3 points"]
+    assert defects([np.zeros(0)]) == ["fewer than 3 points"]
+    assert defects([np.zeros((4, 2))]) == ["zero area"]
+    assert defects([one_box * 1e-200]) == ["zero area"]
+    assert defects([np.array([[0, 0], [0.1, 0.3], [0.2, 0.6], [0.7, 2.1]])]) == ["zero area"]
+    assert defects([box(0, 0, 10_000, 0.001)]) == [None]
+    assert defects([np.array([[0, 0], [40, 40], [40, 0], [0, 30]])]) == ["self-crossing"]
+
+
+@pytest.mark.parametrize("polygon", NOT_POLYGONS, ids=str)
+def test_what_is_no_polygon_is_refused(polygon: Box) -> None:
+    with pytest.raises(ValueError, match="a polygon has shape"):
+        defects([polygon])
+    with pytest.raises(ValueError, match="a polygon has shape"):
+        match([one_box], [polygon])
+    with pytest.raises(ValueError, match="a polygon has shape"):
+        classify([polygon], [], match([], []))
+    with pytest.raises(ValueError, match="a polygon has shape"):
+        vertex_distance(one_box, polygon)
+    with pytest.raises(ValueError, match="a polygon has shape"):
+        boundary_distance(polygon, one_box)
+
+
+@pytest.mark.parametrize("min_iou", [-0.1, 1.1, float("nan")])
+def test_an_iou_out_of_range_is_refused(min_iou: float) -> None:
+    with pytest.raises(ValueError, match=r"min_iou is .*, not a number from 0 to 1"):
+        match([], [], min_iou=min_iou)
+
+
+def test_empty_sides() -> None:
+    assert match(empty, empty).pairs == ()
+    assert match([one_box], empty).missing == (0,)
+    assert match(empty, [one_box]).extra == (0,)
+
+
+@pytest.mark.parametrize("twin", [duplicate, rotated, reversed_, one_box + np.array([0.0, -0.0])])
+def test_the_same_box_pairs_whatever_its_vertex_order(twin: Box) -> None:
+    assert match([one_box], [twin]).pairs == (Pair(0, 0, 1.0),)
+
+
+def test_a_row_of_boxes_is_accepted_as_one_array() -> None:
+    reference: Any = np.stack([one_box, touching])
+    assert len(match(reference, reference[::-1]).pairs) == 2
+
+
+@pytest.mark.parametrize("other", [touching, nested, box(500, 500, 10, 10)])
+def test_boxes_that_hardly_overlap_stay_alone(other: Box) -> None:
+    matching = match([one_box], [other], min_iou=0.3)
+    assert (matching.pairs, matching.missing, matching.extra) == ((), (0,), (0,))
+
+
+def test_touching_boxes_never_pair() -> None:
+    assert match([one_box], [touching], min_iou=0).pairs == ()
+
+
+def test_a_small_box_moved_diagonally_still_pairs() -> None:
+    (pair,) = match([box(0, 0, 3, 3)], [box(1, 1, 3, 3)]).pairs
+    assert pair.iou == pytest.approx(4 / 14)
+    assert match([box(0, 0, 3, 3)], [box(2, 2, 3, 3)]).pairs == ()
+
+
+HOLLOW = [polygon for name, polygon in INVALID.items() if name != "self-crossing"]
+
+
+@pytest.mark.parametrize("polygon", [*HOLLOW, infinite_point, np.zeros((0, 2))])
+def test_a_box_without_inside_pairs_with_its_twin_alone(polygon: Box) -> None:
+    assert match([polygon], [polygon[::-1].copy()]).pairs == (Pair(0, 0, 1.0),)
+    other = np.concatenate([polygon, [[7.0, 7.0]]])
+    assert match([polygon], [other]).pairs == ()
+    assert match([polygon], [one_box]).missing == (0,)
+
+
+def test_the_place_of_a_nan_counts() -> None:
+    moved = nan_point[:, ::-1].copy()
+    assert match([nan_point], [moved]).pairs == ()
+
+
+def test_a_self_crossing_box_pairs_by_what_it_encloses() -> None:
+    assert match([bowtie], [bowtie[::-1].copy()]).pairs == (Pair(0, 0, 1.0),)
+    (pair,) = match([bowtie], [bowtie + 1]).pairs
+    assert 0.7 < pair.iou < 1
+    (pair,) = match([bowtie], [box(0, 0, 40, 40)]).pairs
+    assert pair.iou == pytest.approx(0.5)
+    assert match([bowtie], [bowtie + 100]).pairs == ()
+
+
+def test_duplicates_pair_by_index_and_one_too_many_is_left() -> None:
+    matching = match([one_box, duplicate, one_box], [one_box, rotated])
+    assert matching.pairs == (Pair(0, 0, 1.0), Pair(1, 1, 1.0))
+    assert matching.missing == (2,)
+
+
+def test_an_equal_box_wins_over_a_larger_sum() -> None:
+    # 0 pairs with 1 and 1 with 0 would make two pairs of 0.6: but the box that did not move must not seem to.
+    reference, candidate = [box(0, 0, 100, 10), box(25, 0, 100, 10)], [box(-25, 0, 100, 10), box(0, 0, 100, 10)]
+    assert match(reference, candidate, min_iou=0.5).pairs == (Pair(0, 1, 1.0),)
+
+
+def test_nested_boxes_pair_with_their_own() -> None:
+    matching = match([one_box, nested], [nested + 1, one_box + 1])
+    assert [(pair.reference, pair.candidate) for pair in matching.pairs] == [(0, 1), (1, 0)]
+
+
+def test_the_best_sum_beats_the_best_pair() -> None:
+    reference, candidate = [box(0, 0, 10, 10), box(4, 0, 10, 10)], [box(1, 0, 10, 10), box(-4, 0, 10, 10)]
+    matching = match(reference, candidate)
+    assert [(pair.reference, pair.candidate) for pair in matching.pairs] == [(0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_agrees_with_dense_assignment(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference = scattered(rng, int(rng.integers(1, 25)), 30)
+    candidate = scattered(rng, int(rng.integers(1, 15)), 30) + [a + rng.normal(0, 1, 2) for a in reference]
+    matching = match(reference, candidate)
+    assert sum(pair.iou for pair in matching.pairs) == pytest.approx(best_sum(reference, candidate))
+    assert sorted([pair.reference for pair in matching.pairs] + list(matching.missing)) == list(range(len(reference)))
+    assert sorted([pair.candidate for pair in matching.pairs] + list(matching.extra)) == list(range(len(candidate)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_order_of_boxes_and_vertices_and_sides_has_no_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference = [np.round(a) for a in scattered(rng, 20, 30)]  # whole pixels, so that ties happen
+    candidate = [np.round(a + rng.normal(0, 1, 2)) for a in reference]
+    pairs = {(p.reference, p.candidate, p.iou) for p in match(reference, candidate).pairs}
+    order, other = rng.permutation(20), rng.permutation(20)
+    turned = [np.roll(candidate[j], int(rng.integers(4)), axis=0)[:: rng.choice([-1, 1])] for j in other]
+    shuffled = match([reference[i] for i in order], turned).pairs
+    assert {(order[p.reference], other[p.candidate], p.iou) for p in shuffled} == pairs
+    assert {(p.candidate, p.reference, p.iou) for p in match(candidate, reference).pairs} == pairs
+
+
+def test_a_tie_is_decided_by_coordinates() -> None:
+    left, right = box(-3, 0, 10, 10), box(3, 0, 10, 10)
+    first = match([box(0, 0, 10, 10)], [left, right]).pairs[0].candidate
+    assert match([box(0, 0, 10, 10)], [right, left]).pairs[0].candidate == 1 - first
+
+
+def test_many_boxes() -> None:
+    grid = [box(x * 20.0, y * 12.0, 18, 10) for x in range(60) for y in range(50)]
+    matching = match(grid, [quad + 0.5 for quad in reversed(grid)])
+    assert [pair.candidate for pair in matching.pairs] == list(range(2999, -1, -1))
+
+
+def test_merged_boxes() -> None:
+    reference, candidate = [left_half, right_half], [one_box]
+    matching = match(reference, candidate, min_iou=0.6)
+    assert classify(reference, candidate, matching) == (("merged", "merged"), ("merged",))
+    thirds = [box(0, 0, 30, 9), box(30, 0, 30, 9), box(60, 0, 30, 9)]
+    swallowed = [thirds[0], box(0, 0, 90, 9)]
+    assert classify(thirds, swallowed, match(thirds, swallowed)) == (("merged",), ())
+
+
+def test_split_boxes() -> None:
+    reference, candidate = [one_box], [left_half, right_half]
+    matching = match(reference, candidate, min_iou=0.6)
+    assert classify(reference, candidate, matching) == (("split",), ("split", "split"))
+    paired = match(reference, candidate)
+    assert paired.pairs[0].iou == pytest.approx(0.5)
+    assert classify(reference, candidate, paired) == ((), ("split",))
+
+
+def test_neither_merged_nor_split() -> None:
+    reference, candidate = [one_box, bowtie, zero_area], [touching, nan_point, two_points]
+    matching = match(reference, candidate)
+    assert classify(reference, candidate, matching) == (("missing",) * 3, ("extra",) * 3)
+    assert classify([one_box], [one_box], match([one_box], [one_box])) == ((), ())
+
+
+def test_a_single_part_is_missing_and_extra() -> None:
+    matching = match([one_box], [box(10, 20, 15, 30)])
+    assert classify([one_box], [box(10, 20, 15, 30)], matching) == (("missing",), ("extra",))
+
+
+@pytest.mark.parametrize("distance", [vertex_distance, boundary_distance])
+def test_no_distance_between_the_same_boxes(distance: object) -> None:
+    assert callable(distance)
+    for other in (duplicate, rotated, reversed_):
+        assert distance(one_box, other) == 0.0
+    for polygon in (*INVALID.values(), infinite_point, np.zeros((0, 2))):
+        assert distance(polygon, polygon[::-1].copy()) == 0.0
+
+
+@pytest.mark.parametrize("distance", [vertex_distance, boundary_distance])
+def test_a_distance_is_that_of_the_move(distance: object) -> None:
+    assert callable(distance)
+    moved = rotated + np.array([3.0, 4.0])
+    assert distance(one_box, moved) == pytest.approx(5)
+    assert distance(one_box, moved) == distance(moved, one_box)
+    assert distance(hexagon, hexagon + 1) == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize("distance", [vertex_distance, boundary_distance])
+@pytest.mark.parametrize("polygon", [nan_point, infinite_point, np.zeros((0, 2))])
+def test_the_distance_to_what_has_no_place_is_infinite(distance: object, polygon: Box) -> None:
+    assert callable(distance)
+    assert distance(one_box, polygon) == distance(polygon, one_box) == float("inf")
+
+
+def test_a_duplicated_vertex_does_not_hide_a_lost_one() -> None:
+    lost = one_box.copy()
+    lost[2] = lost[3]
+    assert vertex_distance(one_box, lost) == pytest.approx(100)
+    twice = one_box[[0, 1, 2, 2]]
+    assert vertex_distance(twice, one_box[[0, 1, 1, 2]]) == pytest.approx(30)  # as sets they are equal
+
+
+def test_quads_take_the_best_of_all_assignments() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        a, b = rng.uniform(0, 9, (2, 4, 2))
+        best = min(max(np.hypot(*(a[i] - b[j])) for i, j in enumerate(order)) for order in permutations(range(4)))
+        assert vertex_distance(a, b) == pytest.approx(best)
+
+
+def test_the_boundary_strays_farthest_between_vertices() -> None:
+    plate, notched = box(0, 0, 100, 40), np.array([[0, 0], [50, 30], [100, 0], [100, 40], [0, 40.0]])
+    # The middle of the upper edge is nearest to the notch's flanks, and no vertex is as far.
+    expected = 50 * 30 / np.hypot(50, 30)
+    assert boundary_distance(plate, notched) == boundary_distance(notched, plate)
+    assert boundary_distance(plate, notched) == pytest.approx(expected, abs=1e-3)
+    assert vertex_distance(plate, notched) == pytest.approx(np.hypot(50, 10))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_boundary_distance_agrees_with_dense_sampling(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def star(points: int) -> Box:
+        angles, radii = np.sort(rng.uniform(0, 6.28, points)), rng.uniform(20, 100, points)
+        return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
+
+    a, b = star(int(rng.integers(3, 20))), star(int(rng.integers(3, 20)))
+    sampled = shapely.hausdorff_distance(shapely.LinearRing(a), shapely.LinearRing(b), densify=0.001)
+    assert sampled - 1.1e-3 <= boundary_distance(a, b) <= sampled + 0.2
+
+
+def test_a_repeated_point_has_no_length() -> None:
+    assert boundary_distance(one_box, one_box[[0, 0, 1, 2, 3]]) == 0.0
+    assert boundary_distance(np.zeros((3, 2)), np.ones((3, 2))) == pytest.approx(2**0.5)
+
+
+def test_huge_coordinates_come_to_an_end() -> None:
+    a, b = np.array([[0, 0], [1e99, 0], [0, 1e99]]), np.array([[0, 0], [2e99, 0], [5, 1e99]])
+    assert boundary_distance(a, b) == pytest.approx(1e99)

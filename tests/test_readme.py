@@ -1,0 +1,75 @@
+"""What the README shows is run: its settings load, its tests pass, its options exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import CONFTEST
+
+from pytest_ocrparity.settings import TABLE, load
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def test_the_settings_load_and_are_all_there_are(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text)
+    settings = load(path, {}, tmp_path)
+    assert settings.train.keys() - {"network_folder"} == TABLE["train"].keys()
+    assert settings.inference.keys() == TABLE["inference"].keys()
+
+
+@pytest.mark.parametrize("code", [code for code in blocks("python") if "def test_" in code])
+def test_the_tests_pass(project: pytest.Pytester, code: str) -> None:
+    project.makepyfile(test_export=code)
+    project.runpytest("-p", "no:xdist", "--ocr-golden", "-k", "baseline")
+    result = project.runpytest("-p", "no:xdist")
+    result.assert_outcomes(passed=2)
+
+
+def test_the_own_engine_is_a_valid_candidate(project: pytest.Pytester) -> None:
+    (code,) = (code for code in blocks("python") if "class MyEngine" in code)
+    detector = """
+import numpy as np
+from toy import Toy
+
+def my_detector(image):
+    found = Toy().trace(image).detections
+    return found.polygons, found.scores
+"""
+    project.makeconftest(CONFTEST.format(tests=str(Path(__file__).parent)).partition("@pytest")[0] + detector + code)
+    project.makepyfile(
+        test_export="""
+        from toy import Toy
+        from pytest_ocrparity import assert_same_detections
+
+        def test_engine(ocr_inference_model, ocr_image):
+            assert_same_detections(Toy().trace(ocr_image), ocr_inference_model.trace(ocr_image))
+        """
+    )
+    project.runpytest("-p", "no:xdist").assert_outcomes(passed=2)
+
+
+def test_the_code_for_plain_polygons_runs() -> None:
+    (code,) = (code for code in blocks("python") if "box = " in code)
+    exec(code, {})
+
+
+def test_every_option_is_told_and_every_told_option_exists(pytestconfig: pytest.Config) -> None:
+    group = next(group for group in pytestconfig._parser._groups if group.name == "ocrparity")
+    known = {name for option in group.options for name in option.names()}
+    assert set(re.findall(r"--ocr-[a-z-]+", README)) == known
+
+
+def test_the_commands_exist() -> None:
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    for target in re.findall(r"`make (\w+)`", README):
+        assert f"\n{target}:" in makefile
