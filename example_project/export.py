@@ -24,7 +24,9 @@ def export(checkpoint: Path, output: Path, *, legacy: bool = False) -> None:
     """Write an export folder in place of `output`, whole or not at all."""
     config = yaml.safe_load((FOLDER / "configs" / "tiny_db.yml").read_text())
     network = build(config["Architecture"])
-    network.set_state_dict(paddle.load(str(checkpoint.with_suffix(".pdparams"))))
+    missing, unexpected = network.set_state_dict(paddle.load(str(checkpoint.with_suffix(".pdparams"))))
+    if missing or unexpected:
+        raise SystemExit(f"{checkpoint} is of another network: missing {missing}, unexpected {unexpected}")
     network.eval()
     inference = {
         "Global": {"model_name": config["Global"]["model_name"]},

@@ -37,7 +37,7 @@ def save_with_orientation(path: Path, upright: Array) -> None:
 
 def save_with_alpha(path: Path) -> None:
     """Write a PNG whose text is dark, on a background that is transparent and white only if alpha is dropped."""
-    image = lines(300, 400, [("transparent", 30, 60, 34), ("background", 30, 160, 34)], "#202020", "white")
+    image = lines(300, 400, [("transparent", 30, 60, 22), ("background", 30, 160, 24)], "#202020", "white")
     alpha = np.where(image.min(axis=2, keepdims=True) < 250, 255, 0).astype(np.uint8)
     cv2.imwrite(str(path), np.concatenate([image, alpha], axis=2))
 
@@ -51,7 +51,8 @@ def arc(text: str, side: int) -> Array:
         ImageDraw.Draw(tile).text((30, 30), letter, fill=20, font=ImageFont.load_default(34), anchor="mm")
         tile = tile.rotate(np.degrees(angle) - 90, fillcolor=240)
         x, y = side / 2 + 0.36 * side * np.cos(angle), side * 0.55 - 0.36 * side * np.sin(angle)
-        canvas.paste(tile, (int(x) - 30, int(y) - 30))
+        ink = tile.point(lambda value: 255 if value < 230 else 0)  # the tiles overlap, the letters do not
+        canvas.paste(tile, (int(x) - 30, int(y) - 30), ink)
     return np.asarray(canvas.convert("RGB")).copy()
 
 
@@ -63,13 +64,32 @@ def main() -> None:
         "poster.jpg": drawn(2, 800, 1100, (24, 60)).image,  # long side above 960, short side above 736
         "odd_size.png": drawn(3, 399, 527, (16, 34)).image,  # no side a multiple of 32
         "half_stride.png": drawn(4, 752, 784, (20, 48)).image,  # both sides 16 beside a multiple of 32: round half even
-        "banner.png": lines(160, 700, [("a banner is much wider", 20, 50, 48)], "#103050", "#f0e8d0"),
-        "colours.png": lines(400, 480, [("red on cyan", 40, 50, 60), ("saturated", 60, 220, 60)], "#ff0000", "#00ffd0"),
+        "banner.png": lines(
+            160,
+            700,
+            [("a banner is much wider than it is high", 20, 30, 17), ("and its text is enlarged", 300, 100, 20)],
+            "#103050",
+            "#f0e8d0",
+        ),
+        "colours.png": lines(
+            400,
+            480,
+            [("red on cyan", 40, 50, 26), ("saturated colours", 60, 180, 34), ("again", 300, 300, 22)],
+            "#ff0000",
+            "#00ffd0",
+        ),
         "blank.png": np.full((320, 480, 3), 235, np.uint8),
-        "border.png": lines(360, 480, [("cut off at the edge", -24, 40, 40), ("bottom", 200, 330, 40)], "#000", "#fff"),
+        "border.png": lines(
+            360,
+            480,
+            [("cut off at the edge", -14, 40, 26), ("bottom", 200, 341, 26), ("inside", 150, 180, 24)],
+            "#000",
+            "#fff",
+        ),
         "rotated.jpg": drawn(5, 520, 520, (22, 36), 6, angle=42.0).image,
         "curved.png": arc("text along a circle", 480),
-        "tiny_text.png": drawn(6, 420, 560, (7, 10), 14).image,
+        "tiny_text.png": drawn(6, 420, 560, (4, 9), 16).image,
+        "dense.png": drawn(8, 736, 736, (11, 18), 70).image,
     }
     for name, image in plain.items():
         cv2.imwrite(str(FOLDER / name), image, [cv2.IMWRITE_JPEG_QUALITY, 88, cv2.IMWRITE_PNG_COMPRESSION, 9])

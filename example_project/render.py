@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+import shapely
 from PIL import Image, ImageDraw, ImageFont
 
 Array = npt.NDArray[np.uint8]
@@ -19,7 +20,7 @@ LEAST_CONTRAST = 80
 
 @dataclass(frozen=True)
 class Page:
-    """A BGR image and the (4, 2) corners, x then y, of each of its lines of text."""
+    """A BGR image and the outline of each line of text, (N, 2) x then y: four corners, unless the page cuts it."""
 
     image: Array
     quads: list[Quad]
@@ -92,12 +93,13 @@ def page(
 
 
 def turn(source: Page, angle: float, background: tuple[int, ...]) -> Page:
-    """Turn a page about its centre; lines whose centre leaves it are dropped from the boxes."""
+    """Turn a page about its centre; lines that leave it are cut at its edge."""
     if not angle:
         return source
     height, width = source.image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
     image = cv2.warpAffine(source.image, matrix, (width, height), borderValue=background)
-    quads = [quad @ matrix[:, :2].T + matrix[:, 2] for quad in source.quads]
-    inside = [quad for quad in quads if (quad > 0).all() and (quad < (width, height)).all()]
-    return Page(np.asarray(image, np.uint8), inside)
+    edge = shapely.box(0, 0, width, height)
+    visible = [shapely.Polygon(quad @ matrix[:, :2].T + matrix[:, 2]).intersection(edge) for quad in source.quads]
+    outlines = [np.asarray(shape.exterior.coords)[:-1] for shape in visible if shape.area > 0]
+    return Page(np.asarray(image, np.uint8), outlines)

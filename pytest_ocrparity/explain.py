@@ -165,13 +165,11 @@ def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
 
 
 def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
-    """Return the parameters that ran with different values, those of the first differing stage first.
+    """Return the parameters of the first differing stage that ran with different values.
 
-    They are facts and not yet a cause: no experiment was made with them.
+    They are facts and not yet a cause: no experiment was made with them. Those of other stages did no harm.
     """
-    ordered = sorted(first.parameters, key=lambda parameter: parameter.stage != first.stage)
-    # The two engines are different by nature; what they ran with matters where their maps differ.
-    shown = [p for p in ordered if p.stage != "probability_map" or p.stage == first.stage]
+    shown = [parameter for parameter in first.parameters if parameter.stage == first.stage]
     rows = []
     for parameter in shown[:MOST_PARAMETERS]:
         name = f"{parameter.stage}.{parameter.name}"
@@ -180,7 +178,7 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
     if len(shown) > MOST_PARAMETERS:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more parameters that differ"))
     if not rows:
-        rows.append(("ran with", "the same parameters on both sides, as far as both record them"))
+        rows.append(("ran with", f"the same parameters of {first.stage or 'every stage'}, as far as both record them"))
     rows.append(("cause", "not known: these are measurements, no experiment was made"))
     return rows
 

@@ -77,7 +77,8 @@ def golden_store(settings: Settings) -> GoldenStore:
 
         fingerprint: Mapping[str, str] = {}
         if settings.golden_reference == "train" and "config" in settings.train:
-            fingerprint = fingerprint_training(settings.train["config"], settings.train.get("checkpoint"))
+            parts = (settings.train.get(key) for key in ("config", "checkpoint", "paddleocr_root"))
+            fingerprint = fingerprint_training(*parts)
         return GoldenStore(
             settings.golden_dir,
             root=settings.root,

@@ -103,11 +103,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
-    """Note that a test really used one of our fixtures, overridden or not; show our errors without traceback."""
+    """Note that a test really used one of our fixtures, overridden or not."""
     if fixturedef.argname in FIXTURES:
         request.config.stash[RUN].note("used", fixture=fixturedef.argname)
-    with pass_errors_on():
-        return (yield)
+    return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +119,8 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
     """
     from pytest_ocrparity.models import train_model
 
-    return train_model(request.config.stash[RUN].need_settings())
+    with pass_errors_on():
+        return train_model(request.config.stash[RUN].need_settings())
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +132,8 @@ def ocr_inference_model(request: pytest.FixtureRequest) -> Pipeline:
     """
     from pytest_ocrparity.models import inference_model
 
-    return inference_model(request.config.stash[RUN].need_settings())
+    with pass_errors_on():
+        return inference_model(request.config.stash[RUN].need_settings())
 
 
 @pytest.fixture
@@ -146,7 +147,8 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     from pytest_ocrparity.models import golden_store
 
     run = request.config.stash[RUN]
-    store = golden_store(run.need_settings())
+    with pass_errors_on():
+        store = golden_store(run.need_settings())
     return Baseline(store, lambda: request.getfixturevalue(f"ocr_{store.reference}_model"), run.note)
 
 

@@ -169,7 +169,7 @@ class TestProbabilityMaps:
         with pytest.raises(DifferenceError) as error:
             assert_same_probability_maps(*traces(gain=6.5))
         assert "first difference at probability_map: train and inference differ by" in first_line(error)
-        assert "same parameters on both sides" in str(error.value)
+        assert "the same parameters of probability_map" in str(error.value)
 
     def test_a_fused_copy_explains_a_larger_difference(self) -> None:
         reference = FusedToy(fused_noise=2e-3).trace(PAGE)

@@ -70,7 +70,8 @@ class TinyDB(nn.Layer):
         """Return the maps under the name that PaddleOCR's post-process reads."""
         x = self.stem(x)
         levels = []
-        for stage, lateral in zip(self.stages, self.lateral, strict=True):
+        # No `strict`: paddle.jit.to_static puts a zip of its own in place of Python's, which does not know it.
+        for stage, lateral in zip(self.stages, self.lateral):  # noqa: B905
             x = stage(x)
             levels.append(lateral(x))
         quarter, eighth, sixteenth = levels

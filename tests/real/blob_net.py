@@ -9,7 +9,7 @@ import paddle
 from paddle import nn
 
 
-class TwoBranches(nn.Layer):  # type: ignore[misc]  # paddle ships no types
+class TwoBranches(nn.Layer):
     """Two convolutions side by side that `rep()` turns into one, as PaddleOCR's LearnableRepLayer does."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class TwoBranches(nn.Layer):  # type: ignore[misc]  # paddle ships no types
         self.is_repped = True
 
 
-class BlobNet(nn.Layer):  # type: ignore[misc]  # paddle ships no types
+class BlobNet(nn.Layer):
     """Darkness of a pixel and its neighbours, made steep."""
 
     def __init__(self, *, branches: bool = True) -> None:
@@ -63,7 +63,7 @@ def build_nothing(architecture: Mapping[str, Any]) -> str:
     return "no layer"
 
 
-class Pair(nn.Layer):  # type: ignore[misc]  # paddle ships no types
+class Pair(nn.Layer):
     """What a Distillation yml trains."""
 
     def __init__(self, names: list[str]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -170,25 +168,6 @@ def test_rgb_is_recorded_and_reverses_the_channels(model: Model, page: Page, tmp
     np.testing.assert_array_equal(trace.decode.pixels, page[:, :, ::-1])
 
 
-def test_a_network_with_rep_has_a_fused_map(train: TrainingPipeline, page: Page) -> None:
-    trace = train.trace(page)
-    fused = trace.measure_fused_map()
-    assert fused is not None and trace.probability_map is not None
-    assert 0 < np.abs(fused - trace.probability_map).max() < 1e-5
-    np.testing.assert_array_equal(train.infer(np.asarray(trace.tensor)), trace.probability_map)  # itself not fused
-
-
-def test_a_network_without_rep_has_no_fused_map(model: Model, page: Page, tmp_path: Path) -> None:
-    import paddle
-
-    from real.blob_net import BlobNet
-
-    checkpoint = tmp_path / "plain"
-    paddle.save(BlobNet(branches=False).state_dict(), f"{checkpoint}.pdparams")
-    plain = load_training(**{**model.train, "network": "blob_net:build_plain", "checkpoint": checkpoint})
-    assert plain.infer_fused(np.zeros((1, 3, 32, 32), dtype=np.float32)) is None
-
-
 def test_a_failed_resize_is_a_stage_error_and_no_exit(train: TrainingPipeline, monkeypatch: Any, page: Page) -> None:
     """PaddleOCR's resize prints and calls sys.exit(0)."""
     resize = dict(train._parts.operators)["DetResizeForTest"]
@@ -211,44 +190,6 @@ def test_what_is_no_image_is_an_image_error(train: TrainingPipeline, tmp_path: P
         train.trace(cut)
 
 
-def test_distillation_runs_the_network_that_sub_model_picks(model: Model, page: Page, tmp_path: Path) -> None:
-    import paddle
-
-    from real.blob_net import Pair
-
-    pair = Pair(["Student", "Teacher"])
-    pair.Teacher.head.weight.set_value(pair.Teacher.head.weight * 0)
-    paddle.save(pair.state_dict(), str(tmp_path / "pair.pdparams"))
-    yml = edited(
-        YML,
-        Architecture={
-            "algorithm": "Distillation",
-            "Models": {
-                "Student": {"algorithm": "DB", "pretrained": "https://example.org/x"},
-                "Teacher": {"algorithm": "DB"},
-            },
-        },
-        PostProcess={"name": "DistillationDBPostProcess", "model_name": ["Student"], "box_thresh": 0.55},
-    )
-    settings = {"checkpoint": tmp_path / "pair", "network": "blob_net:build_pair"}
-    student = load(model, tmp_path, yml, sub_model="Student", **settings).trace(page)
-    teacher = load(model, tmp_path, yml, sub_model="Teacher", **settings).trace(page)
-    assert student.detections is not None and len(student.detections) == 6
-    assert teacher.probability_map is not None and np.ptp(teacher.probability_map) == 0
-    assert student.parameters["detections"]["box_thresh"] == 0.55
-
-
-def test_fp16_weights_are_cast_as_paddleocr_casts_them(model: Model, train: TrainingPipeline, tmp_path: Path) -> None:
-    import paddle
-
-    values = {key: value.astype("float16") for key, value in paddle.load(str(model.checkpoint)).items()}
-    paddle.save(values, str(tmp_path / "half.pdparams"))
-    half = load_training(**{**model.train, "checkpoint": tmp_path / "half.pdparams"})
-    tensor = np.linspace(-2, 2, 3 * 32 * 32, dtype=np.float32).reshape(1, 3, 32, 32)
-    difference = np.abs(half.infer(tensor) - train.infer(tensor)).max()
-    assert 0 < difference < 1e-3
-
-
 @pytest.mark.parametrize("key", ["checkpoints", "pretrained_model"])
 def test_the_yml_may_name_the_checkpoint(model: Model, tmp_path: Path, key: str) -> None:
     (tmp_path / "output").mkdir()
@@ -265,60 +206,6 @@ def test_fingerprint_needs_no_model(model: Model, train: TrainingPipeline, tmp_p
     assert fingerprint_training(tmp_path / "gone.yml", None) == {}
 
 
-def test_paddle_is_left_on_its_own_device_with_gradients(train: TrainingPipeline, page: Page) -> None:
-    import paddle
-
-    before = paddle.get_device()
-    train.trace(page)
-    assert paddle.get_device() == before
-    assert paddle.is_grad_enabled()
-
-
 def test_a_missing_image_is_an_image_error(train: TrainingPipeline, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"gone\.png: cannot read this image: No such file or directory"):
         train.trace(tmp_path / "gone.png")
-
-
-def test_outputs_without_maps_are_a_stage_error(
-    train: TrainingPipeline, page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train._parts.network, "_layer", lambda tensor: {"f_score": tensor, "f_geo": tensor})
-    error = train.trace(page + 2).error
-    assert isinstance(error, StageError)
-    assert error.stage == "probability_map"
-    assert str(error) == "the network returned ['f_geo', 'f_score'], without 'maps'"
-
-
-@pytest.mark.parametrize(("wrap", "outputs"), [(lambda maps: maps, 1), (lambda maps: [maps, maps], 2)])
-def test_outputs_without_names_are_taken_in_order(
-    train: TrainingPipeline, page: Page, monkeypatch: pytest.MonkeyPatch, wrap: Any, outputs: int
-) -> None:
-    expected, real = train.trace(page).probability_map, train._parts.network._layer
-    monkeypatch.setattr(train._parts.network, "_layer", lambda tensor: wrap(real(tensor)["maps"]))
-    monkeypatch.setattr(train, "_traces", train._traces.__class__())
-    trace = train.trace(page)
-    np.testing.assert_array_equal(trace.probability_map, expected)
-    assert trace.parameters["probability_map"]["outputs"] == outputs
-
-
-def test_ppocrs_own_network_is_built_without_downloads(
-    model: Model, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every `pretrained` is dropped, at any depth: PaddleOCR would download what it names."""
-    from real.blob_net import BlobNet
-
-    seen: list[Any] = []
-
-    def build_model(architecture: Any) -> BlobNet:
-        seen.append(architecture)
-        return BlobNet()
-
-    load_training(**model.train)
-    for name in ("ppocr.modeling", "ppocr.modeling.architectures"):
-        module = types.ModuleType(name)
-        module.__dict__["build_model"] = build_model
-        monkeypatch.setitem(sys.modules, name, module)
-    backbone = {"name": "PPHGNet", "pretrained": True, "stages": [{"pretrained": "https://example.org/x", "width": 3}]}
-    loaded = load(model, tmp_path, edited(YML, Architecture__Backbone=backbone), network=None)
-    assert seen == [{**YML["Architecture"], "Backbone": {"name": "PPHGNet", "stages": [{"width": 3}]}}]
-    assert len(loaded.trace(page).detections or ()) == 6
