@@ -101,5 +101,5 @@ def turn(source: Page, angle: float, background: tuple[int, ...]) -> Page:
     image = cv2.warpAffine(source.image, matrix, (width, height), borderValue=background)
     edge = shapely.box(0, 0, width, height)
     visible = [shapely.Polygon(quad @ matrix[:, :2].T + matrix[:, 2]).intersection(edge) for quad in source.quads]
-    outlines = [np.asarray(shape.exterior.coords)[:-1] for shape in visible if shape.area > 0]
+    outlines = [shapely.get_coordinates(shape)[:-1] for shape in visible if shape.area > 0]
     return Page(np.asarray(image, np.uint8), outlines)

@@ -121,6 +121,7 @@ def _count(
         "reference": len(reference),
         "candidate": len(candidate),
         "paired": paired,
+        "boxes": len(reference) + len(candidate) - paired,  # each pair counts once
         "borderline": borderline,
         "different": len(findings) - borderline,
     }
@@ -146,7 +147,7 @@ def _measures(
     scores = [(p.score_difference, p.at) for p in pairs if p.score_difference is not None]
     worst("max_score_difference", limits.max_score_difference, scores)
     per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
-    boxes = max(counts["reference"], counts["candidate"], 1)
+    boxes = max(counts["boxes"], 1)
     for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
         limit = tolerance[f"detections.{name}"]
         measures.append(

@@ -77,8 +77,8 @@ def golden_store(settings: Settings) -> GoldenStore:
 
         fingerprint: Mapping[str, str] = {}
         if settings.golden_reference == "train" and "config" in settings.train:
-            parts = (settings.train.get(key) for key in ("config", "checkpoint", "paddleocr_root"))
-            fingerprint = fingerprint_training(*parts)
+            train = settings.train
+            fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
         return GoldenStore(
             settings.golden_dir,
             root=settings.root,

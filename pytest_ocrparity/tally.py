@@ -107,7 +107,7 @@ def _over_the_run(compared: Sequence[Record]) -> list[str]:
             amount, total = sum(amounts), len(members)
         else:
             amounts = [record["counts"][count] for record, _ in members]
-            total = sum(max(record["counts"]["reference"], record["counts"]["candidate"]) for record, _ in members)
+            total = sum(record["counts"]["boxes"] for record, _ in members)
             amount = sum(amounts)
         if total and not amount / total <= limit:
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"

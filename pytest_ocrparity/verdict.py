@@ -44,13 +44,6 @@ class Measure:
         """Tell whether this amount makes its comparison fail."""
         return self.decides and not self.is_within
 
-    @property
-    def headroom(self) -> float | None:
-        """Return the unused share of the limit, 0 to 1, or None where there is no limit above 0."""
-        if self.limit is None or self.limit <= 0 or self.smallest:
-            return None
-        return 1.0 - self.value / self.limit
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -513,3 +513,37 @@ class TestTolerances:
                 check(reference, candidate)
             assert len(str(error.value).splitlines()) <= 25
             assert "resized to 96x64" in first_line(error)
+
+
+class TestWords:
+    """Messages in corners that a user rarely sees."""
+
+    def test_no_place_is_told_where_the_image_size_is_unknown(self) -> None:
+        reference, candidate = (replace(trace, shape=None) for trace in traces(mean=0.6))
+        with pytest.raises(DifferenceError, match=r"differ by 0\.4, limit"):
+            assert_same_preprocessing(reference, candidate)
+
+    def test_many_boxes_are_cut_short(self) -> None:
+        boxes = [QUAD + 30 * index for index in range(9)]
+        with pytest.raises(DifferenceError, match="and 2 more boxes"):
+            assert_same_detections(boxes, [boxes[0]])
+
+    def test_many_parameters_are_cut_short(self) -> None:
+        reference, candidate = traces(mean=0.6)
+        many = {f"p{index}": index for index in range(9)}
+        tensor = {"tensor": {**candidate.parameters["tensor"], **many}}
+        with pytest.raises(DifferenceError, match="and 4 more parameters that differ"):
+            assert_same_preprocessing(reference, replace(candidate, parameters=tensor))
+
+    def test_a_later_comparison_that_could_not_be_made_is_told(self) -> None:
+        reference, candidate = traces(mean=0.6)
+        with pytest.raises(DifferenceError, match="then        probability maps: nothing was compared at prob"):
+            assert_same_preprocessing(reference, replace(candidate, probability_map=None))
+
+    def test_a_lost_share_without_a_pair_still_has_a_limit_that_passes(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.max_unmatched=1"):
+            assert_same_detections([QUAD], [QUAD + 500])
+
+    def test_a_pair_below_its_iou_is_told_the_iou_that_passes(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.min_iou=0\.8"):
+            assert_same_detections([QUAD], [QUAD + np.array([1.0, 0.5])], min_iou=0.99)

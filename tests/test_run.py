@@ -226,3 +226,25 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
 
 def test_fixtures_explain_themselves(project: pytest.Pytester) -> None:
     run(project, "--fixtures").stdout.fnmatch_lines_random(["ocr_image *", "*once per image*", "ocr_golden *"])
+
+
+def test_several_cv2_versions_are_told_with_the_fix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"opencv-contrib-python": "4.10.0.84", "opencv-python-headless": "5.0.0"}
+    monkeypatch.setattr("pytest_ocrparity.run._version", versions.get)
+    run(project, "-k", "training").stdout.fnmatch_lines(
+        [
+            "ocrparity: cv2 4.10.0.84, 5.0.0",
+            "ocrparity: WARNING: several cv2 versions overwrite each other (opencv-contrib-python 4.10.0.84, *"
+            "pip install opencv-python-headless==4.10.0.84",
+        ]
+    )
+
+
+def test_collecting_only_judges_nothing(project: pytest.Pytester) -> None:
+    assert run(project, "--collect-only", "-q").ret == 0
+
+
+def test_a_distribution_that_the_user_chose_is_kept(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("-n", "2", "--dist", "loadfile", "-k", "training", "-v")
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*@images/*")
