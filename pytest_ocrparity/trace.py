@@ -119,7 +119,7 @@ def _same(one: object, two: object) -> bool:
     return bool(one == two)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
     """What one side made of one image. The smallest valid one holds `pipeline`, `image` and `detections`.
 

@@ -44,7 +44,6 @@ def test_with_another_ini(project: pytest.Pytester, inner: Path) -> None:
 def test_two_projects_in_one_command_say_why_not(project: pytest.Pytester, inner: Path) -> None:
     second = shutil.copytree(inner, project.path / "second")
     (second / "test_export.py").rename(second / "test_second.py")
-    (second / "conftest.py").unlink()
     result = run(project, "inner", "second")
     result.assert_outcomes(errors=2, deselected=2)
     result.stdout.fnmatch_lines(
