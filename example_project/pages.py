@@ -65,11 +65,7 @@ def main() -> None:
         "odd_size.png": drawn(3, 399, 527, (16, 34)).image,  # no side a multiple of 32
         "half_stride.png": drawn(4, 752, 784, (20, 48)).image,  # both sides 16 beside a multiple of 32: round half even
         "banner.png": lines(
-            160,
-            700,
-            [("a banner is much wider than it is high", 20, 30, 17), ("and its text is enlarged", 300, 100, 20)],
-            "#103050",
-            "#f0e8d0",
+            240, 960, [("a banner is much wider", 40, 60, 17), ("than it is high", 600, 150, 15)], "#103050", "#f0e8d0"
         ),
         "colours.png": lines(
             400,

@@ -5,7 +5,6 @@ Knows numbers and names; knows nothing of arrays, files or pytest.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -114,6 +113,8 @@ PRESETS: Final[Mapping[str, Mapping[str, Value]]] = {
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known."""
+    import difflib  # only errors need it, and every pytest run loads this module
+
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
