@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.errors import DifferenceError, SettingsError
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 from pytest_ocrparity.trace import Detections, Trace
@@ -128,9 +128,14 @@ def _judge(
 ) -> Comparison:
     """Compare all that these traces hold, report the asserted kind, and raise when it fails."""
     __tracebackhide__ = True
-    limits = current_tolerance.get().override(tolerance, "tolerance=")
+    for trace in (reference, candidate):
+        if not isinstance(trace, Trace):
+            raise TypeError(f"give what a model's .trace(image) returned, not {trace!r}")
     given = {name: value for name, value in keywords.items() if value is not None}
-    limits = limits.override({kind: given}, "keyword")
+    try:
+        limits = current_tolerance.get()().override(tolerance, "tolerance=").override({kind: given}, "keyword")
+    except SettingsError as error:
+        raise error.with_traceback(None) from None
     comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
     judged = next(comparison for comparison in comparisons if comparison.kind == kind)
     sink = verdict_sink.get()
@@ -142,9 +147,11 @@ def _judge(
 
 
 def _trace(boxes: Boxes, side: str) -> Trace:
-    """Return boxes of any accepted form as a trace."""
+    """Return boxes of any accepted form as a trace. Raises TypeError or ValueError for another."""
     if isinstance(boxes, Trace):
         return boxes
+    if not isinstance(boxes, Iterable) and not isinstance(boxes, Detections):
+        raise TypeError(f"{side}: give a Trace, Detections or a list of polygons, not {boxes!r}")
     if not isinstance(boxes, Detections):
         boxes = Detections(tuple(np.asarray(polygon, np.float64) for polygon in boxes))
     return Trace(pipeline=side, image="detections", detections=boxes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.explain import amount
 from pytest_ocrparity.golden import GoldenStore
 from pytest_ocrparity.pipelines import Image
 from pytest_ocrparity.trace import Trace
@@ -28,12 +30,15 @@ class Baseline:
                 names the command that makes one.
         """
         __tracebackhide__ = True
-        records = self.store.needs_recording(image)
-        if records:
-            model = self._reference()
-            trace = self.store.record(image, model.trace(image), getattr(model, "fingerprint", None))
-        else:
-            trace = self.store.load(image)
+        try:
+            records = self.store.needs_recording(image)
+            if records:
+                model = self._reference()
+                trace = self.store.record(image, model.trace(image), getattr(model, "fingerprint", None))
+            else:
+                trace = self.store.load(image)
+        except OcrParityError as error:  # its sentence says all; the way through our code does not help
+            raise error.with_traceback(None) from None
         self._note(
             "golden",
             image=trace.label,
@@ -50,5 +55,5 @@ def _drift(drift: dict[str, Any] | None) -> str:
     if drift is None:
         return ""
     before, after, difference = drift["boxes_before"], drift["boxes_after"], drift["map_difference"]
-    boxes = f"{before} boxes" if before == after else f"{before} boxes became {after}"
-    return f"{boxes}, map {'of another shape' if difference is None else f'moved by up to {difference:.1e}'}"
+    boxes = f"{before} boxes before and after" if before == after else f"{before} boxes before, {after} after"
+    return f"{boxes}, map {'of another shape' if difference is None else f'moved by up to {amount(difference)}'}"

@@ -33,25 +33,36 @@ def mark_borderline(
     add or move the box as far. Where neither can be run nothing is borderline. The caller makes sure that the maps
     differ, and within their limit.
     """
-    if not findings or reference.probability_map is None or reference.shape is None:
+    if not findings or reference.probability_map is None:
         return findings
-    if candidate.source is not None:
-        again = candidate.source.postprocess(reference.probability_map, reference.shape).polygons
+    again = _run_again(candidate, reference.probability_map)
+    if again is not None:
         return tuple(
             replace(finding, is_borderline=_returns_reference(finding, reference, candidate, again, is_poly))
             for finding in findings
         )
-    largest = maps.measure("probability_maps.atol")
-    if reference.source is None or largest is None:
-        return findings
-    moved = [
-        reference.source.postprocess(reference.probability_map + np.float32(sign * largest.value), reference.shape)
-        for sign in (-1, 1)
-    ]
+    largest = maps.measure("largest")
+    assert largest is not None
+    moved = [_run_again(reference, reference.probability_map + np.float32(sign * largest.value)) for sign in (-1, 1)]
     return tuple(
-        replace(finding, is_borderline=any(_as_far(finding, reference, candidate, m.polygons, is_poly) for m in moved))
+        replace(
+            finding,
+            is_borderline=any(
+                boxes is not None and _as_far(finding, reference, candidate, boxes, is_poly) for boxes in moved
+            ),
+        )
         for finding in findings
     )
+
+
+def _run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[Any]] | None:
+    """Return the boxes that the trace's own side finds in a map, with its own shape row, or None where it can't run."""
+    if trace.source is None or trace.shape is None:
+        return None
+    try:
+        return trace.source.postprocess(probability_map, trace.shape).polygons
+    except Exception:  # a pipeline of the user's may only trace, or replay: then it explains nothing
+        return None
 
 
 def _box_of(finding: BoxFinding, reference: Trace, candidate: Trace) -> tuple[npt.NDArray[Any], bool]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pytest_ocrparity.borderline import mark_borderline
 from pytest_ocrparity.pairing import BoxLimits, judge_boxes
 from pytest_ocrparity.parameters import parameter_differences
-from pytest_ocrparity.tolerance import Tolerance
+from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import (
     ALLOWED_EMPTY,
@@ -87,7 +89,8 @@ def _not_compared(reference: Trace, candidate: Trace) -> list[Difference]:
 
 def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
     """Return why two empty sides do not pass: they do when their maps were compared and agree, or when allowed."""
-    if (maps is not None and maps.is_match) or tolerance["detections.allow_empty"].value:
+    agree = maps is not None and maps.is_match and all(measure.is_within for measure in maps.measures)
+    if agree or tolerance["detections.allow_empty"].value:
         return []
     compared = maps is not None and bool(maps.measures)
     return [Difference(DETECTIONS, "empty", compared, compared)]
@@ -136,20 +139,25 @@ def _measures(
     def worst(name: str, limit: float | None, amounts: list[tuple[float, tuple[float, float]]]) -> None:
         if amounts:
             smallest = name == "min_iou"
-            value, at = (min if smallest else max)(amounts)
+            # NaN is the worst of all, which neither min nor max would find.
+            value, at = (min if smallest else max)(amounts, key=lambda pair: (math.isnan(pair[0]) != smallest, pair[0]))
             origin = tolerance[f"detections.{name}"].origin if limit is not None else ""
             measures.append(Measure(f"detections.{name}", value, limit, origin, at, smallest, decides=False))
 
-    worst("min_iou", limits.iou(limits.is_poly), [(p.iou, p.at) for p in pairs if p.iou is not None])
+    worst("min_iou", limits.iou, [(p.iou, p.at) for p in pairs if p.iou is not None])
     shifts = [(p.shift, p.at) for p in pairs if p.shift is not None]
     worst("max_shift", limits.max_shift, [(limits.in_map_px(shift), at) for shift, at in shifts])
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     scores = [(p.score_difference, p.at) for p in pairs if p.score_difference is not None]
     worst("max_score_difference", limits.max_score_difference, scores)
+    asked = tolerance["detections.max_score_difference"]
+    if pairs and not scores and asked.value not in (AUTO, OFF):  # a limit that can't be judged can't be kept
+        measures.append(Measure("detections.max_score_difference", math.nan, float(asked.value), asked.origin))
     per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
     boxes = max(counts["boxes"], 1)
     for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
         limit = tolerance[f"detections.{name}"]
+        decides = decides or limit.origin == "keyword"  # asked of this very call
         measures.append(
             Measure(f"detections.{name}", counts[count] / boxes, float(limit.value), limit.origin, decides=decides)
         )

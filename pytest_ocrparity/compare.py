@@ -39,7 +39,7 @@ def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None =
     Raises:
         DifferenceError: both sides are the same object, which would compare nothing.
     """
-    tolerance = tolerance or current_tolerance.get()
+    tolerance = tolerance or current_tolerance.get()()
     maps = compare_maps(reference, candidate, tolerance)
     return (
         compare_preprocessing(reference, candidate, tolerance),
@@ -84,11 +84,13 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
     differences += _decode_differences(reference, candidate) + _resize_differences(reference, candidate)
     measures: tuple[Measure, ...] = ()
     if reference.tensor is not None and candidate.tensor is not None:
-        if reference.tensor.shape != candidate.tensor.shape or reference.tensor.dtype != candidate.tensor.dtype:
+        if not reference.tensor.size or not candidate.tensor.size:
+            differences.append(Difference(TENSOR, "no_values", reference.tensor.shape, candidate.tensor.shape))
+        elif reference.tensor.shape != candidate.tensor.shape or reference.tensor.dtype != candidate.tensor.dtype:
             one, two = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
             differences.append(Difference(TENSOR, "shape", one, two))
         else:
-            measures = (_tensor_measure(reference, candidate, tolerance["preprocessing.atol"]),)
+            measures = _tensor_measures(reference, candidate, tolerance["preprocessing.atol"])
     stages = {difference.stage for difference in differences if difference.fails}
     if any(measure.fails for measure in measures):
         # Pixels that differ before the tensor are no fault by themselves, but they say where its difference begins.
@@ -121,6 +123,9 @@ def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
 
 def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ours, theirs = reference.resize, candidate.resize
+    sizes = [trace.shape and tuple(map(int, trace.shape[:2])) for trace in (reference, candidate)]
+    if all(sizes) and sizes[0] != sizes[1]:
+        return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
     if ours is None or theirs is None:
         return []
     if ours.shape[:2] != theirs.shape[:2]:
@@ -128,7 +133,8 @@ def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     return [] if np.array_equal(ours, theirs) else [Difference(RESIZE, "pixels", fails=False)]
 
 
-def _tensor_measure(reference: Trace, candidate: Trace, limit: Limit) -> Measure:
+def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[Measure, Measure]:
+    """Return the value that exceeds its own limit by most, and the largest difference wherever it is."""
     assert reference.tensor is not None and candidate.tensor is not None
     difference = np.abs(reference.tensor - candidate.tensor)
     allowed: npt.NDArray[np.floating[Any]] | float
@@ -140,20 +146,21 @@ def _tensor_measure(reference: Trace, candidate: Trace, limit: Limit) -> Measure
         allowed = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference))))
     excess = np.nan_to_num(difference - allowed, nan=np.inf)
     worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    return Measure(
+    judged = Measure(
         "preprocessing.atol",
         float(difference[worst]),
         float(np.broadcast_to(allowed, difference.shape)[worst]),
         limit.origin,
         _source_place(reference, worst[-2:], difference.shape[-2:]),
     )
+    return judged, Measure("largest", float(np.max(difference)))
 
 
 def _offset(trace: Trace) -> np.float32:
     """Return mean/std, the size of the terms whose sum a tensor is; its rounding shows even where the sum is near 0."""
     parameters = trace.parameters.get(TENSOR, {})
-    mean, std = parameters.get("mean"), parameters.get("std")
-    return np.float32(0 if not mean or not std else max(abs(m / s) for m, s in zip(mean, std, strict=True)))
+    mean, std = (np.atleast_1d(np.asarray(parameters.get(name, 0.0), np.float32)) for name in ("mean", "std"))
+    return np.float32(np.max(np.abs(mean / std))) if len(mean) == len(std) and np.all(std) else np.float32(0)
 
 
 def _source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
@@ -179,6 +186,8 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
             status = NOT_COMPARABLE
         elif not differences:
             measures = _map_measures(reference, candidate, tolerance)
+            if all(measure.limit is None for measure in measures):
+                differences.append(Difference(PROBABILITY_MAP, "not_judged"))
     failing = any(measure.fails for measure in measures)
     if reference.is_recording_of(candidate):
         status = RECORDED
@@ -200,7 +209,9 @@ def _map_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ours, theirs = reference.probability_map, candidate.probability_map
     assert ours is not None and theirs is not None
     found = []
-    if ours.ndim != 4 or theirs.ndim != 4 or ours.shape[-2:] != theirs.shape[-2:]:
+    if not ours.size or not theirs.size:
+        found.append(Difference(PROBABILITY_MAP, "no_values", ours.shape, theirs.shape))
+    elif ours.ndim != 4 or theirs.ndim != 4 or (len(ours), *ours.shape[2:]) != (len(theirs), *theirs.shape[2:]):
         found.append(Difference(PROBABILITY_MAP, "shape", ours.shape, theirs.shape))
     elif ours.shape[1] != 1 or theirs.shape[1] != 1:
         found.append(Difference(PROBABILITY_MAP, "channels", ours.shape[1], theirs.shape[1]))
@@ -216,10 +227,11 @@ def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> t
     difference = np.abs(ours - theirs)[0, 0]
     worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
     largest, mean = float(difference[worst]), float(np.mean(difference, dtype=np.float64))
-    stored = reference.map_error + candidate.map_error
     atol, extra = _map_limit(reference, candidate, largest, tolerance["probability_maps.atol"])
     share_limit, share = tolerance["probability_maps.max_share"], 0.0
-    if atol.limit is not None and extra is None:
+    if atol.limit is None:
+        share = float("nan")
+    elif extra is None:
         share = float(np.count_nonzero(difference > atol.limit)) / difference.size
     mean_limit, crossings_limit = tolerance["probability_maps.mean_atol"], tolerance["probability_maps.max_crossings"]
     per_run = bool(tolerance["probability_maps.per_run"].value) and is_in_a_run()
@@ -233,10 +245,8 @@ def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> t
             _source_place(reference, worst, difference.shape),
         ),
         _judged("probability_maps.mean_atol", mean, mean_limit, decides=not per_run),
-        # A share of 0 says no more than atol does, and without atol there is nothing to exceed.
-        _judged(
-            "probability_maps.max_share", share, share_limit if share_limit.value and atol.limit else Limit(OFF, "")
-        ),
+        # A share of 0 says no more than atol does; one without atol can't be judged and so fails.
+        _judged("probability_maps.max_share", share, share_limit if share_limit.value else Limit(OFF, "")),
     ]
     thresh = reference.parameters.get("detections", {}).get("thresh")
     if thresh is not None:
@@ -244,7 +254,7 @@ def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> t
         measures.append(_judged("probability_maps.max_crossings", crossings, crossings_limit))
     elif crossings_limit.value != OFF:
         measures.append(_judged("probability_maps.max_crossings", float("nan"), crossings_limit))
-    return (*measures, Measure("stored", stored), *([extra] if extra else []))
+    return (*measures, Measure("largest", largest), *([extra] if extra else []))
 
 
 def _judged(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,14 +21,19 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     "stopped": lambda d, one, two: (
         f"{one if d.reference else two} stopped at {d.stage}: {d.reference if d.reference else d.candidate}"
     ),
-    "not_recorded": lambda d, one, two: (
-        f"nothing was compared at {d.stage}, which {_who_lacks(d, one, two)} does not have"
+    "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
+    "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
+    "no_values": lambda d, one, two: (
+        f"{d.stage} is empty: {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
+    ),
+    "source_size": lambda d, one, two: (
+        f"the image is {_size(d.reference)} px for {one}, {_size(d.candidate)} px for {two}, which scales the boxes"
     ),
     "size": lambda d, one, two: f"resized to {_size(d.reference)} in {one}, {_size(d.candidate)} in {two}",
     "shape": lambda d, one, two: f"{d.stage} has shape {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}",
     "dtype": lambda d, one, two: f"{d.stage} is {d.reference} in {one}, {d.candidate} in {two}",
     "channel_order": lambda d, one, two: f"decoded as {d.reference} in {one}, {d.candidate} in {two}",
-    "channels": lambda d, one, two: f"the map has {d.reference} channel(s) in {one}, {d.candidate} in {two}",
+    "channels": lambda d, one, two: f"channels of the map: {d.reference} in {one}, {d.candidate} in {two}",
     "not_finite": lambda d, one, two: (
         f"the map holds NaN or infinity in {d.reference} pixels of {one}, {d.candidate} of {two}"
     ),
@@ -40,7 +48,7 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
 
 def _who_lacks(difference: Difference, one: str, two: str) -> str:
     lacking = [name for name, has in ((one, difference.reference), (two, difference.candidate)) if not has]
-    return "neither side" if len(lacking) == 2 else lacking[0]
+    return "neither side has one" if len(lacking) == 2 else f"{lacking[0]} has none"
 
 
 def _size(size: Sequence[int]) -> str:
@@ -73,21 +81,23 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
         comparisons: all that was compared of this image, in the order of the data flow.
         judged: the one whose assertion failed.
     """
-    seen = [comparison for comparison in comparisons if not comparison.is_match] or [judged]
-    first = next((comparison for comparison in seen if comparison.kind != "detections"), judged)
-    # A stage that only one side recorded is no difference of an earlier stage: the judged comparison says more.
-    if all(difference.kind == "not_recorded" for difference in first.differences) and not first.measures:
-        first = judged
+    # A stage that a side did not record is no difference: the comparison that was made says more.
+    seen = [c for c in comparisons if not c.is_match and not (c.differences and _only_not_recorded(c))]
+    first = seen[0] if seen else judged
     rows: list[tuple[str, str]] = []
     for comparison in (judged,) if first is judged else (first, judged):
         rows += _limit_rows(comparison)
     rows += _box_rows(judged if judged.boxes else first)
     rows += _parameter_rows(first)
     rows += _later_rows(comparisons, first)
-    rows.append(("would pass", _would_pass(judged, first)))
+    rows.append(("would pass", _would_pass(judged)))
     rows.append(("next", _next(judged, first)))
     body = "\n".join(f"  {name:<{COLUMN}}{text}" for name, text in rows)
     return f"{judged.image}: {_headline(first)}\n{body}"
+
+
+def _only_not_recorded(comparison: Comparison) -> bool:
+    return all(difference.kind == "not_recorded" for difference in comparison.differences if difference.fails)
 
 
 def _headline(comparison: Comparison) -> str:
@@ -97,19 +107,23 @@ def _headline(comparison: Comparison) -> str:
     if failing:
         difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
         text = _DIFFERENCE[difference.kind](difference, one, two)
-        return text if difference.kind in ("stopped", "not_recorded", "empty") else lead + text
+        return text if difference.kind in ("stopped", "not_recorded", "not_judged", "empty") else lead + text
     worst = [measure for measure in comparison.measures if measure.fails]
     if comparison.kind == "detections":
         return f"{lead}{_count_text(comparison)} ({one} against {two})"
-    return lead + f"{one} and {two} differ by {_measure_text(worst[0])}"
+    return lead + _measure_text(worst[0], one, two)
 
 
-def _measure_text(measure: Measure) -> str:
-    unit = {"probability_maps.max_share": " of the pixels", "probability_maps.max_crossings": " pixels"}
-    name = measure.name.split(".")[-1]
-    what = {"mean_atol": "on average ", "max_crossings": "across thresh in "}.get(name, "")
-    limit = amount(measure.limit or 0.0)
-    return f"{what}{amount(measure.value)}{unit.get(measure.name, '')}{_at(measure.at)}, limit {limit}"
+def _measure_text(measure: Measure, one: str, two: str) -> str:
+    value, limit = amount(measure.value), f"limit {amount(measure.limit or 0.0)}"
+    if measure.name == "fusion":
+        return f"{one} differs from its own copy with fused branches by {value}, {limit}"
+    if measure.name == "probability_maps.max_crossings":
+        return f"{value} pixels lie on the other side of thresh in {two}, {limit}"
+    if measure.name == "probability_maps.max_share":
+        return f"{one} and {two} differ in a share of {value} of the pixels, {limit}"
+    mean = " on average" if measure.name == "probability_maps.mean_atol" else ""
+    return f"{one} and {two} differ by {value}{mean}{_at(measure.at)}, {limit}"
 
 
 def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
@@ -123,13 +137,19 @@ def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _count_text(comparison: Comparison) -> str:
+    counts = comparison.counts
+    boxes = _boxes(counts.get("reference", 0))
     if comparison.is_match and not comparison.boxes:
-        return f"all {comparison.counts.get('reference', 0)} boxes agree"
+        return f"{boxes}, and they agree" if counts.get("reference") else "no box on either side"
     kinds = [finding.kind for finding in comparison.boxes if not finding.is_borderline]
     found = [f"{kinds.count(kind)} {_KINDS[kind]}" for kind in _KINDS if kind in kinds]
-    counts = comparison.counts
-    borderline = f", {counts['borderline']} borderline" if counts.get("borderline") else ""
-    return f"{', '.join(found) or 'no box differs'}{borderline} of {counts.get('reference', 0)} boxes"
+    if counts.get("borderline"):
+        found.append(f"{counts['borderline']} borderline")
+    return f"{', '.join(found) or 'none differs'} of {boxes}"
+
+
+def _boxes(count: int) -> str:
+    return f"{count} box" if count == 1 else f"{count} boxes"
 
 
 _KINDS = {
@@ -138,6 +158,7 @@ _KINDS = {
     "split": "split",
     "merged": "merged",
     "moved": "moved",
+    "invalid": "invalid",
     "score": "with another score",
 }
 
@@ -158,9 +179,9 @@ def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
     else:
         text = f"box {finding.candidate} of {comparison.candidate}{_at(finding.at)}"
     if finding.kind in ("moved", "score"):
-        text += f": by {amount(finding.shift or 0.0)} px, IoU {finding.iou:.2f}"
+        text += f": moved by {amount(finding.shift or 0.0)} px, IoU {finding.iou:.2f}"
         if finding.score_difference is not None:
-            text += f", score by {amount(finding.score_difference)}"
+            text += f", score differs by {amount(finding.score_difference)}"
     return text + (f" ({finding.defect})" if finding.defect else "")
 
 
@@ -211,55 +232,65 @@ def _later_text(comparison: Comparison) -> str:
     if comparison.kind == "detections":
         worst = comparison.measure("detections.min_iou")
         return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_at(worst.at)}" if worst else "")
-    largest = comparison.measures[0] if comparison.measures else None
+    largest = comparison.measure("largest")
     if largest is None:
         return comparison.status
-    return f"{comparison.status}, largest difference {amount(largest.value)}{_at(largest.at)}"
+    return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"
 
 
 def _round_up(value: float) -> str:
-    """Round up to two digits, so that what is printed really would pass."""
+    """Round a finite number up to two digits, so that what is printed really would pass."""
     if value <= 0:
         return "0"
     digits = 1 - math.floor(math.log10(value))
     return f"{math.ceil(value * 10**digits * (1 - 1e-12)) / 10**digits:.6g}"
 
 
-def _would_pass(judged: Comparison, first: Comparison) -> str:
+def _would_pass(judged: Comparison) -> str:
     """Return the smallest tolerance under which the judged comparison passes."""
     if any(difference.fails for difference in judged.differences):
         return "under no tolerance"
-    limits: list[str] = []
-    if judged.kind == "detections":
-        lone = any(f.kind in ("missing", "extra", "split", "merged") and not f.is_borderline for f in judged.boxes)
-        share = judged.measure("detections.max_unmatched")
-        if lone or judged.measure("detections.max_shift") is None:
-            limits = [f"detections.max_unmatched={_round_up(share.value)}"] if share else []
-        else:
-            limits = [*_box_limits(judged)]
-    else:
-        failing = [measure for measure in judged.measures if measure.fails]
-        # Neither NaN nor a wrong fusion has a limit that permits it.
-        if all(math.isfinite(measure.value) and "." in measure.name for measure in failing):
-            limits = [f"{measure.name}={_round_up(measure.value)}" for measure in failing]
-    return " ".join(f"--ocr-tolerance={limit}" for limit in limits) or "under no tolerance"
+    limits = dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
+    if not limits or not all(math.isfinite(value) for value in limits.values()):
+        return "under no tolerance"
+    # An IoU passes when it is rounded down, all else when it is rounded up.
+    written = {
+        name: f"{math.floor(value * 1e4) / 1e4:g}" if name == "detections.min_iou" else _round_up(value)
+        for name, value in limits.items()
+    }
+    return " ".join(f"--ocr-tolerance={name}={value}" for name, value in written.items())
 
 
-def _box_limits(judged: Comparison) -> Iterable[str]:
-    """Yield the limits that the worst pairs need."""
-    for name in ("detections.max_shift", "detections.max_score_difference"):
-        measure = judged.measure(name)
-        if measure is not None and not measure.is_within:
-            yield f"{name}={_round_up(measure.value)}"
-    iou = judged.measure("detections.min_iou")
-    if iou is not None and not iou.is_within:
-        yield f"detections.min_iou={math.floor(iou.value * 100) / 100:g}"
+def _value_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
+    """Yield the limits that the tensor or the map needs; a flat `atol` takes the place of its rule."""
+    largest = judged.measure("largest")
+    for measure in judged.measures:
+        if measure.fails and measure.name in ("preprocessing.atol", "probability_maps.atol", "fusion"):
+            yield f"{judged.kind}.atol", largest.value if largest is not None else math.nan
+        elif measure.fails:
+            yield measure.name, measure.value
+
+
+def _box_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
+    """Yield the limits that the boxes need: those of the worst pair, or a share where boxes have no partner."""
+    kinds = {finding.kind for finding in judged.boxes if not finding.is_borderline}
+    if kinds <= {"moved", "score"}:
+        for name in ("detections.max_shift", "detections.min_iou", "detections.max_score_difference"):
+            measure = judged.measure(name)
+            if measure is not None and not measure.is_within:
+                yield name, measure.value
+    for name in ("detections.max_unmatched", "detections.max_borderline"):
+        share = judged.measure(name)
+        if share is not None and share.fails and not (name.endswith("unmatched") and kinds <= {"moved", "score"}):
+            yield name, share.value
 
 
 def _next(judged: Comparison, first: Comparison) -> str:
-    if judged.reference.startswith("baseline"):
-        return "pytest --ocr-golden --ocr-golden-mode=all records this as the new baseline, if the change is meant"
-    again = f"then: pytest -k '{judged.image.rpartition('/')[2]}'"
+    if judged.reference == "baseline (inference)":
+        return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
+    # pytest tells its plugins and what they run which test runs; xdist adds "@group" to the id.
+    test = re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
+    again = f"then: pytest {shlex.quote(test)}" if test else "then compare again"
     if any(parameter.stage == first.stage for parameter in first.parameters):
         return f"give both sides the same parameters, {again}"
     if first.stage == "probability_map":

@@ -19,18 +19,25 @@ from pytest_ocrparity.archive import Golden, is_baseline, load, save
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale
 from pytest_ocrparity.pipelines import Image
 from pytest_ocrparity.pipelines.staged import image_bytes
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Trace, image_label
 
 __all__ = ["Golden", "GoldenStore", "golden_path", "load", "save"]
 
 
+LONGEST_NAME = 200
+"""Bytes of a file's name: file systems take 255, of which `.npz` and a temporary file's suffix need some."""
+
+
 def golden_path(folder: Path, image: str) -> Path:
-    """Return the baseline of an image, inside `folder` whatever its name: names that lead out become a digest.
+    """Return the baseline of an image, inside `folder` whatever its name.
+
+    Names that lead out of it, or are longer than a file system takes, become a digest.
 
     `image` is a "/"-separated path relative to the settings file.
     """
     name = posixpath.normpath(image)
-    if name in (".", "..") or name.startswith(("/", "../")):
+    is_long = any(len(os.fsencode(part)) > LONGEST_NAME for part in name.split("/"))
+    if is_long or name in (".", "..") or name.startswith(("/", "../")):
         name = f"outside/{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
     return folder / f"{name}.npz"
 
@@ -70,7 +77,7 @@ class GoldenStore:
         self.fingerprint, self.options = dict(fingerprint or {}), dict(options or {})
         self.asked: set[Path] = set()
         self.drift: dict[str, dict[str, Any]] = {}
-        self._recorded: dict[Path, str] = {}
+        self._recorded: dict[Path, object] = {}
 
     def load(self, image: Image) -> Trace:
         """Return the baseline of an image.
@@ -125,11 +132,11 @@ class GoldenStore:
             options=self.options,
             lossless=self.lossless,
         )
-        self._recorded[path] = trace.pipeline
+        self._recorded[path] = made_by = trace.source or trace.pipeline
         recorded = load(path).trace
         if old is not None:
             self.drift[name] = _drift(old.trace, recorded)
-        return replace(recorded, image=name, recorded_from=trace.pipeline)
+        return replace(recorded, image=name, recorded_from=made_by)
 
     def unused(self, known_images: Iterable[str | os.PathLike[str]], asked: Iterable[Path] = ()) -> list[Path]:
         """Return the baselines whose image is not known and that no test asked for, here or (`asked`) elsewhere.
@@ -156,6 +163,7 @@ class GoldenStore:
     def _identify(self, image: Image) -> tuple[str, str, Path]:
         """Return an image's name, its digest and the path of its baseline."""
         name, data = image_bytes(image)
+        name = image_label(name)
         digest = hashlib.sha256(data).hexdigest()
         key = f"array-{digest[:16]}" if isinstance(image, np.ndarray) else self._relative(image)
         path = golden_path(self.folder, key)

@@ -22,6 +22,11 @@ EQUAL_MAP_SCORE = 1e-5
 """Both post-processes average the same float32 pixels in double precision."""
 
 
+HOLLOW = {"not finite", "fewer than 3 points"}
+"""Defects with which a box is no box: a finding, though both sides have the same."""
+_NONE = Detections(())
+
+
 @dataclass(frozen=True, slots=True)
 class BoxLimits:
     """The limits of one comparison, None where nothing is judged; `map_px` is a map pixel's size in source px."""
@@ -31,6 +36,7 @@ class BoxLimits:
     map_px: float
     max_score_difference: float | None
     is_poly: bool
+    """Whether boundaries are compared and not vertices: where either side has polygons of other than 4 points."""
 
     @classmethod
     def of(cls, reference: Trace, candidate: Trace, tolerance: Tolerance, maps_equal: bool) -> BoxLimits:
@@ -42,12 +48,13 @@ class BoxLimits:
         else:
             score_limit = None if score == OFF else float(score)
         box_types = {trace.parameters.get(DETECTIONS, {}).get("box_type") for trace in (reference, candidate)}
+        every = [*(reference.detections or _NONE).polygons, *(candidate.detections or _NONE).polygons]
         return cls(
             tolerance["detections.min_iou"],
             None if shift == OFF else float(shift),
             max(reference.map_scale),
             score_limit,
-            "poly" in box_types,
+            "poly" in box_types or any(len(polygon) != 4 for polygon in every),
         )
 
     def in_map_px(self, shift: float) -> float:
@@ -57,10 +64,11 @@ class BoxLimits:
         """
         return shift / self.map_px if self.max_shift == 0 else max(0.0, shift - 1.0) / self.map_px
 
-    def iou(self, is_poly: bool) -> float | None:
-        """Return the smallest IoU of a quad or of a polygon."""
+    @property
+    def iou(self) -> float | None:
+        """The smallest IoU of a pair; quads need one only where nothing judges their shift."""
         if self.min_iou.value == AUTO:
-            return POLYGON_IOU if is_poly else None
+            return POLYGON_IOU if self.is_poly or self.max_shift is None else None
         return float(self.min_iou.value)
 
 
@@ -73,7 +81,7 @@ def judge_boxes(
     pairs, findings = [], []
     for i, j, iou in ((pair.reference, pair.candidate, pair.iou) for pair in matching.pairs):
         pair = _measure(reference, candidate, i, j, iou, limits.is_poly)
-        kind = "moved" if ours[i] != theirs[j] else _beyond(pair, reference, limits)
+        kind = "invalid" if {ours[i], theirs[j]} & HOLLOW or ours[i] != theirs[j] else _beyond(pair, limits)
         pairs.append(pair)
         if kind is not None:
             findings.append(replace(pair, kind=kind, defect=theirs[j] or ours[i]))
@@ -99,34 +107,29 @@ def _measure(reference: Detections, candidate: Detections, i: int, j: int, iou: 
     return BoxFinding("paired", _centre(ours), i, j, iou, _distance(ours, theirs, is_poly), score)
 
 
-def _is_polygon(polygon: npt.NDArray[Any], is_poly: bool) -> bool:
-    return is_poly or len(polygon) != 4
-
-
 def _distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], is_poly: bool) -> float:
     """Return the distance of two boxes in source px: of vertices for quads, of boundaries for polygons.
 
     Vertices of a contour polygon jump by 17 px at an IoU of 0.97, so they say nothing there.
     """
-    if _is_polygon(ours, is_poly) or _is_polygon(theirs, is_poly):
+    if is_poly or len(ours) != 4 or len(theirs) != 4:
         return boundary_distance(ours, theirs)
     return vertex_distance(ours, theirs)
 
 
-def _beyond(pair: BoxFinding, reference: Detections, limits: BoxLimits) -> str | None:
+def _beyond(pair: BoxFinding, limits: BoxLimits) -> str | None:
     """Return the kind of finding that the pair is, or None where it keeps the limits."""
-    assert pair.reference is not None
     assert pair.iou is not None
     assert pair.shift is not None
-    least = limits.iou(_is_polygon(reference.polygons[pair.reference], limits.is_poly))
-    if least is not None and pair.iou < least:
+    if limits.iou is not None and pair.iou < limits.iou:
         return "moved"
     if limits.max_shift is not None and limits.in_map_px(pair.shift) > limits.max_shift:
         return "moved"
-    most = limits.max_score_difference
-    # `not <=`, so that a score that is not a number is beyond every limit.
-    if most is not None and pair.score_difference is not None and not pair.score_difference <= most:
-        return "score"
+    if pair.score_difference is not None:
+        most = limits.max_score_difference
+        # `not <=`, so that a score that is not a number is beyond every limit, and no limit permits it.
+        if not pair.score_difference <= (float("inf") if most is None else most):
+            return "score"
     return None
 
 

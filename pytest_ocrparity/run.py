@@ -21,8 +21,8 @@ from pytest_ocrparity.verdict import Comparison, verdict_sink
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
 
-FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden")
-PROPERTY = "ocrparity"
+FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
+PROPERTY = "ocrparity.record"
 """The name under which records travel in `report.user_properties`, each as JSON text, which JUnit XML shows whole."""
 
 CV2 = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
@@ -45,6 +45,7 @@ class Run:
         self.config = config
         self.tally = Tally()
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self._item: pytest.Item | None = None
         self.two_projects = ""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
@@ -109,8 +110,10 @@ class Run:
         """
         tolerance = self.settings.tolerance
         for marker in reversed(list(item.iter_markers("ocr_tolerance"))):
-            if len(marker.args) > 1:
-                raise SettingsError(f"ocr_tolerance takes one preset, not {marker.args!r}")
+            if len(marker.args) > 1 or (marker.args and "preset" in marker.kwargs):
+                raise SettingsError(f"ocr_tolerance takes one preset, not {(*marker.args, *marker.kwargs)!r}")
+            if not marker.args and not marker.kwargs:
+                raise SettingsError("ocr_tolerance() sets nothing: give it a preset or limits")
             preset = {"preset": marker.args[0]} if marker.args else {}
             tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
         return tolerance
@@ -121,7 +124,7 @@ class Run:
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
         before, self._item = self._item, item
-        tolerance = current_tolerance.set(self.tolerance_of(item))
+        tolerance = current_tolerance.set(lambda: self.tolerance_of(item))
         sink = verdict_sink.set(self._hear)
         try:
             yield
@@ -144,8 +147,8 @@ class Run:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what tests left in their reports, wherever they ran."""
         if report.when == "teardown":
-            texts = [value for name, value in report.user_properties if name == PROPERTY]
-            self.tally.add(report.nodeid, [json.loads(str(text)) for text in texts])
+            texts = [str(value) for name, value in report.user_properties if name == PROPERTY]
+            self.tally.add(report.nodeid, [json.loads(text) for text in texts])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -156,49 +159,68 @@ class Run:
             allow_empty=self.settings.allow_empty,
             is_recording=self.settings.golden_mode is not None,
         )
+        try:
+            self.notes = self._unused(session)
+        except OcrParityError as error:
+            self.faults.append(str(error))
         if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, once, from the controller."""
-        lines = self.tally.table(per_image=self.config.get_verbosity() > 0)
-        unused = self._unused(exitstatus)
-        if not lines and not self.faults and not unused:
+        lines = self.tally.table(per_image=self.config.get_verbosity() > 0) + self.notes
+        if not lines and not self.faults:
             return
         terminalreporter.section("ocrparity", sep="-")
-        for line in lines + unused:
+        for line in lines:
             terminalreporter.line(line)
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
 
-    def _unused(self, exitstatus: int) -> list[str]:
-        """Report the baselines that no glob matches and no test asked for, or remove them when told to."""
+    def _unused(self, session: pytest.Session) -> list[str]:
+        """Report the baselines that no glob matches and no test asked for, or remove them when told to.
+
+        Raises:
+            GoldenError: one cannot be removed.
+        """
         settings = self.settings
         asked = [Path(record["path"]) for record in self.tally.all("golden")]
-        if not asked or hasattr(self.config, "workerinput"):
+        if not asked:
             return []
         from pytest_ocrparity.models import golden_store
 
-        unused = golden_store(settings).unused(settings.image_paths(), asked)
-        names = ", ".join(str(path) for path in unused)
-        if not unused:
+        store = golden_store(settings)
+        names = ", ".join(str(path) for path in store.unused(settings.image_paths(), asked))
+        if not names:
             return []
         if not settings.golden_prune:
             return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
-        if refusal := self._partial(exitstatus):
+        if refusal := self._partial(session):
             return [f"not pruned, {refusal}: {names}"]
-        golden_store(settings).prune(settings.image_paths(), asked)
+        store.prune(settings.image_paths(), asked)
         return [f"removed unused baselines: {names}"]
 
-    def _partial(self, exitstatus: int) -> str:
+    def _partial(self, session: pytest.Session) -> str:
         """Return why this run cannot know which baselines are unused, or nothing."""
         option = self.config.option
-        for name in ("keyword", "markexpr", "lf", "failedfirst"):
+        for name in ("keyword", "markexpr", "lf", "failedfirst", "deselect", "ignore", "ignore_glob", "ocr_images"):
             if getattr(option, name, None):
-                return f"this run is filtered by {name}"
-        if any("::" in arg for arg in self.config.args):
-            return "this run names single tests"
-        return "this run failed" if exitstatus or self.faults else ""
+                return f"this run is limited by {name}"
+        folder = self.config.invocation_params.dir
+        if any(not self.settings.root.is_relative_to(path) for path in self._given(folder)):
+            return "this run is limited to a part of the project"
+        if session.testsfailed or self.faults:
+            return "this run failed"
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        stats = getattr(reporter, "stats", {})
+        left_out = next((word for word in ("deselected", "skipped") if stats.get(word)), None)
+        return f"this run has {left_out} tests" if left_out else ""
+
+    def _given(self, folder: Path) -> list[Path]:
+        """Return the paths that were typed, test ids cut off; those of `testpaths` are the whole project."""
+        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
+            return []
+        return [Path(os.path.normpath(folder / arg.partition("::")[0])) for arg in self.config.args]
 
     def header(self) -> list[str]:
         """Return the versions under test from their metadata, and the settings file."""

@@ -93,6 +93,8 @@ class Settings:
             matches = (
                 (child for child in path.rglob("*") if child.suffix.lower() in IMAGE_SUFFIXES)
                 if path.is_dir()
+                else [path]  # a name may hold the letters of a glob
+                if path.is_file()
                 # Path.glob refuses absolute patterns and `..`, both of which users write.
                 else (folder / name for name in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
             )
@@ -105,11 +107,11 @@ class Settings:
 
     def no_image(self) -> str:
         """Return the sentence of a run without images."""
-        where = self.file or "the command line"
         if not self.images:
+            where = self.file or "the command line"
             return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
-        return f"no images: {globs} matches no file (set in {where}); quote globs on the command line"
+        return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
 
 
 def find_file(start: Path) -> Path | None:
@@ -157,6 +159,9 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     Raises:
         SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
     """
+    for name, value in options.items():
+        if name.startswith("ocr_") and (value == "" or (isinstance(value, list) and "" in value)):
+            raise SettingsError(f"--{name.replace('_', '-')}= is empty: give it a value or leave it out")
     root = file.parent if file else invocation_dir
     tables = _tables(file)
     images = tables[""].get("images", [])

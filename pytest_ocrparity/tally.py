@@ -38,11 +38,13 @@ class Tally:
 
     def faults(self, *, allow_empty: bool, is_recording: bool) -> list[str]:
         """Return a sentence for each reason why the whole run fails, whatever its tests said."""
+        if is_recording and not self.all("golden"):
+            if any(record["fixture"] == "ocr_golden" for record in self.all("used")):
+                return ["nothing was recorded: the tests that asked ocr_golden for a baseline failed before"]
+            return ["nothing was recorded: no test asked ocr_golden for a baseline"]
         if not self.is_used:
             return []
         compared = [record for record in self.all("compared") if record["status"] != "recorded"]
-        if is_recording and not self.all("golden"):
-            return ["nothing was recorded: no test asked ocr_golden for a baseline"]
         if not compared and not any(record["recorded"] for record in self.all("golden")):
             return ["nothing was compared: tests used ocrparity's fixtures, and none reached an assertion"]
         return [*_all_empty(compared, allow_empty), *_over_the_run(compared)]

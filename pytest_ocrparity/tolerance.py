@@ -5,9 +5,10 @@ Knows numbers and names; knows nothing of arrays, files or pytest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Final
 
 from pytest_ocrparity.errors import SettingsError
@@ -137,12 +138,13 @@ def _checked(name: str, value: Any, origin: str) -> Value:
         raise SettingsError(f"{origin}: {name} is true or false, not {value!r}")
     if isinstance(value, str) and value in spec.words:
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    number = float("nan") if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    if not 0 <= number < float("inf"):
         words = "".join(f" or {word!r}" for word in spec.words)
         raise SettingsError(f"{origin}: {name} is a number from 0 up{words}, not {value!r}")
-    if spec.most is not None and value > spec.most:
+    if spec.most is not None and number > spec.most:
         raise SettingsError(f"{origin}: {name} is at most {spec.most:g}, not {value!r}")
-    return float(value)
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +206,10 @@ def parse_option(text: str) -> Mapping[str, Any]:
         SettingsError: the text has neither form.
     """
     name, equals, raw = text.partition("=")
-    if not equals:
+    if not equals and name not in LIMITS:
         return {"preset": text}
     stage, dot, key = name.partition(".")
-    if not dot:
+    if not dot or not raw:
         raise SettingsError(f"--ocr-tolerance={text}: write a preset or stage.limit=value; {nearest(name, LIMITS)}")
     return {stage: {key: _literal(raw)}}
 
@@ -223,5 +225,5 @@ def _literal(raw: str) -> Value:
 
 BUILT_IN: Final = Tolerance.preset("fp32", "built-in")
 
-current_tolerance: ContextVar[Tolerance] = ContextVar("ocrparity_tolerance", default=BUILT_IN)
-"""The tolerance of the running test: set by the plugin around each test, the built-in one elsewhere."""
+current_tolerance: ContextVar[Callable[[], Tolerance]] = ContextVar("ocrparity_tolerance", default=lambda: BUILT_IN)
+"""Tells the tolerance of the running test, markers that its fixtures added included; elsewhere the built-in one."""

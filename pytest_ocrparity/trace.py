@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.verdict import plain
+
 if TYPE_CHECKING:
     from pytest_ocrparity.errors import StageError
     from pytest_ocrparity.pipelines import Pipeline
@@ -42,6 +44,14 @@ STAGES = (DECODE, RESIZE, TENSOR, PROBABILITY_MAP, DETECTIONS)
 def first_stage(names: Collection[str]) -> str | None:
     """Return the earliest of the named stages, or None."""
     return next((stage for stage in STAGES if stage in names), None)
+
+
+def image_label(name: str) -> str:
+    """Return how messages call an image: relative to the working directory where it lies below it, on one line."""
+    path = Path(name)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        name = path.relative_to(Path.cwd()).as_posix()
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 
 def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[Any]:
@@ -87,7 +97,9 @@ class Detections:
         polygons = tuple(read_only(polygon, np.float64) for polygon in self.polygons)
         for index, polygon in enumerate(polygons):
             if polygon.ndim != 2 or polygon.shape[1] != 2:
-                raise ValueError(f"polygon {index} has shape {polygon.shape}, not (number of points, 2)")
+                raise ValueError(
+                    f"polygon {index} has shape {polygon.shape}, not (number of points, 2); a single one is [polygon]"
+                )
         object.__setattr__(self, "polygons", polygons)
         if self.scores is not None:
             scores = read_only(self.scores, np.float64).reshape(-1)
@@ -138,7 +150,8 @@ class Trace:
         map_error: half the step with which `probability_map` was stored, 0 for a live trace.
         floor: the recorded answer of `measure_floor`.
         fused_map: the map of the re-parameterised copy of the network, where there is one.
-        recorded_from: the side that this run recorded this baseline from; comparing it with that side proves nothing.
+        recorded_from: the pipeline that this run recorded this baseline from, or its name where it gives no source;
+            comparing the baseline with that side proves nothing. Left out of equality.
         source: the pipeline that made this trace and can run parts of it again. Left out of equality and of saving.
     """
 
@@ -156,22 +169,23 @@ class Trace:
     map_error: float = 0.0
     floor: float | None = None
     fused_map: npt.NDArray[np.float32] | None = None
-    recorded_from: str | None = None
+    recorded_from: object = field(default=None, repr=False)
     source: Pipeline | None = field(default=None, repr=False)
     _later: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Make every array read-only, so that no user of a cached trace can change another's."""
+        """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain."""
+        object.__setattr__(self, "parameters", plain(self.parameters))
         for name in (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, read_only(value))
 
     def __eq__(self, other: object) -> bool:
-        """Compare everything but `source`."""
+        """Compare everything but `source` and `recorded_from`."""
         if not isinstance(other, Trace):
             return NotImplemented
-        names = [f.name for f in fields(self) if f.name not in ("source", "_later")]
+        names = [f.name for f in fields(self) if f.name not in ("source", "recorded_from", "_later")]
         return all(_same(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
@@ -183,10 +197,8 @@ class Trace:
 
     @property
     def label(self) -> str:
-        """How messages call the image: its path, relative to the working directory where it lies below it."""
-        path = Path(self.image)
-        below = path.is_absolute() and path.is_relative_to(Path.cwd())
-        return path.relative_to(Path.cwd()).as_posix() if below else self.image
+        """How messages call the image, see `image_label`."""
+        return image_label(self.image)
 
     @property
     def map_scale(self) -> tuple[float, float]:
@@ -198,7 +210,8 @@ class Trace:
 
     def is_recording_of(self, candidate: Trace) -> bool:
         """Tell whether this run recorded this baseline from the candidate's own side."""
-        return self.recorded_from is not None and self.recorded_from == candidate.pipeline
+        made_by = self.recorded_from
+        return made_by is not None and (made_by is candidate.source or made_by == candidate.pipeline)
 
     @property
     def nbytes(self) -> int:
@@ -220,7 +233,7 @@ class Trace:
         """
         if self.floor is not None or self.source is None or self.tensor is None or self.probability_map is None:
             return self.floor
-        floor: float = self._once("floor", self._perturb)
+        floor: float | None = self._once("floor", self._perturb)
         return floor
 
     def measure_fused_map(self) -> npt.NDArray[np.float32] | None:
@@ -240,8 +253,11 @@ class Trace:
             self._later[key] = measure()
         return self._later[key]
 
-    def _perturb(self) -> float:
+    def _perturb(self) -> float | None:
         assert self.source is not None and self.tensor is not None and self.probability_map is not None
         signs = np.random.default_rng(0).integers(0, 2, self.tensor.shape, dtype=np.int8) * 2 - 1
-        moved = self.source.infer(self.tensor + np.float32(7.2e-7) * signs.astype(np.float32))
+        try:
+            moved = self.source.infer(self.tensor + np.float32(7.2e-7) * signs.astype(np.float32))
+        except Exception:  # a pipeline of the user's may only trace, or replay: then the floor is unknown
+            return None
         return float(np.max(np.abs(moved - self.probability_map), initial=0.0))

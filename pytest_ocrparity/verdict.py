@@ -127,14 +127,18 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    item = getattr(value, "item", None)
-    return item() if callable(item) else value
+    to_list = getattr(value, "tolist", None)  # numpy's arrays and scalars
+    return to_list() if callable(to_list) else value
 
 
 def refuse_same_object(reference: object, candidate: object) -> None:
-    """Raise DifferenceError where both sides are one object: comparing it with itself would always pass."""
+    """Raise DifferenceError where both sides are one object, or come from one: that would always pass."""
     if reference is candidate:
         raise DifferenceError("reference and candidate are the same object: nothing was compared")
+    sources = [getattr(trace, "source", None) for trace in (reference, candidate)]
+    names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}
+    if sources[0] is not None and sources[0] is sources[1] and len(names) == 1:
+        raise DifferenceError(f"both traces come from the same pipeline object, {names.pop()}: nothing was compared")
 
 
 verdict_sink: ContextVar[Callable[[Comparison], None] | None] = ContextVar("ocrparity_sink", default=None)

@@ -119,7 +119,7 @@ class TestPreprocessing:
 
     def test_no_tensor_is_nothing_compared(self) -> None:
         reference, candidate = traces()
-        with pytest.raises(DifferenceError, match="nothing was compared at tensor, which inference does not have"):
+        with pytest.raises(DifferenceError, match="nothing was compared at tensor: inference has none"):
             assert_same_preprocessing(reference, replace(candidate, tensor=None))
 
     def test_a_flat_limit_replaces_the_rule(self) -> None:
@@ -187,7 +187,7 @@ class TestProbabilityMaps:
         with pytest.raises(DifferenceError, match="probability_map"):
             assert_same_probability_maps(FusedToy(fused_noise=1e-4).trace(PAGE), traces(noise=2e-3)[1])
 
-    @pytest.mark.parametrize(("channels", "text"), [(3, "the map has 1 channel.s. in train, 3 in inference")])
+    @pytest.mark.parametrize(("channels", "text"), [(3, "channels of the map: 1 in train, 3 in inference")])
     def test_the_three_channels_of_a_training_export_fail(self, channels: int, text: str) -> None:
         reference, candidate = traces()
         assert candidate.probability_map is not None
@@ -229,12 +229,12 @@ class TestProbabilityMaps:
         with pytest.raises(DifferenceError, match="on average"):
             assert_same_probability_maps(reference, candidate, atol="off", mean_atol=0.5 * share / 2)
         assert assert_same_probability_maps(reference, candidate, atol="off", max_crossings=1).is_match
-        with pytest.raises(DifferenceError, match="across thresh in 1 pixels, limit 0"):
+        with pytest.raises(DifferenceError, match="1 pixels lie on the other side of thresh in inference, limit 0"):
             assert_same_probability_maps(reference, candidate, atol="off", max_crossings=0)
 
     def test_crossings_without_thresh_cannot_pass(self) -> None:
         reference, candidate = (replace(trace, parameters={}) for trace in traces())
-        with pytest.raises(DifferenceError, match="across thresh in NaN"):
+        with pytest.raises(DifferenceError, match="NaN pixels lie on the other side"):
             assert_same_probability_maps(reference, candidate, max_crossings=5)
 
     def test_the_stored_step_of_a_baseline_is_allowed_and_told(self) -> None:
@@ -401,7 +401,7 @@ class TestNothingPassesEmpty:
 
     def test_missing_detections_fail(self) -> None:
         reference, candidate = traces()
-        with pytest.raises(DifferenceError, match="nothing was compared at detections, which train does not have"):
+        with pytest.raises(DifferenceError, match="nothing was compared at detections: train has none"):
             assert_same_detections(replace(reference, detections=None), candidate)
 
     def test_a_pipeline_that_stopped_fails_with_its_own_error(self) -> None:

@@ -58,8 +58,8 @@ def test_a_changed_export_fails_against_its_baseline(project: pytest.Pytester) -
     result.assert_outcomes(failed=2, deselected=2)
     result.stdout.fnmatch_lines(
         [
-            "*first difference at detections: 1 moved of 1 boxes (baseline (train) against inference)",
-            "*next * pytest --ocr-golden --ocr-golden-mode=all records this*",
+            "*first difference at detections: 1 moved of 1 box (baseline (train) against inference)",
+            "*next * find what differs at detections, then: pytest 'test_export.py::test_export_matches_baseline[[]*",
         ]
     )
 
@@ -95,7 +95,7 @@ class TestModes:
         result = run(project, "--ocr-golden", "--ocr-golden-mode=changed", *BASELINE)
         result.assert_outcomes(passed=2, deselected=2)
         result.stdout.fnmatch_lines(
-            ["1 baseline recorded from train", "*images/one_word.npy: 1 boxes became 3, map moved by up to *"]
+            ["1 baseline recorded from train", "*images/one_word.npy: 1 boxes before, 3 after, map moved by up to *"]
         )
         after = goldens(project)
         assert after["images/three_words.npy.npz"] == before["images/three_words.npy.npz"]
@@ -104,7 +104,7 @@ class TestModes:
         run(project, "--ocr-golden", *BASELINE)
         result = run(project, "--ocr-golden", "--ocr-golden-mode=all", *BASELINE)
         result.stdout.fnmatch_lines(
-            ["2 baselines recorded from train", "*one_word.npy: 1 boxes, map moved by up to 0*"]
+            ["2 baselines recorded from train", "*one_word.npy: 1 boxes before and after, map moved by up to 0"]
         )
 
     def test_a_mode_alone_is_a_usage_error(self, project: pytest.Pytester) -> None:
@@ -123,7 +123,9 @@ class TestReference:
         )
         assert run(project, *BASELINE).ret == 0
         wrong_export(project, pad=6)
-        run(project, *BASELINE).assert_outcomes(failed=2, deselected=2)
+        result = run(project, *BASELINE)
+        result.assert_outcomes(failed=2, deselected=2)
+        result.stdout.fnmatch_lines(["*next * if the change is meant: pytest --ocr-golden --ocr-golden-mode=all *"])
 
     def test_a_baseline_of_the_other_side_is_an_error(self, project: pytest.Pytester) -> None:
         run(project, "--ocr-golden", *BASELINE)

@@ -87,7 +87,11 @@ class StagedPipeline(ABC):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, data = image_bytes(image)
+        __tracebackhide__ = True
+        try:
+            name, data = image_bytes(image)
+        except ImageError as error:
+            raise error.with_traceback(None) from None
         # The name is part of the key: PaddleOCR reads by suffix, and messages name the file.
         key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
         if key not in self._traces:
