@@ -20,6 +20,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.pipelines.replay import ReplayPipeline
 from pytest_ocrparity.verdict import verdict_sink
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
@@ -547,3 +548,165 @@ class TestWords:
     def test_a_pair_below_its_iou_is_told_the_iou_that_passes(self) -> None:
         with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.min_iou=0\.8"):
             assert_same_detections([QUAD], [QUAD + np.array([1.0, 0.5])], min_iou=0.99)
+
+
+class TestNothingPassesUnjudged:
+    """A limit that is off, or can't be judged, never makes a difference pass unseen."""
+
+    def test_an_atol_of_0_with_a_share_is_still_judged(self) -> None:
+        with pytest.raises(DifferenceError, match="differ in a share of"):
+            assert_same_probability_maps(*traces(gain=1.0), tolerance="exact", max_share=0.01)
+
+    def test_maps_with_every_limit_off_fail(self) -> None:
+        with pytest.raises(DifferenceError, match="nothing was judged: every limit of probability_maps is off"):
+            assert_same_probability_maps(*traces(gain=1.0), atol="off")
+
+    def test_a_share_without_atol_can_not_be_kept(self) -> None:
+        with pytest.raises(DifferenceError, match="a share of NaN"):
+            assert_same_probability_maps(*traces(gain=1.0), atol="off", max_share=0.5)
+
+    def test_an_empty_page_passes_by_maps_that_were_judged(self) -> None:
+        reference, candidate = Toy().trace(BLANK), Toy(name="inference", offset=0.1).trace(BLANK)
+        for tolerance in ({"probability_maps": {"atol": "off"}}, "fp16"):
+            with pytest.raises(DifferenceError, match=r"no box on either side|probability_map"):
+                assert_same_detections(reference, candidate, tolerance=tolerance)
+
+    def test_quads_without_a_shift_limit_are_judged_by_iou(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.min_iou=0\.6"):
+            assert_same_detections([QUAD], [QUAD + np.array([5.0, 0])], max_shift="off")
+
+    def test_a_score_limit_that_was_asked_for_needs_scores(self) -> None:
+        reference, candidate = traces(has_scores=False)
+        with pytest.raises(DifferenceError, match="max_score_difference NaN, limit 0"):
+            assert_same_detections(reference, candidate, max_score_difference=0)
+
+    def test_a_box_that_is_no_number_fails_though_both_sides_have_it(self) -> None:
+        broken = QUAD.copy()
+        broken[0, 0] = np.nan
+        with pytest.raises(DifferenceError, match=r"1 invalid of 2 boxes(.|\n)*not finite"):
+            assert_same_detections([broken, QUAD + 50], [broken.copy(), QUAD + 50])
+
+    @pytest.mark.parametrize("scores", [(np.nan, 0.9), (0.9, np.nan), (np.nan, np.nan)])
+    def test_a_score_that_is_no_number_fails_under_no_tolerance(self, scores: tuple[float, float]) -> None:
+        one, two = (Detections((QUAD, QUAD + 50), np.array([0.5, score])) for score in scores)
+        for limit in (None, 0.1):
+            with pytest.raises(DifferenceError, match=r"1 with another score(.|\n)*would pass  under no tolerance"):
+                assert_same_detections(one, two, max_score_difference=limit)
+
+    def test_a_batch_of_another_length_is_not_comparable(self) -> None:
+        reference, candidate = traces()
+        assert candidate.probability_map is not None
+        double = np.concatenate([candidate.probability_map] * 2)
+        with pytest.raises(DifferenceError, match="has shape 1x1x64x96 in train, 2x1x64x96"):
+            assert_same_probability_maps(reference, replace(candidate, probability_map=double))
+
+    def test_empty_arrays_fail(self) -> None:
+        reference, candidate = traces()
+        none = np.zeros((1, 3, 0, 0), np.float32)
+        with pytest.raises(DifferenceError, match="tensor is empty: 1x3x64x96 in train, 1x3x0x0"):
+            assert_same_preprocessing(reference, replace(candidate, tensor=none))
+        with pytest.raises(DifferenceError, match="probability_map is empty"):
+            assert_same_probability_maps(reference, replace(candidate, probability_map=none))
+
+    def test_a_wrong_shape_row_fails_and_explains_nothing(self) -> None:
+        class WrongShape(Toy):
+            def preprocess(self, image: Any) -> Trace:
+                return replace(super().preprocess(image), shape=(96.0, 144.0, 1.0, 1.0))
+
+        reference, candidate = Toy().trace(PAGE), WrongShape(name="inference", offset=-5e-5).trace(PAGE)
+        with pytest.raises(DifferenceError, match="the image is 96x64 px for train, 144x96 px for inference"):
+            assert_same_preprocessing(reference, candidate)
+        with pytest.raises(DifferenceError, match="first difference at resize"):
+            assert_same_detections(reference, candidate)
+
+    def test_two_traces_of_one_pipeline_are_one_side(self) -> None:
+        toy = Toy()
+        with pytest.raises(DifferenceError, match="both traces come from the same pipeline object, train"):
+            assert_same_detections(toy.trace(PAGE), toy.trace(PAGE))
+
+    def test_a_borderline_limit_asked_of_one_call_is_judged_there(self) -> None:
+        reference, candidate = TestBorderline().sides(offset=-5e-5)
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.max_borderline=0\.5"):
+            assert_same_detections(reference, candidate, max_borderline=0.0)
+        assert assert_same_detections(reference, candidate, max_borderline=0.5).is_match
+
+
+class TestPipelinesOfTheUser:
+    """What a user's pipeline cannot do is unknown, and never a crash."""
+
+    def test_a_replay_has_no_floor(self) -> None:
+        recorded = ReplayPipeline([Toy().trace(PAGE)], name="recorded").trace("page.png")
+        with pytest.raises(DifferenceError, match="4 x floor unknown"):
+            assert_same_probability_maps(recorded, Toy(name="inference", noise=3e-4).trace(PAGE))
+
+    def test_a_replay_explains_no_box(self) -> None:
+        reference, candidate = TestBorderline().sides(offset=-5e-5)
+        replayed = ReplayPipeline([candidate], name="replayed").trace("page.png")
+        assert assert_same_detections(reference, replayed).counts["borderline"] > 0  # by the reference's post-process
+        with pytest.raises(DifferenceError, match="missing"):
+            assert_same_detections(ReplayPipeline([reference], name="r").trace("page.png"), replayed)
+
+    def test_parameters_may_be_arrays(self) -> None:
+        one, two = traces()
+        for mean, std in ((np.full(3, 0.5), np.full(3, 0.25)), (0.5, 0.25), (np.float32(0.5), 0.0)):
+            parameters = {"tensor": {"mean": mean, "std": std}}
+            assert one.tensor is not None
+            moved = replace(two, parameters=parameters, tensor=one.tensor + np.float32(1e-3))
+            with pytest.raises(DifferenceError, match="first difference at tensor"):
+                assert_same_preprocessing(replace(one, parameters=parameters), moved)
+
+    @pytest.mark.parametrize("value", [None, 3])
+    def test_what_is_no_trace_and_no_boxes_is_told(self, value: Any) -> None:
+        with pytest.raises(TypeError, match="give a Trace, Detections or a list of polygons"):
+            assert_same_detections(value, [QUAD])
+        with pytest.raises(TypeError, match=r"give what a model's \.trace\(image\) returned"):
+            assert_same_probability_maps(value, traces()[0])
+
+    def test_a_single_polygon_is_told_how_to_be_written(self) -> None:
+        with pytest.raises(ValueError, match=r"a single one is \[polygon\]"):
+            assert_same_detections(QUAD, [QUAD])
+
+    def test_numpy_numbers_are_limits(self) -> None:
+        assert assert_same_preprocessing(*traces(), atol=np.float32(1e-3)).is_match  # type: ignore[arg-type]
+
+
+class TestWouldPass:
+    """The printed tolerance passes, and it is the smallest."""
+
+    def printed(self, check: Any, *args: Any, **limits: Any) -> str:
+        with pytest.raises(DifferenceError) as error:
+            check(*args, **limits)
+        line = next(line for line in str(error.value).splitlines() if "would pass" in line)
+        return line.rpartition("=")[2]
+
+    def test_of_a_tensor_it_is_the_largest_difference(self) -> None:
+        reference, candidate = traces()
+        assert reference.tensor is not None
+        big = reference.tensor.copy()
+        big[0, 0, 0, 0] = 300.0
+        moved = big.copy()
+        moved[0, 0, 0, 0] += 9e-5  # within its own limit of 4 ulp
+        moved[0, 0, 1, 1] += 5e-6
+        reference, candidate = replace(reference, tensor=big), replace(candidate, tensor=moved)
+        value = float(self.printed(assert_same_preprocessing, reference, candidate))
+        assert assert_same_preprocessing(reference, candidate, atol=value).is_match
+        with pytest.raises(DifferenceError, match="tensor"):
+            assert_same_preprocessing(reference, candidate, atol=value * 0.9)
+
+    def test_of_a_wrong_fusion_it_is_the_whole_difference(self) -> None:
+        reference = FusedToy(fused_noise=2e-2).trace(PAGE)
+        candidate = Toy(name="inference", noise=2e-2).trace(PAGE)
+        with pytest.raises(DifferenceError, match=r"train differs from its own copy with fused branches by 0.02"):
+            assert_same_probability_maps(reference, candidate)
+        value = float(self.printed(assert_same_probability_maps, reference, candidate))
+        assert assert_same_probability_maps(reference, candidate, atol=value).is_match
+
+    def test_of_polygons_it_is_their_iou(self) -> None:
+        hexagon = np.array([[0.0, 0], [40, 0], [50, 10], [40, 20], [0, 20], [-10, 10]])
+        value = float(self.printed(assert_same_detections, [hexagon], [hexagon + np.array([0, 2.0])]))
+        assert assert_same_detections([hexagon], [hexagon + np.array([0, 2.0])], min_iou=value).is_match
+
+    def test_the_first_difference_is_found_where_no_tensor_was_recorded(self) -> None:
+        reference, candidate = (replace(trace, tensor=None) for trace in traces(offset=-0.4))
+        with pytest.raises(DifferenceError, match="first difference at probability_map"):
+            assert_same_detections(reference, candidate, max_score_difference=0.001)

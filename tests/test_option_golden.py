@@ -160,6 +160,27 @@ class TestUnused:
         run(project, "--ocr-golden-prune", *args).stdout.fnmatch_lines(["not pruned, this run *: *gone.npy.npz"])
         assert path.exists()
 
+    def test_other_images_on_the_command_line_prune_nothing(self, project: pytest.Pytester) -> None:
+        path = self.leftover(project)
+        run(project, "--ocr-golden-prune", "--ocr-images=images/one_word.npy")
+        assert path.exists()
+        assert len(goldens(project)) == 3
+
+    def test_a_skipped_test_may_have_asked_so_nothing_is_pruned(self, project: pytest.Pytester) -> None:
+        path = self.leftover(project)
+        run(project, "--ocr-golden-prune", "--ocr-no-train").stdout.fnmatch_lines(["not pruned, this run has skipped*"])
+        assert path.exists()
+
+    def test_one_that_cannot_be_removed_is_told(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.leftover(project)
+        monkeypatch.setattr(Path, "unlink", lambda self, *args: (_ for _ in ()).throw(PermissionError(13, "not yours")))
+        result = run(project, "--ocr-golden-prune")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["FAILED *gone.npy.npz: cannot remove this baseline: not yours"])
+        assert path.exists()
+
     def test_a_failing_run_prunes_nothing(self, project: pytest.Pytester) -> None:
         path = self.leftover(project)
         wrong_export(project, pad=6)
@@ -212,3 +233,23 @@ def test_without_train_model_and_baselines_nothing_passes(project: pytest.Pytest
     result.assert_outcomes(skipped=2, deselected=2)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED nothing was compared: *"])
+
+
+def test_a_folder_that_cannot_be_written_fails_with_its_name(project: pytest.Pytester) -> None:
+    (project.path / "goldens").write_text("a file")
+    result = run(project, "--ocr-golden", *BASELINE)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*GoldenError: *goldens*", "FAILED nothing was recorded: the tests that asked*"])
+
+
+def test_recording_a_suite_without_our_fixtures_fails(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export="def test_other(): pass")
+    result = run(project, "--ocr-golden")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED nothing was recorded: no test asked*"])
+
+
+def test_a_missing_baseline_is_told_in_a_few_lines(project: pytest.Pytester) -> None:
+    result = run(project, "-k", "baseline and one_word")
+    assert len(result.outlines) < 40
+    result.stdout.fnmatch_lines(["E *GoldenMissing: images/one_word.npy: no baseline in goldens*"])

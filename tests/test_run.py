@@ -248,3 +248,72 @@ def test_a_distribution_that_the_user_chose_is_kept(project: pytest.Pytester) ->
     result = project.runpytest_subprocess("-n", "2", "--dist", "loadfile", "-k", "training", "-v")
     result.assert_outcomes(passed=2)
     result.stdout.no_fnmatch_line("*@images/*")
+
+
+def test_a_wrong_marker_added_late_fails_its_test(project: pytest.Pytester) -> None:
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\n\ndef pytest_collection_modifyitems(items):\n"
+            "    for item in items:\n"
+            "        item.add_marker(pytest.mark.ocr_tolerance('fp61'))\n"
+        )
+    result = run(project, "-k", "training")
+    result.assert_outcomes(failed=2, deselected=2)
+    result.stdout.fnmatch_lines(["*SettingsError: marker: no tolerance preset 'fp61'*"])
+
+
+def test_a_marker_that_a_fixture_adds_counts(project: pytest.Pytester) -> None:
+    wrong_export(project, offset=5e-5)
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\n\n@pytest.fixture(autouse=True)\n"
+            "def strict(request):\n"
+            "    request.node.add_marker(pytest.mark.ocr_tolerance('exact'))\n"
+        )
+    run(project, "-k", "training").assert_outcomes(failed=2, deselected=2)
+
+
+def test_a_property_of_the_user_may_have_our_name(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export="def test_mine(record_property): record_property('ocrparity', 'x')")
+    assert run(project).ret == 0
+
+
+def test_two_engines_of_one_name_are_compared_while_recording(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=6)
+    path = project.path / "conftest.py"
+    path.write_text(path.read_text().replace('name="inference"', 'name="train"'))
+    run(project, "--ocr-golden", "-k", "baseline").assert_outcomes(failed=2, deselected=2)
+
+
+@pytest.mark.parametrize("option", ["--ocr-images=", "--ocr-inference-dir=", "--ocr-config="])
+def test_an_empty_option_is_a_usage_error(project: pytest.Pytester, option: str) -> None:
+    result = run(project, option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{option} is empty*"])
+
+
+def test_names_with_the_letters_of_globs_and_other_odd_ones(project: pytest.Pytester) -> None:
+    import numpy as np
+
+    for name in (
+        "a[1].npy",
+        "two words (x).npy",
+        "it's.npy",
+        "\u0441\u0442\u0440\u0430\u043d\u0438\u0446\u0430.npy",
+        "x" * 245 + ".npy",
+    ):
+        np.save(project.path / "images" / name, PAGE)
+    run(project, "--ocr-golden").assert_outcomes(passed=14)
+    result = run(project, "--ocr-images=images/a[1].npy", "-k", "training")
+    result.assert_outcomes(passed=1, deselected=1)
+
+
+def test_the_next_command_runs_the_failing_test(project: pytest.Pytester) -> None:
+    import shlex
+
+    wrong_export(project, pad=6)
+    (project.path / "images" / "one_word.npy").rename(project.path / "images" / "it's one (word).npy")
+    result = run(project, "-k", "training and word")
+    line = next(line for line in result.outlines if " next " in line)
+    _, test = shlex.split(line.partition("then: ")[2])
+    run(project, test).assert_outcomes(failed=1)
