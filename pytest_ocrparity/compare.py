@@ -110,7 +110,7 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
 def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ours, theirs = reference.decode, candidate.decode
     if ours is None or theirs is None:
-        return []
+        return _one_sided(DECODE, ours, theirs)
     found = [
         Difference(DECODE, name, getattr(ours, name), getattr(theirs, name))
         for name in ("shape", "dtype", "channel_order")
@@ -121,13 +121,20 @@ def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     return found
 
 
+def _one_sided(stage: str, ours: object, theirs: object) -> list[Difference]:
+    """Return a stage that only one side recorded, as a fact: the tensor decides."""
+    if ours is None and theirs is None:
+        return []
+    return [Difference(stage, "one_sided", ours is not None, theirs is not None, fails=False)]
+
+
 def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ours, theirs = reference.resize, candidate.resize
     sizes = [trace.shape and tuple(map(int, trace.shape[:2])) for trace in (reference, candidate)]
     if all(sizes) and sizes[0] != sizes[1]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
     if ours is None or theirs is None:
-        return []
+        return _one_sided(RESIZE, ours, theirs)
     if ours.shape[:2] != theirs.shape[:2]:
         return [Difference(RESIZE, "size", ours.shape[:2], theirs.shape[:2])]
     return [] if np.array_equal(ours, theirs) else [Difference(RESIZE, "pixels", fails=False)]
@@ -136,7 +143,7 @@ def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
 def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[Measure, Measure]:
     """Return the value that exceeds its own limit by most, and the largest difference wherever it is."""
     assert reference.tensor is not None and candidate.tensor is not None
-    difference = np.abs(reference.tensor - candidate.tensor)
+    difference = _distance(reference.tensor, candidate.tensor)
     allowed: npt.NDArray[np.floating[Any]] | float
     if limit.value != AUTO:
         allowed = float(limit.value)
@@ -154,6 +161,14 @@ def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[
         _source_place(reference, worst[-2:], difference.shape[-2:]),
     )
     return judged, Measure("largest", float(np.max(difference)))
+
+
+def _distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+    """Return the absolute differences; integers, which would wrap around, as float64."""
+    is_float = np.issubdtype(ours.dtype, np.floating) and np.issubdtype(theirs.dtype, np.floating)
+    difference: npt.NDArray[np.floating[Any]] = np.subtract(ours, theirs, dtype=None if is_float else np.float64)
+    np.abs(difference, out=difference)
+    return difference
 
 
 def _offset(trace: Trace) -> np.float32:
@@ -224,7 +239,7 @@ def _map_differences(reference: Trace, candidate: Trace) -> list[Difference]:
 def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> tuple[Measure, ...]:
     ours, theirs = reference.probability_map, candidate.probability_map
     assert ours is not None and theirs is not None
-    difference = np.abs(ours - theirs)[0, 0]
+    difference = _distance(ours, theirs)[0, 0]
     worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
     largest, mean = float(difference[worst]), float(np.mean(difference, dtype=np.float64))
     atol, extra = _map_limit(reference, candidate, largest, tolerance["probability_maps.atol"])
@@ -254,7 +269,8 @@ def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> t
         measures.append(_judged("probability_maps.max_crossings", crossings, crossings_limit))
     elif crossings_limit.value != OFF:
         measures.append(_judged("probability_maps.max_crossings", float("nan"), crossings_limit))
-    return (*measures, Measure("largest", largest), *([extra] if extra else []))
+    stored = Measure("stored", reference.map_error + candidate.map_error)
+    return (*measures, Measure("largest", largest), stored, *([extra] if extra else []))
 
 
 def _judged(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pytest_ocrparity.allowance import smallest_tolerance
 from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
 
 __all__ = ["amount", "explain"]
@@ -19,7 +20,7 @@ COLUMN = 12
 
 _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     "stopped": lambda d, one, two: (
-        f"{one if d.reference else two} stopped at {d.stage}: {d.reference if d.reference else d.candidate}"
+        f"{one if d.reference else two} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
     ),
     "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
     "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
@@ -30,10 +31,13 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"the image is {_size(d.reference)} px for {one}, {_size(d.candidate)} px for {two}, which scales the boxes"
     ),
     "size": lambda d, one, two: f"resized to {_size(d.reference)} in {one}, {_size(d.candidate)} in {two}",
-    "shape": lambda d, one, two: f"{d.stage} has shape {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}",
+    "shape": lambda d, one, two: (
+        f"{d.stage} has shape {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
+        + (", where 1x1xHxW is right" if d.reference == d.candidate else "")
+    ),
     "dtype": lambda d, one, two: f"{d.stage} is {d.reference} in {one}, {d.candidate} in {two}",
     "channel_order": lambda d, one, two: f"decoded as {d.reference} in {one}, {d.candidate} in {two}",
-    "channels": lambda d, one, two: f"channels of the map: {d.reference} in {one}, {d.candidate} in {two}",
+    "channels": lambda d, one, two: f"channels of the map: {d.reference} in {one}, {d.candidate} in {two}, 1 is right",
     "not_finite": lambda d, one, two: (
         f"the map holds NaN or infinity in {d.reference} pixels of {one}, {d.candidate} of {two}"
     ),
@@ -49,6 +53,12 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
 def _who_lacks(difference: Difference, one: str, two: str) -> str:
     lacking = [name for name, has in ((one, difference.reference), (two, difference.candidate)) if not has]
     return "neither side has one" if len(lacking) == 2 else f"{lacking[0]} has none"
+
+
+def _cut(text: str, most: int = 200) -> str:
+    """Return a text's first line; the whole of an error stands in the exception's cause."""
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def _size(size: Sequence[int]) -> str:
@@ -82,7 +92,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
         judged: the one whose assertion failed.
     """
     # A stage that a side did not record is no difference: the comparison that was made says more.
-    seen = [c for c in comparisons if not c.is_match and not (c.differences and _only_not_recorded(c))]
+    seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
     rows: list[tuple[str, str]] = []
     for comparison in (judged,) if first is judged else (first, judged):
@@ -90,14 +100,15 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
     rows += _box_rows(judged if judged.boxes else first)
     rows += _parameter_rows(first)
     rows += _later_rows(comparisons, first)
-    rows.append(("would pass", _would_pass(judged)))
+    rows.append(("would pass", smallest_tolerance(judged)))
     rows.append(("next", _next(judged, first)))
     body = "\n".join(f"  {name:<{COLUMN}}{text}" for name, text in rows)
     return f"{judged.image}: {_headline(first)}\n{body}"
 
 
 def _only_not_recorded(comparison: Comparison) -> bool:
-    return all(difference.kind == "not_recorded" for difference in comparison.differences if difference.fails)
+    failing = [difference.kind for difference in comparison.differences if difference.fails]
+    return set(failing) == {"not_recorded"} and not any(measure.fails for measure in comparison.measures)
 
 
 def _headline(comparison: Comparison) -> str:
@@ -208,8 +219,8 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    return "none" if value is None else str(value)
+        return _cut("[" + ", ".join(_value(item) for item in value) + "]", 80)
+    return "none" if value is None else _cut(str(value), 80)
 
 
 def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tuple[str, str]]:
@@ -226,6 +237,8 @@ def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tu
 def _later_text(comparison: Comparison) -> str:
     failing = [difference for difference in comparison.differences if difference.fails]
     if failing:
+        if failing[0].kind == "stopped":
+            return "not compared"
         if comparison.status == "not comparable":
             return "not comparable, their shapes differ"
         return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
@@ -236,53 +249,6 @@ def _later_text(comparison: Comparison) -> str:
     if largest is None:
         return comparison.status
     return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"
-
-
-def _round_up(value: float) -> str:
-    """Round a finite number up to two digits, so that what is printed really would pass."""
-    if value <= 0:
-        return "0"
-    digits = 1 - math.floor(math.log10(value))
-    return f"{math.ceil(value * 10**digits * (1 - 1e-12)) / 10**digits:.6g}"
-
-
-def _would_pass(judged: Comparison) -> str:
-    """Return the smallest tolerance under which the judged comparison passes."""
-    if any(difference.fails for difference in judged.differences):
-        return "under no tolerance"
-    limits = dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
-    if not limits or not all(math.isfinite(value) for value in limits.values()):
-        return "under no tolerance"
-    # An IoU passes when it is rounded down, all else when it is rounded up.
-    written = {
-        name: f"{math.floor(value * 1e4) / 1e4:g}" if name == "detections.min_iou" else _round_up(value)
-        for name, value in limits.items()
-    }
-    return " ".join(f"--ocr-tolerance={name}={value}" for name, value in written.items())
-
-
-def _value_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
-    """Yield the limits that the tensor or the map needs; a flat `atol` takes the place of its rule."""
-    largest = judged.measure("largest")
-    for measure in judged.measures:
-        if measure.fails and measure.name in ("preprocessing.atol", "probability_maps.atol", "fusion"):
-            yield f"{judged.kind}.atol", largest.value if largest is not None else math.nan
-        elif measure.fails:
-            yield measure.name, measure.value
-
-
-def _box_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
-    """Yield the limits that the boxes need: those of the worst pair, or a share where boxes have no partner."""
-    kinds = {finding.kind for finding in judged.boxes if not finding.is_borderline}
-    if kinds <= {"moved", "score"}:
-        for name in ("detections.max_shift", "detections.min_iou", "detections.max_score_difference"):
-            measure = judged.measure(name)
-            if measure is not None and not measure.is_within:
-                yield name, measure.value
-    for name in ("detections.max_unmatched", "detections.max_borderline"):
-        share = judged.measure(name)
-        if share is not None and share.fails and not (name.endswith("unmatched") and kinds <= {"moved", "score"}):
-            yield name, share.value
 
 
 def _next(judged: Comparison, first: Comparison) -> str:

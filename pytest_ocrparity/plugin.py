@@ -93,9 +93,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip the tests that need what `--ocr-no-train` does without; a run of only such tests still fails."""
+    """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""
     run = item.config.stash[RUN]
+    run.forget(item)
     if run.settings.no_train and "ocr_train_model" in getattr(item, "fixturenames", ()):
         run.note("used", fixture="ocr_train_model")
         pytest.skip("--ocr-no-train: this test needs the train model")

@@ -34,7 +34,10 @@ def pass_errors_on() -> Iterator[None]:
     try:
         yield
     except OcrParityError as error:
-        pytest.fail(str(error), pytrace=False)
+        text = str(error)
+    else:
+        return
+    pytest.fail(text, pytrace=False)  # outside of `except`, or pytest would print both
 
 
 class Run:
@@ -64,8 +67,10 @@ class Run:
         common = Path(os.path.commonpath(paths))
         found = settings_module.find_file(common if common.is_dir() else common.parent)
         if found is None and len(paths) > 1:
-            files = {settings_module.find_file(path if path.is_dir() else path.parent) for path in paths} - {None}
-            self.two_projects = ", ".join(sorted(map(str, files)))
+            files = {settings_module.find_file(path if path.is_dir() else path.parent) for path in paths}
+            told = ", ".join(sorted(str(file) for file in files if file))
+            several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
+            self.two_projects = f"the given paths {several} ({told})" if told else ""
         return found
 
     def _group_by_image(self) -> None:
@@ -77,9 +82,8 @@ class Run:
         """Return the settings, or raise where a fixture needs them and there are none."""
         if not self.settings.is_set:
             where = self.config.invocation_params.dir
-            why = f"the given paths belong to several projects ({self.two_projects})" if self.two_projects else ""
             raise SettingsError(
-                f"no ocrparity settings: {why or f'no [tool.ocrparity] from {where} upward'}; "
+                f"no ocrparity settings: {self.two_projects or f'no [tool.ocrparity] from {where} upward'}; "
                 "run one project at a time, or pass --ocr-config=FILE"
             )
         return self.settings
@@ -132,6 +136,10 @@ class Run:
             verdict_sink.reset(sink)
             current_tolerance.reset(tolerance)
             self._item = before
+
+    def forget(self, item: pytest.Item) -> None:
+        """Drop what an earlier attempt of this test left: reruns count once."""
+        item.user_properties[:] = [found for found in item.user_properties if found[0] != PROPERTY]
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record in the report of the running test."""

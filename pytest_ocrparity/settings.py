@@ -89,6 +89,7 @@ class Settings:
         """Return the images that the globs match, sorted, each once."""
         found: dict[Path, None] = {}
         for folder, pattern in self.images:
+            pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a glob is no path
             path = folder / pattern
             matches = (
                 (child for child in path.rglob("*") if child.suffix.lower() in IMAGE_SUFFIXES)
@@ -98,7 +99,9 @@ class Settings:
                 # Path.glob refuses absolute patterns and `..`, both of which users write.
                 else (folder / name for name in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
             )
-            found.update((Path(os.path.normpath(match)), None) for match in sorted(matches) if match.is_file())
+            # A dangling link is kept: its test fails by name, which is better than an image less.
+            kept = (match for match in sorted(matches) if match.is_file() or match.is_symlink())
+            found.update((Path(os.path.normpath(match)), None) for match in kept)
         return list(found)
 
     def image_name(self, path: Path) -> str:
@@ -227,8 +230,12 @@ def _tables(file: Path | None) -> dict[str, dict[str, Any]]:
     where = str(file) if is_own else f"{file}: [tool.ocrparity]"
     if not isinstance(content, Mapping):
         raise SettingsError(f"{file} has no table [tool.ocrparity]")
+    if is_own and "tool" in content:
+        raise SettingsError(f"{file}: in an ocrparity.toml the keys stand at the top level, without [tool.ocrparity]")
     for name, value in content.items():
-        if name in tables and name:
+        if name == "tolerance" and isinstance(value, str):
+            tables[name] = {"preset": value}
+        elif name in tables and name:
             if not isinstance(value, Mapping):
                 raise SettingsError(f"{where}: {name} is a table, not {value!r}")
             tables[name] = dict(value)

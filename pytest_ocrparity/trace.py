@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +50,9 @@ def first_stage(names: Collection[str]) -> str | None:
 def image_label(name: str) -> str:
     """Return how messages call an image: relative to the working directory where it lies below it, on one line."""
     path = Path(name)
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        name = path.relative_to(Path.cwd()).as_posix()
+    with suppress(OSError):  # the working directory may be gone
+        if path.is_absolute() and path.is_relative_to(Path.cwd()):
+            name = path.relative_to(Path.cwd()).as_posix()
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 

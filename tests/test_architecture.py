@@ -14,7 +14,7 @@ TABLE = (
     {"errors"},
     {"tolerance", "verdict", "pipelines"},
     {"trace"},
-    {"geometry", "parameters", "pipelines.*"},
+    {"geometry", "parameters", "allowance", "pipelines.*"},
     {"pairing", "codec"},
     {"archive"},
     {"golden"},

@@ -20,6 +20,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.compare import compare
 from pytest_ocrparity.pipelines.replay import ReplayPipeline
 from pytest_ocrparity.verdict import verdict_sink
 
@@ -546,7 +547,7 @@ class TestWords:
             assert_same_detections([QUAD], [QUAD + 500])
 
     def test_a_pair_below_its_iou_is_told_the_iou_that_passes(self) -> None:
-        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.min_iou=0\.8"):
+        with pytest.raises(DifferenceError, match=r"would pass  detections\.min_iou=0\.8"):
             assert_same_detections([QUAD], [QUAD + np.array([1.0, 0.5])], min_iou=0.99)
 
 
@@ -626,7 +627,7 @@ class TestNothingPassesUnjudged:
 
     def test_a_borderline_limit_asked_of_one_call_is_judged_there(self) -> None:
         reference, candidate = TestBorderline().sides(offset=-5e-5)
-        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.max_borderline=0\.5"):
+        with pytest.raises(DifferenceError, match=r"would pass  detections\.max_borderline=0\.5"):
             assert_same_detections(reference, candidate, max_borderline=0.0)
         assert assert_same_detections(reference, candidate, max_borderline=0.5).is_match
 
@@ -710,3 +711,76 @@ class TestWouldPass:
         reference, candidate = (replace(trace, tensor=None) for trace in traces(offset=-0.4))
         with pytest.raises(DifferenceError, match="first difference at probability_map"):
             assert_same_detections(reference, candidate, max_score_difference=0.001)
+
+    def test_what_the_test_itself_says_is_changed_there(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  detections\.max_shift=4"):
+            assert_same_detections([QUAD], [QUAD + np.array([5.0, 0])], max_shift=1)
+
+    def test_of_a_baseline_the_stored_step_is_not_counted_twice(self) -> None:
+        reference, candidate = traces(offset=1e-3)
+        stored = replace(reference, map_error=1e-4, source=None)
+        value = float(self.printed(assert_same_probability_maps, stored, candidate))
+        assert value == pytest.approx(9e-4, rel=0.02)
+        assert assert_same_probability_maps(stored, candidate, atol=value).is_match
+
+    def test_of_two_empty_lists_it_is_a_flag(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.allow_empty=true"):
+            assert_same_detections([], np.empty((0, 4, 2)))
+
+
+class TestStages:
+    """The stage that is named is the first."""
+
+    def test_pixels_that_differ_are_not_hidden_by_later_maps(self) -> None:
+        other = PAGE.copy()
+        other[8:20, 8:40] -= 90
+        for check in (assert_same_preprocessing, assert_same_probability_maps, assert_same_detections):
+            with pytest.raises(DifferenceError, match="first difference at decode"):
+                check(Toy().trace(PAGE), Toy(name="inference").trace(other))
+
+    def test_a_stage_of_one_side_is_a_fact_that_does_not_decide(self) -> None:
+        reference, candidate = traces()
+        comparison = assert_same_preprocessing(reference, replace(candidate, decode=None))
+        assert [(d.stage, d.kind, d.fails) for d in comparison.differences] == [("decode", "one_sided", False)]
+
+    def test_engines_of_training_and_deployment_differ_by_nature(self) -> None:
+        reference, candidate = traces(gain=7.0)
+        engines = ({"engine": "dygraph", "outputs": 1}, {"engine": "paddle", "cpu_threads": 10, "outputs": 2})
+        sides = [
+            replace(trace, parameters={**trace.parameters, "probability_map": engine})
+            for trace, engine in zip((reference, candidate), engines, strict=True)
+        ]
+        comparison = compare(reference=sides[0], candidate=sides[1])[1]
+        assert [parameter.name for parameter in comparison.parameters] == ["outputs"]
+
+    def test_both_sides_may_be_wrong_in_the_same_way(self) -> None:
+        reference, candidate = traces()
+        assert reference.probability_map is not None
+        wide = np.repeat(reference.probability_map, 3, axis=1)
+        with pytest.raises(DifferenceError, match="channels of the map: 3 in train, 3 in inference, 1 is right"):
+            assert_same_probability_maps(
+                replace(reference, probability_map=wide), replace(candidate, probability_map=wide.copy())
+            )
+        flat = [
+            replace(trace, probability_map=reference.probability_map[0, 0].copy()) for trace in (reference, candidate)
+        ]
+        with pytest.raises(
+            DifferenceError, match="has shape 64x96 in train, 64x96 in inference, where 1x1xHxW is right"
+        ):
+            assert_same_probability_maps(*flat)
+
+    def test_integers_do_not_wrap_around(self) -> None:
+        reference, candidate = traces()
+        black, white = (np.full((1, 3, 4, 4), value, np.uint8) for value in (0, 255))
+        one: Any = replace(reference, tensor=black)  # type: ignore[arg-type]
+        two: Any = replace(candidate, tensor=white)  # type: ignore[arg-type]
+        with pytest.raises(DifferenceError, match="differ by 255"):
+            assert_same_preprocessing(one, two, atol=2)
+
+    def test_a_long_error_is_cut_to_its_first_line(self) -> None:
+        reference, candidate = traces()
+        error = StageError("probability_map", "RuntimeError: " + "x" * 300 + "\nC++ trace\n" * 50)
+        stopped = replace(candidate, probability_map=None, detections=None, error=error)
+        with pytest.raises(DifferenceError, match=r"stopped at probability_map: RuntimeError: x+\.\.\.\n") as failure:
+            assert_same_detections(reference, stopped)
+        assert len(str(failure.value).splitlines()) < 10

@@ -93,6 +93,12 @@ class TestImageBytes:
         path.touch()
         with pytest.raises(ImageError, match="this image file is empty"):
             image_bytes(path)
+        for start, end in ((b"\x89PNG\r\n", b"IEND"), (b"\xff\xd8\xff\xe0\xff\xda", b"\xff\xd9")):
+            path.write_bytes(start + b"pixels")
+            with pytest.raises(ImageError, match="this image file is truncated"):
+                image_bytes(path)
+            path.write_bytes(start + b"pixels" + end)
+            assert image_bytes(path)[1].endswith(end)
         path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
         with pytest.raises(ImageError, match="is a git-lfs pointer, not an image: run `git lfs pull`"):
             image_bytes(path)

@@ -34,7 +34,7 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
     """Return how messages call an image, and the bytes that identify it.
 
     Raises:
-        ImageError: the file is missing, empty or a git-lfs pointer, or the array is not (H, W, 3) uint8.
+        ImageError: the file is missing, empty, truncated or a git-lfs pointer, or the array is not (H, W, 3) uint8.
     """
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -52,7 +52,16 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
         raise ImageError(f"{path}: this image file is empty")
     if data.startswith(LFS_POINTER):
         raise ImageError(f"{path} is a git-lfs pointer, not an image: run `git lfs pull`")
+    if _is_truncated(data):
+        raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")
     return str(image), data
+
+
+def _is_truncated(data: bytes) -> bool:
+    """Tell whether a PNG lacks its end chunk, or a JPEG the end marker after its last scan."""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
 class StagedPipeline(ABC):

@@ -1,0 +1,64 @@
+"""Find the smallest tolerance under which a failed comparison would pass, and write it as a user would type it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pytest_ocrparity.verdict import Comparison
+
+__all__ = ["smallest_tolerance"]
+
+
+def smallest_tolerance(judged: Comparison) -> str:
+    """Return the smallest tolerance under which the judged comparison passes."""
+    failing = [difference.kind for difference in judged.differences if difference.fails]
+    if failing == ["empty"]:
+        return "--ocr-tolerance=detections.allow_empty=true"
+    limits = {} if failing else dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
+    if not limits or not all(math.isfinite(value) for value in limits.values()):
+        return "under no tolerance"
+    # An IoU passes when it is rounded down, all else when it is rounded up.
+    written = {
+        name: f"{math.floor(value * 1e4) / 1e4:g}" if name == "detections.min_iou" else _round_up(value)
+        for name, value in limits.items()
+    }
+    origins = {measure.name: measure.origin for measure in judged.measures}
+    # What is said in the test itself is stronger than the command line, so it has to be changed there.
+    inside = any(
+        origins.get(name, "").partition(":")[0].endswith(("marker", "keyword", "tolerance=")) for name in limits
+    )
+    return " ".join(f"{'' if inside else '--ocr-tolerance='}{name}={value}" for name, value in written.items())
+
+
+def _value_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
+    """Yield the limits that the tensor or the map needs; a flat `atol` takes the place of its rule."""
+    largest, stored = judged.measure("largest"), judged.measure("stored")
+    for measure in judged.measures:
+        if measure.fails and measure.name in ("preprocessing.atol", "probability_maps.atol", "fusion"):
+            needed = largest.value if largest is not None else math.nan
+            yield f"{judged.kind}.atol", needed - (stored.value if stored is not None else 0.0)
+        elif measure.fails:
+            yield measure.name, measure.value
+
+
+def _box_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
+    """Yield the limits that the boxes need: those of the worst pair, or a share where boxes have no partner."""
+    kinds = {finding.kind for finding in judged.boxes if not finding.is_borderline}
+    if kinds <= {"moved", "score"}:
+        for name in ("detections.max_shift", "detections.min_iou", "detections.max_score_difference"):
+            measure = judged.measure(name)
+            if measure is not None and not measure.is_within:
+                yield name, measure.value
+    for name in ("detections.max_unmatched", "detections.max_borderline"):
+        share = judged.measure(name)
+        if share is not None and share.fails and not (name.endswith("unmatched") and kinds <= {"moved", "score"}):
+            yield name, share.value
+
+
+def _round_up(value: float) -> str:
+    """Round a finite number up to two digits, so that what is printed really would pass."""
+    if value <= 0:
+        return "0"
+    digits = 1 - math.floor(math.log10(value))
+    return f"{math.ceil(value * 10**digits * (1 - 1e-12)) / 10**digits:.6g}"
