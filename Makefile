@@ -13,6 +13,7 @@ example: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage report --skip-covered
+	$(BIN)/python -m coverage report --format=total --fail-under=100 --omit='*/pipelines/*'
 
 lint: .venv/ready
 	$(BIN)/python -m ruff check .

@@ -57,8 +57,6 @@ def _box_limits(judged: Comparison) -> Iterable[tuple[str, float]]:
 
 
 def _round_up(value: float) -> str:
-    """Round a finite number up to two digits, so that what is printed really would pass."""
-    if value <= 0:
-        return "0"
+    """Round a finite number above 0 up to two digits, so that what is printed really would pass."""
     digits = 1 - math.floor(math.log10(value))
     return f"{math.ceil(value * 10**digits * (1 - 1e-12)) / 10**digits:.6g}"

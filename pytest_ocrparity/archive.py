@@ -101,7 +101,7 @@ def save(
             for name, array in arrays.items()
         },
     }
-    text = json.dumps(manifest, indent=1, default=_plain).encode()
+    text = json.dumps(manifest, indent=1, default=str).encode()
     _replace(path, {"manifest": np.frombuffer(text, np.uint8), **members})
 
 
@@ -210,11 +210,6 @@ def _versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
-
-
-def _plain(value: object) -> object:
-    """Return for JSON what it doesn't know: NumPy's numbers and arrays as Python's, anything else as text."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
 def is_baseline(path: Path) -> bool:

@@ -15,6 +15,7 @@ from pytest_ocrparity.verdict import (
     ALLOWED_EMPTY,
     DIFFERENT,
     EMPTY,
+    LEFT_TO_RUN,
     RECORDED,
     SAME,
     BoxFinding,
@@ -53,12 +54,14 @@ def compare_detections(
         measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
         if not counts["reference"] and not counts["candidate"]:
             differences = _empty(maps, tolerance)
+        differences += _no_scores(reference.detections, candidate.detections, tolerance)
     if reference.is_recording_of(candidate):
         status = RECORDED
     elif differences or any(measure.fails for measure in measures) or _decides(findings, tolerance):
         status = DIFFERENT
     elif counts["reference"] or counts["candidate"]:
-        status = SAME
+        share = next(measure for measure in measures if measure.name == "detections.max_unmatched")
+        status = SAME if share.is_within else LEFT_TO_RUN
     else:
         status = ALLOWED_EMPTY if tolerance["detections.allow_empty"].value else EMPTY
     stage = None if status != DIFFERENT else differences[0].stage if differences else DETECTIONS
@@ -94,6 +97,15 @@ def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
         return []
     compared = maps is not None and bool(maps.measures)
     return [Difference(DETECTIONS, "empty", compared, compared)]
+
+
+def _no_scores(reference: Detections, candidate: Detections, tolerance: Tolerance) -> list[Difference]:
+    """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept."""
+    limit = tolerance["detections.max_score_difference"]
+    present = reference.scores is not None, candidate.scores is not None
+    if all(present) or limit.value in (AUTO, OFF) or "preset" in limit.origin:
+        return []
+    return [Difference(DETECTIONS, "no_scores", *present)]
 
 
 def _maps_equal(reference: Trace, candidate: Trace) -> bool:
@@ -150,9 +162,6 @@ def _measures(
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     scores = [(p.score_difference, p.at) for p in pairs if p.score_difference is not None]
     worst("max_score_difference", limits.max_score_difference, scores)
-    asked = tolerance["detections.max_score_difference"]
-    if pairs and not scores and asked.value not in (AUTO, OFF):  # a limit that can't be judged can't be kept
-        measures.append(Measure("detections.max_score_difference", math.nan, float(asked.value), asked.origin))
     per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
     boxes = max(counts["boxes"], 1)
     for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):

@@ -13,6 +13,7 @@ from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance, current_tole
 from pytest_ocrparity.trace import DECODE, PROBABILITY_MAP, RESIZE, TENSOR, Trace, first_stage
 from pytest_ocrparity.verdict import (
     DIFFERENT,
+    LEFT_TO_RUN,
     NOT_COMPARABLE,
     RECORDED,
     SAME,
@@ -207,7 +208,7 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
     if reference.is_recording_of(candidate):
         status = RECORDED
     elif not failing and not differences:
-        status = SAME
+        status = SAME if all(measure.is_within for measure in measures) else LEFT_TO_RUN
     stages = {difference.stage for difference in differences} | ({PROBABILITY_MAP} if failing else set())
     return _comparison(
         "probability_maps",

@@ -23,6 +23,7 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{one if d.reference else two} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
     ),
     "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
+    "no_scores": lambda d, one, two: f"max_score_difference can't be judged: {_who_lacks(d, one, two)}",
     "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
     "no_values": lambda d, one, two: (
         f"{d.stage} is empty: {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
@@ -50,12 +51,16 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
 }
 
 
+_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty"}
+"""Reasons why nothing was compared or judged: their sentence names no first difference."""
+
+
 def _who_lacks(difference: Difference, one: str, two: str) -> str:
     lacking = [name for name, has in ((one, difference.reference), (two, difference.candidate)) if not has]
-    return "neither side has one" if len(lacking) == 2 else f"{lacking[0]} has none"
+    return "neither side has any" if len(lacking) == 2 else f"{lacking[0]} has none"
 
 
-def _cut(text: str, most: int = 200) -> str:
+def _cut(text: str, most: int = 400) -> str:
     """Return a text's first line; the whole of an error stands in the exception's cause."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= most else f"{line[:most]}..."
@@ -94,6 +99,8 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
     # A stage that a side did not record is no difference: the comparison that was made says more.
     seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
+    if any(difference.kind == "stopped" for difference in first.differences):
+        return f"{judged.image}: {_headline(first)}\n  {'next':<{COLUMN}}mend what stopped it, {_again()}"
     rows: list[tuple[str, str]] = []
     for comparison in (judged,) if first is judged else (first, judged):
         rows += _limit_rows(comparison)
@@ -118,7 +125,7 @@ def _headline(comparison: Comparison) -> str:
     if failing:
         difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
         text = _DIFFERENCE[difference.kind](difference, one, two)
-        return text if difference.kind in ("stopped", "not_recorded", "not_judged", "empty") else lead + text
+        return lead + text if difference.kind not in _NO_DIFFERENCE else text
     worst = [measure for measure in comparison.measures if measure.fails]
     if comparison.kind == "detections":
         return f"{lead}{_count_text(comparison)} ({one} against {two})"
@@ -237,8 +244,6 @@ def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tu
 def _later_text(comparison: Comparison) -> str:
     failing = [difference for difference in comparison.differences if difference.fails]
     if failing:
-        if failing[0].kind == "stopped":
-            return "not compared"
         if comparison.status == "not comparable":
             return "not comparable, their shapes differ"
         return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
@@ -246,17 +251,20 @@ def _later_text(comparison: Comparison) -> str:
         worst = comparison.measure("detections.min_iou")
         return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_at(worst.at)}" if worst else "")
     largest = comparison.measure("largest")
-    if largest is None:
-        return comparison.status
+    assert largest is not None  # without a failing difference, the values were measured
     return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"
+
+
+def _again() -> str:
+    """Return how to run the comparison again: pytest tells which test runs, to whose id xdist adds "@group"."""
+    test = re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
+    return f"then: pytest {shlex.quote(test)}" if test else "then compare again"
 
 
 def _next(judged: Comparison, first: Comparison) -> str:
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
-    # pytest tells its plugins and what they run which test runs; xdist adds "@group" to the id.
-    test = re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
-    again = f"then: pytest {shlex.quote(test)}" if test else "then compare again"
+    again = _again()
     if any(parameter.stage == first.stage for parameter in first.parameters):
         return f"give both sides the same parameters, {again}"
     if first.stage == "probability_map":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden import GoldenStore
@@ -73,9 +74,13 @@ def golden_store(settings: Settings) -> GoldenStore:
 
     def load() -> GoldenStore:
         from pytest_ocrparity.golden import GoldenStore
-        from pytest_ocrparity.pipelines.files import fingerprint_training
+        from pytest_ocrparity.pipelines.files import find_export, fingerprint_export, fingerprint_training
 
         fingerprint: Mapping[str, str] = {}
+        export: Mapping[str, str] = {}
+        with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
+            if "model_dir" in settings.inference:
+                export = fingerprint_export(find_export(settings.inference["model_dir"]))
         if settings.golden_reference == "train" and "config" in settings.train:
             train = settings.train
             fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
@@ -86,6 +91,7 @@ def golden_store(settings: Settings) -> GoldenStore:
             mode=settings.golden_mode,
             lossless=settings.tolerance["probability_maps.atol"].value == 0,
             fingerprint=fingerprint,
+            options={"export": export, **{key: settings.inference.get(key) for key in ("options", "predict_options")}},
         )
 
     store: GoldenStore = _once(f"golden {settings!r}", load)

@@ -43,8 +43,9 @@ class BoxLimits:
         """Convert a tolerance into source pixels for these two traces."""
         shift, score = tolerance["detections.max_shift"].value, tolerance["detections.max_score_difference"].value
         if score == AUTO:
-            stored = reference.map_error + candidate.map_error
-            score_limit = EQUAL_MAP_SCORE + stored if maps_equal else None
+            # Without any map nothing can explain another score, as nothing can explain another box.
+            is_strict = maps_equal or (reference.probability_map is None and candidate.probability_map is None)
+            score_limit = EQUAL_MAP_SCORE + reference.map_error + candidate.map_error if is_strict else None
         else:
             score_limit = None if score == OFF else float(score)
         box_types = {trace.parameters.get(DETECTIONS, {}).get("box_type") for trace in (reference, candidate)}

@@ -52,7 +52,6 @@ class Run:
         self._item: pytest.Item | None = None
         self.two_projects = ""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
-        self._group_by_image()
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -72,11 +71,6 @@ class Run:
             several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
             self.two_projects = f"the given paths {several} ({told})" if told else ""
         return found
-
-    def _group_by_image(self) -> None:
-        """Keep the tests of an image on one worker, so that each model runs once per image."""
-        if self.settings.is_set and self.config.getoption("dist", "no") == "load":
-            self.config.option.dist = "loadgroup"
 
     def need_settings(self) -> Settings:
         """Return the settings, or raise where a fixture needs them and there are none."""
@@ -99,12 +93,7 @@ class Run:
         paths = settings.image_paths()
         if not paths:
             return [pytest.param(SettingsError(settings.no_image()), id="no-image")]
-        has_xdist = self.config.pluginmanager.hasplugin("xdist")
-        return [
-            pytest.param(path, id=name, marks=[pytest.mark.xdist_group(name)] if has_xdist else [])
-            for path in paths
-            for name in (settings.image_name(path),)
-        ]
+        return [pytest.param(path, id=settings.image_name(path)) for path in paths]
 
     def tolerance_of(self, item: pytest.Item) -> Tolerance:
         """Return a test's tolerance: the run's, with its markers on top, the closest last.
@@ -121,6 +110,20 @@ class Run:
             preset = {"preset": marker.args[0]} if marker.args else {}
             tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
         return tolerance
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keep the tests of an image on one worker, so that each model runs once per image.
+
+        Only in place of xdist's default distribution: one that the user chose is kept. (Its own loadgroup needs
+        workers that know of it, and those parse the typed arguments again.)
+        """
+        if not self.settings.is_set or config.getoption("dist") != "load":
+            return None
+        from pytest_ocrparity.scheduling import ImageScheduling
+
+        names = [self.settings.image_name(path) for path in self.settings.image_paths()]
+        return ImageScheduling(config, log, names)
 
     # --- a test -----------------------------------------------------------------------------------------------
 
@@ -143,9 +146,8 @@ class Run:
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record in the report of the running test."""
-        if self._item is not None:
-            text = json.dumps({"what": what, **values})
-            self._item.user_properties.append((PROPERTY, text))
+        assert self._item is not None  # fixtures and assertions run inside a test
+        self._item.user_properties.append((PROPERTY, json.dumps({"what": what, **values})))
 
     def _hear(self, comparison: Comparison) -> None:
         self.note("compared", **comparison.as_json())
@@ -161,7 +163,9 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may."""
-        if hasattr(self.config, "workerinput") or self.config.option.collectonly:
+        option = self.config.option
+        is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
+        if hasattr(self.config, "workerinput") or not is_run:
             return
         self.faults = self.tally.faults(
             allow_empty=self.settings.allow_empty,
@@ -194,13 +198,14 @@ class Run:
         settings = self.settings
         asked = [Path(record["path"]) for record in self.tally.all("golden")]
         if not asked:
-            return []
+            return ["nothing was pruned: no test asked ocr_golden for a baseline"] if settings.golden_prune else []
         from pytest_ocrparity.models import golden_store
 
         store = golden_store(settings)
-        names = ", ".join(str(path) for path in store.unused(settings.image_paths(), asked))
-        if not names:
+        unused = [path.relative_to(store.folder).as_posix() for path in store.unused(settings.image_paths(), asked)]
+        if not unused or (self.config.option.ocr_images and not settings.golden_prune):
             return []
+        names = ", ".join(unused[:5]) + (f" and {len(unused) - 5} more" if len(unused) > 5 else "")
         if not settings.golden_prune:
             return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
         if refusal := self._partial(session):

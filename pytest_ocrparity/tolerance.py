@@ -59,7 +59,9 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     ),
     # auto: one map pixel can re-fit a rectangle and move its score by 0.15, so scores are judged on equal maps only.
     "detections.max_score_difference": LimitSpec(
-        "largest score difference of a pair; auto: 1e-5 where the maps are equal, else reported", (AUTO, OFF), 1.0
+        "largest score difference of a pair; auto: 1e-5 where maps are equal or there is none, else reported",
+        (AUTO, OFF),
+        1.0,
     ),
     "detections.max_borderline": LimitSpec("share of a run's boxes that may be borderline", most=1.0),
     "detections.max_unmatched": LimitSpec("share of boxes that may have no partner within the limits", most=1.0),

@@ -205,7 +205,7 @@ class Trace:
     @property
     def map_scale(self) -> tuple[float, float]:
         """Source pixels per map pixel, along x and along y; (1, 1) where shape or map is unknown."""
-        if self.shape is None or self.probability_map is None:
+        if self.shape is None or self.probability_map is None or not self.probability_map.size:
             return 1.0, 1.0
         height, width = self.probability_map.shape[-2:]
         return self.shape[1] / width, self.shape[0] / height

@@ -13,6 +13,8 @@ __all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDiffer
 
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
+LEFT_TO_RUN = "left to the run"
+"""An amount exceeds a limit that is judged over the whole run, so that this image alone decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Comparison:
     @property
     def is_match(self) -> bool:
         """Tell whether nothing that decides was found."""
-        return self.status in (SAME, EMPTY, ALLOWED_EMPTY, RECORDED)
+        return self.status in (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
 
     def measure(self, name: str) -> Measure | None:
         """Return the measure of that name, or None where it was not taken."""
@@ -122,13 +124,15 @@ class Comparison:
 
 
 def plain(value: Any) -> Any:
-    """Turn numpy scalars and tuples into what JSON has, so that results cross process borders."""
+    """Turn a value into what JSON has, so that results cross process borders; what has no such form into text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     to_list = getattr(value, "tolist", None)  # numpy's arrays and scalars
-    return to_list() if callable(to_list) else value
+    if callable(to_list):
+        return plain(to_list())
+    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def refuse_same_object(reference: object, candidate: object) -> None:

@@ -23,7 +23,7 @@ TABLE = (
     {"compare"},
     {"explain"},
     {"assertions"},
-    {"settings", "tally"},
+    {"settings", "tally", "scheduling"},
     {"models", "baseline"},
     {"run", "gate"},
     {"plugin"},

@@ -181,6 +181,11 @@ class TestUnused:
         result.stdout.fnmatch_lines(["FAILED *gone.npy.npz: cannot remove this baseline: not yours"])
         assert path.exists()
 
+    def test_a_run_that_asked_for_none_prunes_nothing(self, project: pytest.Pytester) -> None:
+        path = self.leftover(project)
+        run(project, "--ocr-golden-prune", "-k", "training").stdout.fnmatch_lines(["nothing was pruned: *"])
+        assert path.exists()
+
     def test_a_failing_run_prunes_nothing(self, project: pytest.Pytester) -> None:
         path = self.leftover(project)
         wrong_export(project, pad=6)

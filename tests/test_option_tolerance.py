@@ -83,6 +83,8 @@ def test_the_message_says_who_set_the_limit(project: pytest.Pytester) -> None:
         ("detection={}", "no tolerance stage 'detection'; did you mean 'detections'"),
         ("detections={'min_uoi': 1}", "detections has no limit 'min_uoi'; did you mean 'min_iou'"),
         ("'fp16', 'fp32'", "ocr_tolerance takes one preset, not ('fp16', 'fp32')"),
+        ("'fp16', preset='int8'", "ocr_tolerance takes one preset, not ('fp16', 'preset')"),
+        ("", "ocr_tolerance() sets nothing: give it a preset or limits"),
     ],
 )
 def test_a_wrong_marker_is_a_collection_error_of_its_file(project: pytest.Pytester, marker: str, text: str) -> None:

@@ -6,10 +6,14 @@ import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import wrong_export
 from toy import PAGE, Toy
+
+from pytest_ocrparity.run import RUN
 
 TRAINING = "test_export.py::test_export_matches_training"
 NO_XDIST = ("-p", "no:xdist")
@@ -92,7 +96,6 @@ def test_no_settings_say_where_they_were_looked_for(project: pytest.Pytester) ->
 
 
 def test_only_blank_pages_fail_the_run(project: pytest.Pytester) -> None:
-    import numpy as np
     from toy import BLANK
 
     np.save(project.path / "images" / "one_word.npy", BLANK)
@@ -244,10 +247,46 @@ def test_collecting_only_judges_nothing(project: pytest.Pytester) -> None:
     assert run(project, "--collect-only", "-q").ret == 0
 
 
-def test_a_distribution_that_the_user_chose_is_kept(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess("-n", "2", "--dist", "loadfile", "-k", "training", "-v")
-    result.assert_outcomes(passed=2)
-    result.stdout.no_fnmatch_line("*@images/*")
+@pytest.fixture
+def workers(project: pytest.Pytester) -> Path:
+    """Make each test of the project note its worker, and return the folder of the notes."""
+    folder = project.mkdir("notes")
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\n\n@pytest.fixture(autouse=True)\n"
+            "def note(request, worker_id):\n"
+            f"    with open({str(folder)!r} + '/' + request.node.name.partition('/')[2], 'a') as file:\n"
+            "        file.write(worker_id + ' ')\n"
+            "    import time; time.sleep(0.05)\n"
+        )
+    for index in range(6):
+        np.save(project.path / "images" / f"page[{index}].npy", PAGE)
+    return folder
+
+
+def test_under_xdist_the_tests_of_an_image_stay_on_one_worker(project: pytest.Pytester, workers: Path) -> None:
+    project.runpytest_subprocess("-n", "2", "--ocr-golden").assert_outcomes(passed=16)
+    notes = [path.read_text().split() for path in workers.iterdir()]
+    assert len(notes) == 8
+    assert all(len(note) == 2 and len(set(note)) == 1 for note in notes)
+    assert {note[0] for note in notes} == {"gw0", "gw1"}
+
+
+def test_the_scheduler_takes_an_images_tests_as_one(project: pytest.Pytester) -> None:
+    from xdist.remote import Producer
+
+    config = project.parseconfigure("--dist=load", "--tx=2*popen")
+    scheduler = config.stash[RUN].pytest_xdist_make_scheduler(config, Producer("scheduler"))
+    image = scheduler._split_scope("test_export.py::test_a[images/one_word.npy]")
+    assert image == scheduler._split_scope("test_export.py::test_b[fp16-images/one_word.npy]") == "images/one_word.npy"
+    assert scheduler._split_scope("test_export.py::test_c[other]") == "test_export.py::test_c[other]"
+    chosen = project.parseconfigure("--dist=loadfile", "--tx=2*popen")
+    assert chosen.stash[RUN].pytest_xdist_make_scheduler(chosen, Producer("scheduler")) is None
+
+
+def test_a_distribution_that_the_user_chose_is_kept(project: pytest.Pytester, workers: Path) -> None:
+    project.runpytest_subprocess("-n", "2", "--dist", "loadfile", "-k", "training").assert_outcomes(passed=8)
+    assert len({path.read_text() for path in workers.iterdir()}) == 1
 
 
 def test_a_wrong_marker_added_late_fails_its_test(project: pytest.Pytester) -> None:
@@ -293,7 +332,6 @@ def test_an_empty_option_is_a_usage_error(project: pytest.Pytester, option: str)
 
 
 def test_names_with_the_letters_of_globs_and_other_odd_ones(project: pytest.Pytester) -> None:
-    import numpy as np
 
     for name in (
         "a[1].npy",

@@ -139,6 +139,7 @@ def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
         ("[inference]\noptions = 'x'", "inference.options is a table, not 'x'"),
         ("[tolerance]\npreset = 'fp8'", "no tolerance preset 'fp8'"),
         ("images = [", "not valid TOML"),
+        ("[tool.ocrparity]", "in an ocrparity.toml the keys stand at the top level"),
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, message: str) -> None:
@@ -154,6 +155,11 @@ def test_a_pyproject_without_the_table_is_named(tmp_path: Path) -> None:
         load(path, {}, tmp_path)
     path.write_text("tool = 3\n# ocrparity")
     assert find_file(tmp_path) is None
+
+
+def test_a_tolerance_may_be_a_presets_name(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, "tolerance = 'fp16'"), {}, tmp_path)
+    assert settings.tolerance["detections.max_unmatched"].value == 0.02
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

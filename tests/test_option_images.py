@@ -1,0 +1,40 @@
+"""`--ocr-images`: a file, a glob or a folder, once or more, in place of the settings' images."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("args", "images"),
+    [
+        ((), 2),
+        (("--ocr-images=images/one_word.npy",), 1),
+        (("--ocr-images=images/t*.npy",), 1),
+        (("--ocr-images=images/one_word.npy", "--ocr-images=images/three_words.npy"), 2),
+        (("--ocr-images=images/*.npy", "--ocr-images=images/one_word.npy"), 2),
+    ],
+)
+def test_they_are_compared(project: pytest.Pytester, args: tuple[str, ...], images: int) -> None:
+    result = project.runpytest("-p", "no:xdist", "-k", "training", *args)
+    result.assert_outcomes(passed=images, deselected=images)
+
+
+def test_a_folder_is_searched_for_images(project: pytest.Pytester) -> None:
+    (project.path / "images" / "deep").mkdir()
+    (project.path / "images" / "deep" / "a.PNG").touch()
+    (project.path / "images" / "notes.txt").touch()
+    project.makepyfile(test_export="def test_name(ocr_image): assert ocr_image.name == 'a.PNG'")
+    project.runpytest("-p", "no:xdist", "--ocr-images=images").assert_outcomes(passed=1)
+
+
+def test_one_that_matches_nothing_is_an_error(project: pytest.Pytester) -> None:
+    result = project.runpytest("-p", "no:xdist", "--ocr-images=none/*.png")
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*no images: *none/[*].png matches no file; quote a glob*"])
+
+
+def test_a_link_that_leads_nowhere_fails_by_name(project: pytest.Pytester) -> None:
+    (project.path / "images" / "gone.npy").symlink_to(project.path / "nowhere.npy")
+    result = project.runpytest("-p", "no:xdist", "-k", "training and gone")
+    result.assert_outcomes(failed=1, deselected=5)
