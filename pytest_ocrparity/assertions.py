@@ -10,9 +10,10 @@ import numpy as np
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.errors import DifferenceError, SettingsError
 from pytest_ocrparity.explain import explain
+from pytest_ocrparity.sink import verdict_sink
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 from pytest_ocrparity.trace import Detections, Trace
-from pytest_ocrparity.verdict import Comparison, refuse_same_object, verdict_sink
+from pytest_ocrparity.verdict import Comparison, refuse_same_object
 
 __all__ = ["assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from pytest_ocrparity.borderline import mark_borderline
 from pytest_ocrparity.pairing import BoxLimits, judge_boxes
 from pytest_ocrparity.parameters import parameter_differences
+from pytest_ocrparity.sink import is_in_a_run
 from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import (
@@ -22,7 +23,6 @@ from pytest_ocrparity.verdict import (
     Comparison,
     Difference,
     Measure,
-    is_in_a_run,
     refuse_same_object,
 )
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.boxes import compare_detections
 from pytest_ocrparity.parameters import parameter_differences
+from pytest_ocrparity.sink import is_in_a_run
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance, current_tolerance
 from pytest_ocrparity.trace import DECODE, PROBABILITY_MAP, RESIZE, TENSOR, Trace, first_stage
 from pytest_ocrparity.verdict import (
@@ -20,7 +21,6 @@ from pytest_ocrparity.verdict import (
     Comparison,
     Difference,
     Measure,
-    is_in_a_run,
     refuse_same_object,
 )
 

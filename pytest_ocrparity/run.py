@@ -8,16 +8,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.tally import Tally
+from pytest_ocrparity.sink import verdict_sink
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
-from pytest_ocrparity.verdict import Comparison, verdict_sink
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.tally import Record, Tally
+    from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
 
@@ -46,7 +49,7 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         """Read the settings. Raises SettingsError where one means nothing."""
         self.config = config
-        self.tally = Tally()
+        self.records: dict[str, list[Record]] = {}
         self.faults: list[str] = []
         self.notes: list[str] = []
         self._item: pytest.Item | None = None
@@ -158,14 +161,15 @@ class Run:
         """Collect what tests left in their reports, wherever they ran."""
         if report.when == "teardown":
             texts = [str(value) for name, value in report.user_properties if name == PROPERTY]
-            self.tally.add(report.nodeid, [json.loads(text) for text in texts])
+            self.records[report.nodeid] = [json.loads(text) for text in texts]  # a rerun's in place of its first's
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may."""
         option = self.config.option
         is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
-        if hasattr(self.config, "workerinput") or not is_run:
+        is_asked = any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune
+        if hasattr(self.config, "workerinput") or not is_run or not is_asked:
             return
         self.faults = self.tally.faults(
             allow_empty=self.settings.allow_empty,
@@ -180,7 +184,8 @@ class Run:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, once, from the controller."""
-        lines = self.tally.table(per_image=self.config.get_verbosity() > 0) + self.notes
+        lines = self.tally.table(per_image=self.config.get_verbosity() > 0) if any(self.records.values()) else []
+        lines += self.notes
         if not lines and not self.faults:
             return
         terminalreporter.section("ocrparity", sep="-")
@@ -188,6 +193,13 @@ class Run:
             terminalreporter.line(line)
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
+
+    @property
+    def tally(self) -> Tally:
+        """What the run's tests left, ready to be added up."""
+        from pytest_ocrparity.tally import Tally
+
+        return Tally(self.records)
 
     def _unused(self, session: pytest.Session) -> list[str]:
         """Report the baselines that no glob matches and no test asked for, or remove them when told to.

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, nearest, parse_option
@@ -22,8 +22,7 @@ IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"
 """What a folder given as images is searched for; a glob may name anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a setting's value must be, in words and as a type; `choices` where only some words mean something."""
 
     words: str

@@ -6,7 +6,7 @@ Works on the plain records that tests leave behind, so that it can run in anothe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["Record", "Tally"]
@@ -19,13 +19,9 @@ KINDS = ("preprocessing", "probability_maps", "detections")
 
 @dataclass(slots=True)
 class Tally:
-    """The records of a run, by test; a test that ran again counts once, with its last records."""
+    """The records of a run, by test."""
 
-    records: dict[str, list[Record]] = field(default_factory=dict)
-
-    def add(self, nodeid: str, records: Iterable[Record]) -> None:
-        """Keep a test's records in place of those of an earlier attempt."""
-        self.records[nodeid] = list(records)
+    records: Mapping[str, Sequence[Record]]
 
     def all(self, what: str) -> list[Record]:
         """Return the records of one sort, in the order of the tests."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
 
@@ -23,8 +23,7 @@ OFF: Final = "off"
 Value = float | bool | str
 
 
-@dataclass(frozen=True, slots=True)
-class LimitSpec:
+class LimitSpec(NamedTuple):
     """What a limit may be: its words beside numbers, its largest number, and what it means."""
 
     help: str
@@ -123,8 +122,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """A limit's value and who set it."""
 
     value: Value

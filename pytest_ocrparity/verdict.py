@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_ocrparity.errors import DifferenceError
 
-__all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDifference", "verdict_sink"]
+__all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDifference"]
 
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
@@ -143,12 +142,3 @@ def refuse_same_object(reference: object, candidate: object) -> None:
     names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}
     if sources[0] is not None and sources[0] is sources[1] and len(names) == 1:
         raise DifferenceError(f"both traces come from the same pipeline object, {names.pop()}: nothing was compared")
-
-
-verdict_sink: ContextVar[Callable[[Comparison], None] | None] = ContextVar("ocrparity_sink", default=None)
-"""Where comparisons go that were judged: the plugin listens around each test; nobody does elsewhere."""
-
-
-def is_in_a_run() -> bool:
-    """Tell whether somebody listens who will judge the limits that hold for a whole run."""
-    return verdict_sink.get() is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy import PAGE, page
 
-from pytest_ocrparity.verdict import verdict_sink
+from pytest_ocrparity.sink import verdict_sink
 
 pytest_plugins = "pytester"
 

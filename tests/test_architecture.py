@@ -12,7 +12,7 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 # A module may import only modules that stand in an earlier row, also inside functions; for type checking, any.
 TABLE = (
     {"errors"},
-    {"tolerance", "verdict", "pipelines"},
+    {"sink", "tolerance", "verdict", "pipelines"},
     {"trace"},
     {"geometry", "parameters", "allowance", "pipelines.*"},
     {"pairing", "codec"},

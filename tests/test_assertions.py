@@ -24,7 +24,7 @@ from pytest_ocrparity import (
 )
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.pipelines.replay import ReplayPipeline
-from pytest_ocrparity.verdict import verdict_sink
+from pytest_ocrparity.sink import verdict_sink
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
 
