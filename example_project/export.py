@@ -49,8 +49,20 @@ def save(network: paddle.nn.Layer, prefix: str, *, legacy: bool) -> None:
     if legacy:
         with paddle.pir_utils.OldIrGuard():
             paddle.jit.save(paddle.jit.to_static(network, input_spec=spec), prefix)
+            forget_call_stacks(Path(f"{prefix}.pdmodel"))
+        Path(f"{prefix}.pdiparams.info").unlink()  # only for training on
     else:
         paddle.jit.save(paddle.jit.to_static(network, input_spec=spec), prefix)
+
+
+def forget_call_stacks(path: Path) -> None:
+    """Remove from a .pdmodel where its operators were made: paths of this machine, which nothing reads."""
+    program = paddle.static.Program.parse_from_string(path.read_bytes())
+    for block in program.blocks:
+        for op in block.ops:
+            if op.has_attr("op_callstack"):
+                op._remove_attr("op_callstack")
+    path.write_bytes(program.desc.serialize_to_string())
 
 
 if __name__ == "__main__":
