@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from pytest_ocrparity.borderline import mark_borderline
 from pytest_ocrparity.pairing import BoxLimits, judge_boxes
-from pytest_ocrparity.parameters import parameter_differences
+from pytest_ocrparity.sides import comparison_of, missing_stages
 from pytest_ocrparity.sink import is_in_a_run
 from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
@@ -38,14 +36,14 @@ def compare_detections(
         DifferenceError: both sides are the same object.
     """
     refuse_same_object(reference, candidate)
-    differences = _not_compared(reference, candidate)
+    differences = missing_stages(reference, candidate, (DETECTIONS,))
     findings: tuple[BoxFinding, ...] = ()
     measures: tuple[Measure, ...] = ()
     counts: dict[str, int] = {}
     if not differences:
         assert reference.detections is not None
         assert candidate.detections is not None
-        maps_equal = _maps_equal(reference, candidate)
+        maps_equal = _are_equal(maps)
         limits = BoxLimits.of(reference, candidate, tolerance, maps_equal)
         pairs, findings = judge_boxes(reference.detections, candidate.detections, limits)
         if maps is not None and _leaves_allowance(maps) and not maps_equal:
@@ -65,29 +63,17 @@ def compare_detections(
     else:
         status = ALLOWED_EMPTY if tolerance["detections.allow_empty"].value else EMPTY
     stage = None if status != DIFFERENT else differences[0].stage if differences else DETECTIONS
-    return Comparison(
-        kind="detections",
-        image=candidate.label,
-        reference=reference.pipeline,
-        candidate=candidate.pipeline,
+    return comparison_of(
+        "detections",
+        reference,
+        candidate,
         status=status,
         stage=stage,
         measures=measures,
         differences=tuple(differences),
         boxes=findings,
         counts=counts,
-        parameters=parameter_differences(reference, candidate),
     )
-
-
-def _not_compared(reference: Trace, candidate: Trace) -> list[Difference]:
-    for index, trace in enumerate((reference, candidate)):
-        if trace.error is not None and trace.detections is None:
-            told: list[str | None] = [None, None]
-            told[index] = str(trace.error)
-            return [Difference(trace.error.stage, "stopped", told[0], told[1])]
-    present = reference.detections is not None, candidate.detections is not None
-    return [] if all(present) else [Difference(DETECTIONS, "not_recorded", *present)]
 
 
 def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
@@ -108,12 +94,10 @@ def _no_scores(reference: Detections, candidate: Detections, tolerance: Toleranc
     return [Difference(DETECTIONS, "no_scores", *present)]
 
 
-def _maps_equal(reference: Trace, candidate: Trace) -> bool:
+def _are_equal(maps: Comparison | None) -> bool:
     """Tell whether the maps are equal to within the step with which a baseline was stored."""
-    ours, theirs = reference.probability_map, candidate.probability_map
-    if ours is None or theirs is None or ours.shape != theirs.shape:
-        return False
-    return bool(np.max(np.abs(ours - theirs), initial=0.0) <= reference.map_error + candidate.map_error)
+    largest, stored = (maps.measure(name) if maps is not None else None for name in ("largest", "stored"))
+    return largest is not None and stored is not None and largest.value <= stored.value
 
 
 def _leaves_allowance(maps: Comparison) -> bool:

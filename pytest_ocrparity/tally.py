@@ -131,7 +131,7 @@ def _row(name: str, rows: Sequence[Record]) -> str:
 _SHOWN = {
     "preprocessing.atol": "tensor",
     "probability_maps.atol": "map",
-    "detections.max_shift": "shift",
+    "detections.max_shift": "shift in map px",
 }
 
 

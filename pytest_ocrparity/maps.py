@@ -1,0 +1,150 @@
+"""Compare the raw probability maps of two sides, under a limit that the reference network itself sets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_ocrparity.sides import comparison_of, distance, missing_stages, source_place
+from pytest_ocrparity.sink import is_in_a_run
+from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
+from pytest_ocrparity.trace import PROBABILITY_MAP, Trace, first_stage
+from pytest_ocrparity.verdict import (
+    DIFFERENT,
+    LEFT_TO_RUN,
+    NOT_COMPARABLE,
+    RECORDED,
+    SAME,
+    Comparison,
+    Difference,
+    Measure,
+    refuse_same_object,
+)
+
+__all__ = ["compare_maps"]
+
+FLOOR_FACTOR = 4.0
+"""A right export differs by up to 1.4 x the floor on nine photos of five detectors; 4 leaves room for the rest."""
+LEAST_ATOL, MOST_ATOL = 1e-4, 1e-2
+"""The range of the map rule: below 1e-4 of noise no box of 13,278 moved; above 1e-2 lie reduced-precision exports."""
+
+
+def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
+    """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
+
+    Raises:
+        DifferenceError: both sides are the same object.
+    """
+    refuse_same_object(reference, candidate)
+    differences = missing_stages(reference, candidate, (PROBABILITY_MAP,))
+    measures: tuple[Measure, ...] = ()
+    status = DIFFERENT
+    if reference.probability_map is not None and candidate.probability_map is not None:
+        differences += _map_differences(reference, candidate)
+        if any(difference.kind == "shape" for difference in differences):
+            status = NOT_COMPARABLE
+        elif not differences:
+            measures = _map_measures(reference, candidate, tolerance)
+            if all(measure.limit is None for measure in measures):
+                differences.append(Difference(PROBABILITY_MAP, "not_judged"))
+    failing = any(measure.fails for measure in measures)
+    if reference.is_recording_of(candidate):
+        status = RECORDED
+    elif not failing and not differences:
+        status = SAME if all(measure.is_within for measure in measures) else LEFT_TO_RUN
+    stages = {difference.stage for difference in differences} | ({PROBABILITY_MAP} if failing else set())
+    return comparison_of(
+        "probability_maps",
+        reference,
+        candidate,
+        status=status,
+        stage=first_stage(stages),
+        measures=measures,
+        differences=tuple(differences),
+    )
+
+
+def _map_differences(reference: Trace, candidate: Trace) -> list[Difference]:
+    ours, theirs = reference.probability_map, candidate.probability_map
+    assert ours is not None and theirs is not None
+    found = []
+    if not ours.size or not theirs.size:
+        found.append(Difference(PROBABILITY_MAP, "no_values", ours.shape, theirs.shape))
+    elif ours.ndim != 4 or theirs.ndim != 4 or (len(ours), *ours.shape[2:]) != (len(theirs), *theirs.shape[2:]):
+        found.append(Difference(PROBABILITY_MAP, "shape", ours.shape, theirs.shape))
+    elif ours.shape[1] != 1 or theirs.shape[1] != 1:
+        found.append(Difference(PROBABILITY_MAP, "channels", ours.shape[1], theirs.shape[1]))
+    broken = [int(np.count_nonzero(~np.isfinite(values))) for values in (ours, theirs)]
+    if any(broken):
+        found.append(Difference(PROBABILITY_MAP, "not_finite", broken[0], broken[1]))
+    return found
+
+
+def _map_measures(reference: Trace, candidate: Trace, tolerance: Tolerance) -> tuple[Measure, ...]:
+    ours, theirs = reference.probability_map, candidate.probability_map
+    assert ours is not None and theirs is not None
+    difference = distance(ours, theirs)[0, 0]
+    worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
+    largest, mean = float(difference[worst]), float(np.mean(difference, dtype=np.float64))
+    atol, extra = _map_limit(reference, candidate, largest, tolerance["probability_maps.atol"])
+    share_limit, share = tolerance["probability_maps.max_share"], 0.0
+    if atol.limit is None:
+        share = float("nan")
+    elif extra is None:
+        share = float(np.count_nonzero(difference > atol.limit)) / difference.size
+    mean_limit, crossings_limit = tolerance["probability_maps.mean_atol"], tolerance["probability_maps.max_crossings"]
+    per_run = bool(tolerance["probability_maps.per_run"].value) and is_in_a_run()
+    measures = [
+        Measure(
+            "probability_maps.atol",
+            atol.value,
+            # A share above 0 permits some pixels any difference, so the largest one is only reported.
+            atol.limit if share_limit.value == 0 else None,
+            atol.origin,
+            source_place(reference, worst, difference.shape),
+        ),
+        _judged("probability_maps.mean_atol", mean, mean_limit, decides=not per_run),
+        # A share of 0 says no more than atol does; one without atol can't be judged and so fails.
+        _judged("probability_maps.max_share", share, share_limit if share_limit.value else Limit(OFF, "")),
+    ]
+    thresh = reference.parameters.get("detections", {}).get("thresh")
+    if thresh is not None:
+        crossings = int(np.count_nonzero((ours[0, 0] > thresh) != (theirs[0, 0] > thresh)))
+        measures.append(_judged("probability_maps.max_crossings", crossings, crossings_limit))
+    elif crossings_limit.value != OFF:
+        measures.append(_judged("probability_maps.max_crossings", float("nan"), crossings_limit))
+    stored = Measure("stored", reference.map_error + candidate.map_error)
+    return (*measures, Measure("largest", largest), stored, *([extra] if extra else []))
+
+
+def _judged(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:
+    off = limit.value == OFF
+    return Measure(name, value, None if off else float(limit.value), "" if off else limit.origin, decides=decides)
+
+
+def _map_limit(reference: Trace, candidate: Trace, largest: float, limit: Limit) -> tuple[Measure, Measure | None]:
+    """Return the map's largest difference with its limit, and the fusion's where a fused copy had to explain it.
+
+    The rule's dearer parts run only when the cheaper ones do not settle the matter: a difference of up to 1e-4 passes
+    whatever the floor is, and the fused copy matters only beyond the floor's limit.
+    """
+    name, stored = "probability_maps.atol", reference.map_error + candidate.map_error
+    storage = f" + {stored:.1e} as stored" if stored else ""
+    if limit.value == OFF:
+        return Measure(name, largest), None
+    if limit.value != AUTO:
+        return Measure(name, largest, float(limit.value) + stored, limit.origin + storage), None
+    if largest <= LEAST_ATOL + stored:
+        return Measure(name, largest, LEAST_ATOL + stored, f"{limit.origin}: the rule's least{storage}"), None
+    floor = reference.measure_floor()
+    allowed = float(np.clip(FLOOR_FACTOR * (floor or 0.0), LEAST_ATOL, MOST_ATOL)) + stored
+    rule = "4 x floor unknown" if floor is None else f"4 x floor {floor:.1e}"
+    origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage}"
+    fused = reference.measure_fused_map() if largest > allowed else None
+    theirs, ours = candidate.probability_map, reference.probability_map
+    if fused is not None and theirs is not None and ours is not None and fused.shape == theirs.shape:
+        fusion = float(np.max(np.abs(fused - ours)))
+        rest = float(np.max(np.abs(fused - theirs)))
+        if rest <= allowed:
+            explained = Measure("fusion", fusion, MOST_ATOL, f"{limit.origin}: the network against its fused copy")
+            return Measure(name, rest, allowed, f"{origin}, against the fused copy"), explained
+    return Measure(name, largest, allowed, origin), None

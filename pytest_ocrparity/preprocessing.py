@@ -1,0 +1,112 @@
+"""Compare what two sides feed their networks: decoded image, resized size, tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.sides import comparison_of, distance, missing_stages, source_place
+from pytest_ocrparity.tolerance import AUTO, Limit, Tolerance
+from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Trace, first_stage
+from pytest_ocrparity.verdict import DIFFERENT, RECORDED, SAME, Comparison, Difference, Measure, refuse_same_object
+
+__all__ = ["compare_preprocessing"]
+
+
+def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
+    """Compare decoded image (shape, dtype, channel order), resized size, and tensor.
+
+    Raises:
+        DifferenceError: both sides are the same object.
+    """
+    refuse_same_object(reference, candidate)
+    differences = missing_stages(reference, candidate, (TENSOR,))
+    differences += _decode_differences(reference, candidate) + _resize_differences(reference, candidate)
+    measures: tuple[Measure, ...] = ()
+    if reference.tensor is not None and candidate.tensor is not None:
+        if not reference.tensor.size or not candidate.tensor.size:
+            differences.append(Difference(TENSOR, "no_values", reference.tensor.shape, candidate.tensor.shape))
+        elif reference.tensor.shape != candidate.tensor.shape or reference.tensor.dtype != candidate.tensor.dtype:
+            one, two = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
+            differences.append(Difference(TENSOR, "shape", one, two))
+        else:
+            measures = _tensor_measures(reference, candidate, tolerance["preprocessing.atol"])
+    stages = {difference.stage for difference in differences if difference.fails}
+    if any(measure.fails for measure in measures):
+        # Pixels that differ before the tensor are no fault by themselves, but they say where its difference begins.
+        stages |= {TENSOR, *(d.stage for d in differences if d.kind == "pixels")}
+    status = RECORDED if reference.is_recording_of(candidate) else DIFFERENT if stages else SAME
+    return comparison_of(
+        "preprocessing",
+        reference,
+        candidate,
+        status=status,
+        stage=first_stage(stages),
+        measures=measures,
+        differences=tuple(differences),
+    )
+
+
+def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
+    ours, theirs = reference.decode, candidate.decode
+    if ours is None or theirs is None:
+        return _one_sided(DECODE, ours, theirs)
+    found = [
+        Difference(DECODE, name, getattr(ours, name), getattr(theirs, name))
+        for name in ("shape", "dtype", "channel_order")
+        if getattr(ours, name) != getattr(theirs, name)
+    ]
+    if not found and ours.sha256 != theirs.sha256:
+        found.append(Difference(DECODE, "pixels", fails=False))
+    return found
+
+
+def _one_sided(stage: str, ours: object, theirs: object) -> list[Difference]:
+    """Return a stage that only one side recorded, as a fact: the tensor decides."""
+    if ours is None and theirs is None:
+        return []
+    return [Difference(stage, "one_sided", ours is not None, theirs is not None, fails=False)]
+
+
+def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
+    ours, theirs = reference.resize, candidate.resize
+    sizes = [trace.shape and tuple(map(int, trace.shape[:2])) for trace in (reference, candidate)]
+    if all(sizes) and sizes[0] != sizes[1]:
+        return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
+    if ours is None or theirs is None:
+        return _one_sided(RESIZE, ours, theirs)
+    if ours.shape[:2] != theirs.shape[:2]:
+        return [Difference(RESIZE, "size", ours.shape[:2], theirs.shape[:2])]
+    return [] if np.array_equal(ours, theirs) else [Difference(RESIZE, "pixels", fails=False)]
+
+
+def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[Measure, Measure]:
+    """Return the value that exceeds its own limit by most, and the largest difference wherever it is."""
+    assert reference.tensor is not None and candidate.tensor is not None
+    difference = distance(reference.tensor, candidate.tensor)
+    allowed: npt.NDArray[np.floating[Any]] | float
+    if limit.value != AUTO:
+        allowed = float(limit.value)
+    elif np.max(difference, initial=0.0) <= 2e-6:
+        allowed = 2e-6
+    else:
+        allowed = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference))))
+    excess = np.nan_to_num(difference - allowed, nan=np.inf)
+    worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
+    judged = Measure(
+        "preprocessing.atol",
+        float(difference[worst]),
+        float(np.broadcast_to(allowed, difference.shape)[worst]),
+        limit.origin,
+        source_place(reference, worst[-2:], difference.shape[-2:]),
+    )
+    return judged, Measure("largest", float(np.max(difference)))
+
+
+def _offset(trace: Trace) -> np.float32:
+    """Return mean/std, the size of the terms whose sum a tensor is; its rounding shows even where the sum is near 0."""
+    parameters = trace.parameters.get(TENSOR, {})
+    mean, std = (np.atleast_1d(np.asarray(parameters.get(name, 0.0), np.float32)) for name in ("mean", "std"))
+    return np.float32(np.max(np.abs(mean / std))) if len(mean) == len(std) and np.all(std) else np.float32(0)
