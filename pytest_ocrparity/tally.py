@@ -129,9 +129,9 @@ def _row(name: str, rows: Sequence[Record]) -> str:
 
 
 _SHOWN = {
-    "preprocessing.atol": "tensor",
-    "probability_maps.atol": "map",
-    "detections.max_shift": "shift in map px",
+    "preprocessing.atol": ("tensor", ""),
+    "probability_maps.atol": ("map", ""),
+    "detections.max_shift": ("shift", " map px"),
 }
 
 
@@ -142,9 +142,10 @@ def _amounts(rows: Sequence[Record]) -> str:
     if measures:
         # The worst is the one that used most of its own limit, not the largest number.
         worst = max(measures, key=lambda m: m["value"] / m["limit"] if m["limit"] else m["value"])
-        text.append(f"worst {_SHOWN[worst['name']]} {worst['value']:.2g}")
+        name, unit = _SHOWN[worst["name"]]
+        text.append(f"worst {name} {worst['value']:.2g}")
         if worst["limit"]:
-            text.append(f"of {worst['limit']:.2g}, headroom {max(0.0, 1 - worst['value'] / worst['limit']):.0%}")
+            text.append(f"of {worst['limit']:.2g}{unit}, headroom {max(0.0, 1 - worst['value'] / worst['limit']):.0%}")
     borderline = sum(record["counts"].get("borderline", 0) for record in rows)
     boxes = sum(record["counts"].get("reference", 0) for record in rows)
     if boxes:
