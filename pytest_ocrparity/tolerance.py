@@ -34,12 +34,12 @@ class LimitSpec(NamedTuple):
 
 LIMITS: Final[Mapping[str, LimitSpec]] = {
     # auto: the two sides fold mean and std differently; with ImageNet's mean and std that moves a tensor by 7.2e-7
-    # (fault catalogue N6, measured again in tests/real). 4 ulp covers other means, 2e-6 covers the usual ones.
+    # (measured in tests/real/test_presets.py). 4 ulp covers other means, 2e-6 covers the usual ones.
     "preprocessing.atol": LimitSpec(
-        "largest tensor difference; auto: 4 ulp of max(|x|, mean/std), at least 2e-6", (AUTO,)
+        "largest tensor difference; auto: 4 ulp of max(abs(x), mean/std), at least 2e-6", (AUTO,)
     ),
     # auto: right exports differ by 0 to 2.1e-3 depending on the network's conditioning, which `floor` measures
-    # within 1.4x (fault catalogue, section 5: nine photos, five detectors). Below 1e-4 no box ever moved.
+    # within 1.4x (nine photos, five real detectors; again in tests/real). Below 1e-4 no box of 13,278 moved.
     "probability_maps.atol": LimitSpec(
         "largest map difference; auto: 4 x the reference's own sensitivity, within 1e-4 to 1e-2", (AUTO, OFF)
     ),
@@ -51,7 +51,8 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     "detections.min_iou": LimitSpec(
         "smallest IoU of a pair; auto: quads by max_shift alone, polygons 0.9", (AUTO,), 1.0
     ),
-    # 13,278 quads under map noise of 1e-4 to 1e-3 moved by at most 1 source px or 1 map px (fault catalogue, 5).
+    # 13,278 quads (four real detectors, 35 photos) under map noise of 1e-4 to 1e-3 moved by at most 1 source px or
+    # 1 map px.
     "detections.max_shift": LimitSpec(
         "largest vertex distance of a quad, boundary distance of a polygon, in map px, plus 1 source px of rounding",
         (OFF,),
@@ -85,7 +86,8 @@ _FP32: Final[Mapping[str, Value]] = {
 }
 
 # fp16 convolution weights left 0 of 750 and 8 of 895 boxes without a partner on two real detectors, and 14 of 62 on
-# one that they damaged; int8 31 of 750 (fault catalogue, section 5). 0.5 is the IoU of PaddleOCR's own evaluator.
+# one that they damaged; int8 31 of 750; tests/real/test_presets.py has the example's. 0.5 is the IoU of PaddleOCR's
+# own evaluator.
 _REDUCED: Final[Mapping[str, Value]] = {
     **_FP32,
     "probability_maps.atol": OFF,

@@ -9,6 +9,7 @@ import pytest
 from conftest import CONFTEST
 
 from pytest_ocrparity.settings import TABLE, load
+from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
@@ -67,6 +68,19 @@ def test_every_option_is_told_and_every_told_option_exists(pytestconfig: pytest.
     group = next(group for group in pytestconfig._parser._groups if group.name == "ocrparity")
     known = {name for option in group.options for name in option.names()}
     assert set(re.findall(r"--ocr-[a-z-]+", README)) == known
+
+
+def test_every_limit_is_told_with_its_default() -> None:
+    for name, spec in LIMITS.items():
+        default = PRESETS["fp32"][name]
+        word = (
+            str(default).lower()
+            if isinstance(default, bool)
+            else default
+            if isinstance(default, str)
+            else f"{default:g}"
+        )
+        assert f"| `{name}` | {spec.help} | {word} |" in README
 
 
 def test_the_commands_exist() -> None:
