@@ -100,7 +100,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
     seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
     if any(difference.kind == "stopped" for difference in first.differences):
-        return f"{judged.image}: {_headline(first)}\n  {'next':<{COLUMN}}mend what stopped it, {_again()}"
+        return f"{judged.image}: {_headline(first)}\n  {'next':<{COLUMN}}mend what stopped it, {_again(judged.image)}"
     rows: list[tuple[str, str]] = []
     for comparison in (judged,) if first is judged else (first, judged):
         rows += _limit_rows(comparison)
@@ -255,18 +255,21 @@ def _later_text(comparison: Comparison) -> str:
     return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"
 
 
-def _again() -> str:
+def _again(image: str) -> str:
     """Return how to run the comparison again: pytest tells which test runs, to whose id xdist adds "@group"."""
     test = re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
+    if test.startswith("::"):  # the gate inside the package has no path that could be typed
+        return f"then: pytest --pyargs pytest_ocrparity.gate --ocr-images={shlex.quote(image)}"
     return f"then: pytest {shlex.quote(test)}" if test else "then compare again"
 
 
 def _next(judged: Comparison, first: Comparison) -> str:
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
-    again = _again()
+    again = _again(judged.image)
     if any(parameter.stage == first.stage for parameter in first.parameters):
-        return f"give both sides the same parameters, {again}"
+        where = " (inference.options, or inference.yml)" if judged.candidate == "inference" else ""
+        return f"give {judged.candidate} the values of {judged.reference}{where}, {again}"
     if first.stage == "probability_map":
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

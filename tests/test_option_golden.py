@@ -228,6 +228,15 @@ def test_the_gate_records_and_compares_without_a_test_file(project: pytest.Pytes
     run(project, *gate, "--ocr-no-train").assert_outcomes(passed=4, failed=2)
 
 
+def test_the_gate_tells_a_command_that_runs_it_again(project: pytest.Pytester) -> None:
+    (project.path / "test_export.py").unlink()
+    wrong_export(project, pad=6)
+    result = run(project, "--pyargs", "pytest_ocrparity.gate")
+    lines = [line for line in result.outlines if " next " in line]
+    assert len(lines) == 2
+    assert all("then: pytest --pyargs pytest_ocrparity.gate --ocr-images=images/" in line for line in lines)
+
+
 def test_the_gate_inside_a_suite(project: pytest.Pytester) -> None:
     project.makepyfile(test_export="from pytest_ocrparity.gate import *")
     run(project).assert_outcomes(passed=6)

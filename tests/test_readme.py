@@ -20,7 +20,10 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_settings_load_and_are_all_there_are(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    short, text = blocks("toml")
+    written = tmp_path / "short.toml"
+    written.write_text(short.replace("[tool.ocrparity]", ""))
+    assert load(written, {}, tmp_path).inference["options"] == {"limit_side_len": 736, "limit_type": "min"}
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
     settings = load(path, {}, tmp_path)

@@ -11,4 +11,7 @@ def test_export_matches_training(ocr_train_model, ocr_inference_model, ocr_image
 
 
 def test_export_matches_baseline(ocr_golden, ocr_inference_model, ocr_image):
-    assert_same_detections(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+    baseline, inference = ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    assert_same_preprocessing(baseline, inference)
+    assert_same_probability_maps(baseline, inference)
+    assert_same_detections(baseline, inference)
