@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 
 from pytest_ocrparity.verdict import Comparison
@@ -14,7 +15,7 @@ def smallest_tolerance(judged: Comparison) -> str:
     """Return the smallest tolerance under which the judged comparison passes."""
     failing = [difference.kind for difference in judged.differences if difference.fails]
     if failing == ["empty"]:
-        return "--ocr-tolerance=detections.allow_empty=true"
+        return "detections.allow_empty=true"
     limits = {} if failing else dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
     if not limits or not all(math.isfinite(value) for value in limits.values()):
         return "under no tolerance"
@@ -24,8 +25,9 @@ def smallest_tolerance(judged: Comparison) -> str:
         for name, value in limits.items()
     }
     origins = {measure.name: measure.origin for measure in judged.measures}
-    # What is said in the test itself is stronger than the command line, so it has to be changed there.
-    inside = any(
+    # What is said in the test itself is stronger than the command line, so it has to be changed there; and outside
+    # pytest there is no command line.
+    inside = "PYTEST_CURRENT_TEST" not in os.environ or any(
         origins.get(name, "").partition(":")[0].endswith(("marker", "keyword", "tolerance=")) for name in limits
     )
     return " ".join(f"{'' if inside else '--ocr-tolerance='}{name}={value}" for name, value in written.items())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-import re
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pytest_ocrparity.advice import next_step, run_again, suspects
 from pytest_ocrparity.allowance import smallest_tolerance
 from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
 
@@ -100,7 +98,9 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
     seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
     if any(difference.kind == "stopped" for difference in first.differences):
-        return f"{judged.image}: {_headline(first)}\n  {'next':<{COLUMN}}mend what stopped it, {_again(judged.image)}"
+        return (
+            f"{judged.image}: {_headline(first)}\n  {'next':<{COLUMN}}mend what stopped it, {run_again(judged.image)}"
+        )
     rows: list[tuple[str, str]] = []
     for comparison in (judged,) if first is judged else (first, judged):
         rows += _limit_rows(comparison)
@@ -108,7 +108,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
     rows += _parameter_rows(first)
     rows += _later_rows(comparisons, first)
     rows.append(("would pass", smallest_tolerance(judged)))
-    rows.append(("next", _next(judged, first)))
+    rows.append(("next", next_step(judged, first)))
     body = "\n".join(f"  {name:<{COLUMN}}{text}" for name, text in rows)
     return f"{judged.image}: {_headline(first)}\n{body}"
 
@@ -149,9 +149,17 @@ def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
     rows = []
     for measure in comparison.measures:
         if measure.limit is not None and not measure.is_within:
-            text = f"{measure.name} {amount(measure.value)}{_at(measure.at)}"
+            text = f"{measure.name} {amount(measure.value)}{_UNITS.get(measure.name, '')}{_at(measure.at)}"
             rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
     return rows
+
+
+_UNITS = {
+    "probability_maps.max_share": " of the pixels",
+    "detections.max_shift": " map px after 1 px of rounding",
+    "detections.max_unmatched": " of the boxes",
+    "detections.max_borderline": " of the boxes",
+}
 
 
 def _count_text(comparison: Comparison) -> str:
@@ -187,7 +195,7 @@ def _box_rows(comparison: Comparison) -> list[tuple[str, str]]:
     failing.sort(key=lambda finding: (finding.shift is not None, -(finding.shift or 0.0)))
     rows = [(finding.kind, _box_text(finding, comparison)) for finding in failing[:MOST_BOXES]]
     if len(failing) > MOST_BOXES:
-        rows.append(("", f"and {len(failing) - MOST_BOXES} more boxes"))
+        rows.append(("", f"and {len(failing) - MOST_BOXES} more"))
     return rows
 
 
@@ -204,21 +212,22 @@ def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
 
 
 def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
-    """Return the parameters of the first differing stage that ran with different values.
+    """Return the parameters that ran with different values: of the first differing stage, else of earlier ones.
 
-    They are facts and not yet a cause: no experiment was made with them. Those of other stages did no harm.
+    They are facts and not yet a cause: no experiment was made with them.
     """
-    shown = [parameter for parameter in first.parameters if parameter.stage == first.stage]
+    shown = suspects(first)
     rows = []
     for parameter in shown[:MOST_PARAMETERS]:
         name = f"{parameter.stage}.{parameter.name}"
         ours, theirs = _value(parameter.reference), _value(parameter.candidate)
         rows.append(("ran with", f"{name}: {ours} in {first.reference}, {theirs} in {first.candidate}"))
     if len(shown) > MOST_PARAMETERS:
-        rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more parameters that differ"))
+        rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
     if not rows:
-        rows.append(("ran with", f"the same parameters of {first.stage or 'every stage'}, as far as both record them"))
-    rows.append(("cause", "not known: these are measurements, no experiment was made"))
+        rows.append(("ran with", "no other parameters that both sides record"))
+    tried = "whether these parameters explain it was not tried" if shown else "no experiment was made"
+    rows.append(("cause", f"not known: {tried}"))
     return rows
 
 
@@ -253,23 +262,3 @@ def _later_text(comparison: Comparison) -> str:
     largest = comparison.measure("largest")
     assert largest is not None  # without a failing difference, the values were measured
     return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"
-
-
-def _again(image: str) -> str:
-    """Return how to run the comparison again: pytest tells which test runs, to whose id xdist adds "@group"."""
-    test = re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
-    if test.startswith("::"):  # the gate inside the package has no path that could be typed
-        return f"then: pytest --pyargs pytest_ocrparity.gate --ocr-images={shlex.quote(image)}"
-    return f"then: pytest {shlex.quote(test)}" if test else "then compare again"
-
-
-def _next(judged: Comparison, first: Comparison) -> str:
-    if judged.reference == "baseline (inference)":
-        return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
-    again = _again(judged.image)
-    if any(parameter.stage == first.stage for parameter in first.parameters):
-        where = " (inference.options, or inference.yml)" if judged.candidate == "inference" else ""
-        return f"give {judged.candidate} the values of {judged.reference}{where}, {again}"
-    if first.stage == "probability_map":
-        return f"make sure that the export was made from this checkpoint, {again}"
-    return f"find what differs at {first.stage}, {again}"

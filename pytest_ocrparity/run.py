@@ -78,7 +78,7 @@ class Run:
             where = self.config.invocation_params.dir
             raise SettingsError(
                 f"no ocrparity settings: {self.two_projects or f'no [tool.ocrparity] from {where} upward'}; "
-                "set images, train and inference there, run one project at a time, or pass --ocr-config=FILE"
+                "write one with images, train and inference (README, first lines), or pass --ocr-config=FILE"
             )
         return self.settings
 

@@ -58,7 +58,7 @@ class Tally:
                 if rows:
                     lines.append(_row(kind.replace("_", " "), rows))
                 if per_image:
-                    lines += [_row(f"  {record['image']}", [record]) for record in rows]
+                    lines += [_row(f"  {record['image']}", [record], is_one_image=True) for record in rows]
         return lines + self._golden_lines()
 
     def _golden_lines(self) -> list[str]:
@@ -119,11 +119,11 @@ def _sides(records: Iterable[Record]) -> str:
     return ", ".join(sorted({record["reference"] for record in records}))
 
 
-def _row(name: str, rows: Sequence[Record]) -> str:
+def _row(name: str, rows: Sequence[Record], is_one_image: bool = False) -> str:
     """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
     statuses = [record["status"] for record in rows]
     told = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
-    if len(rows) == 1:
+    if is_one_image:
         told = statuses[0]
     return f"  {name:<32} {told:<24} {_amounts(rows)}".rstrip()
 
@@ -138,8 +138,13 @@ _SHOWN = {
 def _amounts(rows: Sequence[Record]) -> str:
     """Return the worst amount of the comparison's leading measure, with its headroom."""
     measures = [m for record in rows for m in record["measures"] if m["name"] in _SHOWN]
-    text = []
-    if measures:
+    different = sum(record["counts"].get("different", 0) for record in rows)
+    text = (
+        [f"{different} of {sum(record['counts']['boxes'] for record in rows if record['counts'])} boxes differ"]
+        if different
+        else []
+    )
+    if measures and not different:
         # The worst is the one that used most of its own limit, not the largest number.
         worst = max(measures, key=lambda m: m["value"] / m["limit"] if m["limit"] else m["value"])
         name, unit = _SHOWN[worst["name"]]
@@ -148,6 +153,6 @@ def _amounts(rows: Sequence[Record]) -> str:
             text.append(f"of {worst['limit']:.2g}{unit}, headroom {max(0.0, 1 - worst['value'] / worst['limit']):.0%}")
     borderline = sum(record["counts"].get("borderline", 0) for record in rows)
     boxes = sum(record["counts"].get("reference", 0) for record in rows)
-    if boxes:
+    if boxes and not different:
         text.append(f"({boxes} boxes{f', {borderline} borderline' if borderline else ''})")
     return " ".join(text)

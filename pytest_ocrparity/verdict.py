@@ -135,9 +135,13 @@ def plain(value: Any) -> Any:
 
 
 def refuse_same_object(reference: object, candidate: object) -> None:
-    """Raise DifferenceError where both sides are one object, or come from one: that would always pass."""
+    """Raise DifferenceError where both sides are one object, or come from one, or are of two images."""
     if reference is candidate:
         raise DifferenceError("reference and candidate are the same object: nothing was compared")
+    digests = {getattr(trace, "image_sha256", None) for trace in (reference, candidate)} - {None}
+    labels = {getattr(trace, "label", "") for trace in (reference, candidate)}
+    if len(digests) > 1 and len(labels) > 1:
+        raise DifferenceError(f"the traces are of two images, {' and '.join(sorted(labels))}: nothing was compared")
     sources = [getattr(trace, "source", None) for trace in (reference, candidate)]
     names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}
     if sources[0] is not None and sources[0] is sources[1] and len(names) == 1:

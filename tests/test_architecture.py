@@ -14,7 +14,7 @@ TABLE = (
     {"errors"},
     {"sink", "tolerance", "verdict", "pipelines"},
     {"trace"},
-    {"geometry", "sides", "allowance", "pipelines.*"},
+    {"geometry", "sides", "allowance", "advice", "pipelines.*"},
     {"pairing", "codec", "preprocessing", "maps"},
     {"archive"},
     {"golden"},

@@ -73,7 +73,9 @@ def test_the_closest_marker_wins(project: pytest.Pytester) -> None:
 
 def test_the_message_says_who_set_the_limit(project: pytest.Pytester) -> None:
     moved_by_four_pixels(project, marker=f"@pytest.mark.ocr_tolerance(detections={STRICT})")
-    run(project).stdout.fnmatch_lines(["*limit * detections.max_shift 1.83 at x=45 y=30, limit 1 (marker)"])
+    run(project).stdout.fnmatch_lines(
+        ["*limit * detections.max_shift 1.83 map px after 1 px of rounding at x=45 y=30, limit 1 (marker)"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def test_a_right_export_passes_and_shows_the_table(project: pytest.Pytester) -> 
     assert result.stdout.str().count("inference against train") == 1
 
 
+def test_boxes_that_differ_are_counted_and_no_headroom_is_claimed(project: pytest.Pytester) -> None:
+    wrong_export(project, box_thresh=0.999)
+    result = run(project, "-k", "training")
+    result.stdout.fnmatch_lines(["  detections * 1 different, 1 same * 2 of 4 boxes differ"])
+
+
 def test_verbose_adds_a_line_per_image(project: pytest.Pytester) -> None:
     run(project, "-k", "training", "-v").stdout.fnmatch_lines(["    images/one_word.npy *same*"])
 

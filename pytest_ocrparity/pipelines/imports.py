@@ -113,6 +113,8 @@ def _check_checkout(root: Path) -> None:
     if not (root / "ppocr" / "__init__.py").is_file():
         nested = next((path for path in root.glob("*/ppocr/__init__.py")), None)
         hint = f"; {nested.parents[1]} has one" if nested else ": it must be a PaddleOCR checkout"
+        if not root.is_dir():
+            raise ModelError(f"{root}: no such folder (set in train.paddleocr_root)")
         raise ModelError(f"{root} holds no folder ppocr{hint} (set in train.paddleocr_root)")
     loaded = sys.modules.get("ppocr")
     if loaded is not None and (origin := _folder(loaded)) != (root / "ppocr").resolve():

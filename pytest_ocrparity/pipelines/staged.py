@@ -98,9 +98,12 @@ class StagedPipeline(ABC):
         """
         __tracebackhide__ = True
         try:
-            name, data = image_bytes(image)
-        except ImageError as error:
+            return self._cached(image)
+        except ImageError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
+
+    def _cached(self, image: Image) -> Trace:
+        name, data = image_bytes(image)
         # The name is part of the key: PaddleOCR reads by suffix, and messages name the file.
         key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
         if key not in self._traces:

@@ -66,7 +66,7 @@ def _check_fit(wanted: Mapping[str, Any], values: Mapping[str, Any], path: Path)
     found = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in problems.items() if keys)
     raise ModelError(
         f"{path} is not a checkpoint of the yml's network: {fitting} of {len(wanted)} keys fit; {found}. "
-        "PaddleOCR would leave these random and say so in its log only"
+        "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to what this yml trained"
     )
 
 
