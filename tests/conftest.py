@@ -15,6 +15,13 @@ pytest_plugins = "pytester"
 
 
 @pytest.fixture(autouse=True)
+def as_at_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pytest print the same everywhere: on CI servers its short summary repeats whole messages."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def nobody_listens() -> Iterator[None]:
     """Keep what these tests compare out of the table and the verdict of their own run."""
     token = verdict_sink.set(None)
