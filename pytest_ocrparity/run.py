@@ -82,8 +82,6 @@ class Run:
             )
         return self.settings
 
-    # --- collection -------------------------------------------------------------------------------------------
-
     def image_parameters(self) -> list[Any]:
         """Return a parameter per image, or one whose setup fails: an empty list would be a silent skip."""
         try:
@@ -125,8 +123,6 @@ class Run:
         names = [self.settings.image_name(path) for path in self.settings.image_paths()]
         return ImageScheduling(config, log, names)
 
-    # --- a test -----------------------------------------------------------------------------------------------
-
     @contextmanager
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
@@ -151,8 +147,6 @@ class Run:
 
     def _hear(self, comparison: Comparison) -> None:
         self.note("compared", **comparison.as_json())
-
-    # --- the whole run ----------------------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what tests left in their reports, wherever they ran."""
