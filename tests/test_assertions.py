@@ -839,3 +839,7 @@ class TestNext:
         one, two = replace(one, image="a.png", image_sha256="1"), replace(two, image="b.png", image_sha256="2")
         with pytest.raises(DifferenceError, match=r"the traces are of two images, a\.png and b\.png"):
             assert_same_detections(one, two)
+
+    def test_another_engine_is_told_the_names_alone(self) -> None:
+        with pytest.raises(DifferenceError, match="give my engine the values of train: mean, then"):
+            assert_same_preprocessing(Toy().trace(PAGE), Toy(name="my engine", mean=0.6).trace(PAGE))
