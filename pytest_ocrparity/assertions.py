@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import compare, compare_one
 from pytest_ocrparity.errors import DifferenceError, SettingsError
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.sink import verdict_sink
@@ -128,7 +128,7 @@ def assert_same_detections(
 def _judge(
     reference: Trace, candidate: Trace, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
 ) -> Comparison:
-    """Compare all that these traces hold, report the asserted kind, and raise when it fails."""
+    """Make the asserted comparison and report it; where it fails, make the others too and raise with all."""
     __tracebackhide__ = True
     for trace in (reference, candidate):
         if not isinstance(trace, Trace):
@@ -138,13 +138,14 @@ def _judge(
         limits = current_tolerance.get()().override(tolerance, "tolerance=").override({kind: given}, "keyword")
     except SettingsError as error:
         raise error.with_traceback(None) from None
-    comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
-    judged = next(comparison for comparison in comparisons if comparison.kind == kind)
+    judged = compare_one(kind, reference, candidate, limits)
     sink = verdict_sink.get()
     if sink is not None:
         sink(judged)
     if not judged.is_match:
-        raise DifferenceError(explain(comparisons, judged), comparisons)
+        comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
+        failed = next(comparison for comparison in comparisons if comparison.kind == kind)
+        raise DifferenceError(explain(comparisons, failed), comparisons)
     return judged
 
 

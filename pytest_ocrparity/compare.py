@@ -9,7 +9,7 @@ from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.verdict import Comparison
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_one"]
 
 
 def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None = None) -> tuple[Comparison, ...]:
@@ -27,3 +27,15 @@ def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None =
         maps,
         compare_detections(reference, candidate, tolerance, maps),
     )
+
+
+def compare_one(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
+    """Return the comparison of one kind, and make no other than those it rests on.
+
+    Raises:
+        DifferenceError: both sides are the same object, which would compare nothing.
+    """
+    if kind == "preprocessing":
+        return compare_preprocessing(reference, candidate, tolerance)
+    maps = compare_maps(reference, candidate, tolerance)
+    return maps if kind == "probability_maps" else compare_detections(reference, candidate, tolerance, maps)

@@ -70,29 +70,24 @@ def inference_model(settings: Settings) -> InferencePipeline:
 
 
 def golden_store(settings: Settings) -> GoldenStore:
-    """Return the store of baselines, which knows the digests of the reference's files that are present."""
+    """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
+    from pytest_ocrparity.golden import GoldenStore
+    from pytest_ocrparity.pipelines.files import find_export, fingerprint_export, fingerprint_training
 
-    def load() -> GoldenStore:
-        from pytest_ocrparity.golden import GoldenStore
-        from pytest_ocrparity.pipelines.files import find_export, fingerprint_export, fingerprint_training
-
-        fingerprint: Mapping[str, str] = {}
-        export: Mapping[str, str] = {}
-        with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
-            if "model_dir" in settings.inference:
-                export = fingerprint_export(find_export(settings.inference["model_dir"]))
-        if settings.golden_reference == "train" and "config" in settings.train:
-            train = settings.train
-            fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
-        return GoldenStore(
-            settings.golden_dir,
-            root=settings.root,
-            reference=settings.golden_reference,
-            mode=settings.golden_mode,
-            lossless=settings.tolerance["probability_maps.atol"].value == 0,
-            fingerprint=fingerprint,
-            options={"export": export, **{key: settings.inference.get(key) for key in ("options", "predict_options")}},
-        )
-
-    store: GoldenStore = _once(f"golden {settings!r}", load)
-    return store
+    fingerprint: Mapping[str, str] = {}
+    export: Mapping[str, str] = {}
+    with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
+        if "model_dir" in settings.inference:
+            export = fingerprint_export(find_export(settings.inference["model_dir"]))
+    if settings.golden_reference == "train" and "config" in settings.train:
+        train = settings.train
+        fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
+    return GoldenStore(
+        settings.golden_dir,
+        root=settings.root,
+        reference=settings.golden_reference,
+        mode=settings.golden_mode,
+        lossless=settings.tolerance["probability_maps.atol"].value == 0,
+        fingerprint=fingerprint,
+        options={"export": export, **{key: settings.inference.get(key) for key in ("options", "predict_options")}},
+    )

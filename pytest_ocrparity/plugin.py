@@ -148,11 +148,10 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     command which records it. The reference model is loaded only while recording.
     """
     from pytest_ocrparity.baseline import Baseline
-    from pytest_ocrparity.models import golden_store
 
     run = request.config.stash[RUN]
     with pass_errors_on():
-        store = golden_store(run.need_settings())
+        store = run.goldens
     return Baseline(store, lambda: request.getfixturevalue(f"ocr_{store.reference}_model"), run.note)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from pytest_ocrparity.sink import verdict_sink
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.golden import GoldenStore
     from pytest_ocrparity.tally import Record, Tally
     from pytest_ocrparity.verdict import Comparison
 
@@ -185,6 +187,13 @@ class Run:
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
 
+    @cached_property
+    def goldens(self) -> GoldenStore:
+        """The run's baselines: what one run recorded is no matter of the next, even in one process."""
+        from pytest_ocrparity.models import golden_store
+
+        return golden_store(self.need_settings())
+
     @property
     def tally(self) -> Tally:
         """What the run's tests left, ready to be added up."""
@@ -202,9 +211,7 @@ class Run:
         asked = [Path(record["path"]) for record in self.tally.all("golden")]
         if not asked:
             return ["nothing was pruned: no test asked ocr_golden for a baseline"] if settings.golden_prune else []
-        from pytest_ocrparity.models import golden_store
-
-        store = golden_store(settings)
+        store = self.goldens
         unused = [path.relative_to(store.folder).as_posix() for path in store.unused(settings.image_paths(), asked)]
         if not unused or (self.config.option.ocr_images and not settings.golden_prune):
             return []

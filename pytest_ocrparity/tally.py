@@ -27,18 +27,13 @@ class Tally:
         """Return the records of one sort, in the order of the tests."""
         return [record for records in self.records.values() for record in records if record["what"] == what]
 
-    @property
-    def is_used(self) -> bool:
-        """Tell whether any test used our fixtures or assertions."""
-        return any(self.records.values())
-
     def faults(self, *, allow_empty: bool, is_recording: bool) -> list[str]:
         """Return a sentence for each reason why the whole run fails, whatever its tests said."""
         if is_recording and not self.all("golden"):
             if any(record["fixture"] == "ocr_golden" for record in self.all("used")):
                 return ["nothing was recorded: the tests that asked ocr_golden for a baseline failed before"]
             return ["nothing was recorded: no test asked ocr_golden for a baseline"]
-        if not self.is_used:
+        if not any(self.records.values()):
             return []
         compared = [record for record in self.all("compared") if record["status"] != "recorded"]
         if not compared and not any(record["recorded"] for record in self.all("golden")):
@@ -136,15 +131,13 @@ _SHOWN = {
 
 
 def _amounts(rows: Sequence[Record]) -> str:
-    """Return the worst amount of the comparison's leading measure, with its headroom."""
-    measures = [m for record in rows for m in record["measures"] if m["name"] in _SHOWN]
+    """Return how many boxes differ; where none does, the worst amount of the leading measure with its headroom."""
     different = sum(record["counts"].get("different", 0) for record in rows)
-    text = (
-        [f"{different} of {sum(record['counts']['boxes'] for record in rows if record['counts'])} boxes differ"]
-        if different
-        else []
-    )
-    if measures and not different:
+    if different:
+        return f"{different} of {sum(record['counts'].get('boxes', 0) for record in rows)} boxes differ"
+    measures = [m for record in rows for m in record["measures"] if m["name"] in _SHOWN]
+    text = []
+    if measures:
         # The worst is the one that used most of its own limit, not the largest number.
         worst = max(measures, key=lambda m: m["value"] / m["limit"] if m["limit"] else m["value"])
         name, unit = _SHOWN[worst["name"]]
@@ -153,6 +146,6 @@ def _amounts(rows: Sequence[Record]) -> str:
             text.append(f"of {worst['limit']:.2g}{unit}, headroom {max(0.0, 1 - worst['value'] / worst['limit']):.0%}")
     borderline = sum(record["counts"].get("borderline", 0) for record in rows)
     boxes = sum(record["counts"].get("reference", 0) for record in rows)
-    if boxes and not different:
+    if boxes:
         text.append(f"({boxes} boxes{f', {borderline} borderline' if borderline else ''})")
     return " ".join(text)
