@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from pytest_ocrparity.models import inference_model
 from pytest_ocrparity.run import CV2
+from pytest_ocrparity.settings import load
 from real.blob import operators_root
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,14 @@ def test_it_passes_on_every_image(example: pytest.Pytester) -> None:
     images = len(list((EXAMPLE / "images").iterdir()))
     result.assert_outcomes(passed=2 * images)
     result.stdout.fnmatch_lines([f"inference against train: {images} images", "  detections * 1 empty, * same*"])
+
+
+def test_a_model_is_loaded_once_per_process_and_settings(inference: Any) -> None:
+    settings = load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
+    model = inference_model(settings)
+    assert inference_model(load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)) is model
+    other = load(EXAMPLE / "pyproject.toml", {"ocr_inference_dir": "inference_pdmodel"}, EXAMPLE)
+    assert inference_model(other) is not model
 
 
 def test_the_old_program_format_passes_too(example: pytest.Pytester) -> None:
