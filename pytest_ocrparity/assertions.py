@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.compare import compare, compare_one
+from pytest_ocrparity.diagnose import SECONDS
+from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.errors import DifferenceError, SettingsError
 from pytest_ocrparity.explain import explain
-from pytest_ocrparity.sink import verdict_sink
+from pytest_ocrparity.sink import diagnosis_memory, verdict_sink
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.verdict import Comparison, refuse_same_object
@@ -145,7 +147,10 @@ def _judge(
     if not judged.is_match:
         comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
         failed = next(comparison for comparison in comparisons if comparison.kind == kind)
-        raise DifferenceError(explain(comparisons, failed), comparisons)
+        make = diagnosis_memory.get()
+        memory = make() if make is not None else Memory(SECONDS)
+        diagnoses = memory.diagnose(reference, candidate, comparisons, limits)
+        raise DifferenceError(explain(comparisons, failed, diagnoses), comparisons, diagnoses)
     return judged
 
 

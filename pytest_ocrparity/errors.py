@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.verdict import Comparison
 
 __all__ = [
@@ -77,12 +78,14 @@ class GoldenCorrupt(GoldenError):
 
 
 class DifferenceError(OcrParityError, AssertionError):
-    """Two sides differ; `comparisons` holds what was measured, the judged stage last."""
+    """Two sides differ: `comparisons` holds what was measured, `diagnoses` the causes that experiments showed."""
 
     # The name by which users import it, and shorter in pytest's one-line summary.
     __module__ = "pytest_ocrparity"
 
-    def __init__(self, message: str, comparisons: Sequence[Comparison] = ()) -> None:
-        """Keep the comparisons beside the message, for reports and tests."""
+    def __init__(
+        self, message: str, comparisons: Sequence[Comparison] = (), diagnoses: Sequence[Diagnosis] = ()
+    ) -> None:
+        """Keep comparisons and diagnoses beside the message, for reports and tests."""
         super().__init__(message)
-        self.comparisons = tuple(comparisons)
+        self.comparisons, self.diagnoses = tuple(comparisons), tuple(diagnoses)

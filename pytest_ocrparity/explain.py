@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_ocrparity.advice import next_step, run_again, suspects
 from pytest_ocrparity.allowance import smallest_tolerance
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
 
 __all__ = ["amount", "explain"]
@@ -87,30 +88,49 @@ def _at(place: tuple[float, float] | None) -> str:
     return f" at x={place[0]:.0f} y={place[1]:.0f}"
 
 
-def explain(comparisons: Sequence[Comparison], judged: Comparison) -> str:
-    """Return the message of a failed assertion.
+def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Sequence[Diagnosis] = ()) -> str:
+    """Return the message of a failed assertion: the diagnosis first, then what was measured.
 
     Args:
         comparisons: all that was compared of this image, in the order of the data flow.
         judged: the one whose assertion failed.
+        diagnoses: what experiments showed.
     """
     # A stage that a side did not record is no difference: the comparison that was made says more.
     seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
+    known = [diagnosis for diagnosis in diagnoses if diagnosis.cause != UNKNOWN]
+    rows = [row for diagnosis in diagnoses for row in _diagnosis_rows(diagnosis)]
     if any(difference.kind == "stopped" for difference in first.differences):
-        return (
-            f"{judged.image}: {_headline(first)}\n  {'next':<{COLUMN}}mend what stopped it, {run_again(judged.image)}"
-        )
-    rows: list[tuple[str, str]] = []
-    for comparison in (judged,) if first is judged else (first, judged):
-        rows += _limit_rows(comparison)
-    rows += _box_rows(judged if judged.boxes else first)
-    rows += _parameter_rows(first)
-    rows += _later_rows(comparisons, first)
-    rows.append(("would pass", smallest_tolerance(judged)))
-    rows.append(("next", next_step(judged, first)))
-    body = "\n".join(f"  {name:<{COLUMN}}{text}" for name, text in rows)
-    return f"{judged.image}: {_headline(first)}\n{body}"
+        rows += [("next", run_again(judged.image) if known else f"mend what stopped it, {run_again(judged.image)}")]
+    else:
+        for comparison in (judged,) if first is judged else (first, judged):
+            rows += _limit_rows(comparison)
+        rows += _box_rows(judged if judged.boxes else first)
+        rows += _parameter_rows(first) if len(known) < max(len(diagnoses), 1) else []
+        rows += _later_rows(comparisons, first)
+        rows.append(("would pass", smallest_tolerance(judged)))
+        rows.append(("next", f"fix it, {run_again(judged.image)}" if known else next_step(judged, first)))
+    if not known:
+        return "\n".join([f"{judged.image}: {_headline(first)}", *_lines(rows)])
+    causes = f"{known[0].cause}: {known[0].summary}" + (f" (and {len(known) - 1} more)" if len(known) > 1 else "")
+    return "\n".join([f"{judged.image}: {causes}", *_lines([*rows[:1], ("seen", _headline(first)), *rows[1:]])])
+
+
+def _lines(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"  {name:<{COLUMN}}{text}" for name, text in rows]
+
+
+def _diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """Return a cause with its fix and its proof, or what is known of an unknown one."""
+    if diagnosis.cause == UNKNOWN:
+        rows = [("cause", f"unknown, at {diagnosis.stage}: {diagnosis.summary}")]
+        rows += [("ruled out", text) for text in diagnosis.ruled_out]
+        return rows + [("not tried", text) for text in diagnosis.not_tried]
+    rows = [("cause", f"{diagnosis.cause}, at {diagnosis.stage}: {diagnosis.summary}")]
+    if diagnosis.fix is not None:
+        rows.append(("fix", diagnosis.fix.text))
+    return rows + [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]
 
 
 def _only_not_recorded(comparison: Comparison) -> bool:
@@ -214,7 +234,7 @@ def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
 def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
     """Return the parameters that ran with different values: of the first differing stage, else of earlier ones.
 
-    They are facts and not yet a cause: no experiment was made with them.
+    They are facts, and no cause as long as no experiment with them removed the difference.
     """
     shown = suspects(first)
     rows = []
@@ -224,11 +244,7 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
         rows.append(("ran with", f"{name}: {ours} in {first.reference}, {theirs} in {first.candidate}"))
     if len(shown) > MOST_PARAMETERS:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
-    if not rows:
-        rows.append(("ran with", "no other parameters that both sides record"))
-    tried = "whether these parameters explain it was not tried" if shown else "no experiment was made"
-    rows.append(("cause", f"not known: {tried}"))
-    return rows
+    return rows or [("ran with", "no other parameters that both sides record")]
 
 
 def _value(value: Any) -> str:

@@ -16,10 +16,11 @@ import pytest
 from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.sink import verdict_sink
+from pytest_ocrparity.sink import diagnosis_memory, verdict_sink
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.diagnose.memory import Memory
     from pytest_ocrparity.golden import GoldenStore
     from pytest_ocrparity.tally import Record, Tally
     from pytest_ocrparity.verdict import Comparison
@@ -93,6 +94,8 @@ class Run:
         paths = settings.image_paths()
         if not paths:
             return [pytest.param(SettingsError(settings.no_image()), id="no-image")]
+        # The smallest first: a failure is diagnosed on the first image that shows it, and experiments cost by size.
+        paths.sort(key=lambda path: path.stat().st_size if path.is_file() else 0)
         return [pytest.param(path, id=settings.image_name(path)) for path in paths]
 
     def tolerance_of(self, item: pytest.Item) -> Tolerance:
@@ -131,9 +134,11 @@ class Run:
         before, self._item = self._item, item
         tolerance = current_tolerance.set(lambda: self.tolerance_of(item))
         sink = verdict_sink.set(self._hear)
+        memory = diagnosis_memory.set(lambda: self.diagnoses)
         try:
             yield
         finally:
+            diagnosis_memory.reset(memory)
             verdict_sink.reset(sink)
             current_tolerance.reset(tolerance)
             self._item = before
@@ -193,6 +198,13 @@ class Run:
         from pytest_ocrparity.models import golden_store
 
         return golden_store(self.need_settings())
+
+    @cached_property
+    def diagnoses(self) -> Memory:
+        """What this run has diagnosed so far."""
+        from pytest_ocrparity.diagnose.memory import Memory
+
+        return Memory(self.settings.diagnosis_seconds)
 
     @property
     def tally(self) -> Tally:

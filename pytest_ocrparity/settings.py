@@ -37,7 +37,11 @@ _FLAG = Kind("true or false", bool)
 _TABLE = Kind("a table", Mapping)
 
 TABLE: Final[Mapping[str, Mapping[str, Kind]]] = {
-    "": {"images": Kind("a list of globs", (list, str)), "allow_empty": _FLAG},
+    "": {
+        "images": Kind("a list of globs", (list, str)),
+        "allow_empty": _FLAG,
+        "diagnosis_seconds": Kind("a number from 0 up", (int, float)),
+    },
     "golden": {"dir": _PATH, "reference": Kind("a text", str, choices=("train", "inference"))},
     "train": {
         "config": _PATH,
@@ -64,12 +68,14 @@ class Settings:
         train: keyword arguments of `pipelines.training.load_training`; empty where nothing was said.
         inference: keyword arguments of `pipelines.inference.load_inference`; empty where nothing was said.
         golden_mode: how to record, None when the run only compares.
+        diagnosis_seconds: how long the experiments after a failure may take; 0 for none.
     """
 
     file: Path | None = None
     root: Path = field(default_factory=Path.cwd)
     images: tuple[tuple[Path, str], ...] = ()
     allow_empty: bool = False
+    diagnosis_seconds: float = 60.0
     golden_dir: Path = Path("goldens")
     golden_reference: str = "train"
     golden_mode: str | None = None
@@ -188,6 +194,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         root=root,
         images=tuple(pairs),
         allow_empty=tables[""].get("allow_empty", False),
+        diagnosis_seconds=tables[""].get("diagnosis_seconds", 60.0),
         golden_dir=golden_dir or root / "goldens",
         golden_reference=golden.get("reference", "train"),
         golden_mode=_golden_mode(options),
@@ -253,6 +260,8 @@ def _check(prefix: str, key: str, value: Any, known: Mapping[str, Kind], others:
         raise SettingsError(f"{prefix}{key} is no setting; {nearest(key, [*known, *filter(None, others)])}")
     kind = known[key]
     is_right = isinstance(value, kind.type) and value != ""
+    if kind.type == (int, float):
+        is_right = is_right and not isinstance(value, bool) and value >= 0
     if is_right and isinstance(value, list):
         is_right = all(isinstance(item, str) and item for item in value)
     if not is_right:

@@ -13,7 +13,8 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 TABLE = (
     {"errors"},
     {"sink", "tolerance", "verdict", "pipelines"},
-    {"trace"},
+    {"trace", "diagnosis"},
+    {"causes"},
     {"geometry", "sides", "allowance", "advice", "pipelines.*"},
     {"pairing", "codec", "preprocessing", "maps"},
     {"archive"},
@@ -22,6 +23,7 @@ TABLE = (
     {"boxes"},
     {"compare"},
     {"explain"},
+    {"diagnose.*", "diagnose"},
     {"assertions"},
     {"settings", "tally", "scheduling"},
     {"models", "baseline"},
@@ -77,7 +79,7 @@ def test_imports_point_down() -> None:
         for other in imported:
             if other.startswith("pytest_ocrparity."):
                 inner = other.removeprefix("pytest_ocrparity.")
-                is_peer = name.startswith("pipelines.") and inner.startswith("pipelines.")
+                is_peer = name.split(".")[0] == inner.split(".")[0] in ("pipelines", "diagnose")
                 assert level(inner) < level(name) or is_peer, f"{name} imports {inner}"
 
 

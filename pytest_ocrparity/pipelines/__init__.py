@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["Image", "Pipeline", "Shape"]
+__all__ = ["Alternative", "Image", "Pipeline", "Shape"]
 
 Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
 """A path, or an (H, W, 3) uint8 array in BGR order."""
@@ -21,11 +21,27 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
+class Alternative(NamedTuple):
+    """Another network, or another way to run it, for an experiment.
+
+    `cause` is the code that is proved when `run`, which takes and returns what `Pipeline.infer` does, returns the map
+    that was looked for; `label` is how messages call it.
+    """
+
+    cause: str
+    label: str
+    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
 class Pipeline(Protocol):
     """A model with its pre- and post-processing. Implement it to bring your own engine.
 
     Only `trace` is needed to compare. With the others, a failed comparison can be explained by experiment: each
     side's tensor through the other's network, each side's map through the other's post-process.
+
+    A diagnosis also uses these methods where a side has them: `varied(changes)`, the same side with other parameters
+    by stage name, those of `parameters`; `other_engines()`, which yields an `Alternative` for each other way to run
+    its network; `stored_weights()`, its network's arrays by name.
     """
 
     name: str

@@ -15,8 +15,9 @@ import yaml
 
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.staged import LFS_POINTER
+from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
 
-__all__ = ["check_inference", "check_training", "operators", "read_yml", "scale_value"]
+__all__ = ["STAGE_OF", "check_inference", "check_training", "operators", "read_yml", "scale_value", "written"]
 
 ALGORITHMS: Final = ("DB", "DB++")
 POST_PROCESSES: Final = ("DBPostProcess", "DistillationDBPostProcess")
@@ -51,6 +52,9 @@ OPERATORS: Final = frozenset(
 )
 """The operators of PaddleOCR's detection ymls. Label operators are not among them: they are dropped, as in
 `tools/infer_det.py`, before names are evaluated."""
+
+STAGE_OF: Final = {"DecodeImage": DECODE, "DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
+"""The stage whose parameters an operator holds."""
 
 _NUMBER = r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*"
 _SCALE: Final = re.compile(f"{_NUMBER}(?:/{_NUMBER})?")
@@ -128,6 +132,14 @@ def scale_value(scale: object, path: Path, key: str) -> float:
             f"{path}: {key} is {scale!r}; write a number or a fraction such as 1./255. (PaddleOCR runs it as Python)"
         )
     return float(match[1]) / float(match[2] or 1)
+
+
+def written(transforms: list[Any], post_process: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """Return by stage name what a yml says of its parameters, as it says it; checked ymls only."""
+    found = {
+        STAGE_OF[name]: arguments for name, arguments in operators(transforms, path, "transforms") if name in STAGE_OF
+    }
+    return {**found, DETECTIONS: dict(post_process)}
 
 
 def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:

@@ -6,7 +6,9 @@ compared. Nothing of the processing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.diagnosis import Fix
 from pytest_ocrparity.errors import ImageError, ModelError, StageError
-from pytest_ocrparity.pipelines import Image, Shape
-from pytest_ocrparity.pipelines.configs import check_inference, operators, read_yml, scale_value
+from pytest_ocrparity.pipelines import Alternative, Image, Shape
+from pytest_ocrparity.pipelines.configs import check_inference, operators, read_yml, scale_value, written
+from pytest_ocrparity.pipelines.decoders import decoded_without_orientation
 from pytest_ocrparity.pipelines.effective import predictor_detections, predictor_resize, predictor_tensor
+from pytest_ocrparity.pipelines.exported import fixed_size, plain_run, stored_arrays
 from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, load_predictor, onednn_crash
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.taps import Call
+from pytest_ocrparity.pipelines.variation import parameter_fix, replaced_steps, without_rule
 from pytest_ocrparity.trace import (
     DECODE,
     DETECTIONS,
@@ -75,7 +81,18 @@ def load_inference(
     with third_party():
         predictor = load_predictor(export, model_name, options or {}, predict_options or {})
     return InferencePipeline(
-        predictor, export, scale=scale_value(scale, export.config, "NormalizeImage.scale"), name=name
+        predictor,
+        export,
+        scale=scale_value(scale, export.config, "NormalizeImage.scale"),
+        written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        without_onednn=lambda: load_inference(
+            model_dir=model_dir,
+            options={**(options or {}), "enable_mkldnn": False},
+            predict_options=predict_options,
+            model_name=model_name,
+            name=name,
+        ),
+        name=name,
     )
 
 
@@ -85,12 +102,34 @@ class InferencePipeline(StagedPipeline):
     `Trace.parameters` hold what the predictor's objects were really called with.
     """
 
-    def __init__(self, predictor: Predictor, export: ExportFiles, *, scale: float, name: str) -> None:
-        """Take a tapped predictor; `scale` is NormalizeImage's, which its object does not keep."""
+    def __init__(
+        self,
+        predictor: Predictor,
+        export: ExportFiles,
+        *,
+        scale: float,
+        written: Mapping[str, Mapping[str, Any]],
+        without_onednn: Callable[[], InferencePipeline],
+        name: str,
+    ) -> None:
+        """Take a tapped predictor.
+
+        Args:
+            predictor: what runs.
+            export: its files.
+            scale: NormalizeImage's, which its object does not keep.
+            written: by stage name, what inference.yml says.
+            without_onednn: loads the same export with oneDNN off.
+            name: how messages call this side.
+        """
         super().__init__(name, fingerprint_export(export))
+        self.written = written
         self._predictor = predictor
-        self._program = export.program
+        self._export, self._program = export, export.program
         self._scale = scale
+        self._without_onednn = without_onednn
+        self._changes: dict[str, Mapping[str, Any]] = {}
+        self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
         self._called: dict[str, Mapping[str, Any]] = {}
 
@@ -105,10 +144,13 @@ class InferencePipeline(StagedPipeline):
         """
         name, _ = image_bytes(image)
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
+            stored = decoded_without_orientation(Path(given))
+            given = given if stored is None else stored
         trace = Trace(pipeline=self.name, image=name, source=self)
         error: Exception | None = None
         # Stopping may leave a file of several pages to the garbage collector, which is to warn in here.
-        with third_party(), self._predictor.taps.run(stop_at="runner") as calls:
+        with third_party(), self._predictor.taps.run(replaced=self._replaced, stop_at="runner") as calls:
             try:
                 self._predictor.predict(given)
             except Exception as raised:
@@ -137,12 +179,12 @@ class InferencePipeline(StagedPipeline):
             height, width, ratio_h, ratio_w = map(float, shape)
             trace = replace(trace, resize=resized, shape=(height, width, ratio_h, ratio_w))
             parameters[RESIZE] = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
+            parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
         if trace.resize is not None and "runner" in calls:
             (tensor,) = _inputs(calls["runner"])
             trace = replace(trace, tensor=tensor)
-            parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
         self._called.update(parameters)
-        return replace(trace, parameters=parameters)
+        return replace(trace, parameters=self._varied(parameters))
 
     def _suffixes(self) -> str:
         sampler = self._predictor.inner.batch_sampler
@@ -170,7 +212,7 @@ class InferencePipeline(StagedPipeline):
             "Resize": ([dummy], [np.array(shape, dtype=np.float64)]),
             "runner": [np.asarray(probability_map)],
         }
-        with third_party(), self._predictor.taps.run(instead=instead) as calls:
+        with third_party(), self._predictor.taps.run(instead=instead, replaced=self._replaced) as calls:
             (result,) = self._predictor.predict(dummy)
         process = calls["process"]
         names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")
@@ -189,7 +231,51 @@ class InferencePipeline(StagedPipeline):
             self.preprocess(np.zeros((64, 64, 3), dtype=np.uint8))
         if DETECTIONS not in self._called:
             self.postprocess(np.zeros((1, 1, 32, 32), dtype=np.float32), (32.0, 32.0, 1.0, 1.0))
-        return {**self._called, PROBABILITY_MAP: self._engine()}
+        return {**self._varied(self._called), PROBABILITY_MAP: self._engine()}
+
+    def _varied(self, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Return recorded parameters with those of an experiment in their place."""
+        return {stage: {**values, **self._changes.get(stage, {})} for stage, values in parameters.items()}
+
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> InferencePipeline:
+        """Return this side with other preprocessing or post-processing parameters, by stage name, for an experiment.
+
+        paddlex's own classes are built again with them; network and engine are shared.
+        """
+        other = copy.copy(self)
+        other._traces, other._called = OrderedDict(), {}
+        stages = {*self._changes, *changes}
+        other._changes = {stage: {**self._changes.get(stage, {}), **changes.get(stage, {})} for stage in stages}
+        other._replaced = replaced_steps(self._predictor, self.parameters, other._changes)
+        return other
+
+    def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
+        """Return how a user gives this side the values of some parameters of a stage."""
+        fix = parameter_fix(stage, values, self._export.config)
+        own = self.parameters.get(stage, {}).get("rule", "limit")
+        if values.get("rule") == "limit" and own != "limit":
+            return without_rule(own, self._export.config, fix)
+        return fix
+
+    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the arrays of the exported program, by the names that they have there."""
+        return {} if self._program is None else stored_arrays(self._program)
+
+    def input_size(self) -> tuple[int, int] | None:
+        """Return the height and width that the program was exported for, or None where it takes any."""
+        return None if self._program is None else fixed_size(self._program)
+
+    def other_engines(self) -> Iterator[Alternative]:
+        """Yield the other ways to run this export, with the cause that each would prove."""
+        if self._program is None:
+            return
+        for path in self._export.files:
+            if path != self._program and path.suffix == ".pdmodel":
+                label = f"{path.name}, the other program of {self._export.folder}"
+                yield Alternative("network.stale_program", label, plain_run(path))
+        if self._engine()["engine"] == "mkldnn":
+            yield Alternative("engine.onednn", "oneDNN off", lambda tensor: self._without_onednn().infer(tensor))
+        yield Alternative("engine.optimization", "no engine pass", plain_run(self._program))
 
     def _engine(self) -> dict[str, Any]:
         runner = self._predictor.runner

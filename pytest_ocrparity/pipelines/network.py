@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.errors import ModelError, StageError
+from pytest_ocrparity.pipelines.alignment import align
 from pytest_ocrparity.pipelines.imports import folder_module, third_party
 from pytest_ocrparity.pipelines.weights import load_weights
 from pytest_ocrparity.trace import PROBABILITY_MAP
@@ -48,11 +49,12 @@ def on_device(device: str) -> Iterator[None]:
 class Network:
     """A `paddle.nn.Layer` in eval mode, on its device."""
 
-    def __init__(self, layer: Any, device: str) -> None:
-        """Put the layer into eval mode."""
+    def __init__(self, layer: Any, device: str, siblings: Mapping[str, Any] | None = None) -> None:
+        """Put the layer into eval mode; `siblings` are the other networks of a Distillation, by name."""
         layer.eval()
         self._layer = layer
         self.device = device
+        self.siblings = {name: Network(sibling, device) for name, sibling in (siblings or {}).items()}
         self.outputs: int | None = None
         """How many outputs the last run had."""
 
@@ -88,6 +90,47 @@ class Network:
                 if _can_fuse(each):
                     each.rep()
         return Network(layer, self.device)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the network's parameters and statistics by paddle's parameter names."""
+        with third_party():
+            return {value.name: value.numpy() for value in self._layer.state_dict().values()}
+
+    def keys(self) -> dict[str, str]:
+        """Return the key in a checkpoint of each parameter, by paddle's parameter name."""
+        return {value.name: key for key, value in self._layer.state_dict().items()}
+
+    def in_train_mode(self, *, batch_norm: bool) -> Network:
+        """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.
+
+        The latter is what Paddle Inference makes of a network that was exported in training mode.
+        """
+        import paddle
+
+        other = self._copy()
+        other._layer.train()
+        for layer in other._layer.sublayers():
+            if not batch_norm and isinstance(layer, paddle.nn.layer.norm._BatchNormBase):
+                layer.eval()
+        return other
+
+    def with_state(self, state: Mapping[str, Any]) -> Network:
+        """Return a copy with other values, by the keys of a checkpoint."""
+        other = self._copy()
+        other._layer.set_state_dict(dict(state))
+        return other
+
+    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Network | None:
+        """Return a copy with the arrays of an exported program, or None where they do not fit this network."""
+        found = align(exported, self.arrays())
+        if found is None:
+            return None
+        keys = self.keys()
+        return self.with_state({keys[found[name]]: array for name, array in exported.items()})
+
+    def _copy(self) -> Network:
+        with third_party(), on_device(self.device):
+            return Network(copy.deepcopy(self._layer), self.device)
 
 
 def _can_fuse(layer: Any) -> bool:
@@ -133,7 +176,8 @@ def build_network(
             parts = dict(layer.named_children())
             if sub_model not in parts:
                 raise ModelError(f"{config} names {sub_model}, but the parts of the network are {', '.join(parts)}")
-            layer = parts[sub_model]
+            layer = parts.pop(sub_model)
+            return Network(layer, paddle.get_device(), parts)
         return Network(layer, paddle.get_device())  # gpu:0 where the setting says gpu
 
 

@@ -33,30 +33,38 @@ class Taps:
     Attributes:
         calls: by name, the first call of each tapped object in the current run; only those that ended.
         instead: by name, what a tapped object returns in the current run without being called.
+        replaced: by name, what is called in its place in the current run.
         stop_at: the tapped object whose call ends the current run; what it was given is recorded.
     """
 
     calls: dict[str, Call] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
+    replaced: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     stop_at: str | None = None
 
     @contextmanager
-    def run(self, *, instead: Mapping[str, Any] | None = None, stop_at: str | None = None) -> Iterator[dict[str, Call]]:
+    def run(
+        self,
+        *,
+        instead: Mapping[str, Any] | None = None,
+        replaced: Mapping[str, Callable[..., Any]] | None = None,
+        stop_at: str | None = None,
+    ) -> Iterator[dict[str, Call]]:
         """Record one run, which ends quietly where it is told to stop."""
-        self.calls, self.instead, self.stop_at = {}, instead or {}, stop_at
+        self.calls, self.instead, self.replaced, self.stop_at = {}, instead or {}, replaced or {}, stop_at
         try:
             yield self.calls
         except Stopped:
             pass
         finally:
-            self.calls, self.instead, self.stop_at = {}, {}, None  # holds no arrays between runs
+            self.calls, self.instead, self.replaced, self.stop_at = {}, {}, {}, None  # holds no arrays between runs
 
     def passing(self, name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Let one call of a tapped object pass."""
         if name == self.stop_at:
             self.calls.setdefault(name, Call(args, kwargs))
             raise Stopped
-        result = self.instead[name] if name in self.instead else real(*args, **kwargs)
+        result = self.instead[name] if name in self.instead else self.replaced.get(name, real)(*args, **kwargs)
         self.calls.setdefault(name, Call(args, kwargs, result))
         return result
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from pytest_ocrparity.errors import ImageError, ModelError, StageError
 from pytest_ocrparity.pipelines import Image, Shape
-from pytest_ocrparity.pipelines.configs import check_training, operators, read_yml
+from pytest_ocrparity.pipelines.configs import STAGE_OF, check_training, operators, read_yml, written
 from pytest_ocrparity.pipelines.effective import training_detections, training_operator
-from pytest_ocrparity.pipelines.files import digest, find_checkpoint
+from pytest_ocrparity.pipelines.files import PARAMS, digest, find_checkpoint
 from pytest_ocrparity.pipelines.imports import checkout, third_party
 from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
@@ -36,12 +36,24 @@ from pytest_ocrparity.trace import (
 
 __all__ = ["TrainingPipeline", "load_training"]
 
+RANDOM = {
+    "ColorJitter",
+    "CopyPaste",
+    "EastRandomCropData",
+    "GroupRandomCropPadding",
+    "GroupRandomHorizontalFlip",
+    "GroupRandomRotate",
+    "IaaAugment",
+    "RandomCropFlip",
+    "RandomCropImgMask",
+    "RandomCropPolyInstances",
+    "RandomRotatePolyInstances",
+    "RandomScaling",
+}
+"""PaddleOCR's detection operators that draw random numbers."""
+
 TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
 """The methods of DBPostProcess that know the scores."""
-
-
-STAGE_OF = {"DecodeImage": DECODE, "DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
-"""The stage whose parameters an operator holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,19 @@ class Parts:
     parameters: Mapping[str, Mapping[str, Any]]
     network: Network
     post_process: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFiles:
+    """What a train side was loaded from: its yml as a file and as read, its checkpoint."""
+
+    config: Path
+    yml: Mapping[str, Any]
+    checkpoint: Path
+    paddleocr_root: Path | None
+    trust: bool
+    has_modeling: bool
+    """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
 
 
 def load_training(
@@ -101,7 +126,8 @@ def load_training(
         )
         parts = _build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
-    return TrainingPipeline(parts, name=name, fingerprint=fingerprint)
+    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None)
+    return TrainingPipeline(parts, files, name=name, fingerprint=fingerprint)
 
 
 def _import_operators() -> None:
@@ -158,10 +184,48 @@ class TrainingPipeline(StagedPipeline):
     `Trace.parameters` hold what the built operators hold, after `Global` was merged into them.
     """
 
-    def __init__(self, parts: Parts, *, name: str, fingerprint: Mapping[str, str]) -> None:
-        """Take what `load_training` built."""
+    def __init__(self, parts: Parts, files: TrainingFiles, *, name: str, fingerprint: Mapping[str, str]) -> None:
+        """Take what `load_training` built, and what it built it from."""
         super().__init__(name, fingerprint)
-        self._parts = parts
+        self._parts, self.files = parts, files
+        transforms = files.yml["Eval"]["dataset"]["transforms"]
+        self.written = written(transforms, files.yml["PostProcess"], files.config)
+
+    @property
+    def network(self) -> Network:
+        """The trained network."""
+        return self._parts.network
+
+    def random_operators(self) -> tuple[str, ...]:
+        """Return the names of the operators that draw random numbers, which an evaluation must not have."""
+        return tuple(name for name, _ in self._parts.operators if name in RANDOM)
+
+    def export_command(self) -> str:
+        """Return how this checkpoint is exported."""
+        checkpoint = self.files.checkpoint.with_suffix("")
+        if not self.files.has_modeling:
+            return f"your own export script, with {checkpoint}{PARAMS}"
+        return (
+            f"python tools/export_model.py -c {self.files.config} -o Global.pretrained_model={checkpoint} "
+            "Global.checkpoints= (one -o for all)"
+        )
+
+    def leaked(self) -> dict[str, str]:
+        """Return the keys of the yml's `Global` that reach an operator's parameter, each with its stage."""
+        found = {key: stage for stage, own in self._parts.parameters.items() for key in own if key in self._global}
+        return found
+
+    @property
+    def _global(self) -> Mapping[str, Any]:
+        return self.files.yml.get("Global") or {}
+
+    def without_leak(self) -> TrainingPipeline:
+        """Return this side with operators that `Global` does not reach, for an experiment."""
+        kept = {key: value for key, value in self._global.items() if key not in self.leaked()}
+        files = replace(self.files, yml={**self.files.yml, "Global": kept})
+        with third_party():
+            parts = _build_parts(files.yml, self.network, files.config)
+        return TrainingPipeline(parts, files, name=self.name, fingerprint=self.fingerprint)
 
     def preprocess(self, image: Image) -> Trace:
         """Run the Eval operators one after the other, as `ppocr.data.imaug.transform` does.

@@ -12,10 +12,29 @@ from typing import Any, Final
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.pickles import check_pickle
 
-__all__ = ["load_weights"]
+__all__ = ["load_weights", "read_weights"]
 
 SHOWN: Final = 3
 """How many keys of each kind an error lists."""
+
+
+def read_weights(path: Path, *, trust: bool) -> Mapping[str, Any]:
+    """Return the arrays of a `.pdparams` file by key.
+
+    Raises:
+        ModelError: it is damaged, names foreign globals without `trust`, or holds no mapping.
+    """
+    import paddle
+
+    if not trust:
+        check_pickle(path)
+    try:
+        values = paddle.load(str(path))
+    except Exception as error:
+        raise ModelError(f"{path}: paddle {paddle.__version__} cannot load this checkpoint: {error}") from error
+    if not isinstance(values, Mapping):
+        raise ModelError(f"{path}: holds a {type(values).__name__}, not the mapping of a paddle checkpoint (.pdparams)")
+    return values
 
 
 def load_weights(network: Any, path: Path, *, trust: bool) -> None:
@@ -29,16 +48,7 @@ def load_weights(network: Any, path: Path, *, trust: bool) -> None:
     Raises:
         ModelError: it is damaged, names foreign globals, or its keys and shapes are not exactly the network's.
     """
-    import paddle
-
-    if not trust:
-        check_pickle(path)
-    try:
-        values = paddle.load(str(path))
-    except Exception as error:
-        raise ModelError(f"{path}: paddle {paddle.__version__} cannot load this checkpoint: {error}") from error
-    if not isinstance(values, Mapping):
-        raise ModelError(f"{path}: holds a {type(values).__name__}, not the mapping of a paddle checkpoint (.pdparams)")
+    values = read_weights(path, trust=trust)
     wanted = network.state_dict()
     _check_fit(wanted, values, path)
     network.set_state_dict(

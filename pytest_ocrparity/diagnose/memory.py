@@ -1,0 +1,119 @@
+"""What a run has diagnosed so far: a cause is looked for once, and confirmed on every other image it shows on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pytest_ocrparity.diagnose import examine
+from pytest_ocrparity.diagnose.laboratory import BudgetSpentError, Laboratory
+from pytest_ocrparity.diagnose.remedy import Remedy
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability
+from pytest_ocrparity.diagnose.weights import are_equal_maps
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.tolerance import Tolerance
+from pytest_ocrparity.trace import DETECTIONS, STAGES, TENSOR, Trace, first_stage
+from pytest_ocrparity.verdict import Comparison
+
+__all__ = ["Memory"]
+
+MOST_DIAGNOSES = 3
+"""Whole diagnoses of one signature; on further images nothing more is looked for than what was found."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The causes found on one image, and the remedy that removed them."""
+
+    image: str
+    diagnoses: tuple[Diagnosis, ...]
+    remedy: Remedy | None
+
+
+@dataclass
+class Memory:
+    """The diagnoses of one run; `seconds` is what one may take."""
+
+    seconds: float
+    known: dict[str, list[Known]] = field(default_factory=dict)
+    by_image: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
+
+    def diagnose(
+        self, reference: Trace, candidate: Trace, comparisons: Sequence[Comparison], tolerance: Tolerance
+    ) -> tuple[Diagnosis, ...]:
+        """Return the causes of failed comparisons of one image; experiments run only where none are known."""
+        if self.seconds <= 0:
+            return ()
+        stage = first_stage({c.stage for c in comparisons if c.stage is not None}) or DETECTIONS
+        signature = _signature(reference, candidate, stage, comparisons)
+        key = f"{signature} {candidate.image} {candidate.image_sha256}"
+        if key not in self.by_image:
+            lab = Laboratory(reference, candidate, tolerance, self.seconds)
+            try:
+                self.by_image[key] = self._look(lab, signature, stage)
+            except Exception as error:  # a fault of ours or of a pipeline must not hide the difference itself
+                self.by_image[key] = (lab.unknown(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),)
+        return self.by_image[key]
+
+    def _look(self, lab: Laboratory, signature: str, stage: str) -> tuple[Diagnosis, ...]:
+        entries = self.known.setdefault(signature, [])
+        for entry in entries:
+            if _confirms(entry, Laboratory(lab.reference, lab.candidate, lab.tolerance, lab.seconds)):
+                return tuple(_confirmed(each, entry.image) for each in entry.diagnoses)
+        if len(entries) >= MOST_DIAGNOSES:
+            images = ", ".join(entry.image for entry in entries)
+            lab.not_tried.append(f"experiments on this image: what was found on {images} does not explain it")
+            return (
+                lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
+            )
+        found = tuple(examine(lab, stage))
+        entries.append(Known(lab.candidate.label, found, lab.remedy))
+        return found
+
+
+def _signature(reference: Trace, candidate: Trace, stage: str, comparisons: Sequence[Comparison]) -> str:
+    earlier = STAGES[: STAGES.index(stage) + 1]
+    differing = [
+        (p.stage, p.name, p.reference, p.candidate) for c in comparisons for p in c.parameters if p.stage in earlier
+    ]
+    return json.dumps([reference.pipeline, candidate.pipeline, stage, differing], default=str)
+
+
+def _confirms(known: Known, lab: Laboratory) -> bool:
+    """Tell whether the causes found on another image explain this one, with two network runs at most."""
+    if any(each.cause == UNKNOWN for each in known.diagnoses):
+        return False
+    try:
+        if any(each.cause.endswith("not_repeatable") for each in known.diagnoses):
+            return [d.cause for d in examine_repeatability(lab)] == [d.cause for d in known.diagnoses]
+        lab.remedy = known.remedy
+        return known.remedy is not None and _same_all_through(lab, known.remedy)
+    except BudgetSpentError:
+        return False
+
+
+def _same_all_through(lab: Laboratory, remedy: Remedy) -> bool:
+    """Tell whether the remedy takes this image to the reference's tensor, map and boxes."""
+    reference, candidate = lab.reference, lab.candidate
+    if reference.tensor is not None and not lab.is_same_stage(TENSOR, lab.preprocessed()):
+        return False
+    if reference.tensor is not None and reference.probability_map is not None:
+        is_own = candidate.tensor is not None and np.array_equal(candidate.tensor, reference.tensor)
+        own = candidate.probability_map if is_own else None
+        if remedy.lookalike is not None:
+            theirs = own if own is not None else lab.infer(remedy.pipeline.infer, reference.tensor)
+            made = lab.infer(remedy.lookalike, reference.tensor)
+            if theirs is None or made is None or not are_equal_maps(lab, made, theirs):
+                return False
+        else:
+            made = own if own is not None and remedy.infer is None else lab.infer(remedy.run, reference.tensor)
+            if not lab.is_same_map(made):
+                return False
+    return reference.detections is None or reference.probability_map is None or lab.is_same_boxes(lab.postprocessed())
+
+
+def _confirmed(diagnosis: Diagnosis, image: str) -> Diagnosis:
+    return replace(diagnosis, evidence=(f"found on {image}; put right in the same way, this image agrees as well",))

@@ -1,0 +1,157 @@
+"""Why the same tensor gives another map: experiments with the export's weights, its engine and its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose import sizes, weights
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.pipelines import Alternative
+from pytest_ocrparity.trace import PROBABILITY_MAP
+
+__all__ = ["examine_network"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Run: TypeAlias = Callable[[Array], Array]
+
+
+def examine_network(lab: Laboratory) -> list[Diagnosis]:
+    """Return the causes for which the two networks return different maps for the reference's tensor."""
+    tensor, ours = lab.reference.tensor, lab.reference.probability_map
+    if ours is None or (tensor is None and lab.candidate.probability_map is None):
+        return []
+    theirs = _map_of(lab)
+    if theirs is None and lab.candidate.error is None:
+        return []  # nothing of the candidate's network is known: what was recorded is judged with the boxes
+    if lab.is_same_map(theirs):
+        return []
+    assert tensor is not None or theirs is not None
+    if lab.remedy is None or tensor is None:
+        lab.not_tried.append(f"any experiment with the network: {lab.names[1]} can't be run again")
+        return _given_up(lab)
+    for experiment in (_other_engine, weights.by_weights, _other_network, sizes.by_size):
+        found = experiment(lab, theirs)
+        if found is not None:
+            lab.forget()
+            # The map is explained: what follows is examined with the reference's.
+            lab.remedy = replace(lab.remedy, infer=lab.remedy.infer or _run_of(lab.reference.source))
+            return [found]
+    return _given_up(lab)
+
+
+def _given_up(lab: Laboratory) -> list[Diagnosis]:
+    if lab.reference.source is None:
+        lab.not_tried.append(f"weights, sub-models and training mode: they need the train model, not a {lab.names[0]}")
+    return [lab.unknown(PROBABILITY_MAP, "the same tensor gives another map, and no experiment explained it")]
+
+
+def _map_of(lab: Laboratory) -> Array | None:
+    """Return the map that the candidate's network makes of the reference's tensor."""
+    tensor, theirs = lab.reference.tensor, lab.candidate
+    if tensor is None or lab.remedy is None:
+        return theirs.probability_map
+    if theirs.tensor is not None and theirs.probability_map is not None and np.array_equal(theirs.tensor, tensor):
+        return theirs.probability_map
+    made = lab.infer(lab.remedy.pipeline.infer, tensor)
+    if made is None and theirs.probability_map is not None and lab.is_same_stage("tensor", theirs):
+        return theirs.probability_map  # a pipeline that only traces, with the right tensor
+    return made
+
+
+def _run_of(source: Any) -> Run | None:
+    return None if source is None else source.infer
+
+
+def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Run the candidate's program in other ways; the one that returns the reference's map is the cause."""
+    assert lab.remedy is not None
+    assert lab.reference.tensor is not None
+    if lab.reference.source is None and theirs is not None and not np.all(np.isfinite(theirs)):
+        return None  # the weights are asked first
+    for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
+        made = lab.infer(other.run, lab.reference.tensor)
+        if not lab.is_same_map(made):
+            lab.ruled_out.append(f"{other.cause}: with {other.label} the map still differs")
+            continue
+        assert made is not None
+        one, two = lab.names
+        before = "it stopped" if theirs is None else f"its map differed ({lab.map_amount(theirs)})"
+        proof = f"with {other.label}, {two}'s map is {one}'s ({lab.map_amount(made)}); before, {before}"
+        lab.remedy = replace(lab.remedy, infer=other.run)
+        return lab.claim(
+            PROBABILITY_MAP,
+            other.cause,
+            _ENGINE_SAYS[other.cause].format(two=two, label=other.label),
+            [proof],
+            _ENGINE_FIX[other.cause],
+        )
+    return None
+
+
+_ENGINE_SAYS = {
+    "network.stale_program": "the folder of {two} holds two programs, and paddle runs the stale one",
+    "engine.onednn": "oneDNN computes something else than {two}'s program says",
+    "engine.optimization": "the engine's optimisation passes change what {two}'s program computes",
+}
+_ENGINE_FIX = {
+    "network.stale_program": "delete inference.json from the export folder: paddle prefers it to the newer inference.pdmodel",
+    "engine.onednn": "pass enable_mkldnn=False to paddleocr.TextDetection; here inference.options = { enable_mkldnn = false }",
+    "engine.optimization": "use another release of paddle for deployment, or find the pass and delete it: "
+    'inference.options = { engine_config = { paddle_static = { delete_pass = ["..."] } } }',
+}
+
+
+def _alternatives(lab: Laboratory, give: Callable[[], Iterator[Alternative]] | None) -> Iterator[Alternative]:
+    """Yield what a side offers, as far as it can."""
+    try:
+        yield from give() if give is not None else ()
+    except Exception as error:  # reading weights or building a copy: whatever a framework raises
+        lab.not_tried.append(f"some networks: {type(error).__name__}: {error}")
+
+
+def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Run networks that may have been exported instead; the one that returns the candidate's map is the cause."""
+    assert lab.remedy is not None
+    assert lab.reference.tensor is not None
+    for other in _alternatives(lab, lambda: weights.lookalikes_of(lab)):
+        made = lab.infer(other.run, lab.reference.tensor) if theirs is not None else None
+        if made is None or theirs is None or not _are_equal(lab, made, theirs):
+            lab.ruled_out.append(f"{other.cause}: {other.label} gives another map")
+            continue
+        lab.remedy = replace(lab.remedy, lookalike=other.run)
+        one, two = lab.names
+        proof = f"{one}'s network {_AS[other.cause].format(label=other.label)} returns {two}'s map ({_amount(made, theirs)})"
+        return lab.claim(
+            PROBABILITY_MAP,
+            other.cause,
+            _NETWORK_SAYS[other.cause].format(two=two, label=other.label),
+            [proof],
+            weights.export_again(lab, other),
+        )
+    return None
+
+
+_AS = {
+    "network.weights.other_checkpoint": "with the weights of {label}",
+    "network.sub_model": "{label}",
+    "network.train_mode": "in {label}",
+}
+_NETWORK_SAYS = {
+    "network.weights.other_checkpoint": "{two} was exported from {label}",
+    "network.sub_model": "{two} is the sub-model {label}",
+    "network.train_mode": "{two} was exported in training mode",
+}
+
+
+def _are_equal(lab: Laboratory, made: Array, theirs: Array) -> bool:
+    return weights.are_equal_maps(lab, made, theirs)
+
+
+def _amount(made: Array, theirs: Array) -> str:
+    return f"largest difference {float(np.max(np.abs(made - theirs), initial=0.0)):.1e}"

@@ -1,0 +1,155 @@
+"""Experiments with the numbers and the layout of the tensor, beyond its parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.remedy import Remedy
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.trace import TENSOR, Trace
+
+__all__ = ["experiments"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
+
+
+def by_channels(lab: Laboratory, base: Remedy) -> Made:
+    """Reverse the channels of the candidate's tensor, before or after its normalisation."""
+    for words, mend in (
+        ("reversed", lambda tensor: np.ascontiguousarray(tensor[:, ::-1])),
+        ("reversed before the normalisation", lambda tensor: _reversed_before(tensor, lab.reference)),
+    ):
+        made = _mended(lab, base, mend)
+        if made is not None:
+            one, two = lab.names
+            order = lab.reference.decode.channel_order if lab.reference.decode is not None else "the other order"
+            proof = f"with its channels {words}, {two}'s tensor is {one}'s ({lab.tensor_amount(made[1])})"
+            fix = f"feed {two}'s network {order}, as {one} does"
+            return lab.claim(TENSOR, "decode.channel_order", f"{two} swaps red and blue", [proof], fix), made[0]
+    lab.ruled_out.append("channel order: reversed channels do not agree")
+    return None
+
+
+def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
+    """Fit y = a x + b per channel; an exact fit is another mean, std or scale, and undoing it returns the tensor."""
+    trace, ours = lab.preprocessed(base), lab.reference.tensor
+    parameters = lab.reference.parameters.get(TENSOR, {})
+    if trace is None or trace.tensor is None or ours is None or trace.tensor.shape != ours.shape:
+        return None
+    fit = _fit(ours, trace.tensor)
+    if fit is None:
+        lab.ruled_out.append("mean, std and scale: the tensors are no affine map of each other per channel")
+        return None
+    slope, offset, residual = fit
+    try:
+        scale = float(parameters["scale"])
+        mean, std = (np.asarray(parameters[name], np.float64) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError):
+        scale, mean, std = 1.0, np.zeros(3), np.ones(3)
+    own_mean, own_std = mean - offset * std / slope, std / slope
+    one, two = lab.names
+    if np.ptp(slope) < 1e-3 * abs(slope[0]) and np.allclose(
+        offset, (slope - 1) * mean / std, rtol=1e-3, atol=1e-4 * abs(slope[0])
+    ):
+        right: dict[str, Any] = {"scale": scale}
+        cause = "normalize.scale"
+        summary = f"{two} scales pixels by {slope[0] * scale:.4g} in place of {scale:.4g}"
+    else:
+        is_reverse = np.allclose(own_mean, mean[::-1], atol=1e-4) and np.allclose(own_std, std[::-1], atol=1e-4)
+        cause = "normalize.mean_std_order" if is_reverse else "normalize.mean_std"
+        right = {"mean": _rounded(mean), "std": _rounded(std)}
+        summary = f"mean {_rounded(own_mean)} and std {_rounded(own_std)} in {two}, {_rounded(mean)} and {_rounded(std)} in {one}"
+    proof = (
+        f"{two}'s tensor is an exact affine map of {one}'s, channel by channel (slope {_rounded(slope)}, offset "
+        f"{_rounded(offset)}, largest residual {residual:.1e}): undone, they are equal"
+    )
+    fix = f"give {two} {', '.join(f'{name} = {value}' for name, value in right.items())}"
+    undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
+    mended = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
+    return lab.claim(TENSOR, cause, summary, [proof], fix), mended
+
+
+def by_axes(lab: Laboratory, base: Remedy) -> Made:
+    """Permute the axes of the candidate's tensor, or read its buffer in another layout."""
+    for words, mend in _layouts():
+        made = _mended(lab, base, mend)
+        if made is not None:
+            one, two = lab.names
+            proof = f"{words}, {two}'s tensor is {one}'s ({lab.tensor_amount(made[1])})"
+            fix = f"give {two}'s network a contiguous (1, 3, height, width) array: transpose and copy, do not reshape"
+            return lab.claim(TENSOR, "layout.axes", f"{two} lays its tensor out in another order", [proof], fix), made[
+                0
+            ]
+    lab.ruled_out.append("layout: no order of the axes agrees")
+    return None
+
+
+experiments = (by_channels, by_affine_fit, by_axes)
+
+
+def _mended(lab: Laboratory, base: Remedy, mend: Any) -> tuple[Remedy, Trace] | None:
+    mended = replace(base, tensor=mend)
+    trace = lab.preprocessed(mended)
+    is_same = trace is not None and trace.tensor is not None and lab.is_same_stage(TENSOR, trace)
+    return (mended, trace) if is_same and trace is not None else None
+
+
+def _reversed_before(tensor: Array, reference: Trace) -> Array:
+    """Undo the reference's normalisation, reverse the channels, and normalise again."""
+    parameters = reference.parameters.get(TENSOR, {})
+    mean, std = (
+        np.asarray(parameters.get(name, [default] * 3), np.float64).reshape(-1, 1, 1)
+        for name, default in (("mean", 0.0), ("std", 1.0))
+    )
+    pixels = tensor[0].astype(np.float64) * std + mean
+    return np.asarray(((pixels[::-1] - mean) / std)[None], np.float32)
+
+
+def _fit(ours: Array, theirs: Array) -> tuple[Array, Array, float] | None:
+    """Return slope and offset per channel and the largest residual, or None where the map is not exact."""
+    slopes, offsets, worst = [], [], 0.0
+    for x, y in zip(
+        ours[0].reshape(ours.shape[1], -1).astype(np.float64),
+        theirs[0].reshape(ours.shape[1], -1).astype(np.float64),
+        strict=True,
+    ):
+        spread = x - x.mean()
+        if not np.any(spread):
+            return None
+        slope = float(spread @ (y - y.mean()) / (spread @ spread))
+        offset = float(y.mean() - slope * x.mean())
+        residual = float(np.max(np.abs(slope * x + offset - y)))
+        # 8 ulp of float32 at the largest value: what rounding both normalisations leaves.
+        if slope <= 0 or residual > max(2e-6, 8 * float(np.spacing(np.float32(np.max(np.abs(y)) + abs(offset))))):
+            return None
+        slopes.append(slope)
+        offsets.append(offset)
+        worst = max(worst, residual)
+    return np.array(slopes), np.array(offsets), worst
+
+
+def _layouts() -> Iterator[tuple[str, Any]]:
+    for order in itertools.permutations((1, 2, 3)):
+        if order != (1, 2, 3):
+            yield (
+                f"with its axes permuted to {(0, *order)}",
+                lambda tensor, order=order: np.ascontiguousarray(tensor.transpose(0, *order)),
+            )
+    yield (
+        "read as (height, width, 3) and transposed",
+        lambda tensor: np.ascontiguousarray(
+            tensor.reshape(1, tensor.shape[2], tensor.shape[3], tensor.shape[1]).transpose(0, 3, 1, 2)
+        ),
+    )
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(float(value), 4) for value in values]

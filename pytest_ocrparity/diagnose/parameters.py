@@ -1,0 +1,193 @@
+"""Experiments with the parameters that ran with different values: the candidate, given the reference's one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.remedy import Remedy
+from pytest_ocrparity.diagnosis import Diagnosis, Fix
+from pytest_ocrparity.sides import parameter_differences
+from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, Trace
+from pytest_ocrparity.verdict import ParameterDifference
+
+__all__ = ["Group", "by_parameters", "groups"]
+
+RULES = {"input_shape", "image_shape", "resize_long"}
+"""Ways to resize other than by limits; a difference is named after the one that is involved, in this order."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters of one stage that go together, with the reference's values; `cause` is what they prove."""
+
+    stage: str
+    cause: str
+    values: Mapping[str, Any]
+    differences: tuple[ParameterDifference, ...]
+
+
+def groups(lab: Laboratory, stage: str) -> list[Group]:
+    """Return the differing parameters of a stage, grouped by the cause that they would be."""
+    candidate = _with_all_parameters(lab.candidate)
+    differing = [each for each in parameter_differences(lab.reference, candidate) if each.stage == stage]
+    ours, theirs = lab.reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
+    by_cause: dict[str, list[ParameterDifference]] = {}
+    for each in differing:
+        by_cause.setdefault(_cause(each, ours, theirs), []).append(each)
+    found = []
+    for cause, members in by_cause.items():
+        values = {each.name: each.reference for each in members}
+        if stage == RESIZE and cause != "resize.max_side_limit":
+            values = {name: value for name, value in ours.items() if name != "max_side_limit"}
+        found.append(Group(stage, cause, values, tuple(members)))
+    return found
+
+
+def _with_all_parameters(candidate: Trace) -> Trace:
+    """Return the trace with what its side always runs with, where it stopped before recording it."""
+    if candidate.source is None or candidate.error is None:
+        return candidate
+    try:
+        always = candidate.source.parameters
+    except Exception:  # a pipeline of the user's may only trace
+        return candidate
+    return replace(candidate, parameters={**always, **candidate.parameters})
+
+
+def _cause(each: ParameterDifference, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    if each.stage == DECODE:
+        return "decode.channel_order" if each.name == "img_mode" else "decode.orientation"
+    if each.stage == RESIZE:
+        if each.name == "max_side_limit":
+            return "resize.max_side_limit"
+        involved = {ours.get("rule"), theirs.get("rule")} & RULES
+        return next(
+            (f"resize.{rule}" for rule in ("input_shape", "image_shape", "resize_long") if rule in involved),
+            "resize.limits",
+        )
+    if each.stage == TENSOR:
+        if each.name in ("mean", "std"):
+            reverse = all(_are_reversed(ours.get(name), theirs.get(name)) for name in ("mean", "std"))
+            return "normalize.mean_std_order" if reverse else "normalize.mean_std"
+        return f"normalize.{each.name}"
+    return f"postprocess.{each.name}"
+
+
+def _are_reversed(one: Any, two: Any) -> bool:
+    return (
+        isinstance(one, list)
+        and isinstance(two, list)
+        and len(one) == len(two)
+        and bool(np.allclose(one[::-1], two, rtol=1e-5))
+    )
+
+
+def by_parameters(
+    lab: Laboratory, stage: str, is_mended: Callable[[Remedy], str | None], base: Remedy | None = None
+) -> list[Diagnosis]:
+    """Return a diagnosis for each group of parameters without which a stage does not come out as in the reference.
+
+    All groups together must mend the stage; those that can be left out are. The remedy then holds them.
+
+    Args:
+        lab: the diagnosis.
+        stage: whose parameters are tried.
+        is_mended: runs the stage, and returns the amount that is left, in words, or None where the stage still differs.
+        base: what is varied, in place of the remedy so far.
+    """
+    needed = groups(lab, stage)
+    base = base or lab.remedy
+    if not needed or base is None:
+        return []
+    if not hasattr(base.pipeline, "varied"):
+        names = ", ".join(each.name for group in needed for each in group.differences)
+        lab.not_tried.append(f"{lab.names[1]} with other {names}: this pipeline has no varied()")
+        return []
+    whole = _tried(base, needed, is_mended)
+    if whole is None:
+        lab.ruled_out.append(f"{', '.join(g.cause for g in needed)}: with {lab.names[0]}'s values the difference stays")
+        return []
+    for group in list(needed):
+        fewer = [each for each in needed if each is not group]
+        left = _tried(base, fewer, is_mended) if fewer else _unvaried(base, is_mended)
+        if left is not None:
+            needed, whole = fewer, left
+    lab.remedy = whole[0]
+    lab.forget()
+    return [_diagnosis(lab, group, whole[1]) for group in needed]
+
+
+def _tried(
+    base: Remedy, chosen: Sequence[Group], is_mended: Callable[[Remedy], str | None]
+) -> tuple[Remedy, str] | None:
+    changes: dict[str, dict[str, Any]] = {}
+    for group in chosen:
+        changes.setdefault(group.stage, {}).update(group.values)
+    try:
+        remedy = base.varied(changes)
+    except Exception:  # what one side can be set to, the other may refuse
+        return None
+    return None if remedy is None else _unvaried(remedy, is_mended)
+
+
+def _unvaried(remedy: Remedy, is_mended: Callable[[Remedy], str | None]) -> tuple[Remedy, str] | None:
+    amount = is_mended(remedy)
+    return None if amount is None else (remedy, amount)
+
+
+def _diagnosis(lab: Laboratory, group: Group, amount: str) -> Diagnosis:
+    one, two = lab.names
+    told = "; ".join(
+        f"{each.name} {_value(each.reference)} in {one}, {_value(each.candidate)} in {two}"
+        for each in group.differences
+        if each.name != "rule" or len(group.differences) == 1
+    )
+    what = (
+        "boxes are"
+        if group.stage == DETECTIONS
+        else "output of this stage is"
+        if group.stage != TENSOR
+        else "tensor is"
+    )
+    evidence = [
+        f"given {one}'s {', '.join(each.name for each in group.differences)}, {two}'s {what} {one}'s{f' ({amount})' if amount else ''}"
+    ]
+    evidence += _written(lab, group)
+    return lab.claim(group.stage, group.cause, told, evidence, _fix(lab, group))
+
+
+def _written(lab: Laboratory, group: Group) -> list[str]:
+    """Return what the ymls say of these parameters, beside what ran: three columns in a line."""
+    rows = []
+    for trace in (lab.reference, lab.candidate):
+        said = getattr(trace.source, "written", None)
+        if said is None:
+            continue
+        own, ran = said.get(group.stage) or {}, trace.parameters.get(group.stage, {})
+        parts = [
+            f"{each.name} {_value(own[each.name]) if each.name in own else 'not given'}, ran {_value(ran.get(each.name))}"
+            for each in group.differences
+            if each.name != "rule"
+        ]
+        rows.append(f"the yml of {trace.pipeline} says {'; '.join(parts)}")
+    return rows
+
+
+def _fix(lab: Laboratory, group: Group) -> Fix:
+    told = getattr(lab.candidate.source, "parameter_fix", None)
+    if told is not None:
+        fix: Fix = told(group.stage, group.values)
+        return fix
+    values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items())
+    return Fix(f"give {lab.names[1]} {lab.names[0]}'s {values}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(each) for each in value) + "]"
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

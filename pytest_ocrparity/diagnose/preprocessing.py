@@ -1,0 +1,78 @@
+"""Why the tensors differ: experiments stage by stage, each on top of what the earlier ones mended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pytest_ocrparity.diagnose import decoding, normalizing, resizing
+from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
+from pytest_ocrparity.diagnose.parameters import by_parameters, groups
+from pytest_ocrparity.diagnose.remedy import Remedy
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR
+
+__all__ = ["examine_preprocessing"]
+
+EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSOR: normalizing.experiments}
+
+
+def examine_preprocessing(lab: Laboratory) -> list[Diagnosis]:
+    """Return the causes for which the two sides feed their networks different tensors."""
+    if lab.is_same_stage(TENSOR, lab.candidate) and lab.candidate.tensor is not None:
+        return []
+    first = lab.judged("preprocessing", lab.candidate)
+    if lab.reference.tensor is None or first.stage is None:
+        return []  # one of them records no tensor: the assertion that asked for it says so
+    if lab.preprocessed() is None:
+        lab.not_tried.append(f"any experiment with the preprocessing: {lab.names[1]} can't be run again on this image")
+        return [lab.unknown(first.stage)]
+    found: list[Diagnosis] = []
+    for stage in PREPROCESSING:
+        if not lab.is_same_stage(stage, lab.preprocessed()):
+            found += _examine(lab, stage)
+            if found and found[-1].cause == "unknown":
+                break
+    return found or [lab.unknown(first.stage)]
+
+
+def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
+    """Return the causes of one stage; parameters first, then what else could be, on either."""
+
+    def is_mended(remedy: Remedy) -> str | None:
+        trace = lab.preprocessed(remedy)
+        if trace is None or not lab.is_same_stage(stage, trace):
+            return None
+        return lab.tensor_amount(trace) if stage == TENSOR else ""
+
+    found = by_parameters(lab, stage, is_mended)
+    if found:
+        return found
+    start = lab.remedy
+    assert start is not None  # the caller has run it
+    for experiment in EXPERIMENTS[stage]:
+        for base, own in ((start, []), (_with_all(lab, stage, start), groups(lab, stage))):
+            if base is None:
+                continue
+            made = experiment(lab, base)
+            if made is None:
+                continue
+            diagnosis, mended = made
+            lab.remedy = mended
+            # With parameters that had to change as well, each of them is found again on top of what is mended.
+            parameters = by_parameters(lab, stage, is_mended, replace(mended, pipeline=start.pipeline)) if own else []
+            lab.forget()
+            return [*parameters, diagnosis]
+    lab.remedy = start
+    return [lab.unknown(stage)]
+
+
+def _with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
+    """Return the remedy with every differing parameter of a stage set to the reference's value."""
+    changes: dict[str, dict[str, Any]] = {}
+    for group in groups(lab, stage):
+        changes.setdefault(stage, {}).update(group.values)
+    try:
+        return base.varied(changes) if changes else None
+    except Exception:  # what one side can be set to, the other may refuse
+        return None

@@ -1,0 +1,63 @@
+"""The candidate with some of its parts mended: what experiments build up, step by step, and run in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.pipelines import Image, Pipeline, Shape
+from pytest_ocrparity.trace import Detections, Trace
+
+__all__ = ["Remedy"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A pipeline around the candidate's.
+
+    Attributes:
+        pipeline: the candidate's own, or a variation of it.
+        reference: the pipeline whose network stands in for the candidate's once that is found guilty.
+        pixels: returns the (H, W, 3) uint8 BGR image that is given in the place of a file, from the reference's trace.
+        tensor: returns the mended tensor.
+        infer: runs in the place of the network.
+        boxes: returns the mended boxes, given the map's (h, w) and the shape row.
+        lookalike: a network that returned the candidate's map; running it again is the proof on another image.
+    """
+
+    pipeline: Pipeline
+    reference: Pipeline | None = None
+    pixels: Callable[[Trace, Image], Array | None] | None = None
+    tensor: Callable[[Array], Array] | None = None
+    infer: Callable[[Array], Array] | None = None
+    boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
+    lookalike: Callable[[Array], Array] | None = None
+
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Remedy | None:
+        """Return this with other parameters of the candidate, or None where it takes none."""
+        vary = getattr(self.pipeline, "varied", None)
+        return None if vary is None else replace(self, pipeline=vary(changes))
+
+    def preprocess(self, image: Image, reference: Trace) -> Trace:
+        """Run the candidate's preprocessing, mended."""
+        pixels = self.pixels(reference, image) if self.pixels is not None else None
+        trace = self.pipeline.preprocess(image if pixels is None else pixels)
+        if self.tensor is not None and trace.tensor is not None:
+            trace = replace(trace, tensor=self.tensor(trace.tensor))
+        return trace
+
+    def run(self, tensor: Array) -> Array:
+        """Run the candidate's network, or what stands in for it."""
+        return (self.infer or self.pipeline.infer)(tensor)
+
+    def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
+        """Run the candidate's post-process, mended."""
+        found = self.pipeline.postprocess(np.asarray(probability_map, np.float32), shape)
+        size = (int(probability_map.shape[-2]), int(probability_map.shape[-1]))
+        return found if self.boxes is None else self.boxes(found, size, shape)

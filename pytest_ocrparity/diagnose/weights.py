@@ -1,0 +1,218 @@
+"""Experiments with the export's stored weights: tensor by tensor against the checkpoint's, and run in its network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.pipelines import Alternative
+from pytest_ocrparity.trace import PROBABILITY_MAP
+
+__all__ = ["are_equal_maps", "by_weights", "export_again", "lookalikes_of"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+SHOWN = 4
+"""How many parameters a message names."""
+
+
+@dataclass
+class StoredWeights:
+    """The export's arrays beside those of the trained network that they are, or of its fused copy."""
+
+    exported: Mapping[str, Array]
+    network: Any
+    is_fused: bool
+    pairs: Mapping[str, str] | None
+    """By exported name, the trained one; None where they do not fit."""
+
+    @cached_property
+    def trained(self) -> Mapping[str, Array]:
+        arrays: Mapping[str, Array] = self.network.arrays()
+        return arrays
+
+    @cached_property
+    def differing(self) -> list[str]:
+        """The exported arrays that are not the trained ones bit for bit."""
+        pairs = self.pairs or {}
+        return [
+            n
+            for n, array in self.exported.items()
+            if n not in pairs or array.tobytes() != self.trained[pairs[n]].tobytes()
+        ]
+
+    def key(self, name: str) -> str:
+        """Return how the checkpoint calls an exported array."""
+        keys: Mapping[str, str] = self.network.keys()
+        return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
+
+
+def stored_weights(lab: Laboratory) -> StoredWeights | None:
+    """Return the export's weights beside the checkpoint's, or None, noted, where one of them can't be read."""
+    read, network = (
+        getattr(lab.candidate.source, "stored_weights", None),
+        getattr(lab.reference.source, "network", None),
+    )
+    if read is None or network is None:
+        return None
+    from pytest_ocrparity.pipelines.alignment import align
+
+    try:
+        exported = read()
+        fused = network.fused
+        best: StoredWeights | None = None
+        for each, is_fused in ((network, False), (fused, True)):
+            if each is None:
+                continue
+            found = StoredWeights(exported, each, is_fused, align(exported, each.arrays()))
+            if found.pairs is not None and (best is None or len(found.differing) < len(best.differing)):
+                best = found
+    except Exception as error:  # whatever paddle raises on a program or a parameter file
+        lab.not_tried.append(f"the export's weights can't be read: {type(error).__name__}: {str(error)[:200]}")
+        return None
+    return best or StoredWeights(exported, network, False, None)
+
+
+def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Compare the stored weights with the checkpoint's; run in the trained network they must give the export's map."""
+    found = stored_weights(lab)
+    if found is None or not found.exported:
+        return None
+    total, one, two = len(found.exported), *lab.names
+    if found.pairs is not None and not found.differing:
+        lab.has_equal_weights = True
+        lab.ruled_out.append(f"weights: all {total} arrays of {two} are {one}'s, bit for bit")
+        return None
+    if found.pairs is None:
+        lab.ruled_out.append(f"weights: the {total} arrays of {two} do not fit {one}'s network layer by layer")
+        return None
+    if next(_other_checkpoint(lab, found.exported), None) is not None:
+        return None  # a better match lies beside the checkpoint: it is tried as a network of its own
+    transplanted = found.network.with_exported(found.exported)
+    made = lab.infer(transplanted.run, _tensor(lab)) if transplanted is not None else None
+    if theirs is None or made is None or not are_equal_maps(lab, made, theirs):
+        lab.ruled_out.append(f"weights alone: {one}'s network with {two}'s weights does not return {two}'s map")
+        return None
+    assert lab.remedy is not None
+    lab.remedy = replace(lab.remedy, lookalike=transplanted.run)
+    same = total - len(found.differing)
+    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({_amount(made, theirs)})"]
+    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {_listed(found)}"]
+    cause, summary = _kind(found, two)
+    return lab.claim(
+        PROBABILITY_MAP, cause, summary, proof, export_again(lab, Alternative(cause, "", transplanted.run))
+    )
+
+
+def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
+    """Return what is wrong with weights that differ: the most specific cause of which every array is an example."""
+    total, differing = len(found.exported), found.differing
+    if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
+        return "network.not_finite", f"{two} stores weights that are NaN or infinite"
+    pairs = [(found.exported[name], found.trained[(found.pairs or {})[name]]) for name in differing]
+    if all(np.array_equal(e, t.astype(np.float16).astype(t.dtype)) for e, t in pairs):
+        return "precision.fp16", f"{two} stores weights rounded to half precision"
+    if all(_is_eight_bits(e, t) for e, t in pairs):
+        return "precision.int8", f"{two} stores weights rounded to 8 bits"
+    if _is_untrained(found):
+        return (
+            "network.weights.not_loaded",
+            f"{two} was exported without loading the checkpoint: its batch norm is as initialised",
+        )
+    if found.is_fused and len(differing) < total:
+        return "network.fusion", f"branches of {two} were fused wrongly"
+    if 2 * len(differing) <= total:
+        return "network.weights.partly_loaded", f"{len(differing)} of {two}'s {total} weights are not the checkpoint's"
+    return "network.weights", f"{two} holds other weights than the checkpoint"
+
+
+def _is_eight_bits(exported: Array, trained: Array) -> bool:
+    """Tell whether an array is another one rounded to 255 steps, per tensor or per channel of either leading axis."""
+    if trained.ndim < 2:
+        return False
+    for axes in (None, tuple(range(1, trained.ndim)), (0, *range(2, trained.ndim))):
+        step = np.max(np.abs(trained), axis=axes, keepdims=True) / 127
+        steps = exported / np.maximum(step, 1e-12)
+        # Within 0.1 % of whole steps, and of the right one: rounding to float32 leaves 1e-5.
+        if np.max(np.abs(steps - np.round(steps))) < 1e-3 and np.all(
+            np.abs(exported - trained) <= 0.502 * step + 1e-12
+        ):
+            return True
+    return False
+
+
+def _is_untrained(found: StoredWeights) -> bool:
+    """Tell whether every batch-norm statistic is the initial one: means 0, variances 1, while the checkpoint's are not."""
+    keys = {name: found.key(name) for name in found.exported}
+    means = [found.exported[name] for name, key in keys.items() if key.endswith("_mean")]
+    variances = [found.exported[name] for name, key in keys.items() if key.endswith("_variance")]
+    return (
+        bool(means) and all(not array.any() for array in means) and all(bool((array == 1).all()) for array in variances)
+    )
+
+
+def _listed(found: StoredWeights) -> str:
+    names = [found.key(name) for name in found.differing]
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _tensor(lab: Laboratory) -> Array:
+    assert lab.reference.tensor is not None
+    return lab.reference.tensor
+
+
+def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
+    """Tell whether two maps of the reference's tensor are equal within what judges the reference's own."""
+    if made.shape != theirs.shape:
+        return False
+    finite = np.isfinite(made)
+    if not np.array_equal(finite, np.isfinite(theirs)):
+        return False
+    limit = max(1e-4, 4 * (lab.reference.measure_floor() or 0.0))
+    return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
+
+
+def _amount(made: Array, theirs: Array) -> str:
+    return f"largest difference {float(np.nanmax(np.abs(made - theirs), initial=0.0)):.1e}"
+
+
+def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
+    """Yield the networks that may have been exported in the place of the reference's."""
+    if not hasattr(lab.reference.source, "network"):
+        return
+    from pytest_ocrparity.pipelines.lookalikes import lookalikes
+
+    read = getattr(lab.candidate.source, "stored_weights", None)
+    yield from lookalikes(lab.reference.source, read() if read is not None else {})  # type: ignore[arg-type]
+
+
+def _other_checkpoint(lab: Laboratory, exported: Mapping[str, Array]) -> Iterator[Any]:
+    from pytest_ocrparity.pipelines.lookalikes import nearest_checkpoint
+
+    found = nearest_checkpoint(lab.reference.source, exported)  # type: ignore[arg-type]
+    if found is not None:
+        yield found
+
+
+def export_again(lab: Laboratory, other: Alternative) -> Fix:
+    """Return how the right network is exported again."""
+    told = getattr(lab.reference.source, "export_command", None)
+    command = f": {told()}" if told is not None else ""
+    if other.cause == "network.sub_model":
+        text = f'deploy the export of the sub-model that you evaluated; or, if {other.label} is meant, set train.sub_model = "{other.label}"'
+        return Fix(text, (Change("train.sub_model", {"sub_model": other.label}),))
+    if other.cause.startswith("precision."):
+        preset = other.cause.removeprefix("precision.")
+        text = f"export again in fp32{command}; or, if {preset} is meant, compare with --ocr-tolerance={preset}"
+    elif other.cause == "network.train_mode":
+        text = f"call eval() on the network before exporting, as tools/export_model.py does, and export again{command}"
+    else:
+        text = f"export again from the checkpoint{command}"
+    return Fix(text, (Change("export"),))

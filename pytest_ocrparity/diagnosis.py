@@ -1,0 +1,66 @@
+"""What a diagnosis says, as plain values: the guilty stage, the cause, the proof in numbers, and the change that fixes it.
+
+How it is found is in `diagnose`; how it is told in `explain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pytest_ocrparity.verdict import plain
+
+__all__ = ["UNKNOWN", "Change", "Diagnosis", "Fix"]
+
+UNKNOWN = "unknown"
+"""The cause of a diagnosis whose experiments removed no difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a fix, in a form that a program can apply.
+
+    `where` is a setting ("inference.options", "train.config") or a file; `key` is the place inside of a file, such as
+    "DetResizeForTest" or "PostProcess"; a value of None is to be removed.
+    """
+
+    where: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What removes a cause: the sentence as a user would follow it, and the same as changes."""
+
+    text: str
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One cause of a failed comparison.
+
+    Attributes:
+        stage: the guilty stage, one of `trace.STAGES`.
+        cause: a code of `causes.CAUSES`, or "unknown".
+        summary: what is wrong, in one clause.
+        evidence: the experiments that showed it, each with its numbers.
+        fix: what removes it; None where the cause is unknown.
+        ruled_out: what was tried and did not explain the difference.
+        not_tried: what could not be tried here, each with the reason.
+    """
+
+    stage: str
+    cause: str
+    summary: str
+    evidence: tuple[str, ...] = ()
+    fix: Fix | None = None
+    ruled_out: tuple[str, ...] = ()
+    not_tried: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return this diagnosis in plain JSON types."""
+        result: dict[str, Any] = plain(asdict(self))
+        return result

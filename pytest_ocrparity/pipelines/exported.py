@@ -1,0 +1,91 @@
+"""An exported program read and run without Paddle Inference: its stored arrays, and its plain execution.
+
+Two formats: the program of a `.json` goes through `paddle.jit.load`, that of a `.pdmodel` through the static executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.pipelines.imports import third_party
+
+__all__ = ["fixed_size", "plain_run", "stored_arrays"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+def stored_arrays(program: Path) -> dict[str, Array]:
+    """Return the parameters of a program by the name they have in it. Raises whatever paddle raises."""
+    with third_party():
+        if program.suffix == ".json":
+            # PIR appends its own counter to a parameter's name.
+            return {value.name: value.numpy() for value in _loaded(program).state_dict().values()}
+        with _legacy(program) as (executed, scope, _):
+            names = [each.name for each in executed.list_vars() if each.persistable]
+            return {
+                name: np.array(scope.find_var(name).get_tensor()) for name in names if name not in ("feed", "fetch")
+            }
+
+
+def fixed_size(program: Path) -> tuple[int, int] | None:
+    """Return the height and width that a program was exported for, or None where it takes any."""
+    with third_party():
+        if program.suffix == ".json":
+            shape = _loaded(program)._input_spec()[0].shape
+        else:
+            with _legacy(program) as (executed, _, (feeds, _)):
+                shape = executed.global_block().var(feeds[0]).shape
+    height, width = (-1 if side is None else int(side) for side in tuple(shape)[-2:])
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Return a function that runs a program without an engine's passes, and returns its first output."""
+
+    def run(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with third_party():
+            import paddle
+
+            if program.suffix == ".json":
+                with paddle.no_grad():
+                    output = _loaded(program)(paddle.to_tensor(np.ascontiguousarray(tensor)))
+                first = output[0] if isinstance(output, list | tuple) else output
+                return np.asarray(first.numpy(), np.float32)
+            with _legacy(program) as (executed, _, (feeds, fetches)):
+                executor = paddle.static.Executor(paddle.CPUPlace())
+                outputs = executor.run(executed, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=fetches)
+                return np.asarray(outputs[0], np.float32)
+
+    return run
+
+
+def _loaded(program: Path) -> Any:
+    import paddle
+
+    layer = paddle.jit.load(str(program.with_suffix("")))
+    layer.eval()
+    return layer
+
+
+@contextmanager
+def _legacy(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
+    import paddle
+
+    scope = paddle.static.Scope()
+    was_dynamic = paddle.in_dynamic_mode()
+    with paddle.pir_utils.OldIrGuard():
+        paddle.enable_static()
+        try:
+            with paddle.static.scope_guard(scope):
+                executor = paddle.static.Executor(paddle.CPUPlace())
+                loaded, feeds, fetches = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
+                yield loaded, scope, (feeds, fetches)
+        finally:
+            if was_dynamic:
+                paddle.disable_static()

@@ -1,0 +1,65 @@
+"""Networks that may have been exported in the place of the trained one, for experiments with an export's map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.pipelines import Alternative
+from pytest_ocrparity.pipelines.files import PARAMS
+from pytest_ocrparity.pipelines.training import TrainingPipeline
+from pytest_ocrparity.pipelines.weights import read_weights
+
+__all__ = ["lookalikes", "nearest_checkpoint"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+MOST_CHECKPOINTS = 20
+"""The newest in the checkpoint's folder; a training run writes many."""
+
+
+def lookalikes(train: TrainingPipeline, exported: Mapping[str, Array]) -> Iterator[Alternative]:
+    """Yield the other networks of a trained model: another checkpoint beside it, another sub-model, training mode."""
+    other = nearest_checkpoint(train, exported)
+    if other is not None:
+        network = train.network.with_state(read_weights(other, trust=train.files.trust))
+        yield Alternative("network.weights.other_checkpoint", str(other), network.run)
+    for name, sibling in train.network.siblings.items():
+        yield Alternative("network.sub_model", name, sibling.run)
+    for batch_norm, label in ((False, "training mode"), (True, "training mode, batch norm too")):
+        yield Alternative("network.train_mode", label, train.network.in_train_mode(batch_norm=batch_norm).run)
+
+
+def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
+    """Return the checkpoint beside the train side's own that holds most of an export's arrays, if any has more."""
+    own = train.files.checkpoint
+    wanted = {_key(array) for array in exported.values()}
+    best, most = None, len(wanted & {_key(array) for array in train.network.arrays().values()})
+    for path in _candidates(train, own):
+        try:
+            values = read_weights(path, trust=train.files.trust)
+        except ModelError:
+            continue  # not a checkpoint that may be read, so not one that was exported by it
+        held = len(wanted & {_key(np.asarray(value)) for value in values.values()})
+        if held > most:
+            best, most = path, held
+    return best
+
+
+def _key(array: Array) -> tuple[Any, ...]:
+    return array.shape, str(array.dtype), array.tobytes()
+
+
+def _candidates(train: TrainingPipeline, own: Path) -> list[Path]:
+    settings = train.files.yml.get("Global") or {}
+    named = [settings[key] for key in ("checkpoints", "pretrained_model") if settings.get(key)]
+    folders = [train.files.config.parent, *([train.files.paddleocr_root] if train.files.paddleocr_root else [])]
+    paths = [folder / f"{str(name).removesuffix(PARAMS)}{PARAMS}" for name in named for folder in folders]
+    beside = sorted(own.parent.glob(f"*{PARAMS}"), key=lambda path: -path.stat().st_mtime)[:MOST_CHECKPOINTS]
+    kept = dict.fromkeys(path.resolve() for path in (*paths, *beside) if path.is_file())
+    return [path for path in kept if path != own.resolve()]

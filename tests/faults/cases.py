@@ -1,0 +1,317 @@
+"""The faults, by what the catalogue calls them: each spoils a right deployment in one place.
+
+Most are what a user's project can hold: a setting, a yml, an export that was really made. What PaddleOCR's own code
+cannot do wrong by settings is a port of the user's, in `ports.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from faults import exports, ports
+from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
+
+Inject = Callable[[Deployment], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One case.
+
+    Attributes:
+        name: the catalogue's, with what is done.
+        causes: what the diagnosis must name, in order.
+        stages: the stage of each.
+        inject: spoils the deployment.
+        mend: what puts it right where the stated fix is no change of a setting, a file or the export.
+    """
+
+    name: str
+    inject: Inject
+    stages: tuple[str, ...]
+    causes: tuple[str, ...]
+    mend: Inject | None = None
+
+
+def fault(name: str, inject: Inject, *found: str, mend: Inject | None = None) -> Fault:
+    """Write a case as stage:cause, ..."""
+    stages, causes = zip(*(each.split(":") for each in found), strict=True)
+    return Fault(name, inject, stages, causes, mend)
+
+
+def options(**values: Any) -> Inject:
+    """Change what is handed to TextDetection; None takes it away."""
+
+    def inject(d: Deployment) -> None:
+        for name, value in values.items():
+            if value is None:
+                d.options.pop(name)
+            else:
+                d.options[name] = value
+
+    return inject
+
+
+def train_yml(operator: str, **values: Any) -> Inject:
+    return lambda d: d.operator(TRAIN_YML, operator, **values)
+
+
+def export_yml(operator: str, **values: Any) -> Inject:
+    return lambda d: d.operator(EXPORT_YML, operator, **values)
+
+
+def image(name: str) -> Inject:
+    def inject(d: Deployment) -> None:
+        d.image = f"images/{name}"
+
+    return inject
+
+
+def unwrap(d: Deployment) -> None:
+    d.wrap = None
+
+
+def port(wrap: Any) -> Inject:
+    def inject(d: Deployment) -> None:
+        d.wrap = wrap
+
+    return inject
+
+
+def both(*injections: Inject) -> Inject:
+    def inject(d: Deployment) -> None:
+        for each in injections:
+            each(d)
+
+    return inject
+
+
+def drop(name: str, operator: str) -> Inject:
+    def inject(d: Deployment) -> None:
+        def change(document: dict[str, Any]) -> None:
+            place = document["Eval"]["dataset"] if "Eval" in document else document["PreProcess"]
+            key = "transforms" if "transforms" in place else "transform_ops"
+            place[key] = [entry for entry in place[key] if operator not in entry]
+
+        d.edit(name, change)
+
+    return inject
+
+
+NO_LIMITS = options(limit_side_len=None, limit_type=None)
+RGB = [0.406, 0.456, 0.485]
+RGB_STD = [0.225, 0.224, 0.229]
+
+FIRST = [
+    fault("R1 empty DetResizeForTest", NO_LIMITS, "resize:resize.limits"),
+    fault(
+        "R2 image_shape in training only",
+        train_yml("DetResizeForTest", image_shape=[736, 1280]),
+        "resize:resize.image_shape",
+    ),
+    fault(
+        "R3 limits in inference.yml are ignored",
+        both(NO_LIMITS, export_yml("DetResizeForTest", limit_side_len=736, limit_type="min")),
+        "resize:resize.limits",
+    ),
+    fault(
+        "R4 resize_long",
+        both(
+            NO_LIMITS,
+            train_yml("DetResizeForTest", resize_long=960),
+            export_yml("DetResizeForTest", resize_long=960),
+        ),
+        "resize:resize.resize_long",
+    ),
+    fault("R8 max_side_limit", exports.long_page, "resize:resize.max_side_limit"),
+    fault(
+        "D2 DecodeImage missing in inference.yml",
+        both(image("colours.png"), export_yml("DecodeImage", img_mode="RGB")),
+        "decode:decode.channel_order",
+    ),
+    fault(
+        "N1 mean", export_yml("NormalizeImage", mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5]), "tensor:normalize.mean_std"
+    ),
+    fault("W1 nothing loaded", exports.untrained, "probability_map:network.weights.not_loaded"),
+    fault("W2 another checkpoint", exports.early, "probability_map:network.weights.other_checkpoint"),
+    fault("W3 keys skipped", exports.partly_loaded, "probability_map:network.weights.partly_loaded"),
+    fault("W14 frozen branch", exports.frozen_branch, "probability_map:network.traced_shape", mend=exports.unfrozen),
+    fault("P1 thresh", options(thresh=0.6), "detections:postprocess.thresh"),
+    fault("P1 box_thresh", options(box_thresh=0.9), "detections:postprocess.box_thresh"),
+    fault("P1 unclip_ratio", export_yml("PostProcess", unclip_ratio=2.2), "detections:postprocess.unclip_ratio"),
+    fault(
+        "V1 random operator in Eval",
+        exports.random_operator,
+        "tensor:reference.not_repeatable",
+        mend=drop(TRAIN_YML, "ColorJitter"),
+    ),
+]
+
+MORE = [
+    fault(
+        "R7 image_shape in inference.yml",
+        export_yml("DetResizeForTest", image_shape=[640, 640]),
+        "resize:resize.image_shape",
+    ),
+    fault("R7 input_shape argument", options(input_shape=[3, 640, 640]), "resize:resize.input_shape"),
+    fault("R9 rounding down", port(ports.RoundsDown), "resize:resize.rounding", mend=unwrap),
+    fault("R11 extreme aspect", both(NO_LIMITS, image("banner.png")), "resize:resize.limits"),
+    fault(
+        "D1 EXIF ignored in training",
+        both(image("exif_orientation.jpg"), train_yml("DecodeImage", ignore_orientation=True)),
+        "decode:decode.orientation",
+    ),
+    fault(
+        "D1 EXIF ignored by a port",
+        both(image("exif_orientation.jpg"), port(ports.IgnoresOrientation)),
+        "decode:decode.orientation",
+        mend=unwrap,
+    ),
+    fault("D4 alpha on white", both(image("alpha.png"), port(ports.OnWhite)), "decode:decode.alpha", mend=unwrap),
+    fault(
+        "D5 16 bits kept",
+        both(exports.sixteen_bits, port(ports.KeepsSixteenBits)),
+        "decode:decode.bit_depth",
+        mend=unwrap,
+    ),
+    fault(
+        "D6 another JPEG decoder",
+        both(image("poster.jpg"), port(ports.OtherDecoder)),
+        "decode:decode.decoder",
+        mend=unwrap,
+    ),
+    fault("D8 PNG named .gif", exports.wrong_suffix, "decode:decode.file_type", mend=image("receipt.png")),
+    fault(
+        "N2 statistics reversed", export_yml("NormalizeImage", mean=RGB, std=RGB_STD), "tensor:normalize.mean_std_order"
+    ),
+    fault(
+        "N2 statistics reversed by a port",
+        port(ports.ReversedStatistics),
+        "tensor:normalize.mean_std_order",
+        mend=unwrap,
+    ),
+    fault("N1 mean of a port", port(ports.OtherMean), "tensor:normalize.mean_std", mend=unwrap),
+    fault("N3 no /255", export_yml("NormalizeImage", scale=1.0), "tensor:normalize.scale"),
+    fault("N3 no /255 in a port", port(ports.NoScale), "tensor:normalize.scale", mend=unwrap),
+    fault("N4 order chw", export_yml("NormalizeImage", order="chw"), "tensor:normalize.order"),
+    fault("N5 HWC for CHW", port(ports.HeightWidthChannels), "tensor:layout.axes", mend=unwrap),
+    fault(
+        "D2 swapped by a port",
+        both(image("colours.png"), port(ports.SwapsChannels)),
+        "tensor:decode.channel_order",
+        mend=unwrap,
+    ),
+    fault("W4 another sub-model", exports.other_sub_model, "probability_map:network.sub_model"),
+    fault("W6 training mode", exports.train_mode, "probability_map:network.train_mode"),
+    fault("W8 wrong fusion", exports.wrong_fusion, "probability_map:network.fusion"),
+    fault("W10 stale inference.json", exports.stale_program, "probability_map:network.stale_program"),
+    fault("W12 overflowed weight", exports.overflowed, "probability_map:network.not_finite"),
+    fault("fixed input shape", exports.fixed_shape, "probability_map:network.fixed_shape", mend=exports.unfrozen),
+    fault("E1 oneDNN of a stand-in engine", port(ports.BrokenOneDNN), "probability_map:engine.onednn", mend=unwrap),
+    fault(
+        "E3 optimisation of a stand-in engine",
+        port(ports.BrokenPass),
+        "probability_map:engine.optimization",
+        mend=unwrap,
+    ),
+    fault("engine not repeatable", port(ports.Racing), "probability_map:engine.not_repeatable", mend=unwrap),
+    fault("E5 fp16 weights", exports.half, "probability_map:precision.fp16"),
+    fault("E7 int8 weights", exports.eight_bits, "probability_map:precision.int8"),
+    fault(
+        "P2 a threshold of 0",
+        both(image("curved.png"), train_yml("PostProcess", box_thresh=0), export_yml("PostProcess", box_thresh=0)),
+        "detections:postprocess.box_thresh",
+    ),
+    fault(
+        "P2 no unclip_ratio in either yml",
+        both(
+            train_yml("PostProcess", thresh=None, box_thresh=None, unclip_ratio=None),
+            export_yml("PostProcess", thresh=None, box_thresh=None, unclip_ratio=None),
+        ),
+        "detections:postprocess.box_thresh",
+    ),
+    fault("P3 use_dilation", train_yml("PostProcess", use_dilation=True), "detections:postprocess.use_dilation"),
+    fault(
+        "P4 score_mode",
+        both(image("curved.png"), train_yml("PostProcess", score_mode="slow")),
+        "detections:postprocess.score_mode",
+    ),
+    fault(
+        "P5 det_box_type is ignored",
+        both(train_yml("PostProcess", box_type="poly"), export_yml("PostProcess", det_box_type="poly")),
+        "detections:postprocess.box_type",
+    ),
+    fault(
+        "P6 max_candidates",
+        both(image("dense.png"), export_yml("PostProcess", max_candidates=20)),
+        "detections:postprocess.max_candidates",
+    ),
+    fault(
+        "P7 filter of small boxes",
+        both(exports.tiny_page, port(ports.FiltersSmallBoxes)),
+        "detections:postprocess.filter",
+        mend=unwrap,
+    ),
+    fault("P8 int16", exports.very_wide_page, "detections:rescale.int16", mend=exports.polygons),
+    fault(
+        "P13 ratios swapped",
+        both(image("odd_size.png"), port(ports.SwapsRatios)),
+        "detections:rescale.ratio",
+        mend=unwrap,
+    ),
+    fault("map pixels", port(ports.MapPixels), "detections:rescale.frame", mend=unwrap),
+    fault("0 to 1", port(ports.ZeroToOne), "detections:rescale.frame", mend=unwrap),
+    fault("forgotten offset", port(ports.ForgottenOffset), "detections:rescale.offset", mend=unwrap),
+    fault("P14 NaN map", exports.not_a_number, "probability_map:network.not_finite"),
+    fault("V2 a key of Global leaks", train_yml("Global", limit_side_len=640), "resize:reference.global_leak"),
+    fault(
+        "V1 a random operator that changes shapes",
+        exports.random_crop,
+        "resize:reference.not_repeatable",
+        mend=drop(TRAIN_YML, "EastRandomCropData"),
+    ),
+]
+
+PAIRS = [
+    fault(
+        "limits and channel order",
+        both(image("colours.png"), NO_LIMITS, export_yml("DecodeImage", img_mode="RGB")),
+        "decode:decode.channel_order",
+        "resize:resize.limits",
+    ),
+    fault(
+        "mean and unclip_ratio",
+        both(export_yml("NormalizeImage", mean=[0.5, 0.5, 0.5]), options(unclip_ratio=2.2)),
+        "tensor:normalize.mean_std",
+        "detections:postprocess.unclip_ratio",
+    ),
+    fault(
+        "another checkpoint and box_thresh",
+        both(exports.early, options(box_thresh=0.9)),
+        "probability_map:network.weights.other_checkpoint",
+        "detections:postprocess.box_thresh",
+    ),
+    fault(
+        "limits and training mode",
+        both(NO_LIMITS, exports.train_mode),
+        "resize:resize.limits",
+        "probability_map:network.train_mode",
+    ),
+    fault(
+        "box_thresh and box_type",
+        both(options(box_thresh=0.9), export_yml("PostProcess", box_type="poly")),
+        "detections:postprocess.box_thresh",
+        "detections:postprocess.box_type",
+    ),
+    fault(
+        "scale of a port and unclip_ratio",
+        both(port(ports.NoScale), options(unclip_ratio=2.2)),
+        "tensor:normalize.scale",
+        "detections:postprocess.unclip_ratio",
+        mend=unwrap,
+    ),
+]
+
+FAULTS = [*FIRST, *MORE, *PAIRS]

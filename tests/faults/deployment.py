@@ -1,0 +1,203 @@
+"""A copy of the example project that a case may spoil: its settings, its ymls, its export, its images."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pytest_ocrparity import (
+    DifferenceError,
+    Pipeline,
+    assert_same_detections,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+)
+from pytest_ocrparity.diagnosis import Change, Diagnosis
+from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.pipelines.inference import load_inference
+from pytest_ocrparity.pipelines.training import load_training
+from pytest_ocrparity.settings import load
+from real.blob import operators_root
+
+EXAMPLE = Path(__file__).parents[2] / "example_project"
+TRAIN_YML, EXPORT_YML = "configs/tiny_db.yml", "inference/inference.yml"
+
+
+@dataclass
+class Deployment:
+    """A project folder, right until a case changes it.
+
+    Attributes:
+        folder: where it lies.
+        options, predict_options: what its settings hand to paddleocr.
+        train: other settings of the train side.
+        image: what is compared, relative to the folder.
+        wrap: puts a port of the user's in the place of the inference side.
+        mend: what a case does where a fix is no change of a setting or file.
+    """
+
+    folder: Path
+    options: dict[str, Any] = field(
+        default_factory=lambda: {
+            "limit_side_len": 736,
+            "limit_type": "min",
+            "device": "cpu",
+            "enable_mkldnn": False,
+        }
+    )
+    predict_options: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    image: str = "images/receipt.png"
+    wrap: Callable[[Pipeline], Pipeline] | None = None
+    export_again: Callable[[], None] | None = None
+
+    @classmethod
+    def copy(cls, folder: Path) -> Deployment:
+        """Copy what cases change, and link the rest."""
+        for name in ("configs", "inference"):
+            shutil.copytree(EXAMPLE / name, folder / name)
+        for name in ("checkpoints", "images", "goldens"):
+            (folder / name).mkdir()
+            for path in (EXAMPLE / name).iterdir():
+                (folder / name / path.name).symlink_to(path)
+        (folder / "tiny_db").symlink_to(EXAMPLE / "tiny_db")
+        return cls(folder)
+
+    def edit(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change a yml."""
+        path = self.folder / name
+        document = yaml.safe_load(path.read_text())
+        change(document)
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def operator(self, name: str, operator: str, **arguments: Any) -> None:
+        """Change arguments of an operator, of PostProcess or of Global in a yml; None takes one away."""
+        self.edit(name, lambda document: _update(_place(document, operator), arguments))
+
+    def export(self, change: Callable[[Any], Any] | None = None, **how: Any) -> None:
+        """Export the checkpoint, after a change of the network."""
+        network = trained()
+        if change is not None:
+            network = change(network) or network
+        save(network, self.folder / "inference", **how)
+
+    def models(self) -> tuple[Pipeline, Pipeline]:
+        """Load both sides by the settings that stand in the folder."""
+        write_settings(self)
+        settings = load(self.folder / "pyproject.toml", {}, self.folder)
+        inference: Pipeline = load_inference(**settings.inference)
+        if self.wrap is not None:
+            inference = self.wrap(inference)
+        return load_training(**{"checkpoint": None, **settings.train}), inference
+
+    def failure(self, image: str | None = None, tolerance: str | None = None) -> DifferenceError | None:
+        """Run the three assertions of the README; return the first failure."""
+        train, inference = self.models()
+        path = self.folder / (image or self.image)
+        return first_failure(train.trace(path), inference.trace(path), tolerance)
+
+    def apply(self, diagnoses: Sequence[Diagnosis]) -> None:
+        """Do what the fixes say."""
+        for change in (change for diagnosis in diagnoses if diagnosis.fix for change in diagnosis.fix.changes):
+            self._apply(change)
+
+    def _apply(self, change: Change) -> None:
+        if change.where == "inference.options":
+            _update(self.options, change.values)
+        elif change.where == "inference.predict_options":
+            _update(self.predict_options, change.values)
+        elif change.where == "inference.yml":
+            self.operator(EXPORT_YML, change.key, **change.values)
+        elif change.where == "train.config":
+            self.operator(TRAIN_YML, change.key, **change.values)
+        elif change.where == "train.sub_model":
+            self.train.update(change.values)
+        elif change.where == "delete":
+            (self.folder / change.key).unlink()
+        else:
+            assert change.where == "export", change
+            (self.export_again or self.export)()
+
+
+def first_failure(reference: Any, candidate: Any, tolerance: str | None = None) -> DifferenceError | None:
+    """Return what the first of the three assertions raised."""
+    try:
+        assert_same_preprocessing(reference, candidate, tolerance=tolerance)
+        assert_same_probability_maps(reference, candidate, tolerance=tolerance)
+        assert_same_detections(reference, candidate, tolerance=tolerance)
+    except DifferenceError as error:
+        return error
+    return None
+
+
+def trained(checkpoint: str = "tiny_db", build: Callable[[Any], Any] | None = None) -> Any:
+    """Return the example's network with a checkpoint's weights, in evaluation mode."""
+    with third_party():
+        import paddle
+
+        from example_project.tiny_db.network import build as example
+
+        config = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
+        network = (build or example)(config["Architecture"])
+        network.set_state_dict(paddle.load(str(EXAMPLE / "checkpoints" / f"{checkpoint}.pdparams")))
+        network.eval()
+    return network
+
+
+def save(network: Any, folder: Path, *, shape: Sequence[int | None] = (None, 3, -1, -1)) -> None:
+    """Write a network's program and parameters as an export does."""
+    with third_party():
+        import paddle
+
+        spec = [paddle.static.InputSpec(list(shape), "float32")]
+        paddle.jit.save(paddle.jit.to_static(network, input_spec=spec), str(folder / "inference"))
+
+
+def write_settings(deployment: Deployment) -> None:
+    """Write the project's pyproject.toml as a user would."""
+    train = {
+        "config": TRAIN_YML,
+        "checkpoint": "checkpoints/tiny_db",
+        "network": "tiny_db.network:build",
+        "paddleocr_root": str(operators_root()),
+        **deployment.train,
+    }
+    lines = ["[tool.ocrparity]", 'images = ["images/*"]', "[tool.ocrparity.train]"]
+    lines += [f"{key} = {_toml(value)}" for key, value in train.items()]
+    lines += ["[tool.ocrparity.inference]", 'model_dir = "inference"']
+    lines += [f"options = {_toml(deployment.options)}", f"predict_options = {_toml(deployment.predict_options)}"]
+    (deployment.folder / "pyproject.toml").write_text("\n".join(lines) + "\n")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _place(document: dict[str, Any], operator: str) -> dict[str, Any]:
+    if operator in ("PostProcess", "Global"):
+        place: dict[str, Any] = document[operator]
+        return place
+    transforms = (
+        document["Eval"]["dataset"]["transforms"] if "Eval" in document else document["PreProcess"]["transform_ops"]
+    )
+    entry = next(entry for entry in transforms if operator in entry)
+    entry[operator] = entry[operator] or {}
+    arguments: dict[str, Any] = entry[operator]
+    return arguments
+
+
+def _update(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = list(value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,334 @@
+"""Exports, checkpoints and pages that were really made wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from faults.deployment import EXAMPLE, EXPORT_YML, TRAIN_YML, Deployment, save, trained
+from pytest_ocrparity.pipelines.imports import third_party
+
+SCRATCH = Path(__file__).parent
+
+
+def changed_weights(d: Deployment, change: Callable[[str, Any], Any]) -> None:
+    """Export the checkpoint with some of its arrays changed."""
+
+    def apply(network: Any) -> None:
+        state = {key: np.asarray(value.numpy()) for key, value in network.state_dict().items()}
+        network.set_state_dict({key: np.asarray(change(key, value), value.dtype) for key, value in state.items()})
+
+    d.export(apply)
+
+
+def untrained(d: Deployment) -> None:
+    from example_project.tiny_db.network import build
+
+    config = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
+    network = build(config["Architecture"])
+    network.eval()
+    save(network, d.folder / "inference")
+
+
+def early(d: Deployment) -> None:
+    save(trained("tiny_db_early"), d.folder / "inference")
+
+
+def partly_loaded(d: Deployment) -> None:
+    from example_project.tiny_db.network import build
+
+    config = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
+    fresh = {key: value.numpy() for key, value in build(config["Architecture"]).state_dict().items()}
+    changed_weights(d, lambda key, value: fresh[key] if key.startswith("lateral.1") else value)
+
+
+def half(d: Deployment) -> None:
+    changed_weights(d, lambda _, value: value.astype(np.float16) if value.ndim == 4 else value)
+
+
+def eight_bits(d: Deployment) -> None:
+    def rounded(_: str, value: Any) -> Any:
+        if value.ndim != 4:
+            return value
+        step = np.maximum(np.abs(value).max(axis=(1, 2, 3), keepdims=True), 1e-12) / 127
+        return np.round(value / step) * step
+
+    changed_weights(d, rounded)
+
+
+def overflowed(d: Deployment) -> None:
+    def spoilt(key: str, value: Any) -> Any:
+        if key == "stem.0.weight":
+            value = value.copy()
+            value[0, 0, 0, 0] = np.inf
+        return value
+
+    changed_weights(d, spoilt)
+
+
+def not_a_number(d: Deployment) -> None:
+    changed_weights(d, lambda key, value: value * np.nan if key == "probability.layers.4.bias" else value)
+
+
+def train_mode(d: Deployment) -> None:
+    def train(network: Any) -> None:
+        network.train()
+
+    d.export(train)
+
+
+OWN_NETWORK = '''
+from collections.abc import Mapping
+
+import paddle
+from paddle import nn
+from paddle.nn import functional
+from tiny_db.network import TinyDB, build as build_plain
+
+
+class Branching(TinyDB):
+    """Looks at small pages as they are and blurs large ones first: a Python branch on the input's size."""
+
+    def forward(self, x):
+        if self.is_large(x):
+            x = functional.avg_pool2d(x, 3, stride=1, padding=1)
+        return super().forward(x)
+
+    def is_large(self, x):
+        return x.shape[2] > 500
+
+
+class Unbranching(Branching):
+    """The same, written without a branch that a trace can freeze."""
+
+    def forward(self, x):
+        blurred = functional.avg_pool2d(x, 3, stride=1, padding=1)
+        large = (paddle.shape(x)[2] > 500).astype("float32")
+        return TinyDB.forward(self, large * blurred + (1 - large) * x)
+
+
+class Frozen(TinyDB):
+    """Takes the page apart and puts it together again, with sizes that a trace freezes."""
+
+    def forward(self, x):
+        height, width = int(x.shape[2]), int(x.shape[3])
+        return super().forward(x.reshape([1, 3, height * width]).reshape([1, 3, height, width]))
+
+
+def _arguments(architecture):
+    return {
+        "channels": architecture["Backbone"]["channels"],
+        "width": architecture["Neck"]["out_channels"],
+        "steepness": architecture["Head"]["k"],
+    }
+
+
+def branching(architecture):
+    return Branching(**_arguments(architecture))
+
+
+def unbranching(architecture):
+    return Unbranching(**_arguments(architecture))
+
+
+def frozen(architecture):
+    return Frozen(**_arguments(architecture))
+
+
+class Pair(nn.Layer):
+    """What a Distillation yml trains."""
+
+    def __init__(self, architecture):
+        super().__init__()
+        for name in architecture["Models"]:
+            self.add_sublayer(name, build_plain(architecture["Models"][name]))
+
+    def forward(self, x):
+        return {name: layer(x) for name, layer in self.named_children()}
+
+
+def pair(architecture):
+    return Pair(architecture)
+'''
+
+
+def own_network(d: Deployment, name: str) -> Any:
+    """Give the project a network of its own, with the example's weights; return it."""
+    (d.folder / "own_network.py").write_text(OWN_NETWORK)
+    d.train["network"] = f"own_network:{name}"
+    for folder in (str(d.folder), str(EXAMPLE)):
+        sys.path.insert(0, folder)
+    try:
+        sys.modules.pop("own_network", None)
+        import own_network as module  # type: ignore[import-not-found]
+
+        return trained(build=getattr(module, name))
+    finally:
+        del sys.path[:2]
+        sys.modules.pop("own_network", None)
+
+
+def frozen_branch(d: Deployment) -> None:
+    network = own_network(d, "branching")
+    network.is_large = lambda x: False  # what a trace with a small placeholder takes down
+    save(network, d.folder / "inference")
+
+
+def fixed_shape(d: Deployment) -> None:
+    save(own_network(d, "frozen"), d.folder / "inference", shape=[1, 3, 480, 640])
+
+
+def unfrozen(d: Deployment) -> None:
+    """Do what the fix says: no branch, any size."""
+    name = "unbranching" if "branching" in d.train["network"] else None
+    if name is None:
+        d.train.pop("network")
+        d.export()
+    else:
+        save(own_network(d, name), d.folder / "inference")
+
+
+def other_sub_model(d: Deployment) -> None:
+    """A Distillation yml whose evaluation is of Student, and whose export is of Student2."""
+
+    def distil(document: dict[str, Any]) -> None:
+        one = {key: value for key, value in document["Architecture"].items() if key != "model_type"}
+        models = {"Student": one, "Student2": dict(one)}
+        document["Architecture"] = {"model_type": "det", "algorithm": "Distillation", "Models": models}
+        document["PostProcess"] |= {"name": "DistillationDBPostProcess", "model_name": ["Student"]}
+
+    d.edit(TRAIN_YML, distil)
+    (d.folder / "own_network.py").write_text(OWN_NETWORK)
+    d.train |= {"network": "own_network:pair", "sub_model": "Student", "checkpoint": "checkpoints/pair"}
+    with third_party():
+        import paddle
+
+        state = {}
+        for name, checkpoint in (("Student", "tiny_db"), ("Student2", "tiny_db_early")):
+            weights = paddle.load(str(EXAMPLE / "checkpoints" / f"{checkpoint}.pdparams"))
+            state |= {f"{name}.{key}": value for key, value in weights.items()}
+        paddle.save(state, str(d.folder / "checkpoints" / "pair.pdparams"))
+    early(d)
+
+
+def wrong_fusion(d: Deployment) -> None:
+    """A network with branches to fuse, exported without one of them."""
+    shutil.copy(Path(__file__).parents[1] / "real" / "blob_net.py", d.folder / "own_blob.py")
+    d.train |= {"network": "own_blob:build", "checkpoint": "checkpoints/blob"}
+
+    def fused(network: Any, *, is_right: bool) -> Any:
+        if not is_right:
+            network.stem.narrow.weight.set_value(network.stem.narrow.weight * 0.2)
+        network.stem.rep()
+        return network
+
+    def write(*, is_right: bool) -> None:
+        with third_party():
+            import paddle
+
+            from real.blob_net import BlobNet
+
+            network = BlobNet()
+            paddle.save(network.state_dict(), str(d.folder / "checkpoints" / "blob.pdparams"))
+            network.eval()
+            save(fused(network, is_right=is_right), d.folder / "inference")
+
+    write(is_right=False)
+    d.export_again = lambda: write(is_right=True)
+
+
+def stale_program(d: Deployment) -> None:
+    """An old inference.json of a network that was another one, beside the right and newer inference.pdmodel."""
+    own_network(d, "branching")
+    shutil.copy(EXAMPLE / "inference_pdmodel" / "inference.pdmodel", d.folder / "inference")
+    network = trained()
+    forward = network.forward
+    network.forward = lambda x: {"maps": forward(x)["maps"] ** 3}
+    save(network, d.folder / "inference")
+    d.train.pop("network")
+    shutil.copy(EXAMPLE / "inference_pdmodel" / "inference.pdiparams", d.folder / "inference")
+    old = (d.folder / "inference" / "inference.json").stat().st_mtime - 86400
+    os.utime(d.folder / "inference" / "inference.json", (old, old))
+
+
+def page(d: Deployment, name: str, image: Any) -> None:
+    """Write a page of the case's own."""
+    import cv2
+
+    assert cv2.imwrite(str(d.folder / "images" / name), image)
+    d.image = f"images/{name}"
+
+
+def _receipt() -> Any:
+    import cv2
+
+    return cv2.imread(str(EXAMPLE / "images" / "receipt.png"))
+
+
+def long_page(d: Deployment) -> None:
+    """736 px high after the resize, and 4416 long: beyond paddleocr's cap of 4000."""
+    page(d, "long.png", np.concatenate([_receipt()[:360, :540]] * 4, axis=1))
+
+
+def very_wide_page(d: Deployment) -> None:
+    """40,000 px wide, with text beyond 32,767; both sides scale the long side to 6,400."""
+    import cv2
+
+    text = cv2.resize(_receipt(), None, fx=5, fy=5, interpolation=cv2.INTER_NEAREST)[:600]
+    wide = np.full((600, 40000, 3), int(np.median(text)), np.uint8)
+    wide[:, 36000 : 36000 + text.shape[1]] = text
+    page(d, "wide.png", wide)
+    limits = {"limit_side_len": 6400, "limit_type": "max"}
+    d.operator(TRAIN_YML, "DetResizeForTest", **limits)
+    d.options |= limits
+    d.predict_options["max_side_limit"] = 100000
+
+
+def polygons(d: Deployment) -> None:
+    """Do what the fix says: polygons are not cast to int16."""
+    for name in (TRAIN_YML, EXPORT_YML):
+        d.operator(name, "PostProcess", box_type="poly")
+
+
+def tiny_page(d: Deployment) -> None:
+    """A page so small that its lowest words are 2 px high, and its boxes 3."""
+    import cv2
+
+    small = np.full((100, 140, 3), 245, np.uint8)
+    small[10:18, 20:90] = cv2.resize(_receipt()[60:100, 60:400], (70, 8))
+    for top in (40, 60):
+        small[top : top + 1, 30:60] = 20
+    page(d, "tiny.png", small)
+
+
+def sixteen_bits(d: Deployment) -> None:
+    page(d, "deep.png", _receipt().astype(np.uint16) * 257)
+
+
+def wrong_suffix(d: Deployment) -> None:
+    shutil.copy(EXAMPLE / "images" / "receipt.png", d.folder / "images" / "receipt.gif")
+    d.image = "images/receipt.gif"
+
+
+def insert_operator(d: Deployment, name: str, arguments: Mapping[str, Any] | None, before: str) -> None:
+    def insert(document: dict[str, Any]) -> None:
+        transforms = document["Eval"]["dataset"]["transforms"]
+        index = next(index for index, entry in enumerate(transforms) if before in entry)
+        transforms.insert(index, {name: arguments})
+
+    d.edit(TRAIN_YML, insert)
+
+
+def random_operator(d: Deployment) -> None:
+    insert_operator(d, "ColorJitter", {"brightness": 0.3, "contrast": 0.3}, "DetResizeForTest")
+
+
+def random_crop(d: Deployment) -> None:
+    insert_operator(d, "RandomScaling", {"size": 640, "short_side": 640}, "DetResizeForTest")

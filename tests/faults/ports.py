@@ -1,0 +1,253 @@
+"""Ports of the user's that do one thing wrong: the real inference side with one step put wrong around it.
+
+They stand for C++ servers, older pipelines and other engines, whose faults no setting of paddleocr 3.x can bring about.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity import Decoded, Detections, Trace
+from pytest_ocrparity.pipelines import Alternative, Image, Shape
+from pytest_ocrparity.pipelines.staged import StagedPipeline
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+class Port(StagedPipeline):
+    """A pipeline that hands everything on to another one."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__("port")
+        self.inner = inner
+
+    def preprocess(self, image: Image) -> Trace:
+        return replace(self.inner.preprocess(image), pipeline=self.name, source=self)
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made: npt.NDArray[np.float32] = self.inner.infer(tensor)
+        return made
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made: Detections = self.inner.postprocess(probability_map, shape)
+        return made
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        known: Mapping[str, Mapping[str, Any]] = self.inner.parameters
+        return known
+
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Port:
+        return type(self)(self.inner.varied(changes))
+
+
+def decoded(image: Image, flags: int | None = None) -> Array:
+    """Decode a file with cv2; an array is taken as it is."""
+    import cv2
+
+    if isinstance(image, np.ndarray):
+        return image
+    data = np.frombuffer(Path(image).read_bytes(), np.uint8)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR if flags is None else flags))
+
+
+class RoundsDown(Port):
+    """R9: sides are cut to multiples of 32 and not rounded to the nearest."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        pixels = decoded(image)
+        height, width = pixels.shape[:2]
+        ratio = max(1.0, 736 / min(height, width))
+        h, w = (max(math.floor(side * ratio / 32) * 32, 32) for side in (height, width))
+        trace = super().preprocess(np.asarray(cv2.resize(pixels, (w, h))))
+        return replace(
+            trace, decode=Decoded.of(pixels, "BGR"), shape=(float(height), float(width), h / height, w / width)
+        )
+
+
+class IgnoresOrientation(Port):
+    """D1: EXIF orientation ignored."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        return super().preprocess(decoded(image, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
+
+
+class OnWhite(Port):
+    """D4: alpha composited on white."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        pixels = decoded(image, cv2.IMREAD_UNCHANGED)
+        if pixels.shape[2] == 4:
+            alpha = pixels[..., 3:].astype(np.float32) / np.float32(255)
+            pixels = np.clip(pixels[..., :3] * alpha + np.float32(255) * (1 - alpha), 0, 255).astype(np.uint8)
+        return super().preprocess(np.ascontiguousarray(pixels))
+
+
+class KeepsSixteenBits(Port):
+    """D5: the pixels of a 16-bit file go into the network as they are."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        trace, pixels = super().preprocess(image), decoded(image, cv2.IMREAD_UNCHANGED)
+        if pixels.dtype == np.uint8 or trace.tensor is None:
+            return trace
+        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        return replace(trace, decode=Decoded.of(pixels, "BGR"), tensor=trace.tensor * np.float32(257))
+
+
+class OtherDecoder(Port):
+    """D6: a decoder whose pixels differ by one here and there."""
+
+    def preprocess(self, image: Image) -> Trace:
+        pixels = decoded(image)
+        if not isinstance(image, np.ndarray):
+            noise = np.random.default_rng(0).random(pixels.shape) < 0.03
+            pixels = np.where(noise & (pixels < 255), pixels + 1, pixels).astype(np.uint8)
+        return super().preprocess(pixels)
+
+
+class ChangesTensor(Port):
+    """Base of those that compute another tensor."""
+
+    def changed(self, tensor: Array) -> Array:
+        raise NotImplementedError
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        return replace(trace, tensor=np.asarray(self.changed(trace.tensor), np.float32))
+
+
+MEAN, STD = (np.reshape(values, (3, 1, 1)) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+
+
+class ReversedStatistics(ChangesTensor):
+    """N2: RGB statistics on BGR."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray((tensor * STD + MEAN - MEAN[::-1]) / STD[::-1])
+
+
+class OtherMean(ChangesTensor):
+    """N1: mean and std of 0.5."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray((tensor.astype(np.float64) * STD + MEAN - 0.5) / 0.5)
+
+
+class NoScale(ChangesTensor):
+    """N3: pixels of 0 to 255, normalised as if they were 0 to 1."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(((tensor.astype(np.float64) * STD + MEAN) * 255 - MEAN) / STD)
+
+
+class SwapsChannels(ChangesTensor):
+    """D2: red and blue change places, and the statistics with them."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.ascontiguousarray(tensor[:, ::-1])
+
+
+class HeightWidthChannels(ChangesTensor):
+    """N5: the buffer holds HWC and is said to be CHW."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1)).reshape(tensor.shape)
+
+
+class BrokenOneDNN(Port):
+    """E1: kernels that are wrong where text is, unless oneDNN is off."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made = super().infer(tensor)
+        return np.where(made > 0.5, made * np.float32(0.7), made).astype(np.float32)
+
+    def other_engines(self) -> Iterator[Alternative]:
+        yield Alternative("engine.onednn", "oneDNN off", self.inner.infer)
+
+
+class BrokenPass(BrokenOneDNN):
+    """E3: the same, cured by the plain executor alone."""
+
+    def other_engines(self) -> Iterator[Alternative]:
+        yield Alternative("engine.onednn", "oneDNN off", self.infer)
+        yield Alternative("engine.optimization", "no engine pass", self.inner.infer)
+
+
+class Racing(Port):
+    """An engine that answers otherwise each time."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made = super().infer(tensor)
+        return np.clip(made + np.random.default_rng().uniform(-0.2, 0.2, made.shape), 0, 1).astype(np.float32)
+
+
+class ChangesBoxes(Port):
+    """Base of those that return other coordinates."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        raise NotImplementedError
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        size = (probability_map.shape[2], probability_map.shape[3])
+        return Detections(tuple(self.changed(box, size, shape) for box in made.polygons), made.scores)
+
+
+class FiltersSmallBoxes(Port):
+    """P7: boxes with a side of up to 3 px are dropped, and the rest clipped to the last pixel."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        kept = []
+        for index, box in enumerate(made.polygons):
+            sides = [np.linalg.norm(box[0] - box[1]), np.linalg.norm(box[0] - box[3])]
+            if min(map(int, sides)) > 3:
+                kept.append(index)
+        boxes = tuple(np.clip(made.polygons[index], 0, (shape[1] - 1, shape[0] - 1)) for index in kept)
+        return Detections(boxes, made.scores[kept])
+
+
+class SwapsRatios(ChangesBoxes):
+    """P13: x is scaled by the ratio of y, and the reverse."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        x, y = shape[1] / size[1], shape[0] / size[0]
+        return np.asarray(box * (y / x, x / y))
+
+
+class MapPixels(ChangesBoxes):
+    """Boxes stay in pixels of the map."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        return np.asarray(box * (size[1] / shape[1], size[0] / shape[0]))
+
+
+class ZeroToOne(ChangesBoxes):
+    """Boxes stay in shares of the image."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        return np.asarray(box / (shape[1], shape[0]))
+
+
+class ForgottenOffset(ChangesBoxes):
+    """The page was padded by 12 and 20 px before the network, and nobody took that off again."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        return np.asarray(box + (12, 20))

@@ -1,0 +1,51 @@
+"""Every fault is caught, at its stage, with its cause; and doing what the message says makes the gate pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faults.cases import FAULTS, Fault
+from faults.deployment import Deployment
+from pytest_ocrparity.causes import CAUSES
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.name)
+def test_a_fault_is_caught_named_and_mended(
+    case: Fault, tmp_path: Path, record_property: pytest.FixtureRequest
+) -> None:
+    deployment = Deployment.copy(tmp_path)
+    case.inject(deployment)
+    error = deployment.failure()
+    found = error.diagnoses if error is not None else ()
+    causes, stages = tuple(d.cause for d in found), tuple(d.stage for d in found)
+    record_property(
+        "faults.row",
+        {
+            "name": case.name,
+            "caught": error is not None,
+            "stage": list(stages),
+            "cause": list(causes),
+            "expected_stage": list(case.stages),
+            "expected_cause": list(case.causes),
+        },
+    )
+    assert error is not None, "the gate passed"
+    print(error)
+    assert causes == case.causes, error
+    assert stages == case.stages
+    assert set(causes) <= set(CAUSES)
+    for diagnosis in found:
+        assert diagnosis.fix is not None
+        assert f"{diagnosis.cause}, at {diagnosis.stage}: " in str(error)
+        assert diagnosis.fix.text in str(error)
+    assert (
+        str(error)
+        .partition("\n")[0]
+        .endswith(found[0].summary + (f" (and {len(found) - 1} more)" if found[1:] else ""))
+    )
+    deployment.apply(found)
+    if case.mend is not None:
+        case.mend(deployment)
+    assert deployment.failure() is None
