@@ -31,6 +31,8 @@ class Known:
     image: str
     diagnoses: tuple[Diagnosis, ...]
     remedy: Remedy | None
+    sides: tuple[object, object]
+    """The two pipelines, kept so that no later one is taken for them."""
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Memory:
                 lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
             )
         found = tuple(examine(lab, stage))
-        entries.append(Known(lab.candidate.label, found, lab.remedy))
+        entries.append(Known(lab.candidate.label, found, lab.remedy, (lab.reference.source, lab.candidate.source)))
         return found
 
 
@@ -79,7 +81,8 @@ def _signature(reference: Trace, candidate: Trace, stage: str, comparisons: Sequ
     differing = [
         (p.stage, p.name, p.reference, p.candidate) for c in comparisons for p in c.parameters if p.stage in earlier
     ]
-    return json.dumps([reference.pipeline, candidate.pipeline, stage, differing], default=str)
+    sides = [(trace.pipeline, id(trace.source)) for trace in (reference, candidate)]
+    return json.dumps([sides, stage, differing], default=str)
 
 
 def _confirms(known: Known, lab: Laboratory) -> bool:
@@ -90,7 +93,9 @@ def _confirms(known: Known, lab: Laboratory) -> bool:
         if any(each.cause.endswith("not_repeatable") for each in known.diagnoses):
             return [d.cause for d in examine_repeatability(lab)] == [d.cause for d in known.diagnoses]
         lab.remedy = known.remedy
-        return known.remedy is not None and _same_all_through(lab, known.remedy)
+        remedy = known.remedy
+        applies = remedy is not None and (remedy.applies is None or remedy.applies(lab.reference, lab.candidate))
+        return remedy is not None and applies and _same_all_through(lab, remedy)
     except BudgetSpentError:
         return False
 

@@ -29,6 +29,7 @@ class Remedy:
         infer: runs in the place of the network.
         boxes: returns the mended boxes, given the map's (h, w) and the shape row.
         lookalike: a network that returned the candidate's map; running it again is the proof on another image.
+        applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
     """
 
     pipeline: Pipeline
@@ -38,6 +39,7 @@ class Remedy:
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
     lookalike: Callable[[Array], Array] | None = None
+    applies: Callable[[Trace, Trace], bool] | None = None
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Remedy | None:
         """Return this with other parameters of the candidate, or None where it takes none."""

@@ -40,7 +40,7 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
     limits = lab.reference.parameters.get(RESIZE, {})
     if trace is None or trace.tensor is None or trace.shape is None or limits.get("rule") != "limit":
         return None
-    own = (int(trace.shape[0]), int(trace.shape[1]))
+    own = _source(trace)
     sizes = {own: _size(trace)} | {probe: _size(_probed(base, probe)) for probe in PROBES}
     fitting = [
         name
@@ -49,6 +49,10 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
     ]
     if len(fitting) != 1 or fitting[0] == PADDLEOCR or (made := _with_right_size(lab, base)) is None:
         return None
+    rounding = ROUNDINGS[fitting[0]]
+    mended = replace(
+        made[0], applies=lambda _, candidate: _size(candidate) == _predicted(_source(candidate), limits, rounding)
+    )
     one, two = lab.names
     summary = f"{two} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
     proof = f"of {len(ROUNDINGS)} roundings only '{fitting[0]}' predicts the size of {two} for this and {len(PROBES)} other sizes"
@@ -58,7 +62,7 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
         summary,
         [proof, f"given {one}'s resized pixels, {two}'s tensor is {one}'s ({lab.tensor_amount(made[1])})"],
         "round as PaddleOCR does: max(int(round(int(side * ratio) / 32) * 32), 32)",
-    ), made[0]
+    ), mended
 
 
 experiments = (by_rounding,)
@@ -88,6 +92,10 @@ def _probed(base: Remedy, size: tuple[int, int]) -> Trace | None:
 
 def _size(trace: Trace | None) -> tuple[int, int] | None:
     return None if trace is None or trace.tensor is None else (trace.tensor.shape[2], trace.tensor.shape[3])
+
+
+def _source(trace: Trace) -> tuple[int, int]:
+    return (0, 0) if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
 
 
 def _predicted(size: tuple[int, int], limits: Mapping[str, Any], rounding: Rounding) -> tuple[int, int]:
