@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.diagnose import sizes, weights
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.trace import PROBABILITY_MAP
 
@@ -100,10 +100,18 @@ _ENGINE_SAYS = {
     "engine.optimization": "the engine's optimisation passes change what {two}'s program computes",
 }
 _ENGINE_FIX = {
-    "network.stale_program": "delete inference.json from the export folder: paddle prefers it to the newer inference.pdmodel",
-    "engine.onednn": "pass enable_mkldnn=False to paddleocr.TextDetection; here inference.options = { enable_mkldnn = false }",
-    "engine.optimization": "use another release of paddle for deployment, or find the pass and delete it: "
-    'inference.options = { engine_config = { paddle_static = { delete_pass = ["..."] } } }',
+    "network.stale_program": Fix(
+        "delete inference.json from the export folder: paddle prefers it to the newer inference.pdmodel",
+        (Change("delete", key="inference.json"),),
+    ),
+    "engine.onednn": Fix(
+        "pass enable_mkldnn=False to paddleocr.TextDetection; here inference.options = { enable_mkldnn = false }",
+        (Change("inference.options", {"enable_mkldnn": False}),),
+    ),
+    "engine.optimization": Fix(
+        "deploy with another release of paddle, or find the pass and delete it: inference.options = { engine_config = "
+        '{ paddle_static = { delete_pass = ["..."] } } }'
+    ),
 }
 
 
@@ -121,7 +129,7 @@ def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     assert lab.reference.tensor is not None
     for other in _alternatives(lab, lambda: weights.lookalikes_of(lab)):
         made = lab.infer(other.run, lab.reference.tensor) if theirs is not None else None
-        if made is None or theirs is None or not _are_equal(lab, made, theirs):
+        if made is None or theirs is None or not weights.are_equal_maps(lab, made, theirs):
             lab.ruled_out.append(f"{other.cause}: {other.label} gives another map")
             continue
         lab.remedy = replace(lab.remedy, lookalike=other.run)
@@ -147,10 +155,6 @@ _NETWORK_SAYS = {
     "network.sub_model": "{two} is the sub-model {label}",
     "network.train_mode": "{two} was exported in training mode",
 }
-
-
-def _are_equal(lab: Laboratory, made: Array, theirs: Array) -> bool:
-    return weights.are_equal_maps(lab, made, theirs)
 
 
 def _amount(made: Array, theirs: Array) -> str:

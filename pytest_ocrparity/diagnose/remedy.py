@@ -28,6 +28,7 @@ class Remedy:
         tensor: returns the mended tensor.
         infer: runs in the place of the network.
         boxes: returns the mended boxes, given the map's (h, w) and the shape row.
+        is_resized: `pixels` are already of the reference's size, so that decoding and resizing are the reference's.
         lookalike: a network that returned the candidate's map; running it again is the proof on another image.
         applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
     """
@@ -40,6 +41,7 @@ class Remedy:
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
     lookalike: Callable[[Array], Array] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
+    is_resized: bool = False
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Remedy | None:
         """Return this with other parameters of the candidate, or None where it takes none."""
@@ -50,6 +52,8 @@ class Remedy:
         """Run the candidate's preprocessing, mended."""
         pixels = self.pixels(reference, image) if self.pixels is not None else None
         trace = self.pipeline.preprocess(image if pixels is None else pixels)
+        if self.is_resized:
+            trace = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
         if self.tensor is not None and trace.tensor is not None:
             trace = replace(trace, tensor=self.tensor(trace.tensor))
         return trace

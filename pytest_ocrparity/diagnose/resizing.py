@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import RESIZE, TENSOR, Trace
+from pytest_ocrparity.trace import RESIZE, Trace
 
 __all__ = ["experiments"]
 
@@ -60,7 +60,7 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
         RESIZE,
         "resize.rounding",
         summary,
-        [proof, f"given {one}'s resized pixels, {two}'s tensor is {one}'s ({lab.tensor_amount(made[1])})"],
+        [proof, f"given {one}'s resized pixels, {two}'s tensor has {one}'s size"],
         "round as PaddleOCR does: max(int(round(int(side * ratio) / 32) * 32), 32)",
     ), mended
 
@@ -75,12 +75,9 @@ def _with_right_size(lab: Laboratory, base: Remedy) -> tuple[Remedy, Trace] | No
         pixels = reference.resize
         return pixels if pixels is None or order != "RGB" else np.ascontiguousarray(pixels[..., ::-1])
 
-    mended = replace(base, pixels=resized)
+    mended = replace(base, pixels=resized, is_resized=True)
     trace = lab.preprocessed(mended)
-    if trace is None or trace.tensor is None or lab.reference.shape is None:
-        return None
-    trace = replace(trace, shape=lab.reference.shape, decode=lab.reference.decode)
-    return (mended, trace) if lab.is_same_stage(TENSOR, trace) else None
+    return (mended, trace) if trace is not None and _size(trace) == _size(lab.reference) else None
 
 
 def _probed(base: Remedy, size: tuple[int, int]) -> Trace | None:

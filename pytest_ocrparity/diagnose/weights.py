@@ -93,8 +93,10 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if found.pairs is None:
         lab.ruled_out.append(f"weights: the {total} arrays of {two} do not fit {one}'s network layer by layer")
         return None
-    if next(_other_checkpoint(lab, found.exported), None) is not None:
-        return None  # a better match lies beside the checkpoint: it is tried as a network of its own
+    from pytest_ocrparity.pipelines.lookalikes import has_nearer
+
+    if has_nearer(lab.reference.source, found.exported):  # type: ignore[arg-type]
+        return None  # it is tried as a network of its own
     transplanted = found.network.with_exported(found.exported)
     made = lab.infer(transplanted.run, _tensor(lab)) if transplanted is not None else None
     if theirs is None or made is None or not are_equal_maps(lab, made, theirs):
@@ -191,14 +193,6 @@ def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
 
     read = getattr(lab.candidate.source, "stored_weights", None)
     yield from lookalikes(lab.reference.source, read() if read is not None else {})  # type: ignore[arg-type]
-
-
-def _other_checkpoint(lab: Laboratory, exported: Mapping[str, Array]) -> Iterator[Any]:
-    from pytest_ocrparity.pipelines.lookalikes import nearest_checkpoint
-
-    found = nearest_checkpoint(lab.reference.source, exported)  # type: ignore[arg-type]
-    if found is not None:
-        yield found
 
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:

@@ -18,7 +18,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 Layer: TypeAlias = "dict[str, tuple[str, Array]]"
 """A layer's arrays by part, such as "w_0", each with its full name."""
 
-_NAME = re.compile(r"(?P<kind>.+)_(?P<number>\d+)\.(?P<part>[a-z]+_\d+)(?:_\d+)?")
+_NAME = re.compile(r"(?P<kind>.+)_(?P<number>\d+)\.(?P<part>[a-z]+_\d+)(?:_\d+|_deepcopy_\d+)*")
 
 
 def align(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:

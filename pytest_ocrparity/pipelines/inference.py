@@ -171,7 +171,7 @@ class InferencePipeline(StagedPipeline):
         """Fill the trace from the calls of a run, of which the later ones may be missing."""
         steps, parameters = self._predictor.steps, {}
         if calls.get("Read") and calls["Read"].result:
-            order = steps["Read"].format
+            order = getattr(self._replaced.get("Read", steps["Read"]), "format")  # noqa: B009
             trace = replace(trace, decode=Decoded.of(calls["Read"].result[0], order))
             parameters[DECODE] = {"img_mode": order, "ignore_orientation": False}
         if trace.decode is not None and "Resize" in calls:

@@ -15,7 +15,7 @@ from pytest_ocrparity.pipelines.files import PARAMS
 from pytest_ocrparity.pipelines.training import TrainingPipeline
 from pytest_ocrparity.pipelines.weights import read_weights
 
-__all__ = ["lookalikes", "nearest_checkpoint"]
+__all__ = ["has_nearer", "lookalikes"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -24,31 +24,42 @@ MOST_CHECKPOINTS = 20
 
 
 def lookalikes(train: TrainingPipeline, exported: Mapping[str, Array]) -> Iterator[Alternative]:
-    """Yield the other networks of a trained model: another checkpoint beside it, another sub-model, training mode."""
+    """Yield the other networks of a trained model: another sub-model, another checkpoint beside it, training mode."""
+    for name, sibling in train.network.siblings.items():
+        yield Alternative("network.sub_model", name, sibling.run)
     other = nearest_checkpoint(train, exported)
     if other is not None:
         network = train.network.with_state(read_weights(other, trust=train.files.trust))
         yield Alternative("network.weights.other_checkpoint", str(other), network.run)
-    for name, sibling in train.network.siblings.items():
-        yield Alternative("network.sub_model", name, sibling.run)
     for batch_norm, label in ((False, "training mode"), (True, "training mode, batch norm too")):
         yield Alternative("network.train_mode", label, train.network.in_train_mode(batch_norm=batch_norm).run)
+
+
+def has_nearer(train: TrainingPipeline, exported: Mapping[str, Array]) -> bool:
+    """Tell whether a sub-model or a checkpoint beside the train side's own holds more of an export's arrays."""
+    own = _held(exported, train.network.arrays())
+    siblings = (_held(exported, sibling.arrays()) for sibling in train.network.siblings.values())
+    return any(held > own for held in siblings) or nearest_checkpoint(train, exported) is not None
 
 
 def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
     """Return the checkpoint beside the train side's own that holds most of an export's arrays, if any has more."""
     own = train.files.checkpoint
-    wanted = {_key(array) for array in exported.values()}
-    best, most = None, len(wanted & {_key(array) for array in train.network.arrays().values()})
+    best, most = None, _held(exported, train.network.arrays())
     for path in _candidates(train, own):
         try:
             values = read_weights(path, trust=train.files.trust)
         except ModelError:
             continue  # not a checkpoint that may be read, so not one that was exported by it
-        held = len(wanted & {_key(np.asarray(value)) for value in values.values()})
+        held = _held(exported, {key: np.asarray(value) for key, value in values.items()})
         if held > most:
             best, most = path, held
     return best
+
+
+def _held(exported: Mapping[str, Array], among: Mapping[str, Array]) -> int:
+    """Count the exported arrays that occur in another network, bit for bit."""
+    return len({_key(array) for array in exported.values()} & {_key(array) for array in among.values()})
 
 
 def _key(array: Array) -> tuple[Any, ...]:

@@ -117,7 +117,8 @@ class Network:
     def with_state(self, state: Mapping[str, Any]) -> Network:
         """Return a copy with other values, by the keys of a checkpoint."""
         other = self._copy()
-        other._layer.set_state_dict(dict(state))
+        with third_party():  # it warns of keys that it lacks
+            other._layer.set_state_dict(dict(state))
         return other
 
     def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Network | None:

@@ -221,7 +221,7 @@ MORE = [
     fault("E7 int8 weights", exports.eight_bits, "probability_map:precision.int8"),
     fault(
         "P2 a threshold of 0",
-        both(image("curved.png"), train_yml("PostProcess", box_thresh=0), export_yml("PostProcess", box_thresh=0)),
+        both(image("curved.png"), train_yml("PostProcess", box_thresh=0), options(box_thresh=0)),
         "detections:postprocess.box_thresh",
     ),
     fault(

@@ -118,7 +118,7 @@ class Deployment:
         elif change.where == "train.sub_model":
             self.train.update(change.values)
         elif change.where == "delete":
-            (self.folder / change.key).unlink()
+            (self.folder / "inference" / change.key).unlink()
         else:
             assert change.where == "export", change
             (self.export_again or self.export)()

@@ -15,8 +15,6 @@ import yaml
 from faults.deployment import EXAMPLE, EXPORT_YML, TRAIN_YML, Deployment, save, trained
 from pytest_ocrparity.pipelines.imports import third_party
 
-SCRATCH = Path(__file__).parent
-
 
 def changed_weights(d: Deployment, change: Callable[[str, Any], Any]) -> None:
     """Export the checkpoint with some of its arrays changed."""
@@ -105,6 +103,20 @@ class Branching(TinyDB):
         return x.shape[2] > 500
 
 
+class Small(Branching):
+    """What a trace with a small placeholder takes down."""
+
+    def is_large(self, x):
+        return False
+
+
+class Cubed(TinyDB):
+    """An older network, whose maps were steeper."""
+
+    def forward(self, x):
+        return {"maps": super().forward(x)["maps"] ** 3}
+
+
 class Unbranching(Branching):
     """The same, written without a branch that a trace can freeze."""
 
@@ -132,6 +144,14 @@ def _arguments(architecture):
 
 def branching(architecture):
     return Branching(**_arguments(architecture))
+
+
+def small(architecture):
+    return Small(**_arguments(architecture))
+
+
+def cubed(architecture):
+    return Cubed(**_arguments(architecture))
 
 
 def unbranching(architecture):
@@ -176,9 +196,8 @@ def own_network(d: Deployment, name: str) -> Any:
 
 
 def frozen_branch(d: Deployment) -> None:
-    network = own_network(d, "branching")
-    network.is_large = lambda x: False  # what a trace with a small placeholder takes down
-    save(network, d.folder / "inference")
+    save(own_network(d, "small"), d.folder / "inference")
+    d.train["network"] = "own_network:branching"
 
 
 def fixed_shape(d: Deployment) -> None:
@@ -216,6 +235,7 @@ def other_sub_model(d: Deployment) -> None:
             state |= {f"{name}.{key}": value for key, value in weights.items()}
         paddle.save(state, str(d.folder / "checkpoints" / "pair.pdparams"))
     early(d)
+    (d.folder / "checkpoints" / "tiny_db_early.pdparams").unlink()
 
 
 def wrong_fusion(d: Deployment) -> None:
@@ -246,12 +266,8 @@ def wrong_fusion(d: Deployment) -> None:
 
 def stale_program(d: Deployment) -> None:
     """An old inference.json of a network that was another one, beside the right and newer inference.pdmodel."""
-    own_network(d, "branching")
     shutil.copy(EXAMPLE / "inference_pdmodel" / "inference.pdmodel", d.folder / "inference")
-    network = trained()
-    forward = network.forward
-    network.forward = lambda x: {"maps": forward(x)["maps"] ** 3}
-    save(network, d.folder / "inference")
+    save(own_network(d, "cubed"), d.folder / "inference")
     d.train.pop("network")
     shutil.copy(EXAMPLE / "inference_pdmodel" / "inference.pdiparams", d.folder / "inference")
     old = (d.folder / "inference" / "inference.json").stat().st_mtime - 86400
