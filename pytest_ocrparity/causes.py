@@ -315,8 +315,8 @@ CAUSES: Final[Mapping[str, Cause]] = {
     ),
     "reference.not_repeatable": Cause(
         "tensor",
-        "The training side gives another tensor, or map, each time: its Eval transforms hold a random operator.",
-        "the same image twice gives tensors that differ",
+        "The training side gives another tensor, or map, each time, or stops: its Eval transforms hold a random operator.",
+        "the same image twice gives tensors that differ; or, where it stopped, it runs and agrees without that operator",
         "Take random operators out of `Eval.dataset.transforms`.",
     ),
     "reference.global_leak": Cause(

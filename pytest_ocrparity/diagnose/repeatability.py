@@ -13,6 +13,8 @@ __all__ = ["examine_repeatability"]
 
 def examine_repeatability(lab: Laboratory) -> list[Diagnosis]:
     """Return a diagnosis for each side that gives another tensor, or another map, of the same image."""
+    if lab.reference.error is not None:
+        return [_stopped(lab)]
     found = []
     for trace, cause in ((lab.reference, "reference.not_repeatable"), (lab.candidate, "engine.not_repeatable")):
         again = _preprocessed(lab, trace)
@@ -24,6 +26,24 @@ def examine_repeatability(lab: Laboratory) -> list[Diagnosis]:
         if not lab.is_same_map(lab.candidate.probability_map):
             found += _map(lab, trace, cause)
     return found
+
+
+def _stopped(lab: Laboratory) -> Diagnosis:
+    """Return why the reference itself stopped: a random operator, where it runs without."""
+    assert lab.reference.error is not None
+    source, image, stage = lab.reference.source, lab.image, lab.reference.error.stage
+    one, two = lab.names
+    operators: tuple[str, ...] = getattr(source, "random_operators", tuple)()
+    if operators and image is not None:
+        trace = source.without_random().preprocess(image)  # type: ignore[union-attr]
+        again = Laboratory(trace, lab.candidate, lab.tolerance, lab.seconds)
+        if trace.tensor is not None and again.is_same("preprocessing", lab.candidate):
+            names = ", ".join(operators)
+            proof = f"without {names}, {one}'s operators run and return {two}'s tensor ({again.tensor_amount(lab.candidate)})"
+            summary = f"{one} stopped at {names}, a random operator that evaluation must not have"
+            fix = Fix(f"take {names} out of Eval.dataset.transforms of the training yml, and evaluate again")
+            return lab.claim(stage, "reference.not_repeatable", summary, [proof], fix)
+    return lab.unknown(stage, f"{one} stopped, so there is nothing to compare with")
 
 
 def _preprocessed(lab: Laboratory, trace: Trace) -> Trace | None:

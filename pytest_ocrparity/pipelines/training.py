@@ -222,7 +222,17 @@ class TrainingPipeline(StagedPipeline):
     def without_leak(self) -> TrainingPipeline:
         """Return this side with operators that `Global` does not reach, for an experiment."""
         kept = {key: value for key, value in self._global.items() if key not in self.leaked()}
-        files = replace(self.files, yml={**self.files.yml, "Global": kept})
+        return self._rebuilt({**self.files.yml, "Global": kept})
+
+    def without_random(self) -> TrainingPipeline:
+        """Return this side without random operators, for an experiment."""
+        yml = copy.deepcopy(dict(self.files.yml))
+        dataset = yml["Eval"]["dataset"]
+        dataset["transforms"] = [entry for entry in dataset["transforms"] if not RANDOM & entry.keys()]
+        return self._rebuilt(yml)
+
+    def _rebuilt(self, yml: Mapping[str, Any]) -> TrainingPipeline:
+        files = replace(self.files, yml=yml)
         with third_party():
             parts = _build_parts(files.yml, self.network, files.config)
         return TrainingPipeline(parts, files, name=self.name, fingerprint=self.fingerprint)

@@ -97,7 +97,7 @@ class Branching(TinyDB):
     def forward(self, x):
         if self.is_large(x):
             x = functional.avg_pool2d(x, 3, stride=1, padding=1)
-        return super().forward(x)
+        return TinyDB.forward(self, x)
 
     def is_large(self, x):
         return x.shape[2] > 500
@@ -114,7 +114,7 @@ class Cubed(TinyDB):
     """An older network, whose maps were steeper."""
 
     def forward(self, x):
-        return {"maps": super().forward(x)["maps"] ** 3}
+        return {"maps": TinyDB.forward(self, x)["maps"] ** 3}
 
 
 class Unbranching(Branching):
@@ -131,7 +131,7 @@ class Frozen(TinyDB):
 
     def forward(self, x):
         height, width = int(x.shape[2]), int(x.shape[3])
-        return super().forward(x.reshape([1, 3, height * width]).reshape([1, 3, height, width]))
+        return TinyDB.forward(self, x.reshape([1, 3, height * width]).reshape([1, 3, height, width]))
 
 
 def _arguments(architecture):
@@ -229,7 +229,7 @@ def other_sub_model(d: Deployment) -> None:
     with third_party():
         import paddle
 
-        state = {}
+        state: dict[str, Any] = {}
         for name, checkpoint in (("Student", "tiny_db"), ("Student2", "tiny_db_early")):
             weights = paddle.load(str(EXAMPLE / "checkpoints" / f"{checkpoint}.pdparams"))
             state |= {f"{name}.{key}": value for key, value in weights.items()}

@@ -29,7 +29,8 @@ class Port(StagedPipeline):
         self.inner = inner
 
     def preprocess(self, image: Image) -> Trace:
-        return replace(self.inner.preprocess(image), pipeline=self.name, source=self)
+        trace: Trace = self.inner.preprocess(image)
+        return replace(trace, pipeline=self.name, source=self)
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         made: npt.NDArray[np.float32] = self.inner.infer(tensor)

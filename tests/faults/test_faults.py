@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from faults.deployment import Deployment
 from pytest_ocrparity.causes import CAUSES
 
 
+@pytest.mark.filterwarnings("ignore:.* holds two programs")  # which is what W10 is about
 @pytest.mark.parametrize("case", FAULTS, ids=lambda case: case.name)
 def test_a_fault_is_caught_named_and_mended(
-    case: Fault, tmp_path: Path, record_property: pytest.FixtureRequest
+    case: Fault, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     deployment = Deployment.copy(tmp_path)
     case.inject(deployment)
