@@ -60,8 +60,9 @@ def _who_lacks(difference: Difference, one: str, two: str) -> str:
 
 
 def _cut(text: str, most: int = 400) -> str:
-    """Return a text's first line; the whole of an error stands in the exception's cause."""
-    line = text.strip().partition("\n")[0]
+    """Return a text's first line, or its last where the first only announces it; the exception's cause has it whole."""
+    lines = text.strip().splitlines() or [""]
+    line = f"{lines[0]} {lines[-1].strip()}" if lines[0].endswith(":") and lines[1:] else lines[0]
     return line if len(line) <= most else f"{line[:most]}..."
 
 
@@ -100,34 +101,37 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
     known = [diagnosis for diagnosis in diagnoses if diagnosis.cause != UNKNOWN]
-    rows = [row for diagnosis in diagnoses for row in _diagnosis_rows(diagnosis)]
+    rows = [("seen", _headline(first))] if known else []
+    for diagnosis in diagnoses:
+        rows += _diagnosis_rows(diagnosis, is_first=bool(known) and diagnosis is known[0])
+    again = run_again(judged.image)
     if any(difference.kind == "stopped" for difference in first.differences):
-        rows += [("next", run_again(judged.image) if known else f"mend what stopped it, {run_again(judged.image)}")]
+        rows.append(("next", f"{'apply the fix' if known else 'mend what stopped it'}, {again}"))
     else:
         for comparison in (judged,) if first is judged else (first, judged):
             rows += _limit_rows(comparison)
         rows += _box_rows(judged if judged.boxes else first)
-        rows += _parameter_rows(first) if len(known) < max(len(diagnoses), 1) else []
+        rows += _parameter_rows(first) if not known else []
         rows += _later_rows(comparisons, first)
         rows.append(("would pass", smallest_tolerance(judged)))
-        rows.append(("next", f"fix it, {run_again(judged.image)}" if known else next_step(judged, first)))
-    if not known:
-        return "\n".join([f"{judged.image}: {_headline(first)}", *_lines(rows)])
-    causes = f"{known[0].cause}: {known[0].summary}" + (f" (and {len(known) - 1} more)" if len(known) > 1 else "")
-    return "\n".join([f"{judged.image}: {causes}", *_lines([*rows[:1], ("seen", _headline(first)), *rows[1:]])])
+        rows.append(
+            ("next", f"apply the fix{'es' if known[1:] else ''}, {again}" if known else next_step(judged, first))
+        )
+    told = _cause_text(known[0]) + (f" (and {len(known) - 1} more)" if known[1:] else "") if known else _headline(first)
+    return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
 
 
-def _lines(rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"  {name:<{COLUMN}}{text}" for name, text in rows]
+def _cause_text(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.cause} at {diagnosis.stage}: {diagnosis.summary}"
 
 
-def _diagnosis_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
-    """Return a cause with its fix and its proof, or what is known of an unknown one."""
+def _diagnosis_rows(diagnosis: Diagnosis, *, is_first: bool) -> list[tuple[str, str]]:
+    """Return a cause with its fix and its proof, or what is known of an unknown one; the first heads the message."""
     if diagnosis.cause == UNKNOWN:
-        rows = [("cause", f"unknown, at {diagnosis.stage}: {diagnosis.summary}")]
+        rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
         rows += [("ruled out", text) for text in diagnosis.ruled_out]
         return rows + [("not tried", text) for text in diagnosis.not_tried]
-    rows = [("cause", f"{diagnosis.cause}, at {diagnosis.stage}: {diagnosis.summary}")]
+    rows = [] if is_first else [("and", _cause_text(diagnosis))]
     if diagnosis.fix is not None:
         rows.append(("fix", diagnosis.fix.text))
     return rows + [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]

@@ -140,42 +140,43 @@ def _unvaried(remedy: Remedy, is_mended: Callable[[Remedy], str | None]) -> tupl
     return None if amount is None else (remedy, amount)
 
 
+_OUTPUT = {DECODE: "decoded image is", RESIZE: "resized image is", TENSOR: "tensor is", DETECTIONS: "boxes are"}
+
+
 def _diagnosis(lab: Laboratory, group: Group, amount: str) -> Diagnosis:
     one, two = lab.names
-    told = "; ".join(
-        f"{each.name} {_value(each.reference)} in {one}, {_value(each.candidate)} in {two}"
-        for each in group.differences
-        if each.name != "rule" or len(group.differences) == 1
-    )
-    what = (
-        "boxes are"
-        if group.stage == DETECTIONS
-        else "output of this stage is"
-        if group.stage != TENSOR
-        else "tensor is"
-    )
-    evidence = [
-        f"given {one}'s {', '.join(each.name for each in group.differences)}, {two}'s {what} {one}'s{f' ({amount})' if amount else ''}"
+    names = [each.name for each in group.differences if each.reference is not None and each.name != "rule"]
+    given = f"given {one}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
+    proof = f"{given}, {two}'s {_OUTPUT[group.stage]} {one}'s{f' ({amount})' if amount else ''}"
+    written = [row for trace in (lab.reference, lab.candidate) for row in _written(trace, group)]
+    return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
+
+
+def _summary(lab: Laboratory, group: Group) -> str:
+    """Return the values that ran: those that both sides have beside each other, the others by side."""
+    one, two = lab.names
+    shown = [each for each in group.differences if each.name != "rule"] or list(group.differences)
+    both = [each for each in shown if each.reference is not None and each.candidate is not None]
+    told = [f"{each.name} {_value(each.reference)} in {one}, {_value(each.candidate)} in {two}" for each in both]
+    ours = [f"{each.name} {_value(each.reference)}" for each in shown if each.candidate is None]
+    theirs = [f"{each.name} {_value(each.candidate)}" for each in shown if each.reference is None]
+    told += [f"{', '.join(values)} in {name} alone" for name, values in ((one, ours), (two, theirs)) if values]
+    return "; ".join(told)
+
+
+def _written(trace: Trace, group: Group) -> list[str]:
+    """Return what a side's yml says of these parameters, and what ran: they are not always the same."""
+    said = getattr(trace.source, "written", None)
+    ran = trace.parameters.get(group.stage, {})
+    names = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
+    if said is None or not names:
+        return []
+    own = said.get(group.stage) or {}
+    told = [
+        f"{name} {f'as {_value(own[name])}' if name in own else 'not at all'}, and {_value(ran[name])} ran"
+        for name in names
     ]
-    evidence += _written(lab, group)
-    return lab.claim(group.stage, group.cause, told, evidence, _fix(lab, group))
-
-
-def _written(lab: Laboratory, group: Group) -> list[str]:
-    """Return what the ymls say of these parameters, beside what ran: three columns in a line."""
-    rows = []
-    for trace in (lab.reference, lab.candidate):
-        said = getattr(trace.source, "written", None)
-        if said is None:
-            continue
-        own, ran = said.get(group.stage) or {}, trace.parameters.get(group.stage, {})
-        parts = [
-            f"{each.name} {_value(own[each.name]) if each.name in own else 'not given'}, ran {_value(ran.get(each.name))}"
-            for each in group.differences
-            if each.name != "rule"
-        ]
-        rows.append(f"the yml of {trace.pipeline} says {'; '.join(parts)}")
-    return rows
+    return [f"the yml of {trace.pipeline} gives {'; '.join(told)}"]
 
 
 def _fix(lab: Laboratory, group: Group) -> Fix:

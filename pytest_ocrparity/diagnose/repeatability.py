@@ -82,7 +82,7 @@ def _map(lab: Laboratory, trace: Trace, cause: str) -> list[Diagnosis]:
         return []
     amount = float(np.max(np.abs(again - trace.probability_map), initial=0.0))
     if not amount > max(1e-4, 4 * (lab.reference.measure_floor() or 0.0)):
-        lab.ruled_out.append(f"repeatability: {trace.pipeline} returns the same map again (difference {amount:.1e})")
+        lab.ruled_out.append(f"repeatability: {trace.pipeline}'s network returns the same map again ({amount:.1e})")
         return []
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
     fix = "look for dropout and other random layers (was eval() called before exporting?), then for races: cpu_threads = 1"

@@ -55,10 +55,15 @@ def by_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         proof = f"parts of the same tensor give equal maps at {', '.join(same)} (height x width), and other maps at {here}{_also(other)}"
         fix = f"replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none, and export again{told}"
         return lab.claim(
-            PROBABILITY_MAP, "network.traced_shape", summary, [proof, *lab.ruled_out], Fix(fix, (Change("export"),))
+            PROBABILITY_MAP, "network.traced_shape", summary, [proof, *_whole(lab)], Fix(fix, (Change("export"),))
         )
     lab.ruled_out.append(f"the input's size: the maps differ at {', '.join(other or stopped)} as well")
     return None
+
+
+def _whole(lab: Laboratory) -> list[str]:
+    """Return what was found of weights and engine, which leave only the graph."""
+    return [text for text in lab.ruled_out if text.startswith(("weights", "engine"))]
 
 
 def _told(lab: Laboratory) -> str:

@@ -126,6 +126,8 @@ def _arguments(values: Mapping[str, Any]) -> Fix:
     used = {name: LEAST if value == 0 else value for name, value in values.items()}
     text = f"pass {', '.join(f'{name}={_python(value)}' for name, value in used.items())} to paddleocr.TextDetection"
     text += f"; here inference.options = {{ {', '.join(f'{n} = {_python(v)}' for n, v in used.items())} }}"
+    if "limit_side_len" in values:
+        text += " (paddleocr 3.x ignores limits in inference.yml)"
     zeros = [name for name, value in values.items() if value == 0]
     if zeros:
         text += f" ({', '.join(zeros)} = 0 means not given there)"
