@@ -72,5 +72,5 @@ def _candidates(train: TrainingPipeline, own: Path) -> list[Path]:
     folders = [train.files.config.parent, *([train.files.paddleocr_root] if train.files.paddleocr_root else [])]
     paths = [folder / f"{str(name).removesuffix(PARAMS)}{PARAMS}" for name in named for folder in folders]
     beside = sorted(own.parent.glob(f"*{PARAMS}"), key=lambda path: -path.stat().st_mtime)[:MOST_CHECKPOINTS]
-    kept = dict.fromkeys(path.resolve() for path in (*paths, *beside) if path.is_file())
-    return [path for path in kept if path != own.resolve()]
+    kept = {path.resolve(): path for path in (*paths, *beside) if path.is_file()}
+    return [path for real, path in kept.items() if real != own.resolve()]
