@@ -14,6 +14,7 @@ from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
 __all__ = ["amount", "explain"]
 
 MOST_BOXES = 6
+BOXES_OF_KNOWN = 3
 MOST_PARAMETERS = 6
 COLUMN = 12
 
@@ -101,40 +102,55 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
     first = seen[0] if seen else judged
     known = [diagnosis for diagnosis in diagnoses if diagnosis.cause != UNKNOWN]
-    rows = [("seen", _headline(first))] if known else []
-    for diagnosis in diagnoses:
-        rows += _diagnosis_rows(diagnosis, is_first=bool(known) and diagnosis is known[0])
-    again = run_again(judged.image)
-    if any(difference.kind == "stopped" for difference in first.differences):
-        rows.append(("next", f"{'apply the fix' if known else 'mend what stopped it'}, {again}"))
-    else:
-        for comparison in (judged,) if first is judged else (first, judged):
-            rows += _limit_rows(comparison)
-        rows += _box_rows(judged if judged.boxes else first)
-        rows += _parameter_rows(first) if not known else []
-        rows += _later_rows(comparisons, first)
-        rows.append(("would pass", smallest_tolerance(judged)))
-        rows.append(
-            ("next", f"apply the fix{'es' if known[1:] else ''}, {again}" if known else next_step(judged, first))
-        )
-    told = _cause_text(known[0]) + (f" (and {len(known) - 1} more)" if known[1:] else "") if known else _headline(first)
+    unknown = [diagnosis for diagnosis in diagnoses if diagnosis.cause == UNKNOWN]
+    is_stopped = any(difference.kind == "stopped" for difference in first.differences)
+    rows = [row for diagnosis in known for row in _known_rows(diagnosis, heads=diagnosis is known[0])]
+    rows += [("seen", _headline(first))] if known else []
+    rows += [row for diagnosis in unknown for row in _unknown_rows(diagnosis)]
+    if not is_stopped:
+        rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
+    rows.append(("next", _next(judged, first, len(known), is_stopped)))
+    told = f"{known[0].stage}: {known[0].summary}" if known else _headline(first)
+    told += f" (and {len(known) - 1} more)" if known[1:] else ""
     return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
 
 
-def _cause_text(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.cause} at {diagnosis.stage}: {diagnosis.summary}"
-
-
-def _diagnosis_rows(diagnosis: Diagnosis, *, is_first: bool) -> list[tuple[str, str]]:
-    """Return a cause with its fix and its proof, or what is known of an unknown one; the first heads the message."""
-    if diagnosis.cause == UNKNOWN:
-        rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
-        rows += [("ruled out", text) for text in diagnosis.ruled_out]
-        return rows + [("not tried", text) for text in diagnosis.not_tried]
-    rows = [] if is_first else [("and", _cause_text(diagnosis))]
+def _known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
+    """Return a cause with its fix and its proof; what is wrong stands in the message's first line where it heads it."""
+    summary = "" if heads else f", {diagnosis.stage}: {diagnosis.summary}"
+    rows = [("cause" if heads else "and", f"{diagnosis.cause}{summary}")]
     if diagnosis.fix is not None:
         rows.append(("fix", diagnosis.fix.text))
     return rows + [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]
+
+
+def _unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
+    rows += [("ruled out", text) for text in diagnosis.ruled_out]
+    return rows + [("not tried", text) for text in diagnosis.not_tried]
+
+
+def _measured_rows(
+    comparisons: Sequence[Comparison], first: Comparison, judged: Comparison, *, is_known: bool
+) -> list[tuple[str, str]]:
+    """Return what was measured; where the cause is known, the worst boxes and what became of it downstream suffice.
+
+    A tolerance that would let a known fault pass is not offered.
+    """
+    boxes = _box_rows(judged if judged.boxes else first, BOXES_OF_KNOWN if is_known else MOST_BOXES)
+    if is_known:
+        return [*boxes, *_later_rows(comparisons, first)]
+    rows = [
+        row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
+    ]
+    rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
+    return [*rows, ("would pass", smallest_tolerance(judged))]
+
+
+def _next(judged: Comparison, first: Comparison, known: int, is_stopped: bool) -> str:
+    if known:
+        return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
+    return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first)
 
 
 def _only_not_recorded(comparison: Comparison) -> bool:
@@ -213,13 +229,13 @@ _KINDS = {
 }
 
 
-def _box_rows(comparison: Comparison) -> list[tuple[str, str]]:
+def _box_rows(comparison: Comparison, most: int) -> list[tuple[str, str]]:
     """Return a row for each of the worst boxes: lone ones first, then by distance."""
     failing = [finding for finding in comparison.boxes if not finding.is_borderline]
     failing.sort(key=lambda finding: (finding.shift is not None, -(finding.shift or 0.0)))
-    rows = [(finding.kind, _box_text(finding, comparison)) for finding in failing[:MOST_BOXES]]
-    if len(failing) > MOST_BOXES:
-        rows.append(("", f"and {len(failing) - MOST_BOXES} more"))
+    rows = [(finding.kind, _box_text(finding, comparison)) for finding in failing[:most]]
+    if len(failing) > most:
+        rows.append(("", f"and {len(failing) - most} more"))
     return rows
 
 

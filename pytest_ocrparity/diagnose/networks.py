@@ -105,7 +105,7 @@ _ENGINE_FIX = {
         (Change("delete", key="inference.json"),),
     ),
     "engine.onednn": Fix(
-        "pass enable_mkldnn=False to paddleocr.TextDetection; here inference.options = { enable_mkldnn = false }",
+        "pass enable_mkldnn=False to paddleocr.TextDetection; in the settings inference.options = { enable_mkldnn = false }",
         (Change("inference.options", {"enable_mkldnn": False}),),
     ),
     "engine.optimization": Fix(

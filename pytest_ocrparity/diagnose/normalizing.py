@@ -41,7 +41,6 @@ def by_channels(lab: Laboratory, base: Remedy) -> Made:
 def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
     """Fit y = a x + b per channel; an exact fit is another mean, std or scale, and undoing it returns the tensor."""
     trace, ours = lab.preprocessed(base), lab.reference.tensor
-    parameters = lab.reference.parameters.get(TENSOR, {})
     if trace is None or trace.tensor is None or ours is None or trace.tensor.shape != ours.shape:
         return None
     fit = _fit(ours, trace.tensor)
@@ -51,32 +50,39 @@ def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
     slope, offset, residual = fit
     if np.allclose(slope, 1, atol=1e-4) and np.allclose(offset, 0, atol=1e-4):
         return None  # as good as equal: what differs is something else
-    try:
-        scale = float(parameters["scale"])
-        mean, std = (np.asarray(parameters[name], np.float64) for name in ("mean", "std"))
-    except (KeyError, TypeError, ValueError):
-        scale, mean, std = 1.0, np.zeros(3), np.ones(3)
-    own_mean, own_std = mean - offset * std / slope, std / slope
+    cause, summary, right = _named(lab, slope, offset)
     one, two = lab.names
-    if np.ptp(slope) < 1e-3 * abs(slope[0]) and np.allclose(
-        offset, (slope - 1) * mean / std, rtol=1e-3, atol=1e-4 * abs(slope[0])
-    ):
-        right: dict[str, Any] = {"scale": scale}
-        cause = "normalize.scale"
-        summary = f"{two} scales pixels by {slope[0] * scale:.4g} in place of {scale:.4g}"
-    else:
-        is_reverse = np.allclose(own_mean, mean[::-1], atol=1e-4) and np.allclose(own_std, std[::-1], atol=1e-4)
-        cause = "normalize.mean_std_order" if is_reverse else "normalize.mean_std"
-        right = {"mean": _rounded(mean), "std": _rounded(std)}
-        summary = f"mean {_rounded(own_mean)} and std {_rounded(own_std)} in {two}, {_rounded(mean)} and {_rounded(std)} in {one}"
     proof = (
-        f"{two}'s tensor is an exact affine map of {one}'s, channel by channel (slope {_rounded(slope)}, offset "
-        f"{_rounded(offset)}, largest residual {residual:.1e}): undone, they are equal"
+        f"worked out from the two tensors: {one}'s, normalised by {two}'s numbers, is {two}'s, channel by channel "
+        f"(largest difference {residual:.1e})"
     )
-    fix = f"give {two} {', '.join(f'{name} = {value}' for name, value in right.items())}"
     undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
     mended = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
-    return lab.claim(TENSOR, cause, summary, [proof], fix), mended
+    return lab.claim(TENSOR, cause, summary, [proof], f"where {two} normalises, use {right}"), mended
+
+
+def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]:
+    """Return what an affine map of the tensors is in the terms of a normalisation: cause, summary, the right values."""
+    one, two = lab.names
+    parameters = lab.reference.parameters.get(TENSOR, {})
+    try:
+        mean, std = (np.asarray(parameters[name], np.float64).reshape(slope.shape) for name in ("mean", "std"))
+        scale = float(parameters.get("scale", 1.0))
+    except (KeyError, TypeError, ValueError):
+        told = f"{two}'s tensor is {_rounded(slope)} x {one}'s + {_rounded(offset)}, by channel"
+        return "normalize.mean_std", told, f"the mean, std and scale of {one}"
+    if np.ptp(slope) < 1e-3 * slope[0] and np.allclose(
+        offset, (slope - 1) * mean / std, rtol=1e-3, atol=1e-4 * slope[0]
+    ):
+        told = f"scale {scale:.6g} in {one}, {slope[0] * scale:.6g} in {two}"
+        return "normalize.scale", told, f"scale = {scale:.6g}"
+    own_mean, own_std = mean - offset * std / slope, std / slope
+    right = f"mean = {_rounded(mean)}, std = {_rounded(std)}"
+    told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, mean {_rounded(own_mean)}, std {_rounded(own_std)} in {two}"
+    if np.allclose(own_mean, mean[::-1], atol=1e-4) and np.allclose(own_std, std[::-1], atol=1e-4):
+        right += f" (the order of {one}'s channels; the image itself is right)"
+        return "normalize.mean_std_order", f"mean and std are reversed: {told}", right
+    return "normalize.mean_std", told, right
 
 
 def by_axes(lab: Laboratory, base: Remedy) -> Made:
@@ -154,4 +160,4 @@ def _layouts() -> Iterator[tuple[str, Any]]:
 
 
 def _rounded(values: Array) -> list[float]:
-    return [round(float(value), 4) for value in values]
+    return [round(float(value), 4) + 0.0 for value in values]  # no -0.0

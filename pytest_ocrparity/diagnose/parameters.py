@@ -146,7 +146,7 @@ _OUTPUT = {DECODE: "decoded image is", RESIZE: "resized image is", TENSOR: "tens
 def _diagnosis(lab: Laboratory, group: Group, amount: str) -> Diagnosis:
     one, two = lab.names
     names = [each.name for each in group.differences if each.reference is not None and each.name != "rule"]
-    given = f"given {one}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
+    given = f"with {one}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
     proof = f"{given}, {two}'s {_OUTPUT[group.stage]} {one}'s{f' ({amount})' if amount else ''}"
     written = [row for trace in (lab.reference, lab.candidate) for row in _written(trace, group)]
     return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
@@ -160,23 +160,29 @@ def _summary(lab: Laboratory, group: Group) -> str:
     told = [f"{each.name} {_value(each.reference)} in {one}, {_value(each.candidate)} in {two}" for each in both]
     ours = [f"{each.name} {_value(each.reference)}" for each in shown if each.candidate is None]
     theirs = [f"{each.name} {_value(each.candidate)}" for each in shown if each.reference is None]
-    told += [f"{', '.join(values)} in {name} alone" for name, values in ((one, ours), (two, theirs)) if values]
-    return "; ".join(told)
+    told += [f"{', '.join(values)} in {name} only" for name, values in ((one, ours), (two, theirs)) if values]
+    reverse = "mean and std are reversed: " if group.cause == "normalize.mean_std_order" else ""
+    return reverse + "; ".join(told)
 
 
 def _written(trace: Trace, group: Group) -> list[str]:
-    """Return what a side's yml says of these parameters, and what ran: they are not always the same."""
+    """Return where a side's yml does not say what was used: the third column beside the two that ran."""
     said = getattr(trace.source, "written", None)
     ran = trace.parameters.get(group.stage, {})
     names = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
-    if said is None or not names:
+    if said is None:
         return []
     own = said.get(group.stage) or {}
-    told = [
-        f"{name} {f'as {_value(own[name])}' if name in own else 'not at all'}, and {_value(ran[name])} ran"
-        for name in names
+    silent = [name for name in names if name not in own]
+    overruled = [name for name in names if name in own and own[name] != ran[name]]
+    rows = []
+    if silent:
+        values = ", ".join(_value(ran[name]) for name in silent)
+        rows.append(f"the yml of {trace.pipeline} does not set {', '.join(silent)}: used {values}")
+    rows += [
+        f"the yml of {trace.pipeline} sets {n} to {_value(own[n])}, and {_value(ran[n])} was used" for n in overruled
     ]
-    return [f"the yml of {trace.pipeline} gives {'; '.join(told)}"]
+    return rows
 
 
 def _fix(lab: Laboratory, group: Group) -> Fix:

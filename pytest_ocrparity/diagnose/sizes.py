@@ -46,14 +46,14 @@ def by_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if same and theirs is None:
         summary = f"{two} takes inputs of one size only"
         proof = f"{two} stopped at {here}{_also(stopped)}; at {', '.join(same)} (height x width) it returns {one}'s map"
-        fix = f"export again with the input shape [None, 3, -1, -1]{told}"
+        fix = f"export with the input shape [None, 3, -1, -1]{told}"
         return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], Fix(fix, (Change("export"),)))
     if same and lab.has_equal_weights:
         summary = (
             f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
         )
         proof = f"parts of the same tensor give equal maps at {', '.join(same)} (height x width), and other maps at {here}{_also(other)}"
-        fix = f"replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none, and export again{told}"
+        fix = f"replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none{told}"
         return lab.claim(
             PROBABILITY_MAP, "network.traced_shape", summary, [proof, *_whole(lab)], Fix(fix, (Change("export"),))
         )
@@ -68,7 +68,7 @@ def _whole(lab: Laboratory) -> list[str]:
 
 def _told(lab: Laboratory) -> str:
     told = getattr(lab.reference.source, "export_command", None)
-    return f": {told()}" if told is not None else ""
+    return f"; {told()}" if told is not None else ""
 
 
 def _also(sizes: list[str]) -> str:

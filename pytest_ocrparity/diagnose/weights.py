@@ -198,15 +198,18 @@ def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
 def export_again(lab: Laboratory, other: Alternative) -> Fix:
     """Return how the right network is exported again."""
     told = getattr(lab.reference.source, "export_command", None)
-    command = f": {told()}" if told is not None else ""
+    again = told() if told is not None else "export again from the right checkpoint"
+    changes = (Change("export"),)
     if other.cause == "network.sub_model":
-        text = f'deploy the export of the sub-model that you evaluated; or, if {other.label} is meant, set train.sub_model = "{other.label}"'
-        return Fix(text, (Change("train.sub_model", {"sub_model": other.label}),))
+        text = (
+            f"deploy the export of the sub-model that you evaluated; or, if {other.label} is meant, set train.sub_model"
+        )
+        return Fix(f'{text} = "{other.label}"', (Change("train.sub_model", {"sub_model": other.label}),))
+    if other.cause == "network.weights.other_checkpoint":
+        return Fix(f"{again}; or, if {other.label} is meant, set train.checkpoint to it", changes)
     if other.cause.startswith("precision."):
         preset = other.cause.removeprefix("precision.")
-        text = f"export again in fp32{command}; or, if {preset} is meant, compare with --ocr-tolerance={preset}"
-    elif other.cause == "network.train_mode":
-        text = f"call eval() on the network before exporting, as tools/export_model.py does, and export again{command}"
-    else:
-        text = f"export again from the checkpoint{command}"
-    return Fix(text, (Change("export"),))
+        return Fix(f"{again}, in fp32; or, if {preset} is meant, compare with --ocr-tolerance={preset}", changes)
+    if other.cause == "network.train_mode":
+        return Fix(f"{again}, after eval() on the network, which tools/export_model.py calls", changes)
+    return Fix(again, changes)

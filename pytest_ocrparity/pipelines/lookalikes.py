@@ -14,6 +14,7 @@ from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.pipelines.files import PARAMS
 from pytest_ocrparity.pipelines.training import TrainingPipeline
 from pytest_ocrparity.pipelines.weights import read_weights
+from pytest_ocrparity.trace import image_label
 
 __all__ = ["has_nearer", "lookalikes"]
 
@@ -30,7 +31,7 @@ def lookalikes(train: TrainingPipeline, exported: Mapping[str, Array]) -> Iterat
     other = nearest_checkpoint(train, exported)
     if other is not None:
         network = train.network.with_state(read_weights(other, trust=train.files.trust))
-        yield Alternative("network.weights.other_checkpoint", str(other), network.run)
+        yield Alternative("network.weights.other_checkpoint", image_label(str(other)), network.run)
     for batch_norm, label in ((False, "training mode"), (True, "training mode, batch norm too")):
         yield Alternative("network.train_mode", label, train.network.in_train_mode(batch_norm=batch_norm).run)
 

@@ -6,7 +6,6 @@ post-process. Nothing of the processing is done here.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +14,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.errors import ImageError, ModelError, StageError
+from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.pipelines import Image, Shape
-from pytest_ocrparity.pipelines.configs import STAGE_OF, check_training, operators, read_yml, written
-from pytest_ocrparity.pipelines.effective import training_detections, training_operator
+from pytest_ocrparity.pipelines.configs import STAGE_OF, check_training, read_yml, written
+from pytest_ocrparity.pipelines.effective import training_detections
 from pytest_ocrparity.pipelines.files import PARAMS, digest, find_checkpoint
 from pytest_ocrparity.pipelines.imports import checkout, third_party
 from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
+from pytest_ocrparity.pipelines.parts import (
+    RANDOM,
+    Parts,
+    build_parts,
+    import_operators,
+    without_global,
+    without_random,
+)
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.trace import (
     DECODE,
@@ -32,38 +39,13 @@ from pytest_ocrparity.trace import (
     Decoded,
     Detections,
     Trace,
+    image_label,
 )
 
 __all__ = ["TrainingPipeline", "load_training"]
 
-RANDOM = {
-    "ColorJitter",
-    "CopyPaste",
-    "EastRandomCropData",
-    "GroupRandomCropPadding",
-    "GroupRandomHorizontalFlip",
-    "GroupRandomRotate",
-    "IaaAugment",
-    "RandomCropFlip",
-    "RandomCropImgMask",
-    "RandomCropPolyInstances",
-    "RandomRotatePolyInstances",
-    "RandomScaling",
-}
-"""PaddleOCR's detection operators that draw random numbers."""
-
 TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
 """The methods of DBPostProcess that know the scores."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What PaddleOCR built from a training yml; `parameters` are those of the operators, by stage name."""
-
-    operators: tuple[tuple[str, Callable[[Any], Any]], ...]
-    parameters: Mapping[str, Mapping[str, Any]]
-    network: Network
-    post_process: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +95,7 @@ def load_training(
     weights = find_checkpoint(checkpoint, yml, config, paddleocr_root)
     check_sub_model(yml["Architecture"], sub_model, config)
     with checkout(paddleocr_root):
-        _import_operators()
+        import_operators()
         layer = build_network(
             yml["Architecture"],
             weights,
@@ -124,58 +106,10 @@ def load_training(
             sub_model=sub_model,
             trust=trust_checkpoint,
         )
-        parts = _build_parts(yml, layer, config)
+        parts = build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
     files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None)
     return TrainingPipeline(parts, files, name=name, fingerprint=fingerprint)
-
-
-def _import_operators() -> None:
-    """Import what PaddleOCR's operators need, so that what is missing is named before anything is built.
-
-    Raises:
-        ModelError: a version of something that they need does not suit them.
-    """
-    try:
-        import ppocr.data  # noqa: F401
-    except ImportError:
-        raise
-    except Exception as error:  # such as the AttributeError of a removed numpy name
-        reason = f"{type(error).__name__}: {error}"
-        raise ModelError(f"this PaddleOCR's ppocr.data does not suit what is installed here: {reason}") from error
-
-
-def _build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts:
-    """Build operators and post-process as `tools/infer_det.py` does, in the yml's own terms.
-
-    Like it, the post-process does not get `Global`, which `tools/eval.py` would merge into it.
-    """
-    from ppocr.data import create_operators
-    from ppocr.postprocess import build_post_process
-
-    leaked = yml.get("Global") or {}
-    transforms: list[dict[str, Any]] = []
-    for name, arguments in operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
-        if "Label" not in name:
-            kept = {"keep_keys": ["image", "shape"]} if name == "KeepKeys" else {}
-            transforms.append({name: copy.deepcopy(arguments) | kept})
-    try:
-        built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
-        post_process = build_post_process(yml["PostProcess"])
-    except Exception as error:
-        raise ModelError(f"{config}: PaddleOCR refuses this yml: {type(error).__name__}: {error}") from error
-    named = [next(iter(entry.items())) for entry in transforms]
-    parameters = {
-        STAGE_OF[name]: found
-        for (name, arguments), operator in zip(named, built, strict=True)
-        if (found := training_operator(name, operator, {**arguments, **leaked})) is not None
-    }
-    return Parts(
-        operators=tuple((name, operator) for (name, _), operator in zip(named, built, strict=True)),
-        parameters=parameters,
-        network=network,
-        post_process=getattr(post_process, "post_process", post_process),  # Distillation's is a DBPostProcess inside
-    )
 
 
 class TrainingPipeline(StagedPipeline):
@@ -202,39 +136,31 @@ class TrainingPipeline(StagedPipeline):
 
     def export_command(self) -> str:
         """Return how this checkpoint is exported."""
-        checkpoint = self.files.checkpoint.with_suffix("")
+        checkpoint = image_label(str(self.files.checkpoint.with_suffix("")))
         if not self.files.has_modeling:
-            return f"your own export script, with {checkpoint}{PARAMS}"
+            return f"run your export script again, with {checkpoint}{PARAMS}"
         return (
-            f"python tools/export_model.py -c {self.files.config} -o Global.pretrained_model={checkpoint} "
-            "Global.checkpoints= (one -o for all)"
+            f"export again: python tools/export_model.py -c {image_label(str(self.files.config))} -o "
+            f"Global.pretrained_model={checkpoint} Global.checkpoints= (one -o for both)"
         )
 
     def leaked(self) -> dict[str, str]:
         """Return the keys of the yml's `Global` that reach an operator's parameter, each with its stage."""
-        found = {key: stage for stage, own in self._parts.parameters.items() for key in own if key in self._global}
-        return found
-
-    @property
-    def _global(self) -> Mapping[str, Any]:
-        return self.files.yml.get("Global") or {}
+        given = self.files.yml.get("Global") or {}
+        return {key: stage for stage, own in self._parts.parameters.items() for key in own if key in given}
 
     def without_leak(self) -> TrainingPipeline:
         """Return this side with operators that `Global` does not reach, for an experiment."""
-        kept = {key: value for key, value in self._global.items() if key not in self.leaked()}
-        return self._rebuilt({**self.files.yml, "Global": kept})
+        return self._rebuilt(without_global(self.files.yml, self.leaked()))
 
     def without_random(self) -> TrainingPipeline:
         """Return this side without random operators, for an experiment."""
-        yml = copy.deepcopy(dict(self.files.yml))
-        dataset = yml["Eval"]["dataset"]
-        dataset["transforms"] = [entry for entry in dataset["transforms"] if not RANDOM & entry.keys()]
-        return self._rebuilt(yml)
+        return self._rebuilt(without_random(self.files.yml))
 
     def _rebuilt(self, yml: Mapping[str, Any]) -> TrainingPipeline:
         files = replace(self.files, yml=yml)
         with third_party():
-            parts = _build_parts(files.yml, self.network, files.config)
+            parts = build_parts(files.yml, self.network, files.config)
         return TrainingPipeline(parts, files, name=self.name, fingerprint=self.fingerprint)
 
     def preprocess(self, image: Image) -> Trace:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pytest_ocrparity.diagnosis import Change, Fix
 from pytest_ocrparity.pipelines.predictor import Predictor
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, image_label
 
 __all__ = ["parameter_fix", "replaced_steps"]
 
@@ -90,9 +90,10 @@ def parameter_fix(stage: str, values: Mapping[str, Any], config: Path) -> Fix:
         limits = {"limit_side_len": values["resize_long"], "limit_type": "max"}
         change = _arguments(limits)
         return Fix(
-            "paddleocr 3.x has no rule like resize_long: in the training yml write "
-            f"DetResizeForTest: {_yml(limits)}, evaluate again, and {change.text}",
-            (Change("train.config", {"rule": None, **limits}, OPERATOR_OF[RESIZE]), *change.changes),
+            f"(1) in the training yml, under DetResizeForTest, replace resize_long by {_listed(limits)}, and evaluate "
+            f"again: no training is needed, but the score may change; (2) {change.text}; paddleocr 3.x has no rule "
+            "like resize_long",
+            (Change("train.config", {"resize_long": None, **limits}, OPERATOR_OF[RESIZE]), *change.changes),
         )
     if rule == "image_shape":
         wanted = {key: value for key, value in values.items() if key in RULES["image_shape"] and value is not None}
@@ -105,7 +106,7 @@ def parameter_fix(stage: str, values: Mapping[str, Any], config: Path) -> Fix:
         )
     if "max_side_limit" in values:
         cap = values["max_side_limit"] or 100000
-        text = f"pass max_side_limit={cap} to predict(); here inference.predict_options = {{ max_side_limit = {cap} }}"
+        text = f"pass max_side_limit={cap} to predict(); in the settings inference.predict_options = {{ max_side_limit = {cap} }}"
         return Fix(text, (Change("inference.predict_options", {"max_side_limit": cap}),))
     if rule is not None or all(name in ARGUMENTS for name in values):
         return _arguments({name: values[name] for name in ARGUMENTS if name in values})
@@ -118,16 +119,16 @@ def without_rule(rule: str, config: Path, fix: Fix) -> Fix:
         change = Change("inference.options", {"input_shape": None})
         return Fix(f"take input_shape out of inference.options; {fix.text}", (change, *fix.changes))
     change = Change("inference.yml", dict.fromkeys(RULES[rule]), OPERATOR_OF[RESIZE])
-    text = f"take {rule} out of DetResizeForTest in {config}, where it switches off every limit; {fix.text}"
+    text = f"take {rule} out of DetResizeForTest in {image_label(str(config))}, where it switches off every limit; {fix.text}"
     return Fix(text, (change, *fix.changes))
 
 
 def _arguments(values: Mapping[str, Any]) -> Fix:
     used = {name: LEAST if value == 0 else value for name, value in values.items()}
     text = f"pass {', '.join(f'{name}={_python(value)}' for name, value in used.items())} to paddleocr.TextDetection"
-    text += f"; here inference.options = {{ {', '.join(f'{n} = {_python(v)}' for n, v in used.items())} }}"
+    text += f"; in the settings inference.options = {{ {', '.join(f'{n} = {_python(v)}' for n, v in used.items())} }}"
     if "limit_side_len" in values:
-        text += " (paddleocr 3.x ignores limits in inference.yml)"
+        text += " (paddleocr 3.x ignores those of inference.yml)"
     zeros = [name for name, value in values.items() if value == 0]
     if zeros:
         text += f" ({', '.join(zeros)} = 0 means not given there)"
@@ -135,7 +136,7 @@ def _arguments(values: Mapping[str, Any]) -> Fix:
 
 
 def _in_yml(config: Path, operator: str, values: Mapping[str, Any]) -> Fix:
-    text = f"in {config} write under {operator}: {_yml(values)}"
+    text = f"in {image_label(str(config))}, under {operator}, set {_listed(values)} (leave its other keys)"
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 
@@ -143,10 +144,12 @@ def _python(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _yml(values: Mapping[str, Any]) -> str:
+def _listed(values: Mapping[str, Any]) -> str:
+    """Write values as lines of a yml, side by side."""
+
     def written(value: Any) -> str:
         if isinstance(value, bool):
             return "true" if value else "false"
         return "null" if value is None else str(value)
 
-    return "{" + ", ".join(f"{name}: {written(value)}" for name, value in values.items()) + "}"
+    return ", ".join(f"{name}: {written(value)}" for name, value in values.items())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from real.blob import operators_root
 
 from pytest_ocrparity import (
     DifferenceError,
@@ -22,7 +23,6 @@ from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.inference import load_inference
 from pytest_ocrparity.pipelines.training import load_training
 from pytest_ocrparity.settings import load
-from real.blob import operators_root
 
 EXAMPLE = Path(__file__).parents[2] / "example_project"
 TRAIN_YML, EXPORT_YML = "configs/tiny_db.yml", "inference/inference.yml"

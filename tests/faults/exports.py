@@ -252,7 +252,6 @@ def wrong_fusion(d: Deployment) -> None:
     def write(*, is_right: bool) -> None:
         with third_party():
             import paddle
-
             from real.blob_net import BlobNet
 
             network = BlobNet()
