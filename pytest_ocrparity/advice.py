@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pytest_ocrparity.trace import STAGES
 from pytest_ocrparity.verdict import Comparison, ParameterDifference
@@ -57,16 +57,22 @@ _NEXT = {
 }
 
 
-def next_step(judged: Comparison, first: Comparison) -> str:
-    """Return what a reader of the failure does next; `first` is the comparison in which the first difference is."""
+def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] = ()) -> str:
+    """Return what a reader of the failure does next.
+
+    Args:
+        judged: the comparison whose assertion failed.
+        first: the one in which the first difference is.
+        ruled_out: what experiments showed not to explain it, which is then not advised.
+    """
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
     again = run_again(judged.image)
     failing = [difference for difference in first.differences if difference.fails]
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
-    if found := suspects(first):
+    if not ruled_out and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged)}, {again}"
-    if first.stage == "probability_map":
+    if first.stage == "probability_map" and not any(text.startswith("weights: all") for text in ruled_out):
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

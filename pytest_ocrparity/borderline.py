@@ -36,6 +36,8 @@ def mark_borderline(
     if not findings or reference.probability_map is None:
         return findings
     again = _run_again(candidate, reference.probability_map)
+    if again is not None and not _holds_its_own(candidate):
+        return findings  # something moved its boxes after the post-process, which no map explains
     if again is not None:
         return tuple(
             replace(finding, is_borderline=_returns_reference(finding, reference, candidate, again, is_poly))
@@ -53,6 +55,15 @@ def mark_borderline(
         )
         for finding in findings
     )
+
+
+def _holds_its_own(candidate: Trace) -> bool:
+    """Tell whether the recorded boxes are those that the side's post-process finds in the recorded map."""
+    assert candidate.detections is not None
+    if candidate.probability_map is None:
+        return True
+    own, held = _run_again(candidate, candidate.probability_map), candidate.detections.polygons
+    return own is not None and len(own) == len(held) and all(map(np.array_equal, own, held))
 
 
 def _run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[Any]] | None:

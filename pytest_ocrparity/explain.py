@@ -109,7 +109,8 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     rows += [row for diagnosis in unknown for row in _unknown_rows(diagnosis)]
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
-    rows.append(("next", _next(judged, first, len(known), is_stopped)))
+    ruled_out = [text for diagnosis in unknown for text in diagnosis.ruled_out]
+    rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
     told = f"{known[0].stage}: {known[0].summary}" if known else _headline(first)
     told += f" (and {len(known) - 1} more)" if known[1:] else ""
     return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
@@ -147,10 +148,10 @@ def _measured_rows(
     return [*rows, ("would pass", smallest_tolerance(judged))]
 
 
-def _next(judged: Comparison, first: Comparison, known: int, is_stopped: bool) -> str:
+def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
     if known:
         return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
-    return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first)
+    return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
 
 
 def _only_not_recorded(comparison: Comparison) -> bool:

@@ -15,9 +15,10 @@ from pytest_ocrparity.diagnose.leaks import examine_leaks
 from pytest_ocrparity.diagnose.networks import examine_network
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, current_tolerance
 from pytest_ocrparity.trace import Trace, first_stage
+from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["SECONDS", "diagnose", "examine"]
 
@@ -65,4 +66,13 @@ def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
             f"the rest: {lab.runs} network runs and {lab.seconds:g} s are all that a diagnosis may take"
         )
         return [*found, lab.unknown(stage, "budget spent")]
-    return found or [lab.unknown(stage, "each part of the candidate by itself agrees with the reference")]
+    if lab.remedy is None and not found:
+        lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
+        return [lab.unknown(stage, "no experiment was made")]
+    if not found and all(each.is_match for each in _under_built_in_limits(lab)):
+        return [lab.unknown(stage, "within the built-in limits both sides agree; what is left is rounding")]
+    return found or [lab.unknown(stage, "every part that could be run by itself agrees with the reference")]
+
+
+def _under_built_in_limits(lab: Laboratory) -> tuple[Comparison, ...]:
+    return compare(reference=lab.reference, candidate=lab.candidate, tolerance=BUILT_IN)

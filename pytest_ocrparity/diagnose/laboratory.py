@@ -5,9 +5,11 @@ Knows how to run a part of a side and how to judge the result, and nothing of ca
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +19,9 @@ import numpy.typing as npt
 from pytest_ocrparity.compare import compare_one
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.pipelines import Image
+from pytest_ocrparity.pipelines.staged import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Detections, Trace
 from pytest_ocrparity.verdict import Comparison
@@ -46,6 +50,8 @@ class Laboratory:
         ruled_out, not_tried: what an unknown cause will say.
         runs: network runs so far.
         has_equal_weights: whether the export's weights were found to be the reference's.
+        is_in_program: whether the export's program, run without its engine, was found to return its map.
+        last_error: what the last network that stopped said.
     """
 
     reference: Trace
@@ -57,6 +63,8 @@ class Laboratory:
     not_tried: list[str] = field(default_factory=list)
     runs: int = 0
     has_equal_weights: bool = False
+    is_in_program: bool = False
+    last_error: str = ""
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -68,14 +76,22 @@ class Laboratory:
         """How messages call the two sides."""
         return self.reference.pipeline, self.candidate.pipeline
 
-    @property
+    @cached_property
     def image(self) -> Image | None:
-        """What both sides saw: the file, else the array that it was decoded to, in BGR."""
-        if Path(self.candidate.image).is_file():
-            return self.candidate.image
-        for trace in (self.candidate, self.reference):
-            if trace.decode is not None and trace.decode.pixels is not None:
-                return bgr(trace)
+        """What both sides saw: the file while it is as it was, else the array of which the traces keep the digest."""
+        digest = self.reference.image_sha256 or self.candidate.image_sha256
+        path = Path(self.candidate.image)
+        if path.is_file():
+            is_same = digest is None or hashlib.sha256(path.read_bytes()).hexdigest() == digest
+            return self.candidate.image if is_same else None
+        for trace in (self.reference, self.candidate):
+            if trace.decode is not None and trace.decode.pixels is not None and digest is not None:
+                pixels = bgr(trace)
+                try:
+                    if hashlib.sha256(image_bytes(pixels)[1]).hexdigest() == digest:
+                        return pixels
+                except ImageError:  # a side that holds other than 8 bits
+                    continue
         return None
 
     def check_budget(self, runs: int = 0) -> None:
@@ -89,7 +105,8 @@ class Laboratory:
         self.runs += 1
         try:
             return run(tensor)
-        except Exception:  # an engine's own: it returned no map, which is what the experiment asked
+        except Exception as error:  # an engine's own: it returned no map, which is what the experiment asked
+            self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
             return None
 
     def preprocessed(self, remedy: Remedy | None = None) -> Trace | None:

@@ -35,7 +35,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if lab.remedy is None or tensor is None:
         lab.not_tried.append(f"any experiment with the network: {lab.names[1]} can't be run again")
         return _given_up(lab)
-    for experiment in (_other_engine, weights.by_weights, _other_network, sizes.by_size):
+    experiments = (_other_engine, weights.by_weights, _other_network, weights.by_any_weights, sizes.by_size)
+    for experiment in experiments if theirs is not None else (_other_engine, sizes.by_fixed_size):
         found = experiment(lab, theirs)
         if found is not None:
             lab.forget()
@@ -46,6 +47,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _given_up(lab: Laboratory) -> list[Diagnosis]:
+    if lab.candidate.error is not None:
+        lab.not_tried.append(f"weights and other networks: {lab.names[1]} returned no map to compare with")
     if lab.reference.source is None:
         lab.not_tried.append(f"weights, sub-models and training mode: they need the train model, not a {lab.names[0]}")
     return [lab.unknown(PROBABILITY_MAP, "the same tensor gives another map, and no experiment explained it")]
@@ -58,14 +61,15 @@ def _map_of(lab: Laboratory) -> Array | None:
         return theirs.probability_map
     if theirs.tensor is not None and theirs.probability_map is not None and np.array_equal(theirs.tensor, tensor):
         return theirs.probability_map
-    made = lab.infer(lab.remedy.pipeline.infer, tensor)
+    pipeline = lab.remedy.pipeline
+    made = lab.infer(lambda given: pipeline.infer(given), tensor)
     if made is None and theirs.probability_map is not None and lab.is_same_stage("tensor", theirs):
         return theirs.probability_map  # a pipeline that only traces, with the right tensor
     return made
 
 
 def _run_of(source: Any) -> Run | None:
-    return None if source is None else source.infer
+    return getattr(source, "infer", None)
 
 
 def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
@@ -77,7 +81,10 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
         made = lab.infer(other.run, lab.reference.tensor)
         if not lab.is_same_map(made):
-            lab.ruled_out.append(f"{other.cause}: with {other.label} the map still differs")
+            told = "it stops as well" if made is None else "the map still differs"
+            lab.ruled_out.append(f"{other.cause}: with {other.label} {told}")
+            if other.cause == "engine.optimization" and made is not None and theirs is not None:
+                lab.is_in_program = weights.are_equal_maps(lab, made, theirs)
             continue
         assert made is not None
         one, two = lab.names
@@ -95,11 +102,13 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 
 
 _ENGINE_SAYS = {
+    "network.own_code": "{two} changes the map after its engine has returned it",
     "network.stale_program": "the folder of {two} holds two programs, and paddle runs the stale one",
     "engine.onednn": "oneDNN computes something else than {two}'s program says",
     "engine.optimization": "the engine's optimisation passes change what {two}'s program computes",
 }
 _ENGINE_FIX = {
+    "network.own_code": Fix("take out what changes the map between the engine and the post-process"),
     "network.stale_program": Fix(
         "delete inference.json from the export folder: paddle prefers it to the newer inference.pdmodel",
         (Change("delete", key="inference.json"),),

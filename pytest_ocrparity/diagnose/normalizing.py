@@ -23,6 +23,9 @@ Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
 
 def by_channels(lab: Laboratory, base: Remedy) -> Made:
     """Reverse the channels of the candidate's tensor, before or after its normalisation."""
+    if _is_grey(lab.reference):
+        lab.ruled_out.append("channel order: this page is grey and can't show it")
+        return None
     for words, mend in (
         ("reversed", lambda tensor: np.ascontiguousarray(tensor[:, ::-1])),
         ("reversed before the normalisation", lambda tensor: _reversed_before(tensor, lab.reference)),
@@ -45,7 +48,7 @@ def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
         return None
     fit = _fit(ours, trace.tensor)
     if fit is None:
-        lab.ruled_out.append("mean, std and scale: the tensors are no affine map of each other per channel")
+        lab.ruled_out.append("mean, std and scale: no numbers of a normalisation make one tensor of the other")
         return None
     slope, offset, residual = fit
     if np.allclose(slope, 1, atol=1e-4) and np.allclose(offset, 0, atol=1e-4):
@@ -100,7 +103,15 @@ def by_axes(lab: Laboratory, base: Remedy) -> Made:
     return None
 
 
+LEVELS = 16
+"""Different values that a channel must have: on a page of a few grey levels any curve is a line."""
+
 experiments = (by_channels, by_affine_fit, by_axes)
+
+
+def _is_grey(reference: Trace) -> bool:
+    pixels = reference.resize
+    return pixels is not None and pixels.ndim == 3 and bool(np.array_equal(pixels[..., 0], pixels[..., -1]))
 
 
 def _mended(lab: Laboratory, base: Remedy, mend: Any) -> tuple[Remedy, Trace] | None:
@@ -123,20 +134,19 @@ def _reversed_before(tensor: Array, reference: Trace) -> Array:
 
 def _fit(ours: Array, theirs: Array) -> tuple[Array, Array, float] | None:
     """Return slope and offset per channel and the largest residual, or None where the map is not exact."""
+    channels = [array[0].reshape(array.shape[1], -1).astype(np.float64) for array in (ours, theirs)]
     slopes, offsets, worst = [], [], 0.0
-    for x, y in zip(
-        ours[0].reshape(ours.shape[1], -1).astype(np.float64),
-        theirs[0].reshape(ours.shape[1], -1).astype(np.float64),
-        strict=True,
-    ):
+    for x, y in zip(*channels, strict=True):
         spread = x - x.mean()
-        if not np.any(spread):
+        if len(np.unique(x)) < LEVELS:
             return None
         slope = float(spread @ (y - y.mean()) / (spread @ spread))
         offset = float(y.mean() - slope * x.mean())
         residual = float(np.max(np.abs(slope * x + offset - y)))
-        # 8 ulp of float32 at the largest value: what rounding both normalisations leaves.
-        if slope <= 0 or residual > max(2e-6, 8 * float(np.spacing(np.float32(np.max(np.abs(y)) + abs(offset))))):
+        # 8 ulp of float32 at the largest value: what rounding both normalisations leaves. It must be small beside
+        # what the channel spans, or any two tensors would fit.
+        rounding = 8 * float(np.spacing(np.float32(np.max(np.abs(y)) + abs(offset))))
+        if slope <= 0 or residual > max(2e-6 * min(slope, 1.0), rounding) or residual > 1e-3 * slope * np.ptp(x):
             return None
         slopes.append(slope)
         offsets.append(offset)

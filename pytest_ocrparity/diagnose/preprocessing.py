@@ -11,6 +11,7 @@ from pytest_ocrparity.diagnose.parameters import by_parameters, groups
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR
+from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["examine_preprocessing"]
 
@@ -33,7 +34,19 @@ def examine_preprocessing(lab: Laboratory) -> list[Diagnosis]:
             found += _examine(lab, stage)
             if found and found[-1].cause == "unknown":
                 break
-    return found or [lab.unknown(first.stage)]
+    return found or _by_shape_row(lab, first) or [lab.unknown(first.stage)]
+
+
+def _by_shape_row(lab: Laboratory, first: Comparison) -> list[Diagnosis]:
+    """Tell whether only the shape row is wrong: with the reference's, the candidate finds the reference's boxes."""
+    told = next((difference for difference in first.differences if difference.kind == "source_size"), None)
+    if told is None or not lab.is_same_boxes(lab.postprocessed()):
+        return []
+    one, two = lab.names
+    summary = f"the shape row says {told.reference} (height, width) in {one}, {told.candidate} in {two}"
+    proof = f"the tensors are equal, and with {one}'s shape row {two}'s boxes are {one}'s"
+    fix = f"let {two}'s shape row hold the height and width of the image as it was decoded, before any resize"
+    return [lab.claim(RESIZE, "rescale.shape_row", summary, [proof], fix)]
 
 
 def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:

@@ -60,7 +60,7 @@ class Remedy:
 
     def run(self, tensor: Array) -> Array:
         """Run the candidate's network, or what stands in for it."""
-        return (self.infer or self.pipeline.infer)(tensor)
+        return self.infer(tensor) if self.infer is not None else self.pipeline.infer(tensor)
 
     def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
         """Run the candidate's post-process, mended."""

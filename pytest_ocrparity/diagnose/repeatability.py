@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnosis import Diagnosis, Fix
-from pytest_ocrparity.trace import PROBABILITY_MAP, Trace
+from pytest_ocrparity.diagnose.weights import are_equal_maps
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.trace import PROBABILITY_MAP, RESIZE, TENSOR, Trace
 
 __all__ = ["examine_repeatability"]
 
@@ -16,15 +17,11 @@ def examine_repeatability(lab: Laboratory) -> list[Diagnosis]:
     if lab.reference.error is not None:
         return [_stopped(lab)]
     found = []
-    for trace, cause in ((lab.reference, "reference.not_repeatable"), (lab.candidate, "engine.not_repeatable")):
-        again = _preprocessed(lab, trace)
-        if again is not None and again.tensor is not None and trace.tensor is not None:
-            stage = "tensor" if again.tensor.shape == trace.tensor.shape else "resize"
-            if not np.array_equal(again.tensor, trace.tensor):
-                found.append(_tensor(lab, trace, again, cause, stage))
-                continue
-        if not lab.is_same_map(lab.candidate.probability_map):
-            found += _map(lab, trace, cause)
+    for trace in (lab.reference, lab.candidate):
+        diagnosis = _tensors(lab, trace)
+        if diagnosis is None and not lab.is_same_map(lab.candidate.probability_map):
+            diagnosis = _maps(lab, trace)
+        found += [diagnosis] if diagnosis is not None else []
     return found
 
 
@@ -41,49 +38,60 @@ def _stopped(lab: Laboratory) -> Diagnosis:
             names = ", ".join(operators)
             proof = f"without {names}, {one}'s operators run and return {two}'s tensor ({again.tensor_amount(lab.candidate)})"
             summary = f"{one} stopped at {names}, a random operator that evaluation must not have"
-            fix = Fix(f"take {names} out of Eval.dataset.transforms of the training yml, and evaluate again")
+            fix = f"take {names} out of Eval.dataset.transforms of the training yml, and evaluate again"
             return lab.claim(stage, "reference.not_repeatable", summary, [proof], fix)
     return lab.unknown(stage, f"{one} stopped, so there is nothing to compare with")
 
 
+def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
+    """Preprocess the image twice: two runs that differ from each other are no fault of anything downstream."""
+    one, two = _preprocessed(lab, trace), _preprocessed(lab, trace)
+    if one is None or two is None or one.tensor is None or two.tensor is None:
+        return None
+    if np.array_equal(one.tensor, two.tensor):
+        if trace.tensor is not None and not np.array_equal(one.tensor, trace.tensor):
+            lab.not_tried.append(f"{trace.pipeline}'s trace holds another tensor than its preprocess() returns")
+        return None
+    is_shape = one.tensor.shape != two.tensor.shape
+    amount = f"in shape, {one.tensor.shape} and {two.tensor.shape}"
+    if not is_shape:
+        amount = f"by up to {float(np.max(np.abs(one.tensor - two.tensor))):.3g}"
+    proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {amount}"]
+    operators: tuple[str, ...] = getattr(trace.source, "random_operators", tuple)()
+    fix = f"find what is random in the preprocessing of {trace.pipeline}, and take it out"
+    if operators:
+        proof.append(f"its transforms hold random operators: {', '.join(operators)}")
+        fix = f"take {', '.join(operators)} out of Eval.dataset.transforms of the training yml, and export again"
+    cause = "reference.not_repeatable" if trace is lab.reference else "preprocessing.not_repeatable"
+    return lab.claim(RESIZE if is_shape else TENSOR, cause, f"{trace.pipeline} does not agree with itself", proof, fix)
+
+
 def _preprocessed(lab: Laboratory, trace: Trace) -> Trace | None:
-    image = lab.image
-    if trace.source is None or image is None:
+    if trace.source is None or lab.image is None:
         return None
     try:
-        return trace.source.preprocess(image)
+        return trace.source.preprocess(lab.image)
     except Exception:  # a pipeline of the user's may only trace
         return None
 
 
-def _tensor(lab: Laboratory, trace: Trace, again: Trace, cause: str, stage: str) -> Diagnosis:
-    assert again.tensor is not None
-    assert trace.tensor is not None
-    if again.tensor.shape == trace.tensor.shape:
-        amount = f"by up to {float(np.max(np.abs(again.tensor - trace.tensor))):.3g}"
-    else:
-        amount = f"in shape, {trace.tensor.shape} and {again.tensor.shape}"
-    proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {amount}"]
-    named = getattr(trace.source, "random_operators", None)
-    operators: tuple[str, ...] = named() if named is not None else ()
-    if operators:
-        proof.append(f"its transforms hold random operators: {', '.join(operators)}")
-        fix = Fix(f"take {', '.join(operators)} out of Eval.dataset.transforms of the training yml, and export again")
-    else:
-        fix = Fix(f"find what is random in the preprocessing of {trace.pipeline}, and take it out")
-    return lab.claim(stage, cause, f"{trace.pipeline} does not agree with itself", proof, fix)
-
-
-def _map(lab: Laboratory, trace: Trace, cause: str) -> list[Diagnosis]:
+def _maps(lab: Laboratory, trace: Trace) -> Diagnosis | None:
+    """Run the network on the recorded tensor; where it returns another map than recorded, once more."""
     if trace.source is None or trace.tensor is None or trace.probability_map is None:
-        return []
-    again = lab.infer(trace.source.infer, trace.tensor)
-    if again is None or again.shape != trace.probability_map.shape or not np.all(np.isfinite(again)):
-        return []
-    amount = float(np.max(np.abs(again - trace.probability_map), initial=0.0))
-    if not amount > max(1e-4, 4 * (lab.reference.measure_floor() or 0.0)):
-        lab.ruled_out.append(f"repeatability: {trace.pipeline}'s network returns the same map again ({amount:.1e})")
-        return []
+        return None
+    source, tensor = trace.source, trace.tensor
+    first = lab.infer(lambda given: source.infer(given), tensor)
+    if first is None or first.shape != trace.probability_map.shape:
+        return None
+    if are_equal_maps(lab, first, trace.probability_map):
+        lab.ruled_out.append(f"repeatability: {trace.pipeline}'s network returns the same map again")
+        return None
+    second = lab.infer(lambda given: source.infer(given), tensor)
+    if second is None or are_equal_maps(lab, first, second):
+        lab.not_tried.append(f"{trace.pipeline}'s trace holds another map than its infer() returns")
+        return None
+    amount = float(np.nanmax(np.abs(first - second), initial=0.0))
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
     fix = "look for dropout and other random layers (was eval() called before exporting?), then for races: cpu_threads = 1"
-    return [lab.claim(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", [proof], Fix(fix))]
+    cause = "reference.not_repeatable" if trace is lab.reference else "engine.not_repeatable"
+    return lab.claim(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", [proof], fix)

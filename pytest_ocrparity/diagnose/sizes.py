@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +12,7 @@ from pytest_ocrparity.diagnose.weights import are_equal_maps
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.trace import PROBABILITY_MAP
 
-__all__ = ["by_size"]
+__all__ = ["by_fixed_size", "by_size"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -26,39 +25,76 @@ TEXT = 0.3
 
 
 def by_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Run both networks on parts of the tensor: equal at some sizes and not at this one, a size was frozen."""
-    reference, remedy, tensor = lab.reference.source, lab.remedy, lab.reference.tensor
-    if reference is None or remedy is None or tensor is None:
-        return None
-    same, other, stopped = [], [], []
-    for part in _parts(lab, tensor):
-        size = f"{part.shape[2]}x{part.shape[3]}"
-        made, right = lab.infer(remedy.pipeline.infer, part), lab.infer(reference.infer, part)
-        if made is None or right is None:
-            stopped.append(size)
-        elif not are_equal_maps(lab, made, right):
-            other.append(size)
-        elif np.ptp(right) > TEXT:
-            same.append(size)
+    """Run both networks on parts of the tensor: equal at some sizes and not at this one, a size was frozen.
+
+    Claimed only where the weights are the reference's and the bare program, without its engine, is wrong as well: then
+    it is the graph, and the size is what its error depends on.
+    """
+    tensor = lab.reference.tensor
+    assert tensor is not None
+    same, other, stopped = _by_part(lab, tensor)
     one, two = lab.names
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
-    told = _told(lab)
-    if same and theirs is None:
-        summary = f"{two} takes inputs of one size only"
-        proof = f"{two} stopped at {here}{_also(stopped)}; at {', '.join(same)} (height x width) it returns {one}'s map"
-        fix = f"export with the input shape [None, 3, -1, -1]{told}"
-        return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], Fix(fix, (Change("export"),)))
-    if same and lab.has_equal_weights:
+    if same and lab.has_equal_weights and lab.is_in_program:
         summary = (
             f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
         )
-        proof = f"parts of the same tensor give equal maps at {', '.join(same)} (height x width), and other maps at {here}{_also(other)}"
-        fix = f"replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none{told}"
-        return lab.claim(
-            PROBABILITY_MAP, "network.traced_shape", summary, [proof, *_whole(lab)], Fix(fix, (Change("export"),))
+        proof = (
+            f"parts of the same tensor give equal maps at {', '.join(same)} (height x width), and other maps at {here}"
         )
-    lab.ruled_out.append(f"the input's size: the maps differ at {', '.join(other or stopped)} as well")
+        mend = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
+        proof += f" and {', '.join(other)}" if other else ""
+        fix = Fix(f"{mend}{_told(lab)}", (Change("export"),))
+        return lab.claim(PROBABILITY_MAP, "network.traced_shape", summary, [proof, *_whole(lab)], fix)
+    if same:
+        lab.ruled_out.append(f"the whole network: at {', '.join(same)} the maps are equal, at {here} they are not")
+    elif other:
+        lab.ruled_out.append(f"the input's size: the maps differ at {', '.join(other)} as well")
+    if stopped:
+        lab.not_tried.append(f"the input sizes {', '.join(stopped)}: a network stopped there ({lab.last_error})")
     return None
+
+
+def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Run a network that stopped at the size that its program was exported for."""
+    told = getattr(lab.candidate.source, "input_size", None)
+    size = told() if told is not None else None
+    tensor, reference, remedy = lab.reference.tensor, lab.reference.source, lab.remedy
+    assert tensor is not None
+    here = (int(tensor.shape[2]), int(tensor.shape[3]))
+    if size is None or size == here or reference is None or remedy is None:
+        return None
+    part = _part(tensor, size)
+    made, right = lab.infer(lambda t: remedy.pipeline.infer(t), part), lab.infer(lambda t: reference.infer(t), part)
+    one, two = lab.names
+    own = f"{size[0]}x{size[1]}"
+    if made is None or right is None or not are_equal_maps(lab, made, right):
+        lab.ruled_out.append(f"the fixed size alone: at {own}, which {two} was exported for, the maps differ too")
+        return None
+    summary = f"{two} takes inputs of {own} (height x width) only"
+    proof = f"{two} was exported for {own} and there returns {one}'s map; at {here[0]}x{here[1]} it stopped"
+    fix = Fix(f"export with the input shape [None, 3, -1, -1]{_told(lab)}", (Change("export"),))
+    return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
+
+
+def _by_part(lab: Laboratory, tensor: Array) -> tuple[list[str], list[str], list[str]]:
+    """Return the sizes at which both networks agree, at which they do not, and at which one stopped."""
+    reference, remedy = lab.reference.source, lab.remedy
+    same: list[str] = []
+    other: list[str] = []
+    stopped: list[str] = []
+    if reference is None or remedy is None:
+        return same, other, stopped
+    for side in SIDES:
+        part = _part(tensor, (side, side))
+        made, right = lab.infer(lambda t: remedy.pipeline.infer(t), part), lab.infer(lambda t: reference.infer(t), part)
+        if made is None or right is None:
+            stopped.append(f"{side}x{side}")
+        elif not are_equal_maps(lab, made, right):
+            other.append(f"{side}x{side}")
+        elif np.ptp(right) > TEXT:
+            same.append(f"{side}x{side}")
+    return same, other, stopped
 
 
 def _whole(lab: Laboratory) -> list[str]:
@@ -71,16 +107,8 @@ def _told(lab: Laboratory) -> str:
     return f"; {told()}" if told is not None else ""
 
 
-def _also(sizes: list[str]) -> str:
-    return f" and {', '.join(sizes)}" if sizes else ""
-
-
-def _parts(lab: Laboratory, tensor: Array) -> Iterator[Array]:
-    """Yield parts of the tensor, repeated where it is too small: the export's own size first, where it tells one."""
-    told = getattr(lab.candidate.source, "input_size", None)
-    own = told() if told is not None else None
+def _part(tensor: Array, size: tuple[int, int]) -> Array:
+    """Return the upper left part of a tensor in a size, repeated where it is too small."""
     height, width = tensor.shape[2:]
-    for size in dict.fromkeys([*([own] if own else []), *((side, side) for side in SIDES)]):
-        if size != (height, width):
-            repeated = np.tile(tensor, (1, 1, -(-size[0] // height), -(-size[1] // width)))
-            yield np.ascontiguousarray(repeated[:, :, : size[0], : size[1]])
+    repeated = np.tile(tensor, (1, 1, -(-size[0] // height), -(-size[1] // width)))
+    return np.ascontiguousarray(repeated[:, :, : size[0], : size[1]])

@@ -15,7 +15,7 @@ from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.trace import PROBABILITY_MAP
 
-__all__ = ["are_equal_maps", "by_weights", "export_again", "lookalikes_of"]
+__all__ = ["are_equal_maps", "by_any_weights", "by_weights", "export_again", "lookalikes_of"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -30,6 +30,8 @@ class StoredWeights:
     exported: Mapping[str, Array]
     network: Any
     is_fused: bool
+    unfused: frozenset[str]
+    """The checkpoint's keys before fusing."""
     pairs: Mapping[str, str] | None
     """By exported name, the trained one; None where they do not fit."""
 
@@ -66,24 +68,26 @@ def stored_weights(lab: Laboratory) -> StoredWeights | None:
 
     try:
         exported = read()
-        fused = network.fused
+        fused, unfused = network.fused, frozenset(network.keys().values())
         best: StoredWeights | None = None
         for each, is_fused in ((network, False), (fused, True)):
             if each is None:
                 continue
-            found = StoredWeights(exported, each, is_fused, align(exported, each.arrays()))
+            found = StoredWeights(exported, each, is_fused, unfused, align(exported, each.arrays()))
             if found.pairs is not None and (best is None or len(found.differing) < len(best.differing)):
                 best = found
     except Exception as error:  # whatever paddle raises on a program or a parameter file
         lab.not_tried.append(f"the export's weights can't be read: {type(error).__name__}: {str(error)[:200]}")
         return None
-    return best or StoredWeights(exported, network, False, None)
+    return best or StoredWeights(exported, network, False, unfused, None)
 
 
 def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Compare the stored weights with the checkpoint's; run in the trained network they must give the export's map."""
+    """Compare the stored weights with the checkpoint's, unless another network beside it holds more of them."""
+    from pytest_ocrparity.pipelines.lookalikes import has_nearer
+
     found = stored_weights(lab)
-    if found is None or not found.exported:
+    if found is None or not found.exported or theirs is None:
         return None
     total, one, two = len(found.exported), *lab.names
     if found.pairs is not None and not found.differing:
@@ -93,14 +97,26 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if found.pairs is None:
         lab.ruled_out.append(f"weights: the {total} arrays of {two} do not fit {one}'s network layer by layer")
         return None
-    from pytest_ocrparity.pipelines.lookalikes import has_nearer
-
     if has_nearer(lab.reference.source, found.exported):  # type: ignore[arg-type]
         return None  # it is tried as a network of its own
+    return _transplanted(lab, found, theirs)
+
+
+def by_any_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Try the stored weights although another network holds more of them, as that network alone did not explain it."""
+    found = stored_weights(lab) if not lab.has_equal_weights else None
+    is_left = found is not None and found.exported and found.pairs is not None and theirs is not None
+    return _transplanted(lab, found, theirs) if is_left and found is not None and theirs is not None else None
+
+
+def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagnosis | None:
+    """Run the trained network with the export's weights: it must give the export's map."""
+    total, one, two = len(found.exported), *lab.names
     transplanted = found.network.with_exported(found.exported)
     made = lab.infer(transplanted.run, _tensor(lab)) if transplanted is not None else None
-    if theirs is None or made is None or not are_equal_maps(lab, made, theirs):
-        lab.ruled_out.append(f"weights alone: {one}'s network with {two}'s weights does not return {two}'s map")
+    if made is None or not are_equal_maps(lab, made, theirs):
+        told = f"weights alone: {one}'s network with {two}'s weights does not return {two}'s map"
+        lab.ruled_out.append(f"{told} ({len(found.differing)} of {total} arrays differ)")
         return None
     assert lab.remedy is not None
     lab.remedy = replace(lab.remedy, lookalike=transplanted.run)
@@ -124,15 +140,26 @@ def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
     if all(_is_eight_bits(e, t) for e, t in pairs):
         return "precision.int8", f"{two} stores weights rounded to 8 bits"
     if _is_untrained(found):
-        return (
-            "network.weights.not_loaded",
-            f"{two} was exported without loading the checkpoint: its batch norm is as initialised",
-        )
-    if found.is_fused and len(differing) < total:
+        told = f"{two} was exported without loading the checkpoint: its batch norm is as initialised"
+        return "network.weights.not_loaded", told
+    if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
         return "network.fusion", f"branches of {two} were fused wrongly"
-    if 2 * len(differing) <= total:
-        return "network.weights.partly_loaded", f"{len(differing)} of {two}'s {total} weights are not the checkpoint's"
-    return "network.weights", f"{two} holds other weights than the checkpoint"
+    if len(differing) < total and all(_are_unrelated(exported, trained) for exported, trained in pairs):
+        told = f"{len(differing)} of {two}'s {total} weights have nothing of the checkpoint's"
+        return "network.weights.partly_loaded", told
+    return "network.weights", f"{len(differing)} of {two}'s {total} weights are not the checkpoint's"
+
+
+def _are_unrelated(exported: Array, trained: Array) -> bool:
+    """Tell whether an array is one of fresh initialisation: constant, or not correlated with the checkpoint's.
+
+    One that was rounded, scaled or trained on correlates with it.
+    """
+    if np.ptp(exported) == 0:
+        return True
+    if exported.size < 16 or np.ptp(trained) == 0:
+        return False
+    return bool(abs(np.corrcoef(exported.ravel(), trained.ravel())[0, 1]) < 0.5)
 
 
 def _is_eight_bits(exported: Array, trained: Array) -> bool:
@@ -151,7 +178,10 @@ def _is_eight_bits(exported: Array, trained: Array) -> bool:
 
 
 def _is_untrained(found: StoredWeights) -> bool:
-    """Tell whether every batch-norm statistic is the initial one: means 0, variances 1, while the checkpoint's are not."""
+    """Tell whether nothing was trained: every batch-norm mean is 0 and variance 1, and no kernel is the checkpoint's."""
+    kernels = [name for name, array in found.exported.items() if array.ndim >= 2]
+    if any(name not in found.differing for name in kernels):
+        return False
     keys = {name: found.key(name) for name in found.exported}
     means = [found.exported[name] for name, key in keys.items() if key.endswith("_mean")]
     variances = [found.exported[name] for name, key in keys.items() if key.endswith("_variance")]

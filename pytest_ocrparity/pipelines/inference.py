@@ -269,6 +269,8 @@ class InferencePipeline(StagedPipeline):
         """Yield the other ways to run this export, with the cause that each would prove."""
         if self._program is None:
             return
+        # What a subclass or a wrapper does to the map is not the engine's doing.
+        yield Alternative("network.own_code", "the bare engine", lambda tensor: InferencePipeline.infer(self, tensor))
         for path in self._export.files:
             if path != self._program and path.suffix == ".pdmodel":
                 label = f"{path.name}, the other program of {self._export.folder}"

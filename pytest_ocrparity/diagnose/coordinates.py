@@ -1,0 +1,148 @@
+"""Experiments with the coordinates of boxes: ways in which they may have been spoilt after the post-process, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.pipelines import Shape
+from pytest_ocrparity.trace import DETECTIONS, Detections
+
+__all__ = ["by_coordinates"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Size: TypeAlias = "tuple[int, int]"
+Mend: TypeAlias = Callable[[Detections, Size, Shape], Detections]
+
+FEWEST_BOXES: Final = 3
+"""One or two boxes are always a scaled and shifted copy of others."""
+
+
+class Spoilt(NamedTuple):
+    """A way in which coordinates may have been spoilt, with what undoes it."""
+
+    cause: str
+    summary: str
+    undo: Mend
+    fix: str
+
+
+_BY_SIZES = "rescale x by source width / map width and y by source height / map height"
+_WRAPPED = Spoilt(
+    "rescale.int16",
+    "coordinates beyond 32767 px wrapped around in {two}: it returns int16",
+    lambda boxes, *_: _mapped(boxes, lambda p: np.where(p < 0, p + 65536, p)),
+    "cut pages wider or higher than 32767 px, or use box_type: poly on both sides, which is not cast to int16",
+)
+_FIXED: Final = (
+    Spoilt(
+        "rescale.frame",
+        "boxes of {two} are in pixels of the map, not of the image",
+        lambda boxes, size, row: _scaled(boxes, row[1] / size[1], row[0] / size[0]),
+        _BY_SIZES,
+    ),
+    Spoilt(
+        "rescale.frame",
+        "boxes of {two} lie between 0 and 1, not in pixels of the image",
+        lambda boxes, _, row: _scaled(boxes, row[1], row[0]),
+        "multiply x by the source width and y by the source height",
+    ),
+    Spoilt(
+        "rescale.ratio",
+        "{two} rescales x by the ratio of y, and y by that of x",
+        lambda boxes, size, row: _scaled(boxes, _ratio(size, row), 1 / _ratio(size, row)),
+        _BY_SIZES,
+    ),
+    Spoilt(
+        "rescale.axes",
+        "{two} returns (y, x) where (x, y) is right",
+        lambda boxes, *_: _mapped(boxes, lambda polygon: polygon[:, ::-1]),
+        "return x first, then y",
+    ),
+)
+
+
+def by_coordinates(lab: Laboratory, made: Detections) -> list[Diagnosis]:
+    """Undo what may have spoilt the coordinates, one way at a time; what returns the reference's boxes is the cause."""
+    one, two = lab.names
+    assert lab.reference.probability_map is not None and lab.reference.shape is not None
+    size = (int(lab.reference.probability_map.shape[-2]), int(lab.reference.probability_map.shape[-1]))
+    for spoilt in _ways(lab, made):
+        undone = spoilt.undo(made, size, lab.reference.shape)
+        if lab.is_same_boxes(undone):
+            proof = f"with that undone, the {len(undone)} boxes of {two} are {one}'s, within the limits"
+            if lab.remedy is not None:
+                lab.remedy = replace(lab.remedy, boxes=spoilt.undo)
+            lab.forget()
+            return [lab.claim(DETECTIONS, spoilt.cause, spoilt.summary.format(two=two), [proof], spoilt.fix)]
+    lab.ruled_out.append("coordinates: no int16 wrap, frame, order of x and y, offset or ratio per axis explains them")
+    return []
+
+
+def _ways(lab: Laboratory, made: Detections) -> Iterator[Spoilt]:
+    if any((polygon < 0).any() for polygon in made.polygons):
+        yield _WRAPPED
+    yield from _FIXED
+    assert lab.reference.detections is not None and lab.reference.shape is not None
+    fit = _fit(lab.reference.detections, made)
+    if fit is None:
+        return
+    slope, offset = fit
+    shifted = f"shifted by x {offset[0]:+.1f}, y {offset[1]:+.1f} px"
+    if np.all(np.abs(slope - 1) * (lab.reference.shape[1], lab.reference.shape[0]) < 1.5):
+        yield Spoilt(
+            "rescale.offset",
+            f"boxes of {{two}} are {shifted}",
+            lambda boxes, *_: _mapped(boxes, lambda p: p - offset),
+            "subtract the padding that was added before the network, or add the origin of the crop, to the boxes",
+        )
+    yield Spoilt(
+        "rescale.ratio",
+        f"boxes of {{two}} are scaled by x {slope[0]:.4g}, y {slope[1]:.4g} and {shifted}",
+        lambda boxes, *_: _mapped(boxes, lambda p: (p - offset) / slope),
+        f"find where boxes are scaled so after the post-process; right is: {_BY_SIZES}",
+    )
+
+
+def _ratio(size: Size, shape: Shape) -> float:
+    """Return what x was multiplied by too little where the ratios were swapped."""
+    return (shape[1] / size[1]) / (shape[0] / size[0])
+
+
+def _mapped(boxes: Detections, change: Callable[[Array], Array]) -> Detections:
+    return Detections(tuple(change(polygon) for polygon in boxes.polygons), boxes.scores)
+
+
+def _scaled(boxes: Detections, x: float, y: float) -> Detections:
+    return _mapped(boxes, lambda polygon: np.round(polygon * (x, y)))
+
+
+def _fit(ours: Detections, theirs: Detections) -> tuple[Array, Array] | None:
+    """Fit theirs = slope * ours + offset per axis: a growing map keeps the order of coordinates, so no pairs are needed.
+
+    Centres must fit as corners do: boxes that were only enlarged keep their centres.
+    """
+    if len(ours) < FEWEST_BOXES or len(ours) != len(theirs):
+        return None
+    one, two = np.concatenate(ours.polygons), np.concatenate(theirs.polygons)
+    if len(one) != len(two) or not (np.isfinite(one).all() and np.isfinite(two).all()):
+        return None
+    centres = [np.array([polygon.mean(axis=0) for polygon in boxes.polygons]) for boxes in (ours, theirs)]
+    slopes, offsets = [], []
+    for axis in (0, 1):
+        x, y = np.sort(one[:, axis]), np.sort(two[:, axis])
+        if np.ptp(x) == 0:
+            return None
+        slope, offset = np.polyfit(x, y, 1)
+        moved = np.sort(centres[1][:, axis]) - (slope * np.sort(centres[0][:, axis]) + offset)
+        if slope <= 0 or np.max(np.abs(moved)) > 2:
+            return None
+        slopes.append(slope)
+        offsets.append(offset)
+    return np.array(slopes), np.array(offsets)
