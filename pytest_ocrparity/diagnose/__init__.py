@@ -17,7 +17,7 @@ from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, current_tolerance
-from pytest_ocrparity.trace import Trace, first_stage
+from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Trace, first_stage
 from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["SECONDS", "diagnose", "examine"]
@@ -54,18 +54,22 @@ def diagnose(
 def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
     """Return the causes that a laboratory finds; `stage` is the first that differs."""
     found: list[Diagnosis] = []
+    examined = stage
     try:
         found += examine_repeatability(lab)
         if found:
             return found
-        for part in (examine_preprocessing, examine_network, examine_boxes):
-            found += part(lab)
+        for examined, part in (
+            (stage, examine_preprocessing),
+            (PROBABILITY_MAP, examine_network),
+            (DETECTIONS, examine_boxes),
+        ):
+            for diagnosis in part(lab):
+                found.append(diagnosis)
         found = examine_leaks(lab, found)
     except BudgetSpentError:
-        lab.not_tried.append(
-            f"the rest: {lab.runs} network runs and {lab.seconds:g} s are all that a diagnosis may take"
-        )
-        return [*found, lab.unknown(stage, "budget spent")]
+        lab.not_tried.append(f"the rest: {lab.spent()}")
+        return [*found, lab.unknown(examined, "budget spent")]
     if lab.remedy is None and not found:
         lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
         return [lab.unknown(stage, "no experiment was made")]

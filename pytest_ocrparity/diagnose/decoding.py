@@ -103,12 +103,14 @@ def by_pixels(lab: Laboratory, base: Remedy) -> Made:
     if difference is None or not _are_of_decoders(lab.reference, trace):
         told = "have another shape" if difference is None else _told(difference)
         fix = f"load images in {two} as cv2.imread(path, cv2.IMREAD_COLOR) does, and change no pixel before the resize"
-        summary = f"the pixels that {two} loads {told}"
-        return lab.claim(DECODE, "decode.pixels", summary, [proof], fix), replace(mended, applies=_loads_other_pixels)
+        summary = f"{two} loads other pixels than {one}, and not as another decoder would"
+        return lab.claim(DECODE, "decode.pixels", summary, [proof, f"before, they {told}"], fix), replace(
+            mended, applies=_loads_other_pixels
+        )
     fix = "decode with the same library and version on both sides, or store the images without loss, as PNG"
-    summary = f"the decoders return different pixels: they {_told(difference)}"
+    summary = "the decoders of the two sides return different pixels for this kind of file"
     mended = replace(mended, applies=_are_of_decoders)
-    return lab.claim(DECODE, "decode.decoder", summary, [proof], fix), mended
+    return lab.claim(DECODE, "decode.decoder", summary, [proof, f"before, they {_told(difference)}"], fix), mended
 
 
 def _unread(lab: Laboratory, mended: Remedy, error: str) -> Made:
@@ -118,10 +120,13 @@ def _unread(lab: Laboratory, mended: Remedy, error: str) -> Made:
     if kind is None or suffix.lower() in _SUFFIXES[kind]:
         lab.ruled_out.append(f"the file's suffix: {suffix or 'none'} is right for its content; {two} said: {error}")
         return None
-    proof = f"{two} stopped on the file ({error}), and agrees at this stage when given the pixels that {one} decoded"
-    fix = f"name the file {_SUFFIXES[kind][0]}, as its content is {kind}, or convert it to PNG"
-    summary = f"{two} does not read this file, whose suffix is {suffix or 'missing'} and whose content is {kind}"
-    return lab.claim(DECODE, "decode.file_type", summary, [proof], fix), mended
+    proof = [
+        f"{two} stopped on the file ({error}), and agrees at this stage when given the pixels that {one} decoded",
+        f"its suffix is {suffix or 'missing'}, its content {kind}",
+    ]
+    fix = "give the file the suffix of its content, or convert it to PNG"
+    summary = f"{two} does not read this file, whose suffix is not that of its content"
+    return lab.claim(DECODE, "decode.file_type", summary, proof, fix), mended
 
 
 experiments = (by_way, by_reversal, by_pixels)

@@ -52,6 +52,8 @@ class Laboratory:
         has_equal_weights: whether the export's weights were found to be the reference's.
         is_in_program: whether the export's program, run without its engine, was found to return its map.
         last_error: what the last network that stopped said.
+        memo: what several experiments need and is dear to read, such as the export's weights.
+        pace: seconds per value of the tensor, of the last network run.
     """
 
     reference: Trace
@@ -65,6 +67,8 @@ class Laboratory:
     has_equal_weights: bool = False
     is_in_program: bool = False
     last_error: str = ""
+    memo: dict[str, Any] = field(default_factory=dict)
+    pace: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -94,20 +98,29 @@ class Laboratory:
                     continue
         return None
 
-    def check_budget(self, runs: int = 0) -> None:
-        """Raise BudgetSpentError where the time, or the given number of network runs, is not left."""
-        if time.monotonic() - self.started > self.seconds or self.runs + runs > MOST_RUNS:
+    def check_budget(self, values: int = 0) -> None:
+        """Raise BudgetSpentError where the time, or a network run on so many values, is not left."""
+        left = self.seconds - (time.monotonic() - self.started)
+        if left <= values * self.pace or (values and self.runs >= MOST_RUNS):
             raise BudgetSpentError
 
     def infer(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
         """Run a network, or return None where it raises. Raises BudgetSpentError."""
-        self.check_budget(1)
+        self.check_budget(tensor.size)
         self.runs += 1
+        begun = time.monotonic()
         try:
             return run(tensor)
         except Exception as error:  # an engine's own: it returned no map, which is what the experiment asked
             self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
             return None
+        finally:
+            self.pace = (time.monotonic() - begun) / tensor.size
+
+    def spent(self) -> str:
+        """Return what of the budget was used."""
+        used = time.monotonic() - self.started
+        return f"used {self.runs} of {MOST_RUNS} network runs and {used:.0f} of {self.seconds:g} s"
 
     def preprocessed(self, remedy: Remedy | None = None) -> Trace | None:
         """Run the mended candidate's preprocessing on the image, or return None where it cannot be run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.sides import parameter_differences
 
 __all__ = ["examine_leaks"]
 
@@ -11,22 +12,32 @@ __all__ = ["examine_leaks"]
 def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     """Return the causes with those replaced that a key of the training yml's `Global` explains.
 
-    The experiment: the training operators, built without that key, return the candidate's tensor.
+    The experiment: built without that key, the training operators of the stage run with the candidate's parameters.
     """
     leaked: dict[str, str] = getattr(lab.reference.source, "leaked", dict)()
-    guilty = [d for d in found if d.stage in PREPROCESSING and d.stage in leaked.values()]
-    if not guilty or lab.image is None or lab.candidate.tensor is None or len(found) > 1:
+    if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in PREPROCESSING):
         return found
     clean = lab.reference.source.without_leak().preprocess(lab.image)  # type: ignore[union-attr]
-    judged = Laboratory(clean, lab.candidate, lab.tolerance, lab.seconds)
-    if not judged.is_same("preprocessing", lab.candidate):
-        return found
-    keys = [key for key, stage in leaked.items() if stage == guilty[0].stage]
+    left = {each.stage for each in parameter_differences(clean, lab.candidate) if each.name in leaked}
+    replaced: list[Diagnosis] = []
+    for diagnosis in found:
+        keys = [f"Global.{key}" for key, stage in leaked.items() if stage == diagnosis.stage]
+        is_leak = keys and diagnosis.stage not in left and diagnosis.cause in PARAMETER_CAUSES
+        replaced.append(_leak(lab, diagnosis, keys) if is_leak else diagnosis)
+    return replaced
+
+
+PARAMETER_CAUSES = (
+    *("decode.channel_order", "decode.orientation", "resize.limits", "resize.image_shape", "resize.resize_long"),
+    *("normalize.mean_std", "normalize.mean_std_order", "normalize.scale", "normalize.order"),
+)
+
+
+def _leak(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
     one, two = lab.names
-    proof = f"built without {', '.join(f'Global.{key}' for key in keys)}, {one}'s operators return {two}'s tensor ({judged.tensor_amount(lab.candidate)})"
-    summary = f"{', '.join(f'Global.{key}' for key in keys)} of the training yml reached {one}'s operators: {guilty[0].summary}"
-    fix = Fix(
-        f"rename or remove {', '.join(f'Global.{key}' for key in keys)} in the training yml, and evaluate again",
-        (Change("train.config", dict.fromkeys(keys), "Global"),),
-    )
-    return [lab.claim(guilty[0].stage, "reference.global_leak", summary, [proof, *guilty[0].evidence], fix)]
+    names = ", ".join(keys)
+    proof = f"built without {names}, {one}'s operators of this stage run with {two}'s parameters"
+    summary = f"{names} of the training yml reached {one}'s operators: {diagnosis.summary}"
+    change = Change("train.config", {key.removeprefix("Global."): None for key in keys}, "Global")
+    fix = Fix(f"rename or remove {names} in the training yml, and evaluate again", (change,))
+    return lab.claim(diagnosis.stage, "reference.global_leak", summary, [proof, *diagnosis.evidence], fix)

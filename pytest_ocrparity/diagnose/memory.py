@@ -12,7 +12,6 @@ from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.laboratory import BudgetSpentError, Laboratory
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability
-from pytest_ocrparity.diagnose.weights import are_equal_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import DETECTIONS, STAGES, TENSOR, Trace, first_stage
@@ -63,11 +62,12 @@ class Memory:
     def _look(self, lab: Laboratory, signature: str, stage: str) -> tuple[Diagnosis, ...]:
         entries = self.known.setdefault(signature, [])
         for entry in entries:
-            if _confirms(entry, Laboratory(lab.reference, lab.candidate, lab.tolerance, lab.seconds)):
+            again = replace(lab, ruled_out=[], not_tried=[], memo={}, runs=0)  # the clock goes on
+            if _confirms(entry, again):
                 return tuple(_confirmed(each, entry.image) for each in entry.diagnoses)
         if len(entries) >= MOST_DIAGNOSES:
             images = ", ".join(entry.image for entry in entries)
-            lab.not_tried.append(f"experiments on this image: what was found on {images} does not explain it")
+            lab.not_tried.append(f"experiments on this image; what was found on {images} was not confirmed on it")
             return (
                 lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
             )
@@ -107,16 +107,16 @@ def _same_all_through(lab: Laboratory, remedy: Remedy) -> bool:
         return False
     if reference.tensor is not None and reference.probability_map is not None:
         is_own = candidate.tensor is not None and np.array_equal(candidate.tensor, reference.tensor)
-        own = candidate.probability_map if is_own else None
-        if remedy.lookalike is not None:
-            theirs = own if own is not None else lab.infer(remedy.pipeline.infer, reference.tensor)
-            made = lab.infer(remedy.lookalike, reference.tensor)
-            if theirs is None or made is None or not are_equal_maps(lab, made, theirs):
+        theirs = candidate.probability_map if is_own else None
+        if remedy.explains is not None:
+            if theirs is None and candidate.error is None:
+                theirs = lab.infer(lambda tensor: remedy.pipeline.infer(tensor), reference.tensor)
+            if not remedy.explains(lab, theirs):
                 return False
-        else:
-            made = own if own is not None and remedy.infer is None else lab.infer(remedy.run, reference.tensor)
-            if not lab.is_same_map(made):
-                return False
+        elif not lab.is_same_map(
+            theirs if theirs is not None and remedy.infer is None else lab.infer(remedy.run, reference.tensor)
+        ):
+            return False
     return reference.detections is None or reference.probability_map is None or lab.is_same_boxes(lab.postprocessed())
 
 

@@ -35,7 +35,14 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if lab.remedy is None or tensor is None:
         lab.not_tried.append(f"any experiment with the network: {lab.names[1]} can't be run again")
         return _given_up(lab)
-    experiments = (_other_engine, weights.by_weights, _other_network, weights.by_any_weights, sizes.by_size)
+    experiments = (
+        _other_engine,
+        weights.by_finiteness,
+        weights.by_weights,
+        _other_network,
+        weights.by_any_weights,
+        sizes.by_size,
+    )
     for experiment in experiments if theirs is not None else (_other_engine, sizes.by_fixed_size):
         found = experiment(lab, theirs)
         if found is not None:
@@ -76,8 +83,6 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run the candidate's program in other ways; the one that returns the reference's map is the cause."""
     assert lab.remedy is not None
     assert lab.reference.tensor is not None
-    if lab.reference.source is None and theirs is not None and not np.all(np.isfinite(theirs)):
-        return None  # the weights are asked first
     for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
         made = lab.infer(other.run, lab.reference.tensor)
         if not lab.is_same_map(made):
@@ -141,7 +146,7 @@ def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         if made is None or theirs is None or not weights.are_equal_maps(lab, made, theirs):
             lab.ruled_out.append(f"{other.cause}: {other.label} gives another map")
             continue
-        lab.remedy = replace(lab.remedy, lookalike=other.run)
+        lab.remedy = replace(lab.remedy, explains=weights.returns_map(other.run))
         one, two = lab.names
         proof = f"{one}'s network {_AS[other.cause].format(label=other.label)} returns {two}'s map ({_amount(made, theirs)})"
         return lab.claim(

@@ -74,14 +74,18 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
     except (KeyError, TypeError, ValueError):
         told = f"{two}'s tensor is {_rounded(slope)} x {one}'s + {_rounded(offset)}, by channel"
         return "normalize.mean_std", told, f"the mean, std and scale of {one}"
-    if np.ptp(slope) < 1e-3 * slope[0] and np.allclose(
-        offset, (slope - 1) * mean / std, rtol=1e-3, atol=1e-4 * slope[0]
+    # Without a mean, another std looks the same as another scale: then only a factor of 255 tells.
+    tells = bool(np.all(mean)) or bool(np.isclose(max(slope[0], 1 / slope[0]), 255, rtol=0.01))
+    if (
+        tells
+        and np.ptp(slope) < 1e-3 * slope[0]
+        and np.allclose(offset, (slope - 1) * mean / std, rtol=1e-3, atol=1e-4 * slope[0])
     ):
         told = f"scale {scale:.6g} in {one}, {slope[0] * scale:.6g} in {two}"
         return "normalize.scale", told, f"scale = {scale:.6g}"
     own_mean, own_std = mean - offset * std / slope, std / slope
     right = f"mean = {_rounded(mean)}, std = {_rounded(std)}"
-    told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, mean {_rounded(own_mean)}, std {_rounded(own_std)} in {two}"
+    told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, as if mean {_rounded(own_mean)}, std {_rounded(own_std)} in {two}"
     if np.allclose(own_mean, mean[::-1], atol=1e-4) and np.allclose(own_std, std[::-1], atol=1e-4):
         right += f" (the order of {one}'s channels; the image itself is right)"
         return "normalize.mean_std_order", f"mean and std are reversed: {told}", right

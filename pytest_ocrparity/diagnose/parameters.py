@@ -108,46 +108,56 @@ def by_parameters(
         names = ", ".join(each.name for group in needed for each in group.differences)
         lab.not_tried.append(f"{lab.names[1]} with other {names}: this pipeline has no varied()")
         return []
-    whole = _tried(base, needed, is_mended)
+    try:
+        whole = _tried(base, needed, is_mended)
+    except _RefusedError as error:
+        lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {error}")
+        return []
     if whole is None:
         lab.ruled_out.append(f"{', '.join(g.cause for g in needed)}: with {lab.names[0]}'s values the difference stays")
         return []
     for group in list(needed):
         fewer = [each for each in needed if each is not group]
-        left = _tried(base, fewer, is_mended) if fewer else _unvaried(base, is_mended)
+        left = _tried(base, fewer, is_mended)
         if left is not None:
             needed, whole = fewer, left
     lab.remedy = whole[0]
     lab.forget()
-    return [_diagnosis(lab, group, whole[1]) for group in needed]
+    return [_diagnosis(lab, group, needed, whole[1]) for group in needed]
+
+
+class _RefusedError(Exception):
+    """A pipeline does not take the parameters of the other."""
 
 
 def _tried(
     base: Remedy, chosen: Sequence[Group], is_mended: Callable[[Remedy], str | None]
 ) -> tuple[Remedy, str] | None:
+    """Return the remedy with these groups, and what is left of the difference, or None where it stays."""
     changes: dict[str, dict[str, Any]] = {}
     for group in chosen:
         changes.setdefault(group.stage, {}).update(group.values)
     try:
-        remedy = base.varied(changes)
-    except Exception:  # what one side can be set to, the other may refuse
-        return None
-    return None if remedy is None else _unvaried(remedy, is_mended)
-
-
-def _unvaried(remedy: Remedy, is_mended: Callable[[Remedy], str | None]) -> tuple[Remedy, str] | None:
-    amount = is_mended(remedy)
-    return None if amount is None else (remedy, amount)
+        remedy = base.varied(changes) if changes else base
+    except Exception as error:
+        raise _RefusedError(f"{type(error).__name__}: {error}") from error
+    amount = is_mended(remedy) if remedy is not None else None
+    return None if amount is None or remedy is None else (remedy, amount)
 
 
 _OUTPUT = {DECODE: "decoded image is", RESIZE: "resized image is", TENSOR: "tensor is", DETECTIONS: "boxes are"}
 
 
-def _diagnosis(lab: Laboratory, group: Group, amount: str) -> Diagnosis:
+def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
     one, two = lab.names
     names = [each.name for each in group.differences if each.reference is not None and each.name != "rule"]
     given = f"with {one}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
-    proof = f"{given}, {two}'s {_OUTPUT[group.stage]} {one}'s{f' ({amount})' if amount else ''}"
+    others = [each.name for other in needed if other is not group for each in other.differences]
+    together = f" and {', '.join(others)} together" if others else ""
+    proof = f"{given}{together}, {two}'s {_OUTPUT[group.stage]} {one}'s{f' ({amount})' if amount else ''}"
+    proof += (
+        f"; with {', '.join(others)} alone {'they are' if group.stage == DETECTIONS else 'it is'} not" if others else ""
+    )
     written = [row for trace in (lab.reference, lab.candidate) for row in _written(trace, group)]
     return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from pytest_ocrparity.diagnose import decoding, normalizing, resizing
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnose.parameters import by_parameters, groups
 from pytest_ocrparity.diagnose.remedy import Remedy
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.verdict import Comparison
 
@@ -18,23 +19,32 @@ __all__ = ["examine_preprocessing"]
 EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSOR: normalizing.experiments}
 
 
-def examine_preprocessing(lab: Laboratory) -> list[Diagnosis]:
-    """Return the causes for which the two sides feed their networks different tensors."""
-    if lab.is_same_stage(TENSOR, lab.candidate) and lab.candidate.tensor is not None:
-        return []
+def examine_preprocessing(lab: Laboratory) -> Iterator[Diagnosis]:
+    """Yield the causes for which the two sides feed their networks different tensors."""
     first = lab.judged("preprocessing", lab.candidate)
-    if lab.reference.tensor is None or first.stage is None:
-        return []  # one of them records no tensor: the assertion that asked for it says so
+    is_same = lab.candidate.tensor is not None and lab.is_same_stage(TENSOR, lab.candidate)
+    if is_same or lab.reference.tensor is None or first.stage is None:
+        return  # where one of them records no tensor, the assertion that asked for it says so
     if lab.preprocessed() is None:
-        lab.not_tried.append(f"any experiment with the preprocessing: {lab.names[1]} can't be run again on this image")
-        return [lab.unknown(first.stage)]
+        lab.not_tried.append(_why_not_again(lab))
+        yield lab.unknown(first.stage)
+        return
     found: list[Diagnosis] = []
     for stage in PREPROCESSING:
         if not lab.is_same_stage(stage, lab.preprocessed()):
-            found += _examine(lab, stage)
-            if found and found[-1].cause == "unknown":
-                break
-    return found or _by_shape_row(lab, first) or [lab.unknown(first.stage)]
+            found = _examine(lab, stage)
+            yield from found
+            if found[-1].cause == UNKNOWN:
+                return
+    if not found:
+        yield from _by_shape_row(lab, first) or [lab.unknown(first.stage)]
+
+
+def _why_not_again(lab: Laboratory) -> str:
+    told = "any experiment with the preprocessing"
+    if lab.remedy is not None and lab.image is None:
+        return f"{told}: {lab.candidate.label} is no file, or no longer the one that the traces are of"
+    return f"{told}: {lab.names[1]} can't be run again on this image"
 
 
 def _by_shape_row(lab: Laboratory, first: Comparison) -> list[Diagnosis]:
@@ -43,8 +53,11 @@ def _by_shape_row(lab: Laboratory, first: Comparison) -> list[Diagnosis]:
     if told is None or not lab.is_same_boxes(lab.postprocessed()):
         return []
     one, two = lab.names
-    summary = f"the shape row says {told.reference} (height, width) in {one}, {told.candidate} in {two}"
-    proof = f"the tensors are equal, and with {one}'s shape row {two}'s boxes are {one}'s"
+    summary = f"the shape row of {two} does not hold the size of the image as {one} decoded it"
+    proof = (
+        f"the tensors are equal, and with {one}'s shape row {two}'s boxes are {one}'s; the rows hold (height, width) "
+    )
+    proof += f"{told.reference} and {told.candidate}"
     fix = f"let {two}'s shape row hold the height and width of the image as it was decoded, before any resize"
     return [lab.claim(RESIZE, "rescale.shape_row", summary, [proof], fix)]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.pipelines import Image, Pipeline, Shape
 from pytest_ocrparity.trace import Detections, Trace
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.diagnose.laboratory import Laboratory
 
 __all__ = ["Remedy"]
 
@@ -29,7 +32,8 @@ class Remedy:
         infer: runs in the place of the network.
         boxes: returns the mended boxes, given the map's (h, w) and the shape row.
         is_resized: `pixels` are already of the reference's size, so that decoding and resizing are the reference's.
-        lookalike: a network that returned the candidate's map; running it again is the proof on another image.
+        explains: whether the network's cause shows on another image as well, by an experiment of two runs at most;
+            None where the network is right, or `infer` is what was found to mend it.
         applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
     """
 
@@ -39,7 +43,7 @@ class Remedy:
     tensor: Callable[[Array], Array] | None = None
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
-    lookalike: Callable[[Array], Array] | None = None
+    explains: Callable[[Laboratory, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     is_resized: bool = False
 
@@ -52,7 +56,7 @@ class Remedy:
         """Run the candidate's preprocessing, mended."""
         pixels = self.pixels(reference, image) if self.pixels is not None else None
         trace = self.pipeline.preprocess(image if pixels is None else pixels)
-        if self.is_resized:
+        if self.is_resized and reference.resize is not None and _size(trace) == reference.resize.shape[:2]:
             trace = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
         if self.tensor is not None and trace.tensor is not None:
             trace = replace(trace, tensor=self.tensor(trace.tensor))
@@ -67,3 +71,7 @@ class Remedy:
         found = self.pipeline.postprocess(np.asarray(probability_map, np.float32), shape)
         size = (int(probability_map.shape[-2]), int(probability_map.shape[-1]))
         return found if self.boxes is None else self.boxes(found, size, shape)
+
+
+def _size(trace: Trace) -> tuple[int, ...] | None:
+    return None if trace.tensor is None else tuple(trace.tensor.shape[2:])

@@ -29,14 +29,13 @@ def _stopped(lab: Laboratory) -> Diagnosis:
     """Return why the reference itself stopped: a random operator, where it runs without."""
     assert lab.reference.error is not None
     source, image, stage = lab.reference.source, lab.image, lab.reference.error.stage
-    one, two = lab.names
+    one = lab.names[0]
     operators: tuple[str, ...] = getattr(source, "random_operators", tuple)()
     if operators and image is not None:
         trace = source.without_random().preprocess(image)  # type: ignore[union-attr]
-        again = Laboratory(trace, lab.candidate, lab.tolerance, lab.seconds)
-        if trace.tensor is not None and again.is_same("preprocessing", lab.candidate):
+        if trace.tensor is not None:
             names = ", ".join(operators)
-            proof = f"without {names}, {one}'s operators run and return {two}'s tensor ({again.tensor_amount(lab.candidate)})"
+            proof = f"{one} stopped ({lab.reference.error}), and without {names} its operators run"
             summary = f"{one} stopped at {names}, a random operator that evaluation must not have"
             fix = f"take {names} out of Eval.dataset.transforms of the training yml, and evaluate again"
             return lab.claim(stage, "reference.not_repeatable", summary, [proof], fix)

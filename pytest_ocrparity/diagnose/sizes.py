@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -35,7 +37,8 @@ def by_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     same, other, stopped = _by_part(lab, tensor)
     one, two = lab.names
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
-    if same and lab.has_equal_weights and lab.is_in_program:
+    if same and lab.has_equal_weights and lab.is_in_program and lab.remedy is not None:
+        lab.remedy = replace(lab.remedy, explains=_shows_at(int(same[0].partition("x")[0])))
         summary = (
             f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
         )
@@ -61,6 +64,8 @@ def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     size = told() if told is not None else None
     tensor, reference, remedy = lab.reference.tensor, lab.reference.source, lab.remedy
     assert tensor is not None
+    if size is not None and reference is None:
+        lab.not_tried.append(f"the size {size} (height, width) that it was exported for: that needs the train model")
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None or remedy is None:
         return None
@@ -71,10 +76,25 @@ def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if made is None or right is None or not are_equal_maps(lab, made, right):
         lab.ruled_out.append(f"the fixed size alone: at {own}, which {two} was exported for, the maps differ too")
         return None
+    lab.remedy = replace(remedy, explains=lambda again, map_: map_ is None and again.candidate.error is not None)
     summary = f"{two} takes inputs of {own} (height x width) only"
     proof = f"{two} was exported for {own} and there returns {one}'s map; at {here[0]}x{here[1]} it stopped"
     fix = Fix(f"export with the input shape [None, 3, -1, -1]{_told(lab)}", (Change("export"),))
     return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
+
+
+def _shows_at(side: int) -> Callable[[Laboratory, Array | None], bool]:
+    """Return the experiment that shows on another image that the error depends on the size."""
+
+    def explains(lab: Laboratory, theirs: Array | None) -> bool:
+        reference, remedy, tensor = lab.reference.source, lab.remedy, lab.reference.tensor
+        if reference is None or remedy is None or tensor is None or theirs is None:
+            return False
+        part = _part(tensor, (side, side))
+        made, right = lab.infer(lambda t: remedy.pipeline.infer(t), part), lab.infer(lambda t: reference.infer(t), part)
+        return made is not None and right is not None and are_equal_maps(lab, made, right)
+
+    return explains
 
 
 def _by_part(lab: Laboratory, tensor: Array) -> tuple[list[str], list[str], list[str]]:
@@ -94,6 +114,7 @@ def _by_part(lab: Laboratory, tensor: Array) -> tuple[list[str], list[str], list
             other.append(f"{side}x{side}")
         elif np.ptp(right) > TEXT:
             same.append(f"{side}x{side}")
+            break  # one size at which they agree is enough
     return same, other, stopped
 
 

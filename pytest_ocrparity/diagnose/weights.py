@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -15,7 +15,15 @@ from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.trace import PROBABILITY_MAP
 
-__all__ = ["are_equal_maps", "by_any_weights", "by_weights", "export_again", "lookalikes_of"]
+__all__ = [
+    "are_equal_maps",
+    "by_any_weights",
+    "by_finiteness",
+    "by_weights",
+    "export_again",
+    "lookalikes_of",
+    "returns_map",
+]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -56,38 +64,63 @@ class StoredWeights:
         return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
 
 
-def stored_weights(lab: Laboratory) -> StoredWeights | None:
-    """Return the export's weights beside the checkpoint's, or None, noted, where one of them can't be read."""
-    read, network = (
-        getattr(lab.candidate.source, "stored_weights", None),
-        getattr(lab.reference.source, "network", None),
-    )
-    if read is None or network is None:
-        return None
-    from pytest_ocrparity.pipelines.alignment import align
+def _exported(lab: Laboratory) -> Mapping[str, Array]:
+    """Return the export's arrays, read once; none, noted, where they can't be read."""
+    if "exported" not in lab.memo:
+        lab.check_budget()
+        read = getattr(lab.candidate.source, "stored_weights", None)
+        try:
+            lab.memo["exported"] = read() if read is not None else {}
+        except Exception as error:  # whatever paddle raises on a program or a parameter file
+            lab.not_tried.append(f"the export's weights can't be read: {type(error).__name__}: {str(error)[:200]}")
+            lab.memo["exported"] = {}
+    exported: Mapping[str, Array] = lab.memo["exported"]
+    return exported
 
-    try:
-        exported = read()
-        fused, unfused = network.fused, frozenset(network.keys().values())
-        best: StoredWeights | None = None
-        for each, is_fused in ((network, False), (fused, True)):
-            if each is None:
-                continue
-            found = StoredWeights(exported, each, is_fused, unfused, align(exported, each.arrays()))
-            if found.pairs is not None and (best is None or len(found.differing) < len(best.differing)):
-                best = found
-    except Exception as error:  # whatever paddle raises on a program or a parameter file
-        lab.not_tried.append(f"the export's weights can't be read: {type(error).__name__}: {str(error)[:200]}")
+
+def _stored(lab: Laboratory) -> StoredWeights | None:
+    """Return the export's weights beside the checkpoint's, or beside its fused copy's where more of them are equal."""
+    exported, network = _exported(lab), getattr(lab.reference.source, "network", None)
+    if network is None or not exported:
         return None
-    return best or StoredWeights(exported, network, False, unfused, None)
+    if "stored" not in lab.memo:
+        from pytest_ocrparity.pipelines.alignment import align
+
+        unfused = frozenset(network.keys().values())
+        found = [
+            StoredWeights(exported, each, each is not network, unfused, align(exported, each.arrays()))
+            for each in (network, network.fused)
+            if each is not None
+        ]
+        fitting = [each for each in found if each.pairs is not None]
+        lab.memo["stored"] = min(fitting, key=lambda each: len(each.differing)) if fitting else found[0]
+    stored: StoredWeights = lab.memo["stored"]
+    return stored
+
+
+def by_finiteness(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Look for NaN and infinity among the export's own weights, where its map holds some; needs no reference."""
+    exported = _exported(lab)
+    if theirs is None or np.all(np.isfinite(theirs)) or not exported:
+        return None
+    counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
+    spoilt = {name: count for name, count in counts.items() if count}
+    two = lab.names[1]
+    if not spoilt or lab.remedy is None:
+        lab.ruled_out.append(f"weights that are NaN or infinite: {two} stores none")
+        return None
+    lab.remedy = replace(lab.remedy, explains=lambda _, other: other is not None and not np.all(np.isfinite(other)))
+    told = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(spoilt.items())[:SHOWN])
+    proof = f"{two} stores values that are not finite: {told}; so is its map, from which no box comes"
+    cause = Alternative("network.not_finite", "", lambda tensor: tensor)
+    summary = f"{two} stores weights that are NaN or infinite"
+    return lab.claim(PROBABILITY_MAP, cause.cause, summary, [proof], export_again(lab, cause))
 
 
 def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Compare the stored weights with the checkpoint's, unless another network beside it holds more of them."""
-    from pytest_ocrparity.pipelines.lookalikes import has_nearer
-
-    found = stored_weights(lab)
-    if found is None or not found.exported or theirs is None:
+    found = _stored(lab)
+    if found is None or theirs is None:
         return None
     total, one, two = len(found.exported), *lab.names
     if found.pairs is not None and not found.differing:
@@ -97,16 +130,15 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if found.pairs is None:
         lab.ruled_out.append(f"weights: the {total} arrays of {two} do not fit {one}'s network layer by layer")
         return None
-    if has_nearer(lab.reference.source, found.exported):  # type: ignore[arg-type]
+    if _nearer(lab):
         return None  # it is tried as a network of its own
     return _transplanted(lab, found, theirs)
 
 
 def by_any_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Try the stored weights although another network holds more of them, as that network alone did not explain it."""
-    found = stored_weights(lab) if not lab.has_equal_weights else None
-    is_left = found is not None and found.exported and found.pairs is not None and theirs is not None
-    return _transplanted(lab, found, theirs) if is_left and found is not None and theirs is not None else None
+    found = _stored(lab) if _nearer(lab) else None
+    return None if found is None or found.pairs is None or theirs is None else _transplanted(lab, found, theirs)
 
 
 def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagnosis | None:
@@ -119,7 +151,7 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
         lab.ruled_out.append(f"{told} ({len(found.differing)} of {total} arrays differ)")
         return None
     assert lab.remedy is not None
-    lab.remedy = replace(lab.remedy, lookalike=transplanted.run)
+    lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
     proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({_amount(made, theirs)})"]
     proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {_listed(found)}"]
@@ -132,8 +164,6 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
 def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
     """Return what is wrong with weights that differ: the most specific cause of which every array is an example."""
     total, differing = len(found.exported), found.differing
-    if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
-        return "network.not_finite", f"{two} stores weights that are NaN or infinite"
     pairs = [(found.exported[name], found.trained[(found.pairs or {})[name]]) for name in differing]
     if all(np.array_equal(e, t.astype(np.float16).astype(t.dtype)) for e, t in pairs):
         return "precision.fp16", f"{two} stores weights rounded to half precision"
@@ -215,14 +245,38 @@ def _amount(made: Array, theirs: Array) -> str:
     return f"largest difference {float(np.nanmax(np.abs(made - theirs), initial=0.0)):.1e}"
 
 
+def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
+    """Return the experiment that shows on another image that a network is the candidate's."""
+
+    def explains(lab: Laboratory, theirs: Array | None) -> bool:
+        made = lab.infer(run, _tensor(lab)) if theirs is not None else None
+        return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
+
+    return explains
+
+
 def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
     """Yield the networks that may have been exported in the place of the reference's."""
-    if not hasattr(lab.reference.source, "network"):
-        return
-    from pytest_ocrparity.pipelines.lookalikes import lookalikes
+    if hasattr(lab.reference.source, "network"):
+        from pytest_ocrparity.pipelines.lookalikes import lookalikes
 
-    read = getattr(lab.candidate.source, "stored_weights", None)
-    yield from lookalikes(lab.reference.source, read() if read is not None else {})  # type: ignore[arg-type]
+        yield from lookalikes(lab.reference.source, _nearest(lab))  # type: ignore[arg-type]
+
+
+def _nearest(lab: Laboratory) -> Any:
+    """Return the checkpoint beside the reference's that holds more of the export's arrays, looked for once."""
+    if "nearest" not in lab.memo:
+        from pytest_ocrparity.pipelines.lookalikes import nearest_checkpoint
+
+        lab.check_budget()
+        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported(lab))  # type: ignore[arg-type]
+    return lab.memo["nearest"]
+
+
+def _nearer(lab: Laboratory) -> bool:
+    from pytest_ocrparity.pipelines.lookalikes import has_nearer_sibling
+
+    return has_nearer_sibling(lab.reference.source, _exported(lab)) or _nearest(lab) is not None  # type: ignore[arg-type]
 
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:

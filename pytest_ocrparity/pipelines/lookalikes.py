@@ -16,7 +16,7 @@ from pytest_ocrparity.pipelines.training import TrainingPipeline
 from pytest_ocrparity.pipelines.weights import read_weights
 from pytest_ocrparity.trace import image_label
 
-__all__ = ["has_nearer", "lookalikes"]
+__all__ = ["has_nearer_sibling", "lookalikes", "nearest_checkpoint"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -24,11 +24,10 @@ MOST_CHECKPOINTS = 20
 """The newest in the checkpoint's folder; a training run writes many."""
 
 
-def lookalikes(train: TrainingPipeline, exported: Mapping[str, Array]) -> Iterator[Alternative]:
-    """Yield the other networks of a trained model: another sub-model, another checkpoint beside it, training mode."""
+def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternative]:
+    """Yield the other networks of a trained model: its other sub-models, another checkpoint, training mode."""
     for name, sibling in train.network.siblings.items():
         yield Alternative("network.sub_model", name, sibling.run)
-    other = nearest_checkpoint(train, exported)
     if other is not None:
         network = train.network.with_state(read_weights(other, trust=train.files.trust))
         yield Alternative("network.weights.other_checkpoint", image_label(str(other)), network.run)
@@ -36,11 +35,10 @@ def lookalikes(train: TrainingPipeline, exported: Mapping[str, Array]) -> Iterat
         yield Alternative("network.train_mode", label, train.network.in_train_mode(batch_norm=batch_norm).run)
 
 
-def has_nearer(train: TrainingPipeline, exported: Mapping[str, Array]) -> bool:
-    """Tell whether a sub-model or a checkpoint beside the train side's own holds more of an export's arrays."""
+def has_nearer_sibling(train: TrainingPipeline, exported: Mapping[str, Array]) -> bool:
+    """Tell whether another sub-model holds more of an export's arrays than the train side's own."""
     own = _held(exported, train.network.arrays())
-    siblings = (_held(exported, sibling.arrays()) for sibling in train.network.siblings.values())
-    return any(held > own for held in siblings) or nearest_checkpoint(train, exported) is not None
+    return any(_held(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
 
 
 def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
