@@ -99,7 +99,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
         diagnoses: what experiments showed.
     """
     # A stage that a side did not record is no difference: the comparison that was made says more.
-    seen = [c for c in comparisons if not c.is_match and not _only_not_recorded(c)]
+    seen = [c for c in comparisons if not c.is_match and not c.is_missing]
     first = seen[0] if seen else judged
     known = [diagnosis for diagnosis in diagnoses if diagnosis.cause != UNKNOWN]
     unknown = [diagnosis for diagnosis in diagnoses if diagnosis.cause == UNKNOWN]
@@ -127,6 +127,7 @@ def _known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
 
 def _unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
+    rows += [("noticed", text) for text in diagnosis.evidence]
     rows += [("ruled out", text) for text in diagnosis.ruled_out]
     return rows + [("not tried", text) for text in diagnosis.not_tried]
 
@@ -152,11 +153,6 @@ def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence
     if known:
         return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
     return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
-
-
-def _only_not_recorded(comparison: Comparison) -> bool:
-    failing = [difference.kind for difference in comparison.differences if difference.fails]
-    return set(failing) == {"not_recorded"} and not any(measure.fails for measure in comparison.measures)
 
 
 def _headline(comparison: Comparison) -> str:

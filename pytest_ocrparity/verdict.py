@@ -112,6 +112,12 @@ class Comparison:
         """Tell whether nothing that decides was found."""
         return self.status in (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
 
+    @property
+    def is_missing(self) -> bool:
+        """Tell whether nothing was found but that a side did not record a stage."""
+        failing = {difference.kind for difference in self.differences if difference.fails}
+        return failing == {"not_recorded"} and not any(measure.fails for measure in self.measures)
+
     def measure(self, name: str) -> Measure | None:
         """Return the measure of that name, or None where it was not taken."""
         return next((measure for measure in self.measures if measure.name == name), None)

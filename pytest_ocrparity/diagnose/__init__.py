@@ -48,7 +48,7 @@ def diagnose(
     if not failing:
         return ()
     lab = Laboratory(reference, candidate, tolerance, seconds)
-    return tuple(examine(lab, first_stage({c.stage for c in failing if c.stage is not None}) or "detections"))
+    return tuple(examine(lab, first_stage({c.stage for c in failing if c.stage and not c.is_missing}) or DETECTIONS))
 
 
 def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
@@ -74,7 +74,7 @@ def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
         lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
         return [lab.unknown(stage, "no experiment was made")]
     if not found and all(each.is_match for each in _under_built_in_limits(lab)):
-        return [lab.unknown(stage, "within the built-in limits both sides agree; what is left is rounding")]
+        return [lab.unknown(stage, "both sides agree within the built-in limits, and those that judged are stricter")]
     return found or [lab.unknown(stage, "every part that could be run by itself agrees with the reference")]
 
 

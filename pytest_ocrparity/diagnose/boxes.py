@@ -7,7 +7,7 @@ from dataclasses import replace
 from pytest_ocrparity.diagnose.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.filtering import by_filter
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.parameters import by_parameters, groups
+from pytest_ocrparity.diagnose.parameters import by_parameters, groups, with_all
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import DETECTIONS, Detections
@@ -68,7 +68,7 @@ def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     start = lab.remedy
     if not found and start is not None and groups(lab, DETECTIONS):
         # A fault of parameters and one of coordinates at once.
-        lab.remedy = _with_all(lab, start)
+        lab.remedy = with_all(lab, DETECTIONS, start)
         if lab.remedy is not None and (boxes := lab.postprocessed()) is not None:
             transforms = _after(lab, boxes)
             if transforms:
@@ -76,14 +76,6 @@ def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
                 return [*parameters, *transforms]
         lab.remedy = start
     return found or [lab.unknown(DETECTIONS, "the same map gives other boxes, and no experiment explained it")]
-
-
-def _with_all(lab: Laboratory, base: Remedy) -> Remedy | None:
-    values = {name: value for group in groups(lab, DETECTIONS) for name, value in group.values.items()}
-    try:
-        return base.varied({DETECTIONS: values})
-    except Exception:  # what one side can be set to, the other may refuse
-        return None
 
 
 def _after(lab: Laboratory, made: Detections) -> list[Diagnosis]:

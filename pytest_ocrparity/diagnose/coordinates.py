@@ -137,8 +137,9 @@ def _fit(ours: Detections, theirs: Detections) -> tuple[Array, Array] | None:
     slopes, offsets = [], []
     for axis in (0, 1):
         x, y = np.sort(one[:, axis]), np.sort(two[:, axis])
-        if np.ptp(x) == 0:
-            return None
+        size = max(float(np.ptp(polygon[:, axis])) for polygon in ours.polygons)
+        if np.ptp(centres[0][:, axis]) < size:
+            return None  # boxes beside each other on this axis: enlarged ones look like scaled ones
         slope, offset = np.polyfit(x, y, 1)
         moved = np.sort(centres[1][:, axis]) - (slope * np.sort(centres[0][:, axis]) + offset)
         if slope <= 0 or np.max(np.abs(moved)) > 2:

@@ -98,19 +98,47 @@ def by_pixels(lab: Laboratory, base: Remedy) -> Made:
         return None
     if trace.decode is None:
         return _unread(lab, replace(mended, applies=lambda _, candidate: candidate.decode is None), str(trace.error))
-    difference = _difference(lab.reference, trace)
-    proof = f"given the pixels that {one} decoded, {two} agrees at this stage"
-    if difference is None or not _are_of_decoders(lab.reference, trace):
-        told = "have another shape" if difference is None else _told(difference)
-        fix = f"load images in {two} as cv2.imread(path, cv2.IMREAD_COLOR) does, and change no pixel before the resize"
-        summary = f"{two} loads other pixels than {one}, and not as another decoder would"
-        return lab.claim(DECODE, "decode.pixels", summary, [proof, f"before, they {told}"], fix), replace(
-            mended, applies=_loads_other_pixels
+    proof = [
+        f"given the pixels that {one} decoded, {two} agrees at this stage",
+        _told(_difference(lab.reference, trace)),
+    ]
+    cause, summary, fix = _relation(lab, trace)
+    mended = replace(
+        mended, applies=lambda ours, theirs: _relation_of(ours, theirs) == _relation_of(lab.reference, trace)
+    )
+    return lab.claim(DECODE, cause, summary, proof, fix), mended
+
+
+def _relation(lab: Laboratory, trace: Trace) -> tuple[str, str, str]:
+    """Return what makes the candidate's pixels of the reference's: cause, summary, fix."""
+    one, two = lab.names
+    relation = _relation_of(lab.reference, trace)
+    if relation == "":
+        fix = (
+            f"load images in {two} as {one} does, cv2.imread(path, cv2.IMREAD_COLOR), with the same library and version"
         )
-    fix = "decode with the same library and version on both sides, or store the images without loss, as PNG"
-    summary = "the decoders of the two sides return different pixels for this kind of file"
-    mended = replace(mended, applies=_are_of_decoders)
-    return lab.claim(DECODE, "decode.decoder", summary, [proof, f"before, they {_told(difference)}"], fix), mended
+        return "decode.pixels", f"{two} loads other pixels than {one}", f"{fix}, and change no pixel before the resize"
+    cause = "decode.channel_order" if relation == "with red and blue exchanged" else "decode.orientation"
+    return cause, f"{two} loads images {relation}", f"take out what leaves images {relation} where {two} loads them"
+
+
+def _relation_of(reference: Trace, candidate: Trace) -> str:
+    """Return how the candidate's pixels are the reference's, exactly, or "" where they are not."""
+    ours = _pixels(reference)
+    theirs = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
+    if ours is None or theirs is None:
+        return ""
+    for words, changed in (
+        ("with red and blue exchanged", ours[..., ::-1]),
+        ("turned by 90 degrees", np.rot90(ours, -1)),
+        ("turned by 180 degrees", np.rot90(ours, 2)),
+        ("turned by 270 degrees", np.rot90(ours, 1)),
+        ("mirrored left to right", ours[:, ::-1]),
+        ("mirrored top to bottom", ours[::-1]),
+    ):
+        if np.array_equal(theirs, changed):
+            return words
+    return ""
 
 
 def _unread(lab: Laboratory, mended: Remedy, error: str) -> Made:
@@ -146,27 +174,11 @@ def _sides(reference: Trace, candidate: Trace) -> tuple[str | None, str | None]:
     return _way_of(reference.decode, ways), _way_of(candidate.decode, ways)
 
 
-def _are_of_decoders(reference: Trace, candidate: Trace) -> bool:
-    """Tell whether pixels differ as those of two decoders of one lossy file do: by up to 16 levels, up and down alike.
-
-    Measured: 1 to 10 levels between decoders; a change of brightness or of colours has a bias.
-    """
-    difference = _difference(reference, candidate)
-    return (
-        difference is not None
-        and _kind_of(Path(reference.image)) in ("JPEG", "WebP")
-        and bool(np.abs(difference).max() <= 16)
-        and bool(np.abs(difference.mean(axis=(0, 1))).max() < 0.5)
-    )
-
-
-def _loads_other_pixels(reference: Trace, candidate: Trace) -> bool:
-    return reference.decode is not None and candidate.decode is not None and reference.decode != candidate.decode
-
-
-def _told(difference: Array) -> str:
+def _told(difference: Array | None) -> str:
+    if difference is None:
+        return "before, the pixels had another shape or type"
     size = np.abs(difference).max(axis=2)
-    return f"differ in {float(np.mean(size > 0)):.1%} of them, by up to {size.max()} of 255"
+    return f"before, {float(np.mean(size > 0)):.1%} of the pixels differed, by up to {size.max()} of 255"
 
 
 def _is_grey(reference: Trace) -> bool:

@@ -52,6 +52,7 @@ class Laboratory:
         has_equal_weights: whether the export's weights were found to be the reference's.
         is_in_program: whether the export's program, run without its engine, was found to return its map.
         last_error: what the last network that stopped said.
+        noticed: facts that explain nothing by themselves, and that a reader should know.
         memo: what several experiments need and is dear to read, such as the export's weights.
         pace: seconds per value of the tensor, of the last network run.
     """
@@ -67,13 +68,14 @@ class Laboratory:
     has_equal_weights: bool = False
     is_in_program: bool = False
     last_error: str = ""
+    noticed: list[str] = field(default_factory=list)
     memo: dict[str, Any] = field(default_factory=dict)
     pace: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         if self.candidate.source is not None:
-            self.remedy = Remedy(self.candidate.source, self.reference.source)
+            self.remedy = Remedy(self.candidate.source)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -189,13 +191,17 @@ class Laboratory:
             one, two = ours.decode, theirs.decode
             return one is None or two is None or one == two
         if stage == RESIZE:
+            rows = [each.shape and tuple(map(int, each.shape[:2])) for each in (ours, theirs)]
+            if all(rows) and rows[0] != rows[1]:
+                return False
             if ours.resize is not None and theirs.resize is not None:
                 return np.array_equal(ours.resize, theirs.resize)
             # Axes in another order are a matter of the next stage.
             return (
                 ours.tensor is None or theirs.tensor is None or sorted(ours.tensor.shape) == sorted(theirs.tensor.shape)
             )
-        return self.is_same("preprocessing", trace)
+        # The tensor by itself: what came before was judged before.
+        return self.is_same("preprocessing", replace(trace, decode=ours.decode, resize=ours.resize, shape=ours.shape))
 
     def tensor_amount(self, trace: Trace) -> str:
         """Return the largest tensor difference of an experiment in words, with its limit."""
@@ -212,6 +218,17 @@ class Laboratory:
         limit = "" if measure.limit is None else f", limit {measure.limit:.1e}"
         return f"largest difference {measure.value:.1e}{limit}"
 
+    def ask(self, side: Trace, name: str, *arguments: Any, default: Any = None) -> Any:
+        """Call what a side may have to offer beyond the `Pipeline` contract; noted and `default` where it raises."""
+        offered = getattr(side.source, name, None)
+        if offered is None:
+            return default
+        try:
+            return offered(*arguments) if callable(offered) else offered
+        except Exception as error:  # a pipeline of the user's
+            self.not_tried.append(f"{name} of {side.pipeline}: {type(error).__name__}: {error}")
+            return default
+
     def claim(self, stage: str, cause: str, summary: str, evidence: list[str], fix: Fix | str) -> Diagnosis:
         """Return a diagnosis that an experiment has shown."""
         fix = Fix(fix) if isinstance(fix, str) else fix
@@ -223,10 +240,11 @@ class Laboratory:
             stage=stage,
             cause=UNKNOWN,
             summary=summary or "no experiment removed the difference",
+            evidence=tuple(dict.fromkeys(self.noticed)),
             ruled_out=tuple(dict.fromkeys(self.ruled_out)),
             not_tried=tuple(dict.fromkeys(self.not_tried)),
         )
-        self.ruled_out, self.not_tried = [], []
+        self.ruled_out, self.not_tried, self.noticed = [], [], []
         return said
 
     def forget(self) -> None:

@@ -14,11 +14,16 @@ def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
 
     The experiment: built without that key, the training operators of the stage run with the candidate's parameters.
     """
-    leaked: dict[str, str] = getattr(lab.reference.source, "leaked", dict)()
+    leaked: dict[str, str] = lab.ask(lab.reference, "leaked", default={})
     if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in PREPROCESSING):
         return found
-    clean = lab.reference.source.without_leak().preprocess(lab.image)  # type: ignore[union-attr]
-    left = {each.stage for each in parameter_differences(clean, lab.candidate) if each.name in leaked}
+    source = lab.ask(lab.reference, "without_leak")
+    if source is None:
+        return found
+    clean = source.preprocess(lab.image)
+    # What one side lacks, such as a cap that did not act, is no difference that a leak has to explain.
+    differing = [p for p in parameter_differences(clean, lab.candidate) if None not in (p.reference, p.candidate)]
+    left = {each.stage for each in differing}
     replaced: list[Diagnosis] = []
     for diagnosis in found:
         keys = [f"Global.{key}" for key, stage in leaked.items() if stage == diagnosis.stage]

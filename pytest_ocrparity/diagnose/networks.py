@@ -13,7 +13,7 @@ from pytest_ocrparity.diagnose import sizes, weights
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.pipelines import Alternative
-from pytest_ocrparity.trace import PROBABILITY_MAP
+from pytest_ocrparity.trace import PROBABILITY_MAP, TENSOR
 
 __all__ = ["examine_network"]
 
@@ -41,7 +41,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         weights.by_weights,
         _other_network,
         weights.by_any_weights,
-        sizes.by_size,
+        sizes.by_graph,
     )
     for experiment in experiments if theirs is not None else (_other_engine, sizes.by_fixed_size):
         found = experiment(lab, theirs)
@@ -70,8 +70,8 @@ def _map_of(lab: Laboratory) -> Array | None:
         return theirs.probability_map
     pipeline = lab.remedy.pipeline
     made = lab.infer(lambda given: pipeline.infer(given), tensor)
-    if made is None and theirs.probability_map is not None and lab.is_same_stage("tensor", theirs):
-        return theirs.probability_map  # a pipeline that only traces, with the right tensor
+    if made is None and (theirs.tensor is None or lab.is_same_stage(TENSOR, theirs)):
+        return theirs.probability_map  # a pipeline that only traces, with the right tensor as far as is known
     return made
 
 
@@ -90,6 +90,7 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             lab.ruled_out.append(f"{other.cause}: with {other.label} {told}")
             if other.cause == "engine.optimization" and made is not None and theirs is not None:
                 lab.is_in_program = weights.are_equal_maps(lab, made, theirs)
+                lab.memo["plain run"] = other.run
             continue
         assert made is not None
         one, two = lab.names
@@ -107,15 +108,15 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 
 
 _ENGINE_SAYS = {
-    "network.own_code": "{two} changes the map after its engine has returned it",
+    "network.own_code": "{two} changes what its engine is given or returns",
     "network.stale_program": "the folder of {two} holds two programs, and paddle runs the stale one",
     "engine.onednn": "oneDNN computes something else than {two}'s program says",
     "engine.optimization": "the engine's optimisation passes change what {two}'s program computes",
 }
 _ENGINE_FIX = {
-    "network.own_code": Fix("take out what changes the map between the engine and the post-process"),
+    "network.own_code": Fix("take out what the pipeline's infer() does before or after its engine runs"),
     "network.stale_program": Fix(
-        "delete inference.json from the export folder: paddle prefers it to the newer inference.pdmodel",
+        "delete inference.json from the export folder: paddle prefers it to the right inference.pdmodel",
         (Change("delete", key="inference.json"),),
     ),
     "engine.onednn": Fix(
@@ -148,7 +149,7 @@ def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             continue
         lab.remedy = replace(lab.remedy, explains=weights.returns_map(other.run))
         one, two = lab.names
-        proof = f"{one}'s network {_AS[other.cause].format(label=other.label)} returns {two}'s map ({_amount(made, theirs)})"
+        proof = f"{one}'s network {_AS[other.cause].format(label=other.label)} returns {two}'s map ({weights.amount(made, theirs)})"
         return lab.claim(
             PROBABILITY_MAP,
             other.cause,
@@ -169,7 +170,3 @@ _NETWORK_SAYS = {
     "network.sub_model": "{two} is the sub-model {label}",
     "network.train_mode": "{two} was exported in training mode",
 }
-
-
-def _amount(made: Array, theirs: Array) -> str:
-    return f"largest difference {float(np.max(np.abs(made - theirs), initial=0.0)):.1e}"

@@ -15,7 +15,7 @@ from pytest_ocrparity.sides import parameter_differences
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, Trace
 from pytest_ocrparity.verdict import ParameterDifference
 
-__all__ = ["Group", "by_parameters", "groups"]
+__all__ = ["Group", "by_parameters", "groups", "with_all"]
 
 RULES = {"input_shape", "image_shape", "resize_long"}
 """Ways to resize other than by limits; a difference is named after the one that is involved, in this order."""
@@ -46,6 +46,16 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
             values = {name: value for name, value in ours.items() if name != "max_side_limit"}
         found.append(Group(stage, cause, values, tuple(members)))
     return found
+
+
+def with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
+    """Return a remedy with every differing parameter of a stage set to the reference's; None where it can't be."""
+    values = {name: value for group in groups(lab, stage) for name, value in group.values.items()}
+    try:
+        return base.varied({stage: values}) if values else None
+    except Exception as error:  # what one side can be set to, the other may refuse
+        lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {type(error).__name__}: {error}")
+        return None
 
 
 def _with_all_parameters(candidate: Trace) -> Trace:
@@ -158,7 +168,7 @@ def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: s
     proof += (
         f"; with {', '.join(others)} alone {'they are' if group.stage == DETECTIONS else 'it is'} not" if others else ""
     )
-    written = [row for trace in (lab.reference, lab.candidate) for row in _written(trace, group)]
+    written = [row for trace in (lab.reference, lab.candidate) for row in _written(lab, trace, group)]
     return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
 
 
@@ -175,9 +185,9 @@ def _summary(lab: Laboratory, group: Group) -> str:
     return reverse + "; ".join(told)
 
 
-def _written(trace: Trace, group: Group) -> list[str]:
+def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return where a side's yml does not say what was used: the third column beside the two that ran."""
-    said = getattr(trace.source, "written", None)
+    said = lab.ask(trace, "written")
     ran = trace.parameters.get(group.stage, {})
     names = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
     if said is None:
@@ -196,12 +206,9 @@ def _written(trace: Trace, group: Group) -> list[str]:
 
 
 def _fix(lab: Laboratory, group: Group) -> Fix:
-    told = getattr(lab.candidate.source, "parameter_fix", None)
-    if told is not None:
-        fix: Fix = told(group.stage, group.values)
-        return fix
+    fix = lab.ask(lab.candidate, "parameter_fix", group.stage, group.values)
     values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items())
-    return Fix(f"give {lab.names[1]} {lab.names[0]}'s {values}")
+    return fix if isinstance(fix, Fix) else Fix(f"give {lab.names[1]} {lab.names[0]}'s {values}")
 
 
 def _value(value: Any) -> str:

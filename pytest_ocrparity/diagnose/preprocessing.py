@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from pytest_ocrparity.diagnose import decoding, normalizing, resizing
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
-from pytest_ocrparity.diagnose.parameters import by_parameters, groups
+from pytest_ocrparity.diagnose.parameters import by_parameters, groups, with_all
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR
-from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["examine_preprocessing"]
 
@@ -23,7 +21,7 @@ def examine_preprocessing(lab: Laboratory) -> Iterator[Diagnosis]:
     """Yield the causes for which the two sides feed their networks different tensors."""
     first = lab.judged("preprocessing", lab.candidate)
     is_same = lab.candidate.tensor is not None and lab.is_same_stage(TENSOR, lab.candidate)
-    if is_same or lab.reference.tensor is None or first.stage is None:
+    if is_same or first.stage is None or first.is_missing or lab.reference.tensor is None:
         return  # where one of them records no tensor, the assertion that asked for it says so
     if lab.preprocessed() is None:
         lab.not_tried.append(_why_not_again(lab))
@@ -37,7 +35,7 @@ def examine_preprocessing(lab: Laboratory) -> Iterator[Diagnosis]:
             if found[-1].cause == UNKNOWN:
                 return
     if not found:
-        yield from _by_shape_row(lab, first) or [lab.unknown(first.stage)]
+        yield lab.unknown(first.stage)
 
 
 def _why_not_again(lab: Laboratory) -> str:
@@ -45,21 +43,6 @@ def _why_not_again(lab: Laboratory) -> str:
     if lab.remedy is not None and lab.image is None:
         return f"{told}: {lab.candidate.label} is no file, or no longer the one that the traces are of"
     return f"{told}: {lab.names[1]} can't be run again on this image"
-
-
-def _by_shape_row(lab: Laboratory, first: Comparison) -> list[Diagnosis]:
-    """Tell whether only the shape row is wrong: with the reference's, the candidate finds the reference's boxes."""
-    told = next((difference for difference in first.differences if difference.kind == "source_size"), None)
-    if told is None or not lab.is_same_boxes(lab.postprocessed()):
-        return []
-    one, two = lab.names
-    summary = f"the shape row of {two} does not hold the size of the image as {one} decoded it"
-    proof = (
-        f"the tensors are equal, and with {one}'s shape row {two}'s boxes are {one}'s; the rows hold (height, width) "
-    )
-    proof += f"{told.reference} and {told.candidate}"
-    fix = f"let {two}'s shape row hold the height and width of the image as it was decoded, before any resize"
-    return [lab.claim(RESIZE, "rescale.shape_row", summary, [proof], fix)]
 
 
 def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
@@ -77,7 +60,7 @@ def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
     start = lab.remedy
     assert start is not None  # the caller has run it
     for experiment in EXPERIMENTS[stage]:
-        for base, own in ((start, []), (_with_all(lab, stage, start), groups(lab, stage))):
+        for base, own in ((start, []), (with_all(lab, stage, start), groups(lab, stage))):
             if base is None:
                 continue
             made = experiment(lab, base)
@@ -91,14 +74,3 @@ def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
             return [*parameters, diagnosis]
     lab.remedy = start
     return [lab.unknown(stage)]
-
-
-def _with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
-    """Return the remedy with every differing parameter of a stage set to the reference's value."""
-    changes: dict[str, dict[str, Any]] = {}
-    for group in groups(lab, stage):
-        changes.setdefault(stage, {}).update(group.values)
-    try:
-        return base.varied(changes) if changes else None
-    except Exception:  # what one side can be set to, the other may refuse
-        return None

@@ -26,19 +26,18 @@ class Remedy:
 
     Attributes:
         pipeline: the candidate's own, or a variation of it.
-        reference: the pipeline whose network stands in for the candidate's once that is found guilty.
         pixels: returns the (H, W, 3) uint8 BGR image that is given in the place of a file, from the reference's trace.
         tensor: returns the mended tensor.
         infer: runs in the place of the network.
         boxes: returns the mended boxes, given the map's (h, w) and the shape row.
         is_resized: `pixels` are already of the reference's size, so that decoding and resizing are the reference's.
+        has_row: the shape row is the reference's.
         explains: whether the network's cause shows on another image as well, by an experiment of two runs at most;
             None where the network is right, or `infer` is what was found to mend it.
         applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
     """
 
     pipeline: Pipeline
-    reference: Pipeline | None = None
     pixels: Callable[[Trace, Image], Array | None] | None = None
     tensor: Callable[[Array], Array] | None = None
     infer: Callable[[Array], Array] | None = None
@@ -46,6 +45,7 @@ class Remedy:
     explains: Callable[[Laboratory, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     is_resized: bool = False
+    has_row: bool = False
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Remedy | None:
         """Return this with other parameters of the candidate, or None where it takes none."""
@@ -58,6 +58,8 @@ class Remedy:
         trace = self.pipeline.preprocess(image if pixels is None else pixels)
         if self.is_resized and reference.resize is not None and _size(trace) == reference.resize.shape[:2]:
             trace = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
+        if self.has_row:
+            trace = replace(trace, shape=reference.shape)
         if self.tensor is not None and trace.tensor is not None:
             trace = replace(trace, tensor=self.tensor(trace.tensor))
         return trace

@@ -30,7 +30,7 @@ def _stopped(lab: Laboratory) -> Diagnosis:
     assert lab.reference.error is not None
     source, image, stage = lab.reference.source, lab.image, lab.reference.error.stage
     one = lab.names[0]
-    operators: tuple[str, ...] = getattr(source, "random_operators", tuple)()
+    operators: tuple[str, ...] = lab.ask(lab.reference, "random_operators", default=())
     if operators and image is not None:
         trace = source.without_random().preprocess(image)  # type: ignore[union-attr]
         if trace.tensor is not None:
@@ -44,23 +44,26 @@ def _stopped(lab: Laboratory) -> Diagnosis:
 
 def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     """Preprocess the image twice: two runs that differ from each other are no fault of anything downstream."""
+    lab.check_budget()
+    if lab.is_same_stage(TENSOR, lab.candidate):
+        return None
     one, two = _preprocessed(lab, trace), _preprocessed(lab, trace)
     if one is None or two is None or one.tensor is None or two.tensor is None:
         return None
     if np.array_equal(one.tensor, two.tensor):
         if trace.tensor is not None and not np.array_equal(one.tensor, trace.tensor):
-            lab.not_tried.append(f"{trace.pipeline}'s trace holds another tensor than its preprocess() returns")
+            lab.noticed.append(f"{trace.pipeline}'s trace holds another tensor than its preprocess() returns")
         return None
     is_shape = one.tensor.shape != two.tensor.shape
     amount = f"in shape, {one.tensor.shape} and {two.tensor.shape}"
     if not is_shape:
         amount = f"by up to {float(np.max(np.abs(one.tensor - two.tensor))):.3g}"
     proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {amount}"]
-    operators: tuple[str, ...] = getattr(trace.source, "random_operators", tuple)()
+    operators: tuple[str, ...] = lab.ask(trace, "random_operators", default=())
     fix = f"find what is random in the preprocessing of {trace.pipeline}, and take it out"
     if operators:
         proof.append(f"its transforms hold random operators: {', '.join(operators)}")
-        fix = f"take {', '.join(operators)} out of Eval.dataset.transforms of the training yml, and export again"
+        fix = f"take {', '.join(operators)} out of Eval.dataset.transforms of the training yml, and evaluate again"
     cause = "reference.not_repeatable" if trace is lab.reference else "preprocessing.not_repeatable"
     return lab.claim(RESIZE if is_shape else TENSOR, cause, f"{trace.pipeline} does not agree with itself", proof, fix)
 
@@ -87,7 +90,7 @@ def _maps(lab: Laboratory, trace: Trace) -> Diagnosis | None:
         return None
     second = lab.infer(lambda given: source.infer(given), tensor)
     if second is None or are_equal_maps(lab, first, second):
-        lab.not_tried.append(f"{trace.pipeline}'s trace holds another map than its infer() returns")
+        lab.noticed.append(f"{trace.pipeline}'s trace holds another map than its infer() returns")
         return None
     amount = float(np.nanmax(np.abs(first - second), initial=0.0))
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"

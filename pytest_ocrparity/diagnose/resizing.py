@@ -65,7 +65,21 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
     ), mended
 
 
-experiments = (by_rounding,)
+def by_shape_row(lab: Laboratory, base: Remedy) -> Made:
+    """Put the reference's shape row in the place of the candidate's, where the resized image is right."""
+    trace = lab.preprocessed(base)
+    mended = replace(base, has_row=True)
+    if trace is None or not lab.is_same_stage(RESIZE, lab.preprocessed(mended)):
+        return None
+    one, two = lab.names
+    summary = f"the shape row of {two} does not hold the size of the image as {one} decoded it"
+    proof = f"the resized images are equal, and with {one}'s shape row so is all that this stage hands on"
+    rows = f"the rows hold (height, width) {_source(lab.reference)} in {one} and {_source(trace)} in {two}"
+    fix = f"let {two}'s shape row hold the height and width of the image as it was decoded, before any resize"
+    return lab.claim(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), mended
+
+
+experiments = (by_shape_row, by_rounding)
 
 
 def _with_right_size(lab: Laboratory, base: Remedy) -> tuple[Remedy, Trace] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -10,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.weights import are_equal_maps
+from pytest_ocrparity.diagnose.weights import are_equal_maps, returns_map
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.trace import PROBABILITY_MAP
 
-__all__ = ["by_fixed_size", "by_size"]
+__all__ = ["by_fixed_size", "by_graph"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -26,42 +25,41 @@ TEXT = 0.3
 """A part whose map spans less may be blank paper, on which networks agree that otherwise do not."""
 
 
-def by_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Run both networks on parts of the tensor: equal at some sizes and not at this one, a size was frozen.
+def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Name the exported graph where it alone is left: equal weights, and the program wrong without its engine too.
 
-    Claimed only where the weights are the reference's and the bare program, without its engine, is wrong as well: then
-    it is the graph, and the size is what its error depends on.
+    Where both networks agree on a part of the tensor, and no longer on the same part repeated to this size, it is the
+    size that the graph's error depends on.
     """
     tensor = lab.reference.tensor
     assert tensor is not None
-    same, other, stopped = _by_part(lab, tensor)
     one, two = lab.names
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
-    if same and lab.has_equal_weights and lab.is_in_program and lab.remedy is not None:
-        lab.remedy = replace(lab.remedy, explains=_shows_at(int(same[0].partition("x")[0])))
-        summary = (
-            f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
+    side = _agreeing_side(lab, tensor)
+    is_by_size = side is not None and _agree(lab, _part(_part(tensor, (side, side)), tensor.shape[2:])) is False
+    if side is not None:
+        at_this = "differ" if is_by_size else "are equal"
+        lab.noticed.append(
+            f"the maps are equal at {side}x{side} (height x width); that part repeated to {here}, they {at_this}"
         )
-        proof = (
-            f"parts of the same tensor give equal maps at {', '.join(same)} (height x width), and other maps at {here}"
-        )
-        mend = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
-        proof += f" and {', '.join(other)}" if other else ""
-        fix = Fix(f"{mend}{_told(lab)}", (Change("export"),))
-        return lab.claim(PROBABILITY_MAP, "network.traced_shape", summary, [proof, *_whole(lab)], fix)
-    if same:
-        lab.ruled_out.append(f"the whole network: at {', '.join(same)} the maps are equal, at {here} they are not")
-    elif other:
-        lab.ruled_out.append(f"the input's size: the maps differ at {', '.join(other)} as well")
-    if stopped:
-        lab.not_tried.append(f"the input sizes {', '.join(stopped)}: a network stopped there ({lab.last_error})")
-    return None
+    if not (lab.has_equal_weights and lab.is_in_program and lab.remedy is not None):
+        return None
+    # On another image the bare program must return the candidate's map again.
+    lab.remedy = replace(lab.remedy, explains=returns_map(lab.memo["plain run"]))
+    whole = [text for text in lab.ruled_out if text.startswith(("weights", "engine"))]
+    if not is_by_size or side is None:
+        fix = Fix(f"export again from the code that trained the network{_told(lab)}", (Change("export"),))
+        summary = f"the exported graph of {two} computes something else with the same weights"
+        return lab.claim(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
+    summary = f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
+    mend = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
+    fix = Fix(f"{mend}{_told(lab)}", (Change("export"),))
+    return lab.claim(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
 
 
 def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run a network that stopped at the size that its program was exported for."""
-    told = getattr(lab.candidate.source, "input_size", None)
-    size = told() if told is not None else None
+    size = lab.ask(lab.candidate, "input_size")
     tensor, reference, remedy = lab.reference.tensor, lab.reference.source, lab.remedy
     assert tensor is not None
     if size is not None and reference is None:
@@ -69,12 +67,12 @@ def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None or remedy is None:
         return None
-    part = _part(tensor, size)
-    made, right = lab.infer(lambda t: remedy.pipeline.infer(t), part), lab.infer(lambda t: reference.infer(t), part)
+    agree = _agree(lab, _part(tensor, size))
     one, two = lab.names
     own = f"{size[0]}x{size[1]}"
-    if made is None or right is None or not are_equal_maps(lab, made, right):
-        lab.ruled_out.append(f"the fixed size alone: at {own}, which {two} was exported for, the maps differ too")
+    if not agree:
+        told = "a network stopped there too" if agree is None else "the maps differ there too"
+        lab.noticed.append(f"{two} was exported for {own} (height x width) only, and {told}")
         return None
     lab.remedy = replace(remedy, explains=lambda again, map_: map_ is None and again.candidate.error is not None)
     summary = f"{two} takes inputs of {own} (height x width) only"
@@ -83,49 +81,31 @@ def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
 
 
-def _shows_at(side: int) -> Callable[[Laboratory, Array | None], bool]:
-    """Return the experiment that shows on another image that the error depends on the size."""
-
-    def explains(lab: Laboratory, theirs: Array | None) -> bool:
-        reference, remedy, tensor = lab.reference.source, lab.remedy, lab.reference.tensor
-        if reference is None or remedy is None or tensor is None or theirs is None:
-            return False
-        part = _part(tensor, (side, side))
-        made, right = lab.infer(lambda t: remedy.pipeline.infer(t), part), lab.infer(lambda t: reference.infer(t), part)
-        return made is not None and right is not None and are_equal_maps(lab, made, right)
-
-    return explains
-
-
-def _by_part(lab: Laboratory, tensor: Array) -> tuple[list[str], list[str], list[str]]:
-    """Return the sizes at which both networks agree, at which they do not, and at which one stopped."""
-    reference, remedy = lab.reference.source, lab.remedy
-    same: list[str] = []
-    other: list[str] = []
-    stopped: list[str] = []
-    if reference is None or remedy is None:
-        return same, other, stopped
+def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
+    """Return the smallest of SIDES at which both networks return the same map, with text on it."""
     for side in SIDES:
+        reference = lab.reference.source
         part = _part(tensor, (side, side))
-        made, right = lab.infer(lambda t: remedy.pipeline.infer(t), part), lab.infer(lambda t: reference.infer(t), part)
-        if made is None or right is None:
-            stopped.append(f"{side}x{side}")
-        elif not are_equal_maps(lab, made, right):
-            other.append(f"{side}x{side}")
-        elif np.ptp(right) > TEXT:
-            same.append(f"{side}x{side}")
-            break  # one size at which they agree is enough
-    return same, other, stopped
+        right = lab.infer(lambda t: reference.infer(t), part) if reference is not None else None
+        if right is not None and np.ptp(right) > TEXT:
+            made = lab.infer(lab.remedy.pipeline.infer, part) if lab.remedy is not None else None
+            if made is not None and are_equal_maps(lab, made, right):
+                return side
+    return None
 
 
-def _whole(lab: Laboratory) -> list[str]:
-    """Return what was found of weights and engine, which leave only the graph."""
-    return [text for text in lab.ruled_out if text.startswith(("weights", "engine"))]
+def _agree(lab: Laboratory, tensor: Array) -> bool | None:
+    """Tell whether both networks return the same map, or None where one of them can't be run."""
+    reference, remedy = lab.reference.source, lab.remedy
+    if reference is None or remedy is None:
+        return None
+    made, right = lab.infer(lambda t: remedy.pipeline.infer(t), tensor), lab.infer(lambda t: reference.infer(t), tensor)
+    return None if made is None or right is None else are_equal_maps(lab, made, right)
 
 
 def _told(lab: Laboratory) -> str:
-    told = getattr(lab.reference.source, "export_command", None)
-    return f"; {told()}" if told is not None else ""
+    told = lab.ask(lab.reference, "export_command")
+    return f"; {told}" if told else ""
 
 
 def _part(tensor: Array, size: tuple[int, int]) -> Array:

@@ -137,8 +137,10 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 
 def by_any_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Try the stored weights although another network holds more of them, as that network alone did not explain it."""
-    found = _stored(lab) if _nearer(lab) else None
-    return None if found is None or found.pairs is None or theirs is None else _transplanted(lab, found, theirs)
+    found = _stored(lab)
+    if found is None or found.pairs is None or theirs is None or not _nearer(lab):
+        return None
+    return _transplanted(lab, found, theirs)
 
 
 def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagnosis | None:
@@ -153,7 +155,7 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     assert lab.remedy is not None
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
-    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({_amount(made, theirs)})"]
+    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({amount(made, theirs)})"]
     proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {_listed(found)}"]
     cause, summary = _kind(found, two)
     return lab.claim(
@@ -164,6 +166,8 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
 def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
     """Return what is wrong with weights that differ: the most specific cause of which every array is an example."""
     total, differing = len(found.exported), found.differing
+    if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
+        return "network.not_finite", f"{two} stores weights that are NaN or infinite"
     pairs = [(found.exported[name], found.trained[(found.pairs or {})[name]]) for name in differing]
     if all(np.array_equal(e, t.astype(np.float16).astype(t.dtype)) for e, t in pairs):
         return "precision.fp16", f"{two} stores weights rounded to half precision"
@@ -174,20 +178,27 @@ def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
         return "network.weights.not_loaded", told
     if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
         return "network.fusion", f"branches of {two} were fused wrongly"
-    if len(differing) < total and all(_are_unrelated(exported, trained) for exported, trained in pairs):
+    if _are_whole_layers(found) and all(_are_unrelated(exported, trained) for exported, trained in pairs):
         told = f"{len(differing)} of {two}'s {total} weights have nothing of the checkpoint's"
         return "network.weights.partly_loaded", told
     return "network.weights", f"{len(differing)} of {two}'s {total} weights are not the checkpoint's"
 
 
-def _are_unrelated(exported: Array, trained: Array) -> bool:
-    """Tell whether an array is one of fresh initialisation: constant, or not correlated with the checkpoint's.
+def _are_whole_layers(found: StoredWeights) -> bool:
+    """Tell whether some layers differ in all their arrays and the others in none, as keys that are skipped leave them."""
+    differing = {found.key(name).rpartition(".")[0] for name in found.differing}
+    equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
+    return bool(equal) and not differing & equal
 
-    One that was rounded, scaled or trained on correlates with it.
+
+def _are_unrelated(exported: Array, trained: Array) -> bool:
+    """Tell whether an array may be of fresh initialisation: a constant vector, or not correlated with the checkpoint's.
+
+    One that was rounded, scaled or trained on correlates with it; one that was turned holds the same values.
     """
     if np.ptp(exported) == 0:
-        return True
-    if exported.size < 16 or np.ptp(trained) == 0:
+        return exported.ndim == 1
+    if exported.size < 16 or np.ptp(trained) == 0 or np.array_equal(np.sort(exported, None), np.sort(trained, None)):
         return False
     return bool(abs(np.corrcoef(exported.ravel(), trained.ravel())[0, 1]) < 0.5)
 
@@ -241,7 +252,8 @@ def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
     return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
 
 
-def _amount(made: Array, theirs: Array) -> str:
+def amount(made: Array, theirs: Array) -> str:
+    """Return the largest difference of two maps in words."""
     return f"largest difference {float(np.nanmax(np.abs(made - theirs), initial=0.0)):.1e}"
 
 
@@ -281,8 +293,7 @@ def _nearer(lab: Laboratory) -> bool:
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:
     """Return how the right network is exported again."""
-    told = getattr(lab.reference.source, "export_command", None)
-    again = told() if told is not None else "export again from the right checkpoint"
+    again = lab.ask(lab.reference, "export_command", default="export again from the right checkpoint")
     changes = (Change("export"),)
     if other.cause == "network.sub_model":
         text = (

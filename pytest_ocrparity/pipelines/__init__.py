@@ -39,9 +39,11 @@ class Pipeline(Protocol):
     Only `trace` is needed to compare. With the others, a failed comparison can be explained by experiment: each
     side's tensor through the other's network, each side's map through the other's post-process.
 
-    A diagnosis also uses these methods where a side has them: `varied(changes)`, the same side with other parameters
-    by stage name, those of `parameters`; `other_engines()`, which yields an `Alternative` for each other way to run
-    its network; `stored_weights()`, its network's arrays by name.
+    A diagnosis also asks for what follows, where a side has it. A candidate: `varied(changes)`, the same side with
+    other parameters, by stage name those of `parameters`; `parameter_fix(stage, values)`, a `Fix` that says where a
+    user sets them; `other_engines()`, which yields an `Alternative` for each other way to run its network;
+    `stored_weights()`, its network's arrays by name; `input_size()`, the (height, width) that it takes alone; and
+    `written`, by stage name what its yml says. A reference, in addition, what `TrainingPipeline` has.
     """
 
     name: str

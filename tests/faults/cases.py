@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from faults import exports, ports
@@ -179,7 +180,7 @@ MORE = [
     fault(
         "D6 another JPEG decoder",
         both(image("poster.jpg"), port(ports.OtherDecoder)),
-        "decode:decode.decoder",
+        "decode:decode.pixels",
         mend=unwrap,
     ),
     fault("D8 PNG named .gif", exports.wrong_suffix, "decode:decode.file_type", mend=image("receipt.png")),
@@ -274,7 +275,32 @@ MORE = [
     ),
 ]
 
+OTHERS = [
+    fault(
+        "a port that loads RGB",
+        both(image("colours.png"), port(ports.LoadsRgb)),
+        "decode:decode.channel_order",
+        mend=unwrap,
+    ),
+    fault("a port that turns what it loads", port(ports.LoadsTurned), "decode:decode.orientation", mend=unwrap),
+    fault("a port that brightens", port(ports.Brightens), "decode:decode.pixels", mend=unwrap),
+    fault("a wrong shape row", port(ports.RowOfResized), "resize:rescale.shape_row", mend=unwrap),
+    fault("random preprocessing of a port", port(ports.Jitters), "tensor:preprocessing.not_repeatable", mend=unwrap),
+    fault("a port that damps the map", port(ports.DampsMap), "probability_map:network.own_code", mend=unwrap),
+    fault("one weight scaled", exports.scaled_weight, "probability_map:network.weights"),
+    fault("E8 another graph", exports.other_graph, "probability_map:network.graph"),
+    fault("(y, x) for (x, y)", port(ports.SwapsXY), "detections:rescale.axes", mend=unwrap),
+    fault("boxes scaled by 1.02", port(ports.ScalesBoxes), "detections:rescale.ratio", mend=unwrap),
+]
+if metadata.version("paddlepaddle").startswith("3.3."):
+    OTHERS += [fault("E2 oneDNN of paddle 3.3", options(enable_mkldnn=True), "probability_map:engine.onednn")]
+
 PAIRS = [
+    fault(
+        "another checkpoint in fp16",
+        exports.early_half,
+        "probability_map:network.weights",
+    ),
     fault(
         "limits and channel order",
         both(image("colours.png"), NO_LIMITS, export_yml("DecodeImage", img_mode="RGB")),
@@ -314,4 +340,4 @@ PAIRS = [
     ),
 ]
 
-FAULTS = [*FIRST, *MORE, *PAIRS]
+FAULTS = [*FIRST, *MORE, *OTHERS, *PAIRS]

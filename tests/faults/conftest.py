@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.pipelines.imports import third_party
 
 ROWS: list[dict[str, Any]] = []
 CLEAN: list[bool] = []
 BUILD = Path(__file__).parents[2] / "build"
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Memory, "strict", True)
 
 
 @pytest.fixture(autouse=True, scope="session")

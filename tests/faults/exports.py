@@ -47,6 +47,23 @@ def partly_loaded(d: Deployment) -> None:
     changed_weights(d, lambda key, value: fresh[key] if key.startswith("lateral.1") else value)
 
 
+def scaled_weight(d: Deployment) -> None:
+    changed_weights(d, lambda key, value: value * 1.05 if key == "lateral.1.weight" else value)
+
+
+def other_graph(d: Deployment) -> None:
+    save(own_network(d, "cubed"), d.folder / "inference")
+    d.train.pop("network")
+
+
+def early_half(d: Deployment) -> None:
+    network = trained("tiny_db_early")
+    state = {key: np.asarray(value.numpy()) for key, value in network.state_dict().items()}
+    kernels = {key: value.astype(np.float16).astype(value.dtype) for key, value in state.items() if value.ndim == 4}
+    network.set_state_dict({**state, **kernels})
+    save(network, d.folder / "inference")
+
+
 def half(d: Deployment) -> None:
     changed_weights(d, lambda _, value: value.astype(np.float16) if value.ndim == 4 else value)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from pytest_ocrparity import Decoded, Detections, Trace
 from pytest_ocrparity.pipelines import Alternative, Image, Shape
@@ -119,6 +120,85 @@ class OtherDecoder(Port):
             noise = np.random.default_rng(0).random(pixels.shape) < 0.03
             pixels = np.where(noise & (pixels < 255), pixels + 1, pixels).astype(np.uint8)
         return super().preprocess(pixels)
+
+
+class LoadsRgb(Port):
+    """D2: files are loaded as RGB, and go on as if they were BGR."""
+
+    def preprocess(self, image: Image) -> Trace:
+        return super().preprocess(image if isinstance(image, np.ndarray) else decoded(image)[..., ::-1].copy())
+
+
+class LoadsTurned(Port):
+    """Files are turned upside down."""
+
+    def preprocess(self, image: Image) -> Trace:
+        return super().preprocess(image if isinstance(image, np.ndarray) else decoded(image)[::-1, ::-1].copy())
+
+
+class Brightens(Port):
+    """Files are made brighter."""
+
+    def preprocess(self, image: Image) -> Trace:
+        pixels = decoded(image)
+        return super().preprocess(
+            pixels if isinstance(image, np.ndarray) else np.clip(pixels * 1.1, 0, 255).astype(np.uint8)
+        )
+
+
+class RowOfResized(Port):
+    """The shape row holds the resized size."""
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        return replace(trace, shape=(float(trace.tensor.shape[2]), float(trace.tensor.shape[3]), 1.0, 1.0))
+
+
+class Jitters(Port):
+    """Noise is added to the tensor."""
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        noise = np.random.default_rng().normal(0, 0.1, trace.tensor.shape)
+        return replace(trace, tensor=(trace.tensor + noise).astype(np.float32))
+
+
+class DampsMap(Port):
+    """The map is multiplied after the engine."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return super().infer(tensor) * np.float32(0.8)
+
+    def other_engines(self) -> Iterator[Alternative]:
+        yield from self.inner.other_engines()
+
+
+class BlursTensor(Port):
+    """Blurs what it feeds its network, which no experiment knows."""
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        return replace(trace, tensor=ndimage.uniform_filter(trace.tensor, (1, 1, 5, 5)).astype(np.float32))
+
+
+class DropsBoxes(Port):
+    """Forgets every third box, which no experiment knows."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        kept = [index for index in range(len(made)) if index % 3]
+        return Detections(tuple(made.polygons[index] for index in kept), made.scores[kept])
+
+
+class SharpensMap(Port):
+    """Squares the map, and offers no experiment with its engine."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return super().infer(tensor) ** 2
 
 
 class ChangesTensor(Port):
@@ -245,6 +325,20 @@ class ZeroToOne(ChangesBoxes):
 
     def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
         return np.asarray(box / (shape[1], shape[0]))
+
+
+class SwapsXY(ChangesBoxes):
+    """Boxes hold (y, x)."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        return np.ascontiguousarray(box[:, ::-1])
+
+
+class ScalesBoxes(ChangesBoxes):
+    """Boxes are scaled for no reason."""
+
+    def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
+        return np.asarray(box * 1.02)
 
 
 class ForgottenOffset(ChangesBoxes):

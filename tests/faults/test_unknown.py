@@ -1,0 +1,49 @@
+"""Faults that no experiment knows: the stage is named, what was ruled out is listed, and no cause is claimed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults import ports
+from faults.cases import FAULTS
+from faults.deployment import Deployment
+from pytest_ocrparity.causes import CAUSES
+
+
+@pytest.mark.parametrize(
+    ("wrong", "stage", "ruled_out"),
+    [
+        (ports.BlursTensor, "tensor", "mean, std and scale"),
+        (ports.SharpensMap, "probability_map", "network.train_mode"),
+        (ports.DropsBoxes, "detections", "coordinates"),
+    ],
+)
+def test_what_no_experiment_knows_stays_unknown(tmp_path: Path, wrong: Any, stage: str, ruled_out: str) -> None:
+    deployment = Deployment.copy(tmp_path)
+    deployment.wrap = wrong
+    error = deployment.failure()
+    assert error is not None
+    (diagnosis,) = error.diagnoses
+    assert (diagnosis.cause, diagnosis.stage, diagnosis.fix) == ("unknown", stage, None)
+    assert any(ruled_out in text for text in diagnosis.ruled_out), diagnosis.ruled_out
+    first, *rows = str(error).splitlines()
+    assert "first difference at" in first
+    assert any(row.startswith(f"  cause       unknown at {stage}: ") for row in rows)
+    assert any(row.startswith("  ruled out   ") for row in rows)
+
+
+def test_every_cause_is_injected_somewhere() -> None:
+    assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - {"unknown"}
+
+
+def test_every_cause_has_its_paragraph() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "causes.md").read_text()
+    paragraphs = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
+    assert list(paragraphs) == list(CAUSES)
+    for cause, text in paragraphs.items():
+        assert f"Stage: `{CAUSES[cause]}`." in text, cause
+        assert "- **Proved when** " in text
+        assert "- **Fix.** " in text
