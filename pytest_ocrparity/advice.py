@@ -71,7 +71,8 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     failing = [difference for difference in first.differences if difference.fails]
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
-    if not ruled_out and (found := suspects(first)):
+    were_tried = any(text.endswith("the difference stays") for text in ruled_out)
+    if not were_tried and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged)}, {again}"
     if first.stage == "probability_map" and not any(text.startswith("weights: all") for text in ruled_out):
         return f"make sure that the export was made from this checkpoint, {again}"

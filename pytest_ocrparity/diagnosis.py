@@ -1,4 +1,4 @@
-"""What a diagnosis says, as plain values: the guilty stage, the cause, the proof in numbers, and the change that fixes it.
+"""What a diagnosis says, as plain values: guilty stage, cause, proof in numbers, and the change that fixes it.
 
 How it is found is in `diagnose`; how it is told in `explain`.
 """

@@ -1,9 +1,9 @@
 """Why two sides differ: experiments that name the guilty stage and the cause, or say that it is not known.
 
-Each part of the candidate runs by itself on what the reference recorded: its preprocessing on the image, its network on
-the reference's tensor, its post-process on the reference's map. Of the 2x2x2 ways to put two pipelines together these
-are the three that differ from the reference's own in one part, so a part that differs here is guilty whatever the others
-do, and several faults are told apart. Then what could be wrong in that part is put right, one thing at a time.
+Each part of the candidate runs by itself on what the reference recorded: its preprocessing on the image, its network
+on the reference's tensor, its post-process on the reference's map. Of the 2x2x2 ways to put two pipelines together
+these are the three that differ from the reference's own in one part. So a part that differs here is guilty whatever
+the others do, and several faults are told apart. Then what could be wrong there is put right, one thing at a time.
 """
 
 from __future__ import annotations
@@ -59,13 +59,12 @@ def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
         found += examine_repeatability(lab)
         if found:
             return found
-        for examined, part in (
-            (stage, examine_preprocessing),
-            (PROBABILITY_MAP, examine_network),
-            (DETECTIONS, examine_boxes),
-        ):
-            for diagnosis in part(lab):
-                found.append(diagnosis)
+        for diagnosis in examine_preprocessing(lab):
+            found.append(diagnosis)  # one by one: what is known stays when the budget ends
+        examined = PROBABILITY_MAP
+        found += examine_network(lab)
+        examined = DETECTIONS
+        found += examine_boxes(lab)
         found = examine_leaks(lab, found)
     except BudgetSpentError:
         lab.not_tried.append(f"the rest: {lab.spent()}")

@@ -124,7 +124,7 @@ def _scaled(boxes: Detections, x: float, y: float) -> Detections:
 
 
 def _fit(ours: Detections, theirs: Detections) -> tuple[Array, Array] | None:
-    """Fit theirs = slope * ours + offset per axis: a growing map keeps the order of coordinates, so no pairs are needed.
+    """Fit theirs = slope * ours + offset per axis, without pairs, as a growing map keeps the order of coordinates.
 
     Centres must fit as corners do: boxes that were only enlarged keep their centres.
     """

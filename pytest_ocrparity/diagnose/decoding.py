@@ -30,7 +30,7 @@ _DOES = {
 """By cause, what the standard decoding does and what the other one does."""
 
 _INSTEAD = {
-    "decode.orientation": "apply the EXIF orientation: cv2.IMREAD_COLOR does, IMREAD_UNCHANGED and Pillow's open do not",
+    "decode.orientation": "apply the EXIF orientation: cv2.IMREAD_COLOR does; IMREAD_UNCHANGED and Pillow do not",
     "decode.alpha": "drop the alpha channel: cv2.IMREAD_COLOR does",
     "decode.bit_depth": "decode to 8 bits: cv2.IMREAD_COLOR does",
 }
@@ -59,7 +59,9 @@ def by_way(lab: Laboratory, base: Remedy) -> Made:
     does = _DOES[cause]
     one, two = lab.names
     said = f"{one} {does[ours != STANDARD]}, {two} {does[theirs != STANDARD]}"
-    proof = f"decoded in these two ways, the file has exactly the pixels of {one} and of {two}; with {one}'s, {two}'s stage agrees"
+    proof = (
+        f"decoded in these two ways, the file has exactly the pixels of {one} and of {two}; given {one}'s, {two} agrees"
+    )
     fix = f"where {two} loads images, {_INSTEAD[cause]}"
     if ours != STANDARD:
         fix = f"let training decode as {two} does ({does[0]}): edit DecodeImage in its yml, and evaluate again"

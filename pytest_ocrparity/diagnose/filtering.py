@@ -38,8 +38,8 @@ def by_filter(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     if not len(theirs) or not _is_filtered(probe, ours, theirs):
         return []
     proof = (
-        f"{one}'s boxes without those that have a side of up to 3 px are {two}'s, here and on a drawn map of {len(ours)} "
-        f"boxes, of which {two} keeps {len(theirs)}"
+        f"{one}'s boxes without those that have a side of up to 3 px are {two}'s, here and on a drawn map of "
+        f"{len(ours)} boxes, of which {two} keeps {len(theirs)}"
     )
     summary = f"{two} drops boxes with a side of up to 3 px, as predict_det.py's filter_tag_det_res does"
     fix = f"take the filter out of {two}, or filter {one}'s boxes in the same way"

@@ -120,7 +120,8 @@ _ENGINE_FIX = {
         (Change("delete", key="inference.json"),),
     ),
     "engine.onednn": Fix(
-        "pass enable_mkldnn=False to paddleocr.TextDetection; in the settings inference.options = { enable_mkldnn = false }",
+        "pass enable_mkldnn=False to paddleocr.TextDetection; in the settings "
+        "inference.options = { enable_mkldnn = false }",
         (Change("inference.options", {"enable_mkldnn": False}),),
     ),
     "engine.optimization": Fix(
@@ -149,7 +150,8 @@ def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             continue
         lab.remedy = replace(lab.remedy, explains=weights.returns_map(other.run))
         one, two = lab.names
-        proof = f"{one}'s network {_AS[other.cause].format(label=other.label)} returns {two}'s map ({weights.amount(made, theirs)})"
+        network = f"{one}'s network {_AS[other.cause].format(label=other.label)}"
+        proof = f"{network} returns {two}'s map ({weights.amount(made, theirs)})"
         return lab.claim(
             PROBABILITY_MAP,
             other.cause,

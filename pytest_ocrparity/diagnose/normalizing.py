@@ -85,7 +85,8 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
         return "normalize.scale", told, f"scale = {scale:.6g}"
     own_mean, own_std = mean - offset * std / slope, std / slope
     right = f"mean = {_rounded(mean)}, std = {_rounded(std)}"
-    told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, as if mean {_rounded(own_mean)}, std {_rounded(own_std)} in {two}"
+    told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, as if "
+    told += f"mean {_rounded(own_mean)}, std {_rounded(own_std)} in {two}"
     if np.allclose(own_mean, mean[::-1], atol=1e-4) and np.allclose(own_std, std[::-1], atol=1e-4):
         right += f" (the order of {one}'s channels; the image itself is right)"
         return "normalize.mean_std_order", f"mean and std are reversed: {told}", right

@@ -20,7 +20,7 @@ EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSO
 def examine_preprocessing(lab: Laboratory) -> Iterator[Diagnosis]:
     """Yield the causes for which the two sides feed their networks different tensors."""
     first = lab.judged("preprocessing", lab.candidate)
-    is_same = lab.candidate.tensor is not None and lab.is_same_stage(TENSOR, lab.candidate)
+    is_same = lab.is_same("preprocessing", lab.candidate)
     if is_same or first.stage is None or first.is_missing or lab.reference.tensor is None:
         return  # where one of them records no tensor, the assertion that asked for it says so
     if lab.preprocessed() is None:

@@ -94,6 +94,6 @@ def _maps(lab: Laboratory, trace: Trace) -> Diagnosis | None:
         return None
     amount = float(np.nanmax(np.abs(first - second), initial=0.0))
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
-    fix = "look for dropout and other random layers (was eval() called before exporting?), then for races: cpu_threads = 1"
+    fix = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"
     cause = "reference.not_repeatable" if trace is lab.reference else "engine.not_repeatable"
     return lab.claim(PROBABILITY_MAP, cause, f"{trace.pipeline} does not agree with itself", [proof], fix)

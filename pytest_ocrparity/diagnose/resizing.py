@@ -28,7 +28,7 @@ ROUNDINGS: Final[Mapping[str, Rounding]] = {
     "round half up": lambda side: math.floor(int(side) / 32 + 0.5) * 32,
     "round without int": lambda side: round(side / 32) * 32,
 }
-"""How a port may round a scaled side; the first is `DetResizeForTest.resize_image_type0` of both of PaddleOCR's sides."""
+"""How a port may round a scaled side; the first is that of `DetResizeForTest.resize_image_type0` on both sides."""
 
 PROBES: Final = ((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848))
 """Sizes (h, w) at which the roundings disagree."""
@@ -55,7 +55,7 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
     )
     one, two = lab.names
     summary = f"{two} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
-    proof = f"of {len(ROUNDINGS)} roundings only '{fitting[0]}' predicts the size of {two} for this and {len(PROBES)} other sizes"
+    proof = f"of {len(ROUNDINGS)} roundings only '{fitting[0]}' predicts {two}'s sizes, for this and {len(PROBES)} other images"
     return lab.claim(
         RESIZE,
         "resize.rounding",

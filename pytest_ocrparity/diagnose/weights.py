@@ -185,7 +185,7 @@ def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
 
 
 def _are_whole_layers(found: StoredWeights) -> bool:
-    """Tell whether some layers differ in all their arrays and the others in none, as keys that are skipped leave them."""
+    """Tell whether some layers differ in all their arrays and the others in none, as skipped keys leave them."""
     differing = {found.key(name).rpartition(".")[0] for name in found.differing}
     equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
     return bool(equal) and not differing & equal
@@ -219,7 +219,7 @@ def _is_eight_bits(exported: Array, trained: Array) -> bool:
 
 
 def _is_untrained(found: StoredWeights) -> bool:
-    """Tell whether nothing was trained: every batch-norm mean is 0 and variance 1, and no kernel is the checkpoint's."""
+    """Tell whether nothing was trained: each batch-norm mean is 0 and variance 1, and no kernel is the checkpoint's."""
     kernels = [name for name, array in found.exported.items() if array.ndim >= 2]
     if any(name not in found.differing for name in kernels):
         return False

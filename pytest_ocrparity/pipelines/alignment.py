@@ -1,7 +1,7 @@
 """Which stored array of an exported program is which parameter of the trained network.
 
-An export renames and renumbers parameters and leaves out layers that evaluation does not use, but keeps the kind of each
-layer and the order in which layers were made.
+An export renames and renumbers parameters and leaves out layers that evaluation does not use, but keeps the kind of
+each layer and the order in which layers were made.
 """
 
 from __future__ import annotations

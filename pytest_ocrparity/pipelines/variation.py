@@ -106,7 +106,8 @@ def parameter_fix(stage: str, values: Mapping[str, Any], config: Path) -> Fix:
         )
     if "max_side_limit" in values:
         cap = values["max_side_limit"] or 100000
-        text = f"pass max_side_limit={cap} to predict(); in the settings inference.predict_options = {{ max_side_limit = {cap} }}"
+        text = f"pass max_side_limit={cap} to predict(); in the settings "
+        text += f"inference.predict_options = {{ max_side_limit = {cap} }}"
         return Fix(text, (Change("inference.predict_options", {"max_side_limit": cap}),))
     if rule is not None or all(name in ARGUMENTS for name in values):
         return _arguments({name: values[name] for name in ARGUMENTS if name in values})
@@ -119,7 +120,8 @@ def without_rule(rule: str, config: Path, fix: Fix) -> Fix:
         change = Change("inference.options", {"input_shape": None})
         return Fix(f"take input_shape out of inference.options; {fix.text}", (change, *fix.changes))
     change = Change("inference.yml", dict.fromkeys(RULES[rule]), OPERATOR_OF[RESIZE])
-    text = f"take {rule} out of DetResizeForTest in {image_label(str(config))}, where it switches off every limit; {fix.text}"
+    place = f"DetResizeForTest in {image_label(str(config))}"
+    text = f"take {rule} out of {place}, where it switches off every limit; {fix.text}"
     return Fix(text, (change, *fix.changes))
 
 

@@ -345,4 +345,4 @@ class ForgottenOffset(ChangesBoxes):
     """The page was padded by 12 and 20 px before the network, and nobody took that off again."""
 
     def changed(self, box: Array, size: tuple[int, int], shape: Shape) -> Array:
-        return np.asarray(box + (12, 20))
+        return np.asarray(box + np.array([12, 20]))
