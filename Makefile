@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test lint format clean
+.PHONY: example test faults lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -14,6 +14,10 @@ test: .venv/ready
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage report --skip-covered
 	$(BIN)/python -m coverage report --format=total --fail-under=100 --omit='*/pipelines/*'
+
+# Every fault of the catalogue, injected: prints a table and writes build/faults.json. `make test` runs it as well.
+faults: .venv/ready
+	$(BIN)/python -m pytest tests/faults -n 2
 
 lint: .venv/ready
 	$(BIN)/python -m ruff check .

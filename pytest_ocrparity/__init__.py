@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         assert_same_preprocessing,
         assert_same_probability_maps,
     )
+    from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.errors import (
         DifferenceError,
         GoldenError,
@@ -32,6 +33,7 @@ __all__ = [
     "Comparison",
     "Decoded",
     "Detections",
+    "Diagnosis",
     "DifferenceError",
     "GoldenError",
     "ImageError",
@@ -49,6 +51,7 @@ __all__ = [
 
 _MODULES = {
     "assertions": ("assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"),
+    "diagnosis": ("Diagnosis",),
     "errors": (
         "DifferenceError",
         "GoldenError",

@@ -177,6 +177,12 @@ class Run:
             self.notes = self._unused(session)
         except OcrParityError as error:
             self.faults.append(str(error))
+        if session.testsfailed and (self.settings.train or self.settings.inference):
+            from pytest_ocrparity.pipelines.statics import static_findings
+
+            # Also where a model did not load, and so before any experiment.
+            found = static_findings(self.settings.train, self.settings.inference)
+            self.notes += [f"in the files: {finding}" for finding in found]
         if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -55,7 +55,9 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
     )
     one, two = lab.names
     summary = f"{two} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
-    proof = f"of {len(ROUNDINGS)} roundings only '{fitting[0]}' predicts {two}'s sizes, for this and {len(PROBES)} other images"
+    proof = (
+        f"of {len(ROUNDINGS)} roundings '{fitting[0]}' alone predicts {two}'s sizes, here and for {len(PROBES)} others"
+    )
     return lab.claim(
         RESIZE,
         "resize.rounding",

@@ -6,32 +6,15 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.configs import STAGE_OF, operators
 from pytest_ocrparity.pipelines.effective import training_operator
 from pytest_ocrparity.pipelines.network import Network
+from pytest_ocrparity.pipelines.statics import RANDOM
 
-__all__ = ["RANDOM", "Parts", "build_parts", "import_operators", "without_global", "without_random"]
-
-RANDOM: Final = frozenset(
-    {
-        "ColorJitter",
-        "CopyPaste",
-        "EastRandomCropData",
-        "GroupRandomCropPadding",
-        "GroupRandomHorizontalFlip",
-        "GroupRandomRotate",
-        "IaaAugment",
-        "RandomCropFlip",
-        "RandomCropImgMask",
-        "RandomCropPolyInstances",
-        "RandomRotatePolyInstances",
-        "RandomScaling",
-    }
-)
-"""PaddleOCR's detection operators that draw random numbers."""
+__all__ = ["Parts", "build_parts", "import_operators", "without_global", "without_random"]
 
 
 @dataclass(frozen=True, slots=True)

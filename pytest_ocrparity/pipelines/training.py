@@ -21,15 +21,9 @@ from pytest_ocrparity.pipelines.effective import training_detections
 from pytest_ocrparity.pipelines.files import PARAMS, digest, find_checkpoint
 from pytest_ocrparity.pipelines.imports import checkout, third_party
 from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
-from pytest_ocrparity.pipelines.parts import (
-    RANDOM,
-    Parts,
-    build_parts,
-    import_operators,
-    without_global,
-    without_random,
-)
+from pytest_ocrparity.pipelines.parts import Parts, build_parts, import_operators, without_global, without_random
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
+from pytest_ocrparity.pipelines.statics import RANDOM
 from pytest_ocrparity.trace import (
     DECODE,
     DETECTIONS,
