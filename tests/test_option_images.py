@@ -38,3 +38,12 @@ def test_a_link_that_leads_nowhere_fails_by_name(project: pytest.Pytester) -> No
     (project.path / "images" / "gone.npy").symlink_to(project.path / "nowhere.npy")
     result = project.runpytest("-p", "no:xdist", "-k", "training and gone")
     result.assert_outcomes(failed=1, deselected=5)
+
+
+def test_the_smallest_file_comes_first(project: pytest.Pytester) -> None:
+    import numpy as np
+    from toy import page
+
+    np.save(project.path / "images" / "a_large_page.npy", page(256, 256))
+    result = project.runpytest("-p", "no:xdist", "-v", "-k", "training")
+    result.stdout.fnmatch_lines(["*one_word*", "*three_words*", "*a_large_page*"])

@@ -361,3 +361,16 @@ def test_the_next_command_runs_the_failing_test(project: pytest.Pytester) -> Non
     line = next(line for line in result.outlines if " next " in line)
     _, test = shlex.split(line.partition("then: ")[2])
     run(project, test).assert_outcomes(failed=1)
+
+
+def test_no_experiment_is_made_where_the_settings_give_it_no_time(project: pytest.Pytester) -> None:
+    wrong_export(project, offset=0.01)
+    args = ("-p", "no:xdist", "-k", "training and one_word")
+    result = project.runpytest(*args)
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["*cause  *unknown at probability_map: *", "*ruled out  *"])
+    path = project.path / "pyproject.toml"
+    path.write_text(f"{path.read_text()}\ndiagnosis_seconds = 0\n")
+    result = project.runpytest(*args)
+    result.assert_outcomes(failed=1, deselected=3)
+    assert "cause  " not in result.stdout.str()

@@ -131,6 +131,8 @@ def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
         ("images = ['']", "images is a list of globs"),
         ("images = ''", "images is a list of globs"),
         ("allow_empty = 1", "allow_empty is true or false, not 1"),
+        ("diagnosis_seconds = -1", "diagnosis_seconds is a number from 0 up, not -1"),
+        ("diagnosis_seconds = true", "diagnosis_seconds is a number from 0 up, not True"),
         ("golden = 3", "golden is a table, not 3"),
         ("[golden]\ndirectory = 'x'", "golden.directory is no setting; known: dir, reference"),
         ("[golden]\nreference = 'trian'", "golden.reference is one of train, inference, not 'trian'"),

@@ -58,7 +58,9 @@ def _given_up(lab: Laboratory) -> list[Diagnosis]:
         lab.not_tried.append(f"weights and other networks: {lab.names[1]} returned no map to compare with")
     if lab.reference.source is None:
         lab.not_tried.append(f"weights, sub-models and training mode: they need the train model, not a {lab.names[0]}")
-    return [lab.unknown(PROBABILITY_MAP, "the same tensor gives another map, and no experiment explained it")]
+    stopped = lab.candidate.error is not None and lab.candidate.probability_map is None
+    told = "its network stopped" if stopped else "the same tensor gives another map"
+    return [lab.unknown(PROBABILITY_MAP, f"{told}, and no experiment explained it")]
 
 
 def _map_of(lab: Laboratory) -> Array | None:
@@ -86,7 +88,7 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
         made = lab.infer(other.run, lab.reference.tensor)
         if not lab.is_same_map(made):
-            told = "it stops as well" if made is None else "the map still differs"
+            told = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
             lab.ruled_out.append(f"{other.cause}: with {other.label} {told}")
             if other.cause == "engine.optimization" and made is not None and theirs is not None:
                 lab.is_in_program = weights.are_equal_maps(lab, made, theirs)

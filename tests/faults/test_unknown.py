@@ -10,6 +10,7 @@ import pytest
 from faults import ports
 from faults.cases import FAULTS
 from faults.deployment import Deployment
+from faults.test_clean import IMAGES, VARIATIONS
 from pytest_ocrparity.causes import CAUSES
 
 
@@ -47,3 +48,12 @@ def test_every_cause_has_its_paragraph() -> None:
         assert f"Stage: `{CAUSES[cause]}`." in text, cause
         assert "- **Proved when** " in text
         assert "- **Fix.** " in text
+
+
+def test_the_readme_quotes_the_table() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    row = readme.partition("| cases | caught |")[2].splitlines()[2]
+    cases, caught, stage, cause, wrong, clean, alarms = map(int, row.strip("|").split("|"))
+    assert cases == caught == stage == cause == len([case for case in FAULTS if not case.name.startswith("E2")])
+    assert (wrong, alarms) == (0, 0)
+    assert clean == len(IMAGES) * len(VARIATIONS) + 1
