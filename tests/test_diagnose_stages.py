@@ -1,0 +1,635 @@
+"""What each stage's experiments say where they can't be made, or show nothing: on a detector in numpy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from toy import PAGE, Toy, page
+
+from pytest_ocrparity.borderline import mark_borderline
+from pytest_ocrparity.compare import compare, compare_one
+from pytest_ocrparity.diagnose import diagnose
+from pytest_ocrparity.diagnose.boxes import examine_boxes
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.leaks import examine_leaks
+from pytest_ocrparity.diagnose.memory import Memory
+from pytest_ocrparity.diagnose.resizing import PADDLEOCR, ROUNDINGS
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.errors import StageError
+from pytest_ocrparity.explain import explain
+from pytest_ocrparity.pipelines import Alternative, Image, Shape
+from pytest_ocrparity.pipelines.staged import image_bytes
+from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.trace import Decoded, Detections, Trace
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+GREY = np.repeat(PAGE[..., 1:2], 3, axis=2)
+SPREAD = page(96, 160, ((8, 8, 30, 18), (60, 30, 84, 42), (110, 60, 140, 74), (20, 76, 44, 88)))
+"""Words further from each other than they are wide and high, so that a fit of their coordinates is possible."""
+RAMP = PAGE + (np.arange(96, dtype=np.uint8) // 4)[None, :, None]
+"""Enough levels in each channel for a fit of the tensors."""
+
+
+class Varied(Toy):
+    """Can be run with other parameters."""
+
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
+        values = {name: value for table in changes.values() for name, value in table.items()}
+        return replace(self, **{name: v[0] if isinstance(v, list) else v for name, v in values.items()})
+
+
+class Reads(Toy):
+    """Reads image files; `load` and `given` are what a port may do wrong with a file and with an array."""
+
+    def preprocess(self, image: Image) -> Trace:
+        if isinstance(image, np.ndarray):
+            return super().preprocess(self.given(image))
+        return replace(super().preprocess(self.load(image)), image=str(image))
+
+    def load(self, image: Any) -> npt.NDArray[np.uint8]:
+        import cv2
+
+        return np.asarray(cv2.imread(str(image), cv2.IMREAD_COLOR), np.uint8)
+
+    def given(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return image
+
+
+def seen(side: Toy, image: Image = PAGE) -> Trace:
+    """Return a trace that knows which image it is of, as those of real pipelines do."""
+    return replace(side.trace(image), image_sha256=hashlib.sha256(image_bytes(image)[1]).hexdigest())
+
+
+def only(reference: Trace, candidate: Trace) -> Diagnosis:
+    (diagnosis,) = diagnose(reference=reference, candidate=candidate)
+    return diagnosis
+
+
+def judged(diagnosis: Diagnosis) -> tuple[str, str]:
+    return diagnosis.stage, diagnosis.cause
+
+
+def says(texts: tuple[str, ...], *starts: str) -> bool:
+    return all(any(text.startswith(start) for text in texts) for start in starts)
+
+
+def moved(detections: Detections | None, change: Callable[[int, Array], Array]) -> Detections:
+    assert detections is not None
+    return Detections(tuple(change(i, p) for i, p in enumerate(detections.polygons)), detections.scores)
+
+
+class TestTheWhole:
+    def test_sides_that_agree_have_no_cause(self) -> None:
+        assert diagnose(reference=Toy().trace(PAGE), candidate=Toy(name="port").trace(PAGE)) == ()
+
+    def test_sides_that_differ_have_the_cause_that_an_experiment_shows(self) -> None:
+        diagnosis = only(seen(Toy()), seen(Varied(name="port", mean=0.4)))
+        assert judged(diagnosis) == ("tensor", "normalize.mean_std")
+
+    def test_without_time_left_the_first_stage_is_named_and_the_budget_told(self) -> None:
+        (diagnosis,) = diagnose(
+            reference=seen(Toy()), candidate=seen(Varied(name="port", mean=0.4)), tolerance=BUILT_IN, seconds=1e-9
+        )
+        assert (*judged(diagnosis), diagnosis.summary) == ("tensor", UNKNOWN, "budget spent")
+        assert diagnosis.not_tried == ("the rest: used 0 of 20 network runs and 0 of 1e-09 s",)
+
+    def test_no_more_networks_run_than_the_budget_has(self) -> None:
+        class ManyEngines(Toy):
+            def other_engines(self) -> Iterator[Alternative]:
+                for index in range(99):
+                    yield Alternative("engine.onednn", f"engine {index}", self.infer)
+
+        diagnosis = only(seen(Toy()), seen(ManyEngines(name="port", gain=2.0)))
+        assert (*judged(diagnosis), diagnosis.summary) == ("probability_map", UNKNOWN, "budget spent")
+        assert says(diagnosis.not_tried, "the rest: used 20 of 20 network runs and ")
+        assert "engine.onednn: with engine 0 the map still differs" in diagnosis.ruled_out
+
+    def test_a_diagnosis_is_plain_json(self) -> None:
+        diagnosis = only(seen(Toy()), seen(Varied(name="port", mean=0.4)))
+        told = json.loads(json.dumps(diagnosis.as_json()))
+        assert (told["stage"], told["cause"], told["not_tried"]) == ("tensor", "normalize.mean_std", [])
+        assert told["fix"] == {"text": "give port train's mean = [0.5, 0.5, 0.5]", "changes": []}
+
+    def test_a_cause_without_a_fix_has_no_row_for_one(self) -> None:
+        comparisons = compare(reference=Toy().trace(PAGE), candidate=Toy(name="port", pad=9).trace(PAGE))
+        known = Diagnosis(stage="detections", cause="rescale.frame", summary="no fix is known", evidence=("seen once",))
+        with_fix = replace(known, fix=Fix("mend it"))
+        told, mended = (explain(comparisons, comparisons[-1], [each]).splitlines() for each in (known, with_fix))
+        assert told[1:3] == ["  cause       rescale.frame", "  proof       seen once"]
+        assert mended[2] == "  fix         mend it"
+
+
+class TestBoxes:
+    class Traces(Toy):
+        """Has no post-process of its own to run."""
+
+        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+            raise NotImplementedError
+
+        def trace(self, image: Image) -> Trace:
+            values = {name: getattr(self, name) for name in ("name", "gain", "offset", "pad")}
+            return replace(Toy(**values).trace(image), source=self)
+
+    def test_right_boxes_of_a_side_that_only_traces_are_no_fault(self) -> None:
+        reference = seen(Toy())
+        candidate = replace(seen(self.Traces(name="port", offset=-0.05)), detections=reference.detections)
+        assert judged(only(reference, candidate)) == ("probability_map", UNKNOWN)
+
+    def test_other_boxes_of_another_map_are_blamed_on_the_map(self) -> None:
+        assert judged(only(seen(Toy()), seen(self.Traces(name="port", offset=-0.05, pad=9)))) == (
+            "probability_map",
+            UNKNOWN,
+        )
+
+    def test_other_boxes_of_the_same_map_are_a_fault_of_their_own(self) -> None:
+        diagnosis = only(seen(Toy()), seen(self.Traces(name="port", pad=9)))
+        assert judged(diagnosis) == ("detections", UNKNOWN)
+        assert says(diagnosis.not_tried, "train's map through the post-process of port, which can't be run by itself")
+
+    def test_boxes_that_were_moved_within_the_limits_after_the_post_process_are_no_fault(self) -> None:
+        reference, candidate = seen(Toy()), seen(Toy(name="port"))
+        shifted = moved(candidate.detections, lambda _, polygon: polygon + 0.25)
+        lab = Laboratory(reference, replace(candidate, detections=shifted), BUILT_IN, 60)
+        assert examine_boxes(lab) == []
+        assert (lab.ruled_out, lab.not_tried) == ([], [])
+
+    def test_boxes_that_were_moved_further_are_one(self) -> None:
+        reference, candidate = seen(Toy(), SPREAD), seen(Toy(name="port"), SPREAD)
+        shifted = moved(candidate.detections, lambda _, polygon: polygon + 9)
+        assert judged(only(reference, replace(candidate, detections=shifted))) == ("detections", "rescale.offset")
+
+    def test_a_fault_of_parameters_and_one_of_coordinates_are_told_apart(self) -> None:
+        class Shifts(Varied):
+            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                return moved(
+                    super().postprocess(probability_map, shape), lambda _, polygon: polygon + np.array([12, 20])
+                )
+
+        reference = seen(Toy(gain=1.0), SPREAD)
+        candidate = seen(Shifts(name="port", gain=1.0, box_thresh=0.72), SPREAD)
+        assert reference.detections is not None and candidate.detections is not None
+        assert len(candidate.detections) < len(reference.detections)
+        found = diagnose(reference=reference, candidate=candidate)
+        assert [judged(each) for each in found] == [
+            ("detections", "postprocess.box_thresh"),
+            ("detections", "rescale.offset"),
+        ]
+        assert found[1].summary == "boxes of port are shifted by x +12.0, y +20.0 px"
+
+
+class TestCoordinates:
+    def test_recorded_boxes_show_their_cause_without_a_pipeline_to_run(self) -> None:
+        reference = seen(Toy(), SPREAD)
+        shifted = moved(reference.detections, lambda _, polygon: polygon + np.array([12, 20]))
+        diagnosis = only(reference, replace(reference, pipeline="port", source=None, detections=shifted))
+        assert judged(diagnosis) == ("detections", "rescale.offset")
+        assert diagnosis.summary == "boxes of port are shifted by x +12.0, y +20.0 px"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda i, p: np.vstack([p, p[:1] + 9]) if i == 0 else p + 9, id="another_number_of_points"),
+            pytest.param(lambda i, p: p * np.nan if i == 0 else p, id="not_finite"),
+            pytest.param(lambda i, p: p + 12 if i == 1 else p, id="one_box_moved"),
+            pytest.param(lambda i, p: (160, 96) - p, id="mirrored"),
+        ],
+    )
+    def test_boxes_that_are_no_scaled_copy_stay_unknown(self, change: Callable[[int, Array], Array]) -> None:
+        class Moves(Toy):
+            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                return moved(super().postprocess(probability_map, shape), change)
+
+        diagnosis = only(seen(Toy(), SPREAD), seen(Moves(name="port"), SPREAD))
+        assert judged(diagnosis) == ("detections", UNKNOWN)
+        assert says(diagnosis.ruled_out, "coordinates: no int16 wrap, frame, order of x and y, offset or ratio")
+
+
+class TestFiltering:
+    THIN = page(96, 160, ((8, 8, 40, 10), (60, 30, 84, 42), (110, 60, 140, 74)))
+
+    class Filters(Toy):
+        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+            made = super().postprocess(probability_map, shape)
+            assert made.scores is not None
+            kept = [i for i, polygon in enumerate(made.polygons) if self.is_kept(polygon, probability_map)]
+            return Detections(tuple(made.polygons[i] for i in kept), made.scores[kept])
+
+        def is_kept(self, polygon: Array, probability_map: Array) -> bool:
+            return bool(np.ptp(polygon, axis=0).min() >= 4)
+
+    class OnlyItsOwnSize(Filters):
+        def is_kept(self, polygon: Array, probability_map: Array) -> bool:
+            if probability_map.shape[-1] != 160:
+                raise ValueError("a fixed size")
+            return super().is_kept(polygon, probability_map)
+
+    class DropsFirst(Filters):
+        def is_kept(self, polygon: Array, probability_map: Array) -> bool:
+            return bool(polygon[0, 1] > 8)
+
+    class KeepsLarge(Filters):
+        def is_kept(self, polygon: Array, probability_map: Array) -> bool:
+            return bool(np.ptp(polygon, axis=0).min() > 10)
+
+    def test_small_boxes_dropped_here_and_on_a_drawn_map_are_the_filter(self) -> None:
+        diagnosis = only(seen(Toy(pad=0), self.THIN), seen(self.Filters(name="port", pad=0), self.THIN))
+        assert judged(diagnosis) == ("detections", "postprocess.filter")
+
+    @pytest.mark.parametrize("wrong", [OnlyItsOwnSize, DropsFirst, KeepsLarge])
+    def test_what_the_drawn_map_does_not_confirm_is_not_called_the_filter(self, wrong: type[Toy]) -> None:
+        diagnosis = only(seen(Toy(pad=0), self.THIN), seen(wrong(name="port", pad=0), self.THIN))
+        assert judged(diagnosis) == ("detections", UNKNOWN)
+        assert says(diagnosis.ruled_out, "coordinates: ")
+
+
+class TestDecoding:
+    @pytest.fixture
+    def png(self, tmp_path: Path) -> Path:
+        return self.written(tmp_path / "page.png", PAGE)
+
+    @pytest.fixture
+    def clear(self, tmp_path: Path) -> Path:
+        return self.written(tmp_path / "clear.png", self.with_alpha(PAGE))
+
+    @staticmethod
+    def written(path: Path, pixels: Array) -> Path:
+        import cv2
+
+        assert cv2.imwrite(str(path), pixels)
+        return path
+
+    @staticmethod
+    def with_alpha(pixels: Array) -> Array:
+        alpha = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+        alpha[:6] = 128
+        return np.concatenate([pixels, alpha], axis=2)
+
+    class OnWhite(Reads):
+        def load(self, image: Any) -> npt.NDArray[np.uint8]:
+            import cv2
+
+            pixels = np.asarray(cv2.imread(str(image), cv2.IMREAD_UNCHANGED))
+            alpha = pixels[..., 3:].astype(np.float32) / np.float32(255)
+            return np.asarray(np.clip(pixels[..., :3] * alpha + np.float32(255) * (1 - alpha), 0, 255), np.uint8)
+
+    class OnWhiteAndDarker(OnWhite):
+        def given(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+            return np.asarray(image - 9, np.uint8)
+
+    class Brightens(Reads):
+        def load(self, image: Any) -> npt.NDArray[np.uint8]:
+            return np.asarray(super().load(image) + 9, np.uint8)
+
+    class BrightensAlways(Brightens):
+        def given(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+            return np.asarray(image + 9, np.uint8)
+
+    class KeepsDigests(Brightens):
+        def preprocess(self, image: Image) -> Trace:
+            trace = super().preprocess(image)
+            assert trace.decode is not None
+            return trace if isinstance(image, np.ndarray) else replace(trace, decode=replace(trace.decode, pixels=None))
+
+    class CropsFiles(Reads):
+        def load(self, image: Any) -> npt.NDArray[np.uint8]:
+            return super().load(image)[4:]
+
+    class Swaps(Reads):
+        def load(self, image: Any) -> npt.NDArray[np.uint8]:
+            return super().load(image)[..., ::-1]
+
+        def given(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+            return image[..., ::-1]
+
+    class StopsAtFiles(Reads):
+        def preprocess(self, image: Image) -> Trace:
+            if isinstance(image, np.ndarray):
+                return super().preprocess(image)
+            return Trace(pipeline=self.name, image=str(image), source=self, error=StageError("decode", "not this file"))
+
+        def trace(self, image: Image) -> Trace:
+            return self.preprocess(image)
+
+    def test_one_way_found_is_confirmed_on_the_next_image_by_the_same_way(self, tmp_path: Path, clear: Path) -> None:
+        other = self.written(tmp_path / "other.png", self.with_alpha(SPREAD))
+        memory, one, two = Memory(60), Reads(), self.OnWhite(name="port")
+        for path, proof in ((clear, "decoded in these two ways"), (other, f"found on {clear}, and confirmed")):
+            traces = seen(one, path), seen(two, path)
+            comparisons = compare(reference=traces[0], candidate=traces[1])
+            (diagnosis,) = memory.diagnose(*traces, comparisons, BUILT_IN)
+            assert judged(diagnosis) == ("decode", "decode.alpha")
+            assert says(diagnosis.evidence, proof)
+
+    def test_a_reference_that_decodes_in_the_other_way_is_told_to_change(self, clear: Path) -> None:
+        diagnosis = only(seen(self.OnWhite(), clear), seen(Reads(name="port"), clear))
+        assert judged(diagnosis) == ("decode", "decode.alpha")
+        assert diagnosis.summary == "train composites the image on white, port drops the alpha channel"
+        assert diagnosis.fix is not None
+        assert diagnosis.fix.text.startswith("let training decode as port does (drops the alpha channel)")
+
+    def test_a_way_that_does_not_mend_the_stage_is_not_the_cause(self, clear: Path) -> None:
+        diagnosis = only(seen(Reads(), clear), seen(self.OnWhiteAndDarker(name="port"), clear))
+        assert (*judged(diagnosis), diagnosis.fix) == ("decode", UNKNOWN, None)
+
+    def test_pixels_that_do_not_mend_the_stage_are_not_the_cause(self, png: Path) -> None:
+        diagnosis = only(seen(Reads(), png), seen(self.BrightensAlways(name="port"), png))
+        assert (*judged(diagnosis), diagnosis.fix) == ("decode", UNKNOWN, None)
+
+    def test_parameters_with_which_it_cannot_run_prove_nothing(self, png: Path) -> None:
+        class Refuses(Reads):
+            def preprocess(self, image: Image) -> Trace:
+                if self.runs < 0:
+                    raise RuntimeError("not with these")
+                return super().preprocess(image)
+
+            def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
+                return replace(self, runs=-99)
+
+        diagnosis = only(seen(Reads(), png), seen(Refuses(name="port", img_mode="RGB"), png))
+        assert judged(diagnosis) == ("decode", UNKNOWN)
+        assert "decode.channel_order: with train's values the difference stays" in diagnosis.ruled_out
+
+    def test_a_side_that_swaps_the_channels_of_all_it_is_given_is_named(self, png: Path) -> None:
+        diagnosis = only(seen(Reads(), png), seen(self.Swaps(name="port"), png))
+        assert (*judged(diagnosis), diagnosis.summary) == (
+            "decode",
+            "decode.channel_order",
+            "port exchanges red and blue",
+        )
+
+    def test_on_a_grey_page_no_channel_order_is_claimed(self, tmp_path: Path) -> None:
+        path = self.written(tmp_path / "grey.png", GREY)
+        diagnosis = only(seen(Reads(), path), seen(self.Brightens(name="port"), path))
+        assert (*judged(diagnosis), diagnosis.summary) == (
+            "decode",
+            "decode.pixels",
+            "port loads other pixels than train",
+        )
+
+    def test_a_baseline_whose_pixels_no_decoding_returns_can_give_none(self, png: Path) -> None:
+        class AlsoDarker(Reads):
+            def load(self, image: Any) -> npt.NDArray[np.uint8]:
+                return np.asarray(super().load(image) - 5, np.uint8)
+
+        reference = seen(AlsoDarker(), png)
+        assert reference.decode is not None
+        baseline = replace(reference, decode=replace(reference.decode, pixels=None), source=None)
+        diagnosis = only(baseline, seen(self.Brightens(name="port"), png))
+        assert judged(diagnosis) == ("decode", UNKNOWN)
+        assert "train's pixels given to port: they are not kept" in diagnosis.not_tried
+
+    def test_a_baseline_whose_file_still_decodes_to_its_digest_can(self, png: Path) -> None:
+        reference = seen(Reads(), png)
+        assert reference.decode is not None
+        baseline = replace(reference, decode=replace(reference.decode, pixels=None), source=None)
+        diagnosis = only(baseline, seen(self.Brightens(name="port"), png))
+        assert judged(diagnosis) == ("decode", "decode.pixels")
+        assert "before, 100.0% of the pixels differed, by up to 9 of 255" in diagnosis.evidence
+
+    @pytest.mark.parametrize("wrong", [KeepsDigests, CropsFiles])
+    def test_pixels_without_a_common_form_are_not_counted(self, png: Path, wrong: type[Toy]) -> None:
+        diagnosis = only(seen(Reads(), png), seen(wrong(name="port"), png))
+        assert judged(diagnosis) == ("decode", "decode.pixels")
+        assert "before, the pixels had another shape or type" in diagnosis.evidence
+
+    def test_a_file_whose_suffix_is_right_is_not_refused_for_its_suffix(self, png: Path) -> None:
+        diagnosis = only(seen(Reads(), png), seen(self.StopsAtFiles(name="port"), png))
+        assert judged(diagnosis) == ("decode", UNKNOWN)
+        assert "the file's suffix: .png is right for its content; port said: not this file" in diagnosis.ruled_out
+
+    def test_a_file_whose_suffix_is_wrong_is(self, tmp_path: Path, png: Path) -> None:
+        path = png.rename(tmp_path / "page.jpg")
+        diagnosis = only(seen(Reads(), path), seen(self.StopsAtFiles(name="port"), path))
+        assert judged(diagnosis) == ("decode", "decode.file_type")
+        assert "its suffix is .jpg, its content PNG" in diagnosis.evidence
+
+    def test_a_reference_that_records_no_decoded_image_has_no_pixels_to_give(self, png: Path) -> None:
+        diagnosis = only(replace(seen(Reads(), png), decode=None), seen(self.StopsAtFiles(name="port"), png))
+        assert judged(diagnosis) == ("decode", UNKNOWN)
+        assert "train's pixels given to port: they are not kept" in diagnosis.not_tried
+
+    def test_without_cv2_the_ways_to_decode_are_left_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        class LoadsNumpy(Reads):
+            def load(self, image: Any) -> npt.NDArray[np.uint8]:
+                return np.asarray(np.load(image) + (9 if self.name == "port" else 0), np.uint8)
+
+        path = tmp_path / "page.npy"
+        np.save(path, PAGE)
+        monkeypatch.setitem(sys.modules, "cv2", None)
+        diagnosis = only(seen(LoadsNumpy(), path), seen(LoadsNumpy(name="port"), path))
+        assert judged(diagnosis) == ("decode", "decode.pixels")
+
+
+class TestResizing:
+    class Limits(Toy):
+        """Resizes by PaddleOCR's limit rule to 96 px, without interpolation."""
+
+        limit_type = "max"
+        rounding = PADDLEOCR
+
+        def preprocess(self, image: Image) -> Trace:
+            pixels: Array = image if isinstance(image, np.ndarray) else np.load(image)
+            height, width = pixels.shape[:2]
+            longest = max(height, width)
+            ratio = 96 / longest if self.limit_type == "resize_long" or longest > 96 else 1.0
+            h, w = (max(ROUNDINGS[self.rounding](side * ratio), 32) for side in (height, width))
+            resized = pixels[np.arange(h) * height // h][:, np.arange(w) * width // w]
+            return replace(
+                super().preprocess(resized),
+                image="page.png" if isinstance(image, np.ndarray) else str(image),
+                decode=Decoded.of(pixels, "BGR"),
+                shape=(float(height), float(width), h / height, w / width),
+            )
+
+        @property
+        def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+            limits = {"rule": "limit", "limit_side_len": 96, "limit_type": self.limit_type}
+            return {**super().parameters, "resize": limits}
+
+    class RoundsDown(Limits):
+        rounding = "floor to 32"
+
+    class Longest(Limits):
+        limit_type = "resize_long"
+
+    class LongestRoundsDown(Longest):
+        rounding = "floor to 32"
+
+    class TakesFilesOnly(RoundsDown):
+        def preprocess(self, image: Image) -> Trace:
+            if isinstance(image, np.ndarray):
+                raise TypeError("files only")
+            return super().preprocess(image)
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "page.npy"
+        np.save(path, page(90, 140, ((8, 8, 60, 30), (70, 50, 120, 80))))
+        return path
+
+    @pytest.mark.parametrize(("right", "wrong"), [(Limits, RoundsDown), (Longest, LongestRoundsDown)])
+    def test_a_rounding_is_found_under_each_kind_of_limit(self, path: Path, right: type[Toy], wrong: type[Toy]) -> None:
+        diagnosis = only(seen(right(), path), seen(wrong(name="port"), path))
+        assert judged(diagnosis) == ("resize", "resize.rounding")
+        assert says((diagnosis.summary,), "port rounds the resized sides otherwise: floor to 32")
+
+    def test_a_side_that_takes_no_arrays_has_no_rounding_shown(self, path: Path) -> None:
+        diagnosis = only(seen(self.Limits(), path), seen(self.TakesFilesOnly(name="port"), path))
+        assert (*judged(diagnosis), diagnosis.fix) == ("resize", UNKNOWN, None)
+
+
+class Changes(Toy):
+    """Computes another tensor."""
+
+    def changed(self, tensor: Array) -> Array:
+        raise NotImplementedError
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        return replace(trace, tensor=np.ascontiguousarray(self.changed(trace.tensor), np.float32))
+
+
+class Spoils(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(tensor + np.linspace(0, 1, tensor.shape[3]) ** 2)
+
+
+class Stretches(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(tensor * np.float32(1.00005))
+
+
+class Scales(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(tensor.astype(np.float64) * 2 + 0.5)
+
+
+class ChannelsLast(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return tensor.transpose(0, 2, 3, 1)
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return super().infer(tensor if tensor.shape[1] == 3 else tensor.transpose(0, 3, 1, 2))
+
+
+class TestNormalizing:
+    def test_a_grey_page_cannot_show_the_channel_order(self) -> None:
+        diagnosis = only(seen(Toy(), GREY), seen(Spoils(name="port"), GREY))
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert "channel order: this page is grey and can't show it" in diagnosis.ruled_out
+
+    def test_a_tensor_of_another_shape_is_fitted_by_its_axes_alone(self) -> None:
+        diagnosis = only(seen(Toy(), RAMP), seen(ChannelsLast(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", "layout.axes")
+        assert says(diagnosis.evidence, "with its axes permuted to (0, 3, 1, 2), port's tensor is train's")
+
+    def test_a_fit_that_is_as_good_as_equal_is_no_other_normalisation(self) -> None:
+        diagnosis = only(seen(Toy(), RAMP), seen(Stretches(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert "layout: no order of the axes agrees" in diagnosis.ruled_out
+        assert not says(diagnosis.ruled_out, "mean, std and scale")
+
+    def test_without_recorded_parameters_the_fit_is_told_in_numbers(self) -> None:
+        diagnosis = only(replace(seen(Toy(), RAMP), parameters={}), seen(Scales(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", "normalize.mean_std")
+        assert diagnosis.summary == "port's tensor is [2.0, 2.0, 2.0] x train's + [0.5, 0.5, 0.5], by channel"
+        assert diagnosis.fix is not None
+        assert diagnosis.fix.text == "where port normalises, use the mean, std and scale of train"
+
+
+class TestPreprocessing:
+    def test_a_trace_that_its_own_side_does_not_make_again_stays_unknown(self) -> None:
+        candidate = seen(Toy(name="port"))
+        assert candidate.tensor is not None
+        diagnosis = only(seen(Toy()), replace(candidate, tensor=candidate.tensor + np.float32(0.5)))
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert "port's trace holds another tensor than its preprocess() returns" in diagnosis.evidence
+
+    def test_a_side_without_a_source_cannot_be_run_again(self) -> None:
+        diagnosis = diagnose(reference=seen(Toy()), candidate=replace(seen(Toy(name="port", mean=0.4)), source=None))[0]
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert diagnosis.not_tried == ("any experiment with the preprocessing: port can't be run again on this image",)
+
+    def test_an_image_that_is_gone_cannot_be_run_again(self) -> None:
+        diagnosis = diagnose(reference=Toy().trace(PAGE), candidate=Toy(name="port", mean=0.4).trace(PAGE))[0]
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert says(diagnosis.not_tried, "any experiment with the preprocessing: page.png is no file")
+
+
+class TestRemedy:
+    class Damps(Toy):
+        def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+            return np.asarray(super().infer(tensor) * 0.9, np.float32)
+
+        def other_engines(self) -> Iterator[Alternative]:
+            yield Alternative("engine.onednn", "oneDNN off", super().infer)
+
+    @pytest.mark.parametrize(
+        ("wrong", "cause"),
+        [(Damps(name="port"), "engine.onednn"), (Varied(name="port", mean=0.4), "normalize.mean_std")],
+        ids=["network", "tensor"],
+    )
+    def test_a_mended_network_is_run_on_the_next_image(self, wrong: Toy, cause: str) -> None:
+        memory, right = Memory(60), Toy()
+        found: list[Diagnosis] = []
+        for image in (PAGE, SPREAD):
+            traces = seen(right, image), replace(seen(wrong, image), image=f"{image.shape[1]} px wide")
+            found += memory.diagnose(*traces, compare(reference=traces[0], candidate=traces[1]), BUILT_IN)
+        assert [each.cause for each in found] == [cause, cause]
+        assert found[1].evidence == ("found on 96 px wide, and confirmed on this image by an experiment of its own",)
+
+
+class TestLeaks:
+    class Leaks(Toy):
+        leaked: Mapping[str, str] = {"img_mode": "decode"}
+
+    class LeaksForGood(Leaks):
+        def without_leak(self) -> Toy:
+            raise RuntimeError("can't be built")
+
+    @pytest.mark.parametrize(
+        ("side", "not_tried"),
+        [(Leaks, []), (LeaksForGood, ["without_leak of train: RuntimeError: can't be built"])],
+    )
+    def test_a_leak_that_cannot_be_taken_out_is_not_blamed(self, side: type[Toy], not_tried: list[str]) -> None:
+        lab = Laboratory(seen(side()), seen(Varied(name="port", img_mode="RGB")), BUILT_IN, 60)
+        found = list(diagnose(reference=lab.reference, candidate=lab.candidate))
+        assert [judged(each) for each in found] == [("decode", "decode.channel_order")]
+        assert examine_leaks(lab, found) is found
+        assert lab.not_tried == not_tried
+
+
+class TestBorderline:
+    def sides(self) -> tuple[Trace, Trace]:
+        reference = Toy().trace(SPREAD)
+        assert reference.detections is not None and reference.detections.scores is not None
+        thresh = float(reference.detections.scores.min()) - 1e-5
+        port = Toy(name="port", box_thresh=thresh, offset=-5e-5)
+        return Toy(box_thresh=thresh).trace(SPREAD), port.trace(SPREAD)
+
+    def test_boxes_moved_after_the_post_process_are_explained_by_no_map(self) -> None:
+        reference, candidate = self.sides()
+        explained = compare_one("detections", reference, candidate, BUILT_IN)
+        assert (explained.is_match, explained.counts["borderline"]) == (True, 1)
+        shifted = moved(candidate.detections, lambda _, polygon: polygon + 5)
+        comparison = compare_one("detections", reference, replace(candidate, detections=shifted), BUILT_IN)
+        assert (comparison.is_match, comparison.counts["borderline"]) == (False, 0)
+
+    def test_boxes_recorded_without_a_map_count_as_its_own(self) -> None:
+        reference, candidate = self.sides()
+        maps = compare_one("probability_maps", reference, candidate, BUILT_IN)
+        findings = compare_one("detections", reference, candidate, BUILT_IN).boxes
+        unmarked = tuple(replace(finding, is_borderline=False) for finding in findings)
+        marked = mark_borderline(reference, replace(candidate, probability_map=None), maps, unmarked, False)
+        assert [(finding.kind, finding.is_borderline) for finding in marked] == [("missing", True)]
