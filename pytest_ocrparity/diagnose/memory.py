@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -58,7 +59,10 @@ class Memory:
         if key not in self.by_image:
             lab = Laboratory(reference, candidate, tolerance, self.seconds)
             try:
-                self.by_image[key] = self._look(lab, signature, stage)
+                with warnings.catch_warnings():
+                    if not self.strict:  # a user's `filterwarnings = error` is not about our experiments
+                        warnings.simplefilter("ignore")
+                    self.by_image[key] = self._look(lab, signature, stage)
             except Exception as error:  # a fault of ours or of a pipeline must not hide the difference itself
                 if self.strict:
                     raise

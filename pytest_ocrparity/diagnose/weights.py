@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.stored import SHOWN, StoredWeights, kind_of, listed
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.trace import PROBABILITY_MAP
@@ -26,42 +26,6 @@ __all__ = [
 ]
 
 Array: TypeAlias = "npt.NDArray[Any]"
-
-SHOWN = 4
-"""How many parameters a message names."""
-
-
-@dataclass
-class StoredWeights:
-    """The export's arrays beside those of the trained network that they are, or of its fused copy."""
-
-    exported: Mapping[str, Array]
-    network: Any
-    is_fused: bool
-    unfused: frozenset[str]
-    """The checkpoint's keys before fusing."""
-    pairs: Mapping[str, str] | None
-    """By exported name, the trained one; None where they do not fit."""
-
-    @cached_property
-    def trained(self) -> Mapping[str, Array]:
-        arrays: Mapping[str, Array] = self.network.arrays()
-        return arrays
-
-    @cached_property
-    def differing(self) -> list[str]:
-        """The exported arrays that are not the trained ones bit for bit."""
-        pairs = self.pairs or {}
-        return [
-            n
-            for n, array in self.exported.items()
-            if n not in pairs or array.tobytes() != self.trained[pairs[n]].tobytes()
-        ]
-
-    def key(self, name: str) -> str:
-        """Return how the checkpoint calls an exported array."""
-        keys: Mapping[str, str] = self.network.keys()
-        return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
 
 
 def _exported(lab: Laboratory) -> Mapping[str, Array]:
@@ -156,84 +120,11 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
     proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({amount(made, theirs)})"]
-    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {_listed(found)}"]
-    cause, summary = _kind(found, two)
+    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {listed(found)}"]
+    cause, summary = kind_of(found, two)
     return lab.claim(
         PROBABILITY_MAP, cause, summary, proof, export_again(lab, Alternative(cause, "", transplanted.run))
     )
-
-
-def _kind(found: StoredWeights, two: str) -> tuple[str, str]:
-    """Return what is wrong with weights that differ: the most specific cause of which every array is an example."""
-    total, differing = len(found.exported), found.differing
-    if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
-        return "network.not_finite", f"{two} stores weights that are NaN or infinite"
-    pairs = [(found.exported[name], found.trained[(found.pairs or {})[name]]) for name in differing]
-    if all(np.array_equal(e, t.astype(np.float16).astype(t.dtype)) for e, t in pairs):
-        return "precision.fp16", f"{two} stores weights rounded to half precision"
-    if all(_is_eight_bits(e, t) for e, t in pairs):
-        return "precision.int8", f"{two} stores weights rounded to 8 bits"
-    if _is_untrained(found):
-        told = f"{two} was exported without loading the checkpoint: its batch norm is as initialised"
-        return "network.weights.not_loaded", told
-    if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
-        return "network.fusion", f"branches of {two} were fused wrongly"
-    if _are_whole_layers(found) and all(_are_unrelated(exported, trained) for exported, trained in pairs):
-        told = f"{len(differing)} of {two}'s {total} weights have nothing of the checkpoint's"
-        return "network.weights.partly_loaded", told
-    return "network.weights", f"{len(differing)} of {two}'s {total} weights are not the checkpoint's"
-
-
-def _are_whole_layers(found: StoredWeights) -> bool:
-    """Tell whether some layers differ in all their arrays and the others in none, as skipped keys leave them."""
-    differing = {found.key(name).rpartition(".")[0] for name in found.differing}
-    equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
-    return bool(equal) and not differing & equal
-
-
-def _are_unrelated(exported: Array, trained: Array) -> bool:
-    """Tell whether an array may be of fresh initialisation: a constant vector, or not correlated with the checkpoint's.
-
-    One that was rounded, scaled or trained on correlates with it; one that was turned holds the same values.
-    """
-    if np.ptp(exported) == 0:
-        return exported.ndim == 1
-    if exported.size < 16 or np.ptp(trained) == 0 or np.array_equal(np.sort(exported, None), np.sort(trained, None)):
-        return False
-    return bool(abs(np.corrcoef(exported.ravel(), trained.ravel())[0, 1]) < 0.5)
-
-
-def _is_eight_bits(exported: Array, trained: Array) -> bool:
-    """Tell whether an array is another one rounded to 255 steps, per tensor or per channel of either leading axis."""
-    if trained.ndim < 2:
-        return False
-    for axes in (None, tuple(range(1, trained.ndim)), (0, *range(2, trained.ndim))):
-        step = np.max(np.abs(trained), axis=axes, keepdims=True) / 127
-        steps = exported / np.maximum(step, 1e-12)
-        # Within 0.1 % of whole steps, and of the right one: rounding to float32 leaves 1e-5.
-        if np.max(np.abs(steps - np.round(steps))) < 1e-3 and np.all(
-            np.abs(exported - trained) <= 0.502 * step + 1e-12
-        ):
-            return True
-    return False
-
-
-def _is_untrained(found: StoredWeights) -> bool:
-    """Tell whether nothing was trained: each batch-norm mean is 0 and variance 1, and no kernel is the checkpoint's."""
-    kernels = [name for name, array in found.exported.items() if array.ndim >= 2]
-    if any(name not in found.differing for name in kernels):
-        return False
-    keys = {name: found.key(name) for name in found.exported}
-    means = [found.exported[name] for name, key in keys.items() if key.endswith("_mean")]
-    variances = [found.exported[name] for name, key in keys.items() if key.endswith("_variance")]
-    return (
-        bool(means) and all(not array.any() for array in means) and all(bool((array == 1).all()) for array in variances)
-    )
-
-
-def _listed(found: StoredWeights) -> str:
-    names = [found.key(name) for name in found.differing]
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _tensor(lab: Laboratory) -> Array:
@@ -254,7 +145,9 @@ def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
 
 def amount(made: Array, theirs: Array) -> str:
     """Return the largest difference of two maps in words."""
-    return f"largest difference {float(np.nanmax(np.abs(made - theirs), initial=0.0)):.1e}"
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        difference = np.abs(made - theirs)
+    return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"
 
 
 def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
