@@ -34,6 +34,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "network.sub_model": "probability_map",
     "network.train_mode": "probability_map",
     "network.graph": "probability_map",
+    "network.outputs": "probability_map",
     "network.own_code": "probability_map",
     "network.fusion": "probability_map",
     "network.stale_program": "probability_map",

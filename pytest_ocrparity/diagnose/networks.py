@@ -37,6 +37,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         return _given_up(lab)
     experiments = (
         _other_engine,
+        _other_output,
         weights.by_finiteness,
         weights.by_weights,
         _other_network,
@@ -139,6 +140,32 @@ def _alternatives(lab: Laboratory, give: Callable[[], Iterator[Alternative]] | N
         yield from give() if give is not None else ()
     except Exception as error:  # reading weights or building a copy: whatever a framework raises
         lab.not_tried.append(f"some networks: {type(error).__name__}: {error}")
+
+
+def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Look for the reference's map among the outputs that paddlex does not take."""
+    assert lab.remedy is not None
+    give = getattr(lab.candidate.source, "other_outputs", None)
+    if give is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
+        return None
+    for index in range(1, lab.candidate.parameters[PROBABILITY_MAP]["outputs"]):
+        run = lambda tensor, index=index: give(tensor)[index - 1]  # noqa: E731
+        made = lab.infer(run, _tensor(lab))
+        if made is not None and lab.is_same_map(made):
+            one, two = lab.names
+            lab.remedy = replace(lab.remedy, infer=run)
+            proof = f"output {index} of {two} (from 0) is {one}'s map ({lab.map_amount(made)}); paddlex takes output 0"
+            summary = f"{two} has several outputs, and its first is not the probability map"
+            fix = Fix("export the map alone, or as the first output (outputs of a dict are sorted by their names)")
+            fix = replace(fix, changes=(Change("export"),))
+            return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], fix)
+    lab.ruled_out.append("network.outputs: no other output is the map")
+    return None
+
+
+def _tensor(lab: Laboratory) -> Array:
+    assert lab.reference.tensor is not None
+    return lab.reference.tensor
 
 
 def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:

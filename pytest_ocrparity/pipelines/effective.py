@@ -7,11 +7,19 @@ types. Reads objects only; nothing is computed that a library computes when it r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["predictor_detections", "predictor_resize", "predictor_tensor", "training_detections", "training_operator"]
+__all__ = [
+    "predictor_detections",
+    "predictor_engine",
+    "predictor_resize",
+    "predictor_tensor",
+    "training_detections",
+    "training_operator",
+]
 
 Parameters = dict[str, Any]
 
@@ -113,3 +121,17 @@ def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Paramet
         **{name: _plain(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
         **_taken(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
     }
+
+
+def predictor_engine(runner: Any, program: Path | None) -> Parameters:
+    """Return what paddlex's runner runs on; `program` is None for engines that load none of Paddle's."""
+    config = getattr(runner, "_config", None)
+    config = config if isinstance(config, Mapping) else {}
+    kind, index = config.get("device_type") or "cpu", config.get("device_id")
+    found = {
+        "engine": config.get("run_mode") or type(runner).__name__.removesuffix("Runner").lower(),
+        "device": kind if index is None else f"{kind}:{index}",
+    }
+    if program is not None and "run_mode" in config:
+        found |= {"cpu_threads": config.get("cpu_threads"), "program": program.name}
+    return found

@@ -21,7 +21,12 @@ from pytest_ocrparity.errors import ImageError, ModelError, StageError
 from pytest_ocrparity.pipelines import Alternative, Image, Shape
 from pytest_ocrparity.pipelines.configs import check_inference, operators, read_yml, scale_value, written
 from pytest_ocrparity.pipelines.decoders import decoded_without_orientation
-from pytest_ocrparity.pipelines.effective import predictor_detections, predictor_resize, predictor_tensor
+from pytest_ocrparity.pipelines.effective import (
+    predictor_detections,
+    predictor_engine,
+    predictor_resize,
+    predictor_tensor,
+)
 from pytest_ocrparity.pipelines.exported import fixed_size, plain_run, stored_arrays
 from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.pipelines.imports import third_party
@@ -265,6 +270,11 @@ class InferencePipeline(StagedPipeline):
         """Return the height and width that the program was exported for, or None where it takes any."""
         return None if self._program is None else fixed_size(self._program)
 
+    def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Return the outputs of the export after the first, which alone paddlex looks at."""
+        with third_party():
+            return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])[1:]]
+
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run this export, with the cause that each would prove."""
         if self._program is None:
@@ -280,18 +290,7 @@ class InferencePipeline(StagedPipeline):
         yield Alternative("engine.optimization", "no engine pass", plain_run(self._program))
 
     def _engine(self) -> dict[str, Any]:
-        runner = self._predictor.runner
-        config = getattr(runner, "_config", None)
-        config = config if isinstance(config, Mapping) else {}
-        kind, index = config.get("device_type") or "cpu", config.get("device_id")
-        found = {
-            "engine": config.get("run_mode") or type(runner).__name__.removesuffix("Runner").lower(),
-            "device": kind if index is None else f"{kind}:{index}",
-            "outputs": self._outputs,
-        }
-        if self._program is not None and "run_mode" in config:
-            found |= {"cpu_threads": config.get("cpu_threads"), "program": self._program.name}
-        return found
+        return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
     def stage_error(self, stage: str, error: BaseException) -> StageError:
         """Wrap what a stage raised, with the way out where it is known."""

@@ -287,6 +287,7 @@ OTHERS = [
     fault("a wrong shape row", port(ports.RowOfResized), "resize:rescale.shape_row", mend=unwrap),
     fault("random preprocessing of a port", port(ports.Jitters), "tensor:preprocessing.not_repeatable", mend=unwrap),
     fault("a port that damps the map", port(ports.DampsMap), "probability_map:network.own_code", mend=unwrap),
+    fault("W5 another output first", exports.two_outputs, "probability_map:network.outputs"),
     fault("one weight scaled", exports.scaled_weight, "probability_map:network.weights"),
     fault("E8 another graph", exports.other_graph, "probability_map:network.graph"),
     fault("(y, x) for (x, y)", port(ports.SwapsXY), "detections:rescale.axes", mend=unwrap),

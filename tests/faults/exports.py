@@ -56,6 +56,10 @@ def other_graph(d: Deployment) -> None:
     d.train.pop("network")
 
 
+def two_outputs(d: Deployment) -> None:
+    save(own_network(d, "two_outputs"), d.folder / "inference")
+
+
 def early_half(d: Deployment) -> None:
     network = trained("tiny_db_early")
     state = {key: np.asarray(value.numpy()) for key, value in network.state_dict().items()}
@@ -134,6 +138,14 @@ class Cubed(TinyDB):
         return {"maps": TinyDB.forward(self, x)["maps"] ** 3}
 
 
+class TwoOutputs(TinyDB):
+    """Returns a second map, whose name comes first in the alphabet."""
+
+    def forward(self, x):
+        maps = TinyDB.forward(self, x)["maps"]
+        return {"cbn_maps": maps * maps, "maps": maps}
+
+
 class Unbranching(Branching):
     """The same, written without a branch that a trace can freeze."""
 
@@ -169,6 +181,10 @@ def small(architecture):
 
 def cubed(architecture):
     return Cubed(**_arguments(architecture))
+
+
+def two_outputs(architecture):
+    return TwoOutputs(**_arguments(architecture))
 
 
 def unbranching(architecture):
