@@ -33,7 +33,7 @@ from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, load_predictor, onednn_crash
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.taps import Call
-from pytest_ocrparity.pipelines.variation import parameter_fix, replaced_steps, without_rule
+from pytest_ocrparity.pipelines.variation import decode_fix, parameter_fix, replaced_steps, without_rule
 from pytest_ocrparity.trace import (
     DECODE,
     DETECTIONS,
@@ -256,6 +256,8 @@ class InferencePipeline(StagedPipeline):
 
     def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
         """Return how a user gives this side the values of some parameters of a stage."""
+        if stage == DECODE and DECODE not in self.written and "img_mode" in values:
+            return decode_fix(values["img_mode"], self._export.config)
         fix = parameter_fix(stage, values, self._export.config)
         own = self.parameters.get(stage, {}).get("rule", "limit")
         if values.get("rule") == "limit" and own != "limit":

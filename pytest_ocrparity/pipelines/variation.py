@@ -14,7 +14,7 @@ from pytest_ocrparity.diagnosis import Change, Fix
 from pytest_ocrparity.pipelines.predictor import Predictor
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, image_label
 
-__all__ = ["parameter_fix", "replaced_steps"]
+__all__ = ["decode_fix", "parameter_fix", "replaced_steps"]
 
 Steps = dict[str, Callable[..., Any]]
 Changes = Mapping[str, Mapping[str, Any]]
@@ -112,6 +112,13 @@ def parameter_fix(stage: str, values: Mapping[str, Any], config: Path) -> Fix:
     if rule is not None or all(name in ARGUMENTS for name in values):
         return _arguments({name: values[name] for name in ARGUMENTS if name in values})
     return _in_yml(config, OPERATOR_OF.get(stage, "PostProcess"), values)
+
+
+def decode_fix(img_mode: str, config: Path) -> Fix:
+    """Return how an inference.yml without DecodeImage, which paddlex reads as RGB, gets one."""
+    arguments = {"img_mode": img_mode, "channel_first": False}
+    text = f"in {image_label(str(config))}, PreProcess.transform_ops, put first DecodeImage with {_listed(arguments)}"
+    return Fix(f"{text}; without it paddleocr 3.x reads RGB", (Change("inference.yml", arguments, "DecodeImage"),))
 
 
 def without_rule(rule: str, config: Path, fix: Fix) -> Fix:

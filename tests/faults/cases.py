@@ -129,7 +129,7 @@ FIRST = [
     fault("R8 max_side_limit", exports.long_page, "resize:resize.max_side_limit"),
     fault(
         "D2 DecodeImage missing in inference.yml",
-        both(image("colours.png"), export_yml("DecodeImage", img_mode="RGB")),
+        both(image("colours.png"), drop(EXPORT_YML, "DecodeImage")),
         "decode:decode.channel_order",
     ),
     fault(
@@ -276,6 +276,11 @@ MORE = [
 ]
 
 OTHERS = [
+    fault(
+        "D2 img_mode in inference.yml",
+        both(image("colours.png"), export_yml("DecodeImage", img_mode="RGB")),
+        "decode:decode.channel_order",
+    ),
     fault(
         "a port that loads RGB",
         both(image("colours.png"), port(ports.LoadsRgb)),

@@ -189,6 +189,8 @@ def _place(document: dict[str, Any], operator: str) -> dict[str, Any]:
     transforms = (
         document["Eval"]["dataset"]["transforms"] if "Eval" in document else document["PreProcess"]["transform_ops"]
     )
+    if not any(operator in entry for entry in transforms):
+        transforms.insert(0, {operator: {}})
     entry = next(entry for entry in transforms if operator in entry)
     entry[operator] = entry[operator] or {}
     arguments: dict[str, Any] = entry[operator]
