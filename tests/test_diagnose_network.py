@@ -711,3 +711,43 @@ class TestAComparisonIsMissing:
             measures=measures,
         )
         assert made.is_missing is expected
+
+
+class SeveralOutputs(Toy):
+    """Has three outputs, of which the pipeline takes the first."""
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        return {**super().parameters, "probability_map": {"engine": "numpy", "outputs": 3}}
+
+    def other_outputs(self, tensor: Array) -> list[Array]:
+        return [np.asarray(self.infer(tensor) * 0.5, np.float32), np.asarray(self.infer(tensor) - 0.2, np.float32)]
+
+
+@pytest.mark.parametrize(("offset", "cause"), [(0.2, "network.outputs"), (0.3, "unknown")])
+def test_another_output_is_named_only_where_it_is_the_map(offset: float, cause: str) -> None:
+    diagnosis = cause_of(on(Toy()), on(SeveralOutputs(name="port", offset=offset)))
+    assert diagnosis.cause == cause
+    told = (*diagnosis.evidence, *diagnosis.ruled_out)
+    expected = "output 2 of port (from 0) is train's map" if cause != "unknown" else "no other output is the map"
+    assert any(expected in text for text in told)
+
+
+class ForgetsABox(Varies):
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        return Detections(made.polygons[1:], made.scores[1:])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (Refuses(name="port", box_thresh=0.9999), "these are compiled in"),
+        (ForgetsABox(name="port", box_thresh=0.9999), "with train's values the difference stays"),
+    ],
+)
+def test_boxes_that_parameters_do_not_mend_stay_unknown(wrong: Toy, told: str) -> None:
+    diagnosis = cause_of(on(Toy()), on(wrong))
+    assert (diagnosis.stage, diagnosis.cause) == ("detections", "unknown")
+    assert any(told in text for text in (*diagnosis.ruled_out, *diagnosis.not_tried))
