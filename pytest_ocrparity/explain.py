@@ -112,7 +112,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     ruled_out = [text for diagnosis in unknown for text in diagnosis.ruled_out]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
     told = f"{known[0].stage}: {known[0].summary}" if known else _headline(first)
-    told += f" (and {len(known) - 1} more)" if known[1:] else ""
+    told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
     return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
 
 

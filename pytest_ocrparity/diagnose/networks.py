@@ -123,8 +123,8 @@ _ENGINE_FIX = {
         (Change("delete", key="inference.json"),),
     ),
     "engine.onednn": Fix(
-        "pass enable_mkldnn=False to paddleocr.TextDetection; in the settings "
-        "inference.options = { enable_mkldnn = false }",
+        "in the deployment, pass enable_mkldnn=False to paddleocr.TextDetection; for this test, add the same to "
+        "inference.options",
         (Change("inference.options", {"enable_mkldnn": False}),),
     ),
     "engine.optimization": Fix(

@@ -189,18 +189,19 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return where a side's yml does not say what was used: the third column beside the two that ran."""
     said = lab.ask(trace, "written")
     ran = trace.parameters.get(group.stage, {})
-    names = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
+    known = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
     if said is None:
         return []
     own = said.get(group.stage) or {}
-    silent = [name for name in names if name not in own]
-    overruled = [name for name in names if name in own and own[name] != ran[name]]
+    silent = [name for name in known if name not in own]
+    overruled = [name for name in known if name in own and own[name] != ran[name]]
     rows = []
     if silent:
-        values = ", ".join(_value(ran[name]) for name in silent)
-        rows.append(f"the yml of {trace.pipeline} does not set {', '.join(silent)}: used {values}")
+        names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)
+        rows.append(f"the yml of {trace.pipeline} does not set {names}: {values}, by default or option")
     rows += [
-        f"the yml of {trace.pipeline} sets {n} to {_value(own[n])}, and {_value(ran[n])} was used" for n in overruled
+        f"the yml of {trace.pipeline} sets {n} to {_value(own[n])}; {_value(ran[n])} was used, by an option or Global"
+        for n in overruled
     ]
     return rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,10 @@ __all__ = ["by_fixed_size", "by_graph"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
-SIDES = (64, 128, 256, 512, 1024)
+SIDES: Final = (64, 128, 256, 512, 1024)
 """Square inputs that are tried; a trace is usually made at one of them, or with small placeholders."""
 
-
-TEXT = 0.3
+TEXT: Final = 0.3
 """A part whose map spans less may be blank paper, on which networks agree that otherwise do not."""
 
 
@@ -83,24 +82,26 @@ def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 
 def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
     """Return the smallest of SIDES at which both networks return the same map, with text on it."""
-    reference = lab.reference.source
-    if reference is None:
-        return None
     for side in SIDES:
-        part = _part(tensor, (side, side))
-        right = lab.infer(lambda tensor: reference.infer(tensor), part)
-        if right is not None and np.ptp(right) > TEXT and _agree(lab, part):
+        maps = _both(lab, _part(tensor, (side, side)))
+        if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):
             return side
     return None
 
 
 def _agree(lab: Laboratory, tensor: Array) -> bool | None:
     """Tell whether both networks return the same map, or None where one of them can't be run."""
+    maps = _both(lab, tensor)
+    return None if maps is None else are_equal_maps(lab, *maps)
+
+
+def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
+    """Run the candidate's and the reference's network, or return None where one of them can't be run."""
     reference, remedy = lab.reference.source, lab.remedy
     if reference is None or remedy is None:
         return None
     made, right = lab.infer(lambda t: remedy.pipeline.infer(t), tensor), lab.infer(lambda t: reference.infer(t), tensor)
-    return None if made is None or right is None else are_equal_maps(lab, made, right)
+    return None if made is None or right is None else (made, right)
 
 
 def _told(lab: Laboratory) -> str:

@@ -197,7 +197,10 @@ def export_again(lab: Laboratory, other: Alternative) -> Fix:
         return Fix(f"{again}; or, if {other.label} is meant, set train.checkpoint to it", changes)
     if other.cause.startswith("precision."):
         preset = other.cause.removeprefix("precision.")
-        return Fix(f"{again}, in fp32; or, if {preset} is meant, compare with --ocr-tolerance={preset}", changes)
+        return Fix(
+            f"{again}, and leave its weights in fp32; or, if {preset} is meant, compare with --ocr-tolerance={preset}",
+            changes,
+        )
     if other.cause == "network.train_mode":
-        return Fix(f"{again}, after eval() on the network, which tools/export_model.py calls", changes)
+        return Fix(f"{again}, and call eval() on the network first, as tools/export_model.py does", changes)
     return Fix(again, changes)

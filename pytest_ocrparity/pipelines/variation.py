@@ -106,8 +106,8 @@ def parameter_fix(stage: str, values: Mapping[str, Any], config: Path) -> Fix:
         )
     if "max_side_limit" in values:
         cap = values["max_side_limit"] or 100000
-        text = f"pass max_side_limit={cap} to predict(); in the settings "
-        text += f"inference.predict_options = {{ max_side_limit = {cap} }}"
+        text = f"in the deployment, pass max_side_limit={cap} to predict(); for this test, add the same to "
+        text += "inference.predict_options"
         return Fix(text, (Change("inference.predict_options", {"max_side_limit": cap}),))
     if rule is not None or all(name in ARGUMENTS for name in values):
         return _arguments({name: values[name] for name in ARGUMENTS if name in values})
@@ -134,10 +134,12 @@ def without_rule(rule: str, config: Path, fix: Fix) -> Fix:
 
 def _arguments(values: Mapping[str, Any]) -> Fix:
     used = {name: LEAST if value == 0 else value for name, value in values.items()}
-    text = f"pass {', '.join(f'{name}={_python(value)}' for name, value in used.items())} to paddleocr.TextDetection"
-    text += f"; in the settings inference.options = {{ {', '.join(f'{n} = {_python(v)}' for n, v in used.items())} }}"
+    given = ", ".join(f"{name}={_python(value)}" for name, value in used.items())
+    text = (
+        f"in the deployment, pass {given} to paddleocr.TextDetection; for this test, add the same to inference.options"
+    )
     if "limit_side_len" in values:
-        text += " (paddleocr 3.x ignores those of inference.yml)"
+        text += " (paddleocr 3.x ignores limits in inference.yml)"
     zeros = [name for name, value in values.items() if value == 0]
     if zeros:
         text += f" ({', '.join(zeros)} = 0 means not given there)"

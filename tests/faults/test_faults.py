@@ -43,11 +43,8 @@ def test_a_fault_is_caught_named_and_mended(
         assert diagnosis.cause in str(error)
         assert f"{diagnosis.stage}: {diagnosis.summary}" in str(error)
         assert diagnosis.fix.text in str(error)
-    assert (
-        str(error)
-        .partition("\n")[0]
-        .endswith(found[0].summary + (f" (and {len(found) - 1} more)" if found[1:] else ""))
-    )
+    first = str(error).partition("\n")[0]
+    assert first.endswith(found[0].summary + (f" (and {len(found) - 1} more cause)" if found[1:] else ""))
     deployment.apply(found)
     if case.mend is not None:
         case.mend(deployment)
