@@ -14,6 +14,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.pipelines.decoders import STANDARD, decoded_ways
 from pytest_ocrparity.trace import DECODE, Decoded, Trace
 
 __all__ = ["experiments"]
@@ -21,7 +22,6 @@ __all__ = ["experiments"]
 Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
 
-STANDARD = "standard"
 _DOES = {
     "decode.orientation": ("turns the image as its EXIF tag says", "ignores the EXIF orientation"),
     "decode.alpha": ("drops the alpha channel", "composites the image on white"),
@@ -212,8 +212,6 @@ def _pixels(reference: Trace) -> Array | None:
 
 
 def _ways(trace: Trace) -> Mapping[str, Array]:
-    from pytest_ocrparity.pipelines.decoders import decoded_ways
-
     path = Path(trace.image)
     try:
         return decoded_ways(path) if path.is_file() else {}

@@ -82,6 +82,12 @@ class Laboratory:
         """How messages call the two sides."""
         return self.reference.pipeline, self.candidate.pipeline
 
+    @property
+    def tensor(self) -> Array:
+        """The reference's tensor, which is there in every experiment with a network."""
+        assert self.reference.tensor is not None
+        return self.reference.tensor
+
     @cached_property
     def image(self) -> Image | None:
         """What both sides saw: the file while it is as it was, else the array of which the traces keep the digest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,9 +86,8 @@ def _run_of(source: Any) -> Run | None:
 def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run the candidate's program in other ways; the one that returns the reference's map is the cause."""
     assert lab.remedy is not None
-    assert lab.reference.tensor is not None
     for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
-        made = lab.infer(other.run, lab.reference.tensor)
+        made = lab.infer(other.run, lab.tensor)
         if not lab.is_same_map(made):
             told = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
             lab.ruled_out.append(f"{other.cause}: with {other.label} {told}")
@@ -149,31 +149,28 @@ def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if give is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
         return None
     for index in range(1, lab.candidate.parameters[PROBABILITY_MAP]["outputs"]):
-        run = lambda tensor, index=index: give(tensor)[index - 1]  # noqa: E731
-        made = lab.infer(run, _tensor(lab))
+        run = partial(_output, give, index)
+        made = lab.infer(run, lab.tensor)
         if made is not None and lab.is_same_map(made):
             one, two = lab.names
             lab.remedy = replace(lab.remedy, infer=run)
             proof = f"output {index} of {two} (from 0) is {one}'s map ({lab.map_amount(made)}); paddlex takes output 0"
             summary = f"{two} has several outputs, and its first is not the probability map"
-            fix = Fix("export the map alone, or as the first output (outputs of a dict are sorted by their names)")
-            fix = replace(fix, changes=(Change("export"),))
-            return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], fix)
+            told = "export the map alone, or as the first output (outputs of a dict are sorted by their names)"
+            return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], Fix(told, (Change("export"),)))
     lab.ruled_out.append("network.outputs: no other output is the map")
     return None
 
 
-def _tensor(lab: Laboratory) -> Array:
-    assert lab.reference.tensor is not None
-    return lab.reference.tensor
+def _output(give: Callable[[Array], list[Array]], index: int, tensor: Array) -> Array:
+    return give(tensor)[index - 1]
 
 
 def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map is the cause."""
     assert lab.remedy is not None
-    assert lab.reference.tensor is not None
     for other in _alternatives(lab, lambda: weights.lookalikes_of(lab)):
-        made = lab.infer(other.run, lab.reference.tensor) if theirs is not None else None
+        made = lab.infer(other.run, lab.tensor) if theirs is not None else None
         if made is None or theirs is None or not weights.are_equal_maps(lab, made, theirs):
             lab.ruled_out.append(f"{other.cause}: {other.label} gives another map")
             continue

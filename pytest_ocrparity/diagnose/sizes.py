@@ -30,8 +30,7 @@ def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     Where both networks agree on a part of the tensor, and no longer on the same part repeated to this size, it is the
     size that the graph's error depends on.
     """
-    tensor = lab.reference.tensor
-    assert tensor is not None
+    tensor = lab.tensor
     two = lab.names[1]
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
     side = _agreeing_side(lab, tensor)
@@ -59,8 +58,7 @@ def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run a network that stopped at the size that its program was exported for."""
     size = lab.ask(lab.candidate, "input_size")
-    tensor, reference, remedy = lab.reference.tensor, lab.reference.source, lab.remedy
-    assert tensor is not None
+    tensor, reference, remedy = lab.tensor, lab.reference.source, lab.remedy
     if size is not None and reference is None:
         lab.not_tried.append(f"the size {size} (height, width) that it was exported for: that needs the train model")
     here = (int(tensor.shape[2]), int(tensor.shape[3]))

@@ -111,7 +111,7 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     """Run the trained network with the export's weights: it must give the export's map."""
     total, one, two = len(found.exported), *lab.names
     transplanted = found.network.with_exported(found.exported)
-    made = lab.infer(transplanted.run, _tensor(lab)) if transplanted is not None else None
+    made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
     if made is None or not are_equal_maps(lab, made, theirs):
         told = f"weights alone: {one}'s network with {two}'s weights does not return {two}'s map"
         lab.ruled_out.append(f"{told} ({len(found.differing)} of {total} arrays differ)")
@@ -125,11 +125,6 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     return lab.claim(
         PROBABILITY_MAP, cause, summary, proof, export_again(lab, Alternative(cause, "", transplanted.run))
     )
-
-
-def _tensor(lab: Laboratory) -> Array:
-    assert lab.reference.tensor is not None
-    return lab.reference.tensor
 
 
 def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
@@ -154,7 +149,7 @@ def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | 
     """Return the experiment that shows on another image that a network is the candidate's."""
 
     def explains(lab: Laboratory, theirs: Array | None) -> bool:
-        made = lab.infer(run, _tensor(lab)) if theirs is not None else None
+        made = lab.infer(run, lab.tensor) if theirs is not None else None
         return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
 
     return explains

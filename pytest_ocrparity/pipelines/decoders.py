@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.pipelines.imports import third_party
 
-__all__ = ["decoded_ways", "decoded_without_orientation"]
+__all__ = ["STANDARD", "decoded_ways", "decoded_without_orientation"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
