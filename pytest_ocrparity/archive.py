@@ -10,7 +10,6 @@ import io
 import json
 import math
 import os
-import platform
 import secrets
 import struct
 import time
@@ -20,7 +19,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -31,6 +29,7 @@ from pytest_ocrparity.codec import decode, encode, pack, unpack
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
 from pytest_ocrparity.pipelines.staged import LFS_POINTER
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.versions import environment
 
 __all__ = ["FORMAT", "Golden", "is_baseline", "load", "save"]
 
@@ -40,10 +39,6 @@ _NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently
 _MOST_BYTES = 2**31  # of all arrays of one file: a trace of 10,000 x 10,000 px
 _DEFLATE_MOST = 1032  # no deflate stream grows by more, so a larger claim is a lie
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
-_DISTRIBUTIONS = (
-    *("paddlepaddle", "paddlepaddle-gpu", "paddleocr", "paddlex", "numpy", "pytest-ocrparity"),
-    *("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
-)
 _NOT_OURS = (
     *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError),  # RuntimeError: too deep JSON
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
@@ -88,7 +83,7 @@ def save(
         "image": trace.image,
         "image_sha256": trace.image_sha256,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        "versions": environment(),
         "options": dict(options or {}),
         "fingerprint": dict(fingerprint or {}),
         "parameters": trace.parameters,
@@ -201,15 +196,6 @@ def _remove_leftovers(folder: Path) -> None:
         with suppress(OSError):  # another process may be as tidy
             if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
                 leftover.unlink()
-
-
-def _versions() -> dict[str, str]:
-    """Return what is installed, by distribution, without importing any of it."""
-    versions = {"python": platform.python_version()}
-    for name in _DISTRIBUTIONS:
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
 
 
 def is_baseline(path: Path) -> bool:

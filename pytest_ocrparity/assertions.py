@@ -12,7 +12,7 @@ from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.errors import DifferenceError, SettingsError
 from pytest_ocrparity.explain import explain
-from pytest_ocrparity.sink import diagnosis_memory, verdict_sink
+from pytest_ocrparity.listener import listener
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.verdict import Comparison, refuse_same_object
@@ -141,16 +141,18 @@ def _judge(
     except SettingsError as error:
         raise error.with_traceback(None) from None
     judged = compare_one(kind, reference, candidate, limits)
-    sink = verdict_sink.get()
-    if sink is not None:
-        sink(judged)
+    hearer = listener.get()
+    if hearer is not None:
+        hearer.hear(judged, reference, candidate)
     if not judged.is_match:
         comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
         failed = next(comparison for comparison in comparisons if comparison.kind == kind)
-        make = diagnosis_memory.get()
-        memory = make() if make is not None else Memory(SECONDS)
+        memory = Memory(SECONDS) if hearer is None else hearer.diagnoses
         diagnoses = memory.diagnose(reference, candidate, comparisons, limits)
-        raise DifferenceError(explain(comparisons, failed, diagnoses), comparisons, diagnoses)
+        message = explain(comparisons, failed, diagnoses)
+        if hearer is not None:
+            hearer.hear_failure(failed, comparisons, diagnoses, message, (reference, candidate))
+        raise DifferenceError(message, comparisons, diagnoses)
     return judged
 
 

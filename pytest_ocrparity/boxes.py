@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from pytest_ocrparity.borderline import mark_borderline
+from pytest_ocrparity.listener import is_in_a_run
 from pytest_ocrparity.pairing import BoxLimits, judge_boxes
 from pytest_ocrparity.sides import comparison_of, missing_stages
-from pytest_ocrparity.sink import is_in_a_run
 from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import (

@@ -5,16 +5,25 @@ How it is found is in `diagnose`; how it is told in `explain`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pytest_ocrparity.verdict import plain
 
-__all__ = ["UNKNOWN", "Change", "Diagnosis", "Fix"]
+__all__ = ["UNKNOWN", "Change", "Diagnosis", "Fix", "in_table"]
 
 UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
+
+
+_OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options\b|model_(?:dir|name)\b)")
+
+
+def in_table(text: str, table: str) -> str:
+    """Return a text that names settings of `inference`, about another candidate: with that one's table instead."""
+    return _OF_INFERENCE.sub(lambda _: f"{table}.", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,13 @@ class Diagnosis:
     fix: Fix | None = None
     ruled_out: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = ()
+
+    def in_table(self, table: str) -> Diagnosis:
+        """Return this diagnosis for a candidate with another settings table than `inference`."""
+        if self.fix is None or table == "inference":
+            return self
+        changes = tuple(replace(change, where=in_table(change.where, table)) for change in self.fix.changes)
+        return replace(self, fix=Fix(in_table(self.fix.text, table), changes))
 
     def as_json(self) -> dict[str, Any]:
         """Return this diagnosis in plain JSON types."""

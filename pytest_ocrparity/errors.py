@@ -9,6 +9,7 @@ OcrParityError
 │   ├── GoldenMissing        there is none for this image
 │   ├── GoldenStale          the image or the reference changed since it was recorded
 │   └── GoldenCorrupt        the file is not a whole baseline that this version reads
+├── ReportError              the report cannot be written, or a results.json not be read
 └── DifferenceError          (also AssertionError) two sides were compared and differ
 """
 
@@ -31,6 +32,7 @@ __all__ = [
     "ImageError",
     "ModelError",
     "OcrParityError",
+    "ReportError",
     "SettingsError",
     "StageError",
 ]
@@ -75,6 +77,10 @@ class GoldenStale(GoldenError):
 
 class GoldenCorrupt(GoldenError):
     """The file is damaged, foreign, or of a newer format."""
+
+
+class ReportError(OcrParityError):
+    """The report cannot be written, or a results.json not be read."""
 
 
 class DifferenceError(OcrParityError, AssertionError):

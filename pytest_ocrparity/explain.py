@@ -11,7 +11,7 @@ from pytest_ocrparity.allowance import smallest_tolerance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
 
-__all__ = ["amount", "explain"]
+__all__ = ["amount", "explain", "headline"]
 
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
@@ -105,13 +105,13 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     unknown = [diagnosis for diagnosis in diagnoses if diagnosis.cause == UNKNOWN]
     is_stopped = any(difference.kind == "stopped" for difference in first.differences)
     rows = [row for diagnosis in known for row in _known_rows(diagnosis, heads=diagnosis is known[0])]
-    rows += [("seen", _headline(first))] if known else []
+    rows += [("seen", headline(first))] if known else []
     rows += [row for diagnosis in unknown for row in _unknown_rows(diagnosis)]
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
     ruled_out = [text for diagnosis in unknown for text in diagnosis.ruled_out]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
-    told = f"{known[0].stage}: {known[0].summary}" if known else _headline(first)
+    told = f"{known[0].stage}: {known[0].summary}" if known else headline(first)
     told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
     return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
 
@@ -155,7 +155,10 @@ def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence
     return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
 
 
-def _headline(comparison: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
+    """Return what differs first in a comparison, in one line; nothing for one that matches."""
+    if comparison.is_match:
+        return ""
     one, two = comparison.reference, comparison.candidate
     failing = [difference for difference in comparison.differences if difference.fails]
     lead = f"first difference at {comparison.stage}: " if comparison.stage else ""

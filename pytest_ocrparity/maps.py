@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pytest_ocrparity.listener import is_in_a_run
 from pytest_ocrparity.sides import comparison_of, distance, missing_stages, source_place
-from pytest_ocrparity.sink import is_in_a_run
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import PROBABILITY_MAP, Trace, first_stage
 from pytest_ocrparity.verdict import (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from pytest_ocrparity.diagnosis import in_table
 from pytest_ocrparity.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.pipelines.training import TrainingPipeline
     from pytest_ocrparity.settings import Settings
 
-__all__ = ["golden_store", "inference_model", "train_model"]
+__all__ = ["findings_in_files", "golden_store", "inference_model", "train_model"]
 
 _LOADED: dict[str, Any] = {}
 
@@ -25,12 +26,10 @@ def _once(key: str, load: Callable[[], Any]) -> Any:
     return _LOADED[key]
 
 
-def _needed(settings: Settings, table: str, key: str, option: str) -> Mapping[str, Any]:
-    values: Mapping[str, Any] = getattr(settings, table)
+def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str, option: str) -> None:
     if key not in values:
         where = settings.file or "no settings file was found, and the command line"
         raise SettingsError(f"{where} sets no {table}.{key}: set it, or pass {option}")
-    return values
 
 
 def train_model(settings: Settings) -> TrainingPipeline:
@@ -40,7 +39,8 @@ def train_model(settings: Settings) -> TrainingPipeline:
         SettingsError: the settings name no training yml.
         ModelError: its files or its software do not load.
     """
-    values = _needed(settings, "train", "config", "--ocr-train-config")
+    values = settings.train
+    _needed(settings, values, "train", "config", "--ocr-train-config")
 
     def load() -> TrainingPipeline:
         from pytest_ocrparity.pipelines.training import load_training
@@ -51,22 +51,39 @@ def train_model(settings: Settings) -> TrainingPipeline:
     return model
 
 
-def inference_model(settings: Settings) -> InferencePipeline:
-    """Return the exported model.
+def inference_model(settings: Settings, name: str | None = None) -> InferencePipeline:
+    """Return the exported model of a candidate: the named one, else the first.
 
     Raises:
         SettingsError: the settings name no export folder.
         ModelError: its files or its software do not load.
     """
-    values = _needed(settings, "inference", "model_dir", "--ocr-inference-dir")
+    candidate = settings.candidates[name] if name else settings.first_candidate
+    name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
+    table = name if name == "inference" else f"candidates.{name}"
+    _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
     def load() -> InferencePipeline:
         from pytest_ocrparity.pipelines.inference import load_inference
 
-        return load_inference(**values)
+        try:
+            return load_inference(**values, name=name)
+        except ModelError as error:
+            raise ModelError(in_table(str(error), table)) from error
 
-    model: InferencePipeline = _once(f"inference {sorted(values.items())!r}", load)
+    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r}", load)
     return model
+
+
+def findings_in_files(settings: Settings) -> list[str]:
+    """Return what strikes in the ymls and export folders, without loading a model."""
+    from pytest_ocrparity.pipelines.statics import static_findings
+
+    found: dict[str, None] = {}
+    for candidate in settings.candidates.values() or ():
+        table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
+        found |= dict.fromkeys(in_table(text, table) for text in static_findings(settings.train, candidate.values))
+    return list(found if settings.candidates else static_findings(settings.train, {}))
 
 
 def golden_store(settings: Settings) -> GoldenStore:
@@ -76,18 +93,20 @@ def golden_store(settings: Settings) -> GoldenStore:
 
     fingerprint: Mapping[str, str] = {}
     export: Mapping[str, str] = {}
+    values = settings.first_candidate.values if settings.first_candidate else {}
     with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
-        if "model_dir" in settings.inference:
-            export = fingerprint_export(find_export(settings.inference["model_dir"]))
+        if "model_dir" in values:
+            export = fingerprint_export(find_export(values["model_dir"]))
     if settings.golden_reference == "train" and "config" in settings.train:
         train = settings.train
         fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
+    tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]
     return GoldenStore(
         settings.golden_dir,
         root=settings.root,
         reference=settings.golden_reference,
         mode=settings.golden_mode,
-        lossless=settings.tolerance["probability_maps.atol"].value == 0,
+        lossless=any(each["probability_maps.atol"].value == 0 for each in tolerances),
         fingerprint=fingerprint,
-        options={"export": export, **{key: settings.inference.get(key) for key in ("options", "predict_options")}},
+        options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}},
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.run import FIXTURES, RUN, Run, pass_errors_on
+from pytest_ocrparity.run import FIXTURES, RUN, Run, candidate_of, pass_errors_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--ocr-golden-dir", metavar="DIR", help="folder of the baselines (setting: golden.dir, default: goldens)")
     add("--ocr-golden-prune", action="store_true", help="remove baselines that no image and no test asks for")
     add(
+        "--ocr-report",
+        metavar="DIR",
+        help="write an HTML report, results.json and summary.md there (setting: report.dir)",
+    )
+    add(
+        "--ocr-github",
+        choices=("auto", "on", "off"),
+        help="annotations and job summary: auto (default) where GitHub Actions runs (setting: report.github)",
+    )
+    add(
         "--ocr-tolerance",
         metavar="PRESET|STAGE.LIMIT=VALUE",
         action="append",
@@ -68,9 +78,31 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize tests that use `ocr_image` by the images of the settings."""
+    """Parametrize tests that use `ocr_image` by the images of the settings, and `ocr_inference_model` by candidates."""
+    run = metafunc.config.stash[RUN]
     if "_ocr_image" in metafunc.fixturenames:
-        metafunc.parametrize("_ocr_image", metafunc.config.stash[RUN].image_parameters(), indirect=True, scope="module")
+        metafunc.parametrize("_ocr_image", run.image_parameters(), indirect=True, scope="module")
+    if "_ocr_candidate" in metafunc.fixturenames and len(run.settings.candidates) > 1:
+        metafunc.parametrize("_ocr_candidate", list(run.settings.candidates), indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the candidates image by image, so that the reference runs once per image and the user's files stay in order.
+
+    pytest has sorted them by candidate, as it does with whatever a session-scoped fixture is parametrized by; and
+    pytest 8.0 knows no other scope for them.
+    """
+    places = [place for place, item in enumerate(items) if candidate_of(item)]
+    files: dict[Any, int] = {}
+    images: dict[tuple[Any, Any], int] = {}
+
+    def key(item: pytest.Item) -> tuple[int, int]:
+        image = item.callspec.params.get("_ocr_image")  # type: ignore[attr-defined]
+        return files.setdefault(item.path, len(files)), images.setdefault((item.path, str(image)), len(images))
+
+    for place, item in zip(places, sorted((items[place] for place in places), key=key), strict=True):
+        items[place] = item
 
 
 @pytest.hookimpl(wrapper=True)
@@ -97,11 +129,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""
     run = item.config.stash[RUN]
-    run.forget(item)
+    run.recorder.forget(item.user_properties)
     with pass_errors_on():
         run.tolerance_of(item)  # a marker added late, or on a unittest.TestCase, was not checked at collection
     if run.settings.no_train and "ocr_train_model" in getattr(item, "fixturenames", ()):
-        run.note("used", fixture="ocr_train_model")
+        run.recorder.note("used", fixture="ocr_train_model")
         pytest.skip("--ocr-no-train: this test needs the train model")
 
 
@@ -109,7 +141,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     """Note that a test really used one of our fixtures, overridden or not."""
     if fixturedef.argname in FIXTURES:
-        request.config.stash[RUN].note("used", fixture=fixturedef.argname)
+        request.config.stash[RUN].recorder.note("used", fixture=fixturedef.argname)
     return (yield)
 
 
@@ -128,16 +160,30 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
 
 
 @pytest.fixture(scope="session")
-def ocr_inference_model(request: pytest.FixtureRequest) -> Pipeline:
+def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | None) -> Pipeline:
     """The exported model under test: `paddleocr.TextDetection` on the export folder.
 
     `.trace(image)` takes a path or an (H, W, 3) uint8 BGR array and returns a `Trace` of every stage. Set up by
-    `[tool.ocrparity.inference]`; override it in a conftest.py, session-scoped, to test another engine.
+    `[tool.ocrparity.inference]`; each `[tool.ocrparity.candidates.NAME]` is one more, and the test runs with all of
+    them. Override it in a conftest.py, session-scoped, to test another engine.
     """
     from pytest_ocrparity.models import inference_model
 
     with pass_errors_on():
-        return inference_model(request.config.stash[RUN].need_settings())
+        return inference_model(request.config.stash[RUN].need_settings(), _ocr_candidate)
+
+
+@pytest.fixture(scope="session")
+def _ocr_candidate(request: pytest.FixtureRequest) -> str | None:
+    """Return the parameter of `pytest_generate_tests`, or None where there is one candidate at most."""
+    if hasattr(request, "param"):
+        return str(request.param)
+    if len(request.config.stash[RUN].settings.candidates) > 1:
+        pytest.fail(
+            "ocr_inference_model is parametrized by candidates at collection: name it among the test's arguments",
+            pytrace=False,
+        )
+    return None
 
 
 @pytest.fixture
@@ -152,7 +198,7 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     run = request.config.stash[RUN]
     with pass_errors_on():
         store = run.goldens
-    return Baseline(store, lambda: request.getfixturevalue(f"ocr_{store.reference}_model"), run.note)
+    return Baseline(store, lambda: run.reference_model(request), run.recorder.note)
 
 
 @pytest.fixture(scope="module")

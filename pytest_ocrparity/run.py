@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,24 +12,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
+from pytest_ocrparity import versions
 from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.listener import listener
+from pytest_ocrparity.outcomes import Outcomes
+from pytest_ocrparity.recorder import Recorder, records_of, without_records
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.sink import diagnosis_memory, verdict_sink
+from pytest_ocrparity.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.diagnose.memory import Memory
     from pytest_ocrparity.golden import GoldenStore
     from pytest_ocrparity.tally import Record, Tally
-    from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
 
 FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
-PROPERTY = "ocrparity.record"
-"""The name under which records travel in `report.user_properties`, each as JSON text, which JUnit XML shows whole."""
-
-CV2 = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 
 
 @contextmanager
@@ -52,9 +48,11 @@ class Run:
         self.records: dict[str, list[Record]] = {}
         self.faults: list[str] = []
         self.notes: list[str] = []
-        self._item: pytest.Item | None = None
+        self.annotations: list[str] = []
+        self.outcomes = Outcomes()
         self.two_projects = ""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
+        self.recorder = Recorder(self.settings)
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -65,14 +63,7 @@ class Run:
                 raise SettingsError(f"--ocr-config={named}: no such file")
             return Path(folder / named).resolve()
         paths = [Path(os.path.normpath(folder / arg.split("::")[0])) for arg in self.config.args]
-        paths = [path for path in paths if path.exists()] or [folder]
-        common = Path(os.path.commonpath(paths))
-        found = settings_module.find_file(common if common.is_dir() else common.parent)
-        if found is None and len(paths) > 1:
-            files = {settings_module.find_file(path if path.is_dir() else path.parent) for path in paths}
-            told = ", ".join(sorted(str(file) for file in files if file))
-            several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
-            self.two_projects = f"the given paths {several} ({told})" if told else ""
+        found, self.two_projects = find_project([path for path in paths if path.exists()] or [folder])
         return found
 
     def need_settings(self) -> Settings:
@@ -99,12 +90,13 @@ class Run:
         return [pytest.param(path, id=settings.image_name(path)) for path in paths]
 
     def tolerance_of(self, item: pytest.Item) -> Tolerance:
-        """Return a test's tolerance: the run's, with its markers on top, the closest last.
+        """Return a test's tolerance: its candidate's or the run's, with its markers on top, the closest last.
 
         Raises:
             SettingsError: a marker has an unknown preset, stage or limit.
         """
-        tolerance = self.settings.tolerance
+        name = candidate_of(item)
+        tolerance = self.settings.candidates[name].tolerance if name else self.settings.tolerance
         for marker in reversed(list(item.iter_markers("ocr_tolerance"))):
             if len(marker.args) > 1 or (marker.args and "preset" in marker.kwargs):
                 raise SettingsError(f"ocr_tolerance takes one preset, not {(*marker.args, *marker.kwargs)!r}")
@@ -131,60 +123,111 @@ class Run:
     @contextmanager
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
-        before, self._item = self._item, item
+        before, self.recorder.properties = self.recorder.properties, item.user_properties
         tolerance = current_tolerance.set(lambda: self.tolerance_of(item))
-        sink = verdict_sink.set(self._hear)
-        memory = diagnosis_memory.set(lambda: self.diagnoses)
+        hearing = listener.set(self.recorder)
         try:
             yield
         finally:
-            diagnosis_memory.reset(memory)
-            verdict_sink.reset(sink)
+            listener.reset(hearing)
             current_tolerance.reset(tolerance)
-            self._item = before
+            self.recorder.properties = before
 
-    def forget(self, item: pytest.Item) -> None:
-        """Drop what an earlier attempt of this test left: reruns count once."""
-        item.user_properties[:] = [found for found in item.user_properties if found[0] != PROPERTY]
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+        """Show where the pictures of a failed test are."""
+        report = yield
+        if report.failed and call.when == "call" and self.settings.report_dir is not None:
+            from pytest_ocrparity.report.album import picture_lines
 
-    def note(self, what: str, **values: Any) -> None:
-        """Leave a record in the report of the running test."""
-        assert self._item is not None  # fixtures and assertions run inside a test
-        self._item.user_properties.append((PROPERTY, json.dumps({"what": what, **values})))
+            if lines := picture_lines(records_of(item.user_properties), self.settings.report_dir):
+                report.sections.append(("ocrparity pictures", "\n".join(lines)))
+        return report
 
-    def _hear(self, comparison: Comparison) -> None:
-        self.note("compared", **comparison.as_json())
-
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what tests left in their reports, wherever they ran."""
+        if hasattr(self.config, "workerinput"):
+            return
         if report.when == "teardown":
-            texts = [str(value) for name, value in report.user_properties if name == PROPERTY]
-            self.records[report.nodeid] = [json.loads(text) for text in texts]  # a rerun's in place of its first's
+            self.records[report.nodeid] = records_of(report.user_properties)  # a rerun's in place of its first's
+        report.user_properties = without_records(report.user_properties)
+        self.outcomes.hear(report)
+
+    def pytest_sessionstart(self) -> None:
+        """Clear away an older report, before any test can draw: what is found in the end is this run's."""
+        folder = self.settings.report_dir
+        if folder is not None and self._is_judged():
+            from pytest_ocrparity.report import prepare
+
+            try:
+                prepare(folder)
+            except OcrParityError as error:
+                raise pytest.UsageError(str(error)) from error
+
+    def _is_judged(self) -> bool:
+        """Tell whether tests run and this process hears of all of them."""
+        option = self.config.option
+        is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
+        return is_run and not hasattr(self.config, "workerinput")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run that compared nothing, or whose boxes drifted further than a run's may."""
-        option = self.config.option
-        is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
-        is_asked = any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune
-        if hasattr(self.config, "workerinput") or not is_run or not is_asked:
+        """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
+        if not self._is_judged():
             return
-        self.faults = self.tally.faults(
-            allow_empty=self.settings.allow_empty,
-            is_recording=self.settings.golden_mode is not None,
-        )
+        if any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune:
+            self._judge(session)
+        is_failing = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self.settings.is_set:
+            status = int(session.exitstatus) if is_failing or not self.faults else int(pytest.ExitCode.TESTS_FAILED)
+            try:
+                self._publish(status)
+            except OcrParityError as error:
+                self.faults.append(str(error))
+        if self.faults and not is_failing:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _judge(self, session: pytest.Session) -> None:
+        """Find what only a whole run can show."""
+        settings = self.settings
+        self.faults = self.tally.faults(allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None)
+        asked = [Path(record["path"]) for record in self.tally.all("golden")]
         try:
-            self.notes = self._unused(session)
+            if asked or settings.golden_prune:
+                from pytest_ocrparity.pruning import report_unused
+
+                faulty = bool(self.faults)
+                self.notes = report_unused(session, settings, self.goldens, asked, is_faulty=faulty)
         except OcrParityError as error:
             self.faults.append(str(error))
-        if session.testsfailed and (self.settings.train or self.settings.inference):
-            from pytest_ocrparity.pipelines.statics import static_findings
+        if session.testsfailed:
+            from pytest_ocrparity.models import findings_in_files
 
             # Also where a model did not load, and so before any experiment.
-            found = static_findings(self.settings.train, self.settings.inference)
-            self.notes += [f"in the files: {finding}" for finding in found]
-        if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings)]
+
+    def _publish(self, status: int) -> None:
+        """Write the report, and tell GitHub. Raises ReportError where the disk refuses."""
+        settings = self.settings
+        if settings.report_dir is None and not self._tells_github:
+            return
+        from pytest_ocrparity.report import publish
+        from pytest_ocrparity.report.github import annotations, append_summary
+        from pytest_ocrparity.report.results import collect
+
+        results = collect(self.records, self.outcomes, settings, status=status, faults=self.faults, notes=self.notes)
+        if self._tells_github:
+            self.annotations = annotations(results)
+            append_summary(results)
+        if settings.report_dir is not None:
+            publish(settings.report_dir, results)
+            self.notes.append(f"report: {os.path.relpath(settings.report_dir / 'index.html')}")
+
+    @property
+    def _tells_github(self) -> bool:
+        is_there = os.environ.get("GITHUB_ACTIONS") == "true"
+        return self.settings.github == "on" or (self.settings.github == "auto" and is_there)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, once, from the controller."""
@@ -197,6 +240,8 @@ class Run:
             terminalreporter.line(line)
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
+        for line in self.annotations:
+            terminalreporter.line(line)
 
     @cached_property
     def goldens(self) -> GoldenStore:
@@ -205,12 +250,16 @@ class Run:
 
         return golden_store(self.need_settings())
 
-    @cached_property
-    def diagnoses(self) -> Memory:
-        """What this run has diagnosed so far."""
-        from pytest_ocrparity.diagnose.memory import Memory
+    def reference_model(self, request: pytest.FixtureRequest) -> Any:
+        """Return the model that baselines are recorded from, as the test's folder has it.
 
-        return Memory(self.settings.diagnosis_seconds)
+        Of several candidates the first is the reference, whichever the test runs.
+        """
+        if self.goldens.reference == "inference" and candidate_of(request.node):
+            from pytest_ocrparity.models import inference_model
+
+            return inference_model(self.need_settings())
+        return request.getfixturevalue(f"ocr_{self.goldens.reference}_model")
 
     @property
     def tally(self) -> Tally:
@@ -219,76 +268,20 @@ class Run:
 
         return Tally(self.records)
 
-    def _unused(self, session: pytest.Session) -> list[str]:
-        """Report the baselines that no glob matches and no test asked for, or remove them when told to.
-
-        Raises:
-            GoldenError: one cannot be removed.
-        """
-        settings = self.settings
-        asked = [Path(record["path"]) for record in self.tally.all("golden")]
-        if not asked:
-            return ["nothing was pruned: no test asked ocr_golden for a baseline"] if settings.golden_prune else []
-        store = self.goldens
-        unused = [path.relative_to(store.folder).as_posix() for path in store.unused(settings.image_paths(), asked)]
-        if not unused or (self.config.option.ocr_images and not settings.golden_prune):
-            return []
-        names = ", ".join(unused[:5]) + (f" and {len(unused) - 5} more" if len(unused) > 5 else "")
-        if not settings.golden_prune:
-            return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
-        if refusal := self._partial(session):
-            return [f"not pruned, {refusal}: {names}"]
-        store.prune(settings.image_paths(), asked)
-        return [f"removed unused baselines: {names}"]
-
-    def _partial(self, session: pytest.Session) -> str:
-        """Return why this run cannot know which baselines are unused, or nothing."""
-        option = self.config.option
-        for name in ("keyword", "markexpr", "lf", "failedfirst", "deselect", "ignore", "ignore_glob", "ocr_images"):
-            if getattr(option, name, None):
-                return f"this run is limited by {name}"
-        folder = self.config.invocation_params.dir
-        if any(not self.settings.root.is_relative_to(path) for path in self._given(folder)):
-            return "this run is limited to a part of the project"
-        if session.testsfailed or self.faults:
-            return "this run failed"
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        stats = getattr(reporter, "stats", {})
-        left_out = next((word for word in ("deselected", "skipped") if stats.get(word)), None)
-        return f"this run has {left_out} tests" if left_out else ""
-
-    def _given(self, folder: Path) -> list[Path]:
-        """Return the paths that were typed, test ids cut off; those of `testpaths` are the whole project."""
-        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
-            return []
-        return [Path(os.path.normpath(folder / arg.partition("::")[0])) for arg in self.config.args]
-
     def header(self) -> list[str]:
-        """Return the versions under test from their metadata, and the settings file."""
+        """Return the settings file and the versions under test."""
         if not self.settings.is_set:
             return []
-        frameworks = {name: _version(name) for name in ("paddlepaddle", "paddlepaddle-gpu", "paddleocr", "paddlex")}
-        versions = [f"{name} {version}" for name, version in frameworks.items() if version]
-        cv2 = {name: version for name in CV2 if (version := _version(name))}
-        versions.append(f"cv2 {', '.join(sorted(set(cv2.values()))) or 'not installed'}")
-        lines = [
-            f"ocrparity: {self.settings.file or 'settings from the command line'}",
-            f"ocrparity: {', '.join(versions)}",
-        ]
-        if len(set(cv2.values())) > 1:
-            told = ", ".join(f"{name} {version}" for name, version in cv2.items())
-            lines.append(
-                f"ocrparity: WARNING: several cv2 versions overwrite each other ({told}); "
-                f"install one version of all: pip install opencv-python-headless=={cv2.get(CV2[1]) or '...'}"
-            )
-        return lines
+        file = self.settings.file or "settings from the command line"
+        candidates = self.settings.candidates
+        named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
+        return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
 
 
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def candidate_of(item: Any) -> str | None:
+    """Return which of several candidates a test compares, None where it is not parametrized by them."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("_ocr_candidate") if callspec is not None else None
 
 
 RUN = pytest.StashKey[Run]()

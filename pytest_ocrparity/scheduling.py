@@ -7,6 +7,8 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
+from pytest_ocrparity.outcomes import image_of
+
 __all__ = ["ImageScheduling"]
 
 
@@ -14,12 +16,9 @@ class ImageScheduling(LoadScopeScheduling):
     """Sends the tests of an image to one worker, and every other test by itself, as the default does."""
 
     def __init__(self, config: Any, log: Any, images: Iterable[str]) -> None:
-        """Know the images' names, of which one may be a part of another: the longest is looked for first."""
+        """Know the images' names."""
         super().__init__(config, log)
-        # pytest writes what is not ASCII as escapes into test ids.
-        escaped = {name.encode("unicode_escape").decode("ascii") for name in images}
-        self._images = sorted(escaped, key=len, reverse=True)
+        self._images = list(images)
 
     def _split_scope(self, nodeid: str) -> str:
-        parameters = nodeid.partition("[")[2]
-        return next((name for name in self._images if name in parameters), nodeid)
+        return image_of(nodeid, self._images) or nodeid

@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.trace import PROBABILITY_MAP, STAGES, Trace
-from pytest_ocrparity.verdict import Comparison, Difference, ParameterDifference
+from pytest_ocrparity.trace import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, STAGES, TENSOR, Trace, printable
+from pytest_ocrparity.verdict import Comparison, Difference, ParameterDifference, plain
 
-__all__ = ["comparison_of", "distance", "missing_stages", "source_place"]
+__all__ = ["comparison_of", "distance", "effective_parameters", "missing_stages", "source_place"]
+
+STAGES_OF = {
+    "preprocessing": (DECODE, RESIZE, TENSOR),
+    "probability_maps": (PROBABILITY_MAP,),
+    "detections": (DETECTIONS,),
+}
+"""What each kind of comparison is about."""
 
 
 def comparison_of(kind: str, reference: Trace, candidate: Trace, **values: Any) -> Comparison:
@@ -18,8 +25,8 @@ def comparison_of(kind: str, reference: Trace, candidate: Trace, **values: Any) 
     return Comparison(
         kind=kind,
         image=candidate.label,
-        reference=reference.pipeline,
-        candidate=candidate.pipeline,
+        reference=printable(reference.pipeline),
+        candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
         **values,
     )
@@ -67,6 +74,18 @@ def parameter_differences(reference: Trace, candidate: Trace) -> tuple[Parameter
             if one != two and not _close(one, two):
                 found.append(ParameterDifference(stage, name, one, two))
     return tuple(found)
+
+
+def effective_parameters(kind: str, reference: Trace, candidate: Trace) -> list[dict[str, Any]]:
+    """Return the parameters that ran in the stages of a kind, with both sides' values and whether they differ."""
+    differing = {(parameter.stage, parameter.name) for parameter in parameter_differences(reference, candidate)}
+    found = []
+    for stage in STAGES_OF[kind]:
+        ours, theirs = (trace.parameters.get(stage, {}) for trace in (reference, candidate))
+        for name in dict.fromkeys((*ours, *theirs)):
+            values = {"reference": plain(ours.get(name)), "candidate": plain(theirs.get(name))}
+            found.append({"stage": stage, "name": str(name), **values, "differs": (stage, name) in differing})
+    return found
 
 
 def _close(one: Any, two: Any) -> bool:

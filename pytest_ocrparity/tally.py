@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Record", "Tally"]
+__all__ = ["KINDS", "SHOWN", "Record", "Tally", "amounts", "told_statuses"]
 
 Record = Mapping[str, Any]
 """One thing that a test did, in JSON types; `what` is used, compared or golden."""
@@ -116,34 +116,38 @@ def _sides(records: Iterable[Record]) -> str:
 
 def _row(name: str, rows: Sequence[Record], is_one_image: bool = False) -> str:
     """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
+    told = rows[0]["status"] if is_one_image else told_statuses(rows)
+    return f"  {name:<32} {told:<24} {amounts(rows)}".rstrip()
+
+
+def told_statuses(rows: Sequence[Record]) -> str:
+    """Return how many comparisons ended how, such as "1 different, 13 same"."""
     statuses = [record["status"] for record in rows]
-    told = ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
-    if is_one_image:
-        told = statuses[0]
-    return f"  {name:<32} {told:<24} {_amounts(rows)}".rstrip()
+    return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
 
 
-_SHOWN = {
+SHOWN = {
     "preprocessing.atol": ("tensor", ""),
     "probability_maps.atol": ("map", ""),
     "detections.max_shift": ("shift", " map px"),
 }
 
 
-def _amounts(rows: Sequence[Record]) -> str:
+def amounts(rows: Sequence[Record]) -> str:
     """Return how many boxes differ; where none does, the worst amount of the leading measure with its headroom."""
     different = sum(record["counts"].get("different", 0) for record in rows)
     if different:
         return f"{different} of {sum(record['counts'].get('boxes', 0) for record in rows)} boxes differ"
-    measures = [m for record in rows for m in record["measures"] if m["name"] in _SHOWN]
+    measures = [m for record in rows for m in record["measures"] if m["name"] in SHOWN]
     text = []
     if measures:
         # The worst is the one that used most of its own limit, not the largest number.
-        worst = max(measures, key=lambda m: m["value"] / m["limit"] if m["limit"] else m["value"])
-        name, unit = _SHOWN[worst["name"]]
-        text.append(f"worst {name} {worst['value']:.2g}")
+        worst = max(measures, key=lambda m: float(m["value"]) / m["limit"] if m["limit"] else float(m["value"]))
+        value = float(worst["value"])  # in a document, NaN is a text
+        name, unit = SHOWN[worst["name"]]
+        text.append(f"worst {name} {value:.2g}")
         if worst["limit"]:
-            text.append(f"of {worst['limit']:.2g}{unit}, headroom {max(0.0, 1 - worst['value'] / worst['limit']):.0%}")
+            text.append(f"of {worst['limit']:.2g}{unit}, headroom {max(0.0, 1 - value / worst['limit']):.0%}")
     borderline = sum(record["counts"].get("borderline", 0) for record in rows)
     boxes = sum(record["counts"].get("reference", 0) for record in rows)
     if boxes:

@@ -53,6 +53,11 @@ def image_label(name: str) -> str:
     with suppress(OSError):  # the working directory may be gone
         if path.is_absolute() and path.is_relative_to(Path.cwd()):
             name = path.relative_to(Path.cwd()).as_posix()
+    return printable(name)
+
+
+def printable(name: str) -> str:
+    """Return a name on one line: what does not print, and half a surrogate pair, becomes an escape."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 

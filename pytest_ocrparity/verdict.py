@@ -14,6 +14,8 @@ SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
 LEFT_TO_RUN = "left to the run"
 """An amount exceeds a limit that is judged over the whole run, so that this image alone decides nothing."""
+MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
+"""The statuses under which nothing that decides was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Comparison:
     @property
     def is_match(self) -> bool:
         """Tell whether nothing that decides was found."""
-        return self.status in (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
+        return self.status in MATCHES
 
     @property
     def is_missing(self) -> bool:

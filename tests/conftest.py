@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy import PAGE, page
 
-from pytest_ocrparity.sink import verdict_sink
+from pytest_ocrparity.listener import listener
 
 pytest_plugins = "pytester"
 
@@ -24,9 +24,9 @@ def as_at_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nobody_listens() -> Iterator[None]:
     """Keep what these tests compare out of the table and the verdict of their own run."""
-    token = verdict_sink.set(None)
+    token = listener.set(None)
     yield
-    verdict_sink.reset(token)
+    listener.reset(token)
 
 
 CONFTEST = """

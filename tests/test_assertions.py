@@ -23,10 +23,33 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
+from pytest_ocrparity.diagnose.memory import Memory
+from pytest_ocrparity.listener import listener
 from pytest_ocrparity.pipelines.replay import ReplayPipeline
-from pytest_ocrparity.sink import verdict_sink
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
+
+
+class Heard:
+    """Somebody who listens, as the plugin does."""
+
+    def __init__(self) -> None:
+        self.judged: list[Comparison] = []
+        self.failures: list[str] = []
+        self.diagnoses = Memory(60)
+
+    def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+        self.judged.append(judged)
+
+    def hear_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
+        self.failures.append(message)
+
+
+def listen() -> Heard:
+    """Listen for the rest of a test; the conftest's fixture ends it."""
+    heard = Heard()
+    listener.set(heard)
+    return heard
 
 
 def traces(**candidate: Any) -> tuple[Trace, Trace]:
@@ -502,10 +525,9 @@ class TestTolerances:
         fewer = replace(candidate, detections=Detections(candidate.detections.polygons[1:]))
         with pytest.raises(DifferenceError, match="1 missing"):  # outside a run there is only this image
             assert_same_detections(reference, fewer, tolerance="fp16")
-        heard: list[Comparison] = []
-        verdict_sink.set(heard.append)
+        heard = listen()
         comparison = assert_same_detections(reference, fewer, tolerance="fp16")
-        assert heard == [comparison]
+        assert heard.judged == [comparison]
         share = comparison.measure("detections.max_unmatched")
         assert comparison.is_match
         assert share is not None
@@ -589,12 +611,11 @@ class TestNothingPassesUnjudged:
         assert assert_same_detections(*traces(has_scores=False), tolerance="exact").is_match
 
     def test_parameters_that_json_does_not_know_become_text(self) -> None:
-        heard: list[Comparison] = []
-        verdict_sink.set(heard.append)
+        heard = listen()
         reference, candidate = traces()
         odd = replace(candidate, parameters={**candidate.parameters, "decode": {"img_mode": Path("a"), "x": {1}}})
         assert_same_preprocessing(reference, odd)
-        assert "PosixPath" not in json.dumps(heard[0].as_json())
+        assert "PosixPath" not in json.dumps(heard.judged[0].as_json())
 
     def test_a_box_that_is_no_number_fails_though_both_sides_have_it(self) -> None:
         broken = QUAD.copy()

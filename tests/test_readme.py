@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import CONFTEST
 
-from pytest_ocrparity.settings import TABLE, load
+from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings_file import TABLE
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -23,7 +24,10 @@ def test_the_settings_load_and_are_all_there_are(tmp_path: Path) -> None:
     short, text = blocks("toml")
     written = tmp_path / "short.toml"
     written.write_text(short.replace("[tool.ocrparity]", ""))
-    assert load(written, {}, tmp_path).inference["options"] == {"limit_side_len": 736, "limit_type": "min"}
+    assert load(written, {}, tmp_path).candidates["inference"].values["options"] == {
+        "limit_side_len": 736,
+        "limit_type": "min",
+    }
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
     settings = load(path, {}, tmp_path)

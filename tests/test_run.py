@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -146,15 +145,24 @@ def test_too_many_borderline_boxes_fail_the_run(project: pytest.Pytester) -> Non
     assert run(project, "-k", "training", "--ocr-tolerance=detections.max_borderline=1").ret == 0
 
 
-def test_results_reach_junit_as_json(project: pytest.Pytester) -> None:
-    run(project, "-k", "training", "--junitxml=junit.xml")
-    values = [p.attrib["value"] for p in ET.parse(project.path / "junit.xml").iter("property")]
-    records = [json.loads(value) for value in values]
-    assert {record["kind"] for record in records if record["what"] == "compared"} == {
-        "preprocessing",
-        "probability_maps",
-        "detections",
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_metrics_reach_junit(project: pytest.Pytester, workers: str) -> None:
+    wrong_export(project, pad=4)
+    project.runpytest_subprocess("-n", workers, "-k", "training", "--junitxml=junit.xml")
+    cases = {
+        case.attrib["name"]: {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+        for case in ET.parse(project.path / "junit.xml").iter("testcase")
     }
+    assert len(cases) == 2
+    for metrics in cases.values():
+        assert all(name.startswith("ocr.") for name in metrics)  # and no record of ours
+        assert metrics["ocr.preprocessing.status"] == metrics["ocr.probability_maps.status"] == "same"
+        assert float(metrics["ocr.preprocessing.largest"]) == 0.0
+    metrics = cases["test_export_matches_training[images/three_words.npy]"]
+    assert metrics["ocr.detections.status"] == "different"
+    assert metrics["ocr.stage"] == "detections"
+    assert int(metrics["ocr.detections.different"]) == 3
+    assert metrics["ocr.cause"] == "unknown"
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -239,7 +247,7 @@ def test_fixtures_explain_themselves(project: pytest.Pytester) -> None:
 
 def test_several_cv2_versions_are_told_with_the_fix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"opencv-contrib-python": "4.10.0.84", "opencv-python-headless": "5.0.0"}
-    monkeypatch.setattr("pytest_ocrparity.run._version", versions.get)
+    monkeypatch.setattr("pytest_ocrparity.versions._version", versions.get)
     run(project, "-k", "training").stdout.fnmatch_lines(
         [
             "ocrparity: cv2 4.10.0.84, 5.0.0",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import Settings, find_file, load
+from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings_file import find_file
 
 FULL = """
 images = ["images/*.png"]
@@ -62,7 +63,7 @@ def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
         "sub_model": "Student",
         "trust_checkpoint": True,
     }
-    assert settings.inference["options"] == {"limit_side_len": 736}
+    assert settings.candidates["inference"].values["options"] == {"limit_side_len": 736}
     assert settings.tolerance["detections.min_iou"].value == 0.8
     assert settings.tolerance["detections.max_unmatched"].value == 0.02
 
@@ -91,7 +92,7 @@ def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: 
     assert settings.train["config"] == tmp_path / "b.yml"
     assert settings.train["checkpoint"] == tmp_path / "b"
     assert settings.train["paddleocr_root"] == tmp_path / "P"
-    assert settings.inference["model_dir"] == tmp_path / "e"
+    assert settings.candidates["inference"].values["model_dir"] == tmp_path / "e"
     assert settings.golden_dir == tmp_path / "g"
     assert settings.tolerance["detections.max_shift"].value == 3
     assert settings.tolerance["detections.min_iou"].value == 1.0

@@ -67,7 +67,8 @@ class Memory:
                 if self.strict:
                     raise
                 self.by_image[key] = (lab.unknown(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),)
-        return self.by_image[key]
+        table = getattr(candidate.source, "table", "inference")
+        return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
 
     def _look(self, lab: Laboratory, signature: str, stage: str) -> tuple[Diagnosis, ...]:
         entries = self.known.setdefault(signature, [])

@@ -125,10 +125,11 @@ class InferencePipeline(StagedPipeline):
             scale: NormalizeImage's, which its object does not keep.
             written: by stage name, what inference.yml says.
             without_onednn: loads the same export with oneDNN off.
-            name: how messages call this side.
+            name: how messages call this side; `table` is where the settings have it.
         """
         super().__init__(name, fingerprint_export(export))
         self.written = written
+        self.table = name if name == "inference" else f"candidates.{name}"
         self._predictor = predictor
         self._export, self._program = export, export.program
         self._scale = scale

@@ -90,7 +90,7 @@ class Deployment:
         """Load both sides by the settings that stand in the folder."""
         write_settings(self)
         settings = load(self.folder / "pyproject.toml", {}, self.folder)
-        inference: Pipeline = load_inference(**settings.inference)
+        inference: Pipeline = load_inference(**settings.candidates["inference"].values)
         if self.wrap is not None:
             inference = self.wrap(inference)
         return load_training(**{"checkpoint": None, **settings.train}), inference

@@ -1,0 +1,60 @@
+"""How each test ended, and why it compared nothing where it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Outcome", "Outcomes", "image_of"]
+
+PHASES = ("setup", "call", "teardown")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one test ended: "passed", "failed", "error", "skipped" or "crashed"; why; and where it stands."""
+
+    outcome: str
+    reason: str
+    file: str
+    line: int | None
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """The tests of a run by node id; of several attempts, the last."""
+
+    by_test: dict[str, Outcome] = field(default_factory=dict)
+
+    def hear(self, report: Any) -> None:
+        """Take a report of pytest's, or of xdist's where a worker died in the middle of a test."""
+        outcome = self.by_test.get(report.nodeid)
+        if outcome is None or report.when == "setup":
+            file, line, _ = report.location
+            outcome = self.by_test[report.nodeid] = Outcome("passed", "", file, None if line is None else line + 1)
+        if report.when not in PHASES:
+            outcome.outcome, outcome.reason = "crashed", _reason(report)
+        elif report.failed:
+            outcome.outcome, outcome.reason = "failed" if report.when == "call" else "error", _reason(report)
+        elif report.skipped and outcome.outcome == "passed":
+            outcome.outcome, outcome.reason = "skipped", _reason(report)
+
+
+def _reason(report: Any) -> str:
+    """Return the first line of what pytest says."""
+    longrepr = report.longrepr
+    if isinstance(longrepr, tuple):  # a skip: path, line, reason
+        return str(longrepr[2])
+    crash = getattr(longrepr, "reprcrash", None)
+    text = str(crash.message if crash is not None else longrepr or "")
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def image_of(test: str, images: Collection[str]) -> str | None:
+    """Return the image that a test's id names, of which one may be a part of another: the longest; or None."""
+    parameters = test.partition("[")[2]
+    # pytest writes what is not ASCII as escapes into test ids.
+    escaped = {name.encode("unicode_escape").decode("ascii"): name for name in images}
+    found = [text for text in escaped if text in parameters]
+    return escaped[max(found, key=len)] if found else None

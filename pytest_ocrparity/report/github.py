@@ -1,0 +1,70 @@
+"""What GitHub Actions shows: annotations at the tests, and the job's summary."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.errors import ReportError
+from pytest_ocrparity.report.groups import causes
+from pytest_ocrparity.report.markdown import summary
+
+__all__ = ["annotations", "append_summary"]
+
+MOST: Final = 10
+"""GitHub shows that many annotations of a step."""
+
+
+def annotations(results: Mapping[str, Any]) -> list[str]:
+    """Return a workflow command per cause, at the test that found it first, and one per fault of the run."""
+    commands = [_command(fault, title="ocrparity") for fault in results["run"]["faults"]]
+    for cause in causes(results["comparisons"]):
+        first, diagnosis = cause.comparisons[0], cause.diagnosis
+        count = len(cause.images)
+        told = f"{first['image']}: {diagnosis['stage']}: {diagnosis['summary']}"
+        told += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
+        told += f"\nfix: {diagnosis['fix']['text']}" if diagnosis["fix"] else ""
+        title = f"{cause.candidate} against {cause.reference}: {diagnosis['cause']}"
+        commands.append(_command(told, title=title, file=_from_root(first["file"]), line=first["line"]))
+    for missed in results["not_compared"]:
+        if missed["outcome"] != "skipped":
+            commands.append(
+                _command(f"{missed['image'] or missed['test']}: not compared: {missed['reason']}", title="ocrparity")
+            )
+    if len(commands) > MOST:
+        left = len(commands) - MOST + 1
+        commands[MOST - 1 :] = [_command(f"and {left} more: see the report", title="ocrparity")]
+    return commands
+
+
+def append_summary(results: Mapping[str, Any]) -> None:
+    """Append the Markdown summary to the job's, where GitHub names its file. Raises ReportError if it can't."""
+    name = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    try:
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(summary(results))
+    except OSError as error:
+        raise ReportError(f"GITHUB_STEP_SUMMARY={name}: cannot write there: {error.strerror or error}") from error
+
+
+def _from_root(file: str) -> str:
+    """Return a test file as GitHub knows it: relative to the repository, if that is where it lies."""
+    root = os.environ.get("GITHUB_WORKSPACE")
+    path = Path(file).resolve()
+    return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else file
+
+
+def _command(message: str, **properties: Any) -> str:
+    given = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties.items() if value is not None)
+    return f"::error {given}::{_escaped(message)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Escape what a workflow command reads as its own, as actions/toolkit documents it."""
+    for letter in f"%\r\n{more}":
+        text = text.replace(letter, f"%{ord(letter):02X}")
+    return text

@@ -1,0 +1,61 @@
+"""The summary of a run in Markdown, small enough for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pytest_ocrparity.explain import amount
+from pytest_ocrparity.report.groups import causes, headroom, images, sides_of
+from pytest_ocrparity.report.templates import TEMPLATES
+from pytest_ocrparity.tally import KINDS, amounts, told_statuses
+
+__all__ = ["summary"]
+
+MOST: Final = 60_000
+"""Characters; GitHub takes 65,536 in a comment."""
+LINES: Final = (40, 10, 3, 0)
+"""How many images, causes and tests are listed, each by itself; fewer where that is too long."""
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """Return the Markdown summary of a document; what is left out of it is counted."""
+    comparisons = results["comparisons"]
+    rows = [
+        (
+            sides,
+            kind,
+            [each for each in comparisons if (each["reference"], each["candidate"], each["kind"]) == (*sides, kind)],
+        )
+        for sides in sides_of(comparisons)
+        for kind in KINDS
+    ]
+    for most in LINES:
+        text = TEMPLATES.get_template("summary.md.jinja").render(
+            results=results,
+            run=results["run"],
+            rows=[(sides, kind, found, told_statuses(found), amounts(found)) for sides, kind, found in rows if found],
+            causes=causes(comparisons),
+            headroom=headroom(comparisons),
+            images=images(comparisons),
+            most=most,
+            code=code,
+            plain=escaped,
+            amount=amount,
+        )
+        if len(text) <= MOST:
+            return text
+    return text[:MOST]
+
+
+def escaped(text: Any) -> str:
+    """Return a text as Markdown shows it, on one line: punctuation that could mean something becomes an entity."""
+    return re.sub(
+        r"[^A-Za-z0-9 ,.:;/=()\x80-\U0010ffff-]", lambda found: f"&#{ord(found[0])};", " ".join(str(text).split())
+    )
+
+
+def code(text: Any) -> str:
+    """Return a name as code, in which GitHub makes no mentions or links of it."""
+    return f"<code>{escaped(text)}</code>"

@@ -1,0 +1,127 @@
+"""Arrays as pictures: what a network was fed, what it returned, and where two of them differ. No files, no names."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pytest_ocrparity.trace import TENSOR, Trace
+
+__all__ = ["COLOURS", "Drawn", "difference", "heat_map", "photo", "tensor_view"]
+
+COLOURS: Final = ((0, 32, 77), (124, 123, 120), (255, 234, 70))
+"""Low, middle, high of every heat map: the ends and the middle of the cividis scale, which colour-blind eyes order."""
+
+MOST: Final = 4096
+"""Longest side of a full picture in px: what a browser shows at ease."""
+THUMB, POOLED_THUMB = 400, 128
+"""Longest side of a thumbnail in px. A pooled one is small, so that each of its values covers pixels of the screen."""
+
+_PALETTE: Final = [
+    round(float(value))
+    for step in range(256)
+    for value in (np.interp(step, (0, 127.5, 255), [colour[channel] for colour in COLOURS]) for channel in range(3))
+]
+
+
+class Drawn(NamedTuple):
+    """A picture in full and small, and what to write beside it; `bar` holds the values at the ends of its scale."""
+
+    full: Image.Image
+    thumb: Image.Image
+    caption: str
+    is_photo: bool = False
+    bar: tuple[float, float] | None = None
+
+
+def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
+    """Draw an (H, W, 3) or (H, W) image; its channels are shown in the order that is given."""
+    values = _bytes(pixels)
+    image = Image.fromarray(np.ascontiguousarray(values[..., ::-1] if channel_order == "BGR" else values))
+    full = _reduced(image, MOST)
+    return Drawn(full, _reduced(image, THUMB), caption + _scale_note(image, full), is_photo=True)
+
+
+def tensor_view(trace: Trace) -> Drawn:
+    """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR."""
+    assert trace.tensor is not None
+    tensor = np.nan_to_num(trace.tensor[0].astype(np.float32))
+    values = tensor.transpose(1, 2, 0) if len(tensor) == 3 else tensor[:1].transpose(1, 2, 0).repeat(3, axis=2)
+    parameters = trace.parameters.get(TENSOR, {})
+    mean, std, scale = (parameters.get(name) for name in ("mean", "std", "scale"))
+    if mean and std and scale and len(mean) == len(std) == values.shape[2]:
+        values = (values * np.float32(std) + np.float32(mean)) / np.float32(scale)
+        caption = f"un-normalised with mean {_listed(mean)} and std {_listed(std)}"
+    else:
+        low, high = float(values.min()), float(values.max())
+        values = (values - low) * np.float32(255 / ((high - low) or 1))
+        caption = f"stretched from {low:.3g} to {high:.3g}, as no mean and std are recorded"
+    return photo(np.clip(np.rint(values), 0, 255), "BGR", f"{_size(trace.tensor)}, {caption}")
+
+
+def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
+    """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
+    scaled = Image.fromarray(_bytes(np.nan_to_num(values.astype(np.float64)) * 255))
+    full = _reduced(scaled, MOST)
+    note = _scale_note(scaled, full)
+    return Drawn(_coloured(full), _coloured(_reduced(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
+
+
+def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], caption: str) -> Drawn:
+    """Draw the absolute difference of two (C, h, w) arrays, the largest of its channels, from 0 to its largest value.
+
+    Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the largest value.
+    """
+    distance = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(axis=0)
+    finite = distance[np.isfinite(distance)]
+    top = float(finite.max(initial=0.0))
+    distance = np.nan_to_num(distance, nan=top or 1.0, posinf=top or 1.0)
+    scaled = np.ceil(distance * (255 / (top or 1.0)))  # the smallest difference is not drawn as none
+    full, small = (_coloured(Image.fromarray(_bytes(_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
+    if len(finite) == distance.size and not top:
+        return Drawn(full, small, "none, every value is equal")
+    return Drawn(full, small, caption, bar=(0.0, top))
+
+
+def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _pooled(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
+    """Return a map reduced to at most `most` px a side by the maximum of each block."""
+    height, width = values.shape
+    block = max(1, math.ceil(max(height, width) / most))
+    padded = np.pad(values, ((0, -height % block), (0, -width % block)))
+    pooled: npt.NDArray[Any] = padded.reshape(-(-height // block), block, -(-width // block), block).max(axis=(1, 3))
+    return pooled
+
+
+def _reduced(image: Image.Image, most: int) -> Image.Image:
+    """Return an image of at most `most` px a side, averaged."""
+    longest = max(image.size)
+    if longest <= most:
+        return image
+    size = [max(1, round(side * most / longest)) for side in image.size]
+    return image.resize((size[0], size[1]), Image.Resampling.BOX)
+
+
+def _coloured(grey: Image.Image) -> Image.Image:
+    coloured = grey.copy()
+    coloured.putpalette(_PALETTE)  # stays one byte per pixel
+    return coloured
+
+
+def _scale_note(image: Image.Image, full: Image.Image) -> str:
+    return "" if full.size == image.size else f", shown at {full.size[0] / image.size[0]:.0%} of its size"
+
+
+def _size(array: npt.NDArray[Any]) -> str:
+    return f"{array.shape[-1]}x{array.shape[-2]} px"
+
+
+def _listed(values: Any) -> str:
+    return "[" + ", ".join(f"{value:.4g}" for value in values) + "]"

@@ -1,0 +1,185 @@
+"""The settings file: where it is, which keys it may hold, and what a wrong one is told.
+
+Reads `[tool.ocrparity]` of a pyproject.toml, or an ocrparity.toml. Checks values only; files are checked on use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.tolerance import nearest
+
+__all__ = ["TABLE", "find_file", "find_project", "read_tables"]
+
+
+class Kind(NamedTuple):
+    """What a setting's value must be, in words and as a type; `choices` where only some words mean something."""
+
+    words: str
+    type: type | tuple[type, ...]
+    is_path: bool = False
+    choices: tuple[str, ...] = ()
+
+
+_PATH = Kind("a path", str, is_path=True)
+_TEXT = Kind("a text", str)
+_FLAG = Kind("true or false", bool)
+_TABLE = Kind("a table", Mapping)
+_DEPLOYMENT: Final[Mapping[str, Kind]] = {
+    "model_dir": _PATH,
+    "options": _TABLE,
+    "predict_options": _TABLE,
+    "model_name": _TEXT,
+    "tolerance": Kind("a preset's name or a table", (str, Mapping)),
+}
+
+TABLE: Final[Mapping[str, Mapping[str, Kind]]] = {
+    "": {
+        "images": Kind("a list of globs", (list, str)),
+        "allow_empty": _FLAG,
+        "diagnosis_seconds": Kind("a number from 0 up", (int, float)),
+    },
+    "golden": {"dir": _PATH, "reference": Kind("a text", str, choices=("train", "inference"))},
+    "report": {
+        "dir": _PATH,
+        "pictures": Kind("a text", str, choices=("all", "failed")),
+        "github": Kind("a text", str, choices=("auto", "on", "off")),
+    },
+    "train": {
+        "config": _PATH,
+        "checkpoint": _PATH,
+        "paddleocr_root": _PATH,
+        "network": _TEXT,
+        "device": _TEXT,
+        "sub_model": _TEXT,
+        "trust_checkpoint": _FLAG,
+    },
+    "inference": _DEPLOYMENT,
+}
+"""Every key a settings file may hold, by table; `Tolerance` checks `[tool.ocrparity.tolerance]`.
+
+Each table under `candidates` holds what `inference` holds.
+"""
+
+UNCHECKED: Final = ("tolerance", "candidates")
+RESERVED: Final = ("inference", "train", "baseline")
+"""What sides are called already."""
+
+
+def find_file(start: Path) -> Path | None:
+    """Return the settings file of the nearest folder upward from `start` that has one.
+
+    Raises:
+        SettingsError: that folder has two, or its pyproject.toml is no TOML.
+    """
+    for folder in (start, *start.parents):
+        own, shared = folder / "ocrparity.toml", folder / "pyproject.toml"
+        has_shared = shared.is_file() and b"ocrparity" in shared.read_bytes() and "ocrparity" in _tools(shared)
+        if own.is_file() and has_shared:
+            raise SettingsError(f"{folder} has both ocrparity.toml and [tool.ocrparity] in pyproject.toml: keep one")
+        if own.is_file() or has_shared:
+            return own if own.is_file() else shared
+    return None
+
+
+def find_project(paths: Sequence[Path]) -> tuple[Path | None, str]:
+    """Return the settings file nearest upward from what all paths share; where there is none, why not.
+
+    The reason is empty unless the paths belong to several projects, or only some of them to one.
+    """
+
+    def file_of(path: Path) -> Path | None:
+        return find_file(path if path.is_dir() else path.parent)
+
+    found = file_of(Path(os.path.commonpath(paths)))
+    if found is not None or len(paths) < 2:
+        return found, ""
+    files = {file_of(path) for path in paths}
+    told = ", ".join(sorted(str(file) for file in files if file))
+    several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
+    return None, f"the given paths {several} ({told})" if told else ""
+
+
+def _tools(path: Path) -> Mapping[str, Any]:
+    tools = _read(path).get("tool", {})
+    return tools if isinstance(tools, Mapping) else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        import tomllib  # after the cheap checks: most runs have no settings
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read these settings: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+
+
+def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
+    """Return the checked tables of a settings file by name: those of TABLE, "tolerance" and "candidates".
+
+    Raises:
+        SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
+    """
+    tables: dict[str, dict[str, Any]] = {name: {} for name in (*TABLE, *UNCHECKED)}
+    if file is None:
+        return tables
+    is_own = file.name != "pyproject.toml"
+    data = _read(file)
+    content = data if is_own else _tools(file).get("ocrparity")
+    where = str(file) if is_own else f"{file}: [tool.ocrparity]"
+    if not isinstance(content, Mapping):
+        raise SettingsError(f"{file} has no table [tool.ocrparity]")
+    if is_own and "tool" in content:
+        raise SettingsError(f"{file}: in an ocrparity.toml the keys stand at the top level, without [tool.ocrparity]")
+    for name, value in content.items():
+        if name == "tolerance" and isinstance(value, str):
+            tables[name] = {"preset": value}
+        elif name in tables and name:
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"{where}: {name} is a table, not {value!r}")
+            tables[name] = dict(value)
+        else:
+            tables[""][name] = value
+    for name, known in TABLE.items():
+        others = () if name else (*TABLE, *UNCHECKED)
+        _check_table(f"{where}: {name}." if name else f"{where}: ", tables[name], known, others)
+    for name, table in tables["candidates"].items():
+        _check_name(f"{where}: candidates", name, table)
+        _check_table(f"{where}: candidates.{name}.", table, _DEPLOYMENT)
+    return tables
+
+
+def _check_name(where: str, name: str, table: Any) -> None:
+    if name in RESERVED:
+        raise SettingsError(f"{where}: a side is called {name!r} already; give this candidate another name")
+    if not name or not name.isprintable():
+        raise SettingsError(f"{where}: {name!r} is no name that can be printed on a line")
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{where}.{name} is a table, not {table!r}")
+
+
+def _check_table(prefix: str, table: Mapping[str, Any], known: Mapping[str, Kind], others: Iterable[str] = ()) -> None:
+    for key, value in table.items():
+        if key not in known:
+            raise SettingsError(f"{prefix}{key} is no setting; {nearest(key, [*known, *filter(None, others)])}")
+        _check(f"{prefix}{key}", value, known[key])
+
+
+def _check(name: str, value: Any, kind: Kind) -> None:
+    is_right = isinstance(value, kind.type) and value != ""
+    if kind.type == (int, float):
+        is_right = is_right and not isinstance(value, bool) and value >= 0
+    if is_right and isinstance(value, list):
+        is_right = all(isinstance(item, str) and item for item in value)
+    if not is_right:
+        raise SettingsError(f"{name} is {kind.words}, not {value!r}")
+    if kind.choices and value not in kind.choices:
+        raise SettingsError(f"{name} is one of {', '.join(kind.choices)}, not {value!r}")

@@ -1,0 +1,45 @@
+"""What is installed, read from metadata: nothing under test is imported to tell its version."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterable
+
+__all__ = ["environment", "header"]
+
+FRAMEWORKS = ("paddlepaddle", "paddlepaddle-gpu", "paddleocr", "paddlex", "onnxruntime")
+CV2 = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
+OTHERS = ("pytest-ocrparity", "pytest", "numpy", "shapely")
+
+
+def header() -> list[str]:
+    """Return the versions under test as lines, with a warning where several of cv2 overwrite each other."""
+    versions = [f"{name} {version}" for name, version in _installed(FRAMEWORKS).items()]
+    cv2 = _installed(CV2)
+    versions.append(f"cv2 {', '.join(sorted(set(cv2.values()))) or 'not installed'}")
+    lines = [", ".join(versions)]
+    if len(set(cv2.values())) > 1:
+        told = ", ".join(f"{name} {version}" for name, version in cv2.items())
+        lines.append(
+            f"WARNING: several cv2 versions overwrite each other ({told}); "
+            f"install one version of all: pip install opencv-python-headless=={cv2.get(CV2[1]) or '...'}"
+        )
+    return lines
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that a run's results depend on, by distribution."""
+    system = {"python": platform.python_version(), "platform": platform.platform()}
+    return system | _installed((*OTHERS, *FRAMEWORKS, *CV2))
+
+
+def _installed(names: Iterable[str]) -> dict[str, str]:
+    return {name: version for name in names if (version := _version(name))}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
