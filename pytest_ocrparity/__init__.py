@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ImageError,
         ModelError,
         OcrParityError,
+        ReportError,
         SettingsError,
         StageError,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "ModelError",
     "OcrParityError",
     "Pipeline",
+    "ReportError",
     "SettingsError",
     "StageError",
     "Tolerance",
@@ -58,6 +60,7 @@ _MODULES = {
         "ImageError",
         "ModelError",
         "OcrParityError",
+        "ReportError",
         "SettingsError",
         "StageError",
     ),

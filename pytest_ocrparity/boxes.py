@@ -67,6 +67,7 @@ def compare_detections(
         "detections",
         reference,
         candidate,
+        tolerance,
         status=status,
         stage=stage,
         measures=measures,
@@ -89,7 +90,8 @@ def _no_scores(reference: Detections, candidate: Detections, tolerance: Toleranc
     """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept."""
     limit = tolerance["detections.max_score_difference"]
     present = reference.scores is not None, candidate.scores is not None
-    if all(present) or limit.value in (AUTO, OFF) or "preset" in limit.origin:
+    is_asked = limit.value not in (AUTO, OFF) and "preset" not in limit.origin
+    if all(present) or not is_asked or not (len(reference) or len(candidate)):
         return []
     return [Difference(DETECTIONS, "no_scores", *present)]
 
@@ -143,6 +145,8 @@ def _measures(
     worst("min_iou", limits.iou, [(p.iou, p.at) for p in pairs if p.iou is not None])
     shifts = [(p.shift, p.at) for p in pairs if p.shift is not None]
     worst("max_shift", limits.max_shift, [(limits.in_map_px(shift), at) for shift, at in shifts])
+    # What turns a distance in source px into one that `max_shift` judges.
+    measures += [Measure("map_px", limits.map_px)] if shifts else []
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     scores = [(p.score_difference, p.at) for p in pairs if p.score_difference is not None]
     worst("max_score_difference", limits.max_score_difference, scores)

@@ -56,6 +56,7 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
         "probability_maps",
         reference,
         candidate,
+        tolerance,
         status=status,
         stage=first_stage(stages),
         measures=measures,

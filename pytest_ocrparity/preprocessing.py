@@ -42,6 +42,7 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
         "preprocessing",
         reference,
         candidate,
+        tolerance,
         status=status,
         stage=first_stage(stages),
         measures=measures,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -134,7 +134,7 @@ class Run:
             self.recorder.properties = before
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Show where the pictures of a failed test are."""
         report = yield
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
@@ -213,12 +213,12 @@ class Run:
         if settings.report_dir is None and not self._tells_github:
             return
         from pytest_ocrparity.report import publish
-        from pytest_ocrparity.report.github import annotations, append_summary
+        from pytest_ocrparity.report.github import append_summary, error_commands
         from pytest_ocrparity.report.results import collect
 
         results = collect(self.records, self.outcomes, settings, status=status, faults=self.faults, notes=self.notes)
         if self._tells_github:
-            self.annotations = annotations(results)
+            self.annotations = error_commands(results)
             append_summary(results)
         if settings.report_dir is not None:
             publish(settings.report_dir, results)

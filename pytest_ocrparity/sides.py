@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, STAGES, TENSOR, Trace, printable
 from pytest_ocrparity.verdict import Comparison, Difference, ParameterDifference, plain
 
@@ -20,14 +21,16 @@ STAGES_OF = {
 """What each kind of comparison is about."""
 
 
-def comparison_of(kind: str, reference: Trace, candidate: Trace, **values: Any) -> Comparison:
-    """Return a Comparison of these two traces; `values` are its remaining fields."""
+def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance, **values: Any) -> Comparison:
+    """Return a Comparison of these two traces under a tolerance; `values` are its remaining fields."""
+    limits = {name: limit._asdict() for name, limit in tolerance.limits.items() if name.startswith(f"{kind}.")}
     return Comparison(
         kind=kind,
         image=candidate.label,
         reference=printable(reference.pipeline),
         candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
+        limits=limits,
         **values,
     )
 

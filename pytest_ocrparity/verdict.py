@@ -104,6 +104,8 @@ class Comparison:
     boxes: tuple[BoxFinding, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     parameters: tuple[ParameterDifference, ...] = ()
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By name, each limit of this kind that was in force: its `value` and, as `origin`, who set it."""
 
     def __bool__(self) -> bool:
         """Refuse: `assert compare(...)` would pass whatever was found."""

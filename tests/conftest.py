@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from toy import PAGE, page
 
+from pytest_ocrparity import Comparison, Trace
+from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.listener import listener
 
 pytest_plugins = "pytester"
@@ -27,6 +30,21 @@ def nobody_listens() -> Iterator[None]:
     token = listener.set(None)
     yield
     listener.reset(token)
+
+
+class Heard:
+    """Somebody who listens, as the plugin does."""
+
+    def __init__(self) -> None:
+        self.judged: list[Comparison] = []
+        self.failures: list[str] = []
+        self.diagnoses = Memory(60)
+
+    def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+        self.judged.append(judged)
+
+    def hear_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
+        self.failures.append(message)
 
 
 CONFTEST = """

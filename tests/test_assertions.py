@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Heard
 from toy import BLANK, PAGE, FusedToy, Toy, page
 
 from pytest_ocrparity import (
-    Comparison,
     Detections,
     DifferenceError,
     SettingsError,
@@ -23,26 +23,10 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.listener import listener
 from pytest_ocrparity.pipelines.replay import ReplayPipeline
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
-
-
-class Heard:
-    """Somebody who listens, as the plugin does."""
-
-    def __init__(self) -> None:
-        self.judged: list[Comparison] = []
-        self.failures: list[str] = []
-        self.diagnoses = Memory(60)
-
-    def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
-        self.judged.append(judged)
-
-    def hear_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
-        self.failures.append(message)
 
 
 def listen() -> Heard:

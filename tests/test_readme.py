@@ -32,7 +32,7 @@ def test_the_settings_load_and_are_all_there_are(tmp_path: Path) -> None:
     path.write_text(text)
     settings = load(path, {}, tmp_path)
     assert settings.train.keys() - {"network_folder"} == TABLE["train"].keys()
-    assert settings.inference.keys() == TABLE["inference"].keys()
+    assert settings.candidates["inference"].values.keys() | {"tolerance"} == TABLE["inference"].keys()
 
 
 @pytest.mark.parametrize("code", [code for code in blocks("python") if "def test_" in code])

@@ -42,11 +42,11 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
     from pytest_ocrparity.report.album import PICTURES, write_whole
     from pytest_ocrparity.report.markdown import summary
     from pytest_ocrparity.report.page import page
-    from pytest_ocrparity.report.results import as_text
+    from pytest_ocrparity.report.results import as_text, without_thumbs
 
     try:
         html, inlined = page(results, folder)
-        write_whole(folder / RESULTS, as_text(results).encode())
+        write_whole(folder / RESULTS, as_text(without_thumbs(results)).encode())
         write_whole(folder / SUMMARY, summary(results).encode())
         write_whole(folder / PAGE, html.encode())
         used = {folder / name for name in _files(results)} - {folder / name for name in inlined}

@@ -63,7 +63,7 @@ class Album:
                 yield self._keep(trace, DECODE, side, photo(image.pixels, orders[0], caption))
         ours, theirs = (None if image is None else image.pixels for image in images)
         if ours is not None and theirs is not None and ours.shape == theirs.shape and ours.ndim == 3:
-            drawn = difference(*(pixels.transpose(2, 0, 1) for pixels in (ours, theirs)), "levels of 255")
+            drawn = difference(ours.transpose(2, 0, 1), theirs.transpose(2, 0, 1), "levels of 255")
             yield self._keep(sides[1], DECODE, "difference", drawn)
         for side, trace in zip(SIDES, sides, strict=True):
             if trace.tensor is not None and trace.tensor.size:
@@ -171,7 +171,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def slug(text: str, most: int) -> str:
     """Return a file name that says what a text says, whatever is in it; changed ones end in a digest."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[-most:]
-    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
+    return safe if safe and safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def picture_lines(records: Iterable[Mapping[str, Any]], folder: Path) -> list[str]:

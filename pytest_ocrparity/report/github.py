@@ -11,13 +11,13 @@ from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.groups import causes
 from pytest_ocrparity.report.markdown import summary
 
-__all__ = ["annotations", "append_summary"]
+__all__ = ["append_summary", "error_commands"]
 
 MOST: Final = 10
 """GitHub shows that many annotations of a step."""
 
 
-def annotations(results: Mapping[str, Any]) -> list[str]:
+def error_commands(results: Mapping[str, Any]) -> list[str]:
     """Return a workflow command per cause, at the test that found it first, and one per fault of the run."""
     commands = [_command(fault, title="ocrparity") for fault in results["run"]["faults"]]
     for cause in causes(results["comparisons"]):

@@ -22,14 +22,24 @@ if TYPE_CHECKING:
     from pytest_ocrparity.tally import Record
     from pytest_ocrparity.tolerance import Tolerance
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "as_text", "collect", "read"]
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "as_text", "collect", "finite", "read", "without_thumbs"]
 
 SCHEMA_VERSION: Final = 1
 SCHEMA: Final = Path(__file__).parent.parent / "results.schema.json"
 _INTERRUPTED: Final = (2, 3)
 """pytest's exit statuses of a run that was interrupted, or that stopped by an error of pytest's own."""
 
-_FROM_COMPARISON: Final = ("image", "reference", "candidate", "kind", "status", "stage", "measures", "differences")
+_FROM_COMPARISON: Final = (
+    "image",
+    "reference",
+    "candidate",
+    "kind",
+    "status",
+    "stage",
+    "limits",
+    "measures",
+    "differences",
+)
 
 
 def collect(
@@ -73,7 +83,7 @@ def collect(
         "comparisons": comparisons,
         "not_compared": missed,
     }
-    result: dict[str, Any] = _finite(document)
+    result: dict[str, Any] = finite(document)
     return result
 
 
@@ -145,6 +155,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "file": None if settings.file is None else str(settings.file),
         "root": str(settings.root),
         "no_train": settings.no_train,
+        "allow_empty": settings.allow_empty,
         "golden": {
             "dir": str(settings.golden_dir),
             "reference": settings.golden_reference,
@@ -163,15 +174,25 @@ def _limits(tolerance: Tolerance) -> dict[str, Any]:
     return {name: {"value": limit.value, "origin": limit.origin} for name, limit in tolerance.limits.items()}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Return a JSON value in which numbers that JSON lacks are the texts "NaN", "Infinity" and "-Infinity"."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def without_thumbs(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without the thumbnails, which are the page's."""
+
+    def full(comparison: Mapping[str, Any]) -> dict[str, Any]:
+        kept = [{key: value for key, value in each.items() if key != "thumb"} for each in comparison["pictures"]]
+        return {**comparison, "pictures": kept}
+
+    return {**results, "comparisons": [full(each) for each in results["comparisons"]]}
 
 
 def as_text(results: Mapping[str, Any]) -> str:

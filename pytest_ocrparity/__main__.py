@@ -1,0 +1,66 @@
+"""`python -m pytest_ocrparity results.json --tolerance ...`: judge a run's recorded measures under other limits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.judging import UNDECIDED, judge_again, wanted_limits
+from pytest_ocrparity.report.results import read
+from pytest_ocrparity.tally import Tally
+from pytest_ocrparity.tolerance import parse_option
+from pytest_ocrparity.verdict import MATCHES
+
+DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
+stay what they were. What the recorded measures cannot tell is "undecided". Exits 0 if all pass, 1 if anything differs,
+is undecided or was not compared, 2 for a wrong command or file."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table of a results.json as judged, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m pytest_ocrparity", description=DESCRIPTION)
+    parser.add_argument("results", type=Path, help="the results.json of a report")
+    parser.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="PRESET|STAGE.LIMIT=VALUE",
+        help="exact, fp32, fp16, int8, or one limit; repeatable",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="a line per image")
+    given = parser.parse_args(arguments)
+    try:
+        wanted = wanted_limits([parse_option(word) for word in given.tolerance])
+        results = read(given.results)
+    except OcrParityError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    # Also those that a failure kept from being asserted: under other limits their test would get to them.
+    compared = judge_again(results["comparisons"], wanted)
+    return _report(compared, results, is_verbose=given.verbose)
+
+
+def _report(compared: Sequence[dict[str, Any]], results: dict[str, Any], *, is_verbose: bool) -> int:
+    tally = Tally({"": [{**each, "what": "compared"} for each in compared]})
+    for line in tally.table(per_image=is_verbose):
+        print(line)
+    faults = tally.faults(allow_empty=results["settings"]["allow_empty"], is_recording=False)
+    missed = [each for each in results["not_compared"] if each["outcome"] != "skipped"]
+    faults += [f"not compared: {each['image'] or each['test']}: {each['reason'] or each['outcome']}" for each in missed]
+    for each in compared:
+        if each["status"] not in MATCHES:
+            faults.append(f"{each['status']}: {each['image']}: {each['kind'].replace('_', ' ')} of {each['candidate']}")
+    if any(each["status"] == UNDECIDED for each in compared):
+        faults.append("undecided is what these measures cannot tell: run pytest with this --ocr-tolerance")
+    for fault in faults:
+        print(f"FAILED {fault}")
+    print("failed" if faults else "passed")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

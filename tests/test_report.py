@@ -1,0 +1,527 @@
+"""A run's report: what is in the folder, that it is whole, and that every picture shows what it says."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from conftest import wrong_export
+from PIL import Image
+from toy import PAGE, Toy, page
+
+from pytest_ocrparity import Detections, ReportError, Trace
+from pytest_ocrparity.compare import compare_one
+from pytest_ocrparity.report import prepare
+from pytest_ocrparity.report.album import Album, slug
+from pytest_ocrparity.report.overlay import STYLES
+from pytest_ocrparity.report.pictures import COLOURS, difference, heat_map, tensor_view
+from pytest_ocrparity.report.results import SCHEMA, read
+from pytest_ocrparity.tolerance import BUILT_IN
+
+NO_XDIST = ("-p", "no:xdist")
+REPORT = "--ocr-report=report"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Page(HTMLParser):
+    """The parts of a page that tests look at: text, pictures, links, ids; and whether tags are balanced."""
+
+    VOID = ("meta", "img", "br", "input", "link")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.images, self.links, self.ids = "", [], [], []  # type: ignore[var-annotated]
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.images += [given["src"]] if tag == "img" and given.get("src") else []
+        self.links += [given["href"]] if tag == "a" else []
+        self.ids += [given["id"]] if "id" in given else []
+        if tag not in self.VOID and tag not in ("path", "polygon", "rect"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text += data
+
+
+def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return project.runpytest(*NO_XDIST, "-k", "training", REPORT, *args)
+
+
+def results_of(project: pytest.Pytester) -> dict[str, Any]:
+    """Return the document, after a check that it keeps its schema and that its pictures exist."""
+    folder = project.path / "report"
+    results = json.loads((folder / "results.json").read_text())
+    jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(results)
+    assert read(folder / "results.json") == results
+    named = {picture["file"] for each in results["comparisons"] for picture in each["pictures"]}
+    on_disk = {path.relative_to(folder).as_posix() for path in (folder / "pictures").rglob("*") if path.is_file()}
+    assert named == on_disk  # none is missing, and no thumbnail or older picture is left
+    found: dict[str, Any] = results
+    return found
+
+
+def page_of(project: pytest.Pytester) -> Page:
+    found = Page((project.path / "report" / "index.html").read_text())
+    assert not found.open
+    assert len(found.ids) == len(set(found.ids))
+    for link in found.links:
+        assert link[1:] in found.ids if link.startswith("#") else (project.path / "report" / link).is_file()
+    assert all(source.startswith("data:image/") for source in found.images)
+    return found
+
+
+def test_a_run_that_passes_leaves_a_whole_report(project: pytest.Pytester) -> None:
+    result = run(project)
+    result.assert_outcomes(passed=2, deselected=2)
+    result.stdout.fnmatch_lines(["report: report/index.html"])
+    results = results_of(project)
+    assert results["run"]["verdict"] == "passed"
+    assert results["run"]["exit_status"] == 0
+    assert [each["status"] for each in results["comparisons"]] == ["same"] * 6
+    assert all(each["limits"] and each["parameters"] and each["pictures"] for each in results["comparisons"])
+    shown = page_of(project)
+    assert "✓" not in shown.text  # that is the style sheet's
+    assert "passed" in shown.text
+    assert "Headroom of what passed" in shown.text
+    assert "What is wrong" not in shown.text
+    assert len(shown.images) == 2 * (3 + 3 + 3 + 3)
+    assert "## OCR parity: passed" in (project.path / "report" / "summary.md").read_text()
+
+
+def test_a_run_that_fails_shows_the_cause_and_all_stages(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=4)
+    result = run(project)
+    result.assert_outcomes(failed=2, deselected=2)
+    result.stdout.fnmatch_lines(
+        ["*- ocrparity pictures -*", "report/pictures/images_*", "  detections  *detections-both-*.svg*"]
+    )
+    results = results_of(project)
+    assert results["run"]["verdict"] == "failed"
+    failing = [each for each in results["comparisons"] if each["status"] == "different"]
+    assert {each["kind"] for each in failing} == {"detections"}
+    for each in failing:
+        assert each["judged"]
+        assert each["stage"] == "detections"
+        assert each["diagnoses"][0]["cause"] == "unknown"
+        assert each["message"].startswith(f"{each['image']}: first difference at detections")
+        assert each["file"] == "test_export.py"
+        assert each["line"] == 3
+    shown = page_of(project)
+    assert "What is wrong" in shown.text
+    assert "moved" in shown.text
+
+
+def test_what_a_failure_kept_from_being_asserted_is_measured_and_says_so(project: pytest.Pytester) -> None:
+    wrong_export(project, mean=0.6)
+    run(project)
+    judged = {(each["kind"], each["judged"]) for each in results_of(project)["comparisons"]}
+    assert judged == {("preprocessing", True), ("probability_maps", False), ("detections", False)}
+    assert "(measured, not asserted)" in page_of(project).text
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_under_xdist_one_report_that_is_whole(project: pytest.Pytester, workers: str) -> None:
+    wrong_export(project, pad=4)
+    result = project.runpytest_subprocess("-n", workers, "-k", "training", REPORT)
+    assert result.ret == 1
+    assert result.stdout.str().count("report: report/index.html") == 1
+    assert {each["image"] for each in results_of(project)["comparisons"]} == {
+        "images/one_word.npy",
+        "images/three_words.npy",
+    }
+    page_of(project)
+
+
+def test_a_crashed_workers_image_is_listed_and_fails_the_run(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_export="""
+        import os
+        from pytest_ocrparity import assert_same_detections
+
+        def test_crash(ocr_train_model, ocr_inference_model, ocr_image):
+            if ocr_image.name == "three_words.npy":
+                os._exit(3)
+            assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+        """
+    )
+    result = project.runpytest_subprocess("-n", "2", REPORT)
+    assert result.ret == 1
+    results = results_of(project)
+    assert results["run"]["verdict"] == "failed"
+    assert results["run"]["tests"]["crashed"] == 1
+    (missed,) = results["not_compared"]
+    assert missed["image"] == "images/three_words.npy"
+    assert missed["outcome"] == "crashed"
+    assert "crashed while running" in missed["reason"]
+    assert [each["image"] for each in results["comparisons"]] == ["images/one_word.npy"]
+    assert "Not compared" in page_of(project).text
+    assert "Not compared" in (project.path / "report" / "summary.md").read_text()
+
+
+def test_of_reruns_the_last_counts(project: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_rerunfailures")
+    project.makepyfile(
+        test_export="""
+        from dataclasses import replace
+        from pathlib import Path
+        from pytest_ocrparity import assert_same_detections
+        from toy import Toy
+
+        def test_flaky(ocr_train_model, ocr_inference_model, ocr_image):
+            mark = Path("tried")
+            inference = ocr_inference_model if mark.exists() else Toy(name="inference", pad=4)
+            mark.touch()
+            assert_same_detections(ocr_train_model.trace(ocr_image), inference.trace(ocr_image))
+        """
+    )
+    options = ("--reruns=1", "--ocr-images=images/one_word.npy", "--junitxml=j.xml")
+    result = project.runpytest_subprocess(*NO_XDIST, REPORT, *options)
+    assert result.ret == 0
+    (compared,) = results_of(project)["comparisons"]
+    assert compared["status"] == "same"
+    assert compared["diagnoses"] == []
+    last = list(ET.parse(project.path / "j.xml").iter("testcase"))[-1]
+    properties = {p.attrib["name"]: p.attrib["value"] for p in last.iter("property")}
+    assert properties["ocr.detections.status"] == "same"
+    assert "ocr.cause" not in properties
+
+
+def test_a_run_that_is_interrupted_reports_what_was_compared(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_export="""
+        from pytest_ocrparity import assert_same_detections
+
+        def test_it(ocr_train_model, ocr_inference_model, ocr_image):
+            if ocr_image.name == "three_words.npy":
+                raise KeyboardInterrupt
+            assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+        """
+    )
+    result = project.runpytest_subprocess(*NO_XDIST, REPORT)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    results = results_of(project)
+    assert results["run"]["interrupted"]
+    assert len(results["comparisons"]) == 1
+    assert "interrupted" in page_of(project).text
+
+
+def test_a_model_that_does_not_load_is_in_the_report(project: pytest.Pytester) -> None:
+    project.makeconftest("")
+    result = run(project)
+    assert result.ret == 1
+    results = results_of(project)
+    assert results["run"]["verdict"] == "failed"
+    assert {each["outcome"] for each in results["not_compared"]} == {"error"}
+    assert "sets no train.config" in results["not_compared"][0]["reason"]
+
+
+def test_skipped_tests_are_listed_without_failing_it(project: pytest.Pytester) -> None:
+    project.runpytest(*NO_XDIST, "--ocr-golden")
+    result = project.runpytest(*NO_XDIST, "--ocr-no-train", REPORT)
+    assert result.ret == 0
+    results = results_of(project)
+    assert results["run"]["verdict"] == "passed"
+    assert {each["outcome"] for each in results["not_compared"]} == {"skipped"}
+
+
+def test_the_setting_does_what_the_option_does(project: pytest.Pytester) -> None:
+    with (project.path / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.ocrparity.report]\ndir = "out"\npictures = "failed"\n')
+    project.runpytest(*NO_XDIST, "-k", "training")
+    results = json.loads((project.path / "out" / "results.json").read_text())
+    assert [each["pictures"] for each in results["comparisons"]] == [[]] * 6
+
+
+def test_only_failed_pictures_are_drawn_when_so_set(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=4)
+    with (project.path / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.ocrparity.report]\npictures = "failed"\n')
+    run(project)
+    drawn = {(each["kind"], bool(each["pictures"])) for each in results_of(project)["comparisons"]}
+    assert drawn == {("preprocessing", False), ("probability_maps", False), ("detections", True)}
+
+
+def test_collecting_only_touches_nothing(project: pytest.Pytester) -> None:
+    run(project)
+    before = (project.path / "report" / "results.json").read_bytes()
+    run(project, "--collect-only")
+    assert (project.path / "report" / "results.json").read_bytes() == before
+
+
+def test_an_older_report_is_replaced_and_its_pictures_are_gone(project: pytest.Pytester) -> None:
+    run(project)
+    wrong_export(project, mean=0.6)
+    run(project)
+    results_of(project)  # checks that only its own pictures are there
+
+
+def test_an_older_report_is_gone_before_any_test_runs(project: pytest.Pytester) -> None:
+    run(project)
+    project.makepyfile(
+        test_export="""
+        from pathlib import Path
+        def test_it(ocr_image): assert not [p for p in Path("report").iterdir() if p.name != "pictures"]
+        """
+    )
+    assert "1 passed" in project.runpytest(*NO_XDIST, REPORT, "--ocr-images=images/one_word.npy").stdout.str()
+
+
+def test_a_folder_with_a_page_of_the_users_is_refused(project: pytest.Pytester) -> None:
+    folder = project.mkdir("report")
+    (folder / "index.html").write_text("mine")
+    result = run(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *report holds an index.html that is no ocrparity report: *"])
+    assert (folder / "index.html").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error(project: pytest.Pytester) -> None:
+    (project.path / "report").write_text("a file")
+    result = run(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *report: cannot write a report there: *"])
+
+
+def test_a_report_that_cannot_be_written_fails_the_run(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_export="""
+        from pathlib import Path
+        from pytest_ocrparity import assert_same_detections
+
+        def test_it(ocr_train_model, ocr_inference_model, ocr_image):
+            assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+            Path("report/index.html").mkdir(exist_ok=True)
+        """
+    )
+    result = project.runpytest(*NO_XDIST, REPORT)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED *report: cannot write the report: *"])
+
+
+def test_a_picture_that_cannot_be_drawn_hides_nothing(project: pytest.Pytester) -> None:
+    with (project.path / "conftest.py").open("a") as file:
+        file.write(
+            """
+from pytest_ocrparity.report import album
+def broken(*args):
+    raise OSError("No space left on device")
+album.write_whole = broken
+"""
+        )
+    wrong_export(project, pad=4)
+    result = project.runpytest_subprocess(*NO_XDIST, "-k", "training", REPORT)
+    result.assert_outcomes(failed=2, deselected=2)
+    result.stdout.fnmatch_lines(["E *3 moved of 3 boxes*", "FAILED *report: cannot write the report: No space left*"])
+
+
+def two(**fields: Any) -> tuple[Trace, Trace]:
+    return Toy().trace(PAGE), Toy(name="inference", **fields).trace(PAGE)
+
+
+def pictures(folder: Path, kind: str, sides: tuple[Trace, Trace]) -> dict[tuple[str, str], dict[str, Any]]:
+    comparison = compare_one(kind, *sides, BUILT_IN)
+    found = Album(folder).pictures_of(comparison, *sides)
+    assert "picture_error" not in found
+    return {(picture["stage"], picture["side"]): picture for picture in found["pictures"]}
+
+
+def opened(folder: Path, picture: dict[str, Any]) -> Any:
+    with Image.open(folder / picture["file"]) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_the_decoded_image_and_the_tensor_look_alike(tmp_path: Path) -> None:
+    numbers = {"tensor": {"mean": [0.5] * 3, "std": [0.25] * 3, "scale": 1 / 255}}
+    train, inference = (replace(trace, parameters=numbers) for trace in two())
+    drawn = pictures(tmp_path, "preprocessing", (train, inference))
+    for key in (("decode", "reference"), ("decode", "candidate"), ("tensor", "reference"), ("tensor", "candidate")):
+        assert np.abs(opened(tmp_path, drawn[key]) - PAGE[..., ::-1]).mean() < 3  # JPEG
+    assert drawn["decode", "difference"]["caption"] == "none, every value is equal"
+    assert "un-normalised with mean [0.5, 0.5, 0.5]" in drawn["tensor", "reference"]["caption"]
+
+
+def test_swapped_channels_are_seen(tmp_path: Path) -> None:
+    drawn = pictures(tmp_path, "preprocessing", two(img_mode="RGB"))
+    assert np.abs(opened(tmp_path, drawn["decode", "candidate"]) - PAGE).mean() < 3
+    assert "decoded as RGB, drawn as BGR" in drawn["decode", "candidate"]["caption"]
+    assert drawn["decode", "difference"]["bar"] == [0.0, 20.0]
+
+
+def test_each_tensor_is_undone_with_its_own_numbers() -> None:
+    scaled = {"tensor": {"mean": [0.6] * 3, "std": [0.25] * 3, "scale": 1 / 255}}
+    trace = replace(Toy(mean=0.6).trace(PAGE), parameters=scaled)
+    view = tensor_view(trace)
+    assert np.array_equal(np.asarray(view.full), PAGE[..., ::-1])
+    assert "un-normalised with mean [0.6, 0.6, 0.6]" in view.caption
+    bare = tensor_view(replace(trace, parameters={}))
+    assert "stretched from" in bare.caption
+
+
+def test_a_single_pixel_stays_visible_however_small_the_thumbnail() -> None:
+    ours = np.zeros((1, 1500, 1100), np.float32)
+    theirs = ours.copy()
+    theirs[0, 777, 333] = 1e-5
+    drawn = difference(ours, theirs, "x")
+    assert drawn.bar == (0.0, pytest.approx(1e-5))
+    for image in (drawn.full, drawn.thumb):
+        colours = np.asarray(image.convert("RGB")).reshape(-1, 3)
+        assert (colours == COLOURS[2]).all(axis=1).sum() == 1
+        assert (colours == COLOURS[0]).all(axis=1).sum() == len(colours) - 1
+    place = np.argwhere((np.asarray(drawn.thumb.convert("RGB")) == COLOURS[2]).all(axis=2))[0]
+    assert place.tolist() == [777 // 12, 333 // 12]
+
+
+def test_what_is_not_finite_is_drawn_as_the_worst() -> None:
+    ours = np.zeros((1, 4, 4), np.float32)
+    theirs = ours.copy()
+    theirs[0, 1, 2] = np.nan
+    theirs[0, 0, 0] = 0.5
+    drawn = np.asarray(difference(ours, theirs, "x").full.convert("RGB"))
+    assert drawn[1, 2].tolist() == drawn[0, 0].tolist() == list(COLOURS[2])
+
+
+def test_a_heat_map_runs_from_low_to_high() -> None:
+    drawn = np.asarray(heat_map(np.array([[0.0, 0.5], [1.0, 7.0]]), "x").full.convert("RGB"))
+    assert drawn[0, 0].tolist() == list(COLOURS[0])
+    assert drawn[1, 0].tolist() == drawn[1, 1].tolist() == list(COLOURS[2])
+    assert np.abs(drawn[0, 1].astype(int) - COLOURS[1]).max() <= 1
+
+
+def test_maps_of_other_shapes_have_no_difference(tmp_path: Path) -> None:
+    assert set(pictures(tmp_path, "probability_maps", two(scale=2))) == {
+        ("probability_map", "reference"),
+        ("probability_map", "candidate"),
+    }
+
+
+def strokes(folder: Path, picture: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return colour, dash and tooltip of each polygon, white borders left out."""
+    root = ET.parse(folder / picture["file"]).getroot()
+    polygons = [each for each in root.iter("{http://www.w3.org/2000/svg}polygon") if each.attrib["stroke"] != "#fff"]
+    return [
+        (each.attrib["stroke"], each.attrib.get("stroke-dasharray", ""), "".join(each.itertext())) for each in polygons
+    ]
+
+
+def test_boxes_are_told_apart_by_colour_and_dash(tmp_path: Path) -> None:
+    assert len({style.colour for style in STYLES.values()}) == len(STYLES)
+    assert len({(style.dash, style.fill) for style in STYLES.values()}) == len(STYLES)
+    train, inference = two()
+    assert train.detections is not None
+    boxes, scores = train.detections.polygons, train.detections.scores
+    assert scores is not None
+    far = boxes[0] + 200
+    changed = replace(inference, detections=Detections((boxes[1] + 3, boxes[2], far), scores[[1, 2, 0]]))
+    drawn = pictures(tmp_path, "detections", (train, changed))
+    names = strokes(tmp_path, drawn["detections", "both"])
+    assert names[-4:] == [
+        (STYLES["missing"].colour, STYLES["missing"].dash, "box 0 of train: missing"),
+        (STYLES["reference"].colour, "", "box 1 of train: moved"),
+        (STYLES["candidate"].colour, STYLES["candidate"].dash, "box 0 of inference: moved"),
+        (STYLES["extra"].colour, STYLES["extra"].dash, "box 2 of inference: extra"),
+    ]
+    assert [name for _, _, name in strokes(tmp_path, drawn["detections", "reference"])] == [
+        f"box {index} of train" for index in range(3)
+    ]
+    assert len(strokes(tmp_path, drawn["detections", "candidate"])) == 3
+
+
+def test_boxes_are_drawn_where_they_are(tmp_path: Path) -> None:
+    drawn = pictures(tmp_path, "detections", two())
+    text = (tmp_path / drawn["detections", "reference"]["file"]).read_text()
+    root = ET.fromstring(text)
+    assert root.attrib["viewBox"] == "0 0 96 64"
+    assert 'points="7.0,7.0 41.0,7.0 41.0,21.0 7.0,21.0"' in text
+    (uri,) = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', text)
+    assert np.abs(np.asarray(Image.open(io.BytesIO(base64.b64decode(uri)))).astype(int) - PAGE[..., ::-1]).mean() < 3
+
+
+def test_boxes_without_any_image_are_drawn_on_nothing(tmp_path: Path) -> None:
+    bare = [
+        Trace(pipeline=name, image="no such file", detections=Detections((np.eye(4)[:, :2] * 40,))) for name in "ab"
+    ]
+    drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
+    assert "no side recorded the image" in drawn["detections", "both"]["caption"]
+
+
+def test_an_engine_that_returns_boxes_alone_is_drawn_on_its_file(tmp_path: Path) -> None:
+    Image.fromarray(page(boxes=((10, 10, 50, 30),))).save(tmp_path / "a.png")
+    box = Detections((np.array([[10.0, 10], [50, 10], [50, 30], [10, 30]]),))
+    bare = [Trace(pipeline=name, image=str(tmp_path / "a.png"), detections=box) for name in "ab"]
+    drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
+    assert "drawn on the file as Pillow decodes it" in drawn["detections", "both"]["caption"]
+
+
+def test_boxes_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path) -> None:
+    train, inference = two()
+    broken = Detections((np.full((4, 2), np.nan),))
+    drawn = pictures(tmp_path, "detections", (train, replace(inference, detections=broken)))
+    assert len(strokes(tmp_path, drawn["detections", "candidate"])) == 0
+    assert drawn["detections", "candidate"]["caption"] == "1 boxes of inference"
+
+
+def test_huge_pictures_are_reduced_and_say_so(tmp_path: Path) -> None:
+    wide = Toy().trace(page(20, 9000))
+    drawn = pictures(tmp_path, "preprocessing", (wide, Toy(name="inference").trace(page(20, 9000))))
+    assert "shown at 46% of its size" in drawn["decode", "reference"]["caption"]
+    assert opened(tmp_path, drawn["decode", "reference"]).shape[1] == 4096
+
+
+@pytest.mark.parametrize("name", ["a b", "../../etc", "ü.png", "x" * 300, "<script>", "a/b", "", "."])
+def test_file_names_are_safe_and_differ(name: str) -> None:
+    safe = slug(name, 80)
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,90}", safe)
+    assert safe not in (".", "..")
+    assert safe != slug(f"{name}!", 80)
+
+
+class TestReading:
+    def test_a_file_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ReportError, match=r"a\.json: cannot read these results: No such file"):
+            read(tmp_path / "a.json")
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("{", "is no JSON"),
+            ("[" * 100_000, "is no JSON"),
+            ("[]", r"is no results\.json of pytest-ocrparity: the whole: \[\] is not of type 'object'"),
+            ('{"schema_version": 2}', "has schema_version 2; this version of pytest-ocrparity reads 1"),
+            (
+                '{"schema_version": 1}',
+                "the whole: 'run' is a required property",
+            ),
+        ],
+    )
+    def test_another_file_is_told_apart(self, tmp_path: Path, text: str, told: str) -> None:
+        path = tmp_path / "a.json"
+        path.write_text(text)
+        with pytest.raises(ReportError, match=told):
+            read(path)
+
+
+def test_preparing_leaves_other_files(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "summary.md").write_text("mine")
+    prepare(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "summary.md"]
