@@ -88,10 +88,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the candidates image by image, so that the reference runs once per image and the user's files stay in order.
+    """Run the candidates image by image, so that the reference runs once per image, whose traces are then at hand.
 
-    pytest has sorted them by candidate, as it does with whatever a session-scoped fixture is parametrized by; and
-    pytest 8.0 knows no other scope for them.
+    pytest has sorted them by candidate, as it does with whatever a session-scoped fixture is parametrized by; pytest
+    8.0 permits no other scope for them.
     """
     places = [place for place, item in enumerate(items) if candidate_of(item)]
     files: dict[Any, int] = {}

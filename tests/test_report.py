@@ -382,7 +382,7 @@ def test_a_single_pixel_stays_visible_however_small_the_thumbnail() -> None:
     theirs = ours.copy()
     theirs[0, 777, 333] = 1e-5
     drawn = difference(ours, theirs, "x")
-    assert drawn.bar == (0.0, pytest.approx(1e-5))
+    assert drawn.bar == pytest.approx((0.0, 1e-5))
     for image in (drawn.full, drawn.thumb):
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3)
         assert (colours == COLOURS[2]).all(axis=1).sum() == 1
