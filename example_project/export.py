@@ -3,6 +3,7 @@
 Does what PaddleOCR's tools/export_model.py does for a detector: evaluation mode, free batch, height and width, and
 an inference.yml that holds the Eval transforms and the PostProcess of the training yml as they are. Written by
 paddlepaddle 3.2.2: a program of 3.3 does not load in 3.2. `--legacy` writes a .pdmodel, which 3.1.1 can and 3.2 can't.
+`--half` rounds convolution weights to fp16 and leaves batch norm alone, whose variances fp16 may not hold.
 """
 
 from __future__ import annotations
@@ -20,11 +21,16 @@ from example_project.tiny_db.network import build
 FOLDER = Path(__file__).parent
 
 
-def export(checkpoint: Path, output: Path, *, legacy: bool = False) -> None:
+def export(checkpoint: Path, output: Path, *, legacy: bool = False, half: bool = False) -> None:
     """Write an export folder in place of `output`, whole or not at all."""
     config = yaml.safe_load((FOLDER / "configs" / "tiny_db.yml").read_text())
     network = build(config["Architecture"])
-    missing, unexpected = network.set_state_dict(paddle.load(str(checkpoint.with_suffix(".pdparams"))))
+    state = paddle.load(str(checkpoint.with_suffix(".pdparams")))
+    if half:
+        state = {
+            key: value.astype("float16").astype("float32") if value.ndim == 4 else value for key, value in state.items()
+        }
+    missing, unexpected = network.set_state_dict(state)
     if missing or unexpected:
         raise SystemExit(f"{checkpoint} is of another network: missing {missing}, unexpected {unexpected}")
     network.eval()
@@ -70,5 +76,6 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoint", type=Path, default=FOLDER / "checkpoints" / "tiny_db")
     parser.add_argument("--output", type=Path, default=FOLDER / "inference")
     parser.add_argument("--legacy", action="store_true")
+    parser.add_argument("--half", action="store_true")
     arguments = parser.parse_args()
-    export(arguments.checkpoint, arguments.output.resolve(), legacy=arguments.legacy)
+    export(arguments.checkpoint, arguments.output.resolve(), legacy=arguments.legacy, half=arguments.half)

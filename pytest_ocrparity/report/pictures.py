@@ -49,7 +49,7 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
 def tensor_view(trace: Trace) -> Drawn:
     """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR."""
     assert trace.tensor is not None
-    tensor = np.nan_to_num(trace.tensor[0].astype(np.float32))
+    tensor = _finite(trace.tensor[0].astype(np.float32))
     values = tensor.transpose(1, 2, 0) if len(tensor) == 3 else tensor[:1].transpose(1, 2, 0).repeat(3, axis=2)
     parameters = trace.parameters.get(TENSOR, {})
     mean, std, scale = (parameters.get(name) for name in ("mean", "std", "scale"))
@@ -65,7 +65,7 @@ def tensor_view(trace: Trace) -> Drawn:
 
 def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
-    scaled = Image.fromarray(_bytes(np.nan_to_num(values.astype(np.float64)) * 255))
+    scaled = Image.fromarray(_bytes(_finite(values.astype(np.float32)) * 255))
     full = _reduced(scaled, MOST)
     note = _scale_note(scaled, full)
     return Drawn(_coloured(full), _coloured(_reduced(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
@@ -76,15 +76,19 @@ def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], caption: str) -
 
     Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the largest value.
     """
-    distance = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max(axis=0)
-    finite = distance[np.isfinite(distance)]
-    top = float(finite.max(initial=0.0))
-    distance = np.nan_to_num(distance, nan=top or 1.0, posinf=top or 1.0)
-    scaled = np.ceil(distance * (255 / (top or 1.0)))  # the smallest difference is not drawn as none
+    distance = np.abs(ours.astype(np.float32) - theirs.astype(np.float32)).max(axis=0)
+    is_finite = np.isfinite(distance)
+    top = float(distance[is_finite].max(initial=0.0))
+    distance[~is_finite] = top or 1.0
+    scaled = np.ceil(distance * np.float32(255 / (top or 1.0)))  # the smallest difference is not drawn as none
     full, small = (_coloured(Image.fromarray(_bytes(_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
-    if len(finite) == distance.size and not top:
+    if is_finite.all() and not top:
         return Drawn(full, small, "none, every value is equal")
     return Drawn(full, small, caption, bar=(0.0, top))
+
+
+def _finite(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return values if np.isfinite(values).all() else np.nan_to_num(values)
 
 
 def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

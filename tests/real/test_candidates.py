@@ -1,0 +1,110 @@
+"""The matrix of the example: Paddle plain and with oneDNN, ONNX Runtime, reduced precision; and what must fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_ocrparity.pipelines.imports import third_party
+from real.blob import operators_root
+from real.test_example import EXAMPLE, change, run
+
+MATRIX = "--ocr-config=matrix.toml"
+IMAGES = 4
+FOUR = [f"--ocr-images=images/{name}" for name in ("blank.png", "receipt.png", "dense.png", "rotated.jpg")]
+
+
+@pytest.fixture
+def matrix(pytester: pytest.Pytester, train: Any, inference: Any) -> pytest.Pytester:
+    """A copy of the example, to run under matrix.toml; the frameworks are loaded already."""
+    pytest.importorskip("onnxruntime")
+    shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report"))
+    change(pytester, "matrix.toml", "../.venv/paddleocr-2.10/paddleocr", str(operators_root()))
+    with third_party():
+        import paddle
+
+    if paddle.__version__.startswith("3.3."):  # its oneDNN crashes, which tests/faults has as case E2
+        change(pytester, "matrix.toml", "enable_mkldnn = true", "enable_mkldnn = false")
+    return pytester
+
+
+def statuses(project: pytest.Pytester) -> dict[str, set[str]]:
+    """Return how the detections of each candidate ended."""
+    results = json.loads((project.path / "report" / "results.json").read_text())
+    found: dict[str, set[str]] = {}
+    for each in results["comparisons"]:
+        if each["kind"] == "detections":
+            found.setdefault(each["candidate"], set()).add(each["status"])
+    return found
+
+
+def test_all_engines_pass_by_their_limits(matrix: pytest.Pytester) -> None:
+    result = run(matrix, MATRIX, *FOUR, "-k", "training")
+    result.assert_outcomes(passed=4 * IMAGES, deselected=4 * IMAGES)
+    assert statuses(matrix) == dict.fromkeys(("inference", "onednn", "onnx", "fp16"), {"same", "empty"})
+    results = json.loads((matrix.path / "report" / "results.json").read_text())
+    engines = {
+        (each["candidate"], parameter["candidate"])
+        for each in results["comparisons"]
+        for parameter in each["parameters"]
+        if parameter["name"] == "engine"
+    }
+    assert {("inference", "paddle"), ("onnx", "onnxruntime"), ("fp16", "paddle")} <= engines
+
+
+def test_a_fault_of_one_candidate_is_its_own_and_its_fix_names_its_table(matrix: pytest.Pytester) -> None:
+    wrong = 'limit_side_len = 736, limit_type = "min", device = "cpu", engine = "onnxruntime"'
+    change(matrix, "matrix.toml", wrong, 'device = "cpu", engine = "onnxruntime"')
+    result = run(matrix, MATRIX, *FOUR, "-k", "training and receipt")
+    result.assert_outcomes(passed=3, failed=1, deselected=8 * IMAGES - 4)
+    result.stdout.fnmatch_lines(
+        ["E *receipt.png: resize: limit_side_len 736 in train, 960 in onnx; *", "*candidates.onnx.options*"]
+    )
+
+
+def test_reduced_precision_fails_by_the_limits_of_fp32(matrix: pytest.Pytester) -> None:
+    change(matrix, "matrix.toml", '\ntolerance = "fp16"', "")
+    result = run(matrix, MATRIX, *FOUR, "-k", "training and receipt")
+    result.assert_outcomes(passed=3, failed=1, deselected=8 * IMAGES - 4)
+    result.stdout.fnmatch_lines(["E * fp16 stores weights rounded to half precision*"])
+
+
+def rescaled(folder: Path) -> None:
+    """Write a checkpoint of the same function whose batch-norm variance leaves the range of fp16.
+
+    Real detectors have such variances: a blanket cast of all stored weights destroyed two of three.
+    """
+    with third_party():
+        import paddle
+
+        from example_project.export import export
+
+        state = paddle.load(str(EXAMPLE / "checkpoints" / "tiny_db.pdparams"))
+        by = {"stem.0.weight": 1e3, "stem.1._mean": 1e3, "stem.1._variance": 1e6}
+        state = {key: value * np.float32(by.get(key, 1)) for key, value in state.items()}
+        assert float(state["stem.1._variance"].max()) > np.finfo(np.float16).max
+        paddle.save(state, str(folder / "rescaled.pdparams"))
+        export(folder / "rescaled", folder / "inference")
+        export(folder / "rescaled", folder / "inference_fp16", half=True)
+        cast = {key: value.astype("float16").astype("float32") for key, value in state.items()}
+        paddle.save(cast, str(folder / "cast.pdparams"))
+        export(folder / "cast", folder / "blanket")
+
+
+def test_a_blanket_cast_of_all_weights_fails_where_fp16_convolutions_pass(matrix: pytest.Pytester) -> None:
+    rescaled(matrix.path)
+    change(matrix, "matrix.toml", 'checkpoint = "checkpoints/tiny_db"', 'checkpoint = "rescaled"')
+    text = (matrix.path / "matrix.toml").read_text()
+    onnx = text[text.index("[candidates.onnx]") : text.index("[candidates.fp16]")]
+    change(matrix, "matrix.toml", onnx, '[candidates.blanket]\nmodel_dir = "blanket"\ntolerance = "fp16"\n')
+    result = run(matrix, MATRIX, *FOUR, "-k", "training")
+    assert result.ret == 1
+    assert statuses(matrix)["inference"] == statuses(matrix)["fp16"] == {"same", "empty"}
+    assert "left to the run" in statuses(matrix)["blanket"]
+    result.stdout.fnmatch_lines(["FAILED over the run * is the maps' mean difference*"])
+    result.stdout.fnmatch_lines(["FAILED over the run *of the boxes have no partner*"])
