@@ -35,7 +35,7 @@ clean:
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[train,xdist]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[train,onnx,xdist]" --group dev
 	rm -rf $(OPERATORS)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(OPERATORS) paddleocr==2.10.0
 	$(BIN)/python -m pip check

@@ -11,7 +11,7 @@ from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, STAGES, TENSOR, Trace, printable
 from pytest_ocrparity.verdict import Comparison, Difference, ParameterDifference, plain
 
-__all__ = ["comparison_of", "distance", "effective_parameters", "missing_stages", "source_place"]
+__all__ = ["comparison_of", "distance", "effective_parameters", "is_close", "missing_stages", "source_place"]
 
 STAGES_OF = {
     "preprocessing": (DECODE, RESIZE, TENSOR),
@@ -74,7 +74,7 @@ def parameter_differences(reference: Trace, candidate: Trace) -> tuple[Parameter
             ours, theirs = ({k: side[k] for k in ours if k in theirs and k != "engine"} for side in (ours, theirs))
         for name in [*ours, *(name for name in theirs if name not in ours)] if ours and theirs else ():
             one, two = ours.get(name), theirs.get(name)
-            if one != two and not _close(one, two):
+            if one != two and not is_close(one, two):
                 found.append(ParameterDifference(stage, name, one, two))
     return tuple(found)
 
@@ -91,7 +91,7 @@ def effective_parameters(kind: str, reference: Trace, candidate: Trace) -> list[
     return found
 
 
-def _close(one: Any, two: Any) -> bool:
+def is_close(one: Any, two: Any) -> bool:
     """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
     try:
         return bool(np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Heard
+from conftest import Heard, wrong_export
 from toy import BLANK, PAGE, FusedToy, Toy
 
 from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.judging import UNDECIDED, judge_again, wanted_limits
 from pytest_ocrparity.listener import listener
@@ -52,6 +56,11 @@ WORDS = (
     "detections.max_unmatched=1",
     "detections.max_borderline=0",
     "detections.allow_empty=true",
+)
+RECORDED = (
+    *("fp32", "exact", "fp16", "preprocessing.atol=0.1", "probability_maps.atol=off", "probability_maps.atol=0.01"),
+    *("probability_maps.max_share=0.2", "detections.max_shift=off", "detections.max_unmatched=0.4"),
+    *("detections.max_score_difference=0.001", "detections.allow_empty=true"),
 )
 CANDIDATES: dict[str, dict[str, Any]] = {
     "same": {},
@@ -113,9 +122,9 @@ def in_a_run() -> None:
 @pytest.mark.parametrize("name", TRACES)
 def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
     sides = TRACES[name]
-    fresh = {word: compared(sides, word) for word in WORDS}
+    fresh = {word: compared(sides, word) for word in RECORDED}
     decided: Counter[bool] = Counter()
-    for recorded, wanted in itertools.product(WORDS, WORDS):
+    for recorded, wanted in itertools.product(RECORDED, WORDS):
         limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
         again = judge_again([record(each) for each in fresh[recorded]], wanted_limits([parse_option(wanted)]))
         for found, right in zip(again, compare(reference=sides[0], candidate=sides[1], tolerance=limits), strict=True):
@@ -124,4 +133,87 @@ def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
                 told = f"{found['kind']} recorded under {recorded}, judged under {wanted}"
                 assert found["status"] == right.status, told
                 assert found["counts"].get("different", 0) in (0, right.counts.get("different", 0)), told
-    assert decided[True] > 4 * decided[False]
+    assert decided[True] > 3 * decided[False]
+
+
+def test_what_was_recorded_and_not_compared_stays_so() -> None:
+    train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
+    own = replace(train, recorded_from=inference.source)
+    found = [record(each) for each in compare(reference=own, candidate=inference)]
+    assert [each["status"] for each in judge_again(found, wanted_limits([parse_option("exact")]))] == ["recorded"] * 3
+
+
+def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -> None:
+    boxes = record(compared(TRACES["missing 27"], "fp32")[2])
+    (again,) = judge_again([boxes], wanted_limits([parse_option("probability_maps.atol=0.1")]))
+    assert again["status"] == UNDECIDED
+    (same,) = judge_again([boxes], wanted_limits([parse_option("preprocessing.atol=0.1")]))
+    assert same["status"] == "different"
+
+
+class TestCommand:
+    @pytest.fixture
+    def results(self, project: pytest.Pytester) -> Path:
+        """The results of a run in which the tensor and the map differ, and no box does."""
+        wrong_export(project, mean=0.6)
+        project.runpytest("-p", "no:xdist", "-k", "training", "--ocr-report=report")
+        return project.path / "report" / "results.json"
+
+    def test_nothing_given_repeats_the_verdict(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([str(results)]) == 1
+        told = capsys.readouterr().out.splitlines()
+        assert told[0] == "inference against train: 2 images"
+        assert "FAILED different: images/one_word.npy: preprocessing of inference" in told
+        assert told[-1] == "failed"
+
+    def test_wide_enough_limits_pass(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        wide = ["--tolerance=preprocessing.atol=0.5", "--tolerance=probability_maps.atol=0.1"]
+        assert main([str(results), *wide, "-v"]) == 0
+        told = capsys.readouterr().out
+        assert "images/one_word.npy" in told
+        assert told.endswith("passed\n")
+
+    def test_what_a_failure_kept_from_being_asserted_must_pass_too(
+        self, results: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([str(results), "--tolerance=preprocessing.atol=0.5"]) == 1
+        assert "FAILED different: images/one_word.npy: probability maps of inference" in capsys.readouterr().out
+
+    def test_what_cannot_be_told_does_not_pass(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        wide = ["--tolerance=preprocessing.atol=0.5", "--tolerance=probability_maps.atol=1e-6"]
+        assert main([str(results), *wide, "--tolerance=probability_maps.max_share=0.5"]) == 1
+        told = capsys.readouterr().out
+        assert "FAILED undecided: images/one_word.npy: probability maps of inference" in told
+        assert "run pytest with this --ocr-tolerance" in told
+
+    def test_limits_of_a_run_are_judged_over_it(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        wide = ["--tolerance=fp16", "--tolerance=preprocessing.atol=0.5"]
+        assert main([str(results), *wide, "--tolerance=probability_maps.mean_atol=1e-5"]) == 1
+        assert "FAILED over the run" in capsys.readouterr().out
+        assert main([str(results), *wide, "--tolerance=probability_maps.mean_atol=1"]) == 0
+
+    def test_what_was_not_compared_fails(self, project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+        project.makeconftest("")
+        project.runpytest("-p", "no:xdist", "-k", "training", "--ocr-report=report")
+        capsys.readouterr()
+        assert main([str(project.path / "report" / "results.json"), "--tolerance=int8"]) == 1
+        assert "FAILED not compared: images/one_word.npy: Failed: " in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("args", "told"),
+        [
+            (["none.json"], "none.json: cannot read these results: No such file"),
+            (["none.json", "--tolerance=fp8"], "no tolerance preset 'fp8'"),
+            (["none.json", "--tolerance=maps.atol=1"], "no tolerance stage 'maps'"),
+        ],
+    )
+    def test_a_wrong_command_is_told(self, args: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(args) == 2
+        error = capsys.readouterr().err
+        assert told in error
+        assert "Traceback" not in error
+
+    def test_it_runs_as_a_module(self, results: Path) -> None:
+        done = subprocess.run([sys.executable, "-m", "pytest_ocrparity", str(results)], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stdout.endswith("failed\n")

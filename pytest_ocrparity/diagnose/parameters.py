@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
-from pytest_ocrparity.sides import parameter_differences
+from pytest_ocrparity.pipelines.configs import scale_value
+from pytest_ocrparity.sides import is_close, parameter_differences
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, Trace
 from pytest_ocrparity.verdict import ParameterDifference
 
@@ -185,6 +187,13 @@ def _summary(lab: Laboratory, group: Group) -> str:
     return reverse + "; ".join(told)
 
 
+def _is_what_ran(name: str, said: Any, ran: Any) -> bool:
+    """Tell whether a yml says the value that ran, which is kept as float32 and may be written as a fraction."""
+    if name == "scale" and isinstance(said, str):
+        said = scale_value(said, Path(), name)
+    return bool(said == ran or is_close(said, ran))
+
+
 def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return where a side's yml does not say what was used: the third column beside the two that ran."""
     said = lab.ask(trace, "written")
@@ -194,7 +203,7 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
         return []
     own = said.get(group.stage) or {}
     silent = [name for name in known if name not in own]
-    overruled = [name for name in known if name in own and own[name] != ran[name]]
+    overruled = [name for name in known if name in own and not _is_what_ran(name, own[name], ran[name])]
     rows = []
     if silent:
         names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)

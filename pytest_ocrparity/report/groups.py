@@ -83,7 +83,7 @@ class Group:
 
 
 def images(comparisons: Iterable[Comparison]) -> list[Group]:
-    """Return the images, the worst first: most comparisons that differ, then the least headroom."""
+    """Return the images, the worst first: most comparisons that differ, then most boxes, then the least headroom."""
     groups: dict[str, Group] = {}
     for each in sorted(comparisons, key=lambda each: (KINDS.index(each["kind"]), not each["judged"])):
         group = groups.setdefault(each["image"], Group(each["image"], len(groups) + 1))
@@ -97,6 +97,7 @@ def images(comparisons: Iterable[Comparison]) -> list[Group]:
         key=lambda group: (
             RANKS.index(group.status),
             -sum(len(pair.failing) for pair in group.pairs),
+            -sum(each["counts"].get("different", 0) for pair in group.pairs for each in pair.failing),
             min(pair.margin for pair in group.pairs),
             group.image,
         ),
