@@ -48,7 +48,9 @@ def _report(compared: Sequence[dict[str, Any]], results: dict[str, Any], *, is_v
     tally = Tally({"": [{**each, "what": "compared"} for each in compared]})
     for line in tally.table(per_image=is_verbose):
         print(line)
-    faults = tally.faults(allow_empty=results["settings"]["allow_empty"], is_recording=False)
+    faults = [] if compared else ["nothing was compared"]
+    faults += ["the run stopped before its last test"] if results["run"]["interrupted"] else []
+    faults += tally.faults(allow_empty=results["settings"]["allow_empty"], is_recording=False)
     missed = [each for each in results["not_compared"] if each["outcome"] != "skipped"]
     faults += [f"not compared: {each['image'] or each['test']}: {each['reason'] or each['outcome']}" for each in missed]
     for each in compared:

@@ -27,6 +27,11 @@ class Outcomes:
 
     by_test: dict[str, Outcome] = field(default_factory=dict)
 
+    @property
+    def has_crashed(self) -> bool:
+        """Tell whether a worker died."""
+        return any(outcome.outcome == "crashed" for outcome in self.by_test.values())
+
     def hear(self, report: Any) -> None:
         """Take a report of pytest's, or of xdist's where a worker died in the middle of a test."""
         outcome = self.by_test.get(report.nodeid)

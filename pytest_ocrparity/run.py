@@ -15,8 +15,8 @@ from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity import versions
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.listener import listener
-from pytest_ocrparity.outcomes import Outcomes
 from pytest_ocrparity.recorder import Recorder, records_of, without_records
+from pytest_ocrparity.reporting import Reporting
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
@@ -48,11 +48,10 @@ class Run:
         self.records: dict[str, list[Record]] = {}
         self.faults: list[str] = []
         self.notes: list[str] = []
-        self.annotations: list[str] = []
-        self.outcomes = Outcomes()
         self.two_projects = ""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
+        self.reporting = Reporting(self.settings)
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -149,19 +148,21 @@ class Run:
         """Collect what tests left in their reports, wherever they ran."""
         if hasattr(self.config, "workerinput"):
             return
+        found = records_of(report.user_properties)
+        self.reporting.outcomes.hear(report)
+        if found or self.reporting.outcomes.has_crashed:
+            self.reporting.begin()
         if report.when == "teardown":
-            self.records[report.nodeid] = records_of(report.user_properties)  # a rerun's in place of its first's
+            self.records[report.nodeid] = found  # a rerun's in place of its first's
         report.user_properties = without_records(report.user_properties)
-        self.outcomes.hear(report)
 
     def pytest_sessionstart(self) -> None:
-        """Clear away an older report, before any test can draw: what is found in the end is this run's."""
-        folder = self.settings.report_dir
-        if folder is not None and self._is_judged():
-            from pytest_ocrparity.report import prepare
-
+        """Refuse a folder that is not the report's, before anything runs."""
+        if self._is_judged():
             try:
-                prepare(folder)
+                self.reporting.check()
+                if self.config.getoption("ocr_report"):  # of this very run, and not of each that uses our fixtures
+                    self.reporting.begin()
             except OcrParityError as error:
                 raise pytest.UsageError(str(error)) from error
 
@@ -179,12 +180,14 @@ class Run:
         if any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune:
             self._judge(session)
         is_failing = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-        if self.settings.is_set:
-            status = int(session.exitstatus) if is_failing or not self.faults else int(pytest.ExitCode.TESTS_FAILED)
-            try:
-                self._publish(status)
-            except OcrParityError as error:
-                self.faults.append(str(error))
+        status = int(session.exitstatus) if is_failing or not self.faults else int(pytest.ExitCode.TESTS_FAILED)
+        is_cut_short = bool(session.shouldfail or session.shouldstop)
+        try:
+            self.notes += self.reporting.publish(
+                self.records, status=status, is_cut_short=is_cut_short, faults=self.faults, notes=self.notes
+            )
+        except OcrParityError as error:
+            self.faults.append(str(error))
         if self.faults and not is_failing:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -207,28 +210,6 @@ class Run:
             # Also where a model did not load, and so before any experiment.
             self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings)]
 
-    def _publish(self, status: int) -> None:
-        """Write the report, and tell GitHub. Raises ReportError where the disk refuses."""
-        settings = self.settings
-        if settings.report_dir is None and not self._tells_github:
-            return
-        from pytest_ocrparity.report import publish
-        from pytest_ocrparity.report.github import append_summary, error_commands
-        from pytest_ocrparity.report.results import collect
-
-        results = collect(self.records, self.outcomes, settings, status=status, faults=self.faults, notes=self.notes)
-        if self._tells_github:
-            self.annotations = error_commands(results)
-            append_summary(results)
-        if settings.report_dir is not None:
-            publish(settings.report_dir, results)
-            self.notes.append(f"report: {os.path.relpath(settings.report_dir / 'index.html')}")
-
-    @property
-    def _tells_github(self) -> bool:
-        is_there = os.environ.get("GITHUB_ACTIONS") == "true"
-        return self.settings.github == "on" or (self.settings.github == "auto" and is_there)
-
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, once, from the controller."""
         lines = self.tally.table(per_image=self.config.get_verbosity() > 0) if any(self.records.values()) else []
@@ -240,7 +221,7 @@ class Run:
             terminalreporter.line(line)
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
-        for line in self.annotations:
+        for line in self.reporting.annotations:
             terminalreporter.line(line)
 
     @cached_property

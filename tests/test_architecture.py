@@ -28,7 +28,7 @@ TABLE = (
     {"settings_file", "tally", "scheduling"},
     {"settings", "report.templates"},
     {"models", "baseline", "pruning", "report.*", "report"},
-    {"recorder", "judging.*", "judging"},
+    {"recorder", "reporting", "judging.*", "judging"},
     {"run", "gate"},
     {"plugin"},
     {"__main__"},

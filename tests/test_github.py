@@ -120,6 +120,7 @@ def document(count: int, **diagnosis: Any) -> dict[str, Any]:
             "test": "t",
             "file": "t.py",
             "line": 1,
+            "outcome": "failed",
             "measures": [],
             "counts": {},
             "diagnoses": [{**told, "cause": f"cause.{index}", **diagnosis}],

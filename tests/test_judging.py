@@ -199,6 +199,20 @@ class TestCommand:
         assert main([str(project.path / "report" / "results.json"), "--tolerance=int8"]) == 1
         assert "FAILED not compared: images/one_word.npy: Failed: " in capsys.readouterr().out
 
+    @pytest.mark.parametrize("what", ["nothing", "cut short"])
+    def test_a_run_without_its_end_or_any_comparison_does_not_pass(
+        self, results: Path, what: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        document = json.loads(results.read_text())
+        if what == "nothing":
+            document["comparisons"] = []
+        else:
+            document["run"]["interrupted"] = True
+        results.write_text(json.dumps(document))
+        assert main([str(results), "--tolerance=preprocessing.atol=1", "--tolerance=probability_maps.atol=1"]) == 1
+        told = {"nothing": "FAILED nothing was compared", "cut short": "FAILED the run stopped before its last test"}
+        assert told[what] in capsys.readouterr().out
+
     @pytest.mark.parametrize(
         ("args", "told"),
         [

@@ -24,7 +24,7 @@ from pytest_ocrparity.compare import compare_one
 from pytest_ocrparity.report import prepare
 from pytest_ocrparity.report.album import Album, slug
 from pytest_ocrparity.report.overlay import STYLES
-from pytest_ocrparity.report.pictures import COLOURS, difference, heat_map, tensor_view
+from pytest_ocrparity.report.pictures import COLOURS, difference, heat_map, photo, tensor_view
 from pytest_ocrparity.report.results import SCHEMA, read
 from pytest_ocrparity.tolerance import BUILT_IN
 
@@ -286,13 +286,14 @@ def test_an_older_report_is_gone_before_any_test_runs(project: pytest.Pytester) 
     assert "1 passed" in project.runpytest(*NO_XDIST, REPORT, "--ocr-images=images/one_word.npy").stdout.str()
 
 
-def test_a_folder_with_a_page_of_the_users_is_refused(project: pytest.Pytester) -> None:
+@pytest.mark.parametrize("name", ["index.html", "results.json", "summary.md"])
+def test_a_folder_with_a_file_of_the_users_is_refused(project: pytest.Pytester, name: str) -> None:
     folder = project.mkdir("report")
-    (folder / "index.html").write_text("mine")
+    (folder / name).write_text("mine")
     result = run(project)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *report holds an index.html that is no ocrparity report: *"])
-    assert (folder / "index.html").read_text() == "mine"
+    result.stderr.fnmatch_lines([f"ERROR: *report holds a file {name} that is of no ocrparity report: *"])
+    assert (folder / name).read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_made_is_a_usage_error(project: pytest.Pytester) -> None:
@@ -477,7 +478,7 @@ def test_boxes_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path) -> N
     broken = Detections((np.full((4, 2), np.nan),))
     drawn = pictures(tmp_path, "detections", (train, replace(inference, detections=broken)))
     assert len(strokes(tmp_path, drawn["detections", "candidate"])) == 0
-    assert drawn["detections", "candidate"]["caption"] == "1 boxes of inference"
+    assert drawn["detections", "candidate"]["caption"] == "1 box of inference"
 
 
 def test_huge_pictures_are_reduced_and_say_so(tmp_path: Path) -> None:
@@ -522,6 +523,76 @@ class TestReading:
 
 def test_preparing_leaves_other_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "summary.md").write_text("mine")
     prepare(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "summary.md"]
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_pictures_of_the_users_stay(project: pytest.Pytester) -> None:
+    mine = project.path / "report" / "pictures" / "holiday"
+    mine.mkdir(parents=True)
+    (mine / "beach-2024.jpg").write_text("mine")
+    (mine.parent / "top.svg").write_text("mine")
+    project.runpytest(*NO_XDIST, "-k", "training", REPORT)
+    assert (mine / "beach-2024.jpg").read_text() == (mine.parent / "top.svg").read_text() == "mine"
+
+
+def test_a_run_that_compares_nothing_of_ours_leaves_the_report(project: pytest.Pytester) -> None:
+    with (project.path / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.ocrparity.report]\ndir = "report"\n')
+    project.runpytest(*NO_XDIST, "-k", "training")
+    before = (project.path / "report" / "results.json").read_bytes()
+    project.makepyfile(test_other="def test_other(): pass")
+    project.runpytest(*NO_XDIST, "test_other.py").assert_outcomes(passed=1)
+    assert (project.path / "report" / "results.json").read_bytes() == before
+
+
+def test_a_difference_that_its_test_expects_fails_no_report(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=4)
+    project.makepyfile(
+        test_export="""
+        import pytest
+        from pytest_ocrparity import DifferenceError, assert_same_detections
+
+        def test_it(ocr_train_model, ocr_inference_model, ocr_image):
+            with pytest.raises(DifferenceError, match="moved"):
+                assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+        """
+    )
+    result = project.runpytest(*NO_XDIST, REPORT, "--ocr-github=on")
+    assert result.ret == 0
+    results = results_of(project)
+    assert results["run"]["verdict"] == "passed"
+    assert {(each["status"], each["outcome"]) for each in results["comparisons"] if each["judged"]} == {
+        ("different", "passed")
+    }
+    assert "::error" not in result.stdout.str()
+
+
+def test_images_that_a_stopped_run_did_not_reach_are_listed(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=4)
+    run(project, "-x")
+    results = results_of(project)
+    assert results["run"]["interrupted"]
+    (missed,) = results["not_compared"]
+    assert (missed["image"], missed["outcome"]) == ("images/three_words.npy", "not reached")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+def test_unusual_pixels_keep_their_light(dtype: str, channels: int | None) -> None:
+    shape = (4, 6) if channels is None else (4, 6, channels)
+    drawn = photo(np.full(shape, np.iinfo(dtype).max // 2, dtype), "BGR", "x")
+    assert np.asarray(drawn.full).min() == np.asarray(drawn.full).max() in (127, 128)
+    assert ("in 8 bits" in drawn.caption) == (dtype == "uint16")
+
+
+def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
+    train, inference = two()
+    turned = Toy(name="inference").trace(np.ascontiguousarray(PAGE.transpose(1, 0, 2)))
+    drawn = pictures(tmp_path, "detections", (train, turned))
+    assert "train decoded 96x64 px, inference 64x96 px" in drawn["detections", "both"]["caption"]
+    assert "on the image of" not in drawn["detections", "reference"]["caption"]
+    bare = replace(train, decode=replace(train.decode, pixels=None) if train.decode else None)
+    drawn = pictures(tmp_path, "detections", (bare, inference))
+    assert drawn["detections", "reference"]["caption"].endswith("on the image of inference")
+    assert ("decode", "difference") not in pictures(tmp_path, "preprocessing", (bare, inference))

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ReportError
 
-__all__ = ["prepare", "publish"]
+__all__ = ["check_folder", "prepare", "publish"]
 
 PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
 """What tells a page of ours from a user's."""
 
 
+OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|png|svg)|\.\d+-[0-9a-f]{8}\.tmp")
+"""What `album` calls its pictures, and what it leaves when it is killed: nothing else is removed."""
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ReportError where a report would overwrite files of the user's, or can't be written."""
+    try:
+        for name in (PAGE, RESULTS, SUMMARY):
+            if (folder / name).exists() and not _is_ours(folder):
+                raise ReportError(
+                    f"{folder} holds a file {name} that is of no ocrparity report: give the report its own folder"
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(f"{folder}: cannot write a report there: {error.strerror or error}") from error
+
+
+def _is_ours(folder: Path) -> bool:
+    page = folder / PAGE
+    return page.is_file() and MARK in page.read_bytes()[:4096]
+
+
 def prepare(folder: Path) -> None:
     """Remove an older report, so that none is taken for that of a run which then breaks off.
 
     Raises:
-        ReportError: the folder holds an index.html that is no report, or it cannot be written to.
+        ReportError: as `check_folder`.
     """
-    page = folder / PAGE
+    check_folder(folder)
     try:
-        if page.is_file() and MARK not in page.read_bytes()[:4096]:
-            raise ReportError(f"{folder} holds an {PAGE} that is no ocrparity report: give the report its own folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        if page.is_file():  # else files of these names are none of ours
-            for name in (RESULTS, SUMMARY, PAGE):
-                (folder / name).unlink(missing_ok=True)
+        for name in (RESULTS, SUMMARY, PAGE):  # the page, which tells whose they are, last
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(f"{folder}: cannot write a report there: {error.strerror or error}") from error
 
@@ -46,16 +65,15 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
 
     try:
         html, inlined = page(results, folder)
+        write_whole(folder / PAGE, html.encode())  # first, as it tells whose the others are
         write_whole(folder / RESULTS, as_text(without_thumbs(results)).encode())
         write_whole(folder / SUMMARY, summary(results).encode())
-        write_whole(folder / PAGE, html.encode())
         used = {folder / name for name in _files(results)} - {folder / name for name in inlined}
-        # Whatever lies in there was drawn by a run of ours: the names end in digests.
-        for path in sorted((folder / PICTURES).rglob("*"), reverse=True):
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-            elif path.is_file() and path not in used:
+        for path in sorted((folder / PICTURES).glob("*/*")):
+            if path not in used and OURS.fullmatch(path.name):
                 path.unlink()
+                if not any(path.parent.iterdir()):
+                    path.parent.rmdir()
     except OSError as error:
         raise ReportError(f"{folder}: cannot write the report: {error.strerror or error}") from error
 

@@ -63,7 +63,7 @@ class Album:
                 yield self._keep(trace, DECODE, side, photo(image.pixels, orders[0], caption))
         ours, theirs = (None if image is None else image.pixels for image in images)
         if ours is not None and theirs is not None and ours.shape == theirs.shape and ours.ndim == 3:
-            drawn = difference(ours.transpose(2, 0, 1), theirs.transpose(2, 0, 1), "levels of 255")
+            drawn = difference(ours.transpose(2, 0, 1), theirs.transpose(2, 0, 1), "in levels of a channel")
             yield self._keep(sides[1], DECODE, "difference", drawn)
         for side, trace in zip(SIDES, sides, strict=True):
             if trace.tensor is not None and trace.tensor.size:
@@ -90,14 +90,16 @@ class Album:
         names = comparison.reference, comparison.candidate
         if found[0] is not None and found[1] is not None:
             boxes = overlay.comparison_boxes(found[0], found[1], comparison.boxes, names)
-            source = next((trace for trace in (sides[1], sides[0]) if _has_pixels(trace)), sides[1])
-            told = f"{len(found[0])} boxes of {names[0]}, {len(found[1])} of {names[1]}"
-            yield self._keep_boxes(source, "both", boxes, told, veil=0.35)
+            told = f"{_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
+            sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
+            if len(set(sizes)) > 1:
+                told += f"; {names[0]} decoded {_size(sizes[0])}, {names[1]} {_size(sizes[1])}"
+            yield self._keep_boxes((sides[1], sides[0]), "both", boxes, told, veil=0.35)
         for side, name, trace, detections in zip(SIDES, names, sides, found, strict=True):
             if detections is not None:
-                source = trace if _has_pixels(trace) else sides[1] if _has_pixels(sides[1]) else sides[0]
                 boxes = overlay.side_boxes(detections, side, name)
-                yield self._keep_boxes(source, side, boxes, f"{len(detections)} boxes of {name}", of=trace)
+                told = f"{_boxes(len(detections))} of {name}"
+                yield self._keep_boxes((trace, *(other for other in sides if other is not trace)), side, boxes, told)
 
     def _keep(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> dict[str, Any]:
         suffix, how = ("jpg", {"quality": 90}) if drawn.is_photo else ("png", {"compress_level": 3})
@@ -106,14 +108,10 @@ class Album:
         return self._write(trace, stage, side, drawn.caption, (suffix, thumb[0]), contents, drawn.bar)
 
     def _keep_boxes(
-        self,
-        source: Trace,
-        side: str,
-        boxes: Sequence[overlay.Box],
-        told: str,
-        veil: float = 0.0,
-        of: Trace | None = None,
+        self, traces: tuple[Trace, ...], side: str, boxes: Sequence[overlay.Box], told: str, veil: float = 0.0
     ) -> dict[str, Any]:
+        """Draw boxes on the image of the first of these sides that holds one; the first is whose boxes they are."""
+        source = next((trace for trace in traces if _has_pixels(trace)), traces[0])
         image = _source_image(source)
         points = np.concatenate([np.zeros((1, 2)), *(np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes)])
         size = image.full.size if image is not None else tuple(int(side) + 8 for side in points.max(axis=0))
@@ -129,7 +127,8 @@ class Album:
             contents.append(overlay.drawing(boxes, (size[0], size[1]), uri, told, shown, veil))
         caption = told if image is not None else f"{told}; no side recorded the image"
         caption += image.caption if image is not None else ""
-        return self._write(of or source, DETECTIONS, side, caption, ("svg", "svg"), (contents[0], contents[1]), None)
+        caption += f", on the image of {source.pipeline}" if source is not traces[0] else ""
+        return self._write(traces[0], DETECTIONS, side, caption, ("svg", "svg"), (contents[0], contents[1]), None)
 
     def _write(
         self,
@@ -188,6 +187,14 @@ def picture_lines(records: Iterable[Mapping[str, Any]], folder: Path) -> list[st
         lines.append(os.path.relpath(folder / place))
         lines += [f"  {stage:<16} {'  '.join(dict.fromkeys(names))}" for stage, names in stages.items()]
     return lines
+
+
+def _boxes(count: int) -> str:
+    return f"{count} box" if count == 1 else f"{count} boxes"
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[1]}x{shape[0]} px"
 
 
 def _has_pixels(trace: Trace) -> bool:

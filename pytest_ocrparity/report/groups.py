@@ -138,7 +138,7 @@ def causes(comparisons: Iterable[Comparison]) -> list[Cause]:
     """Return the diagnoses of failed comparisons, those of most images first; a failure without any by its headline."""
     found: dict[tuple[Any, ...], Cause] = {}
     for each in comparisons:
-        if each["status"] in MATCHES or not each["judged"]:
+        if each["status"] in MATCHES or not each["judged"] or each["outcome"] == "passed":
             continue
         undiagnosed = {"stage": each["stage"], "cause": "not diagnosed", "summary": each["headline"], "fix": None}
         for diagnosis in each["diagnoses"] or [{**undiagnosed, "evidence": [], "ruled_out": [], "not_tried": []}]:

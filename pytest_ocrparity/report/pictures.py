@@ -39,9 +39,17 @@ class Drawn(NamedTuple):
 
 
 def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
-    """Draw an (H, W, 3) or (H, W) image; its channels are shown in the order that is given."""
+    """Draw an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) image; its channels are taken for the order that is given."""
+    if pixels.dtype != np.uint8 and np.issubdtype(pixels.dtype, np.integer):
+        pixels = pixels / (np.iinfo(pixels.dtype).max / 255)
+        caption += ", in 8 bits here"
     values = _bytes(pixels)
-    image = Image.fromarray(np.ascontiguousarray(values[..., ::-1] if channel_order == "BGR" else values))
+    if values.ndim == 3 and values.shape[2] not in (3, 4):
+        caption += f", first of {values.shape[2]} channels" if values.shape[2] > 1 else ""
+        values = values[..., 0]
+    if values.ndim == 3 and channel_order == "BGR":
+        values = values[..., [2, 1, 0, 3][: values.shape[2]]]
+    image = Image.fromarray(np.ascontiguousarray(values))
     full = _reduced(image, MOST)
     return Drawn(full, _reduced(image, THUMB), caption + _scale_note(image, full), is_photo=True)
 

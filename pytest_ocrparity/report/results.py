@@ -48,6 +48,7 @@ def collect(
     settings: Settings,
     *,
     status: int,
+    is_cut_short: bool = False,
     faults: Sequence[str],
     notes: Sequence[str],
 ) -> dict[str, Any]:
@@ -58,14 +59,20 @@ def collect(
         outcomes: how each test ended.
         settings: the run's.
         status: pytest's exit status.
+        is_cut_short: whether pytest stopped before its last test.
         faults: why the run as a whole fails.
         notes: what else it prints.
     """
     comparisons = _without_doubles(
         found for test, left in records.items() for found in _comparisons(test, left, outcomes)
     )
+    is_cut_short = is_cut_short or status in _INTERRUPTED
     missed = list(_not_compared(records, outcomes, settings))
-    is_failing = bool(faults) or any(c["status"] not in MATCHES for c in comparisons)
+    if is_cut_short:
+        seen = {each["image"] for each in (*comparisons, *missed)}
+        missed += [_unreached(name) for name in _images(settings) if name not in seen]
+    # A test may expect a difference, and then passes.
+    is_failing = bool(faults) or any(c["status"] not in MATCHES and c["outcome"] != "passed" for c in comparisons)
     is_failing = is_failing or any(each["outcome"] != "skipped" for each in missed) or not comparisons
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -73,7 +80,7 @@ def collect(
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "verdict": "failed" if is_failing else "passed",
             "exit_status": status,
-            "interrupted": status in _INTERRUPTED,
+            "interrupted": is_cut_short,
             "tests": {name: _count(outcomes, name) for name in ("passed", "failed", "error", "skipped", "crashed")},
             "faults": list(faults),
             "notes": list(notes),
@@ -108,6 +115,7 @@ def _comparison(test: str, record: Record, failure: Record, outcomes: Outcomes, 
         "test": test,
         "file": where.file if where else test.partition("::")[0],
         "line": where.line if where else None,
+        "outcome": where.outcome if where else "passed",
         **{name: record[name] for name in _FROM_COMPARISON},
         "judged": is_judged,
         "boxes": record["boxes"],
@@ -141,13 +149,21 @@ def _not_compared(
     records: Mapping[str, Sequence[Record]], outcomes: Outcomes, settings: Settings
 ) -> Iterator[dict[str, Any]]:
     """Yield the tests that used our fixtures, or whose worker died, and left no comparison."""
-    images = [settings.image_name(path) for path in settings.image_paths()]
+    images = _images(settings)
     for test, outcome in outcomes.by_test.items():
         left = {record["what"] for record in records.get(test, ())}
         is_ours = bool(left) or image_of(test, images) is not None
         if is_ours and not left & {"compared", "golden"}:
             ended = "compared nothing" if outcome.outcome == "passed" else outcome.outcome
             yield {"test": test, "image": image_of(test, images), "outcome": ended, "reason": outcome.reason}
+
+
+def _images(settings: Settings) -> list[str]:
+    return [settings.image_name(path) for path in settings.image_paths()]
+
+
+def _unreached(image: str) -> dict[str, Any]:
+    return {"test": "", "image": image, "outcome": "not reached", "reason": "the run stopped before"}
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
