@@ -6,25 +6,24 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["PREFIX", "metrics", "worse"]
+__all__ = ["metrics", "worse"]
 
-PREFIX = "ocr."
 _WORST_FIRST = ("different", "not comparable", "left to the run", "recorded", "empty", "empty, as allowed", "same")
 _COUNTED = ("boxes", "different", "borderline")
 
 
 def metrics(comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a comparison's metrics by property name, such as `ocr.probability_maps.largest`.
+    """Return a comparison's metrics by name, such as `probability_maps.largest`.
 
     `status`, every measured amount, and of the boxes how many were compared, differ and are borderline.
     """
     kind = comparison["kind"]
-    found: dict[str, Any] = {f"{PREFIX}{kind}.status": comparison["status"]}
+    found: dict[str, Any] = {f"{kind}.status": comparison["status"]}
     for measure in comparison["measures"]:
         name = measure["name"]
-        found[f"{PREFIX}{name if '.' in name else f'{kind}.{name}'}"] = measure["value"]
+        found[name if "." in name else f"{kind}.{name}"] = measure["value"]
     counts = comparison["counts"]
-    return found | {f"{PREFIX}{kind}.{name}": counts[name] for name in _COUNTED if name in counts}
+    return found | {f"{kind}.{name}": counts[name] for name in _COUNTED if name in counts}
 
 
 def worse(one: Any, two: Any, name: str) -> Any:

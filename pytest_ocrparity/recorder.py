@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ocrparity.metrics import PREFIX, metrics, worse
-
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.memory import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "records_of", "without_records"]
 
+PREFIX: Final = "ocr."
+"""What the names of metrics begin with."""
 PROPERTY: Final = "ocrparity.record"
 """The name under which records travel in `report.user_properties`, each as JSON text.
 
@@ -74,11 +74,14 @@ class Recorder:
 
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures and its metrics."""
+        from pytest_ocrparity.metrics import metrics, worse
+
         record = self._record(judged, reference, candidate)
         self.note("compared", **record)
         assert self.properties is not None
         known: dict[str, Any] = {name: value for name, value in self.properties if name.startswith(PREFIX)}
-        new = {name: worse(known.get(name, value), value, name) for name, value in metrics(record).items()}
+        found = {f"{PREFIX}{name}": value for name, value in metrics(record).items()}
+        new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}
         self.properties[:] = [found for found in self.properties if found[0] not in new] + list(new.items())
 
     def hear_failure(

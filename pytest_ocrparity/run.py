@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity import versions
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.listener import listener
 from pytest_ocrparity.recorder import Recorder, records_of, without_records
-from pytest_ocrparity.reporting import Reporting
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden import GoldenStore
+    from pytest_ocrparity.reporting import Reporting
     from pytest_ocrparity.tally import Record, Tally
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
@@ -51,7 +50,6 @@ class Run:
         self.two_projects = ""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
-        self.reporting = Reporting(self.settings)
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -149,16 +147,17 @@ class Run:
         if hasattr(self.config, "workerinput"):
             return
         found = records_of(report.user_properties)
-        self.reporting.outcomes.hear(report)
-        if found or self.reporting.outcomes.has_crashed:
-            self.reporting.begin()
+        if found or self.settings.is_set:
+            self.reporting.outcomes.hear(report)
+            if found or self.reporting.outcomes.has_crashed:
+                self.reporting.begin()
         if report.when == "teardown":
             self.records[report.nodeid] = found  # a rerun's in place of its first's
         report.user_properties = without_records(report.user_properties)
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
-        if self._is_judged():
+        if self.settings.is_set and self._is_judged():
             try:
                 self.reporting.check()
                 if self.config.getoption("ocr_report"):  # of this very run, and not of each that uses our fixtures
@@ -175,7 +174,7 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
-        if not self._is_judged():
+        if not self._is_judged() or not (self.settings.is_set or any(self.records.values())):
             return
         if any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune:
             self._judge(session)
@@ -221,7 +220,7 @@ class Run:
             terminalreporter.line(line)
         for fault in self.faults:
             terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
-        for line in self.reporting.annotations:
+        for line in self.reporting.annotations if self.settings.is_set else ():
             terminalreporter.line(line)
 
     @cached_property
@@ -242,6 +241,13 @@ class Run:
             return inference_model(self.need_settings())
         return request.getfixturevalue(f"ocr_{self.goldens.reference}_model")
 
+    @cached_property
+    def reporting(self) -> Reporting:
+        """Where a report is made."""
+        from pytest_ocrparity.reporting import Reporting
+
+        return Reporting(self.settings)
+
     @property
     def tally(self) -> Tally:
         """What the run's tests left, ready to be added up."""
@@ -253,6 +259,8 @@ class Run:
         """Return the settings file and the versions under test."""
         if not self.settings.is_set:
             return []
+        from pytest_ocrparity import versions
+
         file = self.settings.file or "settings from the command line"
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings_file import TABLE, read_tables
@@ -19,8 +19,7 @@ IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm"
 """What a folder given as images is searched for; a glob may name anything."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A deployment under test.
 
     `values` are keyword arguments of `pipelines.inference.load_inference`; `tolerance` holds its limits, with those of
@@ -203,7 +202,7 @@ def _with_folder(
             "candidate; set the folder of one of several in the settings"
         )
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
-    return {only.name: replace(only, values={**only.values, "model_dir": folder / Path(given).expanduser()})}
+    return {only.name: only._replace(values={**only.values, "model_dir": folder / Path(given).expanduser()})}
 
 
 def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
