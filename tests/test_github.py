@@ -144,3 +144,10 @@ def test_the_summary_fits_a_comment_and_counts_what_it_leaves_out() -> None:
     assert "and 459 more" in text
     long = summary(document(500, summary="y" * 5000))
     assert len(long) <= MOST
+    assert "and 499 more" in long
+    assert len(summary(document(1, summary="y" * 90_000))) == MOST
+
+
+def test_a_cause_of_one_image_counts_no_others() -> None:
+    ((_, message),) = map(parsed, error_commands(document(1, fix={"text": "turn it", "changes": []})))
+    assert message == "images/0.png: tensor: x\nfix: turn it"

@@ -151,6 +151,18 @@ def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -
     assert same["status"] == "different"
 
 
+def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() -> None:
+    blank = record(compared(TRACES["same 1"], "fp32")[2])
+    assert blank["status"] == "empty"
+    for word, status in (
+        ("detections.max_shift=9", "empty"),
+        ("probability_maps.atol=0", UNDECIDED),
+        ("detections.allow_empty=true", "empty, as allowed"),
+    ):
+        (again,) = judge_again([blank], wanted_limits([parse_option(word)]))
+        assert again["status"] == status
+
+
 class TestCommand:
     @pytest.fixture
     def results(self, project: pytest.Pytester) -> Path:

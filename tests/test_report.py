@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 import json
 import re
@@ -471,6 +472,9 @@ def test_an_engine_that_returns_boxes_alone_is_drawn_on_its_file(tmp_path: Path)
     bare = [Trace(pipeline=name, image=str(tmp_path / "a.png"), detections=box) for name in "ab"]
     drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
     assert "drawn on the file as Pillow decodes it" in drawn["detections", "both"]["caption"]
+    Image.fromarray(page(20, 9000)).save(tmp_path / "a.png")  # the picture is reduced, the coordinates are the file's
+    drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
+    assert 'viewBox="0 0 9000 20"' in (tmp_path / drawn["detections", "both"]["file"]).read_text()
 
 
 def test_boxes_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -596,3 +600,68 @@ def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
     drawn = pictures(tmp_path, "detections", (bare, inference))
     assert drawn["detections", "reference"]["caption"].endswith("on the image of inference")
     assert ("decode", "difference") not in pictures(tmp_path, "preprocessing", (bare, inference))
+
+
+def test_sides_that_lack_a_stage_are_drawn_as_far_as_they_go(tmp_path: Path) -> None:
+    train, inference = two()
+    half = replace(inference, decode=None, tensor=None, probability_map=None, detections=None)
+    assert set(pictures(tmp_path, "preprocessing", (train, half))) == {("decode", "reference"), ("tensor", "reference")}
+    assert set(pictures(tmp_path, "probability_maps", (train, half))) == {("probability_map", "reference")}
+    assert set(pictures(tmp_path, "detections", (train, half))) == {("detections", "reference")}
+    assert pictures(tmp_path, "preprocessing", (half, half_of(inference))) == {}
+
+
+def half_of(trace: Trace) -> Trace:
+    return replace(trace, pipeline="other", decode=None, tensor=None, probability_map=None, detections=None)
+
+
+def test_a_map_of_several_channels_says_which_is_drawn(tmp_path: Path) -> None:
+    train, inference = two()
+    assert inference.probability_map is not None
+    tripled = replace(inference, probability_map=inference.probability_map.repeat(3, axis=1), parameters={})
+    drawn = pictures(tmp_path, "probability_maps", (train, tripled))
+    assert drawn["probability_map", "candidate"]["caption"] == "96x64 px, first of 3 channels"
+
+
+def test_of_several_tests_of_one_image_the_page_shows_the_one_that_failed(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=4)
+    project.makepyfile(
+        test_export="""
+        import pytest
+        from pytest_ocrparity import assert_same_detections
+
+        @pytest.mark.parametrize("most", [9, 1, 8])
+        def test_it(ocr_train_model, ocr_inference_model, ocr_image, most):
+            train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+            assert_same_detections(train, inference, max_shift=most)
+        """
+    )
+    run_all = project.runpytest(*NO_XDIST, REPORT)
+    run_all.assert_outcomes(passed=4, failed=2)
+    assert len([each for each in results_of(project)["comparisons"] if each["kind"] == "detections"]) == 6
+    shown = page_of(project)
+    exceeded = [
+        line for line in shown.text.splitlines() if line.startswith("detections.max_shift") and "exceeded" in line
+    ]
+    assert len(exceeded) == 2  # once per image, under the keyword that failed
+    assert all(line.endswith("keyword") for line in exceeded)
+
+
+def test_when_there_is_no_more_room_thumbnails_stay_files(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("pytest_ocrparity.report.page"), "MOST_INLINE", 20_000)
+    run(project)
+    shown = Page((project.path / "report" / "index.html").read_text())
+    files = [source for source in shown.images if not source.startswith("data:")]
+    assert 0 < len(files) < len(shown.images)
+    assert all((project.path / "report" / name).is_file() for name in files)
+
+
+def test_a_folder_that_stops_being_writable_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **how: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ReportError, match="cannot write a report there: Permission denied"):
+        prepare(tmp_path)

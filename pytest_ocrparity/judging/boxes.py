@@ -45,8 +45,6 @@ class BoxJudge(Judge):
 
     def answers(self) -> list[str]:
         """Judge every finding again, and the pairs that were none by the worst of them."""
-        if not self.counts:
-            return [DIFFERENT]
         if not self.counts["reference"] and not self.counts["candidate"]:
             return self._no_box()
         limits = {name: self._pair_limit(name) for name in ("min_iou", "max_shift", "max_score_difference")}
@@ -109,8 +107,8 @@ class BoxJudge(Judge):
         if self.new["detections.allow_empty"]:
             return [SAME]
         if self.maps is None:
-            is_known = self.was["status"] in (EMPTY, DIFFERENT) and not self.rests_on_other_maps()
-            return [UNDECIDED if not is_known else SAME if self.was["status"] == EMPTY else DIFFERENT]
+            is_known = self.was["status"] == EMPTY and not self.rests_on_other_maps()
+            return [SAME if is_known else UNDECIDED]
         maps = self.maps[1]["status"]
         return [maps if maps in (SAME, UNDECIDED) else DIFFERENT]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,11 +64,12 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
     from pytest_ocrparity.report.results import as_text, without_thumbs
 
     try:
-        html, inlined = page(results, folder)
+        html, kept = page(results, folder)
         write_whole(folder / PAGE, html.encode())  # first, as it tells whose the others are
         write_whole(folder / RESULTS, as_text(without_thumbs(results)).encode())
         write_whole(folder / SUMMARY, summary(results).encode())
-        used = {folder / name for name in _files(results)} - {folder / name for name in inlined}
+        full = {picture["file"] for each in results["comparisons"] for picture in each["pictures"]}
+        used = {folder / name for name in full | kept}
         for path in sorted((folder / PICTURES).glob("*/*")):
             if path not in used and OURS.fullmatch(path.name):
                 path.unlink()
@@ -76,10 +77,3 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
                     path.parent.rmdir()
     except OSError as error:
         raise ReportError(f"{folder}: cannot write the report: {error.strerror or error}") from error
-
-
-def _files(results: Mapping[str, Any]) -> Iterator[str]:
-    for comparison in results["comparisons"]:
-        for picture in comparison["pictures"]:
-            yield picture["file"]
-            yield picture["thumb"]

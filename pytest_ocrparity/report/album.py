@@ -112,11 +112,10 @@ class Album:
     ) -> dict[str, Any]:
         """Draw boxes on the image of the first of these sides that holds one; the first is whose boxes they are."""
         source = next((trace for trace in traces if _has_pixels(trace)), traces[0])
-        image = _source_image(source)
-        points = np.concatenate([np.zeros((1, 2)), *(np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes)])
-        size = image.full.size if image is not None else tuple(int(side) + 8 for side in points.max(axis=0))
-        if source.decode is not None:
-            size = source.decode.shape[1], source.decode.shape[0]
+        image, size = _source_image(source)
+        if image is None:
+            points = [np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes]
+            size = tuple(int(each) + 8 for each in np.concatenate([np.zeros((1, 2)), *points]).max(axis=0))
         contents = []
         for shown, picture in ((FULL, image and image.full), (THUMB, image and image.thumb)):
             uri = (
@@ -201,16 +200,19 @@ def _has_pixels(trace: Trace) -> bool:
     return trace.decode is not None and trace.decode.pixels is not None
 
 
-def _source_image(trace: Trace) -> Drawn | None:
-    """Return the image that boxes are drawn on: as decoded, else the file as Pillow decodes it, else None."""
+def _source_image(trace: Trace) -> tuple[Drawn | None, tuple[int, ...]]:
+    """Return the image that boxes are drawn on, with its width and height in px.
+
+    It is what the side decoded, else the file as Pillow decodes it, else None.
+    """
     if isinstance(trace.decode, Decoded) and trace.decode.pixels is not None:
-        return photo(trace.decode.pixels, trace.decode.channel_order, "")
+        return photo(trace.decode.pixels, trace.decode.channel_order, ""), trace.decode.shape[1::-1]
     try:
         with Image.open(trace.image) as file:
             upright = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    return photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it")
+        return None, ()
+    return photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it"), upright.size
 
 
 def _encoded(image: Image.Image, suffix: str, how: Mapping[str, Any]) -> bytes:

@@ -23,13 +23,14 @@ _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"
 
 
 def page(results: Mapping[str, Any], folder: Path) -> tuple[str, set[str]]:
-    """Return the page, and the thumbnails that it took in, which need not be kept as files.
+    """Return the page, and the thumbnails that did not fit into it, which it shows as files.
 
     Args:
         results: the document of the run.
         folder: where its pictures lie.
     """
     inlined: dict[str, str] = {}
+    kept: set[str] = set()
     room = MOST_INLINE
 
     def source(name: str) -> str:
@@ -38,6 +39,7 @@ def page(results: Mapping[str, Any], folder: Path) -> tuple[str, set[str]]:
         if name not in inlined:
             content = base64.b64encode((folder / name).read_bytes()).decode()
             if len(content) > room:
+                kept.add(name)
                 return name
             room -= len(content)
             inlined[name] = f"data:{_TYPES[name.rpartition('.')[2]]};base64,{content}"
@@ -61,7 +63,7 @@ def page(results: Mapping[str, Any], folder: Path) -> tuple[str, set[str]]:
         source=source,
         by_stage=_by_stage,
     )
-    return text, set(inlined)
+    return text, kept
 
 
 def _amount(value: Any) -> str:
