@@ -11,7 +11,9 @@ example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
 
 test: .venv/ready
-	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n 2
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered
 	$(BIN)/python -m coverage report --format=total --fail-under=100 --omit='*/pipelines/*'
 
@@ -29,7 +31,7 @@ format: .venv/ready
 	$(BIN)/python -m ruff format .
 
 clean:
-	rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp is written last, so that an interrupted installation is made again. pip 25.1 reads dependency groups.
 .venv/ready: pyproject.toml
