@@ -103,12 +103,12 @@ def drawing(
         title=title,
         background=background,
         veil=veil,
-        boxes=list(_placed(boxes)),
+        boxes=list(_placed(boxes, 13 * scale)),
     )
     return text.encode()
 
 
-def _placed(boxes: Sequence[Box]) -> Iterator[dict[str, Any]]:
+def _placed(boxes: Sequence[Box], font: float) -> Iterator[dict[str, Any]]:
     for box in boxes:
         points = box.polygon[np.isfinite(box.polygon).all(axis=1)]
         if not len(points):
@@ -121,6 +121,6 @@ def _placed(boxes: Sequence[Box]) -> Iterator[dict[str, Any]]:
             "label": box.label,
             "name": box.name,
             "x": f"{x:.1f}",
-            "y": f"{y:.1f}",
+            "y": f"{y if box.is_below else max(y, 1.3 * font):.1f}",  # none above the picture's edge
             "dy": 1.0 if box.is_below else -0.25,
         }
