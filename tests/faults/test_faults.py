@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from faults.cases import FAULTS, Fault
-from faults.deployment import Deployment
+from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
 from pytest_ocrparity.causes import CAUSES
 
 
@@ -49,3 +49,15 @@ def test_a_fault_is_caught_named_and_mended(
     if case.mend is not None:
         case.mend(deployment)
     assert deployment.failure() is None
+
+
+def test_a_scale_written_as_a_fraction_is_what_ran(tmp_path: Path) -> None:
+    deployment = Deployment.copy(tmp_path)
+    deployment.operator(EXPORT_YML, "NormalizeImage", scale=1.0)
+    text = str(deployment.failure())
+    assert "1./255." in (deployment.folder / TRAIN_YML).read_text()
+    assert "normalize.scale" in text
+    assert "was used" not in text
+    deployment.operator(EXPORT_YML, "NormalizeImage", scale="1./255.")
+    deployment.options["box_thresh"] = 0.9
+    assert "was used, by an option" in str(deployment.failure())
