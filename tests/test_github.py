@@ -83,9 +83,16 @@ def test_faults_of_the_run_and_what_was_not_compared_are_told(project: pytest.Py
     found = commands(project.runpytest(*NO_XDIST, "--ocr-github=on"))
     assert [message for _, message in found] == [
         "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion",
-        "images/one_word.npy: not compared: ",
-        "images/three_words.npy: not compared: ",
+        "images/one_word.npy: not compared: the test passed and called no assertion of ocrparity",
+        "images/three_words.npy: not compared: the test passed and called no assertion of ocrparity",
     ]
+
+
+def test_a_skipped_test_is_no_fault(project: pytest.Pytester) -> None:
+    project.runpytest(*NO_XDIST, "--ocr-golden")
+    result = project.runpytest(*NO_XDIST, "--ocr-no-train", "--ocr-github=on")
+    result.assert_outcomes(passed=2, skipped=2)
+    assert commands(result) == []
 
 
 def test_a_summary_that_cannot_be_written_fails_the_run(
