@@ -14,16 +14,17 @@ import secrets
 import struct
 import time
 import zipfile
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
 from pytest_ocrparity.codec import decode, encode, pack, unpack
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
@@ -36,12 +37,19 @@ __all__ = ["FORMAT", "Golden", "is_baseline", "load", "save"]
 FORMAT = 1
 _Array: TypeAlias = "npt.NDArray[Any]"
 _NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently
-_MOST_BYTES = 2**31  # of all arrays of one file: a trace of 10,000 x 10,000 px
-_DEFLATE_MOST = 1032  # no deflate stream grows by more, so a larger claim is a lie
+_MOST_BYTES = 2**30  # of all arrays of one file as they are stored: two traces of 10,000 x 10,000 px
+_LEVEL = 3  # zstd's default; 9 takes six times as long to write 3 % less
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 _NOT_OURS = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError),  # RuntimeError: too deep JSON
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
+    *(
+        zipfile.BadZipFile,
+        zstandard.ZstdError,
+        struct.error,
+        OSError,
+        EOFError,
+        RuntimeError,
+    ),  # RuntimeError: too deep JSON
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),  # RuntimeError: too deep JSON
 )
 
 
@@ -75,7 +83,7 @@ def save(
     trace = trace.measured()
     arrays, steps_error = encode(trace, lossless)
     packed = {name: pack(array) for name, array in arrays.items()}
-    members = {name: planes for name, (planes, _) in packed.items()}
+    frame = zstandard.ZstdCompressor(_LEVEL).compress(b"".join(planes.tobytes() for planes, _ in packed.values()))
     image = trace.decode
     manifest = {
         "format": FORMAT,
@@ -91,13 +99,10 @@ def save(
         "shape": trace.shape,
         "floor": trace.floor,
         "map_error": trace.map_error + steps_error,
-        "arrays": {
-            name: [str(array.dtype), list(array.shape), packed[name][1], hashlib.sha256(members[name].data).hexdigest()]
-            for name, array in arrays.items()
-        },
+        "arrays": {name: [str(array.dtype), list(array.shape), packed[name][1]] for name, array in arrays.items()},
+        "arrays_sha256": hashlib.sha256(frame).hexdigest(),
     }
-    text = json.dumps(manifest, indent=1, default=str).encode()
-    _replace(path, {"manifest": np.frombuffer(text, np.uint8), **members})
+    _replace(path, {"manifest": json.dumps(manifest, indent=1, default=str).encode(), "arrays": frame})
 
 
 def load(path: Path) -> Golden:
@@ -113,8 +118,7 @@ def load(path: Path) -> Golden:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = _manifest(archive)
             if manifest["format"] == FORMAT:
-                arrays = {name: _array(archive, name, *how) for name, how in manifest["arrays"].items()}
-                return Golden(decode(arrays, manifest), manifest)
+                return Golden(decode(_arrays(_member(archive, "arrays"), manifest), manifest), manifest)
     except _NOT_OURS as error:
         raise GoldenCorrupt(
             f"{path} is not a whole baseline ({error}): restore it, or record it again with: "
@@ -138,37 +142,45 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _array(archive: zipfile.ZipFile, name: str, kind: str, shape: list[int], axes: list[int], digest: str) -> _Array:
-    planes = _member(archive, name)
-    if hashlib.sha256(planes.data).hexdigest() != digest:
-        raise ValueError(f"{name} is not what was recorded")
-    return unpack(planes, kind, shape, axes)
+def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]:
+    """Return the arrays of a zstd frame: its digest is checked before it is opened, its size before memory is taken."""
+    if hashlib.sha256(frame).hexdigest() != manifest["arrays_sha256"]:
+        raise ValueError("its arrays are not what was recorded")
+    told = manifest["arrays"].items()
+    forms = {name: ((np.dtype(kind).itemsize, *shape), kind, axes) for name, (kind, shape, axes) in told}
+    sizes = [math.prod(shape) for shape, _, _ in forms.values()]
+    if any(size < 0 for size in sizes) or not sum(sizes) == zstandard.frame_content_size(frame) <= _MOST_BYTES:
+        raise ValueError(f"its arrays claim {sum(sizes)} bytes; {_MOST_BYTES} at most, and as many as it holds")
+    content = np.frombuffer(zstandard.ZstdDecompressor().decompress(frame), np.uint8)
+    parts = (content[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
+    return {
+        name: unpack(planes.reshape(shape), kind, axes)
+        for planes, (name, (shape, kind, axes)) in zip(parts, forms.items(), strict=True)
+    }
 
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
-    if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
-        raise ValueError(f"it claims to hold more than {_MOST_BYTES} bytes")
-    manifest = json.loads(_member(archive, "manifest").tobytes())
+    manifest = json.loads(bytes(_member(archive, "manifest")))
     if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] < FORMAT:
         raise ValueError("its manifest has no format number")
     return manifest
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> npt.NDArray[np.uint8]:
-    """Return one uint8 array, its claimed size checked before any memory is taken."""
+def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
+    """Return the bytes of one array of uint8, which lie in the file as they are."""
     info = archive.getinfo(f"{name}.npy")
-    if info.file_size > _DEFLATE_MOST * info.compress_size + 1024:
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise ValueError(f"{name} claims {info.file_size} bytes of {info.compress_size}")
     with archive.open(info) as file:
         if _NPY.read_magic(file) != (1, 0):
             raise ValueError(f"{name} has an unknown array format")
-        shape, is_fortran, dtype = _NPY.read_array_header_1_0(file)
-        if dtype != np.uint8 or is_fortran or math.prod(shape) != info.file_size - file.tell():
+        shape, _, dtype = _NPY.read_array_header_1_0(file)
+        if dtype != np.uint8 or math.prod(shape) != info.file_size - file.tell():
             raise ValueError(f"{name} is {dtype} {shape} in {info.file_size} bytes")
-        return np.frombuffer(file.read(), np.uint8).reshape(shape)
+        return memoryview(file.read())
 
 
-def _replace(path: Path, members: Mapping[str, _Array]) -> None:
+def _replace(path: Path, members: Mapping[str, bytes]) -> None:
     """Write the file beside its place, then move it there in one step."""
     temporary = path.parent / f".ocrparity-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
@@ -176,11 +188,11 @@ def _replace(path: Path, members: Mapping[str, _Array]) -> None:
         _remove_leftovers(path.parent)
         with temporary.open("xb") as file:
             with zipfile.ZipFile(file, "w") as archive:
-                for name, array in members.items():
+                for name, data in members.items():
                     content = io.BytesIO()
-                    _NPY.write_array(content, array, version=(1, 0), allow_pickle=False)
+                    _NPY.write_array(content, np.frombuffer(data, np.uint8), version=(1, 0), allow_pickle=False)
                     # A ZipInfo of our own has no clock in it: equal arrays make equal bytes.
-                    archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue(), zipfile.ZIP_DEFLATED, 6)
+                    archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -5,7 +5,6 @@ This module knows arrays and a trace's fields, and nothing of files.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from itertools import pairwise
 from numbers import Real
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
 from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR, Decoded, Detections, Trace
 
@@ -20,7 +20,6 @@ __all__ = ["decode", "encode", "pack", "unpack"]
 
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
-_PROBABILITIES = (np.arange(_STEPS + 1) / _STEPS).astype(np.float32)
 
 
 def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
@@ -89,8 +88,13 @@ def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float
 
 
 def _look_up(table: _Array, resize: _Array) -> _Array:
-    # NumPy gathers by its own index type twice as fast as by uint8.
-    return np.stack([levels.take(resize[..., channel].astype(np.intp)) for channel, levels in enumerate(table)])[None]
+    if resize.dtype != np.uint8 or resize.ndim != 3 or table.shape != (resize.shape[2], 256):
+        raise ValueError(f"a table of {table.shape} {table.dtype} for pixels of {resize.shape} {resize.dtype}")
+    tensor = np.empty((1, resize.shape[2], *resize.shape[:2]), table.dtype)
+    for channel, levels in enumerate(table):
+        # NumPy gathers by its own index type twice as fast as by uint8, and without a copy where it need not check.
+        np.take(levels, resize[..., channel].astype(np.intp), out=tensor[0, channel], mode="clip")
+    return tensor
 
 
 def _steps(map_: _Array | None, thresh: object) -> _Array | None:
@@ -108,7 +112,7 @@ def _steps(map_: _Array | None, thresh: object) -> _Array | None:
 
 def _values(steps: Any) -> Any:
     """Return probabilities from their steps, and anything else as it is."""
-    return steps if steps is None or steps.dtype != np.uint16 else _PROBABILITIES.take(steps.astype(np.intp))
+    return steps if steps is None or steps.dtype != np.uint16 else steps.astype(np.float32) / np.float32(_STEPS)
 
 
 def _is_relative(ours: _Array, fused: _Array) -> bool:
@@ -121,7 +125,7 @@ def pack(array: _Array) -> tuple[_Array, list[int]]:
     # Images are (h, w, 3), maps and tensors (1, C, h, w); measured on rendered pages, no other is smaller by a tenth.
     choices: dict[int, list[list[int]]] = {3: [[], [0]], 4: [[], [2, 3]]}
     tried = [(_planes(array, axes), axes) for axes in choices.get(array.ndim, [[]])]
-    return min(tried, key=lambda planes: len(zlib.compress(planes[0].tobytes(), 1)))
+    return min(tried, key=lambda planes: len(zstandard.compress(planes[0].tobytes(), 1)))
 
 
 def _planes(array: _Array, axes: list[int]) -> _Array:
@@ -134,11 +138,11 @@ def _planes(array: _Array, axes: list[int]) -> _Array:
     return np.ascontiguousarray(np.moveaxis(numbers[..., None].view(np.uint8), -1, 0))
 
 
-def unpack(planes: _Array, kind: str, shape: list[int], axes: list[int]) -> _Array:
-    """Return the array of byte planes; `kind` is its dtype. Raises ValueError where the planes are not of that form."""
+def unpack(planes: _Array, kind: str, axes: list[int]) -> _Array:
+    """Return the array of byte planes; `kind` is its dtype. Raises ValueError where it is no number's."""
     dtype = np.dtype(kind)
-    if dtype.kind not in "uf" or planes.shape != (dtype.itemsize, *shape):
-        raise ValueError(f"{planes.shape} bytes are no {kind} {shape}")
+    if dtype.kind not in "uf":
+        raise ValueError(f"{kind} is no array of numbers")
     numbers = planes[0].astype(f"<u{dtype.itemsize}")
     for place, plane in enumerate(planes[1:], 1):
         numbers |= plane.astype(numbers.dtype) << 8 * place
