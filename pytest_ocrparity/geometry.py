@@ -1,7 +1,6 @@
-"""Polygons: what is wrong with one, how far two lie apart, and which of two sets belong together.
+"""Two polygons or two sets of them: how far they lie apart, and which belong together.
 
-This module knows points in pixels, and nothing of models, scores or limits. A polygon is an (N, 2) array, x then y,
-closed from its last point to its first; start and direction mean nothing. Both sides share one frame.
+This module knows points in pixels, and nothing of models, scores or limits. Both sides share one frame.
 """
 
 from __future__ import annotations
@@ -10,23 +9,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Matching", "Pair", "Polygon", "boundary_distance", "classify", "defects", "match", "vertex_distance"]
+from pytest_ocrparity.polygons import Key, Polygon, Shapes, as_points, is_finite, point_set, prepare
 
-Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
-_Key: TypeAlias = "tuple[str, tuple[tuple[float, ...], ...]]"  # what equal boxes share: defect or "", sorted points
-_Shapes: TypeAlias = "npt.NDArray[np.object_]"
+__all__ = ["Matching", "Pair", "boundary_distance", "classify", "match", "vertex_distance"]
+
 _Groups: TypeAlias = "defaultdict[int, set[int]]"
 _Index: TypeAlias = "npt.NDArray[np.intp]"
 _Edges: TypeAlias = "tuple[_Index, _Index, npt.NDArray[np.float64]]"  # rows, columns, what each pair has in common
 
-_LARGEST = 1e100  # a coordinate beyond it is not finite: areas are products of two, and float64 ends at 1.8e308
-_THIN = 1e-9  # points are on one line up to this hull area over squared extent; 10,000 by 0.0001 px has 1e-8
 _MOSTLY = 0.5  # the share of its own area from which on a box lies inside another
 _EXACT = 1e-3  # the largest error of `boundary_distance`, in px
 _QUAD_ORDERS = np.array(list(permutations(range(4))))
@@ -50,18 +46,6 @@ class Matching:
     extra: tuple[int, ...]
 
 
-def defects(polygons: Sequence[Polygon]) -> list[str | None]:
-    """Name what makes each polygon invalid; None for a valid one.
-
-    The names: "fewer than 3 points", "not finite" (NaN, infinite, beyond 1e100), "zero area" (all points on one line)
-    and "self-crossing" (a bow-tie, or a boundary that touches itself).
-
-    Raises:
-        ValueError: a polygon is no (N, 2) array.
-    """
-    return [name or None for name, _ in _prepare(polygons)[0]]
-
-
 def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou: float = 0.25) -> Matching:
     """Pair two sets of polygons one to one, so that the summed IoU of pairs of `min_iou` or more is largest.
 
@@ -77,7 +61,7 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
     """
     if not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
-    (our_keys, ours), (their_keys, theirs) = _prepare(reference), _prepare(candidate)
+    (our_keys, ours), (their_keys, theirs) = prepare(reference), prepare(candidate)
     pairs = [Pair(i, j, 1.0) for i, j in _equals(our_keys, their_keys)]
     left = [i for i in _alone(our_keys, (pair.reference for pair in pairs)) if ours[i] is not None]
     right = [j for j in _alone(their_keys, (pair.candidate for pair in pairs)) if theirs[j] is not None]
@@ -106,7 +90,7 @@ def classify(
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    (_, ours), (_, theirs) = _prepare(reference), _prepare(candidate)
+    (_, ours), (_, theirs) = prepare(reference), prepare(candidate)
     rows, columns, shared = _overlaps(ours, theirs)
     merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(ours[rows]))
     part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(theirs[columns]))
@@ -131,7 +115,7 @@ def vertex_distance(a: Polygon, b: Polygon) -> float:
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    a, b = _points(a), _points(b)
+    a, b = as_points(a), as_points(b)
     if (known := _known_distance(a, b)) is not None:
         return known
     distances = np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1))
@@ -149,95 +133,51 @@ def boundary_distance(a: Polygon, b: Polygon) -> float:
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    a, b = _points(a), _points(b)
+    a, b = as_points(a), as_points(b)
     known = _known_distance(a, b)
     return max(_farthest(a, b), _farthest(b, a)) if known is None else known
 
 
-def _points(polygon: Polygon) -> npt.NDArray[np.float64]:
-    points = np.asarray(polygon, dtype=np.float64) + 0.0  # makes -0 and 0 one number
-    if points.size and (points.ndim != 2 or points.shape[1] != 2):
-        raise ValueError(f"a polygon has shape {points.shape}, not (number of points, 2)")
-    return points.reshape(-1, 2)
-
-
-def _is_finite(points: Polygon) -> bool:
-    return bool((np.abs(points) <= _LARGEST).all())
-
-
 def _known_distance(a: Polygon, b: Polygon) -> float | None:
     """Return the distance of points that can't be measured, or None."""
-    if len(a) and len(b) and _is_finite(a) and _is_finite(b):
+    if len(a) and len(b) and is_finite(a) and is_finite(b):
         return None
-    return 0.0 if _point_set(a) == _point_set(b) else float("inf")
+    return 0.0 if point_set(a) == point_set(b) else float("inf")
 
 
-def _prepare(polygons: Sequence[Polygon]) -> tuple[list[_Key], _Shapes]:
-    """Return each polygon's key, and its shape or None where it is invalid."""
-    every = [_points(polygon) for polygon in polygons]
-    names = ["fewer than 3 points" if len(p) < 3 else "" if _is_finite(p) else "not finite" for p in every]
-    rings = {index: _ring(every[index]) for index, name in enumerate(names) if not name}
-    shapes: _Shapes = np.full(len(every), None, dtype=object)
-    if rings:
-        owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings.values()])
-        made = np.asarray(shapely.polygons(shapely.linearrings(np.concatenate(list(rings.values())), indices=owner)))
-        for index, name, shape in zip(rings, _shape_defects(made), made, strict=True):
-            names[index] = name
-            shapes[index] = None if name == "zero area" else _inside(shape) if name else shape
-    return [(name, _point_set(every[i]) if name else rings[i]) for i, name in enumerate(names)], shapes
-
-
-def _shape_defects(shapes: _Shapes) -> list[str]:
-    bounds = shapely.bounds(shapes)
-    extent = (bounds[:, 2:] - bounds[:, :2]).max(axis=1)
-    is_thin = shapely.area(shapely.convex_hull(shapes)) <= _THIN * extent**2  # a bow-tie's own area is 0
-    is_valid = shapely.is_valid(shapes)
-    return ["zero area" if t else "" if v else "self-crossing" for t, v in zip(is_thin, is_valid, strict=True)]
-
-
-def _inside(shape: shapely.Polygon) -> shapely.MultiPolygon:
-    """Return the area that a self-crossing boundary encloses."""
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape)))
-    made: shapely.MultiPolygon = shapely.multipolygons(
-        parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
-    )
-    return made
-
-
-def _ring(points: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
-    """Return finite points from the smallest one on, in the direction that sorts first."""
-    ring = [tuple(point) for point in points.tolist()]
-    first = min(ring)
-    turns = [ring[start:] + ring[:start] for start, point in enumerate(ring) if point == first]
-    return tuple(min(turns + [turn[:1] + turn[:0:-1] for turn in turns]))
-
-
-def _point_set(points: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:
-    """Return any points sorted, with a flag beside each number that tells NaN from 0."""
-    return tuple(sorted((x == x, x if x == x else 0.0, y == y, y if y == y else 0.0) for x, y in points.tolist()))
-
-
-def _equals(ours: Sequence[_Key], theirs: Sequence[_Key]) -> list[tuple[int, int]]:
-    waiting: dict[_Key, list[int]] = defaultdict(list)
+def _equals(ours: Sequence[Key], theirs: Sequence[Key]) -> list[tuple[int, int]]:
+    waiting: dict[Key, list[int]] = defaultdict(list)
     for index in reversed(range(len(theirs))):
         waiting[theirs[index]].append(index)
     return [(index, waiting[key].pop()) for index, key in enumerate(ours) if waiting.get(key)]
 
 
-def _alone(keys: Sequence[_Key], paired: Iterable[int]) -> list[int]:
+def _alone(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
     """Return the indices of unpaired boxes in the order of their coordinates."""
     return sorted(set(range(len(keys))).difference(paired), key=lambda index: (keys[index], index))
 
 
-def _overlaps(left: _Shapes, right: _Shapes) -> _Edges:
+def _overlaps(left: Shapes, right: Shapes) -> _Edges:
     """Return the pairs of boxes that meet, and the area that each pair shares."""
     rows, columns = shapely.STRtree(right).query(left, predicate="intersects")
-    return rows, columns, np.asarray(shapely.area(shapely.intersection(left[rows], right[columns])))
+    return rows, columns, _shared(left[rows], right[columns])
 
 
-def _ious(left: _Shapes, right: _Shapes, min_iou: float) -> _Edges:
-    rows, columns, shared = _overlaps(left, right)
-    iou = np.minimum(shared / (shapely.area(left[rows]) + shapely.area(right[columns]) - shared), 1.0)
+def _shared(ours: Shapes, theirs: Shapes) -> npt.NDArray[np.float64]:
+    return np.asarray(shapely.area(shapely.intersection(ours, theirs)))
+
+
+def _ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
+    """Return the pairs of boxes whose IoU is `min_iou` or more, and not 0."""
+    rows, columns = shapely.STRtree(right).query(left)
+    ours, theirs = shapely.area(left), shapely.area(right)
+    corners = shapely.bounds(left)[rows], shapely.bounds(right)[columns]
+    sides = np.minimum(corners[0][:, 2:], corners[1][:, 2:]) - np.maximum(corners[0][:, :2], corners[1][:, :2])
+    # What two bounding boxes share bounds the IoU from above, for a hundredth of what an intersection costs.
+    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(ours[rows], theirs[columns])
+    rows, columns = rows[may_reach], columns[may_reach]
+    shared = _shared(left[rows], right[columns])
+    iou = np.minimum(shared / (ours[rows] + theirs[columns] - shared), 1.0)
     keep = (iou >= min_iou) & (iou > 0)
     return rows[keep], columns[keep], iou[keep]
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.geometry import boundary_distance, classify, defects, match, vertex_distance
+from pytest_ocrparity.geometry import boundary_distance, classify, match, vertex_distance
+from pytest_ocrparity.polygons import defects
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding

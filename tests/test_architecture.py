@@ -12,7 +12,7 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 # A module may import only modules that stand in an earlier row, also inside functions; for type checking, any.
 TABLE = (
     {"errors"},
-    {"listener", "metrics", "outcomes", "tolerance", "verdict", "versions", "pipelines"},
+    {"listener", "metrics", "outcomes", "polygons", "tolerance", "verdict", "versions", "pipelines"},
     {"trace", "diagnosis"},
     {"causes"},
     {"geometry", "sides", "allowance", "advice", "pipelines.*"},

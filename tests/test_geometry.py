@@ -30,7 +30,8 @@ from specimens import (
     zero_area,
 )
 
-from pytest_ocrparity.geometry import Pair, boundary_distance, classify, defects, match, vertex_distance
+from pytest_ocrparity.geometry import Pair, boundary_distance, classify, match, vertex_distance
+from pytest_ocrparity.polygons import defects
 
 NOT_POLYGONS = [np.zeros(4), np.zeros((4, 3)), np.zeros((1, 4, 2))]
 
