@@ -1,0 +1,118 @@
+"""Rows of whole runs, each in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.project import write_project
+from benchmarks.rows import Row
+
+HERE = Path(__file__).parent
+ROUNDS = 3
+IDLE = """
+import importlib, time
+
+
+def pytest_addoption(parser, pluginmanager):
+    start = time.perf_counter()
+    plugin = importlib.import_module("pytest_ocrparity.plugin")
+    configure = plugin.pytest_configure
+
+    def timed(config):
+        begun = time.perf_counter()
+        configure(config)
+        print("idle", 1e3 * (spent + time.perf_counter() - begun))
+
+    plugin.pytest_configure = timed
+    pluginmanager.register(plugin, "ocrparity")
+    spent = time.perf_counter() - start
+"""
+
+
+def rows() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield idle(Path(folder))
+        project = write_project(Path(folder) / "fifty", 51)
+        yield from gates(project)
+        yield memory(Path(folder))
+        yield workers(Path(folder))
+
+
+def idle(folder: Path) -> Row:
+    """Loading the plugin, its options and its configuration, in a process that has pytest and no settings file."""
+    (folder / "conftest.py").write_text(IDLE)
+    (folder / "test_nothing.py").write_text("def test_nothing(): pass")
+    # As installed: with bytecode, and no other plugin.
+    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": ""}
+    found = []
+    for _ in range(12):
+        output = run([sys.executable, "-m", "pytest", "-q", "-s", str(folder / "test_nothing.py")], folder, environ)
+        found.append(float(re.search(r"idle ([\d.]+)", output)[1]))  # type: ignore[index]
+    return Row("the idle plugin", "nothing", statistics.median(found[2:]), 15, "ms", True)
+
+
+def gates(project: Path) -> Iterator[Row]:
+    pytest(project, "-k", "test_baseline", "--ocr-golden")
+    times: dict[str, list[float]] = {"live": [], "baseline": [], "bare": []}
+    for _ in range(ROUNDS):
+        times["live"].append(pytest(project, "-k", "test_live")["seconds"])
+        times["bare"].append(bare_loop(project))
+        times["baseline"].append(pytest(project, "-k", "test_baseline", "--ocr-no-train")["seconds"])
+    for name, against, words, bound in (
+        ("live", "bare", ("gate, 50 images, both models live", "a bare loop of the two models"), 1.10),
+        ("baseline", "live", ("gate from baselines, 50 images", "both models live"), 0.5),
+    ):
+        ratio = statistics.median(own / other for own, other in zip(times[name], times[against], strict=True))
+        told = f"{min(times[name]):.2f} s against {min(times[against]):.2f} s"
+        yield Row(*words, ratio, bound, "x its time", True, told)
+
+
+def memory(folder: Path) -> Row:
+    """The largest resident size of a run of 500 images, less that of a run of 10."""
+    many = write_project(folder / "many", 500, height=240, width=320)
+    few = write_project(folder / "few", 10, height=240, width=320)
+    most, least = (pytest(project, "-k", "test_live")["maxrss_kb"] / 1024 for project in (many, few))
+    told = f"{most:.0f} MB against {least:.0f} MB"
+    return Row("memory, 500 images", "10 images", most - least, 50, "MB more", True, told)
+
+
+def workers(folder: Path) -> Row:
+    """Whole commands, loading included; every process with one thread."""
+    project = write_project(folder / "workers", 240, height=736, width=736, threads=1)
+    environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    times = {}
+    for count in ("0", "2"):
+        start = time.perf_counter()
+        pytest(project, "-k", "test_live", "-n", count, environ=environ)
+        times[count] = time.perf_counter() - start
+    told = f"{times['2']:.1f} s against {times['0']:.1f} s"
+    return Row("`-n 2`, one thread each, 240 images", "one process", times["0"] / times["2"], 1.6, told=told)
+
+
+def pytest(project: Path, *args: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run the project's tests, all of which must pass, and return what its clock wrote."""
+    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args], project, environ)
+    facts: dict[str, Any] = json.loads((project / "clock.json").read_text())
+    return facts
+
+
+def bare_loop(project: Path) -> float:
+    output = run([sys.executable, str(HERE / "bare_loop.py"), str(project)], project)
+    return float(re.search(r"([\d.]+) seconds, [1-9]", output)[1])  # type: ignore[index]
+
+
+def run(command: list[str], folder: Path, environ: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
+    return done.stdout

@@ -1,0 +1,86 @@
+"""The project that whole runs are measured on: the example's models on pages drawn for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from real.blob import operators_root
+
+from pytest_ocrparity.settings import load
+
+EXAMPLE = Path(__file__).parents[2] / "example_project"
+SETTINGS = """
+[tool.ocrparity]
+images = ["images/*.png"]
+
+[tool.ocrparity.train]
+config = "{example}/configs/tiny_db.yml"
+checkpoint = "{example}/checkpoints/tiny_db"
+network = "tiny_db.network:build"
+paddleocr_root = "{operators}"
+
+[tool.ocrparity.inference]
+model_dir = "{example}/inference"
+options = {{ limit_side_len = 736, limit_type = "min", device = "cpu", enable_mkldnn = false, cpu_threads = {threads} }}
+"""
+TESTS = """
+from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
+
+
+def check(reference, candidate):
+    assert_same_preprocessing(reference, candidate)
+    assert_same_probability_maps(reference, candidate)
+    assert_same_detections(reference, candidate)
+
+
+def test_live(ocr_train_model, ocr_inference_model, ocr_image):
+    check(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+def test_baseline(ocr_golden, ocr_inference_model, ocr_image):
+    check(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+CLOCK = '''
+"""Writes the seconds from the end of the first test, which loads the models, to the end of the last."""
+import json, resource, time
+
+ends = []
+
+
+def pytest_runtest_logfinish(nodeid, location):
+    ends.append(time.perf_counter())
+
+
+def pytest_sessionfinish(session):
+    facts = {"seconds": ends[-1] - ends[0], "maxrss_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    (session.config.rootpath / "clock.json").write_text(json.dumps(facts))
+'''
+
+
+def write_project(folder: Path, images: int, *, height: int = 736, width: int = 960, threads: int = 2) -> Path:
+    """Write a project with that many pages of text, `page_00000.png` and on."""
+    import cv2
+
+    from example_project.pages import drawn
+
+    (folder / "images").mkdir(parents=True)
+    (folder / "configs").mkdir()
+    shutil.copytree(EXAMPLE / "tiny_db", folder / "tiny_db", ignore=shutil.ignore_patterns("__pycache__"))
+    names = {"example": EXAMPLE, "operators": operators_root(), "threads": threads}
+    (folder / "pyproject.toml").write_text(SETTINGS.format(**names) + "\n[tool.pytest.ini_options]\n")
+    (folder / "test_export.py").write_text(TESTS)
+    (folder / "conftest.py").write_text(CLOCK)
+    for index in range(images):
+        page = drawn(index, height, width, (14.0, 40.0), count=12).image
+        cv2.imwrite(str(folder / "images" / f"page_{index:05}.png"), page)
+    return folder
+
+
+def train_side() -> Any:
+    """Return the example's train side, loaded."""
+    from pytest_ocrparity.pipelines.training import load_training
+
+    settings = load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
+    return load_training(**{**settings.train, "paddleocr_root": operators_root()})

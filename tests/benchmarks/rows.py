@@ -1,0 +1,63 @@
+"""A row of the table, and how a ratio is measured."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    """A figure and the bound that it must keep.
+
+    Attributes:
+        name: what is measured.
+        against: what it is compared with.
+        ratio: what was measured, times faster (or another `unit`).
+        bound: what it must at least be; at most where `is_most`.
+        unit: what `ratio` counts.
+        is_most: whether less is better.
+        told: the figures behind the ratio.
+    """
+
+    name: str
+    against: str
+    ratio: float
+    bound: float
+    unit: str = "x faster"
+    is_most: bool = False
+    told: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.ratio <= self.bound if self.is_most else self.ratio >= self.bound
+
+    def line(self) -> str:
+        """Return the row as the README's table has it."""
+        unit = self.unit if self.unit[:1] in "x%" else f" {self.unit}"
+        most = "at most" if self.is_most else "at least"
+        return (
+            f"| {self.name} | {self.against} | {self.ratio:.3g}{unit} | {most} {self.bound:.6g}{unit} | "
+            f"{'yes' if self.holds else 'NO'} | {self.told} |"
+        )
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def paired(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int) -> tuple[float, float, float]:
+    """Return the median of theirs / ours over alternating rounds, and the median seconds of both.
+
+    Alternating, so that whatever else the machine does meets both.
+    """
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    ratio = statistics.median(other / own for own, other in pairs)
+    return ratio, statistics.median(own for own, _ in pairs), statistics.median(other for _, other in pairs)
+
+
+def milliseconds(*times: float) -> str:
+    return " against ".join(f"{1e3 * each:.3g} ms" for each in times)
