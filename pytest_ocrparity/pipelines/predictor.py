@@ -6,7 +6,9 @@ Knows the inside of `paddlex_predictor`; what passes through it is read in `infe
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ModelError
@@ -143,7 +145,7 @@ def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
         return f"inference.model_name is {model_name!r}, but {export.config} names another: {text}"
     if isinstance(cause, KeyError):
         return f"{export.config}: paddlex has no operator {text} for text detection: it runs fewer than PaddleOCR does"
-    if isinstance(cause, TypeError | AssertionError):
+    if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause):
         return f"{export.config}: paddlex does not accept the arguments of an operator: {type(cause).__name__}: {text}"
     program = export.program or export.folder
     if any(word in text for word in NEWER_PROGRAM):
@@ -152,6 +154,12 @@ def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
             f"damaged. Re-export with the paddle that loads it. paddle says: {text[:300]}"
         )
     return f"{export.folder}: paddleocr cannot load this export: {type(cause).__name__}: {text[:500]}"
+
+
+def _is_from_operators(error: BaseException) -> bool:
+    """Tell whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(Path(frame.f_code.co_filename).parent.name == "text_detection" for frame, _ in frames)
 
 
 def onednn_crash(error: BaseException) -> str | None:

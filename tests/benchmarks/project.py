@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
 from real.blob import operators_root
 
 from pytest_ocrparity.settings import load
@@ -16,14 +17,14 @@ SETTINGS = """
 images = ["images/*.png"]
 
 [tool.ocrparity.train]
-config = "{example}/configs/tiny_db.yml"
+config = "tiny_db.yml"
 checkpoint = "{example}/checkpoints/tiny_db"
 network = "tiny_db.network:build"
 paddleocr_root = "{operators}"
 
 [tool.ocrparity.inference]
 model_dir = "{example}/inference"
-options = {{ limit_side_len = 736, limit_type = "min", device = "cpu", enable_mkldnn = false, cpu_threads = {threads} }}
+options = {{ limit_side_len = {least_side}, limit_type = "min", enable_mkldnn = false, cpu_threads = {threads} }}
 """
 TESTS = """
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
@@ -59,16 +60,21 @@ def pytest_sessionfinish(session):
 '''
 
 
-def write_project(folder: Path, images: int, *, height: int = 736, width: int = 960, threads: int = 2) -> Path:
-    """Write a project with that many pages of text, `page_00000.png` and on."""
+def write_project(
+    folder: Path, images: int, *, height: int = 736, width: int = 960, threads: int = 2, least_side: int = 736
+) -> Path:
+    """Write a project with that many pages of text, `page_00000.png` and on; both sides' `limit_side_len` given."""
     import cv2
 
     from example_project.pages import drawn
 
     (folder / "images").mkdir(parents=True)
-    (folder / "configs").mkdir()
+    yml = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
+    resize = next(each for each in yml["Eval"]["dataset"]["transforms"] if "DetResizeForTest" in each)
+    resize["DetResizeForTest"] = {"limit_side_len": least_side, "limit_type": "min"}
+    (folder / "tiny_db.yml").write_text(yaml.safe_dump(yml))
     shutil.copytree(EXAMPLE / "tiny_db", folder / "tiny_db", ignore=shutil.ignore_patterns("__pycache__"))
-    names = {"example": EXAMPLE, "operators": operators_root(), "threads": threads}
+    names = {"example": EXAMPLE, "operators": operators_root(), "threads": threads, "least_side": least_side}
     (folder / "pyproject.toml").write_text(SETTINGS.format(**names) + "\n[tool.pytest.ini_options]\n")
     (folder / "test_export.py").write_text(TESTS)
     (folder / "conftest.py").write_text(CLOCK)

@@ -185,3 +185,14 @@ def test_a_paddleocr_without_text_detection(export: Path, monkeypatch: pytest.Mo
 
     monkeypatch.delattr(paddleocr, "TextDetection")
     refused(export, r"paddleocr \S+, imported from .*paddleocr.*, has no TextDetection: pip install \"paddleocr>=3\"")
+
+
+def test_what_fails_before_the_operators_is_not_blamed_on_them(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with paddleocr 3.1 beside paddlex 3.7."""
+    from paddleocr import TextDetection
+
+    def of_another_version(*_: Any, **__: Any) -> None:
+        raise TypeError("PaddlePredictorOption takes 1 argument")
+
+    monkeypatch.setattr(TextDetection, "_create_paddlex_predictor", of_another_version)
+    refused(export, "my_export: paddleocr cannot load this export: TypeError: PaddlePredictorOption takes 1 argument")

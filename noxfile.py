@@ -1,0 +1,60 @@
+"""The versions at both ends: `nox`, or `nox -s oldest`. The middle is `make test`.
+
+Each session works on a copy of the repository, since a program that a newer paddle wrote does not load in an older one:
+the example is exported and its baselines are recorded anew there.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+OLDEST = {
+    "paddleocr": "3.0.0",
+    "paddlepaddle": "3.0.0",
+    "pytest": "8.0.*",
+    "numpy": "1.26.*",
+    "shapely": "2.0.*",
+    "Jinja2": "3.1.0",
+    "jsonschema": "4.18.*",
+    "pillow": "10.0.*",
+    "scipy": "1.11.*",
+    "zstandard": "0.22.*",
+}
+TOOLS = ("hypothesis", "pytest-rerunfailures", "onnxruntime")
+
+
+@nox.session(python="3.10")
+def oldest(session: nox.Session) -> None:
+    """The oldest version of everything."""
+    check(session, [f"{name}=={version}" for name, version in OLDEST.items()])
+
+
+@nox.session(python="3.13")
+def newest(session: nox.Session) -> None:
+    """The newest version of everything."""
+    check(session, [])
+
+
+def check(session: nox.Session, pins: list[str]) -> None:
+    """Install, export and record the example anew, and run all tests that do not measure the diagnosis' cases."""
+    root = Path(session.create_tmp()).resolve() / "repository"
+    session.run("rm", "-rf", str(root), external=True)
+    root.mkdir()
+    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True, text=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(Path(name).read_bytes())
+    session.chdir(root)
+    session.install("--upgrade", "pip>=25.1")
+    session.install(".[train,xdist]", *pins, *TOOLS)
+    operators = root / ".venv" / "paddleocr-2.10"
+    session.install("--no-deps", "--target", str(operators), "paddleocr==2.10.0")
+    session.run("python", "-m", "example_project.export")
+    session.chdir(root / "example_project")
+    session.run("python", "-m", "pytest", "-q", "-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all")
+    session.chdir(root)
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or ["tests"]))
