@@ -27,16 +27,19 @@ from pytest_ocrparity.golden import load
 
 
 def test_a_kill_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
-    found = kill_recordings(tmp_path, kills=10, seed=3)
-    assert (found.kills, found.damaged) == (10, 0)
-    assert found.left_old + found.left_new == 10
-    assert found.in_the_write > 0
-    remove_leftovers(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["page.png.npz"]
+    for seed in range(6):  # about four kills of ten hit an open file
+        found = kill_recordings(tmp_path, kills=10, seed=seed)
+        assert (found.kills, found.damaged, found.left_old + found.left_new) == (10, 0, 10)
+        remove_leftovers(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["page.png.npz"]
+        if found.in_the_write:
+            return
+    pytest.fail("no kill hit an open file")
 
 
 def test_a_kill_damages_what_is_written_in_place(tmp_path: Path) -> None:
-    assert kill_recordings(tmp_path, kills=4, seed=3, recording="save_in_place").damaged > 0
+    damaged = (kill_recordings(tmp_path, kills=4, seed=seed, recording="save_in_place").damaged for seed in range(12))
+    assert any(damaged)
 
 
 # Leftovers
