@@ -1,11 +1,11 @@
-# Each target makes the environment that it needs: .venv, at the root.
+# Each target makes the environment that it needs, at the root: .venv, and .venv-companions for that target.
 PYTHON ?= python3
 BIN := .venv/bin
 # PaddleOCR's training-side operators for machines without a checkout: the 2.10 distribution, unpacked beside and not
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test faults lint format clean
+.PHONY: example test faults kills companions lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -21,6 +21,14 @@ test: .venv/ready
 faults: .venv/ready
 	$(BIN)/python -m pytest tests/faults -n 2
 
+# 240 kills in the middle of recording a baseline, in about a minute: prints a table and writes build/kills.json.
+kills: .venv/ready
+	$(BIN)/python -m pytest tests/endurance/kills.py
+
+# Eight other plugins beside ours in one run, in an environment of their own and without paddle.
+companions: .venv-companions/ready
+	.venv-companions/bin/python -m pytest tests/companions/side_by_side.py
+
 lint: .venv/ready
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -31,7 +39,7 @@ format: .venv/ready
 	$(BIN)/python -m ruff format .
 
 clean:
-	rm -rf .venv build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-companions build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp is written last, so that an interrupted installation is made again. pip 25.1 reads dependency groups.
 .venv/ready: pyproject.toml
@@ -41,4 +49,10 @@ clean:
 	rm -rf $(OPERATORS)
 	$(BIN)/python -m pip install --quiet --no-deps --target $(OPERATORS) paddleocr==2.10.0
 	$(BIN)/python -m pip check
+	touch $@
+
+.venv-companions/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-companions
+	.venv-companions/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-companions/bin/python -m pip install --quiet --editable . --group companions
 	touch $@

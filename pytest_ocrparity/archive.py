@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import struct
 import time
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,7 +34,7 @@ from pytest_ocrparity.pipelines.staged import LFS_POINTER
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.versions import environment
 
-__all__ = ["FORMAT", "Golden", "is_baseline", "load", "save"]
+__all__ = ["FORMAT", "Golden", "is_baseline", "load", "remove_leftovers", "save"]
 
 FORMAT = 1
 _Array: TypeAlias = "npt.NDArray[Any]"
@@ -40,17 +42,13 @@ _NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently
 _MOST_BYTES = 2**30  # of all arrays of one file as they are stored: two traces of 10,000 x 10,000 px
 _LEVEL = 3  # zstd's default; 9 takes six times as long to write 3 % less
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
+_TEMPORARY = re.compile(r"\.ocrparity-(?P<place>[0-9a-f]*)-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
+_PROC = Path("/proc")
 _NOT_OURS = (
-    *(
-        zipfile.BadZipFile,
-        zstandard.ZstdError,
-        struct.error,
-        OSError,
-        EOFError,
-        RuntimeError,
-    ),  # RuntimeError: too deep JSON
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),  # RuntimeError: too deep JSON
+    *(zipfile.BadZipFile, zstandard.ZstdError, struct.error, OSError, EOFError),
+    *(RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
 )
+"""What damaged or foreign files raise; RuntimeError is JSON that is too deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +180,9 @@ def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
 
 def _replace(path: Path, members: Mapping[str, bytes]) -> None:
     """Write the file beside its place, then move it there in one step."""
-    temporary = path.parent / f".ocrparity-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = path.parent / f".ocrparity-{_place()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path.parent)
         with temporary.open("xb") as file:
             with zipfile.ZipFile(file, "w") as archive:
                 for name, data in members.items():
@@ -203,11 +200,38 @@ def _replace(path: Path, members: Mapping[str, bytes]) -> None:
             temporary.unlink()
 
 
-def _remove_leftovers(folder: Path) -> None:
-    for leftover in folder.glob(".ocrparity-*.tmp"):
-        with suppress(OSError):  # another process may be as tidy
-            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                leftover.unlink()
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes were writing below a folder: at once where they are known to be dead, else later.
+
+    A process is known to be dead where its number means the same as here: on this machine, since it was started, and
+    among the same processes (containers count their own). Files of elsewhere go after an hour.
+    """
+    with suppress(OSError):  # another process may be as tidy
+        for leftover in list(folder.rglob(".ocrparity-*.tmp")):
+            if _is_of_the_dead(leftover.name) or time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                leftover.unlink(missing_ok=True)
+
+
+def _is_of_the_dead(name: str) -> bool:
+    found = _TEMPORARY.fullmatch(name)
+    if found is None or not found["place"] or found["place"] != _place():
+        return False
+    try:
+        os.kill(int(found["pid"]), 0)
+    except (OSError, OverflowError) as error:
+        return isinstance(error, ProcessLookupError)  # others say that it is somebody else's, and so alive
+    return False
+
+
+@cache
+def _place() -> str:
+    """Return where numbers of processes mean what they do here, or nothing where this system does not tell."""
+    try:
+        processes = _PROC.joinpath("self/ns/pid").stat().st_ino
+        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{boot} {processes}".encode()).hexdigest()[:12]
 
 
 def is_baseline(path: Path) -> bool:

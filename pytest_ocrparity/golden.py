@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.archive import Golden, is_baseline, load, save
+from pytest_ocrparity.archive import Golden, is_baseline, load, remove_leftovers, save
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale
 from pytest_ocrparity.pipelines import Image
 from pytest_ocrparity.pipelines.staged import image_bytes
@@ -78,6 +78,7 @@ class GoldenStore:
         self.asked: set[Path] = set()
         self.drift: dict[str, dict[str, Any]] = {}
         self._recorded: dict[Path, object] = {}
+        self._is_tidy = mode is None  # who only compares removes nothing
 
     def load(self, image: Image) -> Trace:
         """Return the baseline of an image.
@@ -101,8 +102,14 @@ class GoldenStore:
         return self._identify(image)[2]
 
     def needs_recording(self, image: Image) -> bool:
-        """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does."""
+        """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
+
+        Where it may record, it first removes what killed runs left in the folder.
+        """
         name, digest, path = self._identify(image)
+        if not self._is_tidy:
+            remove_leftovers(self.folder)
+            self._is_tidy = True
         if self.mode is None or path in self._recorded:
             return False
         if self.mode == "all" or not path.exists():

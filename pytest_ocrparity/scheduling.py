@@ -20,5 +20,25 @@ class ImageScheduling(LoadScopeScheduling):
         super().__init__(config, log)
         self._images = list(images)
 
+    def remove_node(self, node: Any) -> str | None:
+        """Take back what a worker had not run; return the test that it died of, which is not run again.
+
+        xdist's own gives that test to the next worker, which dies of it, and hands out images that are done; a worker
+        that gets such an image has nothing to report and so never gets another: the run would hang.
+        """
+        work = self.assigned_work.pop(node)
+        left = [test for unit in work.values() for test, is_done in unit.items() if not is_done]
+        for test in left[1:]:
+            self.workqueue.setdefault(self._split_scope(test), {})[test] = False
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return left[0] if left else None
+
+    def _reschedule(self, node: Any) -> None:
+        """Give a worker more, or tell it that there is no more: it keeps its last test until it hears either."""
+        super()._reschedule(node)
+        if not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+            self._reschedule(node)
+
     def _split_scope(self, nodeid: str) -> str:
         return image_of(nodeid, self._images) or nodeid

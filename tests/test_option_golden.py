@@ -207,13 +207,6 @@ def test_a_damaged_baseline_fails_by_name(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*one_word.npy.npz is not a whole baseline*"])
 
 
-def test_recording_under_xdist_records_each_image_once(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess("-n", "2", "--ocr-golden")
-    result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["2 baselines recorded from train"])
-    assert run(project, "--ocr-no-train").ret == 0
-
-
 def test_the_gate_records_and_compares_without_a_test_file(project: pytest.Pytester) -> None:
     (project.path / "test_export.py").unlink()
     gate = ("--pyargs", "pytest_ocrparity.gate")

@@ -1,16 +1,13 @@
 """The one door through which paddle, PaddleOCR and paddlex come in.
 
-Importing them changes the process, and this undoes it: they warn, set environment variables and put folders on
-`sys.path`; a PaddleOCR checkout also holds a `paddleocr` that shadows the installed one, and a `tools` that shadows
-the user's.
+Importing and running them changes the process, and this undoes it, see `process`; a PaddleOCR checkout also holds a
+`paddleocr` that shadows the installed one, and a `tools` that shadows the user's.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
@@ -20,6 +17,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.pipelines.process import restored
 
 __all__ = ["checkout", "folder_module", "third_party"]
 
@@ -36,27 +34,19 @@ EXTRAS: Final = {
 
 @contextmanager
 def third_party() -> Iterator[None]:
-    """Run code of paddle, PaddleOCR or paddlex: without its warnings, and with `os.environ` restored.
+    """Run code of paddle, PaddleOCR or paddlex: without its warnings, and with the state of the process put back.
 
-    Importing paddle warns that there is no ccache, which fails a suite under `filterwarnings = error`; it also sets
-    OMP_NUM_THREADS, and cv2 changes LD_LIBRARY_PATH.
+    What a framework leaves when it is imported is put back by the block that imports it; to put back what it then
+    changes in itself, such as its random numbers, use another block.
 
     Raises:
         ModelError: something they need is not installed; the text names the extra or the system package.
     """
-    environ = dict(os.environ)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with restored():
             yield
     except ImportError as error:
         raise ModelError(_missing(error)) from error
-    finally:
-        for key in set(environ) | set(os.environ):
-            if key not in environ:
-                del os.environ[key]
-            elif os.environ.get(key) != environ[key]:
-                os.environ[key] = environ[key]
 
 
 def _missing(error: ImportError) -> str:
@@ -90,23 +80,28 @@ class _CheckoutFinder(MetaPathFinder):
 def checkout(root: Path | None) -> Iterator[None]:
     """Let `import ppocr` find a PaddleOCR checkout, without putting the checkout on `sys.path`.
 
-    The user's own `tools`, `sys.path` and `sys.meta_path` are back afterwards; `ppocr` stays imported. None means a
-    `ppocr` that is importable already.
+    The user's own `tools` and `sys.path` are back afterwards; `ppocr` stays imported, and so do finders that imports
+    put on `sys.meta_path`: six and setuptools load modules through theirs later. None means a `ppocr` that is
+    importable already.
 
     Raises:
         ModelError: the folder has no `ppocr`, this process uses another checkout already, or, see `third_party`,
             something is not installed.
     """
-    path, finders = list(sys.path), list(sys.meta_path)
+    path = list(sys.path)
+    finders: list[MetaPathFinder] = []
     if root is not None:
         _check_checkout(root)
-        sys.meta_path.insert(0, _CheckoutFinder(root))
+        finders = [_CheckoutFinder(root)]
+    sys.meta_path[:0] = finders
     try:
         with third_party(), _set_aside("tools"):
             yield
     finally:
         # Several modules of ppocr put their checkout first on sys.path when they are imported.
-        sys.path[:], sys.meta_path[:] = path, finders
+        sys.path[:] = path
+        for finder in finders:
+            sys.meta_path.remove(finder)
 
 
 def _check_checkout(root: Path) -> None:

@@ -30,7 +30,7 @@ from pytest_ocrparity.pipelines.effective import (
 from pytest_ocrparity.pipelines.exported import fixed_size, plain_run, stored_arrays
 from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, load_predictor, onednn_crash
+from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, import_paddleocr, load_predictor, onednn_crash
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.taps import Call
 from pytest_ocrparity.pipelines.variation import decode_fix, parameter_fix, replaced_steps, without_rule
@@ -83,6 +83,8 @@ def load_inference(
         )
     transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
     scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
+    with third_party():
+        import_paddleocr()
     with third_party():
         predictor = load_predictor(export, model_name, options or {}, predict_options or {})
     return InferencePipeline(

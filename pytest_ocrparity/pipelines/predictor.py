@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.files import ExportFiles
 from pytest_ocrparity.pipelines.taps import Tap, Taps
 
-__all__ = ["Predictor", "load_predictor", "onednn_crash"]
+__all__ = ["Predictor", "import_paddleocr", "load_predictor", "onednn_crash"]
 
 STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
 RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
@@ -71,6 +72,14 @@ class Predictor:
     def predict(self, image: Any) -> list[Any]:
         """Run the real `TextDetection.predict` with the configured options."""
         return list(self._detection.predict(image, **self._predict_options))
+
+
+def import_paddleocr() -> None:
+    """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it."""
+    import paddleocr  # noqa: F401
+
+    with suppress(ModuleNotFoundError):  # another engine does without
+        import paddle  # noqa: F401
 
 
 def load_predictor(

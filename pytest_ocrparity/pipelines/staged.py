@@ -107,7 +107,10 @@ class StagedPipeline(ABC):
         # The name is part of the key: PaddleOCR reads by suffix, and messages name the file.
         key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
         if key not in self._traces:
-            self._traces[key] = replace(self._run(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
+            trace = replace(self._run(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
+            if trace.error is not None:
+                return trace  # what stopped it, such as too little memory, may be over when the next test asks
+            self._traces[key] = trace
             while len(self._traces) > 1 and sum(trace.nbytes for trace in self._traces.values()) > CACHE_BYTES:
                 self._traces.popitem(last=False)
         self._traces.move_to_end(key)

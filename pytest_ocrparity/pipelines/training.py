@@ -90,6 +90,7 @@ def load_training(
     check_sub_model(yml["Architecture"], sub_model, config)
     with checkout(paddleocr_root):
         import_operators()
+    with checkout(paddleocr_root):
         layer = build_network(
             yml["Architecture"],
             weights,

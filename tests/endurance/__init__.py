@@ -1,0 +1,1 @@
+"""What takes minutes, and so is collected only when it is named."""

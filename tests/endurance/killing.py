@@ -1,0 +1,162 @@
+"""Kills processes in the middle of recording a baseline, and looks at what they leave.
+
+One process imports everything and forks those that are killed, so that a kill costs no start of an interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pytest_ocrparity import archive
+from pytest_ocrparity.errors import GoldenError
+from pytest_ocrparity.trace import Detections, Trace
+
+__all__ = ["Kills", "content", "kill_recordings", "page_of_noise", "save", "save_in_place"]
+
+SIZE = 240, 320
+
+
+@dataclass
+class Kills:
+    """What many kills left: how many hit an open temporary file, and whether the baseline was what it had been."""
+
+    kills: int = 0
+    in_the_write: int = 0
+    left_old: int = 0
+    left_new: int = 0
+    damaged: int = 0
+    save_milliseconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers by name."""
+        return asdict(self)
+
+
+@cache
+def page_of_noise(seed: int) -> Trace:
+    """Return a trace that is large enough to take a while to write; equal seeds make equal traces."""
+    rng = np.random.default_rng(seed)
+    height, width = SIZE
+    return Trace(
+        pipeline="train",
+        image="page.png",
+        resize=rng.integers(0, 256, (height, width, 3), dtype=np.uint8),
+        shape=(float(height), float(width), 1.0, 1.0),
+        tensor=rng.random((1, 3, height, width), dtype=np.float32),
+        probability_map=rng.random((1, 1, height, width), dtype=np.float32),
+        detections=Detections((np.array([[1.0, 2], [30, 2], [30, 12], [1, 12]]),), np.array([0.9])),
+        floor=1e-6,
+    )
+
+
+def save(path: Path, trace: Trace) -> None:
+    """Record a trace as a run does."""
+    archive.save(path, trace, reference="train", lossless=True)
+
+
+def content(path: Path) -> int | None:
+    """Return which of the two traces a baseline holds exactly, None where it is damaged or holds neither."""
+    try:
+        back = archive.load(path).trace
+    except GoldenError:
+        return None
+    return next((seed for seed in (0, 1) if replace(page_of_noise(seed), pipeline=back.pipeline) == back), None)
+
+
+def save_in_place(path: Path, trace: Trace) -> None:
+    """Record a trace as no run does, so that the kills have something to find."""
+    scratch = path.with_name("scratch.npz")
+    save(scratch, trace)
+    data = scratch.read_bytes()
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(data), 1 + len(data) // 50):
+            file.write(data[start : start + 1 + len(data) // 50])
+            time.sleep(0.002)
+
+
+def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "save") -> Kills:
+    """Record A and B over and over in other processes, kill each at a random moment, and look at the baseline.
+
+    Args:
+        folder: where the baseline lies.
+        kills: how many.
+        seed: of the moments, spread over twice the time that a recording takes.
+        recording: the function here that records.
+    """
+    path, result, moments = folder / "page.png.npz", Kills(), random.Random(seed)
+    save(path, page_of_noise(0))
+    begun = time.perf_counter()
+    save(path, page_of_noise(1))
+    duration = time.perf_counter() - begun
+    result.save_milliseconds = duration * 1000
+    with subprocess.Popen(
+        [sys.executable, "-m", "endurance.killing", str(path), recording],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as nursery:
+        assert nursery.stdin is not None and nursery.stdout is not None
+        for _ in range(kills):
+            left, old = _temporaries(folder), content(path)
+            _kill_one(nursery.stdin, nursery.stdout, first=1 - (old or 0), after=moments.uniform(0, 2 * duration))
+            new = content(path)
+            result.kills += 1
+            result.in_the_write += len(_temporaries(folder) - left)
+            result.damaged += new is None
+            result.left_old += new == old is not None
+            result.left_new += new is not None and new != old
+    return result
+
+
+def _temporaries(folder: Path) -> set[str]:
+    return {file.name for file in folder.glob(".ocrparity-*.tmp")}
+
+
+def _kill_one(orders: IO[str], answers: IO[str], *, first: int, after: float) -> None:
+    """Have a process forked that records one and the other, kill it `after` seconds, and wait until it is gone."""
+    orders.write(f"{first}\n")
+    orders.flush()
+    victim = int(answers.readline())
+    time.sleep(after)
+    os.kill(victim, signal.SIGKILL)
+    try:
+        while True:
+            os.kill(victim, 0)
+            time.sleep(0.001)
+    except ProcessLookupError:
+        return
+
+
+def _nurse(path: Path, record: Callable[[Path, Trace], None]) -> None:
+    """Fork a process per line of input, which records until it is killed; write its number once it has begun."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead are no zombies, whose numbers would still answer
+    traces = [page_of_noise(seed) for seed in (0, 1)]
+    for line in sys.stdin:
+        ready, begin = os.pipe()
+        victim = os.fork()
+        if victim == 0:
+            os.write(begin, b".")
+            while True:
+                for place in (int(line), 1 - int(line)):
+                    record(path, traces[place])
+        os.read(ready, 1)
+        os.close(ready)
+        os.close(begin)
+        print(victim, flush=True)
+
+
+if __name__ == "__main__":
+    _nurse(Path(sys.argv[1]), {"save": save, "save_in_place": save_in_place}[sys.argv[2]])
