@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test faults lint format clean
+.PHONY: example test faults endurance-images lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -20,6 +20,10 @@ test: .venv/ready
 # Every fault of the catalogue, injected: prints a table and writes build/faults.json. `make test` runs it as well.
 faults: .venv/ready
 	$(BIN)/python -m pytest tests/faults -n 2
+
+# A file of 12000x9000 px through both sides: a minute, and up to 4 GB.
+endurance-images: .venv/ready
+	$(BIN)/python -m pytest -s tests/endurance/images.py
 
 lint: .venv/ready
 	$(BIN)/python -m ruff check .
