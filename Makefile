@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test faults kills companions lint format clean
+.PHONY: example test faults endurance companions bench versions lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -21,13 +21,23 @@ test: .venv/ready
 faults: .venv/ready
 	$(BIN)/python -m pytest tests/faults -n 2
 
-# 240 kills in the middle of recording a baseline, in about a minute: prints a table and writes build/kills.json.
-kills: .venv/ready
-	$(BIN)/python -m pytest tests/endurance/kills.py
+# What takes too long for `make test`: 240 kills while a baseline is written, 200,000 hostile inputs, a page of
+# 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
+ENDURANCE := kills fuzz images large_suites
+endurance: .venv/ready
+	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
 
 # Eight other plugins beside ours in one run, in an environment of their own and without paddle.
 companions: .venv-companions/ready
 	.venv-companions/bin/python -m pytest tests/companions/side_by_side.py
+
+# The README's table; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
+bench: .venv/ready
+	PYTHONPATH=tests:. $(BIN)/python -m benchmarks
+
+# The oldest and the newest versions of everything, in environments of their own.
+versions: .venv/ready
+	$(BIN)/python -m nox
 
 lint: .venv/ready
 	$(BIN)/python -m ruff check .

@@ -5,6 +5,7 @@ OcrParityError
 ├── ModelError               a model's files or its software do not load
 ├── ImageError               an image is missing or does not decode
 ├── StageError               a model raised while running; says at which stage
+│   └── NotEnoughMemory      running an image would take more memory than there is
 ├── GoldenError              a baseline cannot be used
 │   ├── GoldenMissing        there is none for this image
 │   ├── GoldenStale          the image or the reference changed since it was recorded
@@ -31,6 +32,7 @@ __all__ = [
     "GoldenStale",
     "ImageError",
     "ModelError",
+    "NotEnoughMemory",
     "OcrParityError",
     "ReportError",
     "SettingsError",
@@ -61,6 +63,10 @@ class StageError(OcrParityError):
         """Keep the name of the stage (one of `trace.STAGES`) beside the message."""
         super().__init__(message)
         self.stage = stage
+
+
+class NotEnoughMemory(StageError):
+    """Running an image would take more memory than there is; it was not begun."""
 
 
 class GoldenError(OcrParityError):

@@ -40,14 +40,15 @@ def train_model(settings: Settings) -> TrainingPipeline:
         ModelError: its files or its software do not load.
     """
     values = settings.train
+    limit = settings.memory_limit
     _needed(settings, values, "train", "config", "--ocr-train-config")
 
     def load() -> TrainingPipeline:
         from pytest_ocrparity.pipelines.training import load_training
 
-        return load_training(**{"checkpoint": None, "paddleocr_root": None, **values})
+        return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
 
-    model: TrainingPipeline = _once(f"train {sorted(values.items())!r}", load)
+    model: TrainingPipeline = _once(f"train {sorted(values.items())!r} {limit}", load)
     return model
 
 
@@ -60,18 +61,18 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
     """
     candidate = settings.candidates[name] if name else settings.first_candidate
     name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
-    table = name if name == "inference" else f"candidates.{name}"
+    table, limit = name if name == "inference" else f"candidates.{name}", settings.memory_limit
     _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
     def load() -> InferencePipeline:
         from pytest_ocrparity.pipelines.inference import load_inference
 
         try:
-            return load_inference(**values, name=name)
+            return load_inference(**values, memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(str(error), table)) from error
 
-    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r}", load)
+    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", load)
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,10 @@ __all__ = ["Candidate", "Settings", "load"]
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What a folder given as images is searched for; a glob may name anything."""
+
+
+_UNITS: Final = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
+_SIZE: Final = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})", re.IGNORECASE)
 
 
 class Candidate(NamedTuple):
@@ -43,6 +48,7 @@ class Settings:
         candidates: the deployments under test by name, the one under `inference` first.
         golden_mode: how to record, None when the run only compares.
         diagnosis_seconds: how long the experiments after a failure may take; 0 for none.
+        memory_limit: bytes that running an image may take, None for what is available.
         report_dir: where the report goes, None for no report.
         report_pictures: "all", or "failed" for those of failed comparisons only.
         github: "auto", "on" or "off": annotations and job summary.
@@ -54,6 +60,7 @@ class Settings:
     images: tuple[tuple[Path, str], ...] = ()
     allow_empty: bool = False
     diagnosis_seconds: float = 60.0
+    memory_limit: int | None = None
     golden_dir: Path = Path("goldens")
     golden_reference: str = "train"
     golden_mode: str | None = None
@@ -153,6 +160,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         images=tuple(pairs),
         allow_empty=tables[""].get("allow_empty", False),
         diagnosis_seconds=tables[""].get("diagnosis_seconds", 60.0),
+        memory_limit=_bytes(tables[""].get("memory_limit"), file),
         golden_dir=golden.get("dir") or root / "goldens",
         golden_reference=golden.get("reference", "train"),
         golden_mode=_golden_mode(options),
@@ -168,6 +176,16 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     if settings.golden_mode and settings.no_train and settings.golden_reference == "train":
         raise SettingsError("--ocr-golden with --ocr-no-train: the baselines are recorded from the train model")
     return settings
+
+
+def _bytes(given: str | int | None, file: Path | None) -> int | None:
+    """Return a size in bytes. Raises SettingsError where a text is none."""
+    if not isinstance(given, str):
+        return given
+    match = _SIZE.fullmatch(given.strip())
+    if match is None:
+        raise SettingsError(f'{file}: memory_limit is a size such as "4 GB", "512 MiB" or a number, not {given!r}')
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def _golden_mode(options: Mapping[str, Any]) -> str | None:

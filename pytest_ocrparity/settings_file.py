@@ -42,6 +42,7 @@ TABLE: Final[Mapping[str, Mapping[str, Kind]]] = {
         "images": Kind("a list of globs", (list, str)),
         "allow_empty": _FLAG,
         "diagnosis_seconds": Kind("a number from 0 up", (int, float)),
+        "memory_limit": Kind('a size such as "4 GB", or a number of bytes', (str, int)),
     },
     "golden": {"dir": _PATH, "reference": Kind("a text", str, choices=("train", "inference"))},
     "report": {
@@ -175,7 +176,7 @@ def _check_table(prefix: str, table: Mapping[str, Any], known: Mapping[str, Kind
 
 def _check(name: str, value: Any, kind: Kind) -> None:
     is_right = isinstance(value, kind.type) and value != ""
-    if kind.type == (int, float):
+    if isinstance(kind.type, tuple) and isinstance(value, int | float):
         is_right = is_right and not isinstance(value, bool) and value >= 0
     if is_right and isinstance(value, list):
         is_right = all(isinstance(item, str) and item for item in value)

@@ -23,6 +23,7 @@ from pytest_ocrparity.diagnose.leaks import examine_leaks
 from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.diagnose.resizing import PADDLEOCR, ROUNDINGS
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.errors import NotEnoughMemory, StageError
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.pipelines import Alternative, Image, Shape
 from pytest_ocrparity.pipelines.staged import image_bytes
@@ -436,3 +437,24 @@ class TestBorderline:
         unmarked = tuple(replace(finding, is_borderline=False) for finding in findings)
         marked = mark_borderline(reference, replace(candidate, probability_map=None), maps, unmarked, False)
         assert [(finding.kind, finding.is_borderline) for finding in marked] == [("missing", True)]
+
+
+@pytest.mark.parametrize("refused", ["train", "inference"])
+def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) -> None:
+    """Nor does the number of such images count: each is told the same."""
+    sides = {name: Toy(name=name) for name in ("train", "inference")}
+    traces = {name: seen(side) for name, side in sides.items()}
+    error = NotEnoughMemory("probability_map", "it would take an estimated 9.0 GB of memory")
+    traces[refused] = replace(traces[refused], probability_map=None, detections=None, error=error)
+    runs = sides["train"].runs, sides["inference"].runs
+    reference, candidate = traces["train"], traces["inference"]
+    told = f"{refused} did not run, and no experiment was made, for want of memory"
+    assert only(reference, candidate).summary == told
+    memory, failing = Memory(60), compare(reference=reference, candidate=candidate)
+    for number in range(5):
+        ours, theirs = (replace(trace, image=f"{number}.png") for trace in (reference, candidate))
+        (diagnosis,) = memory.diagnose(ours, theirs, failing, BUILT_IN)
+        assert (diagnosis.cause, diagnosis.summary) == (UNKNOWN, told)
+    assert (sides["train"].runs, sides["inference"].runs) == runs
+    other = replace(candidate, error=StageError("probability_map", "it broke"), probability_map=None, detections=None)
+    assert memory.diagnose(seen(sides["train"]), other, failing, BUILT_IN)[0].summary != told

@@ -125,6 +125,20 @@ def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("", None),
+        ("memory_limit = 1000", 1000),
+        ("memory_limit = '4 GB'", 4 * 10**9),
+        ("memory_limit = '1.5GiB'", 3 * 2**29),
+        ("memory_limit = ' 20 mb '", 20 * 10**6),
+    ],
+)
+def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -> None:
+    assert load(written(tmp_path, text), {}, tmp_path).memory_limit == size
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("image = []", "image is no setting; did you mean 'images'"),
@@ -134,6 +148,9 @@ def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
         ("allow_empty = 1", "allow_empty is true or false, not 1"),
         ("diagnosis_seconds = -1", "diagnosis_seconds is a number from 0 up, not -1"),
         ("diagnosis_seconds = true", "diagnosis_seconds is a number from 0 up, not True"),
+        ("memory_limit = -1", 'memory_limit is a size such as "4 GB", or a number of bytes, not -1'),
+        ("memory_limit = true", 'memory_limit is a size such as "4 GB", or a number of bytes, not True'),
+        ("memory_limit = '4 elephants'", 'memory_limit is a size such as "4 GB", "512 MiB" or a number, not'),
         ("golden = 3", "golden is a table, not 3"),
         ("[golden]\ndirectory = 'x'", "golden.directory is no setting; known: dir, reference"),
         ("[golden]\nreference = 'trian'", "golden.reference is one of train, inference, not 'trian'"),

@@ -14,7 +14,7 @@ from pytest_ocrparity.diagnose.laboratory import BudgetSpentError, Laboratory
 from pytest_ocrparity.diagnose.leaks import examine_leaks
 from pytest_ocrparity.diagnose.networks import examine_network
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing
-from pytest_ocrparity.diagnose.repeatability import examine_repeatability
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability, refused
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, current_tolerance
 from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Trace, first_stage
@@ -53,6 +53,8 @@ def diagnose(
 
 def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
     """Return the causes that a laboratory finds; `stage` is the first that differs."""
+    if (unknown := refused(lab, stage)) is not None:
+        return [unknown]
     found: list[Diagnosis] = []
     examined = stage
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.laboratory import BudgetSpentError, Laboratory
 from pytest_ocrparity.diagnose.remedy import Remedy
-from pytest_ocrparity.diagnose.repeatability import examine_repeatability
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability, refused
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import DETECTIONS, STAGES, TENSOR, Trace, first_stage
@@ -71,6 +71,8 @@ class Memory:
         return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
 
     def _look(self, lab: Laboratory, signature: str, stage: str) -> tuple[Diagnosis, ...]:
+        if (unknown := refused(lab, stage)) is not None:
+            return (unknown,)
         entries = self.known.setdefault(signature, [])
         for entry in entries:
             again = replace(lab, ruled_out=[], not_tried=[], memo={}, runs=0)  # the clock goes on

@@ -7,9 +7,10 @@ import numpy as np
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.weights import are_equal_maps
 from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.trace import PROBABILITY_MAP, RESIZE, TENSOR, Trace
 
-__all__ = ["examine_repeatability"]
+__all__ = ["examine_repeatability", "refused"]
 
 
 def examine_repeatability(lab: Laboratory) -> list[Diagnosis]:
@@ -23,6 +24,14 @@ def examine_repeatability(lab: Laboratory) -> list[Diagnosis]:
             diagnosis = _maps(lab, trace)
         found += [diagnosis] if diagnosis is not None else []
     return found
+
+
+def refused(lab: Laboratory, stage: str) -> Diagnosis | None:
+    """Return the diagnosis of a side that was refused for want of memory, which an experiment would take as well."""
+    for trace in (lab.reference, lab.candidate):
+        if isinstance(trace.error, NotEnoughMemory):
+            return lab.unknown(stage, f"{trace.pipeline} did not run, and no experiment was made, for want of memory")
+    return None
 
 
 def _stopped(lab: Laboratory) -> Diagnosis:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.pipelines.memory import MemoryGuard
+from pytest_ocrparity.trace import PROBABILITY_MAP
 
 __all__ = ["fixed_size", "plain_run", "stored_arrays"]
 
@@ -46,9 +48,12 @@ def fixed_size(program: Path) -> tuple[int, int] | None:
 
 
 def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
-    """Return a function that runs a program without an engine's passes, and returns its first output."""
+    """Return a function that runs a program without an engine's passes, and returns its first output.
 
-    def run(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    It takes more memory than an engine does, and raises NotEnoughMemory where that is not there.
+    """
+
+    def bare(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with third_party():
             import paddle
 
@@ -61,6 +66,12 @@ def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[
                 executor = paddle.static.Executor(paddle.CPUPlace())
                 outputs = executor.run(executed, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=fetches)
                 return np.asarray(outputs[0], np.float32)
+
+    memory = MemoryGuard(bare, {"program": program.name}, limit=None)
+
+    def run(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        return bare(tensor)
 
     return run
 

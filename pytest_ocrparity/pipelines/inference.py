@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnosis import Fix
-from pytest_ocrparity.errors import ImageError, ModelError, StageError
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.pipelines import Alternative, Image, Shape
 from pytest_ocrparity.pipelines.configs import check_inference, operators, read_yml, scale_value, written
 from pytest_ocrparity.pipelines.decoders import decoded_without_orientation
@@ -30,10 +30,18 @@ from pytest_ocrparity.pipelines.effective import (
 from pytest_ocrparity.pipelines.exported import fixed_size, plain_run, stored_arrays
 from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, import_paddleocr, load_predictor, onednn_crash
+from pytest_ocrparity.pipelines.memory import MemoryGuard
+from pytest_ocrparity.pipelines.predictor import (
+    STEPS,
+    Predictor,
+    import_paddleocr,
+    load_predictor,
+    onednn_crash,
+    runner_inputs,
+)
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.taps import Call
-from pytest_ocrparity.pipelines.variation import decode_fix, parameter_fix, replaced_steps, without_rule
+from pytest_ocrparity.pipelines.variation import deployment_fix, replaced_steps
 from pytest_ocrparity.trace import (
     DECODE,
     DETECTIONS,
@@ -57,6 +65,7 @@ def load_inference(
     options: Mapping[str, Any] | None = None,
     predict_options: Mapping[str, Any] | None = None,
     model_name: str | None = None,
+    memory_limit: int | None = None,
     name: str = "inference",
 ) -> InferencePipeline:
     """Load an export with `paddleocr.TextDetection`.
@@ -66,6 +75,7 @@ def load_inference(
         options: handed to `TextDetection` as they are.
         predict_options: handed to its `predict` as they are.
         model_name: paddlex's name of the model; None means the one in inference.yml.
+        memory_limit: bytes that an image may take; None means what is available.
         name: how messages call this side.
 
     Raises:
@@ -83,6 +93,7 @@ def load_inference(
         )
     transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
     scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
+    others: Any = {"predict_options": predict_options, "model_name": model_name, "memory_limit": memory_limit}
     with third_party():
         import_paddleocr()
     with third_party():
@@ -93,12 +104,9 @@ def load_inference(
         scale=scale_value(scale, export.config, "NormalizeImage.scale"),
         written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
         without_onednn=lambda: load_inference(
-            model_dir=model_dir,
-            options={**(options or {}), "enable_mkldnn": False},
-            predict_options=predict_options,
-            model_name=model_name,
-            name=name,
+            model_dir=model_dir, options={**(options or {}), "enable_mkldnn": False}, **others, name=name
         ),
+        memory_limit=memory_limit,
         name=name,
     )
 
@@ -117,6 +125,7 @@ class InferencePipeline(StagedPipeline):
         scale: float,
         written: Mapping[str, Mapping[str, Any]],
         without_onednn: Callable[[], InferencePipeline],
+        memory_limit: int | None,
         name: str,
     ) -> None:
         """Take a tapped predictor.
@@ -127,6 +136,7 @@ class InferencePipeline(StagedPipeline):
             scale: NormalizeImage's, which its object does not keep.
             written: by stage name, what inference.yml says.
             without_onednn: loads the same export with oneDNN off.
+            memory_limit: as in `load_inference`.
             name: how messages call this side; `table` is where the settings have it.
         """
         super().__init__(name, fingerprint_export(export))
@@ -139,6 +149,7 @@ class InferencePipeline(StagedPipeline):
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
+        self._memory = MemoryGuard(self._run_network, self._engine(), limit=memory_limit)
         self._called: dict[str, Mapping[str, Any]] = {}
 
     def preprocess(self, image: Image) -> Trace:
@@ -150,19 +161,18 @@ class InferencePipeline(StagedPipeline):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, _ = image_bytes(image)
+        name, data = image_bytes(image)
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
             stored = decoded_without_orientation(Path(given))
             given = given if stored is None else stored
         trace = Trace(pipeline=self.name, image=name, source=self)
         error: Exception | None = None
-        # Stopping may leave a file of several pages to the garbage collector, which is to warn in here.
-        with third_party(), self._predictor.taps.run(replaced=self._replaced, stop_at="runner") as calls:
-            try:
-                self._predictor.predict(given)
-            except Exception as raised:
-                error = raised
+        try:
+            with self._memory.watching(data if isinstance(given, str) else None):
+                calls, error = self._predictor.preprocess(given, {**self._replaced, "Normalize": self._admitted})
+        except NotEnoughMemory as refused:
+            calls, error = {}, refused
         if error is not None and UNREADABLE in str(error):
             raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
         trace = self._recorded(trace, calls)
@@ -174,6 +184,12 @@ class InferencePipeline(StagedPipeline):
             stage = DECODE if trace.decode is None else RESIZE if trace.resize is None else TENSOR
             return replace(trace, error=self.stage_error(stage, error))
         return trace
+
+    def _admitted(self, imgs: list[Any]) -> Any:
+        """Normalise what the network has room for; not each size needs a resize, where this is asked first."""
+        for img in imgs:  # none where the file's suffix is none that paddlex reads
+            self._memory.admit_tensor(img.shape, TENSOR)
+        return self._replaced.get("Normalize", self._predictor.steps["Normalize"])(imgs)
 
     def _recorded(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
         """Fill the trace from the calls of a run, of which the later ones may be missing."""
@@ -189,7 +205,7 @@ class InferencePipeline(StagedPipeline):
             parameters[RESIZE] = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
             parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
         if trace.resize is not None and "runner" in calls:
-            (tensor,) = _inputs(calls["runner"])
+            (tensor,) = runner_inputs(calls["runner"])
             trace = replace(trace, tensor=tensor)
         self._called.update(parameters)
         return replace(trace, parameters=self._varied(parameters))
@@ -202,12 +218,18 @@ class InferencePipeline(StagedPipeline):
         """Return the first output of the predictor's runner for a (1, 3, h, w) tensor, (1, C, h, w) float32, whole.
 
         paddlex goes on with channel 0 of output 0, whatever else there is.
+
+        Raises:
+            NotEnoughMemory: it would take more memory than there is.
         """
-        with third_party():
-            outputs = self._predictor.runner([np.ascontiguousarray(tensor)])
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        outputs = self._run_network(tensor)
         self._outputs = len(outputs)
-        array: npt.NDArray[np.float32] = np.asarray(outputs[0])
-        return array
+        return outputs[0]
+
+    def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        with third_party():
+            return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])]
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         """Return the boxes and scores that `TextDetection.predict` makes of a (1, C, h, w) map, in source pixels.
@@ -259,13 +281,7 @@ class InferencePipeline(StagedPipeline):
 
     def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
         """Return how a user gives this side the values of some parameters of a stage."""
-        if stage == DECODE and DECODE not in self.written and "img_mode" in values:
-            return decode_fix(values["img_mode"], self._export.config)
-        fix = parameter_fix(stage, values, self._export.config)
-        own = self.parameters.get(stage, {}).get("rule", "limit")
-        if values.get("rule") == "limit" and own != "limit":
-            return without_rule(own, self._export.config, fix)
-        return fix
+        return deployment_fix(stage, values, self._export.config, self.written, self.parameters.get(stage, {}))
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
@@ -277,8 +293,7 @@ class InferencePipeline(StagedPipeline):
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the export after the first, which alone paddlex looks at."""
-        with third_party():
-            return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])[1:]]
+        return self._run_network(tensor)[1:]
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run this export, with the cause that each would prove."""
@@ -297,16 +312,6 @@ class InferencePipeline(StagedPipeline):
     def _engine(self) -> dict[str, Any]:
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
-    def stage_error(self, stage: str, error: BaseException) -> StageError:
-        """Wrap what a stage raised, with the way out where it is known."""
-        known = onednn_crash(error)
-        if known is None:
-            return super().stage_error(stage, error)
-        wrapped = StageError(stage, known)
-        wrapped.__cause__ = error
-        return wrapped
-
-
-def _inputs(call: Call) -> list[Any]:
-    """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
-    return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])
+    def told(self, error: BaseException) -> str:
+        """Return how messages tell what a stage raised: the way out where it is known."""
+        return onednn_crash(error) or super().told(error)

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.files import ExportFiles
-from pytest_ocrparity.pipelines.taps import Tap, Taps
+from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.pipelines.taps import Call, Tap, Taps
 
-__all__ = ["Predictor", "import_paddleocr", "load_predictor", "onednn_crash"]
+__all__ = ["Predictor", "import_paddleocr", "load_predictor", "onednn_crash", "runner_inputs"]
 
 STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
 RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
@@ -72,6 +73,18 @@ class Predictor:
     def predict(self, image: Any) -> list[Any]:
         """Run the real `TextDetection.predict` with the configured options."""
         return list(self._detection.predict(image, **self._predict_options))
+
+    def preprocess(
+        self, image: Any, replaced: Mapping[str, Callable[..., Any]]
+    ) -> tuple[Mapping[str, Call], Exception | None]:
+        """Run the real `predict` up to the runner; return the calls it made and what it raised."""
+        # Stopping may leave a file of several pages to the garbage collector, which is to warn in here.
+        with third_party(), self.taps.run(replaced=replaced, stop_at="runner") as calls:
+            try:
+                self.predict(image)
+            except Exception as raised:
+                return calls, raised
+        return calls, None
 
 
 def import_paddleocr() -> None:
@@ -182,3 +195,8 @@ def onednn_crash(error: BaseException) -> str | None:
         "set inference.options = { enable_mkldnn = false }, or install paddlepaddle==3.2.2 and re-export with it "
         "(it does not load programs that 3.3 wrote)"
     )
+
+
+def runner_inputs(call: Call) -> list[Any]:
+    """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
+    return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])

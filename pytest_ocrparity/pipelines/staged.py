@@ -135,9 +135,14 @@ class StagedPipeline(ABC):
 
     def stage_error(self, stage: str, error: BaseException) -> StageError:
         """Wrap what a stage raised."""
-        if isinstance(error, StageError):
-            return error
-        text = str(error).strip() or type(error).__name__
-        wrapped = StageError(stage, f"{type(error).__name__}: {text}")
+        # Both libraries' resize catches whatever is raised in it, and raises another error from there.
+        for each in (error, error.__context__):
+            if isinstance(each, StageError):
+                return each
+        wrapped = StageError(stage, self.told(error))
         wrapped.__cause__ = error
         return wrapped
+
+    def told(self, error: BaseException) -> str:
+        """Return how messages tell what a stage raised."""
+        return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.errors import ImageError, StageError
+from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.pipelines import Image, Shape
 from pytest_ocrparity.pipelines.configs import STAGE_OF, check_training, read_yml, written
 from pytest_ocrparity.pipelines.effective import training_detections
 from pytest_ocrparity.pipelines.files import PARAMS, digest, find_checkpoint
 from pytest_ocrparity.pipelines.imports import checkout, third_party
+from pytest_ocrparity.pipelines.memory import MemoryGuard
 from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
 from pytest_ocrparity.pipelines.parts import Parts, build_parts, import_operators, without_global, without_random
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
@@ -65,6 +66,7 @@ def load_training(
     device: str = "cpu",
     sub_model: str | None = None,
     trust_checkpoint: bool = False,
+    memory_limit: int | None = None,
     name: str = "train",
 ) -> TrainingPipeline:
     """Load a trained DB detector.
@@ -79,6 +81,7 @@ def load_training(
         device: as in `paddle.set_device`.
         sub_model: which network of a Distillation yml.
         trust_checkpoint: load the checkpoint whatever its pickle names.
+        memory_limit: bytes that an image may take; None means what is available.
         name: how messages call this side.
 
     Raises:
@@ -104,7 +107,8 @@ def load_training(
         parts = build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
     files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None)
-    return TrainingPipeline(parts, files, name=name, fingerprint=fingerprint)
+    memory = MemoryGuard(parts.network.run, {"engine": "dygraph", "device": parts.network.device}, limit=memory_limit)
+    return TrainingPipeline(parts, files, memory, name=name, fingerprint=fingerprint)
 
 
 class TrainingPipeline(StagedPipeline):
@@ -113,10 +117,12 @@ class TrainingPipeline(StagedPipeline):
     `Trace.parameters` hold what the built operators hold, after `Global` was merged into them.
     """
 
-    def __init__(self, parts: Parts, files: TrainingFiles, *, name: str, fingerprint: Mapping[str, str]) -> None:
+    def __init__(
+        self, parts: Parts, files: TrainingFiles, memory: MemoryGuard, *, name: str, fingerprint: Mapping[str, str]
+    ) -> None:
         """Take what `load_training` built, and what it built it from."""
         super().__init__(name, fingerprint)
-        self._parts, self.files = parts, files
+        self._parts, self.files, self._memory = parts, files, memory
         transforms = files.yml["Eval"]["dataset"]["transforms"]
         self.written = written(transforms, files.yml["PostProcess"], files.config)
 
@@ -156,7 +162,7 @@ class TrainingPipeline(StagedPipeline):
         files = replace(self.files, yml=yml)
         with third_party():
             parts = build_parts(files.yml, self.network, files.config)
-        return TrainingPipeline(parts, files, name=self.name, fingerprint=self.fingerprint)
+        return TrainingPipeline(parts, files, self._memory, name=self.name, fingerprint=self.fingerprint)
 
     def preprocess(self, image: Image) -> Trace:
         """Run the Eval operators one after the other, as `ppocr.data.imaug.transform` does.
@@ -170,9 +176,12 @@ class TrainingPipeline(StagedPipeline):
         name, data = image_bytes(image)
         trace = Trace(pipeline=self.name, image=name, source=self)
         try:
-            with third_party():
+            is_array = isinstance(image, np.ndarray)
+            with third_party(), self._memory.watching(None if is_array else data):
                 state: Any = {"image": _as_png(image) if isinstance(image, np.ndarray) else data}
                 for operator, run in self._parts.operators:
+                    if operator == "NormalizeImage":  # a size that needs no resize
+                        self._memory.admit_tensor(state["image"].shape, TENSOR)
                     state = run(state)
                     if state is None and trace.decode is None:
                         raise ImageError(f"{name}: PaddleOCR's DecodeImage cannot decode this file; is it an image?")
@@ -184,13 +193,11 @@ class TrainingPipeline(StagedPipeline):
             return replace(trace, error=self.stage_error(stage, error))
         return trace
 
-    def stage_error(self, stage: str, error: BaseException) -> StageError:
-        """Wrap what a stage raised: also the sys.exit(0) with which DetResizeForTest ends a failed resize."""
-        if not isinstance(error, SystemExit):
-            return super().stage_error(stage, error)
-        wrapped = StageError(stage, "PaddleOCR printed the sizes it could not resize to and called sys.exit")
-        wrapped.__cause__ = error
-        return wrapped
+    def told(self, error: BaseException) -> str:
+        """Return how messages tell what a stage raised."""
+        if isinstance(error, SystemExit):  # with exit status 0
+            return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
+        return super().told(error)
 
     def _recorded(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
         """Add to the trace what an operator has just produced."""
@@ -212,7 +219,9 @@ class TrainingPipeline(StagedPipeline):
 
         Raises:
             StageError: the network returned no "maps".
+            NotEnoughMemory: it would take more memory than there is.
         """
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
         return self._parts.network.run(tensor)
 
     def infer_fused(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:

@@ -14,7 +14,7 @@ from pytest_ocrparity.diagnosis import Change, Fix
 from pytest_ocrparity.pipelines.predictor import Predictor
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, image_label
 
-__all__ = ["decode_fix", "parameter_fix", "replaced_steps"]
+__all__ = ["deployment_fix", "replaced_steps"]
 
 Steps = dict[str, Callable[..., Any]]
 Changes = Mapping[str, Mapping[str, Any]]
@@ -75,6 +75,24 @@ OPERATOR_OF: Final = {DECODE: "DecodeImage", RESIZE: "DetResizeForTest", TENSOR:
 ARGUMENTS: Final = ("limit_side_len", "limit_type", "thresh", "box_thresh", "unclip_ratio")
 LEAST: Final = 1e-9
 """What is passed for 0, which paddleocr takes for not given."""
+
+
+def deployment_fix(
+    stage: str, values: Mapping[str, Any], config: Path, written: Changes, current: Mapping[str, Any]
+) -> Fix:
+    """Return how a user gives an export other values of some parameters of one stage.
+
+    Args:
+        stage: whose parameters they are.
+        values: by name; None for a cap that is to go.
+        config: the export's inference.yml.
+        written: by stage name, what it says.
+        current: the stage's parameters that run.
+    """
+    if stage == DECODE and DECODE not in written and "img_mode" in values:
+        return decode_fix(values["img_mode"], config)
+    fix, own = parameter_fix(stage, values, config), current.get("rule", "limit")
+    return without_rule(own, config, fix) if values.get("rule") == "limit" and own != "limit" else fix
 
 
 def parameter_fix(stage: str, values: Mapping[str, Any], config: Path) -> Fix:

@@ -172,6 +172,7 @@ def test_a_failed_resize_is_a_stage_error_and_no_exit(train: TrainingPipeline, m
     """PaddleOCR's resize prints and calls sys.exit(0)."""
     resize = dict(train._parts.operators)["DetResizeForTest"]
     monkeypatch.setattr(resize, "limit_side_len", 10**9)
+    monkeypatch.setattr(train._memory, "_limit", 10**30)
     trace = train.trace(page + 1)
     assert isinstance(trace.error, StageError)
     assert trace.error.stage == "resize"
