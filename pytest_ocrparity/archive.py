@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import struct
 import time
@@ -36,7 +37,11 @@ __all__ = ["FORMAT", "Golden", "is_baseline", "load", "save"]
 FORMAT = 1
 _Array: TypeAlias = "npt.NDArray[Any]"
 _NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently
-_MOST_BYTES = 2**31  # of all arrays of one file: a trace of 10,000 x 10,000 px
+_MOST_BYTES = 2**29  # of all arrays of one file: a trace of 8,000 x 8,000 px; reading takes a multiple of it
+_MOST_MANIFEST = 2**20  # bytes of JSON: reading takes up to 30 times as much
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # bz2 and lzma unpack whole blocks, however little is asked for
+_START = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n")
 _DEFLATE_MOST = 1032  # no deflate stream grows by more, so a larger claim is a lie
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 _NOT_OURS = (
@@ -76,6 +81,8 @@ def save(
     arrays, steps_error = encode(trace, lossless)
     packed = {name: pack(array) for name, array in arrays.items()}
     members = {name: planes for name, (planes, _) in packed.items()}
+    if (size := sum(member.nbytes for member in members.values())) > _MOST_BYTES - 2 * _MOST_MANIFEST:
+        raise GoldenError(f"{trace.image}: its trace has {size} bytes, and a baseline takes {_MOST_BYTES}")
     image = trace.decode
     manifest = {
         "format": FORMAT,
@@ -113,6 +120,7 @@ def load(path: Path) -> Golden:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = _manifest(archive)
             if manifest["format"] == FORMAT:
+                _check_kinds(manifest)
                 arrays = {name: _array(archive, name, *how) for name, how in manifest["arrays"].items()}
                 return Golden(decode(arrays, manifest), manifest)
     except _NOT_OURS as error:
@@ -148,24 +156,38 @@ def _array(archive: zipfile.ZipFile, name: str, kind: str, shape: list[int], axe
 def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
         raise ValueError(f"it claims to hold more than {_MOST_BYTES} bytes")
+    if archive.getinfo("manifest.npy").file_size > _MOST_MANIFEST:
+        raise ValueError(f"its manifest has more than {_MOST_MANIFEST} bytes")
     manifest = json.loads(_member(archive, "manifest").tobytes())
     if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] < FORMAT:
         raise ValueError("its manifest has no format number")
     return manifest
 
 
+def _check_kinds(manifest: Mapping[str, Any]) -> None:
+    """Check what `decode` does not use and others do."""
+    tables = (manifest[name] for name in ("options", "fingerprint", "arrays"))
+    if not all(isinstance(table, dict) for table in tables) or not isinstance(manifest["reference"], str):
+        raise ValueError("its manifest holds values of another kind than recorded ones")
+
+
 def _member(archive: zipfile.ZipFile, name: str) -> npt.NDArray[np.uint8]:
     """Return one uint8 array, its claimed size checked before any memory is taken."""
     info = archive.getinfo(f"{name}.npy")
-    if info.file_size > _DEFLATE_MOST * info.compress_size + 1024:
-        raise ValueError(f"{name} claims {info.file_size} bytes of {info.compress_size}")
+    if info.file_size > _DEFLATE_MOST * info.compress_size + 1024 or info.compress_type not in _METHODS:
+        raise ValueError(f"{name} claims {info.file_size} bytes of {info.compress_size}, method {info.compress_type}")
     with archive.open(info) as file:
-        if _NPY.read_magic(file) != (1, 0):
-            raise ValueError(f"{name} has an unknown array format")
-        shape, is_fortran, dtype = _NPY.read_array_header_1_0(file)
-        if dtype != np.uint8 or is_fortran or math.prod(shape) != info.file_size - file.tell():
-            raise ValueError(f"{name} is {dtype} {shape} in {info.file_size} bytes")
-        return np.frombuffer(file.read(), np.uint8).reshape(shape)
+        start = file.read(len(_START) + 2)
+        # NumPy's own reader parses headers as Python, and warns; ours are all of this one form.
+        header = file.read(int.from_bytes(start[len(_START) :], "little"))
+        found = _HEADER.fullmatch(header)
+        if not start.startswith(_START) or found is None:
+            raise ValueError(f"{name} is no array of bytes: {(start + header)[:100]!r}")
+        shape = [int(side) for side in found[1].replace(b",", b" ").split()]
+        if math.prod(shape) != info.file_size - len(start) - len(header):
+            raise ValueError(f"{name} has shape {shape} in {info.file_size} bytes")
+        # Never more than was claimed: `read()` unpacks first and cuts then.
+        return np.frombuffer(file.read(info.file_size), np.uint8).reshape(shape)
 
 
 def _replace(path: Path, members: Mapping[str, _Array]) -> None:

@@ -5,6 +5,7 @@ This module knows arrays and a trace's fields, and nothing of files.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -21,6 +22,14 @@ __all__ = ["decode", "encode", "pack", "unpack"]
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
 _PROBABILITIES = (np.arange(_STEPS + 1) / _STEPS).astype(np.float32)
+
+
+_MOST_BOXES = 2**20  # each costs hundreds of bytes in memory and none in a file
+# Along which axes differences may be stored. Images are (h, w, 3), maps and tensors (1, C, h, w); measured on rendered
+# pages, no other choice is smaller by a tenth.
+_AXES: dict[int, list[list[int]]] = {3: [[], [0]], 4: [[], [2, 3]]}
+_KIND = re.compile(r"(uint|float)(8|16|32|64)")
+_MOST_LINES = 2**14
 
 
 def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
@@ -48,6 +57,7 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
 
 def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     """Return the trace of stored arrays and their manifest; what does not fit together raises whatever NumPy raises."""
+    _check_fields(manifest)
     decode, shape, resize = manifest["decode"], manifest["shape"], arrays.get(RESIZE)
     tensor, table = arrays.get(TENSOR), arrays.get("table")
     ours, fused = arrays.get(PROBABILITY_MAP), arrays.get("fused_map")
@@ -55,7 +65,10 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         fused = fused + ours
     detections = None
     if "points" in arrays:
-        ends = np.cumsum(arrays["counts"], dtype=np.int64)
+        counts = arrays["counts"]
+        if counts.dtype != np.uint32 or counts.ndim != 1 or len(counts) > _MOST_BOXES:
+            raise ValueError(f"{counts.dtype} {counts.shape} are no numbers of points of boxes")
+        ends = np.cumsum(counts, dtype=np.int64)
         if len(arrays["points"]) != (ends[-1] if len(ends) else 0):
             raise ValueError("its boxes have more or fewer points than they should")
         detections = Detections(tuple(np.split(arrays["points"], ends)[:-1]), arrays.get("scores"))
@@ -76,6 +89,28 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     )
 
 
+def _check_fields(manifest: Mapping[str, Any]) -> None:
+    """Raise ValueError where a field has another kind than a trace's."""
+    decode, shape, digest = (manifest[name] for name in ("decode", "shape", "image_sha256"))
+    floor, map_error, parameters = (manifest[name] for name in ("floor", "map_error", "parameters"))
+    right = {
+        "image": isinstance(manifest["image"], str),
+        "image_sha256": digest is None or isinstance(digest, str),
+        "parameters": isinstance(parameters, dict) and all(isinstance(part, dict) for part in parameters.values()),
+        "decode": decode is None or (_are(decode[0], int) and _are(decode[1:], str) and len(decode) == 4),
+        "shape": shape is None
+        or (_are(shape, int, float) and len(shape) == 4 and all(0 <= each < 2**31 for each in shape)),
+        "floor": floor is None or _are([floor], int, float),
+        "map_error": _are([map_error], int, float) and 0 <= map_error <= 1,
+    }
+    if wrong := [name for name, is_right in right.items() if not is_right]:
+        raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
+
+
+def _are(values: object, *kinds: type) -> bool:
+    return isinstance(values, list) and all(type(value) in kinds for value in values)
+
+
 def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float32] | None:
     """Return the (C, 256) float32 that PaddleOCR's normalisation maps each grey level to, where that is all it did."""
     if resize is None or tensor is None or resize.dtype != np.uint8 or tensor.dtype != np.float32:
@@ -89,6 +124,8 @@ def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float
 
 
 def _look_up(table: _Array, resize: _Array) -> _Array:
+    if resize.dtype != np.uint8 or resize.ndim != 3:
+        raise ValueError(f"no table applies to {resize.dtype} {resize.shape}")
     # NumPy gathers by its own index type twice as fast as by uint8.
     return np.stack([levels.take(resize[..., channel].astype(np.intp)) for channel, levels in enumerate(table)])[None]
 
@@ -118,9 +155,7 @@ def _is_relative(ours: _Array, fused: _Array) -> bool:
 
 def pack(array: _Array) -> tuple[_Array, list[int]]:
     """Return the array as byte planes, (bytes per number, *shape), and the axes along which they hold differences."""
-    # Images are (h, w, 3), maps and tensors (1, C, h, w); measured on rendered pages, no other is smaller by a tenth.
-    choices: dict[int, list[list[int]]] = {3: [[], [0]], 4: [[], [2, 3]]}
-    tried = [(_planes(array, axes), axes) for axes in choices.get(array.ndim, [[]])]
+    tried = [(_planes(array, axes), axes) for axes in _AXES.get(array.ndim, [[]])]
     return min(tried, key=lambda planes: len(zlib.compress(planes[0].tobytes(), 1)))
 
 
@@ -136,16 +171,17 @@ def _planes(array: _Array, axes: list[int]) -> _Array:
 
 def unpack(planes: _Array, kind: str, shape: list[int], axes: list[int]) -> _Array:
     """Return the array of byte planes; `kind` is its dtype. Raises ValueError where the planes are not of that form."""
+    found = _KIND.fullmatch(kind)
+    if found is None or planes.shape != (int(found[2]) // 8, *shape) or axes not in _AXES.get(len(shape), [[]]):
+        raise ValueError(f"{planes.shape} bytes are no {kind} {shape} along {axes}")
     dtype = np.dtype(kind)
-    if dtype.kind not in "uf" or planes.shape != (dtype.itemsize, *shape):
-        raise ValueError(f"{planes.shape} bytes are no {kind} {shape}")
     numbers = planes[0].astype(f"<u{dtype.itemsize}")
     for place, plane in enumerate(planes[1:], 1):
         numbers |= plane.astype(numbers.dtype) << 8 * place
     if axes and dtype.itemsize > 1:
         numbers = (numbers >> 1) ^ (0 - (numbers & 1))
     for axis in reversed(axes):
-        if axis == numbers.ndim - 1:
+        if axis == numbers.ndim - 1 or numbers.shape[axis] > _MOST_LINES:
             np.add.accumulate(numbers, axis=axis, out=numbers)
             continue
         for before, line in pairwise(np.moveaxis(numbers, axis, 0)):  # six times as fast as accumulating over rows
