@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test faults lint format clean
+.PHONY: example test faults fuzz lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -20,6 +20,10 @@ test: .venv/ready
 # Every fault of the catalogue, injected: prints a table and writes build/faults.json. `make test` runs it as well.
 faults: .venv/ready
 	$(BIN)/python -m pytest tests/faults -n 2
+
+# 200,000 hostile files and more, in some ten minutes: prints a table and writes build/fuzz.json. `make test` runs a few.
+fuzz: .venv/ready
+	$(BIN)/python -m pytest tests/endurance/fuzz.py
 
 lint: .venv/ready
 	$(BIN)/python -m ruff check .
