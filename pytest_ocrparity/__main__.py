@@ -13,11 +13,15 @@ from pytest_ocrparity.judging import UNDECIDED, judge_again, wanted_limits
 from pytest_ocrparity.report.results import read
 from pytest_ocrparity.tally import Tally
 from pytest_ocrparity.tolerance import parse_option
+from pytest_ocrparity.trace import printable
 from pytest_ocrparity.verdict import MATCHES
 
 DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
 stay what they were. What the recorded measures cannot tell is "undecided". Exits 0 if all pass, 1 if anything differs,
 is undecided or was not compared, 2 for a wrong command or file."""
+
+_INCONSISTENT = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
+"""What a document that keeps the schema can lead to all the same, such as boxes without the limits that they broke."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,18 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         wanted = wanted_limits([parse_option(word) for word in given.tolerance])
         results = read(given.results)
+        # Also those that a failure kept from being asserted: under other limits their test would get to them.
+        compared = judge_again(results["comparisons"], wanted)
+        table, faults = _judged(compared, results, is_verbose=given.verbose)
     except OcrParityError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 2
-    # Also those that a failure kept from being asserted: under other limits their test would get to them.
-    compared = judge_again(results["comparisons"], wanted)
-    return _report(compared, results, is_verbose=given.verbose)
+    except _INCONSISTENT as error:
+        told = f"{type(error).__name__}: {error}"
+        print(f"{parser.prog}: {given.results} does not hold together: {printable(told)}", file=sys.stderr)
+        return 2
+    for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
+        print(printable(line))
+    return 1 if faults else 0
 
 
-def _report(compared: Sequence[dict[str, Any]], results: dict[str, Any], *, is_verbose: bool) -> int:
+def _judged(
+    compared: Sequence[dict[str, Any]], results: dict[str, Any], *, is_verbose: bool
+) -> tuple[list[str], list[str]]:
+    """Return the lines of the table, and why the run fails."""
     tally = Tally({"": [{**each, "what": "compared"} for each in compared]})
-    for line in tally.table(per_image=is_verbose):
-        print(line)
     faults = [] if compared else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results["run"]["interrupted"] else []
     faults += tally.faults(allow_empty=results["settings"]["allow_empty"], is_recording=False)
@@ -58,10 +70,7 @@ def _report(compared: Sequence[dict[str, Any]], results: dict[str, Any], *, is_v
             faults.append(f"{each['status']}: {each['image']}: {each['kind'].replace('_', ' ')} of {each['candidate']}")
     if any(each["status"] == UNDECIDED for each in compared):
         faults.append("undecided is what these measures cannot tell: run pytest with this --ocr-tolerance")
-    for fault in faults:
-        print(f"FAILED {fault}")
-    print("failed" if faults else "passed")
-    return 1 if faults else 0
+    return tally.table(per_image=is_verbose), faults
 
 
 if __name__ == "__main__":

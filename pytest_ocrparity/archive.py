@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from pytest_ocrparity.codec import decode, encode, pack, unpack
+from pytest_ocrparity.codec import decode, encode, item_size, pack, unpack
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
 from pytest_ocrparity.pipelines.staged import LFS_POINTER
 from pytest_ocrparity.trace import Trace
@@ -39,8 +39,12 @@ __all__ = ["FORMAT", "Golden", "is_baseline", "load", "remove_leftovers", "save"
 FORMAT = 1
 _Array: TypeAlias = "npt.NDArray[Any]"
 _NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently
-_MOST_BYTES = 2**30  # of all arrays of one file as they are stored: two traces of 10,000 x 10,000 px
+_MOST_BYTES = 2**29  # of all arrays of one file: a trace of 8,000 x 8,000 px; reading takes a multiple of it
+_MOST_MANIFEST = 2**20  # bytes of JSON: reading takes up to 30 times as much
+_START = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \((\d+),\), \} *\n")
 _LEVEL = 3  # zstd's default; 9 takes six times as long to write 3 % less
+_WINDOW = 2**21  # bytes that reading looks back on, at that level
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 _TEMPORARY = re.compile(r"\.ocrparity-(?P<place>[0-9a-f]*)-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
 _PROC = Path("/proc")
@@ -81,6 +85,8 @@ def save(
     trace = trace.measured()
     arrays, steps_error = encode(trace, lossless)
     packed = {name: pack(array) for name, array in arrays.items()}
+    if (size := sum(planes.nbytes for planes, _ in packed.values())) > _MOST_BYTES:
+        raise GoldenError(f"{trace.image}: its trace has {size} bytes, and a baseline takes {_MOST_BYTES}")
     frame = zstandard.ZstdCompressor(_LEVEL).compress(b"".join(planes.tobytes() for planes, _ in packed.values()))
     image = trace.decode
     manifest = {
@@ -116,6 +122,7 @@ def load(path: Path) -> Golden:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = _manifest(archive)
             if manifest["format"] == FORMAT:
+                _check_kinds(manifest)
                 return Golden(decode(_arrays(_member(archive, "arrays"), manifest), manifest), manifest)
     except _NOT_OURS as error:
         raise GoldenCorrupt(
@@ -145,11 +152,15 @@ def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]
     if hashlib.sha256(frame).hexdigest() != manifest["arrays_sha256"]:
         raise ValueError("its arrays are not what was recorded")
     told = manifest["arrays"].items()
-    forms = {name: ((np.dtype(kind).itemsize, *shape), kind, axes) for name, (kind, shape, axes) in told}
+    forms = {name: ((item_size(kind), *shape), kind, axes) for name, (kind, shape, axes) in told}
     sizes = [math.prod(shape) for shape, _, _ in forms.values()]
     if any(size < 0 for size in sizes) or not sum(sizes) == zstandard.frame_content_size(frame) <= _MOST_BYTES:
         raise ValueError(f"its arrays claim {sum(sizes)} bytes; {_MOST_BYTES} at most, and as many as it holds")
-    content = np.frombuffer(zstandard.ZstdDecompressor().decompress(frame), np.uint8)
+    # Piece by piece: a frame that says more than it holds takes no memory for the rest.
+    pieces = zstandard.ZstdDecompressor(max_window_size=_WINDOW).read_to_iter(frame, write_size=_WINDOW)
+    content = np.frombuffer(b"".join(pieces), np.uint8)
+    if len(content) != sum(sizes):
+        raise ValueError(f"its arrays end after {len(content)} of {sum(sizes)} bytes")
     parts = (content[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
     return {
         name: unpack(planes.reshape(shape), kind, axes)
@@ -158,10 +169,19 @@ def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]
 
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
+    if archive.getinfo("manifest.npy").file_size > _MOST_MANIFEST:
+        raise ValueError(f"its manifest has more than {_MOST_MANIFEST} bytes")
     manifest = json.loads(bytes(_member(archive, "manifest")))
     if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] < FORMAT:
         raise ValueError("its manifest has no format number")
     return manifest
+
+
+def _check_kinds(manifest: Mapping[str, Any]) -> None:
+    """Check what `decode` does not use and others do."""
+    tables = (manifest[name] for name in ("options", "fingerprint", "arrays"))
+    if not all(isinstance(table, dict) for table in tables) or not isinstance(manifest["reference"], str):
+        raise ValueError("its manifest holds values of another kind than recorded ones")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
@@ -169,13 +189,13 @@ def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise ValueError(f"{name} claims {info.file_size} bytes of {info.compress_size}")
-    with archive.open(info) as file:
-        if _NPY.read_magic(file) != (1, 0):
-            raise ValueError(f"{name} has an unknown array format")
-        shape, _, dtype = _NPY.read_array_header_1_0(file)
-        if dtype != np.uint8 or math.prod(shape) != info.file_size - file.tell():
-            raise ValueError(f"{name} is {dtype} {shape} in {info.file_size} bytes")
-        return memoryview(file.read())
+    data = archive.read(info)
+    # NumPy's own reader parses headers as Python, and warns; ours are all of this one form.
+    body = len(_START) + 2 + int.from_bytes(data[len(_START) : len(_START) + 2], "little")
+    found = _HEADER.fullmatch(data[len(_START) + 2 : body])
+    if not data.startswith(_START) or found is None or int(found[1]) != len(data) - body:
+        raise ValueError(f"{name} is no array of bytes: {data[:100]!r}")
+    return memoryview(data)[body:]
 
 
 def _replace(path: Path, members: Mapping[str, bytes]) -> None:

@@ -5,6 +5,7 @@ This module knows arrays and a trace's fields, and nothing of files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from numbers import Real
@@ -16,10 +17,17 @@ import zstandard
 
 from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR, Decoded, Detections, Trace
 
-__all__ = ["decode", "encode", "pack", "unpack"]
+__all__ = ["decode", "encode", "item_size", "pack", "unpack"]
 
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
+
+_MOST_BOXES = 2**20  # each costs hundreds of bytes in memory and none in a file
+# Along which axes differences may be stored. Images are (h, w, 3), maps and tensors (1, C, h, w); measured on rendered
+# pages, no other choice is smaller by a tenth.
+_AXES: dict[int, list[list[int]]] = {3: [[], [0]], 4: [[], [2, 3]]}
+_KIND = re.compile(r"(uint|float)(8|16|32|64)")
+_MOST_LINES = 2**14
 
 
 def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
@@ -47,6 +55,7 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
 
 def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     """Return the trace of stored arrays and their manifest; what does not fit together raises whatever NumPy raises."""
+    _check_fields(manifest)
     decode, shape, resize = manifest["decode"], manifest["shape"], arrays.get(RESIZE)
     tensor, table = arrays.get(TENSOR), arrays.get("table")
     ours, fused = arrays.get(PROBABILITY_MAP), arrays.get("fused_map")
@@ -54,7 +63,10 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         fused = fused + ours
     detections = None
     if "points" in arrays:
-        ends = np.cumsum(arrays["counts"], dtype=np.int64)
+        counts = arrays["counts"]
+        if counts.dtype != np.uint32 or counts.ndim != 1 or len(counts) > _MOST_BOXES:
+            raise ValueError(f"{counts.dtype} {counts.shape} are no numbers of points of boxes")
+        ends = np.cumsum(counts, dtype=np.int64)
         if len(arrays["points"]) != (ends[-1] if len(ends) else 0):
             raise ValueError("its boxes have more or fewer points than they should")
         detections = Detections(tuple(np.split(arrays["points"], ends)[:-1]), arrays.get("scores"))
@@ -73,6 +85,28 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         floor=manifest["floor"],
         fused_map=_values(fused),
     )
+
+
+def _check_fields(manifest: Mapping[str, Any]) -> None:
+    """Raise ValueError where a field has another kind than a trace's."""
+    decode, shape, digest = (manifest[name] for name in ("decode", "shape", "image_sha256"))
+    floor, map_error, parameters = (manifest[name] for name in ("floor", "map_error", "parameters"))
+    right = {
+        "image": isinstance(manifest["image"], str),
+        "image_sha256": digest is None or isinstance(digest, str),
+        "parameters": isinstance(parameters, dict) and all(isinstance(part, dict) for part in parameters.values()),
+        "decode": decode is None or (_are(decode[0], int) and _are(decode[1:], str) and len(decode) == 4),
+        "shape": shape is None
+        or (_are(shape, int, float) and len(shape) == 4 and all(0 <= each < 2**31 for each in shape)),
+        "floor": floor is None or _are([floor], int, float),
+        "map_error": _are([map_error], int, float) and 0 <= map_error <= 1,
+    }
+    if wrong := [name for name, is_right in right.items() if not is_right]:
+        raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
+
+
+def _are(values: object, *kinds: type) -> bool:
+    return isinstance(values, list) and all(type(value) in kinds for value in values)
 
 
 def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float32] | None:
@@ -122,9 +156,7 @@ def _is_relative(ours: _Array, fused: _Array) -> bool:
 
 def pack(array: _Array) -> tuple[_Array, list[int]]:
     """Return the array as byte planes, (bytes per number, *shape), and the axes along which they hold differences."""
-    # Images are (h, w, 3), maps and tensors (1, C, h, w); measured on rendered pages, no other is smaller by a tenth.
-    choices: dict[int, list[list[int]]] = {3: [[], [0]], 4: [[], [2, 3]]}
-    tried = [(_planes(array, axes), axes) for axes in choices.get(array.ndim, [[]])]
+    tried = [(_planes(array, axes), axes) for axes in _AXES.get(array.ndim, [[]])]
     return min(tried, key=lambda planes: len(zstandard.compress(planes[0].tobytes(), 1)))
 
 
@@ -138,18 +170,26 @@ def _planes(array: _Array, axes: list[int]) -> _Array:
     return np.ascontiguousarray(np.moveaxis(numbers[..., None].view(np.uint8), -1, 0))
 
 
+def item_size(kind: object) -> int:
+    """Return the bytes per number of a dtype as `pack`'s arrays have. Raises ValueError for any other."""
+    found = _KIND.fullmatch(kind) if isinstance(kind, str) else None
+    if found is None:
+        raise ValueError(f"{kind!r} is no kind of number")
+    return int(found[2]) // 8
+
+
 def unpack(planes: _Array, kind: str, axes: list[int]) -> _Array:
-    """Return the array of byte planes; `kind` is its dtype. Raises ValueError where it is no number's."""
+    """Return the array of byte planes; `kind` is its dtype. Raises ValueError where `pack` makes no such form."""
+    if axes not in _AXES.get(planes.ndim - 1, [[]]):
+        raise ValueError(f"planes of {planes.shape} hold no differences along {axes}")
     dtype = np.dtype(kind)
-    if dtype.kind not in "uf":
-        raise ValueError(f"{kind} is no array of numbers")
     numbers = planes[0].astype(f"<u{dtype.itemsize}")
     for place, plane in enumerate(planes[1:], 1):
         numbers |= plane.astype(numbers.dtype) << 8 * place
     if axes and dtype.itemsize > 1:
         numbers = (numbers >> 1) ^ (0 - (numbers & 1))
     for axis in reversed(axes):
-        if axis == numbers.ndim - 1:
+        if axis == numbers.ndim - 1 or numbers.shape[axis] > _MOST_LINES:
             np.add.accumulate(numbers, axis=axis, out=numbers)
             continue
         for before, line in pairwise(np.moveaxis(numbers, axis, 0)):  # six times as fast as accumulating over rows

@@ -31,15 +31,24 @@ LONGEST_NAME = 200
 def golden_path(folder: Path, image: str) -> Path:
     """Return the baseline of an image, inside `folder` whatever its name.
 
-    Names that lead out of it, or are longer than a file system takes, become a digest.
+    Names that lead out of it, or that a file system does not take, become a digest.
 
     `image` is a "/"-separated path relative to the settings file.
     """
     name = posixpath.normpath(image)
-    is_long = any(len(os.fsencode(part)) > LONGEST_NAME for part in name.split("/"))
-    if is_long or name in (".", "..") or name.startswith(("/", "../")):
-        name = f"outside/{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
+    data, can_be_a_file = _encoded(name)
+    is_long = any(len(part) > LONGEST_NAME for part in data.split(b"/"))
+    if is_long or name in (".", "..") or name.startswith(("/", "../")) or not can_be_a_file:
+        name = f"outside/{hashlib.sha256(data).hexdigest()[:32]}"
     return folder / f"{name}.npz"
+
+
+def _encoded(name: str) -> tuple[bytes, bool]:
+    """Return the bytes of a name, and whether a file can have it."""
+    try:
+        return os.fsencode(name), "\0" not in name
+    except UnicodeEncodeError:  # half a surrogate pair
+        return name.encode("utf-8", "surrogatepass"), False
 
 
 class GoldenStore:

@@ -144,7 +144,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         ("ocr_report", report, "dir"),
     ):
         if options.get(option):
-            table[name] = invocation_dir / Path(options[option]).expanduser()
+            table[name] = invocation_dir / _expanded(options[option])
     if "network" in train:
         train["network_folder"] = root
     words = options.get("ocr_tolerance") or ()
@@ -220,7 +220,7 @@ def _with_folder(
             "candidate; set the folder of one of several in the settings"
         )
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
-    return {only.name: only._replace(values={**only.values, "model_dir": folder / Path(given).expanduser()})}
+    return {only.name: only._replace(values={**only.values, "model_dir": folder / _expanded(given)})}
 
 
 def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
@@ -232,9 +232,14 @@ def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
     return tolerance
 
 
+def _expanded(path: str) -> Path:
+    """Return a path with `~` as the user's home, and that of a user who is not known as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError for such a user
+
+
 def _absolute(table: Mapping[str, Any], name: str, root: Path) -> dict[str, Any]:
     """Return the table of that name with its paths made absolute; `~` is the user's home."""
     return {
-        key: Path(os.path.normpath(root / Path(value).expanduser())) if TABLE[name][key].is_path else value
+        key: Path(os.path.normpath(root / _expanded(value))) if TABLE[name][key].is_path else value
         for key, value in table.items()
     }

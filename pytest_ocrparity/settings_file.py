@@ -67,6 +67,8 @@ Each table under `candidates` holds what `inference` holds.
 """
 
 UNCHECKED: Final = ("tolerance", "candidates")
+DEEPEST: Final = 50
+"""How deep tables and lists may lie in each other."""
 RESERVED: Final = ("inference", "train", "baseline")
 """What sides are called already."""
 
@@ -79,7 +81,7 @@ def find_file(start: Path) -> Path | None:
     """
     for folder in (start, *start.parents):
         own, shared = folder / "ocrparity.toml", folder / "pyproject.toml"
-        has_shared = shared.is_file() and b"ocrparity" in shared.read_bytes() and "ocrparity" in _tools(shared)
+        has_shared = shared.is_file() and b"ocrparity" in _bytes(shared) and "ocrparity" in _tools(shared)
         if own.is_file() and has_shared:
             raise SettingsError(f"{folder} has both ocrparity.toml and [tool.ocrparity] in pyproject.toml: keep one")
         if own.is_file() or has_shared:
@@ -110,16 +112,21 @@ def _tools(path: Path) -> Mapping[str, Any]:
     return tools if isinstance(tools, Mapping) else {}
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot read these settings: {error.strerror or error}") from error
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         import tomllib  # after the cheap checks: most runs have no settings
     except ModuleNotFoundError:  # Python 3.10
         import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot read these settings: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(_bytes(path).decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError, numbers too long to read
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
 
 
@@ -140,6 +147,7 @@ def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
         raise SettingsError(f"{file} has no table [tool.ocrparity]")
     if is_own and "tool" in content:
         raise SettingsError(f"{file}: in an ocrparity.toml the keys stand at the top level, without [tool.ocrparity]")
+    _check_plain(where, content)
     for name, value in content.items():
         if name == "tolerance" and isinstance(value, str):
             tables[name] = {"preset": value}
@@ -156,6 +164,19 @@ def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
         _check_name(f"{where}: candidates", name, table)
         _check_table(f"{where}: candidates.{name}.", table, _DEPLOYMENT)
     return tables
+
+
+def _check_plain(where: str, value: Any, depth: int = 0) -> None:
+    """Refuse what is right in no table: what can't be printed, kept as JSON or used as a path."""
+    if depth > DEEPEST:
+        raise SettingsError(f"{where} has tables in tables, more than {DEEPEST} deep")
+    if isinstance(value, Mapping | list):
+        for each in (*value, *value.values()) if isinstance(value, Mapping) else value:
+            _check_plain(where, each, depth + 1)
+    elif isinstance(value, str) and "\0" in value:
+        raise SettingsError(f"{where} has a text with a NUL, {value!r}")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:  # as far as TOML's integers go
+        raise SettingsError(f"{where} has a number of {value.bit_length()} bits")
 
 
 def _check_name(where: str, name: str, table: Any) -> None:

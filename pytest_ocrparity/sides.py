@@ -95,5 +95,5 @@ def is_close(one: Any, two: Any) -> bool:
     """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
     try:
         return bool(np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

@@ -225,6 +225,30 @@ class TestCommand:
         told = {"nothing": "FAILED nothing was compared", "cut short": "FAILED the run stopped before its last test"}
         assert told[what] in capsys.readouterr().out
 
+    def test_a_file_that_does_not_hold_together_is_told(
+        self, results: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The schema leaves open which measures a comparison has."""
+        document = json.loads(results.read_text())
+        document["comparisons"][0] |= {"measures": [], "differences": [], "status": "different"}
+        results.write_text(json.dumps(document))
+        capsys.readouterr()
+        assert main([str(results), "--tolerance=exact"]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "results.json does not hold together: KeyError: 'largest'" in told.err
+
+    def test_what_a_file_says_stays_on_its_line(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        document = json.loads(results.read_text())
+        for each in document["comparisons"]:
+            each["candidate"] = "\x1b[31mred\n::error::told"
+        results.write_text(json.dumps(document))
+        capsys.readouterr()
+        assert main([str(results)]) == 1
+        told = capsys.readouterr().out
+        assert "\\x1b[31mred\\n::error::told against train" in told
+        assert all(line.isprintable() for line in told.splitlines())
+
     @pytest.mark.parametrize(
         ("args", "told"),
         [

@@ -516,6 +516,7 @@ class TestReading:
                 '{"schema_version": 1}',
                 "the whole: 'run' is a required property",
             ),
+            ('{"schema_version": ' + "9" * 301 + "}", "is no JSON: a number of 301 digits"),
         ],
     )
     def test_another_file_is_told_apart(self, tmp_path: Path, text: str, told: str) -> None:
@@ -523,6 +524,12 @@ class TestReading:
         path.write_text(text)
         with pytest.raises(ReportError, match=told):
             read(path)
+
+    def test_what_json_reads_and_nothing_can_print_is_told_apart(self, tmp_path: Path) -> None:
+        for depth in range(600, 1000, 4):  # how deep is too deep depends on who calls
+            (tmp_path / "a.json").write_text('{"run": ' + "[" * depth + "]" * depth + "}")
+            with pytest.raises(ReportError, match=r"a\.json is no"):
+                read(tmp_path / "a.json")
 
 
 def test_preparing_leaves_other_files(tmp_path: Path) -> None:

@@ -159,6 +159,11 @@ def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -
         ("[inference]\noptions = 'x'", "inference.options is a table, not 'x'"),
         ("[tolerance]\npreset = 'fp8'", "no tolerance preset 'fp8'"),
         ("images = [", "not valid TOML"),
+        ("images = " + "[" * 2000, "not valid TOML: maximum recursion"),
+        ("diagnosis_seconds = " + "9" * 5000, "not valid TOML: Exceeds the limit"),
+        ("diagnosis_seconds = 0x" + "f" * 5000, "has a number of 20000 bits"),
+        ("images = ['a\\u0000.png']".replace("'", '"'), r"has a text with a NUL, 'a\\x00\.png'"),
+        ("[inference.options" + ".a" * 60 + "]", "has tables in tables, more than 50 deep"),
         ("[tool.ocrparity]", "in an ocrparity.toml the keys stand at the top level"),
     ],
 )
@@ -180,6 +185,11 @@ def test_a_pyproject_without_the_table_is_named(tmp_path: Path) -> None:
 def test_a_tolerance_may_be_a_presets_name(tmp_path: Path) -> None:
     settings = load(written(tmp_path, "tolerance = 'fp16'"), {}, tmp_path)
     assert settings.tolerance["detections.max_unmatched"].value == 0.02
+
+
+def test_the_home_of_a_user_who_is_not_known_is_a_folder_like_others(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, "[golden]\ndir = '~nobody_at_all/x'"), {}, tmp_path)
+    assert settings.golden_dir == tmp_path / "~nobody_at_all" / "x"
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_nothing_changes_nothing() -> None:
         ({"detections": {"min_iou": 1.5}}, "min_iou is at most 1, not 1.5"),
         ({"detections": {"max_shift": -1}}, "max_shift is a number from 0 up or 'off', not -1"),
         ({"detections": {"max_shift": float("nan")}}, "not nan"),
+        ({"detections": {"max_shift": 10**400}}, "max_shift is a number from 0 up or 'off', not 1000"),
         ({"detections": {"allow_empty": 1}}, "allow_empty is true or false, not 1"),
         (7, "a tolerance is a preset's name or a table, not 7"),
     ],

@@ -19,6 +19,14 @@ from pytest_ocrparity.trace import Detections, Trace
 QUAD = np.array([[0.0, 0], [9, 0], [9, 5], [0, 5]])
 
 
+@pytest.mark.parametrize(
+    ("shape", "scale"), [((1, 1, 2, 4), (10.0, 10.0)), ((2, 4), (10.0, 10.0)), ((8,), (1.0, 1.0)), ((0, 4), (1.0, 1.0))]
+)
+def test_the_scale_of_a_map(shape: tuple[int, ...], scale: tuple[float, float]) -> None:
+    trace = Trace(pipeline="x", image="a", shape=(20.0, 40.0, 1.0, 1.0), probability_map=np.zeros(shape, np.float32))
+    assert trace.map_scale == scale
+
+
 class TestEquality:
     def test_traces_are_equal_by_content_whatever_made_them(self) -> None:
         assert Toy().trace(PAGE) == Toy().trace(PAGE)

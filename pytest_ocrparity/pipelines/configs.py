@@ -6,6 +6,7 @@ known names and plain numbers get through. Knows the text of a yml; imports no f
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,30 +57,73 @@ OPERATORS: Final = frozenset(
 STAGE_OF: Final = {"DecodeImage": DECODE, "DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
 """The stage whose parameters an operator holds."""
 
+_MOST: Final = 2**20
+"""The bytes that a yml may have, and the letters it may have once its aliases are written out: hundreds of the largest
+detection yml. Ten lines of aliases of aliases are more than any memory holds as soon as something prints them."""
+_DEEPEST: Final = 50
+_LONGEST_INTEGER: Final = 100
+"""Letters: what has more can be longer than Python prints, or larger than a float holds."""
+_UNREADABLE: Final = (ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+"""What PyYAML raises besides its own: dates and numbers that are none, and brackets without end."""
+
 _NUMBER = r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*"
 _SCALE: Final = re.compile(f"{_NUMBER}(?:/{_NUMBER})?")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which looks at the size of a document before it builds anything of it."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _extent(node, {})[0] > _MOST:
+            raise yaml.YAMLError(f"its aliases make it larger than {_MOST} letters")
+        return node
+
+
+def _extent(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int = 0) -> tuple[int, int]:
+    """Return how many letters a node has with all aliases written out, and how deep it is nested.
+
+    Raises YAMLError where it is nested too deep, or without end as an alias inside of what it repeats is.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > _LONGEST_INTEGER:
+            raise yaml.YAMLError(f"a number of {len(node.value)} digits")
+        return 1 + len(node.value), 0
+    if depth + known.get(id(node), (0, 0))[1] > _DEEPEST:
+        raise yaml.YAMLError(f"nested more than {_DEEPEST} deep")
+    if id(node) not in known:
+        parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
+        inner = [_extent(part, known, depth + 1) for part in parts]
+        known[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((deep for _, deep in inner), default=0)
+    return known[id(node)]
 
 
 def read_yml(path: Path) -> dict[str, Any]:
     """Return a yml file's mapping.
 
     Raises:
-        ModelError: it is missing, a git-lfs pointer, not UTF-8, not YAML (Python tags included), or not a mapping.
+        ModelError: it is missing, a git-lfs pointer, larger than a yml, not UTF-8, not YAML (Python tags included), or
+            not a mapping.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
     except OSError as error:
         raise ModelError(f"{path}: cannot read this yml: {error.strerror or error}") from error
     if data.startswith(LFS_POINTER):
         raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
+    if len(data) > _MOST:
+        raise ModelError(f"{path} has more than {_MOST} bytes, which no yml of PaddleOCR has: is it another file?")
     try:
-        config = yaml.safe_load(data.decode("utf-8"))
+        config = yaml.load(data.decode("utf-8"), _Loader)  # a SafeLoader
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
         raise ModelError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', None) or error}") from error
+    except _UNREADABLE as error:
+        raise ModelError(f"{path}: not valid YAML: {type(error).__name__}: {str(error)[:200]}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path}: holds {_kind(config)}, not the mapping of a PaddleOCR yml")
     return config
@@ -124,14 +168,16 @@ def scale_value(scale: object, path: Path, key: str) -> float:
     """
     if scale is None:
         return 1.0 / 255.0
+    value = float("nan")
     if isinstance(scale, int | float) and not isinstance(scale, bool):
-        return float(scale)
-    match = _SCALE.fullmatch(scale) if isinstance(scale, str) else None
-    if match is None or (match[2] is not None and float(match[2]) == 0):
+        value = float(scale)
+    elif isinstance(scale, str) and (match := _SCALE.fullmatch(scale)) and float(match[2] or 1):
+        value = float(match[1]) / float(match[2] or 1)
+    if not math.isfinite(value):
         raise ModelError(
             f"{path}: {key} is {scale!r}; write a number or a fraction such as 1./255. (PaddleOCR runs it as Python)"
         )
-    return float(match[1]) / float(match[2] or 1)
+    return value
 
 
 def written(transforms: list[Any], post_process: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
@@ -162,7 +208,10 @@ def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
     algorithm = architecture.get("algorithm")
     if algorithm == "Distillation":
         models = _at(config, path, "Architecture.Models", dict, "a Distillation yml lists its networks there")
-        found = {f"Architecture.Models.{name}": (model or {}).get("algorithm") for name, model in models.items()}
+        found = {
+            f"Architecture.Models.{name}": model.get("algorithm") if isinstance(model, Mapping) else None
+            for name, model in models.items()
+        }
     else:
         found = {"Architecture": algorithm}
     for where, value in found.items():

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.configs import operators, read_yml
 from pytest_ocrparity.pipelines.files import PROGRAMS
-from pytest_ocrparity.trace import image_label
+from pytest_ocrparity.trace import image_label, printable
 
 __all__ = ["RANDOM", "static_findings"]
 
@@ -58,7 +58,7 @@ def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> l
         found += _of_export(image_label(str(folder / "inference.yml")), *theirs, inference)
     if ours is not None and theirs is not None:
         found += _between(ours[0], theirs[0])
-    return found + (_of_folder(folder) if folder else [])
+    return [printable(each) for each in found + (_of_folder(folder) if folder else [])]
 
 
 def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:

@@ -29,6 +29,9 @@ SCHEMA: Final = Path(__file__).parent.parent / "results.schema.json"
 _INTERRUPTED: Final = (2, 3)
 """pytest's exit statuses of a run that was interrupted, or that stopped by an error of pytest's own."""
 
+_LONGEST_INTEGER: Final = 300
+"""Letters of an integer that any float can hold."""
+
 _FROM_COMPARISON: Final = (
     "image",
     "reference",
@@ -218,20 +221,32 @@ def as_text(results: Mapping[str, Any]) -> str:
     return json.dumps(results, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
+def _integer(text: str) -> int:
+    if len(text) > _LONGEST_INTEGER:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return a document that keeps the schema.
 
     Raises:
         ReportError: the file is missing or unreadable, no JSON, of a newer schema, or does not keep it.
     """
-    import jsonschema
-
     try:
-        document: Any = json.loads(path.read_bytes())
+        document: Any = json.loads(path.read_bytes(), parse_int=_integer)
+        _check(path, document)
     except OSError as error:
         raise ReportError(f"{path}: cannot read these results: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path} is no JSON: {error}") from error
+    result: dict[str, Any] = document
+    return result
+
+
+def _check(path: Path, document: Any) -> None:
+    import jsonschema
+
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(
@@ -242,5 +257,3 @@ def read(path: Path) -> dict[str, Any]:
     except jsonschema.ValidationError as error:
         place = "/".join(map(str, error.absolute_path)) or "the whole"
         raise ReportError(f"{path} is no results.json of pytest-ocrparity: {place}: {error.message[:200]}") from error
-    result: dict[str, Any] = document
-    return result

@@ -1,6 +1,6 @@
 """A file of 12000x9000 px as it comes, by both sides and without a limit: takes minutes and gigabytes.
 
-Collected only when named: `make endurance-images`.
+Collected only when named: `make endurance`.
 """
 
 from __future__ import annotations

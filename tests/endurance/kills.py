@@ -1,4 +1,4 @@
-"""kill -9 at any moment of recording: the old baseline or the new one is whole. `make kills` runs it."""
+"""kill -9 at any moment of recording: the old baseline or the new one is whole. `make endurance` runs it."""
 
 from __future__ import annotations
 

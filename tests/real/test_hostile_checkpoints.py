@@ -1,0 +1,71 @@
+"""What the check of checkpoints lets through is harmless to the real `paddle.load` as well."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from hostile import GUARD, MEMORY, warm_up
+from hostile_pickles import array_of, honest, of_content, pickles, text
+from hypothesis import HealthCheck, Phase, given, settings
+
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.pipelines.pickles import HARMLESS, check_pickle
+from pytest_ocrparity.pipelines.weights import read_weights
+
+
+def accepted(folder: Path, count: int) -> list[bytes]:
+    """Return those of so many fuzzed pickles that the check lets through."""
+    path, found = folder / "a.pdparams", []
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(pickles)
+    def collect(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(ModelError):
+            check_pickle(path)
+            found.append(data)
+
+    collect()
+    assert len(found) > count // 100
+    return found
+
+
+def test_paddle_loads_what_is_let_through_and_does_nothing_else(tmp_path: Path) -> None:
+    warm_up(tmp_path)
+    odd = [
+        of_content(array_of((0, 5), "f4", b"")),
+        of_content(array_of((), "f8", b"\0" * 8)),
+        b"\x80\x02}" + text("StructuredToParameterName@@") + b"}" + text("gone") + text("x") + b"ss.",
+        of_content(b"N"),
+    ]
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(honest()[4])
+    with third_party():
+        assert all(isinstance(value, object) for value in read_weights(path, trust=False).values())  # imports
+    for data in [*accepted(tmp_path, 1500), *odd]:
+        path.write_bytes(data)
+        with warnings.catch_warnings(), GUARD.on(tmp_path, memory=4 * MEMORY, names=HARMLESS):
+            warnings.simplefilter("ignore")
+            try:
+                values = read_weights(path, trust=False)
+            except ModelError as error:  # such as a table of names that are not there
+                values = {}
+                assert "cannot load this checkpoint" in str(error)  # noqa: PT017
+        assert sum(np.asarray(value).nbytes for value in values.values() if hasattr(value, "numpy")) <= 100 * len(data)
+
+
+def test_the_real_unpickler_makes_arrays_of_it() -> None:
+    content = pickle.loads(of_content(array_of((2, 1), "f4", b"\0" * 8)))
+    assert content["a"].shape == (2, 1)
