@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.files import ExportFiles
+from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.taps import Tap, Taps
 
 __all__ = ["Predictor", "import_paddleocr", "load_predictor", "onednn_crash"]
@@ -73,11 +74,16 @@ class Predictor:
 
 
 def import_paddleocr() -> None:
-    """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it."""
-    import paddleocr  # noqa: F401
+    """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
 
-    with suppress(ModuleNotFoundError):  # another engine does without
-        import paddle  # noqa: F401
+    Raises:
+        ModelError: see `third_party`.
+    """
+    with third_party():
+        import paddleocr  # noqa: F401
+
+        with suppress(ModuleNotFoundError):  # another engine does without
+            import paddle  # noqa: F401
 
 
 def load_predictor(
