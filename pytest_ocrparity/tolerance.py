@@ -5,7 +5,6 @@ Knows numbers and names; knows nothing of arrays, files or pytest.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -141,13 +140,23 @@ def _checked(name: str, value: Any, origin: str) -> Value:
         raise SettingsError(f"{origin}: {name} is true or false, not {value!r}")
     if isinstance(value, str) and value in spec.words:
         return value
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= sys.float_info.max:
+    number = _number(value)
+    if not 0 <= number < float("inf"):
         words = "".join(f" or {word!r}" for word in spec.words)
         raise SettingsError(f"{origin}: {name} is a number from 0 up{words}, not {value!r}")
-    if spec.most is not None and value > spec.most:
+    if spec.most is not None and number > spec.most:
         raise SettingsError(f"{origin}: {name} is at most {spec.most:g}, not {value!r}")
-    return float(value)
+    return number
+
+
+def _number(value: Any) -> float:
+    """Return a number as float: NaN for what is none, infinity for one that no float holds."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,7 @@ def load_inference(
     transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
     scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
     others: Any = {"predict_options": predict_options, "model_name": model_name, "memory_limit": memory_limit}
-    with third_party():
-        import_paddleocr()
+    import_paddleocr()
     with third_party():
         predictor = load_predictor(export, model_name, options or {}, predict_options or {})
     return InferencePipeline(
@@ -144,8 +143,7 @@ class InferencePipeline(StagedPipeline):
         self.table = name if name == "inference" else f"candidates.{name}"
         self._predictor = predictor
         self._export, self._program = export, export.program
-        self._scale = scale
-        self._without_onednn = without_onednn
+        self._scale, self._without_onednn = scale, without_onednn
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None

@@ -88,11 +88,16 @@ class Predictor:
 
 
 def import_paddleocr() -> None:
-    """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it."""
-    import paddleocr  # noqa: F401
+    """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
 
-    with suppress(ModuleNotFoundError):  # another engine does without
-        import paddle  # noqa: F401
+    Raises:
+        ModelError: see `third_party`.
+    """
+    with third_party():
+        import paddleocr  # noqa: F401
+
+        with suppress(ModuleNotFoundError):  # another engine does without
+            import paddle  # noqa: F401
 
 
 def load_predictor(
