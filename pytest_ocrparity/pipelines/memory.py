@@ -25,8 +25,8 @@ from pytest_ocrparity.trace import DECODE, RESIZE
 __all__ = ["MemoryGuard", "available_memory", "decoding_bytes", "network_bytes", "readable"]
 
 DECODE_BYTES: Final = 12
-"""Per pixel of a file: decoding and resizing one of 12000x9000 px took 6.0 bytes, turned by its EXIF tag 7.2, on
-either side with cv2 4.10; an RGB side holds one copy more. `make endurance-images` measures it."""
+"""Per pixel of a file: decoding one of 12000x9000 px took 6.0 bytes on the train side, turned by its EXIF tag 7.2,
+with cv2 4.10; an RGB side holds one copy more. `make endurance-images` measures it."""
 
 MOST_BYTES: Final = 5600
 """What a network took at most per pixel of its tensor: 5506, PP-OCRv3 server in dygraph. See `network_bytes`."""
