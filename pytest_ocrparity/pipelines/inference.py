@@ -31,14 +31,7 @@ from pytest_ocrparity.pipelines.exported import fixed_size, plain_run, stored_ar
 from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.memory import MemoryGuard
-from pytest_ocrparity.pipelines.predictor import (
-    STEPS,
-    Predictor,
-    import_paddleocr,
-    load_predictor,
-    onednn_crash,
-    runner_inputs,
-)
+from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, load_predictor, onednn_crash, runner_inputs
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.taps import Call
 from pytest_ocrparity.pipelines.variation import deployment_fix, replaced_steps
@@ -94,9 +87,7 @@ def load_inference(
     transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
     scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
     others: Any = {"predict_options": predict_options, "model_name": model_name, "memory_limit": memory_limit}
-    import_paddleocr()
-    with third_party():
-        predictor = load_predictor(export, model_name, options or {}, predict_options or {})
+    predictor = load_predictor(export, model_name, options or {}, predict_options or {})
     return InferencePipeline(
         predictor,
         export,

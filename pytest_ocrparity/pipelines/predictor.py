@@ -17,7 +17,7 @@ from pytest_ocrparity.pipelines.files import ExportFiles
 from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.taps import Call, Tap, Taps
 
-__all__ = ["Predictor", "import_paddleocr", "load_predictor", "onednn_crash", "runner_inputs"]
+__all__ = ["Predictor", "load_predictor", "onednn_crash", "runner_inputs"]
 
 STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
 RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
@@ -87,7 +87,7 @@ class Predictor:
         return calls, None
 
 
-def import_paddleocr() -> None:
+def _import_paddleocr() -> None:
     """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
 
     Raises:
@@ -114,6 +114,14 @@ def load_predictor(
     Raises:
         ModelError: paddleocr is older than 3, an option is unknown, or the export does not load; says what to do.
     """
+    _import_paddleocr()
+    with third_party():
+        return _loaded(export, model_name, options, predict_options)
+
+
+def _loaded(
+    export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
+) -> Predictor:
     import paddleocr
 
     if not hasattr(paddleocr, "TextDetection"):
