@@ -103,7 +103,7 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
     result.save_milliseconds = duration * 1000
     with subprocess.Popen(
         [sys.executable, "-m", "endurance.killing", str(path), recording],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=_environ(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -119,6 +119,12 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
             result.left_old += new == old is not None
             result.left_new += new is not None and new != old
     return result
+
+
+def _environ() -> dict[str, str]:
+    """Return an environment without coverage, whose own file the kills would damage."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _temporaries(folder: Path) -> set[str]:
