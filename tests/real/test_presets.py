@@ -72,7 +72,7 @@ def test_a_right_export_stays_within_the_measured_bounds(trained: TrainingPipeli
 
 @pytest.fixture
 def example(pytester: pytest.Pytester, trained: TrainingPipeline, inference: Any) -> pytest.Pytester:
-    text = (EXAMPLE / "pyproject.toml").read_text()
+    text = (EXAMPLE / "pyproject.toml").read_text().replace('report = { dir = "report" }\n', "")
     (pytester.path / "pyproject.toml").write_text(text)
     for name in ("configs", "checkpoints", "images", "tiny_db", "tests", "inference"):
         (pytester.path / name).symlink_to(EXAMPLE / name)
@@ -88,7 +88,7 @@ def test_a_reduced_export_passes_under_its_preset_alone(
     args = ("-k", "training", f"--ocr-inference-dir={export}")
     result = run(example, *args, f"--ocr-tolerance={preset}")
     assert result.ret == 0, result.stdout.str()
-    strict = run(example, *args)
+    strict = run(example, *args, "--ocr-images=images/receipt.png")
     assert strict.ret == 1
     assert "first difference at probability_map" in strict.stdout.str()
 
@@ -96,6 +96,8 @@ def test_a_reduced_export_passes_under_its_preset_alone(
 def test_a_ruined_export_fails_under_every_preset(example: pytest.Pytester) -> None:
     export = reduced_export(example.path, lambda weights: np.asarray(weights * 0.7, np.float32))
     for preset in ("fp16", "int8"):
-        result = run(example, "-k", "training", f"--ocr-inference-dir={export}", f"--ocr-tolerance={preset}")
+        few = [f"--ocr-images=images/{name}" for name in ("receipt.png", "dense.png", "poster.jpg")]
+        args = ("-k", "training", f"--ocr-inference-dir={export}", f"--ocr-tolerance={preset}")
+        result = run(example, *args, *few)
         assert result.ret == 1
         result.stdout.fnmatch_lines(["FAILED over the run *of the boxes have no partner*"])
