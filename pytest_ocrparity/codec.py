@@ -101,8 +101,18 @@ def _check_fields(manifest: Mapping[str, Any]) -> None:
         "floor": floor is None or _are([floor], int, float),
         "map_error": _are([map_error], int, float) and 0 <= map_error <= 1,
     }
+    if right["parameters"]:
+        tensor, thresh = parameters.get(TENSOR, {}), parameters.get(DETECTIONS, {}).get("thresh")
+        right |= {name: _are_numbers(tensor.get(name), 1e-9) for name in ("mean", "std")}
+        right["thresh"] = not isinstance(thresh, list) and _are_numbers(thresh, 0)
     if wrong := [name for name, is_right in right.items() if not is_right]:
         raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
+
+
+def _are_numbers(value: object, least: float) -> bool:
+    """Tell whether a comparison can compute with a parameter: no, one or several numbers, 0 or of a usual size."""
+    values: Any = value if isinstance(value, list) else [] if value is None else [value]
+    return _are(values, int, float) and all(each == 0 or least <= abs(each) <= 1e9 for each in values)
 
 
 def _are(values: object, *kinds: type) -> bool:

@@ -258,25 +258,25 @@ def export_yml() -> bytes:
 
 _options = st.sampled_from(({}, {"limit_side_len": 736}, {"thresh": 0, "limit_type": None}))
 READERS = (
-    Reader("baseline", inputs.baselines(), _baseline, GoldenCorrupt, lambda: inputs.baseline()[0], 100),
-    Reader("baseline's name", inputs.names, _name, None, lambda: "images/a.png", 300),
+    Reader("baseline", inputs.baselines(), _baseline, GoldenCorrupt, lambda: inputs.baseline()[0], 60),
+    Reader("baseline's name", inputs.names, _name, None, lambda: "images/a.png", 100),
     Reader(
         "settings",
         inputs.settings_files(),
         _settings,
         SettingsError,
         lambda: ("ocrparity.toml", b'images = ["*.png"]'),
-        200,
+        150,
     ),
-    Reader("yml", inputs.ymls(), _yml, ModelError, example_yml, 200),
-    Reader("checkpoint", pickles, _checkpoint, ModelError, lambda: honest()[4], 300),
+    Reader("yml", inputs.ymls(), _yml, ModelError, example_yml, 100),
+    Reader("checkpoint", pickles, _checkpoint, ModelError, lambda: honest()[4], 200),
     Reader(
         "results.json",
         inputs.judged_results(),
         _results,
         ReportError,
         lambda: (json.dumps(inputs.results()).encode(), []),
-        50,
+        30,
     ),
     Reader(
         "static findings",
@@ -284,7 +284,7 @@ READERS = (
         _statics,
         None,
         lambda: (example_yml(), export_yml(), {}),
-        80,
+        40,
     ),
 )
 

@@ -32,6 +32,9 @@ GLOBALS = (
         ("no_such", "thing"),
         ("", ""),
         ("paddle", "load"),
+        ("n\\x75mpy", "dtype"),
+        ("numpy", "\\ "),
+        ("_codecs", "enc\\157de"),
     ),
 )
 ENCODE, DTYPE, NDARRAY = b"c_codecs\nencode\n", b"cnumpy\ndtype\n", b"cnumpy\nndarray\n"

@@ -439,7 +439,8 @@ def test_a_table_of_another_form(path: Path) -> None:
         *({"shape": [1, 2]}, {"decode": [1]}, {"parameters": None, "decode": 5}, {"arrays": 3}, {"image": 7}),
         *({"reference": None}, {"fingerprint": []}, {"shape": [1, 1, 1, float("inf")]}, {"map_error": float("nan")}),
         *({"map_error": -1}, {"floor": "0"}, {"image_sha256": 0}, {"parameters": {"decode": []}}),
-        {"decode": [[1, 1, 3], "uint8", "BGR", None]},
+        *({"decode": [[1, 1, 3], "uint8", "BGR", None]}, {"parameters": {"detections": {"thresh": "0.3"}}}),
+        *({"parameters": {"tensor": {"std": [1e-30]}}}, {"parameters": {"tensor": {"mean": [None]}}}),
     ],
 )
 def test_a_manifest_of_other_types(path: Path, changes: dict[str, Any]) -> None:

@@ -54,6 +54,9 @@ def test_the_examples_checkpoints_pass() -> None:
         (of_content(array_of((-1, -4), "u1", b"abcd")), "pickle sets the state of an array as no array does"),
         (of_content(DTYPE + text("f4") + b"\x89\x88\x87R"), "pickle holds something else than an array as 'a'"),
         (b"\x80\x02(\x81.", "pickle uses the opcode NEWOBJ"),
+        (of_content(b"cn\\x75mpy\ndtype\n"), "pickle names a global with a backslash"),
+        (of_content(b"c\\ \ndtype\n"), "pickle names .*dtype, which loading would run"),
+        (b"\x80\x02}(q\0t0.", r"not a whole checkpoint \(ValueError: a mark in the place"),
         (
             of_content(array_of((3,), "u1", b"abcd")),
             r"not a whole checkpoint \(ValueError: 4 bytes for an array of",

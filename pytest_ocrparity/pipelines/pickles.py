@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickletools import genops
@@ -74,7 +75,9 @@ def check_pickle(path: Path) -> None:
             same), it is cut off or can't be read, or it is no pickle of a mapping.
     """
     try:
-        content = _Reader().read(path.read_bytes())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pickletools decodes escapes in names, which may be wrong ones
+            content = _Reader().read(path.read_bytes())
         if isinstance(content, dict):
             _check_content(content)
     except OSError as error:
@@ -120,6 +123,11 @@ class _Reader:
                 self.stack.append(_CONSTANTS[name])
             elif name == "FRAME" and argument > len(data) - place:
                 raise ValueError(f"a frame of {argument} bytes at byte {place}")  # which would be allocated
+            elif name == "GLOBAL":
+                self.name_global(*argument.split(" ", 1))
+                # Only pickletools decodes escapes: the unpickler would look for another name.
+                if b"\\" in data[place : data.index(b"\n", data.index(b"\n", place) + 1)]:
+                    raise _ForeignError("names a global with a backslash")
             elif name not in ("PROTO", "FRAME", "STOP"):
                 step = _STEPS.get(name)
                 if step is None:
@@ -145,7 +153,8 @@ class _Reader:
         """Remember the last value. The unpickler's memo is an array that grows to the largest index."""
         if index > place:
             raise _ForeignError(f"remembers a value as number {index} at byte {place}")
-        self.memo[index] = self.stack[-1]
+        (self.memo[index],) = self.take(1)
+        self.stack.append(self.memo[index])
 
     def get(self, index: int, _: int) -> None:
         """Use a remembered value again: one that doubles nothing."""
@@ -230,7 +239,6 @@ _STEPS: Final[dict[str, Any]] = {
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Reader.put),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Reader.get),
     "MEMOIZE": lambda reader, _, place: reader.put(len(reader.memo), place),
-    "GLOBAL": lambda reader, names, _: reader.name_global(*names.split(" ", 1)),
     "STACK_GLOBAL": _Reader.stack_global,
     "EMPTY_DICT": lambda reader, *_: reader.stack.append({}),
     "EMPTY_LIST": lambda reader, *_: reader.stack.append([]),
