@@ -52,7 +52,8 @@ def compare_detections(
         measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
         if not counts["reference"] and not counts["candidate"]:
             differences = _empty(maps, tolerance)
-        differences += _no_scores(reference.detections, candidate.detections, tolerance)
+        if pairs:
+            differences += _no_scores(reference.detections, candidate.detections, tolerance)
     if reference.is_recording_of(candidate):
         status = RECORDED
     elif differences or any(measure.fails for measure in measures) or _decides(findings, tolerance):
@@ -91,7 +92,7 @@ def _no_scores(reference: Detections, candidate: Detections, tolerance: Toleranc
     limit = tolerance["detections.max_score_difference"]
     present = reference.scores is not None, candidate.scores is not None
     is_asked = limit.value not in (AUTO, OFF) and "preset" not in limit.origin
-    if all(present) or not is_asked or not (len(reference) or len(candidate)):
+    if all(present) or not is_asked:
         return []
     return [Difference(DETECTIONS, "no_scores", *present)]
 

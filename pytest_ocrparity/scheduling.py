@@ -30,7 +30,8 @@ class ImageScheduling(LoadScopeScheduling):
         left = [test for unit in work.values() for test, is_done in unit.items() if not is_done]
         for test in left[1:]:
             self.workqueue.setdefault(self._split_scope(test), {})[test] = False
-        for other in self.assigned_work:
+        # A worker that has just been started asks for itself, once it has collected.
+        for other in [each for each in self.assigned_work if each in self.registered_collections]:
             self._reschedule(other)
         return left[0] if left else None
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,8 @@ def interrupted(project: pytest.Pytester, *args: str) -> int:
         conftest.write(HANGS)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--ocr-report=report", *args]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # Whoever runs this in a shell's background has SIGINT ignored, and so have all children.
+    quiet["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     with project.popen(command, start_new_session=True, **quiet) as run:
         wait_for(project.path / "reached")
         os.killpg(run.pid, signal.SIGINT)
@@ -281,15 +284,18 @@ def test_ctrl_c_leaves_whole_baselines_and_a_report_of_what_was_compared(
     assert "page2" not in compared
     assert (many.path / "report" / "index.html").exists()
     recorded = set(baselines(many))
-    assert recorded == (compared if what == "recording" else set())
+    # A worker that is stopped between recording and its report leaves a baseline that the report does not know.
+    assert compared <= recorded < set(ALL) if what == "recording" else not recorded
 
 
-def test_a_killed_worker_leaves_whole_baselines_and_the_rest_goes_on(many: pytest.Pytester) -> None:
+@pytest.mark.parametrize("tests", ["training or baseline", "baseline"], ids=["two an image", "one an image"])
+def test_a_killed_worker_leaves_whole_baselines_and_the_rest_goes_on(many: pytest.Pytester, tests: str) -> None:
     with (many.path / "conftest.py").open("a") as conftest:
         conftest.write(HANGS.replace("time.sleep(60)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
-    result = many.runpytest_subprocess("-n", "2", "--ocr-report=report", "--ocr-golden", timeout=60)
+    result = many.runpytest_subprocess("-n", "2", "--ocr-report=report", "--ocr-golden", "-k", tests, timeout=60)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(passed=10, failed=2)  # each test of that image once, and none of the others twice
+    count = len(tests.split(" or "))
+    result.assert_outcomes(passed=5 * count, failed=count)  # each test of that image once, and none of the others twice
     results = json.loads((many.path / "report" / "results.json").read_text())
     assert {Path(each["image"]).stem for each in results["comparisons"]} == {*ALL} - {"page2"}
     assert {Path(each["image"]).stem for each in results["not_compared"]} == {"page2"}

@@ -5,17 +5,21 @@ What they do not allow is "undecided", which is no pass. Limits that are not giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_ocrparity.judging.boxes import BoxJudge
-from pytest_ocrparity.judging.judge import UNDECIDED, Limits
+from pytest_ocrparity.judging.judge import UNDECIDED, Judge, Limits
 from pytest_ocrparity.judging.values import MapJudge, TensorJudge
 from pytest_ocrparity.tolerance import Tolerance
 
 __all__ = ["UNDECIDED", "judge_again", "wanted_limits"]
 
-_JUDGES = {"preprocessing": TensorJudge, "probability_maps": MapJudge, "detections": BoxJudge}
+_JUDGES: Mapping[str, Callable[..., Judge]] = {
+    "preprocessing": TensorJudge,
+    "probability_maps": MapJudge,
+    "detections": BoxJudge,
+}
 
 
 def wanted_limits(given: Sequence[Mapping[str, Any]]) -> Limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -14,7 +15,7 @@ UNDECIDED: Final = "undecided"
 Limits: TypeAlias = "Mapping[str, Limit]"
 
 
-class Judge:
+class Judge(ABC):
     """One comparison with its limits as they were and as they are wanted. Each kind has a class of its own."""
 
     JUDGED: ClassVar[tuple[str, ...]] = ()
@@ -54,9 +55,9 @@ class Judge:
         worst = next((status for status in (DIFFERENT, UNDECIDED, LEFT_TO_RUN) if status in answers), None)
         return worst or self.matching()
 
+    @abstractmethod
     def answers(self) -> list[str]:
         """Return what each limit says of its measure: SAME, DIFFERENT, LEFT_TO_RUN or UNDECIDED."""
-        raise NotImplementedError
 
     def rests_on_other_maps(self) -> bool:
         """Tell whether this may be judged otherwise because the maps are."""

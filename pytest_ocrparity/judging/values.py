@@ -58,6 +58,7 @@ class MapJudge(Judge):
             return DIFFERENT if allowed else SAME  # a share of what exceeds nothing can't be judged
         if limit == AUTO:
             if largest <= MAP_LEAST + stored:
+                self.set(atol, None, None if allowed else MAP_LEAST + stored)
                 return SAME
             return DIFFERENT if largest > MAP_MOST + 2 * stored and not allowed else UNDECIDED
         self.measures.pop("fusion", None)  # a flat limit takes the place of the rule that needed it
