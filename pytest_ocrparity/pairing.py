@@ -88,6 +88,8 @@ def judge_boxes(
         pairs.append(pair)
         if kind is not None:
             findings.append(replace(pair, kind=kind, defect=theirs[j] or ours[i]))
+    if not matching.missing and not matching.extra:
+        return pairs, tuple(findings)
     missing, extra = classify(reference.polygons, candidate.polygons, matching)
     for kind, index in zip(missing, matching.missing, strict=True):
         findings.append(BoxFinding(kind, _centre(reference.polygons[index]), reference=index, defect=ours[index]))

@@ -87,15 +87,12 @@ def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[
     """Return the value that exceeds its own limit by most, and the largest difference wherever it is."""
     assert reference.tensor is not None and candidate.tensor is not None
     difference = distance(reference.tensor, candidate.tensor)
-    allowed: npt.NDArray[np.floating[Any]] | float
-    if limit.value != AUTO:
-        allowed = float(limit.value)
-    elif np.max(difference, initial=0.0) <= 2e-6:
-        allowed = 2e-6
-    else:
+    worst = largest = np.unravel_index(int(np.argmax(difference)), difference.shape)  # NaN is larger than any
+    allowed: npt.NDArray[np.floating[Any]] | float = 2e-6 if limit.value == AUTO else float(limit.value)
+    if limit.value == AUTO and not difference[largest] <= allowed:
         allowed = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference))))
-    excess = np.nan_to_num(difference - allowed, nan=np.inf)
-    worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
+        excess = np.nan_to_num(difference - allowed, nan=np.inf)
+        worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
     judged = Measure(
         "preprocessing.atol",
         float(difference[worst]),
@@ -103,7 +100,7 @@ def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[
         limit.origin,
         source_place(reference, worst[-2:], difference.shape[-2:]),
     )
-    return judged, Measure("largest", float(np.max(difference)))
+    return judged, Measure("largest", float(difference[largest]))
 
 
 def _offset(trace: Trace) -> np.float32:

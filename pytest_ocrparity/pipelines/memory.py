@@ -11,6 +11,7 @@ import io
 import math
 import os
 import resource
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -39,6 +40,9 @@ AROUND_BYTES: Final = 160
 
 ONCE_BYTES: Final = 256 * 2**20
 """What an engine keeps of a first run at any size: 138 MB of reordered weights, PP-OCRv3 server with oneDNN."""
+
+FRESH_SECONDS: Final = 0.5
+"""How long what was available is believed."""
 
 PROBES: Final = (32, 64, 96, 128)
 """The sides of the tensors that a network is measured on, the first uncounted. By paddle's count, bytes per pixel are
@@ -155,6 +159,7 @@ class MemoryGuard:
     def __init__(self, run: Callable[[Any], object], engine: Mapping[str, Any], *, limit: int | None) -> None:
         """Keep how the network is run; it is measured when that matters first."""
         self._run, self._engine, self._limit = run, engine, limit
+        self._available, self._until = 0.0, -math.inf
 
     @cached_property
     def per_pixel(self) -> float:
@@ -206,7 +211,12 @@ class MemoryGuard:
         self._refuse(stage, what, needed, left, advice)
 
     def _left(self) -> float:
-        return available_memory() if self._limit is None else self._limit
+        if self._limit is not None:
+            return self._limit
+        # An image asks three times, and each answer takes half a millisecond of reading /proc and /sys.
+        if time.monotonic() > self._until:
+            self._available, self._until = available_memory(), time.monotonic() + FRESH_SECONDS
+        return self._available
 
     def _refuse(self, stage: str, what: str, needed: int, left: float, advice: str) -> None:
         if needed <= left:

@@ -33,10 +33,19 @@ THREADS: Final = {
 SIGACTION_BYTES: Final = 256
 """More than a `struct sigaction` takes: 152 with glibc on x86-64."""
 
+SIGNALS: Final = tuple(map(int, signal.valid_signals())) if os.name == "posix" else ()
+_sigaction: Any = ctypes.CDLL(None).sigaction if SIGNALS else None
+
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Run third-party code without its warnings, and put the state of the process back, whatever it raised."""
+    """Run third-party code without its warnings, and put the state of the process back, whatever it raised.
+
+    Where this runs already, the outer block does it.
+    """
+    if _RANDOM.is_swapped:
+        yield
+        return
     with ExitStack() as stack:
         for keep in (_environ, _loggers, _signal_handlers, _threads, _default_dtype, _RANDOM.swapped):
             stack.enter_context(keep())
@@ -83,19 +92,22 @@ def _loggers() -> Iterator[None]:
 @contextmanager
 def _signal_handlers() -> Iterator[None]:
     """Paddle's C++ takes SIGSEGV and its like from faulthandler, and SIGTERM from the user, unseen by Python."""
-    if os.name != "posix":
-        yield
-        return
-    sigaction = ctypes.CDLL(None).sigaction
-    before = {number: ctypes.create_string_buffer(SIGACTION_BYTES) for number in signal.valid_signals()}
-    known = {number: buffer for number, buffer in before.items() if sigaction(int(number), None, buffer) == 0}
+    before = _signal_actions()
     try:
         yield
     finally:
-        for number, buffer in known.items():
-            now = ctypes.create_string_buffer(SIGACTION_BYTES)
-            if sigaction(int(number), None, now) == 0 and now.raw != buffer.raw:
-                sigaction(int(number), buffer, None)
+        for number, action in _signal_actions().items():
+            if action != before.get(number, action):
+                _sigaction(number, before[number], None)
+
+
+def _signal_actions() -> dict[int, bytes]:
+    """Return what the C library does at each signal, as it keeps it."""
+    buffer, found = ctypes.create_string_buffer(SIGACTION_BYTES), {}
+    for number in SIGNALS:
+        if _sigaction(number, None, buffer) == 0:
+            found[number] = buffer.raw
+    return found
 
 
 @contextmanager
@@ -138,21 +150,18 @@ class _Random:
 
     def __init__(self) -> None:
         self._own: dict[str, Any] = {}
-        self._is_swapped = False
+        self.is_swapped = False
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """Go on with our numbers, from where they were, and give the user's back."""
-        if self._is_swapped:
-            yield
-            return
         users = _random_states()
         _set_random_states(self._own)
-        self._is_swapped = True
+        self.is_swapped = True
         try:
             yield
         finally:
-            self._is_swapped = False
+            self.is_swapped = False
             self._own = _random_states()
             _set_random_states(users)
 

@@ -24,7 +24,7 @@ paddleocr_root = "{operators}"
 
 [tool.ocrparity.inference]
 model_dir = "{example}/inference"
-options = {{ limit_side_len = {least_side}, limit_type = "min", enable_mkldnn = false, cpu_threads = {threads} }}
+options = {{ limit_side_len = {least_side}, limit_type = "min", cpu_threads = {threads} }}
 """
 TESTS = """
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
