@@ -156,7 +156,11 @@ def _steps(map_: _Array | None, thresh: object) -> _Array | None:
 
 def _values(steps: Any) -> Any:
     """Return probabilities from their steps, and anything else as it is."""
-    return steps if steps is None or steps.dtype != np.uint16 else steps.astype(np.float32) / np.float32(_STEPS)
+    if steps is None or steps.dtype != np.uint16:
+        return steps
+    values = steps.astype(np.float32)
+    values /= np.float32(_STEPS)
+    return values
 
 
 def _is_relative(ours: _Array, fused: _Array) -> bool:
@@ -193,7 +197,7 @@ def unpack(planes: _Array, kind: str, axes: list[int]) -> _Array:
     if axes not in _AXES.get(planes.ndim - 1, [[]]):
         raise ValueError(f"planes of {planes.shape} hold no differences along {axes}")
     dtype = np.dtype(kind)
-    numbers = planes[0].astype(f"<u{dtype.itemsize}")
+    numbers = planes[0].astype(f"<u{dtype.itemsize}", copy=bool(axes))
     for place, plane in enumerate(planes[1:], 1):
         numbers |= plane.astype(numbers.dtype) << 8 * place
     if axes and dtype.itemsize > 1:
