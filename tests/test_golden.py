@@ -403,12 +403,13 @@ def test_a_manifest_that_lies_about_an_array(path: Path, place: int, value: obje
         load(path)
 
 
-def test_a_frame_that_is_none(path: Path) -> None:
-    for frame in (b"nonsense", zstandard.compress(b"x" * 99)[:-1]):
-        digest = hashlib.sha256(frame).hexdigest()
-        rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays_sha256=digest)
-        with pytest.raises(GoldenCorrupt, match=CORRUPT):
-            load(path)
+@pytest.mark.parametrize(("length", "reason"), [(-1, r"its arrays end after \d+ of \d+ bytes"), (3, CORRUPT)])
+def test_a_frame_that_is_cut_off(path: Path, length: int, reason: str) -> None:
+    frame = zstandard.compress(content_of(path))[:length]
+    digest = hashlib.sha256(frame).hexdigest()
+    rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt, match=reason):
+        load(path)
 
 
 def test_a_frame_that_holds_less_than_it_claims(path: Path) -> None:
