@@ -26,8 +26,9 @@ __all__ = ["LFS_POINTER", "StagedPipeline", "image_bytes"]
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file starts that git-lfs has not fetched yet."""
 
-CACHE_BYTES = 256 * 2**20
-"""The traces kept per model: about 15 pages of 960x960, more than one test compares at a time."""
+MOST_TRACES, CACHE_BYTES = 8, 256 * 2**20
+"""The traces kept per model: more than one test compares at a time, and a run of many images takes no more than one of
+ten; pages of 960x960 take 20 MB each."""
 
 
 def image_bytes(image: Image) -> tuple[str, bytes]:
@@ -111,10 +112,13 @@ class StagedPipeline(ABC):
             if trace.error is not None:
                 return trace  # what stopped it, such as too little memory, may be over when the next test asks
             self._traces[key] = trace
-            while len(self._traces) > 1 and sum(trace.nbytes for trace in self._traces.values()) > CACHE_BYTES:
+            while len(self._traces) > MOST_TRACES or (len(self._traces) > 1 and self._cached_bytes() > CACHE_BYTES):
                 self._traces.popitem(last=False)
         self._traces.move_to_end(key)
         return self._traces[key]
+
+    def _cached_bytes(self) -> int:
+        return sum(trace.nbytes for trace in self._traces.values())
 
     def _run(self, image: Image) -> Trace:
         trace = replace(self.preprocess(image), source=self)

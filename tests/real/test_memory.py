@@ -25,6 +25,8 @@ from pytest_ocrparity.pipelines.memory import (
     network_bytes,
     readable,
 )
+from pytest_ocrparity.pipelines.staged import MOST_TRACES
+from pytest_ocrparity.pipelines.training import TrainingPipeline
 from real.blob import LIMITS, Model
 from real.peak import EXAMPLE, sides
 
@@ -184,3 +186,10 @@ def test_a_network_is_refused_also_when_it_is_asked_by_itself(model: Model) -> N
     assert side.infer(np.zeros((1, 3, 64, 64), dtype=np.float32)).shape == (1, 1, 64, 64)
     with pytest.raises(NotEnoughMemory, match="a tensor of 4096x4096 px, which would take"):
         side.infer(np.zeros((1, 3, 4096, 4096), dtype=np.float32))
+
+
+def test_a_run_of_many_images_keeps_few_traces(train: TrainingPipeline) -> None:
+    pages = [np.full((32, 32, 3), level, np.uint8) for level in range(MOST_TRACES + 3)]
+    traces = [train.trace(page) for page in pages]
+    assert train.trace(pages[-MOST_TRACES]) is traces[-MOST_TRACES]
+    assert train.trace(pages[0]) is not traces[0]
