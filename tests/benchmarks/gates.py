@@ -88,7 +88,7 @@ def memory(folder: Path) -> Row:
 
 def workers(folder: Path) -> Row:
     """Whole commands, loading included; every process with one thread."""
-    project = write_project(folder / "workers", 240, height=736, width=736, threads=1)
+    project = write_project(folder / "workers", 480, height=736, width=736, threads=1)
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     times = {}
     for count in ("0", "2"):
@@ -96,7 +96,7 @@ def workers(folder: Path) -> Row:
         pytest(project, "-k", "test_live", "-n", count, environ=environ)
         times[count] = time.perf_counter() - start
     told = f"{times['2']:.1f} s against {times['0']:.1f} s"
-    return Row("`-n 2`, one thread each, 240 images", "one process", times["0"] / times["2"], 1.6, told=told)
+    return Row("`-n 2`, one thread each, 480 images", "one process", times["0"] / times["2"], 1.6, told=told)
 
 
 def pytest(project: Path, *args: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
