@@ -243,7 +243,7 @@ def hang(request):
         pathlib.Path("reached").touch()
         time.sleep(60)
 """
-RUNS = {"recording": ("--ocr-golden", "--ocr-golden-mode=all"), "comparing": ("-k", "training")}
+RUNS = {"recording": ("-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all"), "comparing": ("-k", "training")}
 
 
 def interrupted(project: pytest.Pytester, *args: str) -> int:
