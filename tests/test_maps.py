@@ -1,0 +1,85 @@
+"""The maps' measures, taken block by block, against the same taken from whole arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from toy import PAGE, Toy
+
+from pytest_ocrparity import maps
+from pytest_ocrparity.maps import compare_maps
+from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.verdict import Comparison
+
+SIZES = [(1, 1), (1, 9), (9, 1), (8, 8), (13, 5), (100, 3)]
+
+
+def compared(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> Comparison:
+    trace = replace(Toy().trace(PAGE), source=None, shape=(*ours.shape, 3))
+    assert trace.parameters["detections"]["thresh"] == 0.3
+    reference = replace(trace, pipeline="train", probability_map=ours[None, None])
+    candidate = replace(trace, pipeline="inference", probability_map=theirs[None, None])
+    return compare_maps(reference, candidate, BUILT_IN)
+
+
+def measured(comparison: Comparison) -> tuple[float, float, float, tuple[float, float] | None]:
+    largest, mean, crossings, atol = (
+        comparison.measure(name)
+        for name in (
+            "largest",
+            "probability_maps.mean_atol",
+            "probability_maps.max_crossings",
+            "probability_maps.atol",
+        )
+    )
+    assert largest is not None and mean is not None and crossings is not None and atol is not None
+    return largest.value, mean.value, crossings.value, atol.at
+
+
+@pytest.fixture(params=[1, 10, 100_000])
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps, "BLOCK", request.param)
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("dtypes", "scale"),
+    [(("f4", "f4"), 1), (("f8", "f8"), 1), (("f4", "f8"), 1), (("f2", "f2"), 1), (("i1", "i1"), 100)],
+)
+def test_blocks_measure_what_whole_maps_do(size: tuple[int, int], dtypes: tuple[str, str], scale: int) -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = ((rng.uniform(-1, 1, size) * scale).astype(dtype) for dtype in dtypes)
+    distances = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    row, column = divmod(int(distances.argmax()), size[1])
+    largest, mean, crossings, place = measured(compared(ours, theirs))
+    assert largest == pytest.approx(distances.max(), rel=1e-6)
+    assert mean == pytest.approx(distances.mean(), rel=1e-5)
+    assert crossings == np.count_nonzero((ours > 0.3) != (theirs > 0.3))
+    assert place == pytest.approx((column, row))
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("broken", [np.nan, -np.nan, np.inf, -np.inf])
+def test_one_value_that_is_no_number_is_found_in_any_place(broken: float) -> None:
+    whole = np.random.default_rng(0).random((9, 7), dtype=np.float32)
+    for place in np.ndindex(*whole.shape):
+        values = whole.copy()
+        values[place] = broken
+        for ours, theirs in ((values, whole), (whole, values), (values, values.copy())):
+            assert [difference.kind for difference in compared(ours, theirs).differences] == ["not_finite"]
+
+
+@pytest.mark.usefixtures("block")
+def test_a_sum_beyond_float32_hides_no_place() -> None:
+    ours, theirs = np.zeros((2, 5, 4), np.float32)
+    theirs[:] = 2e38
+    theirs[3, 2] = -3e38
+    largest, mean, _, place = measured(compared(ours, theirs))
+    assert largest == pytest.approx(3e38)
+    assert place == pytest.approx((2, 3))
+    assert mean == np.inf or mean == pytest.approx(np.abs(theirs.astype(np.float64)).mean())
