@@ -137,7 +137,8 @@ def _judge(
             raise TypeError(f"give what a model's .trace(image) returned, not {trace!r}")
     given = {name: value for name, value in keywords.items() if value is not None}
     try:
-        limits = current_tolerance.get()().override(tolerance, "tolerance=").override({kind: given}, "keyword")
+        limits = current_tolerance.get()().override(tolerance, "tolerance=")
+        limits = limits.override({kind: given} if given else None, "keyword")
     except SettingsError as error:
         raise error.with_traceback(None) from None
     judged = compare_one(kind, reference, candidate, limits)

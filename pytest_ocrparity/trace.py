@@ -58,6 +58,8 @@ def image_label(name: str) -> str:
 
 def printable(name: str) -> str:
     """Return a name on one line: what does not print, and half a surrogate pair, becomes an escape."""
+    if name.isprintable():
+        return name
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 

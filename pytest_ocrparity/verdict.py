@@ -149,8 +149,7 @@ def refuse_same_object(reference: object, candidate: object) -> None:
     if reference is candidate:
         raise DifferenceError("reference and candidate are the same object: nothing was compared")
     digests = {getattr(trace, "image_sha256", None) for trace in (reference, candidate)} - {None}
-    labels = {getattr(trace, "label", "") for trace in (reference, candidate)}
-    if len(digests) > 1 and len(labels) > 1:
+    if len(digests) > 1 and len(labels := {getattr(trace, "label", "") for trace in (reference, candidate)}) > 1:
         raise DifferenceError(f"the traces are of two images, {' and '.join(sorted(labels))}: nothing was compared")
     sources = [getattr(trace, "source", None) for trace in (reference, candidate)]
     names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}

@@ -50,7 +50,7 @@ def maps() -> Iterator[Row]:
         for one, _ in pairs:
             _map(one).copy()
 
-    ratio, own, theirs_ = paired(compare, allclose, 7)
+    ratio, own, theirs_ = paired(compare, allclose, 15)
     yield Row("map comparison, 960x960", "`assert_allclose`", ratio, 15, told=milliseconds(own / MAPS, theirs_ / MAPS))
     ratio, own, theirs_ = paired(compare, copy, 15)
     told = milliseconds(own / MAPS, theirs_ / MAPS)
