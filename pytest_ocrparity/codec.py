@@ -197,6 +197,8 @@ def unpack(planes: _Array, kind: str, axes: list[int]) -> _Array:
     if axes not in _AXES.get(planes.ndim - 1, [[]]):
         raise ValueError(f"planes of {planes.shape} hold no differences along {axes}")
     dtype = np.dtype(kind)
+    shape = planes.shape[1:]
+    planes = planes.reshape(len(planes), *(shape or (1,)))  # NumPy 1 would count a lone number in integers of its own
     numbers = planes[0].astype(f"<u{dtype.itemsize}", copy=bool(axes))
     for place, plane in enumerate(planes[1:], 1):
         numbers |= plane.astype(numbers.dtype) << 8 * place
@@ -208,5 +210,5 @@ def unpack(planes: _Array, kind: str, axes: list[int]) -> _Array:
             continue
         for before, line in pairwise(np.moveaxis(numbers, axis, 0)):  # six times as fast as accumulating over rows
             np.add(before, line, out=line)
-    restored: _Array = numbers.view(dtype)
+    restored: _Array = numbers.view(dtype).reshape(shape)
     return restored

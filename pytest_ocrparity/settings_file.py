@@ -6,6 +6,7 @@ Reads `[tool.ocrparity]` of a pyproject.toml, or an ocrparity.toml. Checks value
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -120,10 +121,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib  # after the cheap checks: most runs have no settings
-    except ModuleNotFoundError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
+    else:
+        import tomli as tomllib
     try:
         return tomllib.loads(_bytes(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError, numbers too long to read

@@ -38,7 +38,7 @@ def test_the_examples_checkpoints_pass() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (pickle.dumps({"a": VALUES["f4"]}, 5), r"pickle names numpy\._core\.numeric\._frombuffer, which loading would"),
+        (pickle.dumps({"a": VALUES["f4"]}, 5), r"pickle names numpy\._?core\.numeric\._frombuffer, which"),
         (pickle.dumps({1: 2}), "pickle has a key that is no text"),
         (pickle.dumps({"a": [1]}), "pickle holds something else than an array as 'a'"),
         (pickle.dumps({"a": {"b": {}}}), "pickle holds something else than an array as 'a'"),

@@ -159,7 +159,7 @@ def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -
         ("[inference]\noptions = 'x'", "inference.options is a table, not 'x'"),
         ("[tolerance]\npreset = 'fp8'", "no tolerance preset 'fp8'"),
         ("images = [", "not valid TOML"),
-        ("images = " + "[" * 2000, "not valid TOML: maximum recursion"),
+        ("images = " + "[" * 2000, "not valid TOML: (maximum recursion|.*nested more than)"),
         ("diagnosis_seconds = " + "9" * 5000, "not valid TOML: Exceeds the limit"),
         ("diagnosis_seconds = 0x" + "f" * 5000, "has a number of 20000 bits"),
         ("images = ['a\\u0000.png']".replace("'", '"'), r"has a text with a NUL, 'a\\x00\.png'"),
