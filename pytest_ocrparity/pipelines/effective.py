@@ -126,7 +126,9 @@ def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Paramet
 def predictor_engine(runner: Any, program: Path | None) -> Parameters:
     """Return what paddlex's runner runs on; `program` is None for engines that load none of Paddle's."""
     config = getattr(runner, "_config", None)
-    config = config if isinstance(config, Mapping) else {}
+    if not isinstance(config, Mapping):
+        option = getattr(runner, "_option", None)  # where paddlex 3.1 keeps them
+        config = _taken(option, "run_mode", "device_type", "device_id", "cpu_threads") if option is not None else {}
     kind, index = config.get("device_type") or "cpu", config.get("device_id")
     found = {
         "engine": config.get("run_mode") or type(runner).__name__.removesuffix("Runner").lower(),

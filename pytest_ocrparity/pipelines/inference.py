@@ -165,7 +165,7 @@ class InferencePipeline(StagedPipeline):
         if error is not None and UNREADABLE in str(error):
             raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
         trace = self._recorded(trace, calls)
-        if error is None and trace.decode is None:
+        if trace.decode is None and (error is None or ("Read" in calls and not calls["Read"].result)):
             error = StageError(
                 DECODE, f"PaddleOCR does not read {name}: it goes by the suffix and reads {self._suffixes()}"
             )

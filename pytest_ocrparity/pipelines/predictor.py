@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.pipelines.configs import OPERATORS
 from pytest_ocrparity.pipelines.files import ExportFiles
 from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.taps import Call, Tap, Taps
@@ -178,6 +179,8 @@ def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
         )
     if "name mismatch" in text:
         return f"inference.model_name is {model_name!r}, but {export.config} names another: {text}"
+    if isinstance(cause, KeyError) and not OPERATORS.intersection(cause.args):
+        return f"{export.config}: paddlex misses {text} in it; tools/export_model.py of PaddleOCR 3 writes that"
     if isinstance(cause, KeyError):
         return f"{export.config}: paddlex has no operator {text} for text detection: it runs fewer than PaddleOCR does"
     if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause):

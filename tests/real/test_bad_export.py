@@ -6,14 +6,17 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.inference import load_inference
 from real.blob import YML, Model, edited, export_yml, transforms, write_yml
+from real.features import needs_engines
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 Change = Callable[[Path], object]
@@ -127,7 +130,21 @@ def test_a_distillation_export_has_its_yml_one_folder_up(export: Path) -> None:
 
 def test_the_setting_names_the_model_where_the_yml_does_not(export: Path) -> None:
     write_yml(export / "inference.yml", edited(export_yml(YML), Global=None))
-    assert load_inference(model_dir=export, model_name="PP-OCRv4_mobile_det")
+    if Version(version("paddlex")) < Version("3.2"):
+        refused(export, r"my_export/inference\.yml: paddlex misses 'Global' in it", model_name="PP-OCRv4_mobile_det")
+    else:
+        assert load_inference(model_dir=export, model_name="PP-OCRv4_mobile_det")
+
+
+def test_what_paddlex_misses_in_a_yml_is_told_apart_from_an_operator(
+    export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise KeyError("Global")
+
+    paddleocr = pytest.importorskip("paddleocr")
+    monkeypatch.setattr(paddleocr.TextDetection, "__init__", missing)
+    refused(export, r"my_export/inference\.yml: paddlex misses 'Global' in it")
 
 
 def test_a_model_name_against_the_yml(export: Path) -> None:
@@ -157,6 +174,8 @@ def test_a_model_name_against_the_yml(export: Path) -> None:
     ],
 )
 def test_options_that_mean_nothing(export: Path, settings: dict[str, Any], message: str) -> None:
+    if "engine" in settings.get("options", {}):
+        needs_engines()
     refused(export, message, **settings)
 
 

@@ -119,8 +119,12 @@ def test_the_users_seed_still_rules_the_users_numbers(model: Model, page: npt.ND
 
 
 NEW = """
-import faulthandler, json, os, signal, sys
+import faulthandler, json, os, signal, sys, tempfile
 from pathlib import Path
+
+import pytest  # which has hooks of its own on Python 3.10
+
+tempfile.gettempdir()  # as pytest's capture does
 
 faulthandler.enable()
 heard = []

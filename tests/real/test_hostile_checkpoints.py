@@ -6,6 +6,7 @@ import pickle
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hostile import GUARD, MEMORY, warm_up
@@ -63,7 +64,15 @@ def test_paddle_loads_what_is_let_through_and_does_nothing_else(tmp_path: Path) 
             except ModelError as error:  # such as a table of names that are not there
                 values = {}
                 assert "cannot load this checkpoint" in str(error)  # noqa: PT017
-        assert sum(np.asarray(value).nbytes for value in values.values() if hasattr(value, "numpy")) <= 100 * len(data)
+        assert sum(size(value) for value in values.values() if hasattr(value, "numpy")) <= 100 * len(data)
+
+
+def size(tensor: Any) -> int:
+    try:
+        return np.asarray(tensor).nbytes
+    except ValueError:  # NumPy 1 does not count how much nothing is where the other sides are long
+        assert 0 in tensor.shape
+        return 0
 
 
 def test_the_real_unpickler_makes_arrays_of_it() -> None:

@@ -17,6 +17,7 @@ from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
 from pytest_ocrparity.pipelines.training import TrainingPipeline
 from real.blob import LIMITS, YML, Model, edited, export_yml, transforms, write_yml
+from real.features import needs_suffix
 
 Page = npt.NDArray[np.uint8]
 Save = Callable[..., Path]
@@ -161,6 +162,7 @@ def test_both_sides_decode_the_same_pixels(
         path = save("deep.png", page.astype(np.uint16) * 257)
     else:
         path = tmp_path / ("turned.jpg" if kind == "exif" else "page.tiff")
+        needs_suffix(path)
         exif = Image.Exif()
         exif[0x0112] = 6 if kind == "exif" else 1
         Image.fromarray(page[:, :, ::-1]).save(path, exif=exif)
@@ -178,7 +180,7 @@ def test_a_suffix_that_paddlex_does_not_read_stops_at_decode(
     assert trace.stages == ()
     assert isinstance(trace.error, StageError)
     assert trace.error.stage == "decode"
-    assert "it goes by the suffix and reads bmp" in str(trace.error)
+    assert "it goes by the suffix and reads " in str(trace.error)
 
 
 def test_a_wrong_but_known_suffix_decodes(inference: InferencePipeline, page: Page, save: Save) -> None:
@@ -215,9 +217,12 @@ def test_parts_equal_the_whole(inference: InferencePipeline, page: Page) -> None
     assert inference.postprocess(whole.probability_map, whole.shape) == whole.detections
 
 
+@pytest.mark.filterwarnings("ignore:.*two.tif:ResourceWarning")  # paddlex leaves TIFF files open, which
+@pytest.mark.filterwarnings("ignore:.*two.tif:pytest.PytestUnraisableExceptionWarning")  # Python 3.13 tells at once
 def test_a_page_of_several_gives_its_first(inference: InferencePipeline, page: Page, tmp_path: Path) -> None:
     from PIL import Image
 
+    needs_suffix("two.tif")
     pages = [Image.fromarray(each[:, :, ::-1]) for each in (page, 255 - page)]
     pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
     trace = inference.trace(tmp_path / "two.tif")

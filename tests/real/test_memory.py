@@ -29,6 +29,7 @@ from pytest_ocrparity.pipelines.memory import (
 from pytest_ocrparity.pipelines.staged import MOST_TRACES
 from pytest_ocrparity.pipelines.training import TrainingPipeline
 from real.blob import LIMITS, Model
+from real.features import needs_engines
 from real.peak import EXAMPLE, sides
 
 GB = 10**9
@@ -147,6 +148,8 @@ def test_what_a_network_takes_per_pixel_is_the_same_at_any_size(index: int) -> N
 
 
 def test_an_engine_that_paddle_does_not_count_is_assumed_usual() -> None:
+    pytest.importorskip("onnxruntime")
+    needs_engines()
     side = load_inference(model_dir=EXAMPLE / "inference_onnx", options={**LIMITS, "engine": "onnxruntime"})
     assert side._memory.per_pixel == UNMEASURED_BYTES
 
