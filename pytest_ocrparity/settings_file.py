@@ -123,7 +123,7 @@ def _bytes(path: Path) -> bytes:
 def _read(path: Path) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib  # after the cheap checks: most runs have no settings
-    else:
+    else:  # Python 3.10
         import tomli as tomllib
     try:
         return tomllib.loads(_bytes(path).decode("utf-8"))

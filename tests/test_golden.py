@@ -403,15 +403,30 @@ def test_a_manifest_that_lies_about_an_array(path: Path, place: int, value: obje
         load(path)
 
 
-@pytest.mark.parametrize(("length", "reason"), [(-1, r"its arrays end after \d+ of \d+ bytes"), (3, CORRUPT)])
-def test_a_frame_that_is_cut_off(path: Path, length: int, reason: str) -> None:
+@pytest.fixture(params=[archive._AT_ONCE, 0], ids=["at once", "by pieces"])
+def unpacking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_AT_ONCE", request.param)
+
+
+@pytest.mark.usefixtures("unpacking")
+def test_a_whole_frame_loads(path: Path) -> None:
+    back, recorded = load(path).trace, trace_of()
+    assert back.tensor is not None and recorded.tensor is not None
+    assert np.array_equal(back.tensor, recorded.tensor)
+    assert back.detections == recorded.detections
+
+
+@pytest.mark.usefixtures("unpacking")
+@pytest.mark.parametrize("length", [-1, 3])
+def test_a_frame_that_is_cut_off(path: Path, length: int) -> None:
     frame = zstandard.compress(content_of(path))[:length]
     digest = hashlib.sha256(frame).hexdigest()
     rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays_sha256=digest)
-    with pytest.raises(GoldenCorrupt, match=reason):
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
         load(path)
 
 
+@pytest.mark.usefixtures("unpacking")
 def test_a_frame_that_holds_less_than_it_claims(path: Path) -> None:
     frame = bytearray(zstandard.compress(content_of(path)))
     honest = zstandard.frame_content_size(bytes(frame))
