@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import nox
@@ -45,20 +46,20 @@ def newest(session: nox.Session) -> None:
 
 def check(session: nox.Session, packages: list[str]) -> None:
     """Install, export and record the example anew, run its gate and these tests."""
-    root = Path(session.create_tmp()).resolve() / "repository"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir()
-    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True, text=True).stdout
-    for name in filter(None, tracked.split("\0")):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(Path(name).read_bytes())
-    session.chdir(root)
-    session.install(".[train,xdist]", *packages, *TOOLS)
-    operators = root / ".venv" / "paddleocr-2.10"
-    session.install("--no-deps", "--target", str(operators), "paddleocr==2.10.0")
-    session.run("python", "-m", "example_project.export")
-    session.chdir(root / "example_project")
-    session.run("python", "-m", "pytest", "-q", "-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all")
-    session.run("python", "-m", "pytest", "-q")
-    session.chdir(root)
-    session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or ["tests"]))
+    with tempfile.TemporaryDirectory() as folder:  # not below the repository, whose settings pytest would find there
+        root = Path(folder).resolve()
+        tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True, text=True).stdout
+        for name in filter(None, tracked.split("\0")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(name, root / name)
+        session.chdir(root)
+        session.install(".[train,xdist]", *packages, *TOOLS)
+        operators = root / ".venv" / "paddleocr-2.10"
+        session.install("--no-deps", "--target", str(operators), "paddleocr==2.10.0")
+        session.run("uv", "pip", "freeze", external=True)
+        session.run("python", "-m", "example_project.export")
+        session.chdir(root / "example_project")
+        session.run("python", "-m", "pytest", "-q", "-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all")
+        session.run("python", "-m", "pytest", "-q")
+        session.chdir(root)
+        session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or ["tests"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faults import exports
-from faults.cases import NO_LIMITS, Inject, both, export_yml, image, options
+from faults.cases import HAS_STALE_PROGRAMS, NO_LIMITS, Inject, both, export_yml, image, options
 from faults.deployment import EXAMPLE, Deployment, first_failure
 from pytest_ocrparity import DifferenceError
 from pytest_ocrparity.archive import load
@@ -29,7 +29,7 @@ def failure(deployment: Deployment) -> DifferenceError:
         (export_yml("NormalizeImage", mean=[0.5, 0.5, 0.5]), "normalize.mean_std"),
         (options(unclip_ratio=2.2), "postprocess.unclip_ratio"),
         (options(box_thresh=0.9), "postprocess.box_thresh"),
-        (exports.stale_program, "network.stale_program"),
+        *([(exports.stale_program, "network.stale_program")] if HAS_STALE_PROGRAMS else []),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.* holds two programs")
