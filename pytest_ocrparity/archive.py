@@ -107,7 +107,9 @@ def save(
         "arrays": {name: [str(array.dtype), list(array.shape), packed[name][1]] for name, array in arrays.items()},
         "arrays_sha256": hashlib.sha256(frame).hexdigest(),
     }
-    _replace(path, {"manifest": json.dumps(manifest, indent=1, default=str).encode(), "arrays": frame})
+    manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
+    manifest["sha256"] = _digest(manifest)
+    _replace(path, {"manifest": json.dumps(manifest, indent=1).encode(), "arrays": frame})
 
 
 def load(path: Path) -> Golden:
@@ -123,7 +125,7 @@ def load(path: Path) -> Golden:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = _manifest(archive)
             if manifest["format"] == FORMAT:
-                _check_kinds(manifest)
+                _check(manifest)
                 return Golden(decode(_arrays(_member(archive, "arrays"), manifest), manifest), manifest)
     except _NOT_OURS as error:
         raise GoldenCorrupt(
@@ -185,11 +187,19 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     return manifest
 
 
-def _check_kinds(manifest: Mapping[str, Any]) -> None:
-    """Check what `decode` does not use and others do."""
+def _check(manifest: Mapping[str, Any]) -> None:
+    """Check the digest, and the kinds of what `decode` does not use and others do."""
+    if manifest["sha256"] != _digest(manifest):
+        raise ValueError("its manifest is not what was recorded")
     tables = (manifest[name] for name in ("options", "fingerprint", "arrays"))
     if not all(isinstance(table, dict) for table in tables) or not isinstance(manifest["reference"], str):
         raise ValueError("its manifest holds values of another kind than recorded ones")
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    """Return the digest of all other fields; that of the arrays is one of them, so that it stands for the file."""
+    rest = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> memoryview:

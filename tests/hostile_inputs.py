@@ -23,7 +23,7 @@ import zstandard
 from hypothesis import strategies as st
 from toy import PAGE, Toy
 
-from pytest_ocrparity.archive import save
+from pytest_ocrparity.archive import _digest, save
 from pytest_ocrparity.codec import pack
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.report.results import finite
@@ -147,7 +147,9 @@ def lying(data: bytes, entry: int, field: int, value: int) -> bytes:
 
 
 def with_manifest(members: dict[str, bytes], manifest: Any) -> bytes:
-    """Return a baseline of these members and this manifest."""
+    """Return a baseline of these members and this manifest, whose digest is right, if it is one."""
+    if isinstance(manifest, dict) and "sha256" in manifest:
+        manifest = {**manifest, "sha256": _digest(manifest)}
     return zipped({**members, "manifest.npy": npy(json.dumps(manifest).encode("utf-8", "surrogatepass"))})
 
 

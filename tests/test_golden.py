@@ -66,15 +66,16 @@ def stored(path: Path, trace: Trace, **options: Any) -> Trace:
 
 
 def rewrite(path: Path, members: Mapping[str, bytes | None] | None = None, **manifest: Any) -> None:
-    """Replace members of a baseline (None drops one), and keys of its manifest."""
-    with zipfile.ZipFile(path) as archive:
-        content: dict[str, bytes | None] = {name: archive.read(name) for name in archive.namelist()}
+    """Replace members of a baseline (None drops one), and keys of its manifest, whose digest is then right."""
+    with zipfile.ZipFile(path) as file:
+        content: dict[str, bytes | None] = {name: file.read(name) for name in file.namelist()}
     text = {**read_manifest(path), **manifest}
+    text = {**text, "sha256": archive._digest(text), **manifest}
     content["manifest.npy"] = npy(np.frombuffer(json.dumps(text).encode(), np.uint8))
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w") as file:
         for name, data in {**content, **(members or {})}.items():
             if data is not None:
-                archive.writestr(name, data)
+                file.writestr(name, data)
 
 
 def reframe(path: Path, content: bytes, **manifest: Any) -> None:
@@ -325,6 +326,18 @@ def test_changed_arrays_are_noticed(path: Path) -> None:
         load(path)
     reframe(path, changed)
     assert load(path).trace != trace_of()
+
+
+def test_a_changed_field_of_the_manifest_is_noticed(path: Path) -> None:
+    whole, manifest = path.read_bytes(), read_manifest(path)
+    for name in manifest.keys() - {"format", "sha256"}:
+        path.write_bytes(whole)
+        rewrite(path, **{name: 1.0 if name == "map_error" else ["other"], "sha256": manifest["sha256"]})
+        with pytest.raises(GoldenCorrupt, match="its manifest is not what was recorded"):
+            load(path)
+    path.write_bytes(whole)
+    rewrite(path, map_error=1.0)
+    assert load(path).trace.map_error == 1.0
 
 
 def test_an_lfs_pointer(path: Path) -> None:

@@ -14,7 +14,7 @@ class Row(NamedTuple):
     Attributes:
         name: what is measured.
         against: what it is compared with.
-        ratio: what was measured, times faster (or another `unit`).
+        ratio: what was measured, in `unit`.
         bound: what it must at least be; at most where `is_most`.
         unit: what `ratio` counts.
         is_most: whether less is better.
@@ -25,7 +25,7 @@ class Row(NamedTuple):
     against: str
     ratio: float
     bound: float
-    unit: str = "x faster"
+    unit: str = "times faster"
     is_most: bool = False
     told: str = ""
 
@@ -35,12 +35,10 @@ class Row(NamedTuple):
 
     def line(self) -> str:
         """Return the row as the README's table has it."""
-        unit = self.unit if self.unit[:1] in "x%" else f" {self.unit}"
-        most = "at most" if self.is_most else "at least"
-        return (
-            f"| {self.name} | {self.against} | {self.ratio:.3g}{unit} | {most} {self.bound:.6g}{unit} | "
-            f"{'yes' if self.holds else 'NO'} | {self.told} |"
-        )
+        measured = f"{self.ratio:,.0f}" if self.ratio >= 100 else f"{self.ratio:.3g}"
+        bound = f"{self.bound:,.0f}" if self.bound >= 100 else f"{self.bound:.3g}"
+        told = bound if self.holds else f"**{bound}, not reached**"
+        return f"| {self.name} | {self.against} | {measured} {self.unit} | {told} | {self.told} |"
 
 
 def seconds(run: Callable[[], Any]) -> float:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import venv
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from benchmarks.project import write_project
 IMAGES = 1_000
 WATCH = '''
 """Notes, for each worker, when it set a model up and how large it was after each test."""
-import os, resource
+import os, resource, sys
 
 import pytest
 
@@ -27,6 +28,11 @@ def pytest_fixture_setup(fixturedef, request):
     return (yield)
 
 
+def pytest_sessionstart(session):
+    if hasattr(session.config, "workerinput"):
+        note(session.config, f"interpreter {sys.executable}")
+
+
 def pytest_runtest_teardown(item, nextitem):
     note(item.config, f"size {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}")
 
@@ -35,11 +41,6 @@ def note(config, text):
     with (config.rootpath / f"worker-{os.getpid()}.txt").open("a") as file:
         print(text, file=file)
 '''
-INTERPRETERS = [
-    "--dist",
-    "load",
-    *(argument for _ in range(2) for argument in ("--tx", f"popen//python={sys.executable}")),
-]
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", [["-n", "2"], INTERPRETERS], ids=["n", "tx"])
-def test_a_thousand_images_come_together(project: Path, workers: list[str]) -> None:
+def interpreter(folder: Path) -> Path:
+    """Make another interpreter, which finds the packages of this one."""
+    venv.create(folder, with_pip=False)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    paths = [path for path in sys.path if Path(path).is_dir() and "site-packages" in path]
+    (packages / "these.pth").write_text("\n".join([*paths, str(Path(__file__).parents[2])]))
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(params=["-n 2", "--tx"])
+def workers(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[list[str], int]:
+    """Arguments for two workers, and how many interpreters they are of."""
+    if request.param == "-n 2":
+        return ["-n", "2"], 1
+    others = [interpreter(tmp_path / name) for name in ("one", "two")]
+    return ["--dist", "load", *(word for path in others for word in ("--tx", f"popen//python={path}"))], 2
+
+
+def test_a_thousand_images_come_together(project: Path, workers: tuple[list[str], int]) -> None:
+    arguments_of_workers, interpreters = workers
     for stale in project.glob("worker-*.txt"):
         stale.unlink()
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--ocr-report=report", *workers]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--ocr-report=report", *arguments_of_workers]
     for arguments in (["-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all"], ["-k", "live or baseline"]):
         done = subprocess.run([*command, *arguments], cwd=project, capture_output=True, text=True, check=False)
         print(done.stdout[-1500:])
@@ -66,6 +85,7 @@ def test_a_thousand_images_come_together(project: Path, workers: list[str]) -> N
     assert len(list((project / "goldens").rglob("*.npz"))) == IMAGES
     notes = {path: path.read_text().splitlines() for path in project.glob("worker-*.txt")}
     assert len(notes) == 4  # two runs of two workers
+    assert len({line for lines in notes.values() for line in lines if line.startswith("interp")}) == interpreters
     for lines in notes.values():
         loads: dict[str, int] = defaultdict(int)
         for line in lines:
