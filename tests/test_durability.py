@@ -292,7 +292,7 @@ def test_ctrl_c_leaves_whole_baselines_and_a_report_of_what_was_compared(
 def test_a_killed_worker_leaves_whole_baselines_and_the_rest_goes_on(many: pytest.Pytester, tests: str) -> None:
     with (many.path / "conftest.py").open("a") as conftest:
         conftest.write(HANGS.replace("time.sleep(60)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
-    result = many.runpytest_subprocess("-n", "2", "--ocr-report=report", "--ocr-golden", "-k", tests, timeout=60)
+    result = many.runpytest_subprocess("-n", "2", "--ocr-report=report", "--ocr-golden", "-k", tests, timeout=120)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     count = len(tests.split(" or "))
     result.assert_outcomes(passed=5 * count, failed=count)  # each test of that image once, and none of the others twice

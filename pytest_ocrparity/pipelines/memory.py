@@ -27,7 +27,7 @@ __all__ = ["MemoryGuard", "available_memory", "decoding_bytes", "network_bytes",
 
 DECODE_BYTES: Final = 12
 """Per pixel of a file: decoding one of 12000x9000 px took 6.0 bytes on the train side, turned by its EXIF tag 7.2,
-with cv2 4.10; an RGB side holds one copy more. `make endurance-images` measures it."""
+with cv2 4.10; an RGB side holds one copy more. `make endurance` measures it."""
 
 MOST_BYTES: Final = 5600
 """What a network took at most per pixel of its tensor: 5506, PP-OCRv3 server in dygraph. See `network_bytes`."""

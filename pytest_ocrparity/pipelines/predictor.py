@@ -5,6 +5,7 @@ Knows the inside of `paddlex_predictor`; what passes through it is read in `infe
 
 from __future__ import annotations
 
+import gc
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
@@ -79,13 +80,16 @@ class Predictor:
         self, image: Any, replaced: Mapping[str, Callable[..., Any]]
     ) -> tuple[Mapping[str, Call], Exception | None]:
         """Run the real `predict` up to the runner; return the calls it made and what it raised."""
-        # Stopping may leave a file of several pages to the garbage collector, which is to warn in here.
-        with third_party(), self.taps.run(replaced=replaced, stop_at="runner") as calls:
-            try:
-                self.predict(image)
-            except Exception as raised:
-                return calls, raised
-        return calls, None
+        error = None
+        with third_party():
+            with self.taps.run(replaced=replaced, stop_at="runner") as calls:
+                try:
+                    self.predict(image)
+                except Exception as raised:
+                    error = raised
+            if isinstance(image, str) and image.lower().endswith((".tif", ".tiff")):
+                gc.collect()  # paddlex leaves a file of pages open, of which Python would warn in any test that follows
+        return calls, error
 
 
 def _import_paddleocr() -> None:

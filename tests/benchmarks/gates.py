@@ -81,8 +81,8 @@ def gates(project: Path) -> Iterator[Row]:
 
 def memory(folder: Path) -> Row:
     """The largest resident size of a run of 500 images, less that of a run of 10."""
-    many = write_project(folder / "many", 500, height=240, width=320, least_side=256)
-    few = write_project(folder / "few", 10, height=240, width=320, least_side=256)
+    many = write_project(folder / "many", 500, height=240, width=320, limit_side_len=256)
+    few = write_project(folder / "few", 10, height=240, width=320, limit_side_len=256)
     most, least = (pytest(project, "-k", "test_live")["maxrss_kb"] / 1024 for project in (many, few))
     told = f"{most:.0f} MB against {least:.0f} MB"
     return Row("memory, 500 images", "10 images", most - least, 50, "MB more", True, told)

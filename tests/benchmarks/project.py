@@ -24,7 +24,7 @@ paddleocr_root = "{operators}"
 
 [tool.ocrparity.inference]
 model_dir = "{example}/inference"
-options = {{ limit_side_len = {least_side}, limit_type = "min", cpu_threads = {threads} }}
+options = {{ limit_side_len = {limit_side_len}, limit_type = "{limit_type}", cpu_threads = 1 }}
 """
 TESTS = """
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
@@ -64,7 +64,13 @@ def pytest_unconfigure(config):
 
 
 def write_project(
-    folder: Path, images: int, *, height: int = 736, width: int = 960, threads: int = 1, least_side: int = 736
+    folder: Path,
+    images: int,
+    *,
+    height: int = 736,
+    width: int = 960,
+    limit_side_len: int = 736,
+    limit_type: str = "min",
 ) -> Path:
     """Write a project with that many pages of text, `page_00000.png` and on; both sides' `limit_side_len` given."""
     import cv2
@@ -74,10 +80,11 @@ def write_project(
     (folder / "images").mkdir(parents=True)
     yml = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
     resize = next(each for each in yml["Eval"]["dataset"]["transforms"] if "DetResizeForTest" in each)
-    resize["DetResizeForTest"] = {"limit_side_len": least_side, "limit_type": "min"}
+    limits: dict[str, Any] = {"limit_side_len": limit_side_len, "limit_type": limit_type}
+    resize["DetResizeForTest"] = limits
     (folder / "tiny_db.yml").write_text(yaml.safe_dump(yml))
     shutil.copytree(EXAMPLE / "tiny_db", folder / "tiny_db", ignore=shutil.ignore_patterns("__pycache__"))
-    names = {"example": EXAMPLE, "operators": operators_root(), "threads": threads, "least_side": least_side}
+    names = {"example": EXAMPLE, "operators": operators_root(), **limits}
     (folder / "pyproject.toml").write_text(SETTINGS.format(**names) + "\n[tool.pytest.ini_options]\n")
     (folder / "test_export.py").write_text(TESTS)
     (folder / "conftest.py").write_text(CLOCK)

@@ -45,7 +45,9 @@ def note(config, text):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_project(tmp_path_factory.mktemp("large") / "project", IMAGES, height=240, width=320, least_side=160)
+    folder = write_project(
+        tmp_path_factory.mktemp("large") / "project", IMAGES, height=240, width=320, limit_side_len=160
+    )
     (folder / "conftest.py").write_text(WATCH)
     return folder
 

@@ -217,8 +217,6 @@ def test_parts_equal_the_whole(inference: InferencePipeline, page: Page) -> None
     assert inference.postprocess(whole.probability_map, whole.shape) == whole.detections
 
 
-@pytest.mark.filterwarnings("ignore:.*two.tif:ResourceWarning")  # paddlex leaves TIFF files open, which
-@pytest.mark.filterwarnings("ignore:.*two.tif:pytest.PytestUnraisableExceptionWarning")  # Python 3.13 tells at once
 def test_a_page_of_several_gives_its_first(inference: InferencePipeline, page: Page, tmp_path: Path) -> None:
     from PIL import Image
 
