@@ -14,13 +14,13 @@ from hostile import MEMORY, READERS, Reader, warm_up
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 SHARES = {
-    "baseline": 16_000,
-    "baseline's name": 75_000,
-    "settings": 40_000,
-    "yml": 20_000,
-    "checkpoint": 50_000,
-    "results.json": 2_500,
-    "static findings": 2_500,
+    "baseline": 24_000,
+    "baseline's name": 40_000,
+    "settings": 50_000,
+    "yml": 24_000,
+    "checkpoint": 60_000,
+    "results.json": 4_000,
+    "static findings": 4_000,
 }
 """Inputs per reader: many where an input takes little time."""
 SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(10**9)))
