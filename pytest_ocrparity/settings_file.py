@@ -68,6 +68,8 @@ Each table under `candidates` holds what `inference` holds.
 """
 
 UNCHECKED: Final = ("tolerance", "candidates")
+_MOST: Final = 2**20
+"""The bytes that a settings file may have, as a yml: nobody writes more by hand, and read it takes many times that."""
 DEEPEST: Final = 50
 """How deep tables and lists may lie in each other."""
 RESERVED: Final = ("inference", "train", "baseline")
@@ -78,7 +80,7 @@ def find_file(start: Path) -> Path | None:
     """Return the settings file of the nearest folder upward from `start` that has one.
 
     Raises:
-        SettingsError: that folder has two, or its pyproject.toml is no TOML.
+        SettingsError: that folder has two, or its pyproject.toml is larger than settings are or no TOML.
     """
     for folder in (start, *start.parents):
         own, shared = folder / "ocrparity.toml", folder / "pyproject.toml"
@@ -114,10 +116,18 @@ def _tools(path: Path) -> Mapping[str, Any]:
 
 
 def _bytes(path: Path) -> bytes:
+    data = b""
     try:
-        return path.read_bytes()
+        size = path.stat().st_size
+        if size <= _MOST:
+            with path.open("rb") as file:
+                data = file.read(_MOST + 1)
+            size = len(data)  # a device or a pipe has no size before it is read
     except OSError as error:
         raise SettingsError(f"{path}: cannot read these settings: {error.strerror or error}") from error
+    if size > _MOST:
+        raise SettingsError(f"{path} has {size} bytes, where settings have at most {_MOST}: is it another file?")
+    return data
 
 
 def _read(path: Path) -> dict[str, Any]:

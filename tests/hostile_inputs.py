@@ -416,6 +416,11 @@ def ymls_of_the_example() -> tuple[Any, Any]:
     return train, yaml.safe_load((EXAMPLE / "inference" / "inference.yml").read_text())
 
 
+def as_yml(document: Any, is_ascii: bool = True) -> bytes:
+    """Return a yml of any values: JSON is YAML, and what it can't write is what YAML would."""
+    return json.dumps(document, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+
+
 def laughs(levels: int, width: int, is_merge: bool) -> bytes:
     """Return a yml whose size with all aliases written out is width ** levels."""
     lines = ["a0: &a0 {x0: lol}"]
@@ -438,8 +443,7 @@ def ymls(draw: Any) -> Any:
         return draw(mangled(yaml.safe_dump(document).encode()))
     if what == 5:
         return laughs(draw(st.integers(2, 60)), draw(st.integers(1, 60)), draw(st.booleans()))
-    # JSON is YAML, and what it can't write is what YAML would.
-    return json.dumps(draw(edited(document)), ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    return as_yml(draw(edited(document)), draw(st.booleans()))
 
 
 # results.json

@@ -13,7 +13,7 @@ import pytest
 from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
 from pytest_ocrparity.pipelines.training import TrainingPipeline, load_training
-from real.blob import LIMITS, YML, Model, export_yml, write_yml
+from real.blob import HERE, LIMITS, YML, Model, export_yml, write_yml
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +62,29 @@ def page() -> npt.NDArray[np.uint8]:
     for step in range(60):
         image[215 + step // 2 : 240 + step // 2, 60 + step * 2 : 62 + step * 2] = 15
     return image
+
+
+@pytest.fixture
+def blob_project(pytester: pytest.Pytester, model: Model) -> Callable[..., pytest.Pytester]:
+    """Make a user's project with the blob model on both sides and a page of each of the given names."""
+    import cv2
+
+    def make(*names: str) -> pytest.Pytester:
+        train = {**model.train, "network_folder": None}
+        lines = ["[tool.ocrparity]", 'images = ["images/*.png"]', "[tool.ocrparity.train]"]
+        lines += [f'{key} = "{value}"' for key, value in train.items() if value is not None]
+        lines += ["[tool.ocrparity.inference]", f'model_dir = "{model.export}"']
+        lines += ['options = { limit_side_len = 736, limit_type = "min" }']
+        pytester.makepyprojecttoml("\n".join(lines))
+        pytester.makepyfile(blob_net=(HERE / "blob_net.py").read_text())
+        folder = pytester.mkdir("images")
+        for index, name in enumerate(names):
+            page = np.full((96, 128, 3), 235, np.uint8)
+            page[20:40, 10 : 60 + 10 * index] = 20
+            cv2.imwrite(str(folder / f"{name}.png"), page)
+        return pytester
+
+    return make
 
 
 @pytest.fixture

@@ -18,14 +18,15 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from pytest_ocrparity.pipelines.process import THREADS
 
-__all__ = ["changes", "snapshot"]
+__all__ = ["changes", "snapshot", "thread_counts"]
 
 State = dict[str, object]
 
@@ -97,19 +98,21 @@ def _handlers() -> Iterator[tuple[int, bytes]]:
 
 def _numbers() -> State:
     name, keys, *rest = np.random.get_state()
-    threads = {}
-    for library, (read, _) in THREADS.items():
-        try:
-            threads[library] = getattr(ctypes.CDLL(library, mode=os.RTLD_NOLOAD), read)()
-        except OSError:
-            continue
     return {
         "random": random.getstate(),
         "numpy.random": (name, np.asarray(keys).tobytes(), rest),
         "numpy.errstate": (np.geterr(), np.geterrcall(), np.getbufsize()),
         "numpy.printoptions": repr(np.get_printoptions()),
-        **{f"threads.{library}": count for library, count in threads.items()},
+        **{f"threads.{library}": read() for library, read, _ in thread_counts()},
     }
+
+
+def thread_counts() -> Iterator[tuple[str, Callable[[], int], Callable[[int], object]]]:
+    """Yield the loaded libraries that hold a number of threads, and how it is read and set."""
+    for library, (read, write) in THREADS.items():
+        with suppress(OSError):
+            loaded = ctypes.CDLL(library, mode=os.RTLD_NOLOAD)
+            yield library, getattr(loaded, read), getattr(loaded, write)
 
 
 def _loggers() -> State:

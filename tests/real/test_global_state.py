@@ -27,7 +27,7 @@ from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inferen
 from pytest_ocrparity.pipelines.training import load_training
 from pytest_ocrparity.trace import Trace
 from real.blob import HERE, LIMITS, YML, Model, edited, write_yml
-from real.state import changes, snapshot
+from real.state import changes, snapshot, thread_counts
 
 Undo = Callable[[], object]
 
@@ -308,4 +308,16 @@ def test_what_third_party_code_changes_is_put_back(name: str) -> None:
         with third_party():
             RESTORED[name]()
         raise ZeroDivisionError
+    assert changes(before, snapshot()) == {}
+
+
+def test_numbers_of_threads_are_among_the_items_and_are_put_back() -> None:
+    """Their libraries are found by name: of one that has another name, no change would be seen."""
+    before = snapshot()
+    with third_party():
+        for _, read, write in thread_counts():
+            write(1 if read() > 1 else 2)
+        found = changes(before, snapshot()).keys()
+    openmp = {name for name in before if name.startswith("threads.") and "omp" in name}
+    assert openmp and openmp <= found  # MKL goes by the machine's cores as well
     assert changes(before, snapshot()) == {}

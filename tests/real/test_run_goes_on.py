@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from real.blob import HERE, Model, operators_root
 
 pytestmark = pytest.mark.usefixtures("train", "inference")  # the frameworks, loaded once for all runs inside
 
@@ -35,30 +33,6 @@ def trouble(request, ocr_train_model, monkeypatch):
 """
 SAID = {"refused": "InvalidArgument", "too_much": "MemoryError", "too_much_for_paddle": "memory"}
 TEST = """
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def trouble(request, ocr_train_model):
-    layer = ocr_train_model.network._layer
-    if "page1" in request.node.name and not request.config.stash.get(DONE, False):
-        {done}
-        layer.forward = {forward}
-        yield
-        del layer.forward
-    else:
-        yield
-
-
-DONE = pytest.StashKey[bool]()
-"""
-TROUBLES = {
-    "a shape that paddle refuses": ("lambda x: x.reshape([7])", "InvalidArgument"),
-    "more memory than there is": ("lambda x: __import__('numpy').empty(2**60)", "MemoryError"),
-    "more memory than paddle gets": ("lambda x: __import__('paddle').zeros([2**20, 2**24])", "memory"),
-    "an exit": ("lambda x: (_ for _ in ()).throw(RuntimeError('the network broke'))", "the network broke"),
-}
-TEST = """
 from pytest_ocrparity import assert_same_probability_maps
 
 
@@ -68,24 +42,12 @@ def test_maps(ocr_train_model, ocr_inference_model, ocr_image):
 
 
 @pytest.fixture
-def blob(pytester: pytest.Pytester, model: Model) -> pytest.Pytester:
+def blob(blob_project: Callable[..., pytest.Pytester]) -> pytest.Pytester:
     """A project with the blob model and five pages, three of which are trouble."""
-    import cv2
-
-    train = {**model.train, "network_folder": None, "paddleocr_root": operators_root()}
-    lines = ["[tool.ocrparity]", 'images = ["images/*.png"]', "[tool.ocrparity.train]"]
-    lines += [f'{key} = "{value}"' for key, value in train.items() if value is not None]
-    lines += ["[tool.ocrparity.inference]", f'model_dir = "{model.export}"']
-    lines += ['options = { limit_side_len = 736, limit_type = "min" }']
-    pytester.makepyprojecttoml("\n".join(lines))
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(test_maps=TEST, blob_net=(HERE / "blob_net.py").read_text())
-    folder = pytester.mkdir("images")
-    for index, name in enumerate(("first", *SAID, "last")):
-        page = np.full((96, 128, 3), 235, np.uint8)
-        page[20:40, 10 : 60 + 10 * index] = 20
-        cv2.imwrite(str(folder / f"{name}.png"), page)
-    return pytester
+    project = blob_project("first", *SAID, "last")
+    project.makeconftest(CONFTEST)
+    project.makepyfile(test_maps=TEST)
+    return project
 
 
 def test_it_is_that_tests_failure(blob: pytest.Pytester) -> None:
