@@ -79,7 +79,8 @@ def save(
     is exact. Pixels of the decoded image, `source` and `recorded_from` are left out.
 
     Raises:
-        GoldenError: the trace stopped before its end, or the file cannot be written; an older file stays whole.
+        GoldenError: the trace stopped before its end, holds what cannot be read back, or the file cannot be written;
+            an older file stays whole.
     """
     if trace.error is not None:
         raise GoldenError(f"{trace.image}: nothing to record, {trace.pipeline} stopped: {trace.error}")
@@ -109,6 +110,10 @@ def save(
     }
     manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
     manifest["sha256"] = _digest(manifest)
+    try:
+        _golden(manifest, memoryview(frame))
+    except _NOT_OURS as error:
+        raise GoldenError(f"{trace.image}: the trace of {trace.pipeline} can be no baseline: {error}") from error
     _replace(path, {"manifest": json.dumps(manifest, indent=1).encode(), "arrays": frame})
 
 
@@ -125,8 +130,7 @@ def load(path: Path) -> Golden:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = _manifest(archive)
             if manifest["format"] == FORMAT:
-                _check(manifest)
-                return Golden(decode(_arrays(_member(archive, "arrays"), manifest), manifest), manifest)
+                return _golden(manifest, _member(archive, "arrays"))
     except _NOT_OURS as error:
         raise GoldenCorrupt(
             f"{path} is not a whole baseline ({error}): restore it, or record it again with: "
@@ -136,6 +140,12 @@ def load(path: Path) -> Golden:
         f"{path} has format {manifest['format']}, and this version of pytest-ocrparity reads format {FORMAT}: "
         "update pytest-ocrparity"
     )
+
+
+def _golden(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
+    """Return the baseline of a manifest and a frame; what does not fit together raises one of `_NOT_OURS`."""
+    _check(manifest)
+    return Golden(decode(_arrays(frame, manifest), manifest), manifest)
 
 
 def _bytes(path: Path) -> bytes:

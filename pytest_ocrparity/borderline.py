@@ -6,15 +6,14 @@ box is borderline: listed and counted, but not a difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.pairing import nearest_distance
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.pairing import EQUAL_MAP_SCORE, nearest
+from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding, Comparison
 
 __all__ = ["mark_borderline"]
@@ -28,10 +27,11 @@ def mark_borderline(
 ) -> tuple[BoxFinding, ...]:
     """Return the findings with those marked that the maps' difference explains.
 
-    The candidate's own post-process on the reference's map must return the reference's boxes at that place. Where it
-    can't be run, the reference's post-process on its map plus and minus the measured largest difference must lose,
-    add or move the box as far. Where neither can be run nothing is borderline. The caller makes sure that the maps
-    differ, and within their limit.
+    The candidate's own post-process on the reference's map must return the reference's boxes at that place, and where
+    scores differ their scores. Where it can't be run, the reference's post-process on its map plus and minus the
+    measured largest difference must lose, add or move the box as far, or change its score as much. Where neither can
+    be run nothing is borderline, and a box that is none never is. The caller makes sure that the maps differ, and
+    within their limit.
     """
     if not findings or reference.probability_map is None:
         return findings
@@ -62,16 +62,15 @@ def _holds_its_own(candidate: Trace) -> bool:
     assert candidate.detections is not None
     if candidate.probability_map is None:
         return True
-    own, held = _run_again(candidate, candidate.probability_map), candidate.detections.polygons
-    return own is not None and len(own) == len(held) and all(map(np.array_equal, own, held))
+    return _run_again(candidate, candidate.probability_map) == candidate.detections
 
 
-def _run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Sequence[npt.NDArray[Any]] | None:
+def _run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detections | None:
     """Return the boxes that the trace's own side finds in a map, with its own shape row, or None where it can't run."""
     if trace.source is None or trace.shape is None:
         return None
     try:
-        return trace.source.postprocess(probability_map, trace.shape).polygons
+        return trace.source.postprocess(probability_map, trace.shape)
     except Exception:  # a pipeline of the user's may only trace, or replay: then it explains nothing
         return None
 
@@ -87,18 +86,32 @@ def _box_of(finding: BoxFinding, reference: Trace, candidate: Trace) -> tuple[np
 
 
 def _returns_reference(
-    finding: BoxFinding, reference: Trace, candidate: Trace, again: Sequence[npt.NDArray[Any]], is_poly: bool
+    finding: BoxFinding, reference: Trace, candidate: Trace, again: Detections, is_poly: bool
 ) -> bool:
     box, is_references = _box_of(finding, reference, candidate)
-    is_returned = nearest_distance(box, again, is_poly) <= SAME_BOX
-    return is_returned if is_references else not is_returned
+    distance, index = nearest(box, again.polygons, is_poly)
+    is_returned = distance <= SAME_BOX
+    if finding.kind == "score":
+        stored = reference.map_error
+        return is_returned and _score_gap(finding, reference, again, index) <= EQUAL_MAP_SCORE + stored
+    return (is_returned if is_references else not is_returned) and finding.kind != "invalid"
 
 
-def _as_far(
-    finding: BoxFinding, reference: Trace, candidate: Trace, moved: Sequence[npt.NDArray[Any]], is_poly: bool
-) -> bool:
+def _as_far(finding: BoxFinding, reference: Trace, candidate: Trace, moved: Detections, is_poly: bool) -> bool:
     box, is_references = _box_of(finding, reference, candidate)
-    distance = nearest_distance(box, moved, is_poly)
+    distance, index = nearest(box, moved.polygons, is_poly)
+    if finding.kind == "score":
+        assert finding.score_difference is not None
+        return distance <= SAME_BOX and _score_gap(finding, reference, moved, index) >= finding.score_difference
     if not is_references:
         return distance <= SAME_BOX
-    return distance >= (finding.shift if finding.shift is not None else float("inf"))
+    return finding.kind != "invalid" and distance >= (finding.shift if finding.shift is not None else float("inf"))
+
+
+def _score_gap(finding: BoxFinding, reference: Trace, other: Detections, index: int | None) -> float:
+    """Return how far the score of a re-run's box is from that of the reference's; NaN where either has none."""
+    assert reference.detections is not None
+    ours, theirs = reference.detections.scores, other.scores
+    if ours is None or theirs is None or index is None or finding.reference is None:
+        return float("nan")
+    return float(abs(ours[finding.reference] - theirs[index]))

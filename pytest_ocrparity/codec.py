@@ -98,13 +98,15 @@ def _check_fields(manifest: Mapping[str, Any]) -> None:
         "decode": decode is None or (_are(decode[0], int) and _are(decode[1:], str) and len(decode) == 4),
         "shape": shape is None
         or (_are(shape, int, float) and len(shape) == 4 and all(0 <= each < 2**31 for each in shape)),
-        "floor": floor is None or _are([floor], int, float),
+        "floor": floor is None or (_are([floor], int, float) and 0 <= floor <= 1),
         "map_error": _are([map_error], int, float) and 0 <= map_error <= 1,
     }
     if right["parameters"]:
-        tensor, thresh = parameters.get(TENSOR, {}), parameters.get(DETECTIONS, {}).get("thresh")
+        tensor, detections = parameters.get(TENSOR, {}), parameters.get(DETECTIONS, {})
         right |= {name: _are_numbers(tensor.get(name), 1e-9) for name in ("mean", "std")}
+        thresh = detections.get("thresh")
         right["thresh"] = not isinstance(thresh, list) and _are_numbers(thresh, 0)
+        right["box_type"] = isinstance(detections.get("box_type"), str | None)
     if wrong := [name for name, is_right in right.items() if not is_right]:
         raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
 
@@ -123,7 +125,7 @@ def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float
     """Return the (C, 256) float32 that PaddleOCR's normalisation maps each grey level to, where that is all it did."""
     if resize is None or tensor is None or resize.dtype != np.uint8 or tensor.dtype != np.float32:
         return None
-    if resize.ndim != 3 or tensor.shape != (1, resize.shape[2], *resize.shape[:2]):
+    if resize.ndim != 3 or not resize.size or tensor.shape != (1, resize.shape[2], *resize.shape[:2]):
         return None
     table = np.zeros((tensor.shape[1], 256), np.float32)
     for channel, levels in enumerate(table):
@@ -132,7 +134,8 @@ def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float
 
 
 def _look_up(table: _Array, resize: _Array) -> _Array:
-    if resize.dtype != np.uint8 or resize.ndim != 3 or table.shape != (resize.shape[2], 256):
+    is_image = resize.dtype == np.uint8 and resize.ndim == 3 and resize.size  # of nothing, sides may be endless
+    if not is_image or table.shape != (resize.shape[2], 256):
         raise ValueError(f"a table of {table.shape} {table.dtype} for pixels of {resize.shape} {resize.dtype}")
     height, width, channels = resize.shape
     tensor = np.empty((1, channels, height, width), table.dtype)

@@ -43,6 +43,10 @@ __all__ = [
 class OcrParityError(Exception):
     """Base of everything this package raises on purpose."""
 
+    def __str__(self) -> str:
+        """Return the text, which may quote a file: half a surrogate pair in it would not travel between processes."""
+        return super().__str__().encode(errors="backslashreplace").decode()
+
 
 class SettingsError(OcrParityError):
     """A setting, a command-line option or a marker has a key or value that means nothing."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
+
+from pytest_ocrparity.running import OfTheTest
 
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.memory import Memory
@@ -39,7 +40,7 @@ class Listener(Protocol):
         ...
 
 
-listener: ContextVar[Listener | None] = ContextVar("ocrparity_listener", default=None)
+listener: OfTheTest[Listener | None] = OfTheTest(None)
 """Who listens to the running test; None elsewhere, where each failure is diagnosed by itself."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -119,7 +119,7 @@ def _gap(reference: Trace, candidate: Trace) -> _Gap | None:
             at_place = abs(float(distances[place]))
             if not at_place <= largest:  # NaN is larger than any
                 largest, worst = at_place, start + place
-            if not isfinite(largest):
+            if isnan(largest):
                 break
             total += amount
             if thresh is not None and at_place:

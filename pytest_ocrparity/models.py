@@ -1,9 +1,10 @@
-"""Load the models that the settings describe, once per process and not per fixture."""
+"""Load the models that the settings describe: once per process, not per fixture, while their files stay as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ocrparity.diagnosis import in_table
@@ -20,7 +21,8 @@ __all__ = ["findings_in_files", "golden_store", "inference_model", "train_model"
 _LOADED: dict[str, Any] = {}
 
 
-def _once(key: str, load: Callable[[], Any]) -> Any:
+def _once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
+    key = f"{key} {[(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]}"
     if key not in _LOADED:
         _LOADED[key] = load()
     return _LOADED[key]
@@ -48,7 +50,9 @@ def train_model(settings: Settings) -> TrainingPipeline:
 
         return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
 
-    model: TrainingPipeline = _once(f"train {sorted(values.items())!r} {limit}", load)
+    checkpoint = values.get("checkpoint") or ""
+    files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint)]
+    model: TrainingPipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
 
 
@@ -72,7 +76,8 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
         except ModelError as error:
             raise ModelError(in_table(str(error), table)) from error
 
-    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", load)
+    files = sorted(Path(values["model_dir"]).glob("*"))
+    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", files, load)
     return model
 
 
@@ -81,7 +86,7 @@ def findings_in_files(settings: Settings) -> list[str]:
     from pytest_ocrparity.pipelines.statics import static_findings
 
     found: dict[str, None] = {}
-    for candidate in settings.candidates.values() or ():
+    for candidate in settings.candidates.values():
         table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
         found |= dict.fromkeys(in_table(text, table) for text in static_findings(settings.train, candidate.values))
     return list(found if settings.candidates else static_findings(settings.train, {}))

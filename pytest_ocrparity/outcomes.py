@@ -32,6 +32,14 @@ class Outcomes:
         """Tell whether a worker died."""
         return any(outcome.outcome == "crashed" for outcome in self.by_test.values())
 
+    def lost(self, collected: int) -> list[str]:
+        """Return what to say where not all tests of a whole run were heard of, which xdist may not tell itself.
+
+        Its INTERNALERROR for a report that does not travel, such as one with half a surrogate pair, leaves exit 0.
+        """
+        lost = collected - len(self.by_test)
+        return [f"{lost} of {collected} tests were never heard of: their worker's reports were lost"] if lost else []
+
     def hear(self, report: Any) -> None:
         """Take a report of pytest's, or of xdist's where a worker died in the middle of a test."""
         outcome = self.by_test.get(report.nodeid)

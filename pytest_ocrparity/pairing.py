@@ -15,7 +15,7 @@ from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding
 
-__all__ = ["BoxLimits", "judge_boxes", "nearest_distance"]
+__all__ = ["EQUAL_MAP_SCORE", "BoxLimits", "judge_boxes", "nearest"]
 
 POLYGON_IOU = 0.9
 """The automatic `min_iou` of many-point polygons: under 1e-4 of map noise 14,838 of them kept 0.97."""
@@ -98,10 +98,13 @@ def judge_boxes(
     return pairs, tuple(findings)
 
 
-def nearest_distance(polygon: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]], is_poly: bool) -> float:
-    """Return the distance in source px to the box that overlaps most, infinite where none does."""
+def nearest(polygon: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]], is_poly: bool) -> tuple[float, int | None]:
+    """Return the distance in source px to the box that overlaps most, and which that is; infinite where none does."""
     pairs = match([polygon], others).pairs
-    return _distance(polygon, others[pairs[0].candidate], is_poly) if pairs else float("inf")
+    if not pairs:
+        return float("inf"), None
+    index = pairs[0].candidate
+    return _distance(polygon, others[index], is_poly), index
 
 
 def _measure(reference: Detections, candidate: Detections, i: int, j: int, iou: float, is_poly: bool) -> BoxFinding:

@@ -17,7 +17,7 @@ _LIMITING = ("keyword", "markexpr", "lf", "failedfirst", "deselect", "ignore", "
 
 
 def report_unused(
-    session: Any, settings: Settings, store: GoldenStore, asked: Sequence[Path], *, is_faulty: bool
+    session: Any, settings: Settings, store: GoldenStore, asked: Sequence[Path], *, is_faulty: bool, is_deselected: bool
 ) -> list[str]:
     """Return what to print about unused baselines, after removing them where the run was told to.
 
@@ -27,6 +27,7 @@ def report_unused(
         store: its baselines.
         asked: the baselines that its tests asked for.
         is_faulty: whether the run as a whole has failed.
+        is_deselected: whether tests were deselected, here or in a worker.
 
     Raises:
         GoldenError: one cannot be removed.
@@ -39,13 +40,13 @@ def report_unused(
     names = ", ".join(unused[:5]) + (f" and {len(unused) - 5} more" if len(unused) > 5 else "")
     if not settings.golden_prune:
         return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
-    if refusal := _partial(session, settings.root, is_faulty):
+    if refusal := _partial(session, settings.root, is_faulty, is_deselected):
         return [f"not pruned, {refusal}: {names}"]
     store.prune(settings.image_paths(), asked)
     return [f"removed unused baselines: {names}"]
 
 
-def _partial(session: Any, root: Path, is_faulty: bool) -> str:
+def _partial(session: Any, root: Path, is_faulty: bool, is_deselected: bool) -> str:
     """Return why this run cannot know which baselines are unused, or nothing."""
     config = session.config
     for name in _LIMITING:
@@ -55,13 +56,15 @@ def _partial(session: Any, root: Path, is_faulty: bool) -> str:
         return "this run is limited to a part of the project"
     if session.testsfailed or is_faulty:
         return "this run failed"
+    if session.exitstatus != 0 or session.shouldstop or session.shouldfail:
+        return "this run was cut short"
     stats = getattr(config.pluginmanager.get_plugin("terminalreporter"), "stats", {})
-    left_out = next((word for word in ("deselected", "skipped") if stats.get(word)), None)
+    left_out = "deselected" if is_deselected else "skipped" if stats.get("skipped") else ""
     return f"this run has {left_out} tests" if left_out else ""
 
 
 def _given(config: Any) -> list[Path]:
-    """Return the paths that were typed, test ids cut off; those of `testpaths` are the whole project."""
-    if config.args_source.name != "ARGS":
+    """Return the paths that the run is of, test ids cut off; those of `testpaths` are the whole project."""
+    if config.args_source.name == "TESTPATHS":
         return []
     return [Path(os.path.normpath(config.invocation_params.dir / arg.partition("::")[0])) for arg in config.args]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +47,7 @@ class Recorder:
         """Record as the settings say."""
         self.settings = settings
         self.properties: Properties | None = None
+        self._lock = threading.RLock()  # a test may assert in threads
 
     @cached_property
     def diagnoses(self) -> Memory:
@@ -77,12 +79,13 @@ class Recorder:
         from pytest_ocrparity.metrics import metrics, worse
 
         record = self._record(judged, reference, candidate)
-        self.note("compared", **record)
-        assert self.properties is not None
-        known: dict[str, Any] = {name: value for name, value in self.properties if name.startswith(PREFIX)}
         found = {f"{PREFIX}{name}": value for name, value in metrics(record).items()}
-        new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}
-        self.properties[:] = [found for found in self.properties if found[0] not in new] + list(new.items())
+        with self._lock:
+            self.note("compared", **record)
+            assert self.properties is not None
+            known: dict[str, Any] = {name: value for name, value in self.properties if name.startswith(PREFIX)}
+            new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}
+            self.properties[:] = [found for found in self.properties if found[0] not in new] + list(new.items())
 
     def hear_failure(
         self,

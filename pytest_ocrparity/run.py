@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
 
+DESELECTED = "ocrparity_deselected"
 FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
 
 
@@ -48,6 +49,7 @@ class Run:
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.two_projects = ""
+        self.is_deselected = False
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
 
@@ -103,7 +105,7 @@ class Run:
             tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
         return tolerance
 
-    @pytest.hookimpl(optionalhook=True)
+    @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Keep the tests of an image on one worker, so that each model runs once per image.
 
@@ -155,6 +157,17 @@ class Run:
             self.records[report.nodeid] = found  # a rerun's in place of its first's
         report.user_properties = without_records(report.user_properties)
 
+    def pytest_deselected(self) -> None:
+        """Remember that this run is a part of the project, and tell the controller of a worker's."""
+        self.is_deselected = True
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[DESELECTED] = True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear what a worker remembered."""
+        self.is_deselected |= DESELECTED in getattr(node, "workeroutput", ())
+
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
         if self.settings.is_set and self._is_judged():
@@ -194,13 +207,18 @@ class Run:
         """Find what only a whole run can show."""
         settings = self.settings
         self.faults = self.tally.faults(allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None)
+        is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
+        if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
+            self.faults += self.reporting.outcomes.lost(session.testscollected)
         asked = [Path(record["path"]) for record in self.tally.all("golden")]
         try:
             if asked or settings.golden_prune:
                 from pytest_ocrparity.pruning import report_unused
 
                 faulty = bool(self.faults)
-                self.notes = report_unused(session, settings, self.goldens, asked, is_faulty=faulty)
+                self.notes = report_unused(
+                    session, settings, self.goldens, asked, is_faulty=faulty, is_deselected=self.is_deselected
+                )
         except OcrParityError as error:
             self.faults.append(str(error))
         if session.testsfailed:

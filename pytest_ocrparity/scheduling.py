@@ -30,13 +30,14 @@ class ImageScheduling(LoadScopeScheduling):
         left = [test for unit in work.values() for test, is_done in unit.items() if not is_done]
         for test in left[1:]:
             self.workqueue.setdefault(self._split_scope(test), {})[test] = False
-        # A worker that has just been started asks for itself, once it has collected.
-        for other in [each for each in self.assigned_work if each in self.registered_collections]:
+        for other in list(self.assigned_work):
             self._reschedule(other)
         return left[0] if left else None
 
     def _reschedule(self, node: Any) -> None:
         """Give a worker more, or tell it that there is no more: it keeps its last test until it hears either."""
+        if self.collection is None or node not in self.registered_collections:
+            return  # it has not collected, and gets its work once it has
         super()._reschedule(node)
         if not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
             self._reschedule(node)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings_file import TABLE, read_tables
+from pytest_ocrparity.settings_file import TABLE, check_length, read_tables
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 
 __all__ = ["Candidate", "Settings", "load"]
@@ -129,6 +129,8 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     for name, value in options.items():
         if name.startswith("ocr_") and (value == "" or (isinstance(value, list) and "" in value)):
             raise SettingsError(f"--{name.replace('_', '-')}= is empty: give it a value or leave it out")
+        if name.startswith("ocr_"):
+            check_length(f"--{name.replace('_', '-')}", value)
     root = file.parent if file else invocation_dir
     tables = read_tables(file)
     images = tables[""].get("images", [])
@@ -183,9 +185,10 @@ def _bytes(given: str | int | None, file: Path | None) -> int | None:
     if not isinstance(given, str):
         return given
     match = _SIZE.fullmatch(given.strip())
-    if match is None:
+    size = float(match[1]) * _UNITS[match[2].upper()] if match else float("inf")
+    if size == float("inf"):
         raise SettingsError(f'{file}: memory_limit is a size such as "4 GB", "512 MiB" or a number, not {given!r}')
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    return int(size)
 
 
 def _golden_mode(options: Mapping[str, Any]) -> str | None:

@@ -177,6 +177,14 @@ def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
     return tables
 
 
+def check_length(where: str, value: Any) -> None:
+    """Refuse a text with a name that no file can have: whoever looks for such a file would raise an OSError."""
+    for text in value if isinstance(value, list) else [value]:
+        names = text.encode(errors="surrogatepass").split(b"/") if isinstance(text, str) else []
+        if longest := max((len(name) for name in names if len(name) > 255), default=0):
+            raise SettingsError(f"{where} has a name of {longest} bytes, and no file's has more than 255")
+
+
 def _check_plain(where: str, value: Any, depth: int = 0) -> None:
     """Refuse what is right in no table: what can't be printed, kept as JSON or used as a path."""
     if depth > DEEPEST:
@@ -214,5 +222,7 @@ def _check(name: str, value: Any, kind: Kind) -> None:
         is_right = all(isinstance(item, str) and item for item in value)
     if not is_right:
         raise SettingsError(f"{name} is {kind.words}, not {value!r}")
+    if kind.is_path or isinstance(value, list):
+        check_length(name, value)
     if kind.choices and value not in kind.choices:
         raise SettingsError(f"{name} is one of {', '.join(kind.choices)}, not {value!r}")

@@ -59,7 +59,8 @@ def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | N
 def distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
     """Return the absolute differences; integers, which would wrap around, as float64."""
     is_float = np.issubdtype(ours.dtype, np.floating) and np.issubdtype(theirs.dtype, np.floating)
-    difference: npt.NDArray[np.floating[Any]] = np.subtract(ours, theirs, dtype=None if is_float else np.float64)
+    with np.errstate(over="ignore"):  # beyond what a float holds, a difference is infinite, and so above every limit
+        difference: npt.NDArray[np.floating[Any]] = np.subtract(ours, theirs, dtype=None if is_float else np.float64)
     np.abs(difference, out=difference)
     return difference
 

@@ -85,15 +85,15 @@ RUN_LIMITS = {
 
 
 def _over_the_run(compared: Sequence[Record]) -> list[str]:
-    """Judge the limits that hold for a run and not for an image; tests with another limit are judged apart."""
-    groups: dict[tuple[str, float, str], list[tuple[Record, float]]] = {}
+    """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
+    groups: dict[tuple[Any, ...], list[tuple[Record, float]]] = {}
     for record in compared:
         for measure in record["measures"]:
             if measure["name"] in RUN_LIMITS and not measure["decides"] and measure["limit"] is not None:
-                key = measure["name"], measure["limit"], measure["origin"]
+                key = measure["name"], measure["limit"], measure["origin"], record["reference"], record["candidate"]
                 groups.setdefault(key, []).append((record, measure["value"]))
     faults = []
-    for (name, limit, origin), members in groups.items():
+    for (name, limit, origin, *sides), members in groups.items():
         count, words = RUN_LIMITS[name]
         if count is None:
             amounts = [value for _, value in members]
@@ -106,7 +106,8 @@ def _over_the_run(compared: Sequence[Record]) -> list[str]:
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
             worst = ", ".join(str(member[0]["image"]) for value, member in ranked[:3] if value)
-            faults.append(f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); most in {worst}")
+            where = f"{sides[1]} against {sides[0]}, most in {worst}"
+            faults.append(f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}")
     return faults
 
 

@@ -6,12 +6,12 @@ Knows numbers and names; knows nothing of arrays, files or pytest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.running import OfTheTest
 
 __all__ = ["AUTO", "BUILT_IN", "LIMITS", "OFF", "PRESETS", "Limit", "Tolerance", "current_tolerance", "parse_option"]
 
@@ -237,5 +237,5 @@ def _literal(raw: str) -> Value:
 
 BUILT_IN: Final = Tolerance.preset("fp32", "built-in")
 
-current_tolerance: ContextVar[Callable[[], Tolerance]] = ContextVar("ocrparity_tolerance", default=lambda: BUILT_IN)
+current_tolerance: OfTheTest[Callable[[], Tolerance]] = OfTheTest(lambda: BUILT_IN)
 """Tells the tolerance of the running test, markers that its fixtures added included; elsewhere the built-in one."""

@@ -300,3 +300,46 @@ def test_a_killed_worker_leaves_whole_baselines_and_the_rest_goes_on(many: pytes
     assert {Path(each["image"]).stem for each in results["comparisons"]} == {*ALL} - {"page2"}
     assert {Path(each["image"]).stem for each in results["not_compared"]} == {"page2"}
     assert baselines(many) == sorted({*ALL} - {"page2"})
+
+
+@pytest.mark.parametrize("dying", [("page1", "page3"), ("page0", "page2")], ids=" and ".join)
+def test_two_killed_workers_cost_their_images_only(many: pytest.Pytester, dying: tuple[str, str]) -> None:
+    with (many.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            f"""
+
+@pytest.fixture(autouse=True)
+def die(request):
+    import os
+    if any(name in request.node.name for name in {dying!r}):
+        os._exit(9)
+"""
+        )
+    result = many.runpytest_subprocess("-n", "2", "-k", "training", timeout=120)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=4, failed=2)
+
+
+def test_a_worker_that_dies_while_it_collects_stops_no_other(many: pytest.Pytester) -> None:
+    with (many.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            """
+
+def pytest_collection_modifyitems(config):
+    import os, time
+    if getattr(config, "workerinput", {}).get("workerid") == "gw1":
+        time.sleep(1)
+        os._exit(1)
+
+
+@pytest.fixture(autouse=True)
+def who(worker_id):
+    import pathlib, time
+    pathlib.Path(f"ran-{worker_id}").touch()
+    time.sleep(0.2)
+"""
+        )
+    result = many.runpytest_subprocess("-n", "2", timeout=120)
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert (many.path / "ran-gw0").exists()
+    result.assert_outcomes(passed=6, failed=6)  # no baseline was recorded

@@ -454,6 +454,16 @@ def test_a_frame_that_holds_less_than_it_claims(path: Path) -> None:
         load(path)
 
 
+def test_an_image_of_nothing_beside_a_table_is_refused_at_once(path: Path) -> None:
+    """Its sides may be endless in a file of a thousand bytes."""
+    arrays = {"resize": ["uint8", [2**59, 0, 3], []], "table": ["float32", [3, 256], []]}
+    frame = zstandard.compress(bytes(3 * 256 * 4))
+    digest = hashlib.sha256(frame).hexdigest()
+    rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays=arrays, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt, match="for pixels of"):
+        load(path)
+
+
 def test_a_table_of_another_form(path: Path) -> None:
     arrays = read_manifest(path)["arrays"]
     arrays["table"][1] = [256, 3]
@@ -470,6 +480,7 @@ def test_a_table_of_another_form(path: Path) -> None:
         *({"map_error": -1}, {"floor": "0"}, {"image_sha256": 0}, {"parameters": {"decode": []}}),
         *({"decode": [[1, 1, 3], "uint8", "BGR", None]}, {"parameters": {"detections": {"thresh": "0.3"}}}),
         *({"parameters": {"tensor": {"std": [1e-30]}}}, {"parameters": {"tensor": {"mean": [None]}}}),
+        *({"floor": 10**400}, {"floor": -1.0}, {"parameters": {"detections": {"box_type": []}}}),
     ],
 )
 def test_a_manifest_of_other_types(path: Path, changes: dict[str, Any]) -> None:
@@ -761,3 +772,22 @@ def test_a_baseline_that_cannot_be_removed(store: Build, image: Path, monkeypatc
 def test_a_golden_is_a_trace_with_its_manifest(path: Path) -> None:
     assert isinstance(load(path), Golden)
     assert load(path).trace.source is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": {"tensor": {"mean": "imagenet"}}},
+        {"parameters": {"detections": {"thresh": [0.3]}}},
+        {"probability_map": np.zeros((1, 1, 3, 4), np.int8)},
+        {"probability_map": np.zeros((1, 1, 3, 4), ">f4")},
+        {"image": 7},
+    ],
+    ids=str,
+)
+def test_what_could_not_be_read_back_is_not_recorded(path: Path, changes: dict[str, Any]) -> None:
+    whole = path.read_bytes()
+    with pytest.raises(GoldenError, match="the trace of train can be no baseline: "):
+        save(path, trace_of(**changes), reference="train")
+    assert path.read_bytes() == whole
+    assert [each.name for each in path.parent.iterdir()] == [path.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import pytest
 from conftest import CONFTEST
 from test_report import Page
-from toy import PAGE
+from toy import PAGE, Toy
 
+from pytest_ocrparity.archive import load, save
 from pytest_ocrparity.report.markdown import code
 
 NAMES = (
@@ -139,3 +141,34 @@ def test_rows_of_files_are_found_again(ran: tuple[pytest.RunResult, dict[str, An
     for number in range(1, len(NAMES) + 1):
         assert f'href="#image-{number}"' in text
         assert f'id="image-{number}"' in text
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_half_a_surrogate_pair_in_a_baseline_hides_no_failure(project: pytest.Pytester, workers: str) -> None:
+    trace = Toy(pad=7).trace(project.path / "images" / "one_word.npy")
+    parameters = {**trace.parameters, "detections": {**trace.parameters["detections"], "box_thresh": HALF}}
+    for name in ("one_word", "three_words"):
+        project.runpytest("-p", "no:xdist", "--ocr-golden", "-k", f"baseline and {name}")
+    path = project.path / "goldens" / "images" / "one_word.npy.npz"
+    old = load(path).manifest
+    image = replace(trace, image="images/one_word.npy", parameters=parameters, image_sha256=old["image_sha256"])
+    save(path, image, reference="train", fingerprint=old["fingerprint"])
+    result = project.runpytest_subprocess("-n", workers, "-k", "baseline", "--ocr-report=report")
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert (project.path / "report" / "index.html").exists()
+
+
+def test_a_report_that_does_not_travel_fails_the_run(project: pytest.Pytester) -> None:
+    """xdist stops with an INTERNALERROR that leaves exit status 0 behind."""
+    project.makepyfile(
+        test_other="""
+        def test_it(ocr_train_model, ocr_image):
+            raise ValueError("\\ud800")
+        """
+    )
+    result = project.runpytest_subprocess("-n", "2", "-k", "training or test_it")
+    assert result.ret not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)

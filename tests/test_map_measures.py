@@ -83,3 +83,17 @@ def test_a_sum_beyond_float32_hides_no_place() -> None:
     assert largest == pytest.approx(3e38)
     assert place == pytest.approx((2, 3))
     assert mean == np.inf or mean == pytest.approx(np.abs(theirs.astype(np.float64)).mean())
+
+
+def test_a_difference_beyond_float32_is_in_the_mean_and_ends_nothing() -> None:
+    """Two finite maps whose difference is none: a mean that leaves it out would pass under fp16."""
+    ours, theirs = np.zeros((2, 5, 4), np.float32)
+    ours[0, 0], theirs[0, 0], theirs[4, 3] = 3e38, -3e38, 1
+    largest, mean, crossings, place = measured(compared(ours, theirs))
+    assert largest == mean == np.inf
+    assert crossings == 2
+    assert place == pytest.approx((0, 0))
+    trace = replace(Toy().trace(PAGE), source=None, probability_map=ours[None, None])
+    other = replace(trace, pipeline="inference", probability_map=theirs[None, None])
+    for preset in ("fp16", "int8"):
+        assert compare_maps(trace, other, BUILT_IN.override(preset, "test")).status == "different"

@@ -10,6 +10,16 @@ from conftest import wrong_export
 from toy import BLANK, PAGE
 
 BASELINE = ("-k", "baseline")
+STOPPING = """
+
+def pytest_runtest_teardown(item, nextitem):
+    item.session.shouldstop = nextitem is None
+"""
+DESELECTING = """
+
+def pytest_collection_modifyitems(config, items):
+    config.hook.pytest_deselected(items=[items.pop()])
+"""
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
@@ -184,6 +194,36 @@ class TestUnused:
     def test_a_run_that_asked_for_none_prunes_nothing(self, project: pytest.Pytester) -> None:
         path = self.leftover(project)
         run(project, "--ocr-golden-prune", "-k", "training").stdout.fnmatch_lines(["nothing was pruned: *"])
+        assert path.exists()
+
+    @pytest.mark.parametrize(
+        ("hook", "args", "told"),
+        [
+            (STOPPING, ("-p", "no:xdist"), "was cut short"),
+            (DESELECTING, ("-p", "no:xdist"), "has deselected tests"),
+            (DESELECTING, ("-n", "2"), "has deselected tests"),
+        ],
+        ids=["stopped", "deselected", "deselected in workers"],
+    )
+    def test_a_run_that_a_conftest_shortens_prunes_nothing(
+        self, project: pytest.Pytester, hook: str, args: tuple[str, ...], told: str
+    ) -> None:
+        path = self.leftover(project)
+        with (project.path / "conftest.py").open("a") as conftest:
+            conftest.write(hook)
+        result = project.runpytest_subprocess("--ocr-golden-prune", *args)
+        result.stdout.fnmatch_lines([f"not pruned, this run {told}: *"])
+        assert path.exists()
+
+    def test_a_run_from_a_folder_of_the_project_prunes_nothing(
+        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.leftover(project)
+        suite = project.mkdir("suite")
+        (project.path / "test_export.py").rename(suite / "test_export.py")
+        monkeypatch.chdir(suite)
+        result = run(project, "--ocr-golden-prune")
+        result.stdout.fnmatch_lines(["not pruned, this run is limited to a part of the project: *"])
         assert path.exists()
 
     def test_a_failing_run_prunes_nothing(self, project: pytest.Pytester) -> None:

@@ -47,3 +47,9 @@ def test_the_smallest_file_comes_first(project: pytest.Pytester) -> None:
     np.save(project.path / "images" / "a_large_page.npy", page(256, 256))
     result = project.runpytest("-p", "no:xdist", "-v", "-k", "training")
     result.stdout.fnmatch_lines(["*one_word*", "*three_words*", "*a_large_page*"])
+
+
+def test_a_name_that_no_file_can_have_is_a_usage_error(project: pytest.Pytester) -> None:
+    result = project.runpytest("-p", "no:xdist", f"--ocr-images={'x' * 300}.png")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--ocr-images has a name of 304 bytes, and no file's has more than 255*"])

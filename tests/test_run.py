@@ -425,3 +425,45 @@ def test_no_experiment_is_made_where_the_settings_give_it_no_time(project: pytes
     result = project.runpytest(*args)
     result.assert_outcomes(failed=1, deselected=3)
     assert "cause  " not in result.stdout.str()
+
+
+IN_A_THREAD = """
+from concurrent.futures import ThreadPoolExecutor
+from pytest_ocrparity import assert_same_detections
+
+def test_in_a_thread(ocr_train_model, ocr_inference_model, ocr_image):
+    sides = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(assert_same_detections, *sides).result()
+"""
+
+
+def test_assertions_in_a_threads_are_judged_and_heard_as_elsewhere(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export=IN_A_THREAD)
+    wrong_export(project, pad=2)
+    result = run(project)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["inference against train: 2 images", "  detections  *2 same *"])
+    run(project, "--ocr-tolerance=exact").assert_outcomes(failed=2)
+
+
+def test_a_scheduler_of_the_users_is_kept(project: pytest.Pytester) -> None:
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            """
+from xdist.scheduler import LoadScheduling
+
+
+class Own(LoadScheduling):
+    def schedule(self):
+        print("the user's own schedules")
+        super().schedule()
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Own(config, log)
+"""
+        )
+    result = project.runpytest_subprocess("-n", "2", "-k", "training", "-s")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*the user's own schedules*"])

@@ -11,6 +11,7 @@ import io
 import math
 import os
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,9 @@ ONCE_BYTES: Final = 256 * 2**20
 
 FRESH_SECONDS: Final = 0.5
 """How long what was available is believed."""
+
+_WATCHED = threading.RLock()
+"""Held while cv2.resize is watched: two threads that overlap would leave it so."""
 
 PROBES: Final = (32, 64, 96, 128)
 """The sides of the tensors that a network is measured on, the first uncounted. By paddle's count, bytes per pixel are
@@ -242,7 +246,6 @@ class MemoryGuard:
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
             self._refuse(DECODE, what, decoding_bytes(*size), self._left(), "a smaller copy of it shows as much")
-        real = cv2.resize
 
         def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
             if dsize is not None and min(dsize) > 0:
@@ -250,8 +253,10 @@ class MemoryGuard:
             return real(src, dsize, *args, **kwargs)
 
         # A thin image may become a thousand times larger: 1x4000 is 736x2944000 px under the rule 736/min.
-        cv2.resize = resize
-        try:
-            yield
-        finally:
-            cv2.resize = real
+        with _WATCHED:
+            real = cv2.resize
+            cv2.resize = resize
+            try:
+                yield
+            finally:
+                cv2.resize = real

@@ -65,9 +65,10 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
 
     try:
         html, kept = page(results, folder)
-        write_whole(folder / PAGE, html.encode())  # first, as it tells whose the others are
+        # First, as it tells whose the others are. Half a surrogate pair, as a file may hold, is no text.
+        write_whole(folder / PAGE, html.encode(errors="backslashreplace"))
         write_whole(folder / RESULTS, as_text(without_thumbs(results)).encode())
-        write_whole(folder / SUMMARY, summary(results).encode())
+        write_whole(folder / SUMMARY, summary(results).encode(errors="backslashreplace"))
         full = {picture["file"] for each in results["comparisons"] for picture in each["pictures"]}
         used = {folder / name for name in full | kept}
         for path in sorted((folder / PICTURES).glob("*/*")):
