@@ -86,6 +86,14 @@ def test_leftovers_of_the_dead_go_at_once_and_others_after_an_hour(tmp_path: Pat
     assert all(path.exists() for path in (*kept, foreign))
 
 
+def test_leftovers_of_the_dead_that_nobody_waits_for_go_at_once(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        path = leftover(tmp_path, archive._place(), process.pid)
+        remove_leftovers(tmp_path)
+    assert not path.exists()
+
+
 def test_where_the_system_does_not_tell_none_goes_at_once(
     tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
