@@ -21,8 +21,8 @@ test: .venv/ready
 faults: .venv/ready
 	$(BIN)/python -m pytest tests/faults -n 2
 
-# What takes too long for `make test`: 1,000 kills while a baseline is written, 200,000 hostile inputs, a page of
-# 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
+# What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
+# a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
 ENDURANCE := kills fuzz images large_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)

@@ -266,9 +266,11 @@ def _is_of_the_dead(name: str) -> bool:
         return False
     try:
         os.kill(int(found["pid"]), 0)
+        # A worker that was killed with its run is a zombie until process 1 looks after it; a container's may never do.
+        state = _PROC.joinpath(found["pid"], "stat").read_bytes().rpartition(b")")[2].split()[0]
     except (OSError, OverflowError) as error:
         return isinstance(error, ProcessLookupError)  # others say that it is somebody else's, and so alive
-    return False
+    return state == b"Z"
 
 
 @cache

@@ -61,9 +61,10 @@ def _who_lacks(difference: Difference, one: str, two: str) -> str:
 
 
 def _cut(text: str, most: int = 400) -> str:
-    """Return a text's first line, or its last where the first only announces it; the exception's cause has it whole."""
-    lines = text.strip().splitlines() or [""]
-    line = f"{lines[0]} {lines[-1].strip()}" if lines[0].endswith(":") and lines[1:] else lines[0]
+    """Return a text's first line; one that only announces, with the line that names the error, else with the last."""
+    line, *more = text.strip().splitlines() or [""]
+    if line.endswith(":") and more:  # paddle's "In user code:", whose last line is the operator
+        line += " " + next((each for each in more if "Error: " in each), more[-1]).strip()
     return line if len(line) <= most else f"{line[:most]}..."
 
 

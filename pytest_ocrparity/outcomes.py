@@ -26,6 +26,8 @@ class Outcomes:
     """The tests of a run by node id; of several attempts, the last."""
 
     by_test: dict[str, Outcome] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    """Those whose last report has come."""
 
     @property
     def has_crashed(self) -> bool:
@@ -37,8 +39,8 @@ class Outcomes:
 
         Its INTERNALERROR for a report that does not travel, such as one with half a surrogate pair, leaves exit 0.
         """
-        lost = collected - len(self.by_test)
-        return [f"{lost} of {collected} tests were never heard of: their worker's reports were lost"] if lost else []
+        lost = collected - len(self.ended)
+        return [f"{lost} of {collected} tests were not heard to end: their worker's reports were lost"] if lost else []
 
     def hear(self, report: Any) -> None:
         """Take a report of pytest's, or of xdist's where a worker died in the middle of a test."""
@@ -46,6 +48,8 @@ class Outcomes:
         if outcome is None or report.when == "setup":
             file, line, _ = report.location
             outcome = self.by_test[report.nodeid] = Outcome("passed", "", file, None if line is None else line + 1)
+        if report.when not in PHASES[:2]:
+            self.ended.add(report.nodeid)
         if report.when not in PHASES:
             outcome.outcome, outcome.reason = "crashed", _reason(report)
         elif report.failed:

@@ -805,6 +805,16 @@ class TestStages:
             assert_same_detections(reference, stopped)
         assert len(str(failure.value).splitlines()) < 10
 
+    @pytest.mark.parametrize(
+        "lines", [("  ShapeError: 2 channels", "  [Hint: 3]", "  [operator < conv > error]"), ("Trace:", "2 channels")]
+    )
+    def test_an_announced_error_is_told_by_its_name_or_its_last_line(self, lines: tuple[str, ...]) -> None:
+        reference, candidate = traces()
+        error = StageError("probability_map", "\n".join(["ValueError: In user code:", "", *lines]))
+        stopped = replace(candidate, probability_map=None, detections=None, error=error)
+        with pytest.raises(DifferenceError, match=r"ValueError: In user code: (ShapeError: )?2 channels\n"):
+            assert_same_detections(reference, stopped)
+
 
 class TestNext:
     """What to do next fits what was found."""

@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from pytest_ocrparity import archive
 from pytest_ocrparity.errors import GoldenError
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["Kills", "content", "kill_recordings", "page_of_noise", "save", "save_in_place"]
+__all__ = ["Kills", "content", "kill_recordings", "page_of_noise", "save", "save_in_place", "seen_while_two_record"]
 
 SIZE = 240, 320
 
@@ -101,17 +102,12 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
     save(path, page_of_noise(1))
     duration = time.perf_counter() - begun
     result.save_milliseconds = duration * 1000
-    with subprocess.Popen(
-        [sys.executable, "-m", "endurance.killing", str(path), recording],
-        env=_environ(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as nursery:
-        assert nursery.stdin is not None and nursery.stdout is not None
+    with _nursery(path, recording) as born:
         for _ in range(kills):
             left, old = _temporaries(folder), content(path)
-            _kill_one(nursery.stdin, nursery.stdout, first=1 - (old or 0), after=moments.uniform(0, 2 * duration))
+            victim = born(1 - (old or 0))
+            time.sleep(moments.uniform(0, 2 * duration))
+            _kill(victim)
             new = content(path)
             result.kills += 1
             result.in_the_write += len(_temporaries(folder) - left)
@@ -119,6 +115,46 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
             result.left_old += new == old is not None
             result.left_new += new is not None and new != old
     return result
+
+
+def seen_while_two_record(path: Path, *, seconds: float, recording: str = "save") -> set[int | None]:
+    """Have two processes record A and B over and over in one place, and load it meanwhile; return what was there.
+
+    Whoever finds damage has seen enough.
+    """
+    save(path, page_of_noise(0))
+    seen: set[int | None] = set()
+    with _nursery(path, recording) as born:
+        writers = [born(first) for first in (0, 1)]
+        end = time.monotonic() + seconds
+        try:
+            while time.monotonic() < end and None not in seen:
+                seen.add(content(path))
+        finally:  # they would go on for ever
+            for writer in writers:
+                _kill(writer)
+    return seen
+
+
+@contextmanager
+def _nursery(path: Path, recording: str) -> Iterator[Callable[[int], int]]:
+    """Give a function that forks a process which records from A (0) or B (1) on, and returns its number."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "endurance.killing", str(path), recording],
+        env=_environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as nursery:
+        orders, answers = nursery.stdin, nursery.stdout
+        assert orders is not None and answers is not None
+
+        def born(first: int) -> int:
+            orders.write(f"{first}\n")
+            orders.flush()
+            return int(answers.readline())
+
+        yield born
 
 
 def _environ() -> dict[str, str]:
@@ -131,12 +167,8 @@ def _temporaries(folder: Path) -> set[str]:
     return {file.name for file in folder.glob(".ocrparity-*.tmp")}
 
 
-def _kill_one(orders: IO[str], answers: IO[str], *, first: int, after: float) -> None:
-    """Have a process forked that records one and the other, kill it `after` seconds, and wait until it is gone."""
-    orders.write(f"{first}\n")
-    orders.flush()
-    victim = int(answers.readline())
-    time.sleep(after)
+def _kill(victim: int) -> None:
+    """Kill a process and wait until it is gone."""
     os.kill(victim, signal.SIGKILL)
     try:
         while True:
