@@ -164,6 +164,13 @@ class TestUnused:
         assert not path.exists()
         assert len(goldens(project)) == 2
 
+    def test_the_testpaths_of_a_project_are_all_of_it(self, project: pytest.Pytester) -> None:
+        path = self.leftover(project)
+        with (project.path / "pyproject.toml").open("a") as settings:
+            settings.write('[tool.pytest.ini_options]\ntestpaths = ["test_export.py"]\n')
+        run(project, "--ocr-golden-prune").stdout.fnmatch_lines(["removed unused baselines: *gone.npy.npz"])
+        assert not path.exists()
+
     @pytest.mark.parametrize("args", [("-k", "baseline"), ("test_export.py::test_export_matches_baseline",), ("--lf",)])
     def test_a_part_of_the_suite_prunes_nothing(self, project: pytest.Pytester, args: tuple[str, ...]) -> None:
         path = self.leftover(project)
