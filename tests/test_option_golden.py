@@ -167,7 +167,7 @@ class TestUnused:
     def test_the_testpaths_of_a_project_are_all_of_it(self, project: pytest.Pytester) -> None:
         path = self.leftover(project)
         with (project.path / "pyproject.toml").open("a") as settings:
-            settings.write('[tool.pytest.ini_options]\ntestpaths = ["test_export.py"]\n')
+            settings.write('\n[tool.pytest.ini_options]\ntestpaths = ["test_export.py"]\n')
         run(project, "--ocr-golden-prune").stdout.fnmatch_lines(["removed unused baselines: *gone.npy.npz"])
         assert not path.exists()
 
