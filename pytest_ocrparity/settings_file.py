@@ -68,8 +68,8 @@ Each table under `candidates` holds what `inference` holds.
 """
 
 UNCHECKED: Final = ("tolerance", "candidates")
-_MOST: Final = 2**20
-"""The bytes that a settings file may have, as a yml: nobody writes more by hand, and read it takes many times that."""
+_MOST: Final = 2**24
+"""The bytes that a settings file may have: more than any project's, as each run looks at those on its way, ours or not."""
 DEEPEST: Final = 50
 """How deep tables and lists may lie in each other."""
 RESERVED: Final = ("inference", "train", "baseline")

@@ -209,7 +209,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
 def test_a_file_larger_than_settings_are_is_refused_unread(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, "[tool.ocrparity]\n", name)
     os.truncate(path, 200 * 10**6)  # sparse: it takes no disk
-    told = re.escape(f"{path} has 200000000 bytes, where settings have at most {2**20}: is it another file?")
+    told = re.escape(f"{path} has 200000000 bytes, where settings have at most {2**24}: is it another file?")
     tracemalloc.start()
     with pytest.raises(SettingsError, match=f"^{told}$"):
         load(path, {}, tmp_path)
@@ -230,11 +230,11 @@ def test_looking_for_the_settings_reads_no_larger_file_either(tmp_path: Path) ->
 
 def test_a_file_as_large_as_settings_may_be_is_read(tmp_path: Path) -> None:
     text = "[tool.ocrparity]\nimages = 'a.png'\n"
-    path = written(tmp_path, text + "#" * (2**20 - len(text)), "pyproject.toml")
+    path = written(tmp_path, text + "#" * (2**24 - len(text)), "pyproject.toml")
     assert find_file(tmp_path) == path
     assert load(path, {}, tmp_path).images == ((tmp_path, "a.png"),)
     path.write_text(path.read_text() + "#")
-    with pytest.raises(SettingsError, match=f"has {2**20 + 1} bytes"):
+    with pytest.raises(SettingsError, match=f"has {2**24 + 1} bytes"):
         find_file(tmp_path)
 
 
@@ -244,11 +244,11 @@ def test_a_pipe_has_no_size_and_is_read_no_further(tmp_path: Path) -> None:
 
     def write() -> None:
         with suppress(BrokenPipeError):
-            path.write_bytes(b"#" * 2**22)
+            path.write_bytes(b"#" * 2**25)
 
     writer = Thread(target=write)
     writer.start()
-    with pytest.raises(SettingsError, match=f"has {2**20 + 1} bytes"):
+    with pytest.raises(SettingsError, match=f"has {2**24 + 1} bytes"):
         load(path, {}, tmp_path)
     writer.join()
 
