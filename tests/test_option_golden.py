@@ -226,6 +226,8 @@ class TestUnused:
         self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = self.leftover(project)
+        with (project.path / "pyproject.toml").open("a") as settings:
+            settings.write("\n[tool.pytest.ini_options]\n")  # so that this is the root, whose conftest holds
         suite = project.mkdir("suite")
         (project.path / "test_export.py").rename(suite / "test_export.py")
         monkeypatch.chdir(suite)
