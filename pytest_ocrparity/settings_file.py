@@ -69,7 +69,7 @@ Each table under `candidates` holds what `inference` holds.
 
 UNCHECKED: Final = ("tolerance", "candidates")
 _MOST: Final = 2**24
-"""The bytes that a settings file may have: more than any project's, as each run looks at those on its way, ours or not."""
+"""The bytes that a settings file may have: more than any has, as each run looks at those of projects without us too."""
 DEEPEST: Final = 50
 """How deep tables and lists may lie in each other."""
 RESERVED: Final = ("inference", "train", "baseline")
