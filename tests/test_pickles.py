@@ -52,6 +52,10 @@ def test_the_examples_checkpoints_pass() -> None:
         (of_content(b"NNR"), "pickle calls a value as no array does"),
         (of_content(NDARRAY + b"}b"), "pickle sets the state of a value as no array does"),
         (of_content(array_of((-1, -4), "u1", b"abcd")), "pickle sets the state of an array as no array does"),
+        (
+            of_content(array_of((2, 2**62, 0), "f4", b"")),
+            r"not a whole checkpoint \(ValueError: 0 bytes for an array of",
+        ),
         (of_content(DTYPE + text("f4") + b"\x89\x88\x87R"), "pickle holds something else than an array as 'a'"),
         (b"\x80\x02(\x81.", "pickle uses the opcode NEWOBJ"),
         (of_content(b"cn\\x75mpy\ndtype\n"), "pickle names a global with a backslash"),

@@ -223,7 +223,9 @@ class _Reader:
                 # Else numpy might take other memory than the file's.
                 if not isinstance(data, bytes | str) or not all(type(side) is int and side >= 0 for side in shape):
                     raise _ForeignError("sets the state of an array as no array does")
-                if len(shape) > _MOST_AXES or math.prod(shape) * dtype.itemsize != len(data):
+                sides = [side for side in shape if side]  # NumPy counts them beside a 0, and up to 2**63 bytes
+                is_countable = len(shape) <= _MOST_AXES and math.prod(sides) * dtype.itemsize < 2**62
+                if not is_countable or math.prod(shape) * dtype.itemsize != len(data):
                     raise ValueError(f"{len(data)} bytes for an array of shape {shape[:_MOST_AXES]}")
                 array.is_whole = True
                 self.stack.append(array)
