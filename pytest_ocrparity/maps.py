@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import isfinite, isnan
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.blocks import Gap, gap_of
 from pytest_ocrparity.listener import is_in_a_run
 from pytest_ocrparity.sides import comparison_of, distance, missing_stages, source_place
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
@@ -30,8 +30,6 @@ _Array: TypeAlias = "npt.NDArray[Any]"
 
 FLOOR_FACTOR = 4.0
 """A right export differs by up to 1.4 x the floor on nine photos of five detectors; 4 leaves room for the rest."""
-BLOCK = 76_800
-"""Pixels compared at a time: few enough for a core's own cache, and for OpenBLAS to start no threads."""
 LEAST_ATOL, MOST_ATOL = 1e-4, 1e-2
 """The range of the map rule: below 1e-4 of noise no box of 13,278 moved; above 1e-2 lie reduced-precision exports."""
 
@@ -73,70 +71,19 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
     )
 
 
-class _Gap(NamedTuple):
-    """How far two maps lie apart.
-
-    Attributes:
-        largest: the largest absolute difference, or the first that is not finite.
-        worst: its row and column.
-        mean: the mean absolute difference.
-        crossings: pixels on different sides of `thresh`, where there is one.
-    """
-
-    largest: float
-    worst: tuple[int, int]
-    mean: float
-    crossings: int
-
-
-def _gap(reference: Trace, candidate: Trace) -> _Gap | None:
+def _gap(reference: Trace, candidate: Trace) -> Gap | None:
     """Return the gap of two maps, or None where their pixels do not pair."""
     ours, theirs = reference.probability_map, candidate.probability_map
     if ours is None or theirs is None or not ours.size or ours.shape != theirs.shape:
         return None
-    if ours.ndim != 4 or ours.shape[:2] != (1, 1):
-        return None
-    from scipy.linalg import blas  # here: paddlex has it loaded, and who only reads baselines waits for it
-
-    thresh = _thresh(reference)
-    width, step = ours.shape[3], min(ours.size, BLOCK)
-    largest, worst, total, crossings = -1.0, 0, 0.0, 0
-    # By blocks, in memory taken once: what is computed on the way stays in the processor's cache.
-    is_single = ours.dtype == theirs.dtype == np.float32
-    values = np.empty(step, np.float32 if is_single else np.float64)
-    # BLAS reads the signs away while it sums and searches, which saves NumPy's pass for the absolute values.
-    absolute_sum, place_of_largest = (blas.sasum, blas.isamax) if is_single else (blas.dasum, blas.idamax)
-    sides = bytearray(step), bytearray(step)
-    above = [np.frombuffer(side, np.bool_) for side in sides]
-    ours, theirs = ours.reshape(-1), theirs.reshape(-1)
-    with np.errstate(all="ignore"):  # differences of what is not finite
-        for start in range(0, ours.size, step):
-            one, two = ours[start : start + step], theirs[start : start + step]
-            distances = np.subtract(one, two, out=values[: len(one)], dtype=values.dtype)
-            amount = absolute_sum(distances)
-            # BLAS leaves open which is the largest beside NaN.
-            place = place_of_largest(distances) if isfinite(amount) else int(np.argmax(np.abs(distances)))
-            at_place = abs(float(distances[place]))
-            if not at_place <= largest:  # NaN is larger than any
-                largest, worst = at_place, start + place
-            if isnan(largest):
-                break
-            total += amount
-            if thresh is not None and at_place:
-                for side, is_above in zip((one, two), above, strict=True):
-                    np.greater(side, thresh, out=is_above[: len(side)])
-                # Bytes compare at once and counting takes two passes, while almost always nothing crosses. Behind a
-                # shorter last block stands what the block before it left, which may ask for a count but is not in it.
-                if sides[0] != sides[1]:
-                    crossings += int(np.count_nonzero(above[0][: len(one)] != above[1][: len(one)]))
-    return _Gap(largest, divmod(worst, width), total / ours.size, crossings)
+    return gap_of(ours, theirs, _thresh(reference)) if ours.ndim == 4 and ours.shape[:2] == (1, 1) else None
 
 
 def _thresh(trace: Trace) -> Any:
     return trace.parameters.get("detections", {}).get("thresh")
 
 
-def _obstacles(ours: _Array, theirs: _Array, gap: _Gap | None) -> list[Difference]:
+def _obstacles(ours: _Array, theirs: _Array, gap: Gap | None) -> list[Difference]:
     """Return why two maps can't be measured."""
     found = []
     if not ours.size or not theirs.size:
@@ -153,7 +100,7 @@ def _obstacles(ours: _Array, theirs: _Array, gap: _Gap | None) -> list[Differenc
     return found
 
 
-def _map_measures(reference: Trace, candidate: Trace, gap: _Gap, tolerance: Tolerance) -> tuple[Measure, ...]:
+def _map_measures(reference: Trace, candidate: Trace, gap: Gap, tolerance: Tolerance) -> tuple[Measure, ...]:
     ours, theirs = reference.probability_map, candidate.probability_map
     assert ours is not None and theirs is not None
     atol, extra = _map_limit(reference, candidate, gap.largest, tolerance["probability_maps.atol"])
@@ -172,7 +119,7 @@ def _map_measures(reference: Trace, candidate: Trace, gap: _Gap, tolerance: Tole
             # A share above 0 permits some pixels any difference, so the largest one is only reported.
             atol.limit if share_limit.value == 0 else None,
             atol.origin,
-            source_place(reference, gap.worst, ours.shape[2:]),
+            source_place(reference, divmod(gap.place, ours.shape[3]), ours.shape[2:]),
         ),
         _judged("probability_maps.mean_atol", gap.mean, mean_limit, decides=not per_run),
         # A share of 0 says no more than atol does; one without atol can't be judged and so fails.

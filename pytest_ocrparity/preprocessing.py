@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from pytest_ocrparity.blocks import gap_of
 from pytest_ocrparity.sides import comparison_of, distance, missing_stages, source_place
 from pytest_ocrparity.tolerance import AUTO, Limit, Tolerance
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Trace, first_stage
@@ -86,21 +84,16 @@ def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
 def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[Measure, Measure]:
     """Return the value that exceeds its own limit by most, and the largest difference wherever it is."""
     assert reference.tensor is not None and candidate.tensor is not None
-    difference = distance(reference.tensor, candidate.tensor)
-    worst = largest = np.unravel_index(int(np.argmax(difference)), difference.shape)  # NaN is larger than any
-    allowed: npt.NDArray[np.floating[Any]] | float = 2e-6 if limit.value == AUTO else float(limit.value)
-    if limit.value == AUTO and not difference[largest] <= allowed:
-        allowed = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference))))
-        excess = np.nan_to_num(difference - allowed, nan=np.inf)
-        worst = np.unravel_index(int(np.argmax(excess)), excess.shape)
-    judged = Measure(
-        "preprocessing.atol",
-        float(difference[worst]),
-        float(np.broadcast_to(allowed, difference.shape)[worst]),
-        limit.origin,
-        source_place(reference, worst[-2:], difference.shape[-2:]),
-    )
-    return judged, Measure("largest", float(difference[largest]))
+    gap = gap_of(reference.tensor, candidate.tensor)
+    value, place, allowed = gap.largest, gap.place, 2e-6 if limit.value == AUTO else float(limit.value)
+    if limit.value == AUTO and not value <= allowed:
+        difference = distance(reference.tensor, candidate.tensor).reshape(-1)
+        limits = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference)))).reshape(-1)
+        place = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
+        value, allowed = float(difference[place]), float(limits[place])
+    shape = reference.tensor.shape
+    at = source_place(reference, np.unravel_index(place, shape)[-2:], shape[-2:])
+    return Measure("preprocessing.atol", value, allowed, limit.origin, at), Measure("largest", gap.largest)
 
 
 def _offset(trace: Trace) -> np.float32:

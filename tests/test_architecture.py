@@ -15,7 +15,7 @@ TABLE = (
     {"listener", "metrics", "outcomes", "polygons", "tolerance", "verdict", "versions", "pipelines"},
     {"trace", "diagnosis"},
     {"causes"},
-    {"geometry", "sides", "allowance", "advice", "pipelines.*"},
+    {"blocks", "geometry", "sides", "allowance", "advice", "pipelines.*"},
     {"pairing", "codec", "preprocessing", "maps"},
     {"archive"},
     {"golden"},

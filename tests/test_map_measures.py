@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy
 
-from pytest_ocrparity import maps
+from pytest_ocrparity import blocks
 from pytest_ocrparity.maps import compare_maps
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.verdict import Comparison
@@ -42,7 +42,7 @@ def measured(comparison: Comparison) -> tuple[float, float, float, tuple[float, 
 
 @pytest.fixture(params=[1, 10, 100_000])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maps, "BLOCK", request.param)
+    monkeypatch.setattr(blocks, "BLOCK", request.param)
 
 
 @pytest.mark.usefixtures("block")

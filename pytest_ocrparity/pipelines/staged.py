@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.pipelines import Image, Shape
+from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Detections, Trace
 
 __all__ = ["LFS_POINTER", "StagedPipeline", "image_bytes"]
@@ -108,7 +109,8 @@ class StagedPipeline(ABC):
         # The name is part of the key: PaddleOCR reads by suffix, and messages name the file.
         key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
         if key not in self._traces:
-            trace = replace(self._run(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
+            with third_party():  # around all stages, as putting the process back takes half a millisecond
+                trace = replace(self._run(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
             if trace.error is not None:
                 return trace  # what stopped it, such as too little memory, may be over when the next test asks
             self._traces[key] = trace

@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 ROUNDS = 3
 # One thread in every process: paddlex takes MKL's second one from a bare loop, and the plugin gives it back.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# As installed: with bytecode, and no other plugin, of which some import half a second's worth at the end of a run.
+INSTALLED = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": ""}
 IDLE = """
 import importlib, time
 
@@ -54,11 +56,9 @@ def idle(folder: Path) -> Row:
     """Loading the plugin, its options and its configuration, in a process that has pytest and no settings file."""
     (folder / "conftest.py").write_text(IDLE)
     (folder / "test_nothing.py").write_text("def test_nothing(): pass")
-    # As installed: with bytecode, and no other plugin.
-    environ = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": ""}
     found = []
     for _ in range(12):
-        output = run([sys.executable, "-m", "pytest", "-q", "-s", str(folder / "test_nothing.py")], folder, **environ)
+        output = run([sys.executable, "-m", "pytest", "-q", "-s", str(folder / "test_nothing.py")], folder)
         found.append(float(re.search(r"idle ([\d.]+)", output)[1]))  # type: ignore[index]
     return Row("the idle plugin, in a process that has pytest", "", statistics.median(found[2:]), 15, "ms", True)
 
@@ -102,7 +102,8 @@ def workers(folder: Path) -> Row:
 
 def pytest(project: Path, *args: str) -> dict[str, Any]:
     """Run the project's tests, all of which must pass, and return what its clock wrote."""
-    run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args], project)
+    ours = ("-p", "pytest_ocrparity.plugin", "-p", "xdist.plugin", "-p", "no:cacheprovider")
+    run([sys.executable, "-m", "pytest", "-q", *ours, *args], project)
     facts: dict[str, Any] = json.loads((project / "clock.json").read_text())
     return facts
 
@@ -112,8 +113,8 @@ def bare_loop(project: Path) -> float:
     return float(re.search(r"([\d.]+) seconds, [1-9]", output)[1])  # type: ignore[index]
 
 
-def run(command: list[str], folder: Path, **more: str) -> str:
-    environ = {**os.environ, **ONE_THREAD, **more}
+def run(command: list[str], folder: Path) -> str:
+    environ = {**os.environ, **ONE_THREAD, **INSTALLED}
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}\n{done.stderr}")
