@@ -65,6 +65,7 @@ def test_the_examples_checkpoints_pass() -> None:
             of_content(array_of((3,), "u1", b"abcd")),
             r"not a whole checkpoint \(ValueError: 4 bytes for an array of",
         ),
+        (b"\x80\x04\x95\x03" + b"\0" * 7 + b"}.", r"not a whole checkpoint \(ValueError: a frame of 3 bytes at byte 2"),
         (b"\x80\x04\x95" + b"\xff" * 8 + b"}.", r"not a whole checkpoint \(ValueError: a frame of"),
         (b"\x80\x02(N\x85.", r"holds a tuple, not the mapping"),
         (b"\x80\x02(\x85.", r"not a whole checkpoint \(ValueError: a mark in the place"),

@@ -121,7 +121,7 @@ class _Reader:
                 self.stack.append(argument)
             elif name in _CONSTANTS:
                 self.stack.append(_CONSTANTS[name])
-            elif name == "FRAME" and argument > len(data) - place:
+            elif name == "FRAME" and argument > len(data) - place - 9:  # after the opcode and its argument
                 raise ValueError(f"a frame of {argument} bytes at byte {place}")  # which would be allocated
             elif name == "GLOBAL":
                 self.name_global(*argument.split(" ", 1))
