@@ -74,3 +74,11 @@ def test_a_box_that_is_none_differs(source: bool) -> None:
     other, broken = replace(reference, detections=boxes, source=None), replace(candidate, detections=boxes)
     with pytest.raises(DifferenceError):
         assert_same_detections(other, broken if source else replace(broken, source=None))
+
+
+def test_a_post_process_that_returns_no_scores_explains_none() -> None:
+    reference, candidate = sides()
+    moved = np.abs(scores(candidate) - scores(reference)).max()
+    reference = replace(reference, source=Toy(has_scores=False))
+    with pytest.raises(DifferenceError):
+        assert_same_detections(reference, replace(candidate, source=None), max_score_difference=moved / 2)
