@@ -51,21 +51,22 @@ def gap_of(ours: _Array, theirs: _Array, thresh: Any = None) -> Gap:
     with np.errstate(all="ignore"):  # differences of what is not finite
         for start in range(0, ours.size, step):
             one, two = ours[start : start + step], theirs[start : start + step]
-            distances = np.subtract(one, two, out=values[: len(one)], dtype=values.dtype)
+            count = len(one)
+            distances = np.subtract(one, two, values[:count], dtype=values.dtype)
             amount = absolute_sum(distances)
             # BLAS leaves open which is the largest beside NaN.
             place = place_of_largest(distances) if isfinite(amount) else int(np.argmax(np.abs(distances)))
-            at_place = abs(float(distances[place]))
+            at_place = abs(distances.item(place))
             if not at_place <= largest:  # NaN is larger than any
                 largest, worst = at_place, start + place
             if isnan(largest):
                 break
             total += amount
             if thresh is not None and at_place:
-                for side, is_above in zip((one, two), above, strict=True):
-                    np.greater(side, thresh, out=is_above[: len(side)])
+                np.greater(one, thresh, above[0][:count])
+                np.greater(two, thresh, above[1][:count])
                 # Bytes compare at once and counting takes two passes, while almost always nothing crosses. Behind a
                 # shorter last block stands what the block before it left, which may ask for a count but is not in it.
                 if sides[0] != sides[1]:
-                    crossings += int(np.count_nonzero(above[0][: len(one)] != above[1][: len(one)]))
+                    crossings += int(np.count_nonzero(above[0][:count] != above[1][:count]))
     return Gap(largest, worst, total / ours.size, crossings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import TypeAlias
 
@@ -39,11 +39,17 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Which boxes belong together, sorted by reference index, and the sorted indices of those without partner."""
+    """Which boxes belong together, sorted by reference index, and the sorted indices of those without partner.
+
+    `defects` names, for either side, what makes each box invalid, None for a valid one: "fewer than 3 points", "not
+    finite" (NaN, infinite, beyond 1e100), "zero area" (all points on one line) or "self-crossing" (a bow-tie, or a
+    boundary that touches itself). Left out of equality.
+    """
 
     pairs: tuple[Pair, ...]
     missing: tuple[int, ...]
     extra: tuple[int, ...]
+    defects: tuple[list[str | None], ...] = field(default=(), compare=False)
 
 
 def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou: float = 0.25) -> Matching:
@@ -73,7 +79,8 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
     missing = sorted(_alone(our_keys, (pair.reference for pair in pairs)))
     extra = sorted(_alone(their_keys, (pair.candidate for pair in pairs)))
-    return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra))
+    defects = tuple([name or None for name, _ in keys] for keys in (our_keys, their_keys))
+    return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra), defects)
 
 
 def classify(

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.geometry import boundary_distance, classify, match, vertex_distance
-from pytest_ocrparity.polygons import defects
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding
@@ -79,8 +78,8 @@ def judge_boxes(
     reference: Detections, candidate: Detections, limits: BoxLimits
 ) -> tuple[list[BoxFinding], tuple[BoxFinding, ...]]:
     """Return every pair as measured, and the findings: pairs beyond the limits, then boxes without partner."""
-    ours, theirs = defects(reference.polygons), defects(candidate.polygons)
     matching = match(reference.polygons, candidate.polygons)
+    ours, theirs = matching.defects
     pairs, findings = [], []
     for i, j, iou in ((pair.reference, pair.candidate, pair.iou) for pair in matching.pairs):
         pair = _measure(reference, candidate, i, j, iou, limits.is_poly)

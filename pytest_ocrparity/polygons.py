@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Key", "Polygon", "Shapes", "as_points", "defects", "is_finite", "point_set", "prepare"]
+__all__ = ["Key", "Polygon", "Shapes", "as_points", "is_finite", "point_set", "prepare"]
 
 Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
 Key: TypeAlias = "tuple[str, tuple[float, ...]]"  # what equal boxes share: defect or "", and points in one order
@@ -22,18 +22,6 @@ _Points: TypeAlias = "npt.NDArray[np.float64]"
 
 _LARGEST = 1e100  # a coordinate beyond it is not finite: areas are products of two, and float64 ends at 1.8e308
 _THIN = 1e-9  # points are on one line up to this hull area over squared extent; 10,000 by 0.0001 px has 1e-8
-
-
-def defects(polygons: Sequence[Polygon]) -> list[str | None]:
-    """Name what makes each polygon invalid; None for a valid one.
-
-    The names: "fewer than 3 points", "not finite" (NaN, infinite, beyond 1e100), "zero area" (all points on one line)
-    and "self-crossing" (a bow-tie, or a boundary that touches itself).
-
-    Raises:
-        ValueError: a polygon is no (N, 2) array.
-    """
-    return [name or None for name, _ in prepare(polygons)[0]]
 
 
 def as_points(polygon: Polygon) -> _Points:
@@ -52,7 +40,7 @@ def is_finite(points: Polygon) -> bool:
 
 
 def prepare(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
-    """Return each polygon's key, and its shape or None where it is invalid.
+    """Return each polygon's key, and its shape or None where it has no inside; `geometry.Matching` lists the defects.
 
     Raises:
         ValueError: a polygon is no (N, 2) array.

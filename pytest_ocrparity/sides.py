@@ -23,7 +23,7 @@ STAGES_OF = {
 
 def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance, **values: Any) -> Comparison:
     """Return a Comparison of these two traces under a tolerance; `values` are its remaining fields."""
-    limits = {name: limit._asdict() for name, limit in tolerance.limits.items() if name.startswith(f"{kind}.")}
+    limits = {name: {"value": value, "origin": origin} for name, (value, origin) in tolerance.of(kind)}
     return Comparison(
         kind=kind,
         image=candidate.label,

@@ -69,6 +69,11 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     "detections.allow_empty": LimitSpec("true: no box on either side may pass", is_flag=True),
 }
 
+_OF_STAGE: Final = {
+    stage: [name for name in LIMITS if name.startswith(f"{stage}.")]
+    for stage in dict.fromkeys(name.partition(".")[0] for name in LIMITS)
+}
+
 _FP32: Final[Mapping[str, Value]] = {
     "preprocessing.atol": AUTO,
     "probability_maps.atol": AUTO,
@@ -176,6 +181,10 @@ class Tolerance:
         """Return the limit called `stage.limit`."""
         return self.limits[name]
 
+    def of(self, stage: str) -> list[tuple[str, Limit]]:
+        """Return the limits of one stage with their names."""
+        return [(name, self.limits[name]) for name in _OF_STAGE[stage]]
+
     def override(self, values: Tolerance | Mapping[str, Any] | str | None, origin: str) -> Tolerance:
         """Return these limits with some replaced.
 
@@ -197,15 +206,15 @@ class Tolerance:
         base = Tolerance.preset(str(values.pop("preset")), origin) if "preset" in values else self
         limits = dict(base.limits)
         for stage, table in values.items():
-            stages = {name.split(".")[0] for name in LIMITS}
-            if stage not in stages:
-                raise SettingsError(f"{origin}: no tolerance stage {stage!r}; {nearest(stage, stages | {'preset'})}")
+            if stage not in _OF_STAGE:
+                known = (*_OF_STAGE, "preset")
+                raise SettingsError(f"{origin}: no tolerance stage {stage!r}; {nearest(stage, known)}")
             if not isinstance(table, Mapping):
                 raise SettingsError(f"{origin}: {stage} is a table of limits, not {table!r}")
             for key, value in table.items():
                 name = f"{stage}.{key}"
                 if name not in LIMITS:
-                    own = [known.split(".")[1] for known in LIMITS if known.startswith(f"{stage}.")]
+                    own = [known.partition(".")[2] for known in _OF_STAGE[stage]]
                     raise SettingsError(f"{origin}: {stage} has no limit {key!r}; {nearest(key, own)}")
                 limits[name] = Limit(_checked(name, value, origin), origin)
         return Tolerance(limits)

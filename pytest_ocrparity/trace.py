@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,8 @@ def first_stage(names: Collection[str]) -> str | None:
 def image_label(name: str) -> str:
     """Return how messages call an image: relative to the working directory where it lies below it, on one line."""
     path = Path(name)
-    with suppress(OSError):  # the working directory may be gone
-        if path.is_absolute() and path.is_relative_to(Path.cwd()):
+    if path.is_absolute():
+        with suppress(OSError, ValueError):  # the working directory may be gone, or elsewhere
             name = path.relative_to(Path.cwd()).as_posix()
     return printable(name)
 
@@ -70,24 +71,48 @@ def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """The decoded image as its side holds it: its shape and dtype, its digest, and its pixels while they are in memory.
+def snapshot(array: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return a C-contiguous copy that cannot be written to."""
+    return read_only(np.array(array, order="C"))
 
-    `shape` is (H, W, 3) in source pixels, `channel_order` "BGR", "RGB" or "GRAY". A baseline keeps the digest only.
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """The decoded image as its side holds it: its shape and dtype, and its pixels or, from a baseline, their digest.
+
+    `shape` is (H, W, 3) in source pixels, `channel_order` "BGR", "RGB" or "GRAY".
     """
 
     shape: tuple[int, ...]
     dtype: str
     channel_order: str
-    sha256: str
-    pixels: npt.NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    stored_sha256: str | None = None
+    pixels: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, pixels: npt.NDArray[Any], channel_order: str) -> Decoded:
-        """Describe an array of pixels."""
-        array = read_only(pixels)
-        return cls(array.shape, str(array.dtype), channel_order, hashlib.sha256(array.data).hexdigest(), array)
+        """Describe an array of pixels, and keep a copy: the next step may work in place."""
+        return cls(pixels.shape, str(pixels.dtype), channel_order, pixels=snapshot(pixels))
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """The digest of the pixels, taken when it is asked for: of 960x960 px it takes 1.7 ms."""
+        return self.stored_sha256 if self.pixels is None else hashlib.sha256(self.pixels.data).hexdigest()
+
+    def has_pixels_of(self, other: Decoded) -> bool:
+        """Tell whether two decoded images of one shape and dtype have the same pixels."""
+        if self.pixels is None or other.pixels is None:
+            return self.sha256 == other.sha256
+        return np.array_equal(self.pixels, other.pixels)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare everything, pixels by their digest where one side has no more."""
+        if not isinstance(other, Decoded):
+            return NotImplemented
+        names = ("shape", "dtype", "channel_order")
+        return all(getattr(self, name) == getattr(other, name) for name in names) and self.has_pixels_of(other)
+
+    __hash__ = None  # type: ignore[assignment]  # holds an array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

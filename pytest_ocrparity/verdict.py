@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from pytest_ocrparity.errors import DifferenceError
@@ -128,12 +128,19 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return this comparison in plain JSON types."""
-        result: dict[str, Any] = plain(asdict(self))
+        result: dict[str, Any] = plain(self)
         return result
+
+
+_PLAIN = (str, float, int, bool, type(None))
 
 
 def plain(value: Any) -> Any:
     """Turn a value into what JSON has, so that results cross process borders; what has no such form into text."""
+    if type(value) in _PLAIN:  # almost every value, and numpy's float64 is a float as well
+        return value
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -141,7 +148,7 @@ def plain(value: Any) -> Any:
     to_list = getattr(value, "tolist", None)  # numpy's arrays and scalars
     if callable(to_list):
         return plain(to_list())
-    return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
+    return value if isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def refuse_same_object(reference: object, candidate: object) -> None:

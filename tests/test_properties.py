@@ -27,7 +27,6 @@ from pytest_ocrparity.archive import load, save
 from pytest_ocrparity.codec import decode, encode, pack, unpack
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.geometry import Matching, Pair, match
-from pytest_ocrparity.polygons import defects
 from pytest_ocrparity.tolerance import BUILT_IN, OFF, Tolerance
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
@@ -184,8 +183,10 @@ def check_optimal(matcher: Match) -> None:
     @quickly
     @given(st.one_of(boxes(), crowds), st.one_of(boxes(), crowds))
     def check(ours: list[Box], theirs: list[Box]) -> None:
+        defects = match(ours, theirs).defects
         ours, theirs = (
-            [each for each, name in zip(side, defects(side), strict=True) if not name] for side in (ours, theirs)
+            [each for each, name in zip(side, names, strict=True) if not name]
+            for side, names in zip((ours, theirs), defects, strict=True)
         )
         found = matcher(ours, theirs)
         best, equal = best_sum(ours, theirs, 0.25), sum(pair.iou == 1.0 for pair in found.pairs)

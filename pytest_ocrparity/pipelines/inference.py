@@ -44,6 +44,7 @@ from pytest_ocrparity.trace import (
     Decoded,
     Detections,
     Trace,
+    snapshot,
 )
 
 __all__ = ["InferencePipeline", "load_inference"]
@@ -190,7 +191,7 @@ class InferencePipeline(StagedPipeline):
         if trace.decode is not None and "Resize" in calls:
             (resized, *_), (shape, *_) = calls["Resize"].result
             height, width, ratio_h, ratio_w = map(float, shape)
-            trace = replace(trace, resize=resized, shape=(height, width, ratio_h, ratio_w))
+            trace = replace(trace, resize=snapshot(resized), shape=(height, width, ratio_h, ratio_w))
             parameters[RESIZE] = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
             parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
         if trace.resize is not None and "runner" in calls:

@@ -15,8 +15,9 @@ import random
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,7 @@ THREADS: Final = {
     "libmklml_intel.so": ("MKL_Get_Max_Threads", "MKL_Set_Num_Threads"),
 }
 """The libraries that hold a number of threads, those of paddle's wheels among them, and how it is read and set."""
+
 
 SIGACTION_BYTES: Final = 256
 """More than a `struct sigaction` takes: 152 with glibc on x86-64."""
@@ -86,7 +88,8 @@ def _loggers() -> Iterator[None]:
             if logger.level != level:
                 logger.setLevel(level)
             logger.propagate, logger.disabled = propagate, disabled
-            logger.handlers[:], logger.filters[:] = handlers, filters
+            if logger.handlers != handlers or logger.filters != filters:
+                logger.handlers[:], logger.filters[:] = handlers, filters
 
 
 @contextmanager
@@ -122,12 +125,19 @@ def _threads() -> Iterator[None]:
                 write(count)
 
 
-def _thread_counts() -> Iterator[tuple[Callable[[], int], Callable[[int], object]]]:
-    """Yield how to read and set the number of threads of each library that this process has loaded."""
+def _thread_counts() -> Sequence[tuple[Callable[[], int], Callable[[int], object]]]:
+    """Return how to read and set the number of threads of each library that this process has loaded."""
+    return _loaded_thread_counts(len(sys.modules))
+
+
+@lru_cache(maxsize=1)  # looking for what is not there takes as long as all else here, and imports load libraries
+def _loaded_thread_counts(_modules: int) -> Sequence[tuple[Callable[[], int], Callable[[int], object]]]:
+    found = []
     for name, (read, write) in THREADS.items() if hasattr(os, "RTLD_NOLOAD") else ():
         with suppress(OSError):
             library = ctypes.CDLL(name, mode=os.RTLD_NOLOAD)
-            yield getattr(library, read), getattr(library, write)
+            found.append((getattr(library, read), getattr(library, write)))
+    return found
 
 
 @contextmanager

@@ -27,7 +27,7 @@ __all__ = ["LFS_POINTER", "StagedPipeline", "image_bytes"]
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file starts that git-lfs has not fetched yet."""
 
-MOST_TRACES, CACHE_BYTES = 8, 256 * 2**20
+MOST_TRACES, CACHE_BYTES = 2, 256 * 2**20
 """The traces kept per model: more than one test compares at a time, and a run of many images takes no more than one of
 ten; pages of 960x960 take 20 MB each."""
 
@@ -106,16 +106,16 @@ class StagedPipeline(ABC):
 
     def _cached(self, image: Image) -> Trace:
         name, data = image_bytes(image)
-        # The name is part of the key: PaddleOCR reads by suffix, and messages name the file.
-        key = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"{digest} {name}"  # PaddleOCR reads by suffix, and messages name the file
         if key not in self._traces:
-            with third_party():  # around all stages, as putting the process back takes half a millisecond
-                trace = replace(self._run(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
+            while len(self._traces) >= MOST_TRACES or self._cached_bytes() > CACHE_BYTES:
+                self._traces.popitem(last=False)
+            with third_party():  # around all stages, as putting the process back takes a millisecond
+                trace = replace(self._run(image), image=name, image_sha256=digest)
             if trace.error is not None:
                 return trace  # what stopped it, such as too little memory, may be over when the next test asks
             self._traces[key] = trace
-            while len(self._traces) > MOST_TRACES or (len(self._traces) > 1 and self._cached_bytes() > CACHE_BYTES):
-                self._traces.popitem(last=False)
         self._traces.move_to_end(key)
         return self._traces[key]
 

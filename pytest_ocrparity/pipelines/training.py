@@ -35,6 +35,7 @@ from pytest_ocrparity.trace import (
     Detections,
     Trace,
     image_label,
+    snapshot,
 )
 
 __all__ = ["TrainingPipeline", "load_training"]
@@ -211,7 +212,7 @@ class TrainingPipeline(StagedPipeline):
             return replace(trace, decode=Decoded.of(state["image"], run.img_mode))
         if stage == RESIZE:
             height, width, ratio_h, ratio_w = map(float, state["shape"])
-            return replace(trace, resize=state["image"], shape=(height, width, ratio_h, ratio_w))
+            return replace(trace, resize=snapshot(state["image"]), shape=(height, width, ratio_h, ratio_w))
         return trace
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
