@@ -18,6 +18,9 @@ _Array: TypeAlias = "npt.NDArray[Any]"
 BLOCK = 76_800
 """Values at a time: few enough for a core's own cache, and for OpenBLAS to start no threads."""
 
+CACHE_LINE = 64
+"""Bytes that a core writes at once, on x86-64 and most of ARM."""
+
 
 class Gap(NamedTuple):
     """How far two arrays lie apart.
@@ -42,31 +45,44 @@ def gap_of(ours: _Array, theirs: _Array, thresh: Any = None) -> Gap:
     step = min(ours.size, BLOCK)
     largest, worst, total, crossings = -1.0, 0, 0.0, 0
     is_single = ours.dtype == theirs.dtype == np.float32
-    values = np.empty(step, np.float32 if is_single else np.float64)
+    distances = _aligned(step, np.dtype(np.float32 if is_single else np.float64))
     # BLAS reads the signs away while it sums and searches, which saves NumPy's pass for the absolute values.
     absolute_sum, place_of_largest = (blas.sasum, blas.isamax) if is_single else (blas.dasum, blas.idamax)
     sides = bytearray(step), bytearray(step)
-    above = [np.frombuffer(side, np.bool_) for side in sides]
-    ours, theirs = ours.reshape(-1), theirs.reshape(-1)
+    above, their_above = [np.frombuffer(side, np.bool_) for side in sides]
     with np.errstate(all="ignore"):  # differences of what is not finite
-        for start in range(0, ours.size, step):
-            one, two = ours[start : start + step], theirs[start : start + step]
-            count = len(one)
-            distances = np.subtract(one, two, values[:count], dtype=values.dtype)
+        for number, (one, two) in enumerate(_blocks(ours.reshape(-1), theirs.reshape(-1), step)):
+            if len(one) < step:  # the last
+                distances, above, their_above = distances[: len(one)], above[: len(one)], their_above[: len(one)]
+            np.subtract(one, two, distances, dtype=distances.dtype)
             amount = absolute_sum(distances)
             # BLAS leaves open which is the largest beside NaN.
             place = place_of_largest(distances) if isfinite(amount) else int(np.argmax(np.abs(distances)))
             at_place = abs(distances.item(place))
             if not at_place <= largest:  # NaN is larger than any
-                largest, worst = at_place, start + place
+                largest, worst = at_place, number * step + place
             if isnan(largest):
                 break
             total += amount
             if thresh is not None and at_place:
-                np.greater(one, thresh, above[0][:count])
-                np.greater(two, thresh, above[1][:count])
+                np.greater(one, thresh, above)
+                np.greater(two, thresh, their_above)
                 # Bytes compare at once and counting takes two passes, while almost always nothing crosses. Behind a
                 # shorter last block stands what the block before it left, which may ask for a count but is not in it.
                 if sides[0] != sides[1]:
-                    crossings += int(np.count_nonzero(above[0][:count] != above[1][:count]))
+                    crossings += int(np.count_nonzero(above != their_above))
     return Gap(largest, worst, total / ours.size, crossings)
+
+
+def _aligned(count: int, dtype: np.dtype[Any]) -> _Array:
+    """Return room for numbers that begins with a cache line: NumPy writes across two of them at half the speed."""
+    room = np.empty(count * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + count * dtype.itemsize].view(dtype)
+
+
+def _blocks(ours: _Array, theirs: _Array, step: int) -> list[tuple[_Array, _Array]]:
+    """Return two flat arrays in pieces of `step` values, the last one shorter where they are not a multiple of it."""
+    end = ours.size // step * step
+    whole = list(zip(ours[:end].reshape(-1, step), theirs[:end].reshape(-1, step), strict=True))
+    return whole if end == ours.size else [*whole, (ours[end:], theirs[end:])]

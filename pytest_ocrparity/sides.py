@@ -23,30 +23,32 @@ STAGES_OF = {
 
 def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance, **values: Any) -> Comparison:
     """Return a Comparison of these two traces under a tolerance; `values` are its remaining fields."""
-    limits = {name: {"value": value, "origin": origin} for name, (value, origin) in tolerance.of(kind)}
     return Comparison(
         kind=kind,
         image=candidate.label,
         reference=printable(reference.pipeline),
         candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
-        limits=limits,
+        limits=tolerance.of(kind),
         **values,
     )
 
 
 def missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
     """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
+    lacking = [[stage for stage in needed if getattr(trace, stage) is None] for trace in (reference, candidate)]
+    if not any(lacking):
+        return []
     for index, trace in enumerate((reference, candidate)):
-        if trace.error is not None and any(stage not in trace.stages for stage in needed):
+        if trace.error is not None and lacking[index]:
             told: list[str | None] = [None, None]
             told[index] = str(trace.error)
             return [Difference(trace.error.stage, "stopped", told[0], told[1])]
-    found = []
-    for stage in needed:
-        if stage not in reference.stages or stage not in candidate.stages:
-            found.append(Difference(stage, "not_recorded", stage in reference.stages, stage in candidate.stages))
-    return found
+    return [
+        Difference(stage, "not_recorded", stage not in lacking[0], stage not in lacking[1])
+        for stage in needed
+        if stage in lacking[0] or stage in lacking[1]
+    ]
 
 
 def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:

@@ -181,9 +181,9 @@ class Tolerance:
         """Return the limit called `stage.limit`."""
         return self.limits[name]
 
-    def of(self, stage: str) -> list[tuple[str, Limit]]:
-        """Return the limits of one stage with their names."""
-        return [(name, self.limits[name]) for name in _OF_STAGE[stage]]
+    def of(self, stage: str) -> dict[str, Limit]:
+        """Return the limits of one stage by their names."""
+        return {name: self.limits[name] for name in _OF_STAGE[stage]}
 
     def override(self, values: Tolerance | Mapping[str, Any] | str | None, origin: str) -> Tolerance:
         """Return these limits with some replaced.

@@ -205,7 +205,7 @@ class Trace:
     fused_map: npt.NDArray[np.float32] | None = None
     recorded_from: object = field(default=None, repr=False)
     source: Pipeline | None = field(default=None, repr=False)
-    _later: dict[str, Any] = field(default_factory=dict, repr=False)
+    _later: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain."""
@@ -232,7 +232,8 @@ class Trace:
     @property
     def label(self) -> str:
         """How messages call the image, see `image_label`."""
-        return image_label(self.image)
+        label: str = self._once("label", lambda: image_label(self.image))
+        return label
 
     @property
     def map_scale(self) -> tuple[float, float]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_ocrparity.errors import DifferenceError
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.tolerance import Limit
 
 __all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDifference"]
 
@@ -104,8 +107,8 @@ class Comparison:
     boxes: tuple[BoxFinding, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     parameters: tuple[ParameterDifference, ...] = ()
-    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By name, each limit of this kind that was in force: its `value` and, as `origin`, who set it."""
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    """By name, each limit of this kind that was in force."""
 
     def __bool__(self) -> bool:
         """Refuse: `assert compare(...)` would pass whatever was found."""
@@ -144,7 +147,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        fields_of = getattr(value, "_asdict", None)  # a NamedTuple
+        return [plain(item) for item in value] if fields_of is None else plain(fields_of())
     to_list = getattr(value, "tolist", None)  # numpy's arrays and scalars
     if callable(to_list):
         return plain(to_list())
