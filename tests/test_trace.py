@@ -14,7 +14,7 @@ from toy import PAGE, FusedToy, Toy, page
 from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.pipelines.replay import ReplayPipeline
 from pytest_ocrparity.pipelines.staged import image_bytes
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 QUAD = np.array([[0.0, 0], [9, 0], [9, 5], [0, 5]])
 
@@ -59,6 +59,32 @@ def test_the_floor_and_the_fused_map_are_measured_once() -> None:
     assert first is not None
     assert first is trace.measure_fused_map()
     assert trace.measured().floor == trace.measure_floor()
+
+
+def test_what_was_measured_of_a_trace_is_not_believed_of_another() -> None:
+    trace = Toy().trace(PAGE)
+    floor = trace.measure_floor()
+    assert trace.tensor is not None and floor is not None
+    other = replace(trace, tensor=trace.tensor + np.float32(1), image="b.png")
+    assert other.measure_floor() != floor
+    assert (trace.label, other.label) == (trace.image, "b.png")
+
+
+class TestDecoded:
+    def test_pixels_stay_as_they_were(self) -> None:
+        pixels = page()
+        decoded = Decoded.of(pixels, "BGR")
+        pixels[:] = 0  # as an operator that works in place would
+        assert decoded == Decoded.of(page(), "BGR")
+        assert decoded != Decoded.of(pixels, "BGR")
+
+    def test_a_baseline_knows_the_digest_alone(self) -> None:
+        live, other = Decoded.of(page(), "BGR"), Decoded.of(page() // 2, "BGR")
+        stored = Decoded(live.shape, live.dtype, live.channel_order, live.sha256)
+        assert stored.sha256 == live.sha256 != other.sha256
+        assert stored == live and stored.has_pixels_of(live) and live.has_pixels_of(stored)
+        assert stored != other and not other.has_pixels_of(stored)
+        assert live != Decoded.of(page(), "RGB") and live != "an image"
 
 
 def test_what_cannot_be_run_is_none() -> None:

@@ -210,3 +210,24 @@ def test_fingerprint_needs_no_model(model: Model, train: TrainingPipeline, tmp_p
 def test_a_missing_image_is_an_image_error(train: TrainingPipeline, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"gone\.png: cannot read this image: No such file or directory"):
         train.trace(tmp_path / "gone.png")
+
+
+def test_a_step_that_works_in_place_changes_no_stage_before_it(
+    train: TrainingPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = np.full((32, 32, 3), 200, np.uint8)
+    expected = train.preprocess(page)
+
+    def darken(state: dict[str, Any]) -> dict[str, Any]:
+        state["image"] //= 2
+        return state
+
+    operators: list[Any] = list(train._parts.operators)
+    operators.insert([name for name, _ in operators].index("NormalizeImage"), ("Darken", darken))
+    monkeypatch.setattr(train, "_parts", replace(train._parts, operators=tuple(operators)))
+    trace = train.preprocess(page)
+    assert trace.decode == expected.decode
+    assert trace.resize is not None and expected.resize is not None
+    assert np.array_equal(trace.resize, expected.resize)
+    assert trace.tensor is not None and expected.tensor is not None
+    assert not np.array_equal(trace.tensor, expected.tensor)
