@@ -603,7 +603,7 @@ def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
     drawn = pictures(tmp_path, "detections", (train, turned))
     assert "train decoded 96x64 px, inference 64x96 px" in drawn["detections", "both"]["caption"]
     assert "on the image of" not in drawn["detections", "reference"]["caption"]
-    bare = replace(train, decode=replace(train.decode, pixels=None) if train.decode else None)
+    bare = replace(train, decode=train.decode.without_pixels() if train.decode else None)
     drawn = pictures(tmp_path, "detections", (bare, inference))
     assert drawn["detections", "reference"]["caption"].endswith("on the image of inference")
     assert ("decode", "difference") not in pictures(tmp_path, "preprocessing", (bare, inference))

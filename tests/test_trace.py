@@ -80,11 +80,16 @@ class TestDecoded:
 
     def test_a_baseline_knows_the_digest_alone(self) -> None:
         live, other = Decoded.of(page(), "BGR"), Decoded.of(page() // 2, "BGR")
-        stored = Decoded(live.shape, live.dtype, live.channel_order, live.sha256)
+        stored = live.without_pixels()
+        assert stored.pixels is None
         assert stored.sha256 == live.sha256 != other.sha256
         assert stored == live and stored.has_pixels_of(live) and live.has_pixels_of(stored)
         assert stored != other and not other.has_pixels_of(stored)
         assert live != Decoded.of(page(), "RGB") and live != "an image"
+
+    def test_without_either_there_is_nothing_to_compare(self) -> None:
+        with pytest.raises(ValueError, match=r"has its pixels or their digest; see without_pixels\(\)"):
+            replace(Decoded.of(page(), "BGR"), pixels=None)
 
 
 def test_what_cannot_be_run_is_none() -> None:

@@ -86,7 +86,7 @@ class TestDecoding:
         def preprocess(self, image: Image) -> Trace:
             trace = super().preprocess(image)
             assert trace.decode is not None
-            return trace if isinstance(image, np.ndarray) else replace(trace, decode=replace(trace.decode, pixels=None))
+            return trace if isinstance(image, np.ndarray) else replace(trace, decode=trace.decode.without_pixels())
 
     class CropsFiles(Reads):
         def load(self, image: Any) -> npt.NDArray[np.uint8]:
@@ -171,7 +171,7 @@ class TestDecoding:
 
         reference = seen(AlsoDarker(), png)
         assert reference.decode is not None
-        baseline = replace(reference, decode=replace(reference.decode, pixels=None), source=None)
+        baseline = replace(reference, decode=reference.decode.without_pixels(), source=None)
         diagnosis = only(baseline, seen(self.Brightens(name="port"), png))
         assert judged(diagnosis) == ("decode", UNKNOWN)
         assert "train's pixels given to port: they are not kept" in diagnosis.not_tried
@@ -179,7 +179,7 @@ class TestDecoding:
     def test_a_baseline_whose_file_still_decodes_to_its_digest_can(self, png: Path) -> None:
         reference = seen(Reads(), png)
         assert reference.decode is not None
-        baseline = replace(reference, decode=replace(reference.decode, pixels=None), source=None)
+        baseline = replace(reference, decode=reference.decode.without_pixels(), source=None)
         diagnosis = only(baseline, seen(self.Brightens(name="port"), png))
         assert judged(diagnosis) == ("decode", "decode.pixels")
         assert "before, 100.0% of the pixels differed, by up to 9 of 255" in diagnosis.evidence
