@@ -20,7 +20,6 @@ from pytest_ocrparity.versions import environment
 if TYPE_CHECKING:
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.tally import Record
-    from pytest_ocrparity.tolerance import Tolerance
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "as_text", "collect", "finite", "read", "without_thumbs"]
 
@@ -183,16 +182,12 @@ def _settings(settings: Settings) -> dict[str, Any]:
             "mode": settings.golden_mode,
         },
         "train": plain(settings.train),
-        "tolerance": _limits(settings.tolerance),
+        "tolerance": plain(settings.tolerance.limits),
         "candidates": {
-            name: {"values": plain(each.values), "tolerance": _limits(each.tolerance)}
+            name: {"values": plain(each.values), "tolerance": plain(each.tolerance.limits)}
             for name, each in settings.candidates.items()
         },
     }
-
-
-def _limits(tolerance: Tolerance) -> dict[str, Any]:
-    return {name: {"value": limit.value, "origin": limit.origin} for name, limit in tolerance.limits.items()}
 
 
 def finite(value: Any) -> Any:
