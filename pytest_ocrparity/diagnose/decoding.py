@@ -148,7 +148,9 @@ def _unread(lab: Laboratory, mended: Remedy, error: str) -> Made:
     kind, suffix = _content(lab), Path(lab.candidate.image).suffix
     one, two = lab.names
     if kind is None or suffix.lower() in _SUFFIXES[kind]:
-        lab.ruled_out.append(f"the file's suffix: {suffix or 'none'} is right for its content; {two} said: {error}")
+        lab.ruled_out.append(
+            f"decode.file_type: the suffix {suffix or 'none'} is right for its content; {two} said: {error}"
+        )
         return None
     proof = [
         f"{two} stopped on the file ({error}), and agrees at this stage when given the pixels that {one} decoded",

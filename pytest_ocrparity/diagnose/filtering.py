@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import DETECTIONS, Detections
+from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 
 __all__ = ["by_filter"]
 
@@ -18,42 +18,68 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 PROBE: Final = 1024
 """Side in px of a drawn map that stands for a page of a quarter of it, so that small boxes survive the post-process."""
+MOST: Final = 3
+"""The side in px up to which PaddleOCR's own filter drops boxes."""
 
 
-def by_filter(lab: Laboratory, made: Detections) -> list[Diagnosis]:
-    """Drop the reference's boxes with a side of up to 3 px: left are the candidate's, on this map and on one drawn.
+def by_filter(
+    lab: Laboratory, made: Detections, own: Detections | None, own_right: Detections | None
+) -> list[Diagnosis]:
+    """Drop the reference's boxes with a short side: left are the candidate's, on this map and on one drawn.
 
-    On the drawn map boxes have sides of 1 to 8 px, some of which must be kept, so that no other rule keeps the same.
+    On the drawn map boxes have sides of 1 to 8 px, of which some must be kept, so that no other rule keeps the same.
+
+    Args:
+        lab: the diagnosis.
+        made: the boxes that the candidate makes of the reference's map.
+        own: those that it really returned, put right so far.
+        own_right: those that its own map should give.
     """
     one, two = lab.names
     source, found = lab.reference.source, lab.reference.detections
-    if source is None or found is None or lab.remedy is None or not _is_filtered(lab, found, made):
+    if source is None or found is None or not lab.can_run:
         return []
-    drawn, shape = _drawn(), (PROBE / 4, PROBE / 4, 4.0, 4.0)
+    here = _longest_dropped(lab, lab.with_boxes(made), found)
+    if here is None or own is None or own_right is None:
+        return []
+    if _longest_dropped(lab, replace(lab.candidate, detections=own), own_right) is None:
+        return []
+    # The drawn map is scaled so that the filter, if it is one, cuts through the boxes on it.
+    drawn, side = _drawn(), PROBE * max(here, MOST) / (4 * MOST)
+    shape = (side, side, PROBE / side, PROBE / side)
     try:
-        ours, theirs = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
+        right, kept = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
     except Exception:  # a pipeline of the user's may only trace
         return []
-    probe = replace(lab, reference=replace(lab.reference, probability_map=drawn, shape=shape, detections=ours))
-    if not len(theirs) or not _is_filtered(probe, ours, theirs):
+    probe = replace(lab, reference=replace(lab.reference, probability_map=drawn, shape=shape, detections=right))
+    there = _longest_dropped(probe, probe.with_boxes(kept), right)
+    if there is None:
         return []
+    least = max(here, there)
     proof = (
-        f"{one}'s boxes without those that have a side of up to 3 px are {two}'s, here and on a drawn map of "
-        f"{len(ours)} boxes, of which {two} keeps {len(theirs)}"
+        f"{one}'s boxes without those that have a side of up to {least} px are {two}'s, here and on a drawn map of "
+        f"{len(right)} boxes, of which {two} keeps {len(kept)}"
     )
-    summary = f"{two} drops boxes with a side of up to 3 px, as predict_det.py's filter_tag_det_res does"
+    summary = f"{two} drops boxes with a side of up to {least} px"
+    summary += ", as predict_det.py's filter_tag_det_res does" if least == MOST else ""
     fix = f"take the filter out of {two}, or filter {one}'s boxes in the same way"
     return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
 
 
-def _is_filtered(lab: Laboratory, ours: Detections, made: Detections) -> bool:
-    """Tell whether the reference's boxes without small sides are the candidate's, at least one being dropped."""
-    kept = [index for index, polygon in enumerate(ours.polygons) if _shortest(polygon) > 3]
-    if len(kept) == len(ours) or len(kept) != len(made):
-        return False
-    scores = None if ours.scores is None or made.scores is None else ours.scores[kept]
-    filtered = Detections(tuple(ours.polygons[index] for index in kept), scores)
-    return replace(lab, reference=replace(lab.reference, detections=filtered)).is_same_boxes(made)
+def _longest_dropped(lab: Laboratory, trace: Trace, right: Detections) -> int | None:
+    """Return the longest short side among boxes that a trace misses, where these are just those up to it; else None."""
+    made = trace.detections
+    assert made is not None
+    sides = sorted((_shortest(polygon), index) for index, polygon in enumerate(right.polygons))
+    dropped = len(right) - len(made)
+    if dropped <= 0 or not len(made) or sides[dropped - 1][0] == sides[dropped][0]:
+        return None
+    kept = sorted(index for _, index in sides[dropped:])
+    scores = None if right.scores is None or made.scores is None else right.scores[kept]
+    filtered = Detections(tuple(right.polygons[index] for index in kept), scores)
+    reference = replace(lab.reference, detections=filtered, source=None)
+    is_same = lab.is_same("detections", replace(trace, source=None), reference)
+    return sides[dropped - 1][0] if is_same else None
 
 
 def _shortest(polygon: Array) -> int:
