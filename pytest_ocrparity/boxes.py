@@ -61,7 +61,7 @@ def compare_detections(
         pairs, findings = judge_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
         if maps is not None and _leaves_allowance(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
-        differences += _permuted(reference.detections, found, findings, rerun)
+        differences += _permuted(reference.detections, found, pairs, findings, rerun)
         counts = _count(reference.detections, candidate.detections, len(pairs), findings)
         measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
         if not counts["reference"] and not counts["candidate"]:
@@ -102,6 +102,7 @@ def _follows_map(expected: Detections | None, found: Detections, limits: BoxLimi
 def _permuted(
     reference: Detections,
     candidate: Detections,
+    pairs: list[BoxFinding],
     findings: tuple[BoxFinding, ...],
     rerun: Callable[[], Detections | None],
 ) -> list[Difference]:
@@ -113,15 +114,11 @@ def _permuted(
     if len(wrong) < 2 or reference.scores is None or candidate.scores is None:
         return []
     is_exact = all(finding.score_error is not None for finding in wrong)
-    places = [finding.candidate for finding in wrong if finding.candidate is not None]
     known = expected_scores(rerun(), candidate) if is_exact else {}
-    expected = [
-        known.get(f.candidate, float(reference.scores[f.reference]))
-        for f in wrong
-        if f.candidate is not None and f.reference is not None
-    ]
-    within = EQUAL_MAP_SCORE if is_exact and known else NOISE_OF_SCORES
-    if not are_permuted(candidate.scores[places], expected, within):
+    chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
+    expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
+    within = EQUAL_MAP_SCORE if is_exact else NOISE_OF_SCORES
+    if not are_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
         return []
     return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
 

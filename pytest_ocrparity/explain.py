@@ -168,10 +168,14 @@ def _measured_rows(
         row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
     ]
     rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
+    if NOT_JUDGEABLE in (first.status, judged.status):  # no limit is right for it
+        return rows
     return [*rows, ("would pass", smallest_tolerance(judged))]
 
 
 def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
+    if NOT_JUDGEABLE in (judged.status, first.status) and not known:
+        return f"check that this checkpoint evaluates well, {run_again(judged.image)}"
     if known:
         return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
     return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)

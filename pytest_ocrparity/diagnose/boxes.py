@@ -6,8 +6,11 @@ are of its own map, in its own geometry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from pytest_ocrparity.borderline import run_again
 from pytest_ocrparity.diagnose.coordinates import by_coordinates
@@ -17,16 +20,13 @@ from pytest_ocrparity.diagnose.parameters import by_parameters
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
-from pytest_ocrparity.scores import are_permuted
+from pytest_ocrparity.scores import expected_detections, expected_scores
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 
 __all__ = ["examine_boxes", "puts_own_boxes_right"]
 
 GAIN: Final = 0.1
 """By how much coordinates that are undone must raise the mean IoU with the reference's boxes, where the maps differ."""
-
-SAME_SCORE: Final = 1e-5
-"""As in `pairing`: both average the same pixels."""
 
 
 def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
@@ -124,7 +124,7 @@ def _after(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     """Examine what follows the post-process: `made` are boxes that the remedy so far makes of the reference's map."""
     own = _own_boxes(lab, lab.remedy)
     return (
-        _by_score_order(lab, made)
+        _by_score_order(lab)
         or by_coordinates(lab, made, puts_own_boxes_right)
         or by_filter(lab, made, own, _right_boxes(lab))
     )
@@ -193,25 +193,30 @@ def _agreement(reference: Detections, found: Detections) -> float:
     return sum(pair.iou for pair in pairs) / max(len(reference), len(found), 1)
 
 
-def _by_score_order(lab: Laboratory, made: Detections) -> list[Diagnosis]:
-    """Put the scores in the order in which the reference's boxes have them: then nothing differs."""
-    reference = lab.reference.detections
-    if reference is None or reference.scores is None or made.scores is None or len(reference) != len(made):
+def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
+    """Put the scores that the candidate really returned in the order that its boxes ask for: then nothing differs."""
+    trace, found = lab.candidate, lab.candidate.detections
+    is_said = any(each.kind == "score_order" for each in lab.judged("detections", trace).differences)
+    if found is None or found.scores is None or not is_said:
         return []
-    pairs = {pair.candidate: pair.reference for pair in match(reference.polygons, made.polygons).pairs}
-    if len(pairs) != len(made):
+    expected = expected_scores(expected_detections(lab.reference, trace), found) or _of_reference(lab, found)
+    if len(expected) != len(found):
         return []
-    expected = reference.scores[[pairs[index] for index in range(len(made))]]
-    within = SAME_SCORE + lab.reference.map_error
-    of_own = lab.judged("detections", lab.candidate).differences
-    if not are_permuted(made.scores, list(expected), within) or not any(d.kind == "score_order" for d in of_own):
-        return []
-    if not lab.is_same(
-        "detections", replace(lab.candidate, detections=Detections(made.polygons, expected), source=None)
-    ):
+    order = np.argsort([expected[index] for index in range(len(found))], kind="stable")
+    scores = np.empty_like(found.scores)
+    scores[order] = np.sort(found.scores)
+    if not lab.is_same("detections", replace(trace, detections=Detections(found.polygons, scores))):
         return []
     one, two = lab.names
-    proof = f"the {len(made)} scores of {two} are {one}'s to within {within:.0e}, in another order than the boxes'"
+    proof = f"with its {len(found)} scores put in the order of {one}'s, nothing of {two}'s boxes differs"
     summary = f"the scores of {two} are in another order than its boxes"
     fix = f"keep boxes and scores of {two} in one order: whatever sorts or filters the boxes must move the scores along"
     return [lab.claim(DETECTIONS, "postprocess.score_order", summary, [proof], fix)]
+
+
+def _of_reference(lab: Laboratory, found: Detections) -> Mapping[int, float]:
+    """Return by index the score of the reference's box that each found box pairs with."""
+    right = lab.reference.detections
+    if right is None or right.scores is None:
+        return {}
+    return {p.candidate: float(right.scores[p.reference]) for p in match(right.polygons, found.polygons).pairs}

@@ -82,6 +82,6 @@ class Budget:
         told = (
             f"used {self.runs} of {MOST_RUNS} network runs and {self.used:.0f} of {self.seconds:g} s of processor time"
         )
-        if on_clock >= CLOCK * self.seconds:
+        if self.used < self.seconds <= on_clock / CLOCK:
             told += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
         return f"{told} (setting: diagnosis_seconds = {self.seconds:g})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ PROBE: Final = 1024
 """Side in px of a drawn map that stands for a page of a quarter of it, so that small boxes survive the post-process."""
 MOST: Final = 3
 """The side in px up to which PaddleOCR's own filter drops boxes."""
+INFINITE: Final = 2**31
 
 
 def by_filter(
@@ -39,23 +40,23 @@ def by_filter(
     source, found = lab.reference.source, lab.reference.detections
     if source is None or found is None or not lab.can_run:
         return []
-    here = _longest_dropped(lab, lab.with_boxes(made), found)
+    here = _cut(lab, lab.with_boxes(made), found)
     if here is None or own is None or own_right is None:
         return []
-    if _longest_dropped(lab, replace(lab.candidate, detections=own), own_right) is None:
+    if _cut(lab, replace(lab.candidate, detections=own), own_right) is None:
         return []
     # The drawn map is scaled so that the filter, if it is one, cuts through the boxes on it.
-    drawn, side = _drawn(), PROBE * max(here, MOST) / (4 * MOST)
-    shape = (side, side, PROBE / side, PROBE / side)
+    drawn, ratio = _drawn(), max(0.25, (here.kept or 2 * here.dropped) / 16)
+    shape = (PROBE * ratio, PROBE * ratio, 1 / ratio, 1 / ratio)
     try:
         right, kept = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
     except Exception:  # a pipeline of the user's may only trace
         return []
     probe = replace(lab, reference=replace(lab.reference, probability_map=drawn, shape=shape, detections=right))
-    there = _longest_dropped(probe, probe.with_boxes(kept), right)
-    if there is None:
-        return []
-    least = max(here, there)
+    there = _cut(probe, probe.with_boxes(kept), right)
+    if there is None or there.kept is None or here.dropped >= there.kept or there.dropped >= (here.kept or INFINITE):
+        return []  # one rule would keep on one map what it drops on the other
+    least = max(here.dropped, there.dropped)
     proof = (
         f"{one}'s boxes without those that have a side of up to {least} px are {two}'s, here and on a drawn map of "
         f"{len(right)} boxes, of which {two} keeps {len(kept)}"
@@ -66,20 +67,30 @@ def by_filter(
     return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
 
 
-def _longest_dropped(lab: Laboratory, trace: Trace, right: Detections) -> int | None:
-    """Return the longest short side among boxes that a trace misses, where these are just those up to it; else None."""
+class Cut(NamedTuple):
+    """Where boxes are cut by their short sides, in whole px: the longest dropped, and the shortest kept if one is."""
+
+    dropped: int
+    kept: int | None
+
+
+def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
+    """Return the cut that makes a trace's boxes of the right ones; None where none does."""
     made = trace.detections
     assert made is not None
     sides = sorted((_shortest(polygon), index) for index, polygon in enumerate(right.polygons))
-    dropped = len(right) - len(made)
-    if dropped <= 0 or not len(made) or sides[dropped - 1][0] == sides[dropped][0]:
+    count = len(right) - len(made)
+    if count <= 0:
         return None
-    kept = sorted(index for _, index in sides[dropped:])
+    dropped, least = sides[count - 1][0], sides[count][0] if count < len(sides) else None
+    if dropped == least:
+        return None
+    kept = sorted(index for _, index in sides[count:])
     scores = None if right.scores is None or made.scores is None else right.scores[kept]
     filtered = Detections(tuple(right.polygons[index] for index in kept), scores)
     reference = replace(lab.reference, detections=filtered, source=None)
     is_same = lab.is_same("detections", replace(trace, source=None), reference)
-    return sides[dropped - 1][0] if is_same else None
+    return Cut(dropped, least) if is_same else None
 
 
 def _shortest(polygon: Array) -> int:

@@ -115,13 +115,18 @@ class Laboratory:
                 self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
                 return None
 
+    def use_recorded(self) -> None:
+        """Let the candidate's preprocessing be what its trace recorded, as it can't be run again."""
+        self.own = Recorded(self.candidate.pipeline, self.candidate, self.candidate.source)
+        self.remedy = Remedy(self.own)
+
     def preprocessed(self, remedy: Remedy | None = None) -> Trace | None:
         """Run the candidate's preprocessing, put right, on the image; None where it cannot be run."""
         self.budget.check()
         remedy, image = remedy or self.remedy, self.image
-        if image is None and not self.can_run:
+        if isinstance(self.own, Recorded):
             image = self.candidate.image  # what is recorded is of this image, wherever its file is now
-        if image is None or (not self.can_run and self.candidate.tensor is None):
+        if image is None or (isinstance(self.own, Recorded) and self.candidate.tensor is None):
             return None
         try:
             return remedy.preprocess(image, self.reference)
@@ -235,9 +240,11 @@ class Laboratory:
     def _are_same_pixels(self, reference: Trace, trace: Trace) -> bool:
         """Compare the resized images, each in the channel order of its decoded one."""
         assert reference.resize is not None and trace.resize is not None
-        orders = [each.decode.channel_order if each.decode is not None else "" for each in (reference, trace)]
-        pixels = trace.resize[..., ::-1] if sorted(orders) == ["BGR", "RGB"] else trace.resize
-        return np.array_equal(reference.resize, pixels)
+        orders = {each.decode.channel_order if each.decode is not None else None for each in (reference, trace)}
+        turned = trace.resize[..., ::-1]
+        if None in orders:  # a side does not say in which order its pixels are
+            return np.array_equal(reference.resize, trace.resize) or np.array_equal(reference.resize, turned)
+        return np.array_equal(reference.resize, turned if orders == {"BGR", "RGB"} else trace.resize)
 
     def tensor_amount(self, trace: Trace) -> str:
         """Return the largest tensor difference of an experiment in words, with its limit."""

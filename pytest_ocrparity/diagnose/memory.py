@@ -214,7 +214,8 @@ def _are_same_boxes(lab: Laboratory) -> bool:
     boxes = lab.postprocessed()
     if boxes is None:
         return puts_own_boxes_right(lab, lab.remedy)
-    return lab.is_same_boxes(boxes) and puts_own_boxes_right(lab, lab.remedy)
+    is_own = all(patch.stage != DETECTIONS for patch in lab.remedy.patches) or puts_own_boxes_right(lab, lab.remedy)
+    return lab.is_same_boxes(boxes) and is_own
 
 
 def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:

@@ -26,17 +26,15 @@ Run: TypeAlias = Callable[[Array], Array]
 def examine_network(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two networks return different maps for one tensor."""
     tensor, reference, candidate = lab.reference.tensor, lab.reference, lab.candidate
-    if reference.probability_map is None or (tensor is None and candidate.probability_map is None):
-        return []
-    if candidate.probability_map is None and candidate.error is None and not lab.can_run:
-        return []  # nothing of the candidate's network is known
-    theirs = _map_of(lab)
+    own = candidate.probability_map
+    if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
+        return []  # nothing of a network is known
+    is_run = lab.can_run and tensor is not None
+    theirs = _map_of(lab) if is_run else own
     if lab.is_same_map(theirs) or not lab.is_judgeable_map(theirs):
         return []
-    if tensor is None or (theirs is None and not lab.can_run):
-        return _without_running(lab)
-    if theirs is None and candidate.error is None:
-        return _without_running(lab) if candidate.probability_map is not None else []
+    if not is_run or (theirs is None and candidate.error is None):
+        return [] if own is None else _without_running(lab)
     if found := examine_maps(lab):
         return found  # a side that does not agree with itself: nothing is blamed on an export
     experiments = (
@@ -98,16 +96,14 @@ def _given_up(lab: Laboratory) -> list[Diagnosis]:
 
 def _map_of(lab: Laboratory) -> Array | None:
     """Return the map that the candidate's network makes of the reference's tensor, its own where it was given that."""
-    tensor, trace = lab.reference.tensor, lab.candidate
+    tensor, trace = lab.tensor, lab.candidate
     own = trace.probability_map
-    if tensor is None or trace.tensor is None:
-        return own if not lab.can_run or tensor is None else lab.infer(lambda given: lab.own.infer(given), tensor)
-    if own is not None and np.array_equal(trace.tensor, tensor):
-        return own
-    # Tensors that agree within their limit are the same question, and maps that agree are an answer to it.
-    if own is not None and lab.is_same_stage(TENSOR, trace) and lab.is_same_map(own):
-        return own
-    return lab.infer(lambda given: lab.own.infer(given), tensor) if lab.can_run else None
+    if own is not None and trace.tensor is not None:
+        # Tensors that agree within their limit are the same question, and maps that agree are an answer to it.
+        is_same = lab.is_same_stage(TENSOR, trace) and lab.is_same_map(own)
+        if is_same or np.array_equal(trace.tensor, tensor):
+            return own
+    return lab.infer(lambda given: lab.own.infer(given), tensor)
 
 
 def _run_of(source: Any) -> Run | None:

@@ -29,12 +29,13 @@ def is_preprocessing_same(lab: Laboratory) -> bool:
 def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     """Add the causes for which the two sides feed their networks different tensors, one by one as they are found."""
     first = lab.judged("preprocessing", lab.candidate).stage or TENSOR
-    if lab.preprocessed() is None:
+    is_run = lab.can_run and lab.preprocessed() is not None
+    if not is_run:
         lab.not_tried.append(_why_not_again(lab))
+        lab.use_recorded()
+    if lab.preprocessed() is None:
         found.append(lab.unknown(first))
         return
-    if not lab.can_run:
-        lab.not_tried.append(_why_not_again(lab))
     start = len(found)
     for stage in PREPROCESSING:
         if not lab.is_same_stage(stage, lab.preprocessed()):

@@ -113,10 +113,14 @@ class CannotRunError(Exception):
 
 @dataclass
 class Recorded:
-    """Stands for a side that can't be run again: its preprocessing returns what was recorded, and nothing else runs."""
+    """Stands for a side whose preprocessing can't be run again: it returns what was recorded.
+
+    What else runs is that of `inner`, where there is one.
+    """
 
     name: str
     recorded: Trace
+    inner: Pipeline | None = None
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -134,12 +138,17 @@ class Recorded:
         return self.recorded
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Raise CannotRunError."""
-        raise CannotRunError(f"{self.name} can't be run again")
+        """Run the inner network, or raise CannotRunError."""
+        return self._running().infer(tensor)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        """Raise CannotRunError."""
-        raise CannotRunError(f"{self.name} can't be run again")
+        """Run the inner post-process, or raise CannotRunError."""
+        return self._running().postprocess(probability_map, shape)
+
+    def _running(self) -> Pipeline:
+        if self.inner is None:
+            raise CannotRunError(f"{self.name} can't be run again")
+        return self.inner
 
 
 def _size(trace: Trace) -> tuple[int, ...] | None:
