@@ -226,11 +226,24 @@ class TestFiltering:
         def is_kept(self, polygon: Array, probability_map: Array) -> bool:
             return bool(np.ptp(polygon, axis=0).min() > 10)
 
+    class ByLength(Filters):
+        """Drops by the long side, which on this page drops the same."""
+
+        def is_kept(self, polygon: Array, probability_map: Array) -> bool:
+            return bool(np.ptp(polygon, axis=0).max() != 32)
+
+    def test_a_filter_of_another_size_is_named_with_it(self) -> None:
+        diagnosis = only(seen(Toy(pad=0), self.THIN), seen(self.KeepsLarge(name="port", pad=0), self.THIN))
+        assert judged(diagnosis) == ("detections", "postprocess.filter")
+        assert says(
+            (diagnosis.summary,), "port drops boxes by their shorter side: those of up to 9 px, and none from 12 px on"
+        )
+
     def test_small_boxes_dropped_here_and_on_a_drawn_map_are_the_filter(self) -> None:
         diagnosis = only(seen(Toy(pad=0), self.THIN), seen(self.Filters(name="port", pad=0), self.THIN))
         assert judged(diagnosis) == ("detections", "postprocess.filter")
 
-    @pytest.mark.parametrize("wrong", [OnlyItsOwnSize, DropsFirst, KeepsLarge])
+    @pytest.mark.parametrize("wrong", [OnlyItsOwnSize, DropsFirst, ByLength])
     def test_what_the_drawn_map_does_not_confirm_is_not_called_the_filter(self, wrong: type[Toy]) -> None:
         diagnosis = only(seen(Toy(pad=0), self.THIN), seen(wrong(name="port", pad=0), self.THIN))
         assert judged(diagnosis) == ("detections", UNKNOWN)

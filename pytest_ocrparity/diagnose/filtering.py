@@ -56,12 +56,12 @@ def by_filter(
     there = _cut(probe, probe.with_boxes(kept), right)
     if there is None or there.kept is None or here.dropped >= there.kept or there.dropped >= (here.kept or INFINITE):
         return []  # one rule would keep on one map what it drops on the other
-    least = max(here.dropped, there.dropped)
+    least, from_ = max(here.dropped, there.dropped), min(here.kept or there.kept, there.kept)
     proof = (
         f"{one}'s boxes without those that have a side of up to {least} px are {two}'s, here and on a drawn map of "
         f"{len(right)} boxes, of which {two} keeps {len(kept)}"
     )
-    summary = f"{two} drops boxes with a side of up to {least} px"
+    summary = f"{two} drops boxes by their shorter side: those of up to {least} px, and none from {from_} px on"
     summary += ", as predict_det.py's filter_tag_det_res does" if least == MOST else ""
     fix = f"take the filter out of {two}, or filter {one}'s boxes in the same way"
     return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
