@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from faults.deployment import Deployment
+from faults.deployment import Deployment, first_failure
 from faults.foreign import Foreign
+from pytest_ocrparity import DifferenceError, Trace, assert_same_detections
 
 Make = Callable[[Any, Collection[str]], Any]
 """Builds the candidate from the deployment's inference side, with the fixes of these causes followed."""
@@ -63,6 +64,17 @@ class Boxes:
         detections = self.port.trace(image).detections
         assert detections is not None
         return list(detections.polygons)
+
+
+def failure(reference: Trace, candidate: Any) -> DifferenceError | None:
+    """Return what the README's assertions raise; of boxes alone, the last of them."""
+    if isinstance(candidate, Trace) and candidate.stages != ("detections",):
+        return first_failure(reference, candidate)
+    try:
+        assert_same_detections(reference, candidate)
+    except DifferenceError as error:
+        return error
+    return None
 
 
 def port(cures: Mapping[str, tuple[str, ...]] | None = None, *, plain: bool = False, **hooks: Any) -> Make:

@@ -251,6 +251,16 @@ EXPORTS = [
         never=LAYER_BY_LAYER,
     ),
     exported(
+        "A8 other weights, with names of 2.x",
+        kept(lambda inference: inference),
+        "probability_map:unknown",
+        "network.weights",
+        also="network.weights",
+        because="other weights they are",
+        inject=wrappers.renamed_other,
+        never=LAYER_BY_LAYER,
+    ),
+    exported(
         "A8 the right weights with names of 2.x, and a map that a wrapper squares",
         wrapped(SharpensMap),
         "probability_map:unknown",
@@ -266,6 +276,7 @@ EXPORTS = [
         inject=wrappers.steep,
         never=(r"export was made from this checkpoint",),
         message=r"(?i)rounding",
+        images=("curved.png", "odd_size.png", "tiny_text.png"),
     ),
 ]
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from faults.deployment import Deployment, first_failure
+from faults.deployment import Deployment
+from faults.near_miss import failure
 from faults.near_misses import FAST, NEAR_MISSES, NearMiss
 from faults.rows import ALL, badly_worded, row_of
-from pytest_ocrparity import DifferenceError, Pipeline, Trace, assert_same_detections
+from pytest_ocrparity import DifferenceError, Pipeline
 from pytest_ocrparity.causes import CAUSES
 from pytest_ocrparity.diagnosis import UNKNOWN
 
@@ -57,17 +58,6 @@ class Trial:
         if key not in FOUND:
             FOUND[key] = self.failure()
         return FOUND[key]
-
-
-def failure(reference: Trace, candidate: Any) -> DifferenceError | None:
-    """Return what the README's assertions raise; of boxes alone, the last of them."""
-    if isinstance(candidate, Trace) and candidate.stages != ("detections",):
-        return first_failure(reference, candidate)
-    try:
-        assert_same_detections(reference, candidate)
-    except DifferenceError as error:
-        return error
-    return None
 
 
 @pytest.fixture
