@@ -19,8 +19,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 PROBE: Final = 1024
 """Side in px of a drawn map that stands for a page of a quarter of it, so that small boxes survive the post-process."""
 MOST: Final = 3
-"""The side in px up to which PaddleOCR's own filter drops boxes."""
-INFINITE: Final = 2**31
+"""The whole px up to which PaddleOCR's own filter drops boxes."""
+INFINITE: Final = float("inf")
 
 
 def by_filter(
@@ -58,20 +58,20 @@ def by_filter(
         return []  # one rule would keep on one map what it drops on the other
     least, from_ = max(here.dropped, there.dropped), min(here.kept or there.kept, there.kept)
     proof = (
-        f"{one}'s boxes without those that have a side of up to {least} px are {two}'s, here and on a drawn map of "
+        f"{one}'s boxes without those that have a side of up to {least:.1f} px are {two}'s, here and on a drawn map of "
         f"{len(right)} boxes, of which {two} keeps {len(kept)}"
     )
-    summary = f"{two} drops boxes by their shorter side: those of up to {least} px, and none from {from_} px on"
-    summary += ", as predict_det.py's filter_tag_det_res does" if least == MOST else ""
+    summary = f"{two} drops boxes by their shorter side: those of up to {least:.1f} px, and none from {from_:.1f} px on"
+    summary += ", as predict_det.py's filter_tag_det_res does" if least < MOST + 1 <= from_ + 0.1 else ""
     fix = f"take the filter out of {two}, or filter {one}'s boxes in the same way"
     return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
 
 
 class Cut(NamedTuple):
-    """Where boxes are cut by their short sides, in whole px: the longest dropped, and the shortest kept if one is."""
+    """Where boxes are cut by their short sides, in px: the longest dropped, and the shortest kept if one is."""
 
-    dropped: int
-    kept: int | None
+    dropped: float
+    kept: float | None
 
 
 def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
@@ -93,9 +93,9 @@ def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
     return Cut(dropped, least) if is_same else None
 
 
-def _shortest(polygon: Array) -> int:
-    """Return a quad's shortest side in whole px."""
-    return int(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
+def _shortest(polygon: Array) -> float:
+    """Return a quad's shortest side in px."""
+    return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
 
 
 def _drawn() -> npt.NDArray[np.float32]:
