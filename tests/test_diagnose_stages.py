@@ -235,9 +235,7 @@ class TestFiltering:
     def test_a_filter_of_another_size_is_named_with_it(self) -> None:
         diagnosis = only(seen(Toy(pad=0), self.THIN), seen(self.KeepsLarge(name="port", pad=0), self.THIN))
         assert judged(diagnosis) == ("detections", "postprocess.filter")
-        assert says(
-            (diagnosis.summary,), "port drops boxes by their shorter side: those of up to ")
-        )
+        assert says((diagnosis.summary,), "port drops boxes by their shorter side: those of up to ")
 
     def test_small_boxes_dropped_here_and_on_a_drawn_map_are_the_filter(self) -> None:
         diagnosis = only(seen(Toy(pad=0), self.THIN), seen(self.Filters(name="port", pad=0), self.THIN))
