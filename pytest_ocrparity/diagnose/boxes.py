@@ -17,6 +17,7 @@ from pytest_ocrparity.diagnose.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.filtering import by_filter
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameters import by_parameters
+from pytest_ocrparity.diagnose.postprocess_values import by_known_values
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
@@ -59,8 +60,12 @@ def _of_recorded(lab: Laboratory) -> list[Diagnosis]:
     if found is None or lab.is_same_boxes(found):
         return []
     if probability_map is not None and not lab.is_same_map(probability_map):
-        return []  # the map explains them as far as anyone can tell
-    return _after(lab, found) or [lab.unknown(DETECTIONS, "the boxes differ, and no experiment explained it")]
+        return by_known_values(lab)  # else the map explains them as far as anyone can tell
+    return (
+        _after(lab, found)
+        or by_known_values(lab)
+        or [lab.unknown(DETECTIONS, "the boxes differ, and no experiment explained it")]
+    )
 
 
 def _after_the_post_process(lab: Laboratory) -> list[Diagnosis]:
@@ -95,6 +100,7 @@ def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
         by_parameters(lab, DETECTIONS, puts_right)
         or _after(lab, made)
         or _of_both(lab)
+        or by_known_values(lab)
         or [lab.unknown(DETECTIONS, "the same map gives other boxes, and no experiment explained it")]
     )
 

@@ -16,6 +16,7 @@ from pytest_ocrparity.diagnose.boxes import puts_own_boxes_right
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnose.leaks import LEAK, examine_leaks
+from pytest_ocrparity.diagnose.postprocess_values import makes_right_boxes
 from pytest_ocrparity.diagnose.remedy import Patch, Remedy
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_tensors, refused
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -209,6 +210,8 @@ def _is_same_network(lab: Laboratory) -> bool:
 
 
 def _are_same_boxes(lab: Laboratory) -> bool:
+    if lab.remedy.reference_values is not None:
+        return makes_right_boxes(lab, lab.remedy.reference_values)
     if lab.reference.probability_map is None or lab.reference.shape is None:
         return puts_own_boxes_right(lab, lab.remedy)
     boxes = lab.postprocessed()
@@ -235,6 +238,8 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
         trace = lab.preprocessed(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in PREPROCESSING)
     boxes = lab.postprocessed(rest)
+    if patch.fields.get("reference_values") and boxes is None:
+        return not lab.is_same("detections", lab.candidate)
     if boxes is None or lab.reference.probability_map is None:
         return not puts_own_boxes_right(lab, rest)
     return not lab.is_same_boxes(boxes)

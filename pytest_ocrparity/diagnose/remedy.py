@@ -43,6 +43,8 @@ class Remedy:
         is_resized: `pixels` are already of the reference's size, so that decoding and resizing are the reference's.
         has_row: the shape row is the reference's.
         own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.at_size`.
+        reference_values: what the reference's post-process was given to make the candidate's boxes, which shows a cause
+            that can't be put right in the candidate.
         explains: whether the network's cause shows on another image as well, by an experiment of two runs at most;
             None where the network is right, or `infer` is what was found to put it right.
         applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
@@ -54,6 +56,7 @@ class Remedy:
     tensor: Callable[[Array], Array] | None = None
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
+    reference_values: Mapping[str, Any] | None = None
     explains: Callable[[Laboratory, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     is_resized: bool = False

@@ -167,6 +167,10 @@ class TrainingPipeline(StagedPipeline):
         """Return this side without random operators, for an experiment."""
         return self._rebuilt(without_random(self.files.yml))
 
+    def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
+        """Return `postprocess` with other values in the yml's PostProcess, for an experiment."""
+        return self._rebuilt({**self.files.yml, "PostProcess": {**self.files.yml["PostProcess"], **values}}).postprocess
+
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the Eval operators with another target size (h, w) in network-input px, for an experiment.
 
