@@ -281,3 +281,65 @@ class TestTwoFaults:
         found = diagnose(reference=reference, candidate=candidate)
         expected = [("detections", "postprocess.box_thresh")] if box_thresh != 0.6 else []
         assert causes(found) == [*expected, ("detections", "postprocess.filter")]
+
+
+class Builds(Toy):
+    """A reference whose post-process can be built with other values."""
+
+    def postprocess_with(self, values: Mapping[str, Any]) -> Any:
+        known = {name: value for name, value in values.items() if name in ("thresh", "box_thresh")}
+        if not known:
+            raise ValueError("no such value")
+        return replace(self, **known).postprocess
+
+
+class TestValuesOfAPostProcessThatSaysNothing:
+    class Silent(Toy):
+        def trace(self, image: Image) -> Trace:
+            return replace(super().trace(image), parameters={})
+
+    def test_are_found_by_the_references_own_under_them(self) -> None:
+        memory, train, port = Memory(60), Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
+        dim = page(96, 192, (*WORDS, (150, 60, 180, 74)))
+        found = found_by(memory, seen(train), seen(port))
+        assert causes(found) == [("detections", "postprocess.box_thresh")]
+        assert "train's own post-process makes port's boxes of port's map, and of train's" in found[0].evidence[0]
+        again = found_by(memory, seen(train, dim, "page 1"), seen(port, dim, "page 1"))
+        assert causes(again) == [("detections", "postprocess.box_thresh")]
+
+    def test_one_that_no_value_explains_stays_unknown(self) -> None:
+        class Forgets(self.Silent):  # type: ignore[name-defined,misc]
+            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                made = super().postprocess(probability_map, shape)
+                return Detections(made.polygons[1:], made.scores[1:])
+
+        (found,) = diagnose(reference=seen(Builds()), candidate=seen(Forgets(name="port")))
+        assert (found.cause, found.fix) == (UNKNOWN, None)
+
+    def test_where_values_of_two_parameters_do_neither_is_named(self) -> None:
+        class Both(Builds):
+            def postprocess_with(self, values: Mapping[str, Any]) -> Any:
+                if "max_candidates" in values:
+                    return lambda *_: Detections(())
+                return super().postprocess_with(values)
+
+            @property
+            def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+                own = super().parameters
+                return {**own, "detections": {**own["detections"], "max_candidates": 1000}}
+
+        (found,) = diagnose(
+            reference=seen(Both(gain=1.0)), candidate=seen(self.Silent(name="port", gain=1.0, box_thresh=0.9))
+        )
+        assert (found.cause, found.fix) == (UNKNOWN, None)
+        assert sum(text.endswith("gives port's boxes") for text in found.tried) == 2
+
+    def test_boxes_that_its_own_map_does_not_give_are_not_explained(self) -> None:
+        class Moves(self.Silent):  # type: ignore[name-defined,misc]
+            def trace(self, image: Image) -> Trace:
+                made: Trace = super().trace(image)
+                assert made.detections is not None
+                return replace(made, detections=moved(made.detections, lambda p: p + (p[0, 0] % 7)))
+
+        found = diagnose(reference=seen(Builds(gain=1.0)), candidate=seen(Moves(name="port", gain=1.0, box_thresh=0.7)))
+        assert all(each.cause == UNKNOWN for each in found)
