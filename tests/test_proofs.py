@@ -303,7 +303,10 @@ class TestValuesOfAPostProcessThatSaysNothing:
         dim = page(96, 192, (*WORDS, (150, 60, 180, 74)))
         found = found_by(memory, seen(train), seen(port))
         assert causes(found) == [("detections", "postprocess.box_thresh")]
-        assert "train's own post-process makes port's boxes of port's map, and of train's" in found[0].evidence[0]
+        assert (
+            "train's own post-process makes port's boxes of port's map, of train's, and of a drawn one"
+            in found[0].evidence[0]
+        )
         again = found_by(memory, seen(train, dim, "page 1"), seen(port, dim, "page 1"))
         assert causes(again) == [("detections", "postprocess.box_thresh")]
 
@@ -319,20 +322,16 @@ class TestValuesOfAPostProcessThatSaysNothing:
     def test_where_values_of_two_parameters_do_neither_is_named(self) -> None:
         class Both(Builds):
             def postprocess_with(self, values: Mapping[str, Any]) -> Any:
-                if "max_candidates" in values:
-                    return lambda *_: Detections(())
-                return super().postprocess_with(values)
+                return replace(self, pad=3).postprocess  # whatever is given
 
-            @property
-            def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-                own = super().parameters
-                return {**own, "detections": {**own["detections"], "max_candidates": 1000}}
-
-        (found,) = diagnose(
-            reference=seen(Both(gain=1.0)), candidate=seen(self.Silent(name="port", gain=1.0, box_thresh=0.9))
-        )
+        (found,) = diagnose(reference=seen(Both()), candidate=seen(self.Silent(name="port", pad=3)))
         assert (found.cause, found.fix) == (UNKNOWN, None)
         assert sum(text.endswith("gives port's boxes") for text in found.tried) == 2
+
+    def test_boxes_that_are_only_fewer_show_no_rule_where_it_cannot_be_run_again(self) -> None:
+        train, port = Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
+        found = diagnose(reference=seen(train), candidate=replace(seen(port), source=None))
+        assert causes(found) == [("detections", UNKNOWN)]
 
     def test_boxes_that_its_own_map_does_not_give_are_not_explained(self) -> None:
         class Moves(self.Silent):  # type: ignore[name-defined,misc]

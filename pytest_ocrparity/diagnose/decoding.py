@@ -97,6 +97,8 @@ def by_pixels(lab: Laboratory, base: Remedy) -> Made:
         return None
     given = replace(base, pixels=lambda reference, _: _pixels(reference))
     if (mended := _mended(lab, given)) is None:
+        lab.tried.append(f"decode.pixels: given the pixels that {one} decoded, {two} still has others")
+        lab.noticed.append(_told(_difference(lab.reference, trace)).removeprefix("before, "))
         return None
     if trace.decode is None:
         return _unread(lab, replace(mended, applies=lambda _, candidate: candidate.decode is None), str(trace.error))

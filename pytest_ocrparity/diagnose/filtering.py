@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.diagnose.drawn import PROBE, drawn_map
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
@@ -16,8 +17,6 @@ __all__ = ["by_filter"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
-PROBE: Final = 1024
-"""Side in px of a drawn map that stands for a page of a quarter of it, so that small boxes survive the post-process."""
 MOST: Final = 3
 """The whole px up to which PaddleOCR's own filter drops boxes."""
 INFINITE: Final = float("inf")
@@ -46,7 +45,7 @@ def by_filter(
     if _cut(lab, replace(lab.candidate, detections=own), own_right) is None:
         return []
     # The drawn map is scaled so that the filter, if it is one, cuts through the boxes on it.
-    drawn, ratio = _drawn(), max(0.25, (here.kept or 2 * here.dropped) / 16)
+    drawn, ratio = drawn_map(), max(0.25, (here.kept or 2 * here.dropped) / 16)
     shape = (PROBE * ratio, PROBE * ratio, 1 / ratio, 1 / ratio)
     try:
         right, kept = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
@@ -96,16 +95,3 @@ def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
 def _shortest(polygon: Array) -> float:
     """Return a quad's shortest side in px."""
     return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
-
-
-def _drawn() -> npt.NDArray[np.float32]:
-    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 24 px high and 6 to 48 px wide, far from each other."""
-    drawn = np.zeros((1, 1, PROBE, PROBE), np.float32)
-    top = 16
-    for height in range(4, 24):
-        left = 16
-        for width in (6, 12, 24, 48):
-            drawn[0, 0, top : top + height, left : left + width] = 1
-            left += 96
-        top += height + 32
-    return drawn

@@ -68,14 +68,10 @@ def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
     return lab.claim(TENSOR, cause, summary, [proof], fix), put_right
 
 
-CONVENTIONS: Final = {
-    "0.5 and 0.5": ([0.5] * 3, [0.5] * 3),
-    "0 and 1": ([0.0] * 3, [1.0] * 3),
-    "ImageNet's": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-    "ImageNet's in one number": ([0.449] * 3, [0.226] * 3),
-    "CLIP's": ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]),
-}
-"""Means and deviations that libraries use: any others that fit may as well be a contrast and a brightness."""
+MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
+STDS: Final = ([0.5] * 3, [1.0] * 3, [0.229, 0.224, 0.225], [0.226] * 3, [0.26862954, 0.26130258, 0.27577711])
+"""Means and deviations that libraries use, ImageNet's and CLIP's among them: any others that fit may as well be a
+contrast and a brightness."""
 FACTORS: Final = (255.0, 256.0, 255 / 256)
 """By which a scale is known to go wrong, or their inverses."""
 
@@ -126,7 +122,8 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
         right += f" (the order of {one}'s channels; the image itself is right)"
         return "normalize.mean_std_order", f"mean and std are reversed: {told}", right
     own = lab.candidate.parameters.get(TENSOR, {})
-    known = [*CONVENTIONS.values(), *((m[::-1], s[::-1]) for m, s in CONVENTIONS.values())]
+    means, stds = (*MEANS, *(m[::-1] for m in MEANS), mean), (*STDS, *(s[::-1] for s in STDS), std)
+    known = [*itertools.product(means, stds), (std, mean)]
     known += [(own["mean"], own["std"])] if {"mean", "std"} <= own.keys() else []
     try:
         return ("normalize.mean_std", told, right) if any(are(*each) for each in known) else None

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pytest_ocrparity.diagnose.drawn import PROBE, drawn_map
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.geometry import match
 from pytest_ocrparity.pipelines import Shape
 from pytest_ocrparity.sides import is_close
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
@@ -49,7 +51,7 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     ((name, values),) = found.items()
     own = lab.reference.parameters[DETECTIONS][name]
     proof = f"with {_told(name, values)} in place of {own}, {one}'s own post-process makes {two}'s boxes of {two}'s map"
-    proof += f", and of {one}'s" if lab.postprocessed() is not None else ""
+    proof += f", of {one}'s, and of a drawn one" if lab.postprocessed() is not None else ""
     chosen = {name: values[0]}
     lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.remedy, reference_values=chosen))
     summary = f"{two}'s boxes are those of {_told(name, values)}; {one} has {own}"
@@ -98,7 +100,25 @@ def _makes_its_boxes(lab: Laboratory, make: Callable[[Any, Shape], Detections]) 
         return False
     if own_map is not None and not _is_made(lab, make, own_map, candidate.detections):
         return False
-    return by_itself is None or _is_made(lab, make, lab.reference, by_itself)
+    if by_itself is None:
+        return not _is_subset(lab, candidate.detections)
+    return _is_made(lab, make, lab.reference, by_itself) and _is_made_of_a_drawn_map(lab, make)
+
+
+def _is_subset(lab: Laboratory, found: Detections) -> bool:
+    """Tell whether boxes are some of the reference's: many rules drop some, and no map shows by which it was done."""
+    right = lab.reference.detections
+    if right is None or len(found) >= len(right):
+        return False
+    return len(match(right.polygons, found.polygons, min_iou=0.9).pairs) == len(found)
+
+
+def _is_made_of_a_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
+    """Tell whether both agree on a map on which other rules, that drop or move the same here, do something else."""
+    drawn, side = drawn_map(weakest=0.35), PROBE / 4
+    trace = replace(lab.reference, probability_map=drawn, shape=(side, side, 4.0, 4.0))
+    found = lab.postprocessed(trace=trace)
+    return found is not None and len(found) > 0 and _is_made(lab, make, trace, found)
 
 
 def _is_made(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:

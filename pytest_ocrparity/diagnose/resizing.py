@@ -23,14 +23,17 @@ PADDLEOCR: Final = "int, then round half to even"
 ROUNDINGS: Final[Mapping[str, Rounding]] = {
     PADDLEOCR: lambda side: round(int(side) / 32) * 32,
     "floor to 32": lambda side: math.floor(side / 32) * 32,
-    "ceil to 32": lambda side: math.ceil(side / 32) * 32,
+    "ceil to 32": lambda side: math.ceil(round(side / 32, 6)) * 32,  # a ratio may miss a whole number by 1e-13
     "round half up": lambda side: math.floor(int(side) / 32 + 0.5) * 32,
     "round without int": lambda side: round(side / 32) * 32,
 }
 """How a port may round a scaled side; the first is that of `DetResizeForTest.resize_image_type0` on both sides."""
 
-PROBES: Final = ((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848))
-"""Sizes (h, w) at which the roundings disagree."""
+PROBES: Final = (
+    *((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848)),
+    *((40, 60), (100, 1400), (100, 1700), (64, 4200)),
+)
+"""Sizes (h, w) at which the roundings, or the limits, disagree."""
 
 
 def by_rounding(lab: Laboratory, base: Remedy) -> Made:
