@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -258,7 +257,7 @@ def example(pytester: pytest.Pytester) -> Callable[..., dict[str, Said]]:
     return make
 
 
-needs_all: Any = pytest.mark.skipif(
+needs_all: pytest.MarkDecorator = pytest.mark.skipif(
     not ALL or find_spec("onnxruntime") is None, reason="OCRPARITY_ALL_FAULTS=1 runs it, with ONNX Runtime"
 )
 
