@@ -52,7 +52,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not any(ROWS.values()) or hasattr(config, "workerinput"):
         return
     found = summary()
-    for table in TABLES:
+    for table in filter(ROWS.get, TABLES):
         terminalreporter.section(table.replace("_", " "), sep="-")
         for row in found[table]["rows"]:
             terminalreporter.line(line(row))

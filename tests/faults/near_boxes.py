@@ -149,7 +149,12 @@ POSTPROCESS = [
         "detections:postprocess.filter",
         images=("curved.png", "dense.png", "tiny_text.png"),
     ),
-    processed("merged in lines", port(finish=box_hooks.merged), "detections:unknown", images=MANY),
+    processed(
+        "merged in lines",
+        port(finish=box_hooks.merged),
+        "detections:unknown",
+        images=("dense.png", "odd_size.png", "receipt.png"),
+    ),
     processed("returned twice", port(finish=box_hooks.halves), "detections:unknown"),
     processed(
         "the last box forgotten",

@@ -65,7 +65,11 @@ PAIRS = [
     ),
     pair(
         "letterbox and mean of 0.5",
-        port(**letterbox(114, 0.5), normalise=page_hooks.by_statistics([0.5] * 3, [0.5] * 3)),
+        port(
+            {MEAN_STD: ("normalise",)},
+            **letterbox(114, 0.5),
+            normalise=page_hooks.by_statistics([0.5] * 3, [0.5] * 3),
+        ),
         "resize:unknown",
         MEAN_STD,
         also=MEAN_STD,
@@ -73,8 +77,8 @@ PAIRS = [
         images=("colours.png", "odd_size.png", "receipt.png"),
     ),
     pair(
-        "normalised twice and unclip 2.0",
-        port({UNCLIP: ("db",)}, normalise=page_hooks.normalised_twice, db=DB(unclip=2.0)),
+        "contrast as floats and unclip 2.0",
+        port({UNCLIP: ("db",)}, normalise=page_hooks.contrast_first, db=DB(unclip=2.0)),
         "tensor:unknown",
         UNCLIP,
         also=UNCLIP,
@@ -82,7 +86,11 @@ PAIRS = [
     ),
     pair(
         "box_thresh 0.7 and every other moved by 6 px",
-        port(db=DB(box_thresh=0.7), finish=box_hooks.every_other(lambda box: box + 6)),
+        port(
+            {"postprocess.box_thresh": ("db",)},
+            db=DB(box_thresh=0.7),
+            finish=box_hooks.every_other(lambda box: box + 6),
+        ),
         "detections:unknown",
         "postprocess.box_thresh",
         also="postprocess.box_thresh",

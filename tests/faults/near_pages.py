@@ -22,6 +22,8 @@ def letterbox(value: int, at: float, *, is_taken_off: bool = True) -> dict[str, 
     return page_hooks.Letterbox((960, 960), value, at, is_taken_off=is_taken_off).hooks()
 
 
+STILL_PADDED: dict[str, tuple[str, ...]] = {"rescale.offset": ()}
+"""Whoever takes the offset off the boxes has the border still."""
 OFFSET = "the page lies in the middle of the picture, and nobody takes that off the boxes"
 PADDING = [
     padded("A3 grey square around the inference side", wrapped(wrappers.PadsToSquare), "resize:unknown"),
@@ -38,7 +40,7 @@ PADDING = [
     padded("letterbox, bottom right, black", port(**letterbox(BLACK, 1)), "resize:unknown"),
     padded(
         "letterbox, centred, offset left in",
-        port(**letterbox(GREY, 0.5, is_taken_off=False)),
+        port(STILL_PADDED, **letterbox(GREY, 0.5, is_taken_off=False)),
         "resize:unknown",
         "rescale.offset",
         also="rescale.offset",
@@ -46,7 +48,7 @@ PADDING = [
     ),
     padded(
         "letterbox, bottom right, offset left in",
-        port(**letterbox(BLACK, 1, is_taken_off=False)),
+        port(STILL_PADDED, **letterbox(BLACK, 1, is_taken_off=False)),
         "resize:unknown",
         "rescale.offset",
         also="rescale.offset",
@@ -55,6 +57,7 @@ PADDING = [
 ]
 
 client = Table("scaling", ("curved.png", "colours.png", "odd_size.png"))
+STILL_SCALED: dict[str, tuple[str, ...]] = {"rescale.ratio": ()}
 FRAME = "the boxes are in pixels of the page that the client scaled"
 
 
@@ -71,7 +74,7 @@ SCALING = [
     client("doubled by a client, unseen", port(**scaled(2, recorded=UNSEEN)), "resize/tensor:unknown"),
     client(
         "halved, boxes of the small page",
-        port(**scaled(0.5, is_mapped_back=False)),
+        port(STILL_SCALED, **scaled(0.5, is_mapped_back=False)),
         "decode:unknown",
         "rescale.ratio",
         also="rescale.ratio",
@@ -79,7 +82,7 @@ SCALING = [
     ),
     client(
         "doubled, boxes of the large page",
-        port(**scaled(2, is_mapped_back=False)),
+        port(STILL_SCALED, **scaled(2, is_mapped_back=False)),
         "decode:unknown",
         "rescale.ratio",
         also="rescale.ratio",
@@ -97,7 +100,7 @@ CROP = [
     ),
     cut(
         "margins cut, origin forgotten",
-        port(prepare=page_hooks.cropped),
+        port(STILL_PADDED, prepare=page_hooks.cropped),
         "resize/tensor:unknown",
         "rescale.offset",
         also="rescale.offset",
@@ -180,7 +183,7 @@ SIZE = [
     ),
     sized(
         "960/max by area",
-        port(size=page_hooks.limits(960, "max"), resample=page_hooks.by_cv2("AREA")),
+        port({"resize.limits": ("size",)}, size=page_hooks.limits(960, "max"), resample=page_hooks.by_cv2("AREA")),
         "resize:unknown",
         "resize.limits",
         also="resize.limits",

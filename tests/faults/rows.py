@@ -71,15 +71,25 @@ def first_stage(error: DifferenceError | None) -> str | None:
     return next((kinds[judged.kind] for judged in error.comparisons if not judged.is_match), None)
 
 
+IN_WORDS = {
+    "mean, std and scale": ("normalize",),
+    "channel order": ("decode.channel_order",),
+    "layout": ("layout.axes",),
+    "coordinates": ("rescale",),
+    "weights": ("network.weights",),
+}
+"""What else than codes "ruled out" calls the causes."""
+
+
 def false_ruled_out(found: Sequence[Diagnosis], injected: Collection[str]) -> list[str]:
     """Return what is said to be ruled out although it, or a cause of its family, is truly at fault."""
-    return [
-        text
-        for diagnosis in found
-        for text in diagnosis.ruled_out
-        for code in map(str.strip, text.partition(":")[0].split(","))
-        if any(cause == code or cause.startswith(f"{code}.") for cause in injected)
-    ]
+    false = []
+    for text in (text for diagnosis in found for text in diagnosis.ruled_out):
+        named = text.partition(":")[0].strip()
+        codes = IN_WORDS.get(named, tuple(map(str.strip, named.split(","))))
+        if any(cause == code or cause.startswith(f"{code}.") for cause in injected for code in codes):
+            false.append(text)
+    return false
 
 
 def badly_worded(found: Sequence[Diagnosis]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from faults import ports
 from faults.cases import FAULTS, HAS_STALE_PROGRAMS
 from faults.deployment import Deployment
+from faults.short_list import FAST
 from faults.test_clean import IMAGES, VARIATIONS
 from pytest_ocrparity.causes import CAUSES
 
@@ -40,6 +41,13 @@ def test_what_no_experiment_knows_stays_unknown(tmp_path: Path, wrong: Any, stag
 def test_every_cause_is_injected_somewhere() -> None:
     nowhere = {"unknown", *([] if HAS_STALE_PROGRAMS else ["network.stale_program"])}
     assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - nowhere
+
+
+def test_the_short_list_has_every_cause() -> None:
+    listed = [case for case in FAULTS if case.name in FAST]
+    nowhere = set() if HAS_STALE_PROGRAMS else {"W10 stale inference.json"}
+    assert {case.name for case in listed} == {*FAST} - nowhere
+    assert {cause for case in listed for cause in case.causes} == {cause for case in FAULTS for cause in case.causes}
 
 
 def test_every_cause_has_its_paragraph() -> None:

@@ -118,7 +118,7 @@ class Steep(TinyDB):
     """A network whose map is so steep that rounding moves it."""
 
     def forward(self, x):
-        return {"maps": functional.sigmoid(1e7 * (TinyDB.forward(self, x)["maps"] - 0.3))}
+        return {"maps": functional.sigmoid(1e6 * (TinyDB.forward(self, x)["maps"] - 0.3))}
 
 
 def steep(architecture):
