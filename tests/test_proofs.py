@@ -326,7 +326,7 @@ class TestValuesOfAPostProcessThatSaysNothing:
 
         (found,) = diagnose(reference=seen(Both()), candidate=seen(self.Silent(name="port", pad=3)))
         assert (found.cause, found.fix) == (UNKNOWN, None)
-        assert sum(text.endswith("gives port's boxes") for text in found.tried) == 2
+        assert sum(text.endswith("gives port's boxes") for text in found.tried) == 3
 
     def test_boxes_that_are_only_fewer_show_no_rule_where_it_cannot_be_run_again(self) -> None:
         train, port = Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
