@@ -54,7 +54,11 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     proof += f", of {one}'s, and of a drawn one" if lab.postprocessed() is not None else ""
     chosen = {name: values[0]}
     lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.remedy, reference_values=chosen))
+    said = lab.candidate.parameters.get(DETECTIONS, {}).get(name)
     summary = f"{two}'s boxes are those of {_told(name, values)}; {one} has {own}"
+    summary += (
+        f", and {two} says {said}" if said is not None and not any(is_close(said, each) for each in values) else ""
+    )
     return [lab.claim(DETECTIONS, f"postprocess.{name}", summary, [proof], f"give {two} {one}'s {name} = {own}")]
 
 
@@ -65,10 +69,10 @@ def makes_right_boxes(lab: Laboratory, values: Mapping[str, Any]) -> bool:
 
 
 def _other_values(lab: Laboratory) -> Iterator[tuple[str, Any]]:
-    """Yield the values to try: none of what the candidate says it runs with, which was tried before."""
-    own, said = lab.reference.parameters.get(DETECTIONS, {}), lab.candidate.parameters.get(DETECTIONS, {})
+    """Yield the values to try: what the candidate says of itself may be wrong as well."""
+    own = lab.reference.parameters.get(DETECTIONS, {})
     for name, values in VALUES.items():
-        if name in own and name not in said:
+        if name in own:
             yield from ((name, value) for value in values if value != own[name] and not is_close(value, own[name]))
 
 

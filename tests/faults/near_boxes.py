@@ -81,9 +81,10 @@ NETWORK = [
     engine(
         "another checkpoint in ONNX",
         port(network=weights("early")),
-        "probability_map:network.weights.other_checkpoint",
+        "probability_map:unknown",
+        "network.weights.other_checkpoint",
         also="network.weights",
-        because="other weights they are",
+        because="other weights they are; an ONNX file's are not read",
     ),
     engine(
         "one stage of another checkpoint in ONNX",
@@ -146,7 +147,10 @@ POSTPROCESS = [
     processed(
         "boxes below 10 px of the map dropped",
         port(db=DB(least=10)),
-        "detections:postprocess.filter",
+        "detections:unknown",
+        "postprocess.filter",
+        also="postprocess.filter",
+        because="it is the port's own filter, of boxes on the map",
         images=("curved.png", "dense.png", "tiny_text.png"),
     ),
     processed(
@@ -203,7 +207,10 @@ FILTER = [
     filtered(
         "boxes below 10 px of the page dropped",
         port(finish=box_hooks.keeping(lambda i, box, score, boxes: box_hooks.shorter_side(box) >= 10)),
-        "detections:postprocess.filter",
+        "detections:unknown",
+        "postprocess.filter",
+        also="postprocess.filter",
+        because="it is the port's own filter; rounded boxes near the cut can hide it",
         **small_pages(("half_stride", 0.3), ("odd_size", 0.4), ("receipt", 0.4)),
     ),
     filtered(

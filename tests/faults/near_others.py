@@ -29,7 +29,7 @@ PAIRS = [
     pair(
         "A14 unclip 2.0 and a filter of 20 px",
         port({UNCLIP: ("db",), FILTER: ("finish",)}, db=DB(unclip=2.0), finish=filter_of(20)),
-        f"detections:{UNCLIP}",
+        "detections:unknown",
         UNCLIP,
         FILTER,
         also=FILTER,
@@ -110,7 +110,7 @@ SOURCELESS = [
             recorded=TENSOR_AND_MAP,
             has_source=False,
         ),
-        "resize/tensor:unknown",
+        f"resize/tensor:{ORDER}",
         ORDER,
         LIMITS,
         also=LIMITS,

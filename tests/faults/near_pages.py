@@ -70,8 +70,8 @@ UNSEEN = ("resize", "tensor", "probability_map")
 SCALING = [
     client("halved by a client", port(**scaled(0.5)), "decode:unknown"),
     client("doubled by a client", port(**scaled(2)), "decode:unknown"),
-    client("halved by a client, unseen", port(**scaled(0.5, recorded=UNSEEN)), "resize/tensor:unknown"),
-    client("doubled by a client, unseen", port(**scaled(2, recorded=UNSEEN)), "resize/tensor:unknown"),
+    client("halved by a client, unseen", port(**scaled(0.5, recorded=UNSEEN)), "decode/resize/tensor:unknown"),
+    client("doubled by a client, unseen", port(**scaled(2, recorded=UNSEEN)), "decode/resize/tensor:unknown"),
     client(
         "halved, boxes of the small page",
         port(STILL_SCALED, **scaled(0.5, is_mapped_back=False)),
@@ -114,6 +114,10 @@ CROP = [
 ]
 
 COLOURED = ("rotated.jpg", "colours.png", "poster.jpg")
+LOADED: dict[str, Any] = {
+    "also": "decode.pixels",
+    "because": "the decoded pixels do differ; the port changes pixels that it is given as well",
+}
 pixels = Table("pixels", IMAGES)
 PIXELS = [
     pixels("contrast of the pixels", port(prepare=page_hooks.more_contrast), "resize/tensor:unknown"),
@@ -121,8 +125,10 @@ PIXELS = [
     pixels("brighter", port(prepare=page_hooks.brighter), "resize/tensor:unknown"),
     pixels("blurred", port(prepare=page_hooks.blurred), "resize/tensor:unknown"),
     pixels("sharpened", port(prepare=page_hooks.sharpened), "resize/tensor:unknown"),
-    pixels("brighter when loaded", port(load=page_hooks.loading(page_hooks.brighter)), "decode:decode.pixels"),
-    pixels("JPEG round trip of the file", port(load=page_hooks.loading(page_hooks.as_jpeg)), "decode:decode.pixels"),
+    pixels("brighter when loaded", port(load=page_hooks.loading(page_hooks.brighter)), "decode:unknown", **LOADED),
+    pixels(
+        "JPEG round trip of the file", port(load=page_hooks.loading(page_hooks.as_jpeg)), "decode:unknown", **LOADED
+    ),
     pixels("JPEG round trip within the port", port(prepare=page_hooks.as_jpeg), "resize/tensor:unknown"),
     pixels(
         "grey when loaded",
@@ -208,7 +214,6 @@ COLOUR = [
 ]
 
 valued = Table("normalisation", IMAGES)
-TWICE = r"(?i)twice|again|two times"
 NORMALISATION = [
     valued(
         "A5 normalised twice",
