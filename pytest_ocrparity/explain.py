@@ -147,7 +147,7 @@ def _measured_rows(
         row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
     ]
     rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
-    return [*rows, ("would pass", smallest_tolerance(judged))]
+    return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
 
 
 def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
