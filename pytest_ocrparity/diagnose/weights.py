@@ -181,7 +181,8 @@ def _nearer(lab: Laboratory) -> bool:
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:
     """Return how the right network is exported again."""
-    again = lab.ask(lab.reference, "export_command", default="export again from the right checkpoint")
+    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
+    again = lab.ask(lab.reference, "export_command", *place, default="export again from the right checkpoint")
     changes = (Change("export"),)
     if other.cause == "network.sub_model":
         text = (
@@ -189,13 +190,11 @@ def export_again(lab: Laboratory, other: Alternative) -> Fix:
         )
         return Fix(f'{text} = "{other.label}"', (Change("train.sub_model", {"sub_model": other.label}),))
     if other.cause == "network.weights.other_checkpoint":
-        return Fix(f"{again}; or, if {other.label} is meant, set train.checkpoint to it", changes)
+        return Fix(f"if {other.label} is meant, set train.checkpoint to it; if not, {again}", changes)
     if other.cause.startswith("precision."):
         preset = other.cause.removeprefix("precision.")
-        return Fix(
-            f"{again}, and leave its weights in fp32; or, if {preset} is meant, compare with --ocr-tolerance={preset}",
-            changes,
-        )
+        meant = f"if {preset} is meant, compare with --ocr-tolerance={preset}"
+        return Fix(f"{meant}; if not, leave the weights in fp32, and {again}", changes)
     if other.cause == "network.train_mode":
-        return Fix(f"{again}, and call eval() on the network first, as tools/export_model.py does", changes)
+        return Fix(f"call eval() on the network before it is exported, as tools/export_model.py does; {again}", changes)
     return Fix(again, changes)

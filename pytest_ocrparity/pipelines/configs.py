@@ -266,8 +266,8 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
             raise ModelError(
                 f"{path}: {key}: DecodeImage.img_mode is {mode!r}; paddleocr's TextDetection takes three channels, BGR "
                 "or RGB. A network that was trained with it can't be deployed with TextDetection: set img_mode: BGR in "
-                "the training yml, train again (or at least evaluate again), and export again. If the training yml says "
-                "BGR or RGB, write the same here"
+                "the training yml, train again (or at least evaluate again), and export again. If the training yml "
+                "says BGR or RGB, write the same here"
             )
     hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
     _check_post_process(config, path, POST_PROCESSES[:1], hint)

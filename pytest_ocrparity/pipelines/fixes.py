@@ -111,10 +111,8 @@ def _decode(values: Values, deployed: Deployed) -> list[Fix]:
         change = Change("inference.yml", arguments, "DecodeImage")
         parts.append(Fix(f"{text}; without it paddleocr 3.x reads RGB", (change,)))
     if values.get("ignore_orientation"):
-        text = (
-            "paddleocr 3.x always turns images as their EXIF tag says: take ignore_orientation out of DecodeImage in "
-        )
-        text += "the training yml, and evaluate again"
+        text = "paddleocr 3.x always turns images as their EXIF tag says: take ignore_orientation out of DecodeImage "
+        text += "in the training yml, and evaluate again"
         parts.append(Fix(text, (Change("train.config", {"ignore_orientation": None}, "DecodeImage"),)))
     return parts
 
@@ -161,11 +159,9 @@ def _without_stronger(rule: str, deployed: Deployed) -> list[Fix]:
     own = deployed.written.get(RESIZE) or {}
     if rule in ("limit", "resize_long") and own.get("image_shape") is not None:
         gone = [name for name in ("image_shape", "keep_ratio") if name in own]
-        text = (
-            f"take {' and '.join(gone)} out of DetResizeForTest in {_file(deployed)}, where image_shape switches off "
-        )
+        text = f"take {' and '.join(gone)} out of DetResizeForTest in {_file(deployed)}, where image_shape switches "
         change = Change("inference.yml", dict.fromkeys(gone), "DetResizeForTest")
-        parts.append(Fix(f"{text}every limit", (change,)))
+        parts.append(Fix(f"{text}off every limit", (change,)))
     return parts
 
 

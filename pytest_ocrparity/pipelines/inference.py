@@ -109,7 +109,10 @@ class InferencePipeline(StagedPipeline):
     """
 
     def __init__(self, predictor: Predictor, export: ExportFiles, deployed: Deployed, scale: float) -> None:
-        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale, which it does not keep."""
+        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale.
+
+        The object of NormalizeImage keeps no scale, only the quotient of scale and std.
+        """
         super().__init__(deployed.name, fingerprint_export(export))
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
