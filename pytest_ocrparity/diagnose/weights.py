@@ -51,11 +51,12 @@ def _stored(lab: Laboratory) -> StoredWeights | None:
         from pytest_ocrparity.pipelines.alignment import align
 
         unfused = frozenset(network.keys().values())
-        found = [
-            StoredWeights(exported, each, each is not network, unfused, align(exported, each.arrays()))
-            for each in (network, network.fused)
-            if each is not None
-        ]
+        found = []
+        for each in (network, network.fused):
+            if each is not None:
+                aligned = align(exported, each.arrays(), getattr(each, "used", ()))
+                pairs, is_named = aligned or (None, False)
+                found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
         fitting = [each for each in found if each.pairs is not None]
         lab.memo["stored"] = min(fitting, key=lambda each: len(each.differing)) if fitting else found[0]
     stored: StoredWeights = lab.memo["stored"]
@@ -92,7 +93,8 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         lab.ruled_out.append(f"weights: all {total} arrays of {two} are {one}'s, bit for bit")
         return None
     if found.pairs is None:
-        lab.ruled_out.append(f"weights: the {total} arrays of {two} do not fit {one}'s network layer by layer")
+        which = "neither their names nor their content, shapes and order tell which of them is which"
+        lab.not_tried.append(f"weights: the {total} arrays of {two} against {one}'s: {which}")
         return None
     if _nearer(lab):
         return None  # it is tried as a network of its own
@@ -114,7 +116,11 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
     if made is None or not are_equal_maps(lab, made, theirs):
         told = f"weights alone: {one}'s network with {two}'s weights does not return {two}'s map"
-        lab.ruled_out.append(f"{told} ({len(found.differing)} of {total} arrays differ)")
+        differ = f"({len(found.differing)} of {total} arrays differ)"
+        if found.is_named:
+            lab.ruled_out.append(f"{told} {differ}")
+        else:
+            lab.not_tried.append(f"{told} {differ}; which is which was told by shapes and order, and may be wrong")
         return None
     assert lab.remedy is not None
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))

@@ -41,7 +41,7 @@ def test_a_mobile_detector_agrees_with_its_own_export_alone(tmp_path: Path, vers
 @pytest.mark.parametrize("kind", ["plain", "distillation", "renamed"])
 def test_the_printed_export_command_runs_and_mends_the_gate(tmp_path: Path, kind: str) -> None:
     command = [sys.executable, str(HERE / "export_again.py"), str(CHECKOUT), str(tmp_path), kind]
-    environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE.parent)))}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
