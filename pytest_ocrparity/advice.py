@@ -14,12 +14,14 @@ __all__ = ["next_step", "run_again", "suspects"]
 
 
 def suspects(first: Comparison) -> list[ParameterDifference]:
-    """Return the parameters that ran with different values: of the first differing stage, else of earlier ones."""
-    own = [parameter for parameter in first.parameters if parameter.stage == first.stage]
+    """Return the parameters that ran with different values: of the first differing stage, else of earlier ones.
+
+    What only one side declares is not known to differ.
+    """
+    both = [each for each in first.parameters if each.reference is not None and each.candidate is not None]
+    own = [each for each in both if each.stage == first.stage]
     earlier = STAGES[: STAGES.index(first.stage)] if first.stage in STAGES else ()
-    # What only one side has, such as a cap that did not act, is no suspect once its own stage agrees.
-    both = [p for p in first.parameters if p.stage in earlier and p.reference is not None and p.candidate is not None]
-    return own or both
+    return own or [each for each in both if each.stage in earlier]
 
 
 def running_test() -> str:
@@ -36,26 +38,26 @@ def run_again(image: str) -> str:
 
 
 _SET_IN = {
-    **dict.fromkeys(("limit_side_len", "limit_type", "thresh", "box_thresh", "unclip_ratio"), "inference.options"),
-    "max_side_limit": "inference.predict_options",
+    **dict.fromkeys(("limit_side_len", "limit_type", "thresh", "box_thresh", "unclip_ratio"), "options"),
+    "max_side_limit": "predict_options",
 }
-"""Where paddleocr 3.x takes a parameter from; of the limits it ignores what inference.yml says. All others: the yml."""
+"""The setting by which paddleocr 3.x gets a parameter. Others are in inference.yml, whose limits it ignores."""
 
 
-def _places(differing: Sequence[ParameterDifference], judged: Comparison) -> str:
-    """Return the parameters with where they are set for paddleocr; those that the reference lacks can't be copied."""
-    names = [p.name for p in differing if p.reference is not None] or [p.name for p in differing]
-    if judged.candidate != "inference":
+def _places(differing: Sequence[ParameterDifference], table: str) -> str:
+    """Return the parameters with where they are set for paddleocr; of a user's own engine, their names alone."""
+    names = [each.name for each in differing]
+    if not table:
         return ", ".join(names)
-    places = {
-        place: [n for n in names if _SET_IN.get(n, "inference.yml") == place]
-        for place in (*_SET_IN.values(), "inference.yml")
-    }
-    return ", ".join(f"{', '.join(found)} in {place}" for place, found in places.items() if found)
+    places: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: name not in _SET_IN):
+        place = f"{table}.{_SET_IN[name]}" if name in _SET_IN else "inference.yml"
+        places.setdefault(place, []).append(name)
+    return ", ".join(f"{', '.join(found)} in {place}" for place, found in places.items())
 
 
 _NEXT = {
-    "empty": "compare the maps of this page too, or permit it as above",
+    "empty": "let both traces hold their probability_map, by which a page without text is compared",
     "not_recorded": "let both traces hold their {stage}, or leave this assertion out",
     "not_judged": "set a limit for the maps",
     "no_scores": "return scores, or leave max_score_difference at auto",
@@ -78,7 +80,8 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
     were_tried = any(text.endswith("the difference stays") for text in ruled_out)
     if not were_tried and (found := suspects(first)):
-        return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged)}, {again}"
-    if first.stage == "probability_map" and not any(text.startswith("weights: all") for text in ruled_out):
+        return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
+    may_be_another = not any(text.startswith("network.weights: all") for text in ruled_out)
+    if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

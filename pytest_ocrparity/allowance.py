@@ -1,29 +1,48 @@
-"""Find the smallest tolerance under which a failed comparison would pass, and write it as a user would type it."""
+"""Find the smallest tolerance under which a failed comparison would pass, and write it as a user would type it.
+
+Only one that still judges is offered: a limit that lets everything pass is no way out of a failure.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
+from pytest_ocrparity.tolerance import PRESETS
 from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["smallest_tolerance"]
 
+WIDEST: Final[Mapping[str, float]] = {
+    # Everything that the loosest preset judges by a number: of mean_atol 2e-3, of min_iou 0.5, of max_unmatched 0.06.
+    **{name: value for name, value in PRESETS["int8"].items() if isinstance(value, float)},
+    # What it leaves to other limits ends where the rules of fp32 end (see `tolerance.LIMITS`).
+    "preprocessing.atol": 2e-6,
+    "probability_maps.atol": 1e-2,
+    "detections.max_score_difference": 0.15,
+}
+"""How far each limit may be widened by advice; one that is not here is never offered."""
 
-def smallest_tolerance(judged: Comparison) -> str:
-    """Return the smallest tolerance under which the judged comparison passes."""
-    failing = [difference.kind for difference in judged.differences if difference.fails]
-    if failing == ["empty"]:
-        return "detections.allow_empty=true"
-    limits = {} if failing else dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
+
+def smallest_tolerance(judged: Comparison) -> str | None:
+    """Return the smallest tolerance under which the judged comparison passes; None where it would judge nothing.
+
+    None also where no tolerance helps, as with a difference of shapes.
+    """
+    if any(difference.fails for difference in judged.differences):
+        return None
+    limits = dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
     if not limits or not all(math.isfinite(value) for value in limits.values()):
-        return "under no tolerance"
+        return None
     # An IoU passes when it is rounded down, all else when it is rounded up.
     written = {
         name: f"{math.floor(value * 1e4) / 1e4:g}" if name == "detections.min_iou" else _round_up(value)
         for name, value in limits.items()
     }
+    if not all(_still_judges(name, float(value), judged) for name, value in written.items()):
+        return None
     origins = {measure.name: measure.origin for measure in judged.measures}
     # What is said in the test itself is stronger than the command line, so it has to be changed there; and outside
     # pytest there is no command line.
@@ -31,6 +50,16 @@ def smallest_tolerance(judged: Comparison) -> str:
         origins.get(name, "").partition(":")[0].endswith(("marker", "keyword", "tolerance=")) for name in limits
     )
     return " ".join(f"{'' if inside else '--ocr-tolerance='}{name}={value}" for name, value in written.items())
+
+
+def _still_judges(name: str, value: float, judged: Comparison) -> bool:
+    """Tell whether a limit of this value is no looser than what the presets permit."""
+    if name == "detections.min_iou":
+        return value >= WIDEST[name]
+    if name == "detections.max_shift":
+        iou = judged.measure("detections.min_iou")
+        return iou is not None and iou.value >= WIDEST["detections.min_iou"]
+    return value <= WIDEST.get(name, -math.inf) and value < 1  # the share 1 is every box
 
 
 def _value_limits(judged: Comparison) -> Iterable[tuple[str, float]]:

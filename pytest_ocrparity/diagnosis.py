@@ -38,6 +38,11 @@ class Change:
     values: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse a change that changes nothing (ValueError)."""
+        if not (self.values or self.where == "export" or (self.where == "delete" and self.key)):
+            raise ValueError(f"this change of {self.where or 'nothing'} changes nothing")
+
 
 @dataclass(frozen=True, slots=True)
 class Fix:
@@ -45,6 +50,11 @@ class Fix:
 
     text: str
     changes: tuple[Change, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a fix that says nothing (ValueError)."""
+        if not self.text.strip():
+            raise ValueError("a fix says what to do")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

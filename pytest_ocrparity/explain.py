@@ -170,7 +170,7 @@ def _measured_rows(
     rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
     if NOT_JUDGEABLE in (first.status, judged.status):  # no limit is right for it
         return rows
-    return [*rows, ("would pass", smallest_tolerance(judged))]
+    return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
 
 
 def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:

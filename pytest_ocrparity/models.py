@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.pipelines.inference import InferencePipeline
     from pytest_ocrparity.pipelines.training import TrainingPipeline
     from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.tally import Record
 
 __all__ = ["findings_in_files", "golden_store", "inference_model", "train_model"]
 
@@ -81,15 +82,24 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
     return model
 
 
-def findings_in_files(settings: Settings) -> list[str]:
-    """Return what strikes in the ymls and export folders, without loading a model."""
+def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
+    """Return what strikes in the ymls and export folders of the sides that tests used, without loading a model.
+
+    A fixture of the user's that stands in the place of ours reads none of them.
+    """
     from pytest_ocrparity.pipelines.statics import static_findings
 
+    loaded = {record["side"] for record in records if record["what"] == "loads"}
+    replaced = {record["fixture"] for record in records if record["what"] == "used" and not record.get("is_own", True)}
+    train = {} if "ocr_train_model" in replaced and "train" not in loaded else settings.train
+    candidates = [each for each in settings.candidates.values() if each.name in loaded]
+    if not candidates and "ocr_inference_model" not in replaced:
+        candidates = list(settings.candidates.values())
     found: dict[str, None] = {}
-    for candidate in settings.candidates.values():
+    for candidate in candidates:
         table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
-        found |= dict.fromkeys(in_table(text, table) for text in static_findings(settings.train, candidate.values))
-    return list(found if settings.candidates else static_findings(settings.train, {}))
+        found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, candidate.values))
+    return list(found if candidates else static_findings(train, {}))
 
 
 def golden_store(settings: Settings) -> GoldenStore:

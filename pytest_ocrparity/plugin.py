@@ -141,7 +141,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     """Note that a test really used one of our fixtures, overridden or not."""
     if fixturedef.argname in FIXTURES:
-        request.config.stash[RUN].recorder.note("used", fixture=fixturedef.argname)
+        is_own = fixturedef.func.__module__ == __name__
+        request.config.stash[RUN].recorder.note("used", fixture=fixturedef.argname, is_own=is_own)
     return (yield)
 
 
@@ -155,8 +156,10 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
     """
     from pytest_ocrparity.models import train_model
 
+    run = request.config.stash[RUN]
+    run.recorder.note("loads", side="train")
     with pass_errors_on():
-        return train_model(request.config.stash[RUN].need_settings())
+        return train_model(run.need_settings())
 
 
 @pytest.fixture(scope="session")
@@ -169,8 +172,10 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     """
     from pytest_ocrparity.models import inference_model
 
+    run = request.config.stash[RUN]
+    run.recorder.note("loads", side=_ocr_candidate or next(iter(run.settings.candidates), "inference"))
     with pass_errors_on():
-        return inference_model(request.config.stash[RUN].need_settings(), _ocr_candidate)
+        return inference_model(run.need_settings(), _ocr_candidate)
 
 
 @pytest.fixture(scope="session")

@@ -225,7 +225,8 @@ class Run:
             from pytest_ocrparity.models import findings_in_files
 
             # Also where a model did not load, and so before any experiment.
-            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings)]
+            left = [record for records in self.records.values() for record in records]
+            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, left)]
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, once, from the controller."""

@@ -30,6 +30,7 @@ def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tole
         candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
         limits=tolerance.of(kind),
+        table=str(getattr(candidate.source, "table", "")),
         **values,
     )
 

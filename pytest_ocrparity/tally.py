@@ -12,7 +12,7 @@ from typing import Any
 __all__ = ["KINDS", "SHOWN", "Record", "Tally", "amounts", "told_statuses"]
 
 Record = Mapping[str, Any]
-"""One thing that a test did, in JSON types; `what` is used, compared or golden."""
+"""One thing that a test did, in JSON types; `what` is used, loads, compared, failed or golden."""
 
 KINDS = ("preprocessing", "probability_maps", "detections")
 

@@ -113,6 +113,8 @@ class Comparison:
     parameters: tuple[ParameterDifference, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=dict)
     """By name, each limit of this kind that was in force."""
+    table: str = ""
+    """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
 
     def __bool__(self) -> bool:
         """Refuse: `assert compare(...)` would pass whatever was found."""

@@ -41,6 +41,12 @@ def traces(**candidate: Any) -> tuple[Trace, Trace]:
     return Toy().trace(PAGE), Toy(name="inference", **candidate).trace(PAGE)
 
 
+class Loaded(Toy):
+    """Stands for a side that the settings' table was loaded by: paddleocr on an export."""
+
+    table = "inference"
+
+
 def first_line(error: pytest.ExceptionInfo[DifferenceError]) -> str:
     return str(error.value).splitlines()[0]
 
@@ -88,7 +94,7 @@ class TestPreprocessing:
             error
         )
         assert "tensor.mean: [0.5, 0.5, 0.5] in train, [0.51, 0.51, 0.51] in inference" in str(error.value)
-        assert "would pass  --ocr-tolerance=preprocessing.atol=0.04" in str(error.value)
+        assert "would pass" not in str(error.value)  # 0.04 is no tolerance
 
     @pytest.mark.parametrize(("shift", "passes"), [(1e-6, True), (4e-6, False)])
     def test_the_limit_holds_on_both_of_its_sides(self, shift: float, passes: bool) -> None:
@@ -315,7 +321,7 @@ class TestDetections:
             "page.png: first difference at detections: 1 missing of 3 boxes (train against inference)"
         )
         assert "missing     box 0 of train at x=24 y=14" in str(error.value)
-        assert "detections.max_unmatched=0.34" in str(error.value)
+        assert "would pass" not in str(error.value)  # a third of the boxes is no tolerance
 
     def test_a_found_box_is_extra(self) -> None:
         reference, candidate = traces()
@@ -555,10 +561,11 @@ class TestWords:
 
     def test_many_parameters_are_cut_short(self) -> None:
         reference, candidate = traces(mean=0.6)
-        many = {f"p{index}": index for index in range(9)}
-        tensor = {"tensor": {**candidate.parameters["tensor"], **many}}
+        for trace, shift in ((reference, 0), (candidate, 1)):
+            many = {f"p{index}": index + shift for index in range(9)}
+            object.__setattr__(trace, "parameters", {"tensor": {**trace.parameters["tensor"], **many}})
         with pytest.raises(DifferenceError, match="and 4 more"):
-            assert_same_preprocessing(reference, replace(candidate, parameters=tensor))
+            assert_same_preprocessing(reference, candidate)
 
     def test_a_later_comparison_that_could_not_be_made_is_told(self) -> None:
         reference, candidate = traces(mean=0.6)
@@ -566,8 +573,9 @@ class TestWords:
             assert_same_preprocessing(reference, replace(candidate, probability_map=None))
 
     def test_a_lost_share_without_a_pair_still_has_a_limit_that_passes(self) -> None:
-        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.max_unmatched=1"):
-            assert_same_detections([QUAD], [QUAD + 500])
+        boxes = [QUAD + 500 * index for index in range(20)]
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.max_unmatched=0\.05"):
+            assert_same_detections(boxes, boxes[1:])
 
     def test_a_pair_below_its_iou_is_told_the_iou_that_passes(self) -> None:
         with pytest.raises(DifferenceError, match=r"would pass  detections\.min_iou=0\.8"):
@@ -625,8 +633,9 @@ class TestNothingPassesUnjudged:
     def test_a_score_that_is_no_number_fails_under_no_tolerance(self, scores: tuple[float, float]) -> None:
         one, two = (Detections((QUAD, QUAD + 50), np.array([0.5, score])) for score in scores)
         for limit in (None, 0.1):
-            with pytest.raises(DifferenceError, match=r"1 with another score(.|\n)*would pass  under no tolerance"):
+            with pytest.raises(DifferenceError, match="1 with another score") as error:
                 assert_same_detections(one, two, max_score_difference=limit)
+            assert "would pass" not in str(error.value)
 
     def test_a_batch_of_another_length_is_not_comparable(self) -> None:
         reference, candidate = traces()
@@ -717,24 +726,24 @@ class TestWouldPass:
     def test_of_a_tensor_it_is_the_largest_difference(self) -> None:
         reference, candidate = traces()
         assert reference.tensor is not None
-        big = reference.tensor.copy()
-        big[0, 0, 0, 0] = 300.0
-        moved = big.copy()
-        moved[0, 0, 0, 0] += 9e-5  # within its own limit of 4 ulp
-        moved[0, 0, 1, 1] += 5e-6
-        reference, candidate = replace(reference, tensor=big), replace(candidate, tensor=moved)
-        value = float(self.printed(assert_same_preprocessing, reference, candidate))
+        moved = reference.tensor.copy()
+        moved[0, 0, 0, 0] += 5e-7
+        moved[0, 0, 1, 1] += 1.5e-6
+        candidate = replace(candidate, tensor=moved)
+        value = float(self.printed(assert_same_preprocessing, reference, candidate, tolerance="exact"))
         assert assert_same_preprocessing(reference, candidate, atol=value).is_match
         with pytest.raises(DifferenceError, match="tensor"):
             assert_same_preprocessing(reference, candidate, atol=value * 0.9)
 
-    def test_of_a_wrong_fusion_it_is_the_whole_difference(self) -> None:
+    def test_of_a_wrong_fusion_nothing_is_offered(self) -> None:
         reference = FusedToy(fused_noise=2e-2).trace(PAGE)
         candidate = Toy(name="inference", noise=2e-2).trace(PAGE)
-        with pytest.raises(DifferenceError, match=r"train differs from its own copy with fused branches by 0.02"):
+        with pytest.raises(
+            DifferenceError, match=r"train differs from its own copy with fused branches by 0.02"
+        ) as error:
             assert_same_probability_maps(reference, candidate)
-        value = float(self.printed(assert_same_probability_maps, reference, candidate))
-        assert assert_same_probability_maps(reference, candidate, atol=value).is_match
+        assert "would pass" not in str(error.value)
+        assert assert_same_probability_maps(reference, candidate, atol=0.02).is_match
 
     def test_of_polygons_it_is_their_iou(self) -> None:
         hexagon = np.array([[0.0, 0], [40, 0], [50, 10], [40, 20], [0, 20], [-10, 10]])
@@ -757,9 +766,11 @@ class TestWouldPass:
         assert value == pytest.approx(9e-4, rel=0.02)
         assert assert_same_probability_maps(stored, candidate, atol=value).is_match
 
-    def test_of_two_empty_lists_it_is_a_flag(self) -> None:
-        with pytest.raises(DifferenceError, match=r"would pass  detections\.allow_empty=true"):
+    def test_of_two_empty_lists_nothing_is_offered(self) -> None:
+        with pytest.raises(DifferenceError, match="no box on either side") as error:
             assert_same_detections([], np.empty((0, 4, 2)))
+        assert "would pass" not in str(error.value)
+        assert "allow_empty" not in str(error.value)
 
 
 class TestStages:
@@ -834,14 +845,15 @@ class TestNext:
     """What to do next fits what was found."""
 
     def test_a_parameter_of_an_earlier_stage_is_not_forgotten(self) -> None:
+        candidate = Loaded(name="inference", mean=0.6).trace(PAGE)
         with pytest.raises(DifferenceError) as error:
-            assert_same_probability_maps(*traces(mean=0.6), tolerance={"preprocessing": {"atol": 1}})
+            assert_same_probability_maps(Toy().trace(PAGE), candidate, tolerance={"preprocessing": {"atol": 1}})
         assert first_line(error).startswith("page.png: first difference at probability_map")
         assert "ran with    tensor.mean: [0.5, 0.5, 0.5] in train, [0.6, 0.6, 0.6] in inference" in str(error.value)
         assert "give inference the values of train: mean in inference.yml, then" in str(error.value)
 
     def test_each_parameter_is_told_where_paddleocr_takes_it_from(self) -> None:
-        reference, candidate = traces(thresh=0.31, box_thresh=0.9999)
+        reference, candidate = Toy().trace(PAGE), Loaded(name="other", thresh=0.31, box_thresh=0.9999).trace(PAGE)
         more = {**candidate.parameters["detections"], "score_mode": "slow"}
         ours = {**reference.parameters["detections"], "score_mode": "fast"}
         candidate = replace(candidate, parameters={**candidate.parameters, "detections": more})
@@ -855,7 +867,8 @@ class TestNext:
         reference, candidate = (replace(trace, tensor=None) for trace in traces())
         with pytest.raises(DifferenceError, match=r"neither side has any(.|\n)*let both traces hold their tensor"):
             assert_same_preprocessing(reference, candidate)
-        with pytest.raises(DifferenceError, match="compare the maps of this page too, or permit it as above"):
+        told = "let both traces hold their probability_map, by which a page without text is compared"
+        with pytest.raises(DifferenceError, match=told):
             assert_same_detections([], np.empty((0, 4, 2)))
 
     def test_outside_pytest_no_command_line_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from pytest_ocrparity.diagnose.sizes import by_graph
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.pipelines import Alternative, Image, Shape
+from pytest_ocrparity.pipelines.alignment import align
 from pytest_ocrparity.pipelines.staged import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR, Decoded, Detections, Trace
@@ -429,7 +430,9 @@ class Network:
         return KEYS
 
     def with_exported(self, exported: Mapping[str, Array]) -> Network:
-        return replace(self, weights=exported)
+        found = align(exported, self.arrays())
+        assert found is not None
+        return replace(self, weights={found.pairs[name]: array for name, array in exported.items()})
 
     def in_train_mode(self, *, batch_norm: bool) -> Network:
         return replace(self, gain=4.0 if batch_norm else 5.0)
@@ -466,6 +469,20 @@ class Exported(Toy):
 
     def stored_weights(self) -> Mapping[str, Array]:
         return self.network_run.weights
+
+
+@dataclass
+class Renamed(Exported):
+    """Stores its arrays under other names."""
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, export: Exported, names: tuple[str, ...]) -> Renamed:
+        return cls(name=export.name, network_run=export.network_run, power=export.power, names=names)
+
+    def stored_weights(self) -> Mapping[str, Array]:
+        return dict(zip(self.names, super().stored_weights().values(), strict=True))
 
 
 def export_with(**changed: Array) -> Exported:
@@ -518,9 +535,26 @@ class TestWeights:
 
         found = cause_of(on(Trained()), on(Other(name="port", power=2)))
         assert found.cause == "unknown"
-        told = "network.weights: which of the 1 arrays of port is which of train's is not clear"
-        assert told in found.not_tried
-        assert not any(each.startswith("network.weights") for each in found.ruled_out)
+        which = "neither their names nor their content, shapes and order tell which of them is which"
+        assert f"network.weights: the 1 arrays of port against train's: {which}" in found.not_tried
+        assert not any(text.startswith("network.weights") for text in found.ruled_out)
+
+    @pytest.mark.parametrize("names", [("conv1_weights", "conv2_weights", "conv2_bias"), ("a", "b", "c")])
+    def test_under_other_names_are_the_checkpoints_all_the_same(self, names: tuple[str, ...]) -> None:
+        export = replace(export_with(), power=2)
+        found = cause_of(on(Trained()), on(Renamed.of(export, names)))
+        assert "network.weights: all 3 arrays of port are train's, bit for bit" in found.ruled_out
+
+    def test_under_other_names_that_differ_are_named(self) -> None:
+        found = cause_of(on(Trained()), on(Renamed.of(export_with(head_b=NO_BIAS), ("c", "b", "a"))))
+        assert found.cause == "network.weights"
+        assert found.evidence[1].endswith("not: head.bias")
+
+    def test_under_other_names_that_do_not_explain_the_map_are_not_ruled_out(self) -> None:
+        export = replace(export_with(head_b=NO_BIAS), power=2)
+        found = cause_of(on(Trained()), on(Renamed.of(export, ("a", "b", "c"))))
+        assert not any(text.startswith("network.weights") for text in found.ruled_out)
+        assert any("which is which was told by shapes and order, and may be wrong" in text for text in found.not_tried)
 
     def test_that_cannot_be_read_are_noted_once(self) -> None:
         class Unreadable(Exported):

@@ -280,17 +280,22 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     if silent:
         names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)
         rows.append(f"the yml of {trace.pipeline} does not set {names}: {values}, by default or option")
-    rows += [
-        f"the yml of {trace.pipeline} sets {n} to {_value(own[n])}; {_value(ran[n])} was used, by an option or Global"
-        for n in overruled
-    ]
+    given = lab.ask(trace, "given")
+    for name in overruled:
+        who = "" if given is None else ", by " + given.get(group.stage, {}).get(name, "paddleocr's default")
+        said_and_ran = f"sets {name} to {_value(own[name])}; {_value(ran[name])} was used{who}"
+        rows.append(f"the yml of {trace.pipeline} {said_and_ran}")
     return rows
 
 
 def _fix(lab: Laboratory, group: Group) -> Fix:
     fix = lab.ask(lab.candidate, "parameter_fix", group.stage, group.values)
-    values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items())
-    return fix if isinstance(fix, Fix) else Fix(f"give {lab.names[1]} {lab.names[0]}'s {values}")
+    one, two = lab.names
+    values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items() if value is not None)
+    gone = ", ".join(name for name, value in group.values.items() if value is None)
+    told = [f"give {two} {one}'s {values}"] * bool(values)
+    told += [f"take {gone} away from {two}, as {one} has none"] * bool(gone)
+    return fix if isinstance(fix, Fix) else Fix("; ".join(told))
 
 
 def _value(value: Any) -> str:

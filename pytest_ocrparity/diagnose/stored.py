@@ -31,7 +31,9 @@ class StoredWeights:
     unfused: frozenset[str]
     """The checkpoint's keys before fusing."""
     pairs: Mapping[str, str] | None
-    """By exported name, the trained one; None where they do not fit."""
+    """By exported name, the trained one; None where that is not known."""
+    is_named: bool = True
+    """Whether their names tell the pairs, and not only shapes and order."""
 
     @cached_property
     def trained(self) -> Mapping[str, Array]:

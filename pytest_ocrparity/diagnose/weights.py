@@ -51,11 +51,12 @@ def _stored(lab: Laboratory) -> StoredWeights | None:
         from pytest_ocrparity.pipelines.alignment import align
 
         unfused = frozenset(network.keys().values())
-        found = [
-            StoredWeights(exported, each, each is not network, unfused, align(exported, each.arrays()))
-            for each in (network, network.fused)
-            if each is not None
-        ]
+        found = []
+        for each in (network, network.fused):
+            if each is not None:
+                aligned = align(exported, each.arrays(), getattr(each, "used", ()))
+                pairs, is_named = aligned or (None, False)
+                found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
         fitting = [each for each in found if each.pairs is not None]
         lab.memo["stored"] = min(fitting, key=lambda each: len(each.differing)) if fitting else found[0]
     stored: StoredWeights = lab.memo["stored"]
@@ -92,7 +93,8 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         lab.ruled_out.append(f"network.weights: all {total} arrays of {two} are {one}'s, bit for bit")
         return None
     if found.pairs is None:
-        lab.not_tried.append(f"network.weights: which of the {total} arrays of {two} is which of {one}'s is not clear")
+        which = "neither their names nor their content, shapes and order tell which of them is which"
+        lab.not_tried.append(f"network.weights: the {total} arrays of {two} against {one}'s: {which}")
         return None
     if _nearer(lab):
         return None  # it is tried as a network of its own
@@ -114,7 +116,11 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
     if made is None or not are_equal_maps(lab, made, theirs):
         told = f"network.weights: {one}'s network with {two}'s weights does not return {two}'s map"
-        lab.tried.append(f"{told} ({len(found.differing)} of {total} arrays differ)")
+        differ = f"({len(found.differing)} of {total} arrays differ)"
+        if found.is_named:
+            lab.tried.append(f"{told} {differ}")
+        else:
+            lab.not_tried.append(f"{told} {differ}; which is which was told by shapes and order, and may be wrong")
         return None
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
@@ -180,7 +186,8 @@ def _nearer(lab: Laboratory) -> bool:
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:
     """Return how the right network is exported again."""
-    again = lab.ask(lab.reference, "export_command", default="export again from the right checkpoint")
+    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
+    again = lab.ask(lab.reference, "export_command", *place, default="export again from the right checkpoint")
     changes = (Change("export"),)
     if other.cause == "network.sub_model":
         text = (
@@ -188,13 +195,11 @@ def export_again(lab: Laboratory, other: Alternative) -> Fix:
         )
         return Fix(f'{text} = "{other.label}"', (Change("train.sub_model", {"sub_model": other.label}),))
     if other.cause == "network.weights.other_checkpoint":
-        return Fix(f"{again}; or, if {other.label} is meant, set train.checkpoint to it", changes)
+        return Fix(f"if {other.label} is meant, set train.checkpoint to it; if not, {again}", changes)
     if other.cause.startswith("precision."):
         preset = other.cause.removeprefix("precision.")
-        return Fix(
-            f"{again}, and leave its weights in fp32; or, if {preset} is meant, compare with --ocr-tolerance={preset}",
-            changes,
-        )
+        meant = f"if {preset} is meant, compare with --ocr-tolerance={preset}"
+        return Fix(f"{meant}; if not, leave the weights in fp32, and {again}", changes)
     if other.cause == "network.train_mode":
-        return Fix(f"{again}, and call eval() on the network first, as tools/export_model.py does", changes)
+        return Fix(f"call eval() on the network before it is exported, as tools/export_model.py does; {again}", changes)
     return Fix(again, changes)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pytest_ocrparity.diagnosis import Fix
     from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["Alternative", "Image", "Pipeline", "Shape"]
@@ -25,12 +26,13 @@ class Alternative(NamedTuple):
     """Another network, or another way to run it, for an experiment.
 
     `cause` is the code that is proved when `run`, which takes and returns what `Pipeline.infer` does, returns the map
-    that was looked for; `label` is how messages call it.
+    that was looked for; `label` is how messages call it; `fix` says how a user runs it that way, where that is known.
     """
 
     cause: str
     label: str
     run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    fix: Fix | None = None
 
 
 class Pipeline(Protocol):

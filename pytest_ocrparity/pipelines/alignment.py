@@ -1,43 +1,131 @@
 """Which stored array of an exported program is which parameter of the trained network.
 
 An export renames and renumbers parameters and leaves out layers that evaluation does not use, but keeps the kind of
-each layer and the order in which layers were made.
+each layer and the order in which layers were made. Where names tell nothing, as with those that PaddleOCR 2.x gave its
+layers, the arrays' content does, and then their shapes in the order in which a network uses them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
-__all__ = ["align", "same_bytes"]
+__all__ = ["Alignment", "align", "same_bytes"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
+Named: TypeAlias = "list[tuple[str, Array]]"
 Layer: TypeAlias = "dict[str, tuple[str, Array]]"
 """A layer's arrays by part, such as "w_0", each with its full name."""
 
 _NAME = re.compile(r"(?P<kind>.+)_(?P<number>\d+)\.(?P<part>[a-z]+_\d+)(?:_\d+|_deepcopy_\d+)*")
 
 
-def align(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
+class Alignment(NamedTuple):
+    """For each exported array the trained one that it is, and whether the names say so."""
+
+    pairs: dict[str, str]
+    is_named: bool
+
+
+def align(exported: Mapping[str, Array], trained: Mapping[str, Array], used: Sequence[str] = ()) -> Alignment | None:
     """Return for each exported array the trained one that it is, both by paddle's parameter names.
 
-    None where some layer has no counterpart of its kind and shapes. Of several ways to align, the one with most
-    arrays of equal bytes is taken.
+    None where that is not known: names do not fit, an array differs, and shapes permit none or several ways.
+
+    Args:
+        exported: in the order in which the program uses them, as far as that is known.
+        trained: all that the network has.
+        used: the names of those that an evaluation uses, in that order, as far as that is known.
     """
+    # Among what an evaluation uses, each layer of the export has one counterpart, and among all it may have several.
+    among = [{name: trained[name] for name in used}, trained]
+    for arrays in among:
+        if (pairs := _by_name(exported, arrays)) is not None:
+            return Alignment(pairs, is_named=True)
+    pairs = _by_content(exported, trained)
+    for arrays in among:
+        pairs = _by_order(list(exported.items()), list(arrays.items())) if pairs is None else pairs
+    return None if pairs is None else Alignment(pairs, is_named=False)
+
+
+def _by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
+    """Pair layers of one kind in the order of their numbers; of several ways, that with most arrays of equal bytes."""
     found: dict[str, str] = {}
-    theirs, ours = _layers(exported), _layers(trained)
-    if theirs is None or ours is None:
+    stored, known = _layers(exported), _layers(trained)
+    if stored is None or known is None:
         return None
-    for kind, layers in theirs.items():
-        chosen = _subsequence(layers, ours.get(kind, []))
+    for kind, layers in stored.items():
+        chosen = _subsequence(layers, known.get(kind, []))
         if chosen is None:
             return None
         for layer, counterpart in zip(layers, chosen, strict=True):
             found |= {name: counterpart[part][0] for part, (name, _) in layer.items()}
     return found
+
+
+def _by_content(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
+    """Pair arrays of equal bytes; None where one has no partner. Which of two equal ones it is makes no difference."""
+    left: dict[Any, list[str]] = {}
+    for name, array in trained.items():
+        left.setdefault(_key(array), []).append(name)
+    found = {}
+    for name, array in exported.items():
+        partners = left.get(_key(array))
+        if not partners:
+            return None
+        found[name] = partners.pop(0)
+    return found
+
+
+def _by_order(exported: Named, trained: Named) -> dict[str, str] | None:
+    """Pair arrays by shape, in order, around those whose bytes occur once on each side; None where several ways fit."""
+    anchors = [(-1, -1), *_anchors(exported, trained), (len(exported), len(trained))]
+    found: dict[str, str] = {}
+    for (start, first), (end, last) in pairwise(anchors):
+        if last <= first:
+            return None  # the orders are not the same
+        chosen = _only_way(exported[start + 1 : end], trained[first + 1 : last])
+        if chosen is None:
+            return None
+        found |= chosen
+        if end < len(exported):
+            found[exported[end][0]] = trained[last][0]
+    return found
+
+
+def _anchors(exported: Named, trained: Named) -> list[tuple[int, int]]:
+    """Return the places of the arrays that only one array of each side can be; constants may be equal by chance."""
+    places: list[dict[Any, list[int]]] = [{}, {}]
+    for place, arrays in zip(places, (exported, trained), strict=True):
+        for index, (_, array) in enumerate(arrays):
+            if array.size and np.any(array != array.flat[0]):
+                place.setdefault(_key(array), []).append(index)
+    both = [(ours, places[1].get(key, [])) for key, ours in places[0].items()]
+    return sorted((ours[0], theirs[0]) for ours, theirs in both if len(ours) == len(theirs) == 1)
+
+
+def _only_way(exported: Named, trained: Named) -> dict[str, str] | None:
+    """Choose as many of `trained`, in order, as there are exported, of equal shapes; None unless one way does."""
+    ways = [1] * (len(trained) + 1)
+    for _, array in exported:
+        row = [0]
+        for index, (_, other) in enumerate(trained):
+            row.append(min(2, row[-1] + (ways[index] if array.shape == other.shape else 0)))
+        ways = row
+    if ways[-1] != 1:
+        return None
+    rest = iter(trained)
+    return {name: next(key for key, other in rest if other.shape == array.shape) for name, array in exported}
+
+
+def _key(array: Array) -> tuple[Any, ...]:
+    return array.shape, str(array.dtype), hashlib.sha256(array.tobytes()).digest()
 
 
 def same_bytes(one: Array, two: Array) -> bool:

@@ -24,6 +24,9 @@ ALGORITHMS: Final = ("DB", "DB++")
 POST_PROCESSES: Final = ("DBPostProcess", "DistillationDBPostProcess")
 NEEDED: Final = ("DecodeImage", "DetResizeForTest", "KeepKeys")
 
+MODES: Final = ("BGR", "RGB")
+"""The values of `DecodeImage.img_mode` with which paddleocr's TextDetection runs."""
+
 OPERATORS: Final = frozenset(
     {
         "ColorJitter",
@@ -255,6 +258,16 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
             run, or an operator name or a scale is not plain.
     """
     key = "PreProcess.transform_ops"
-    _check_operators(_at(config, path, key, list, "tools/export_model.py writes the Eval transforms there"), path, key)
+    transforms = _at(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
+    _check_operators(transforms, path, key)
+    for name, arguments in operators(transforms, path, key):
+        mode = arguments.get("img_mode", MODES[0])
+        if name == "DecodeImage" and mode not in MODES:
+            raise ModelError(
+                f"{path}: {key}: DecodeImage.img_mode is {mode!r}; paddleocr's TextDetection takes three channels, BGR "
+                "or RGB. A network that was trained with it can't be deployed with TextDetection: set img_mode: BGR in "
+                "the training yml, train again (or at least evaluate again), and export again. If the training yml "
+                "says BGR or RGB, write the same here"
+            )
     hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
     _check_post_process(config, path, POST_PROCESSES[:1], hint)

@@ -5,10 +5,10 @@ Two formats: the program of a `.json` goes through `paddle.jit.load`, that of a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,51 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 
 def stored_arrays(program: Path) -> dict[str, Array]:
-    """Return the parameters of a program by the name they have in it. Raises whatever paddle raises."""
+    """Return the parameters of a program by the name they have in it, in the order of their use where that is known.
+
+    Raises whatever paddle raises.
+    """
     with third_party():
         if program.suffix == ".json":
+            layer = _loaded(program)
             # PIR appends its own counter to a parameter's name.
-            return {value.name: value.numpy() for value in _loaded(program).state_dict().values()}
+            return _sorted({value.name: value.numpy() for value in layer.state_dict().values()}, _used(layer))
         with _legacy(program) as (executed, scope, _):
             names = [each.name for each in executed.list_vars() if each.persistable]
-            return {
+            arrays = {
                 name: np.array(scope.find_var(name).get_tensor()) for name in names if name not in ("feed", "fetch")
             }
+            return _sorted(arrays, _used_by_legacy(executed))
+
+
+def _sorted(arrays: Mapping[str, Array], used: Iterable[str]) -> dict[str, Array]:
+    """Return arrays with those first that are used, in that order."""
+    return {name: arrays[name] for name in dict.fromkeys((*used, *arrays)) if name in arrays}
+
+
+def _used(layer: Any) -> list[str]:
+    """Return the names of a program's parameters in the order in which its operators take them."""
+    found = []
+    try:
+        for operator in layer.program().global_block().ops:
+            makers = [operand.source().get_defining_op() for operand in operator.operands()]
+            taken = [maker for maker in makers if maker is not None and maker.name() == "builtin.parameter"]
+            found += [str(maker.attrs()["parameter_name"]) for maker in taken]
+    except Exception:  # a paddle whose programs are looked into in another way: the order is not known
+        return []
+    return found
+
+
+ROLES: Final = {"Mean": 0, "Variance": 1, "Bias": 3}
+"""Where a slot of an operator stands among the others: in the order that newer programs have."""
+
+
+def _used_by_legacy(program: Any) -> list[str]:
+    found = []
+    for operator in program.global_block().ops:
+        for slot in sorted(operator.input_names, key=lambda name: ROLES.get(name, 2)):
+            found += operator.input(slot)
+    return found
 
 
 def fixed_size(program: Path) -> tuple[int, int] | None:

@@ -17,7 +17,15 @@ from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.pipelines.configs import read_yml
 from pytest_ocrparity.pipelines.staged import LFS_POINTER
 
-__all__ = ["ExportFiles", "digest", "find_checkpoint", "find_export", "fingerprint_export", "fingerprint_training"]
+__all__ = [
+    "ExportFiles",
+    "TrainingFiles",
+    "digest",
+    "find_checkpoint",
+    "find_export",
+    "fingerprint_export",
+    "fingerprint_training",
+]
 
 PARAMS: Final = ".pdparams"
 PROGRAMS: Final = ("inference.json", "inference.pdmodel")
@@ -111,6 +119,21 @@ def fingerprint_training(
     except (ModelError, OSError):
         pass
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFiles:
+    """What a train side was loaded from: its yml as a file and as read, its checkpoint."""
+
+    config: Path
+    yml: Mapping[str, Any]
+    checkpoint: Path
+    paddleocr_root: Path | None
+    trust: bool
+    has_modeling: bool
+    """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
+    sub_model: str | None
+    """Which network of a Distillation yml it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,13 @@ def _check_checkout(root: Path) -> None:
         )
 
 
+def package_folder(name: str) -> Path:
+    """Return the folder of a package that was imported."""
+    folder = _folder(sys.modules[name])
+    assert folder is not None  # none of a namespace, which ppocr is not
+    return folder
+
+
 def _folder(module: ModuleType) -> Path | None:
     """Return the folder of a package, or of the file of a module."""
     return Path(module.__file__).resolve().parent if module.__file__ else None

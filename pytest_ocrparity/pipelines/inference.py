@@ -27,14 +27,16 @@ from pytest_ocrparity.pipelines.effective import (
     predictor_resize,
     predictor_tensor,
 )
-from pytest_ocrparity.pipelines.exported import fixed_size, plain_run, stored_arrays
+from pytest_ocrparity.pipelines.engines import other_ways
+from pytest_ocrparity.pipelines.exported import fixed_size, stored_arrays
 from pytest_ocrparity.pipelines.files import ExportFiles, find_export, fingerprint_export
+from pytest_ocrparity.pipelines.fixes import Deployed, deployment_fix, given_options
 from pytest_ocrparity.pipelines.imports import third_party
 from pytest_ocrparity.pipelines.memory import MemoryGuard
 from pytest_ocrparity.pipelines.predictor import STEPS, Predictor, load_predictor, onednn_crash, runner_inputs
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.taps import Call
-from pytest_ocrparity.pipelines.variation import deployment_fix, replaced_steps
+from pytest_ocrparity.pipelines.variation import replaced_steps
 from pytest_ocrparity.trace import (
     DECODE,
     DETECTIONS,
@@ -87,59 +89,39 @@ def load_inference(
         )
     transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
     scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
-    others: Any = {"predict_options": predict_options, "model_name": model_name, "memory_limit": memory_limit}
-    predictor = load_predictor(export, model_name, options or {}, predict_options or {})
-    return InferencePipeline(
-        predictor,
-        export,
-        scale=scale_value(scale, export.config, "NormalizeImage.scale"),
-        written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
-        without_onednn=lambda: load_inference(
-            model_dir=model_dir, options={**(options or {}), "enable_mkldnn": False}, **others, name=name
-        ),
-        memory_limit=memory_limit,
+    deployed = Deployed(
         name=name,
+        model_name=model_name,
+        config=export.config,
+        written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        options=dict(options or {}),
+        predict_options=dict(predict_options or {}),
+        memory_limit=memory_limit,
     )
+    predictor = load_predictor(export, model_name, deployed.options, deployed.predict_options)
+    return InferencePipeline(predictor, export, deployed, scale_value(scale, export.config, "NormalizeImage.scale"))
 
 
 class InferencePipeline(StagedPipeline):
     """An export behind paddleocr's own predictor.
 
-    `Trace.parameters` hold what the predictor's objects were really called with.
+    `Trace.parameters` hold what the predictor's objects were really called with; `table` is where the settings have it.
     """
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        export: ExportFiles,
-        *,
-        scale: float,
-        written: Mapping[str, Mapping[str, Any]],
-        without_onednn: Callable[[], InferencePipeline],
-        memory_limit: int | None,
-        name: str,
-    ) -> None:
-        """Take a tapped predictor.
+    def __init__(self, predictor: Predictor, export: ExportFiles, deployed: Deployed, scale: float) -> None:
+        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale.
 
-        Args:
-            predictor: what runs.
-            export: its files.
-            scale: NormalizeImage's, which its object does not keep.
-            written: by stage name, what inference.yml says.
-            without_onednn: loads the same export with oneDNN off.
-            memory_limit: as in `load_inference`.
-            name: how messages call this side; `table` is where the settings have it.
+        The object of NormalizeImage keeps no scale, only the quotient of scale and std.
         """
-        super().__init__(name, fingerprint_export(export))
-        self.written = written
-        self.table = name if name == "inference" else f"candidates.{name}"
-        self._predictor = predictor
-        self._export, self._program = export, export.program
-        self._scale, self._without_onednn = scale, without_onednn
+        super().__init__(deployed.name, fingerprint_export(export))
+        self.written, self.table = deployed.written, deployed.table
+        self.model_name, self.model_dir = deployed.model_name, export.folder
+        self._predictor, self._scale = predictor, scale
+        self._export, self._program, self._deployed = export, export.program, deployed
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
-        self._memory = MemoryGuard(self._run_network, self._engine(), limit=memory_limit)
+        self._memory = MemoryGuard(self._run_network, self._engine(), limit=deployed.memory_limit)
         self._called: dict[str, Mapping[str, Any]] = {}
 
     def preprocess(self, image: Image) -> Trace:
@@ -271,7 +253,16 @@ class InferencePipeline(StagedPipeline):
 
     def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
         """Return how a user gives this side the values of some parameters of a stage."""
-        return deployment_fix(stage, values, self._export.config, self.written, self.parameters.get(stage, {}))
+        return deployment_fix(stage, values, self._deployed)
+
+    @property
+    def given(self) -> Mapping[str, Mapping[str, str]]:
+        """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
+        return given_options(self._deployed)
+
+    def engine_fix(self, cause: str) -> Fix | None:
+        """Return the fix of the first other way to run this export that would prove a cause."""
+        return next((other.fix for other in self.other_engines() if other.cause == cause), None)
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
@@ -287,17 +278,22 @@ class InferencePipeline(StagedPipeline):
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run this export, with the cause that each would prove."""
-        if self._program is None:
-            return
-        # What a subclass or a wrapper does to the map is not the engine's doing.
-        yield Alternative("network.own_code", "the bare engine", lambda tensor: InferencePipeline.infer(self, tensor))
-        for path in self._export.files:
-            if path != self._program and path.suffix == ".pdmodel":
-                label = f"{path.name}, the other program of {self._export.folder}"
-                yield Alternative("network.stale_program", label, plain_run(path))
-        if self._engine()["engine"] == "mkldnn":
-            yield Alternative("engine.onednn", "oneDNN off", lambda tensor: self._without_onednn().infer(tensor))
-        yield Alternative("engine.optimization", "no engine pass", plain_run(self._program))
+        if self._program is not None:
+            # What a subclass or a wrapper does to the map is not the engine's doing.
+            yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
+            yield from other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise)
+
+    def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
+        """Run the export as paddleocr loads it with some options changed, of which None takes one away."""
+        given = self._deployed
+        other = load_inference(
+            model_dir=self.model_dir,
+            options={name: value for name, value in {**given.options, **changed}.items() if value is not None},
+            predict_options=given.predict_options,
+            model_name=given.model_name,
+            memory_limit=given.memory_limit,
+        )
+        return other.infer(tensor)
 
     def _engine(self) -> dict[str, Any]:
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}

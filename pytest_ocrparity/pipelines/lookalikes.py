@@ -23,6 +23,9 @@ Array: TypeAlias = "npt.NDArray[Any]"
 MOST_CHECKPOINTS = 20
 """The newest in the checkpoint's folder; a training run writes many."""
 
+BEST = "best_accuracy"
+"""How PaddleOCR's training calls the best of them, which is also there as that of its epoch."""
+
 
 def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternative]:
     """Yield the other networks of a trained model: its other sub-models, another checkpoint, training mode."""
@@ -42,7 +45,10 @@ def has_nearer_sibling(train: TrainingPipeline, exported: Mapping[str, Array]) -
 
 
 def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
-    """Return the checkpoint beside the train side's own that holds most of an export's arrays, if any has more."""
+    """Return the checkpoint beside the train side's own that holds most of an export's arrays, if any has more.
+
+    Of several that hold as many, as copies do, it is the one that a user would name.
+    """
     own = train.files.checkpoint
     best, most = None, _held(exported, train.network.arrays())
     for path in _candidates(train, own):
@@ -70,6 +76,6 @@ def _candidates(train: TrainingPipeline, own: Path) -> list[Path]:
     named = [settings[key] for key in ("checkpoints", "pretrained_model") if settings.get(key)]
     folders = [train.files.config.parent, *([train.files.paddleocr_root] if train.files.paddleocr_root else [])]
     paths = [folder / f"{str(name).removesuffix(PARAMS)}{PARAMS}" for name in named for folder in folders]
-    beside = sorted(own.parent.glob(f"*{PARAMS}"), key=lambda path: -path.stat().st_mtime)[:MOST_CHECKPOINTS]
-    kept = {path.resolve(): path for path in (*paths, *beside) if path.is_file()}
-    return [path for real, path in kept.items() if real != own.resolve()]
+    beside = sorted(own.parent.glob(f"*{PARAMS}"), key=lambda path: (path.stem != BEST, -path.stat().st_mtime))
+    kept = {path.resolve(): path for path in (*paths, *beside[:MOST_CHECKPOINTS]) if path.is_file()}
+    return sorted((path for real, path in kept.items() if real != own.resolve()), key=lambda path: path.stem != BEST)

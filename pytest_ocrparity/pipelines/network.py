@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,13 @@ from pytest_ocrparity.pipelines.weights import load_weights
 from pytest_ocrparity.trace import PROBABILITY_MAP
 
 __all__ = ["Network", "build_network", "check_sub_model", "on_device"]
+
+
+SMALL: Final = (1, 3, 64, 64)
+"""An input that shows in which order a network uses its parameters."""
+
+ROLES: Final = {"_mean": 0, "_variance": 1}
+"""The place of batch norm's statistics among a layer's parameters: as its operator takes them in a program."""
 
 
 @contextmanager
@@ -100,6 +107,31 @@ class Network:
         """Return the key in a checkpoint of each parameter, by paddle's parameter name."""
         return {value.name: key for key, value in self._layer.state_dict().items()}
 
+    @cached_property
+    def used(self) -> tuple[str, ...]:
+        """The parameters and statistics that an evaluation uses, by paddle's names and in that order.
+
+        None where the network does not run on a small input.
+        """
+        known = self.keys()
+        found: dict[str, None] = {}
+
+        def note(layer: Any, _: Any) -> None:
+            own = {**layer._parameters, **layer._buffers}
+            for key in sorted(own, key=lambda key: ROLES.get(key, len(ROLES))):
+                if own[key] is not None and own[key].name in known:
+                    found[own[key].name] = None
+
+        hooks = [each.register_forward_pre_hook(note) for each in self._layer.sublayers(include_self=True)]
+        try:
+            self.run(np.zeros(SMALL, np.float32))
+        except Exception:  # whatever a network raises on a size that it does not take
+            return ()
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return tuple(found)
+
     def in_train_mode(self, *, batch_norm: bool) -> Network:
         """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.
 
@@ -123,11 +155,11 @@ class Network:
 
     def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Network | None:
         """Return a copy with the arrays of an exported program, or None where they do not fit this network."""
-        found = align(exported, self.arrays())
+        found = align(exported, self.arrays(), self.used)
         if found is None:
             return None
         keys = self.keys()
-        return self.with_state({keys[found[name]]: array for name, array in exported.items()})
+        return self.with_state({keys[found.pairs[name]]: array for name, array in exported.items()})
 
     def _copy(self) -> Network:
         with third_party(), on_device(self.device):

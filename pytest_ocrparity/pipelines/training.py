@@ -7,7 +7,7 @@ post-process. Nothing of the processing is done here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.pipelines import Image, Shape
 from pytest_ocrparity.pipelines.configs import STAGE_OF, check_training, read_yml, written
 from pytest_ocrparity.pipelines.effective import training_detections
-from pytest_ocrparity.pipelines.files import PARAMS, digest, find_checkpoint
-from pytest_ocrparity.pipelines.imports import checkout, third_party
+from pytest_ocrparity.pipelines.exporting import TOOL, export_command
+from pytest_ocrparity.pipelines.files import TrainingFiles, digest, find_checkpoint
+from pytest_ocrparity.pipelines.imports import checkout, package_folder, third_party
 from pytest_ocrparity.pipelines.memory import MemoryGuard
 from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
 from pytest_ocrparity.pipelines.parts import (
@@ -49,19 +50,6 @@ __all__ = ["TrainingPipeline", "load_training"]
 
 TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
 """The methods of DBPostProcess that know the scores."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingFiles:
-    """What a train side was loaded from: its yml as a file and as read, its checkpoint."""
-
-    config: Path
-    yml: Mapping[str, Any]
-    checkpoint: Path
-    paddleocr_root: Path | None
-    trust: bool
-    has_modeling: bool
-    """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
 
 
 def load_training(
@@ -114,7 +102,7 @@ def load_training(
         )
         parts = build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
-    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None)
+    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None, sub_model)
     memory = MemoryGuard(parts.network.run, {"engine": "dygraph", "device": parts.network.device}, limit=memory_limit)
     return TrainingPipeline(parts, files, memory, name=name, fingerprint=fingerprint)
 
@@ -144,20 +132,31 @@ class TrainingPipeline(StagedPipeline):
         """Return the names of the operators that draw random numbers, which an evaluation must not have."""
         return tuple(name for name, _ in self._parts.operators if name in RANDOM)
 
-    def export_command(self) -> str:
-        """Return how this checkpoint is exported."""
-        checkpoint = image_label(str(self.files.checkpoint.with_suffix("")))
-        if not self.files.has_modeling:
-            return f"run your export script again, with {checkpoint}{PARAMS}"
-        return (
-            f"export again: python tools/export_model.py -c {image_label(str(self.files.config))} -o "
-            f"Global.pretrained_model={checkpoint} Global.checkpoints= (one -o for both)"
-        )
+    def export_command(self, folder: Path | None = None, model_name: str | None = None) -> str:
+        """Return how this checkpoint is exported: a command after "export again: ", or whose script is to be run.
+
+        Args:
+            folder: where the export is to lie; None means where the yml says, else beside the checkpoint.
+            model_name: what it is to call itself where the yml does not say.
+        """
+        files = self.files
+        root = files.paddleocr_root or package_folder("ppocr").parent
+        if not files.has_modeling or not (root / TOOL).is_file():
+            return f"run your export script again, with {image_label(str(files.checkpoint))}"
+        return f"export again: {export_command(root, files, folder, model_name)}"
 
     def leaked(self) -> dict[str, str]:
         """Return the keys of the yml's `Global` that reach an operator's parameter, each with its stage."""
         given = self.files.yml.get("Global") or {}
         return {key: stage for stage, own in self._parts.parameters.items() for key in own if key in given}
+
+    @property
+    def given(self) -> Mapping[str, Mapping[str, str]]:
+        """By stage name, the parameters that the yml's `Global` sets, each with its key."""
+        found: dict[str, dict[str, str]] = {}
+        for key, stage in self.leaked().items():
+            found.setdefault(stage, {})[key] = f"Global.{key}"
+        return found
 
     def without_leak(self) -> TrainingPipeline:
         """Return this side with operators that `Global` does not reach, for an experiment."""

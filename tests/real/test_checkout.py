@@ -38,6 +38,18 @@ def test_a_mobile_detector_agrees_with_its_own_export_alone(tmp_path: Path, vers
     assert (found["fused_to_export"] is None) == (version == "v3")
 
 
+@pytest.mark.parametrize("kind", ["plain", "distillation", "renamed"])
+def test_the_printed_export_command_runs_and_mends_the_gate(tmp_path: Path, kind: str) -> None:
+    command = [sys.executable, str(HERE / "export_again.py"), str(CHECKOUT), str(tmp_path), kind]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE.parent)))}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["cause"] == ("network.weights.other_checkpoint" if kind == "plain" else "network.weights")
+    assert found["status"] == 0, found
+    assert found["again"] is None
+
+
 def test_a_distillation_yml_lists_its_networks(tmp_path: Path) -> None:
     config = CHECKOUT / "configs/det/PP-OCRv3/PP-OCRv3_det_cml.yml"
     (tmp_path / "best.pdparams").write_bytes(b"anything")
