@@ -128,10 +128,8 @@ class Evidence:
         option = next((text for name, text in LIMITING.items() if getattr(config.option, name, None)), "")
         if option or not _is_whole(config, root):
             return option or f"this run is of a part of the project: run it from {root}, without naming paths"
-        if session.exitstatus != 0 or session.testsfailed:
+        if session.exitstatus != 0 or session.testsfailed or session.shouldstop or session.shouldfail:
             return "this run failed or was cut short"
-        if session.shouldstop or session.shouldfail:
-            return "this run was cut short"
         has_workers = config.pluginmanager.hasplugin("dsession")
         said = self._workers if has_workers else [self._said(session)]
         known = [each for each in said if each is not None]
@@ -145,10 +143,10 @@ class Evidence:
             tests: Counter[str] = Counter(each["tests"])
             # Workers collect the same tests, and share them out; or each runs them all.
             expected = expected + tests if config.getoption("dist", "no") == "each" else expected | tests
-        gate = {test for each in said for test in each["gate"]}
         unproved = [test for test, count in expected.items() if self._passed[test] < count]
         left = {test: self._why.get(test, "did not run") for test in unproved}
-        left |= dict.fromkeys(gate & self._silent, "compared with the live model and asked for no baseline")
+        gate = [test for each in said for test in each["gate"] if test in self._silent]
+        left |= dict.fromkeys(gate, "compared with the live model and asked for no baseline")
         if not left:
             return ""
         test, why = next(iter(left.items()))
@@ -177,10 +175,10 @@ def _why_not_passed(report: Any) -> str:
 
 
 def _is_whole(config: Any, root: Path) -> bool:
-    """Tell whether the paths of a run are all of the project: its settings' folder, or the testpaths that govern it."""
+    """Tell whether the paths of a run are all of the project: its settings' folder, or the testpaths set there."""
     root = Path(os.path.realpath(root))
     if config.args_source.name == "TESTPATHS":
-        return config.inipath is not None and root.is_relative_to(os.path.realpath(config.inipath.parent))
+        return config.inipath is not None and root.samefile(config.inipath.parent)
     return any(root.is_relative_to(os.path.realpath(path)) for path in _given(config))
 
 
