@@ -134,7 +134,7 @@ class Evidence:
         said = self._workers if has_workers else [self._said(session)]
         known = [each for each in said if each is not None]
         if not said or len(known) < len(said):
-            return "a worker of this run died"
+            return "a worker of this run did not say what it collected"
         return _file_left_out(known, config) or self._test_left_out(known, config)
 
     def _test_left_out(self, said: Sequence[Mapping[str, Any]], config: Any) -> str:
@@ -143,6 +143,8 @@ class Evidence:
             tests: Counter[str] = Counter(each["tests"])
             # Workers collect the same tests, and share them out; or each runs them all.
             expected = expected + tests if config.getoption("dist", "no") == "each" else expected | tests
+        if not expected:
+            return "no test of it was counted"
         unproved = [test for test, count in expected.items() if self._passed[test] < count]
         left = {test: self._why.get(test, "did not run") for test in unproved}
         gate = [test for each in said for test in each["gate"] if test in self._silent]
@@ -195,7 +197,8 @@ def _file_left_out(said: Sequence[Mapping[str, Any]], config: Any) -> str:
     collected = {os.path.realpath(config.rootpath / name) for each in said for name in each["modules"]}
     for path in _test_files(config):
         if os.path.realpath(path) not in collected:
-            return f"{Path(os.path.relpath(path, config.rootpath)).as_posix()} was not collected"
+            name = Path(os.path.relpath(path, config.rootpath)).as_posix()
+            return f"{name} was not collected (where it is no test of this project, norecursedirs may name its folder)"
     return ""
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_ocrparity.trace import printable
+
 if TYPE_CHECKING:
     from pytest_ocrparity.evidence import Evidence
     from pytest_ocrparity.golden import GoldenStore
@@ -64,7 +66,7 @@ def _kept(store: GoldenStore, others: dict[Path, str | None]) -> list[str]:
     lines = []
     for name in sorted(set(foreign.values())):
         names = _names(store, (path for path in foreign if foreign[path] == name))
-        lines.append(f"kept, as they were recorded under {name}: {names}")
+        lines.append(f"kept, as they were recorded under {printable(name)}: {names}")
     untold = [path for path, name in others.items() if not name]
     if untold:
         lines.append(
@@ -75,5 +77,5 @@ def _kept(store: GoldenStore, others: dict[Path, str | None]) -> list[str]:
 
 
 def _names(store: GoldenStore, paths: Iterable[Path]) -> str:
-    names = [path.relative_to(store.folder).as_posix() for path in paths]
+    names = [printable(path.relative_to(store.folder).as_posix()) for path in paths]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

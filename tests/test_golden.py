@@ -20,7 +20,7 @@ import zstandard
 from pytest_ocrparity import archive
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, ImageError, StageError
 from pytest_ocrparity.golden import Golden, GoldenStore, golden_path, load, save
-from pytest_ocrparity.ownership import OF_THE_SETTINGS, OtherReference, Reference
+from pytest_ocrparity.ownership import Reference
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 Array = npt.NDArray[Any]
