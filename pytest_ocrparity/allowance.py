@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable
 
+from pytest_ocrparity.tolerance import LIMITS
 from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["smallest_tolerance"]
@@ -17,7 +18,7 @@ def smallest_tolerance(judged: Comparison) -> str:
     if failing == ["empty"]:
         return "detections.allow_empty=true"
     limits = {} if failing else dict(_box_limits(judged) if judged.kind == "detections" else _value_limits(judged))
-    if not limits or not all(math.isfinite(value) for value in limits.values()):
+    if not limits or not all(_can_be_set(name, value) for name, value in limits.items()):
         return "under no tolerance"
     # An IoU passes when it is rounded down, all else when it is rounded up.
     written = {
@@ -31,6 +32,11 @@ def smallest_tolerance(judged: Comparison) -> str:
         origins.get(name, "").partition(":")[0].endswith(("marker", "keyword", "tolerance=")) for name in limits
     )
     return " ".join(f"{'' if inside else '--ocr-tolerance='}{name}={value}" for name, value in written.items())
+
+
+def _can_be_set(name: str, value: float) -> bool:
+    most = LIMITS[name].most
+    return math.isfinite(value) and (most is None or value <= most)
 
 
 def _value_limits(judged: Comparison) -> Iterable[tuple[str, float]]:

@@ -17,7 +17,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cache
 from itertools import accumulate
@@ -76,7 +76,7 @@ def save(
     """Write a trace, measured floor and fused map included, whole or not at all.
 
     Probabilities are kept to 1 / 65535 unless `lossless`, every pixel on its side of the `thresh` that ran; the rest
-    is exact. Pixels of the decoded image, `source` and `recorded_from` are left out.
+    is exact. Pixels of the decoded image, `source`, `files` and `recorded_from` are left out.
 
     Raises:
         GoldenError: the trace stopped before its end, holds what cannot be read back, or the file cannot be written;
@@ -145,7 +145,8 @@ def load(path: Path) -> Golden:
 def _golden(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
     """Return the baseline of a manifest and a frame; what does not fit together raises one of `_NOT_OURS`."""
     _check(manifest)
-    return Golden(decode(_arrays(frame, manifest), manifest), manifest)
+    trace = replace(decode(_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
+    return Golden(trace, manifest)
 
 
 def _bytes(path: Path) -> bytes:

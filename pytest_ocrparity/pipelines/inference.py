@@ -94,6 +94,7 @@ def load_inference(
         export,
         scale=scale_value(scale, export.config, "NormalizeImage.scale"),
         written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        given={"model_name": model_name, "options": options or {}, "predict_options": predict_options or {}},
         without_onednn=lambda: load_inference(
             model_dir=model_dir, options={**(options or {}), "enable_mkldnn": False}, **others, name=name
         ),
@@ -115,6 +116,7 @@ class InferencePipeline(StagedPipeline):
         *,
         scale: float,
         written: Mapping[str, Mapping[str, Any]],
+        given: Mapping[str, Any],
         without_onednn: Callable[[], InferencePipeline],
         memory_limit: int | None,
         name: str,
@@ -126,6 +128,7 @@ class InferencePipeline(StagedPipeline):
             export: its files.
             scale: NormalizeImage's, which its object does not keep.
             written: by stage name, what inference.yml says.
+            given: what else the predictor was loaded with, for `identity`.
             without_onednn: loads the same export with oneDNN off.
             memory_limit: as in `load_inference`.
             name: how messages call this side; `table` is where the settings have it.
@@ -135,7 +138,7 @@ class InferencePipeline(StagedPipeline):
         self.table = name if name == "inference" else f"candidates.{name}"
         self._predictor = predictor
         self._export, self._program = export, export.program
-        self._scale, self._without_onednn = scale, without_onednn
+        self._scale, self._given, self._without_onednn = scale, given, without_onednn
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
@@ -256,6 +259,19 @@ class InferencePipeline(StagedPipeline):
     def _varied(self, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return recorded parameters with those of an experiment in their place."""
         return {stage: {**values, **self._changes.get(stage, {})} for stage, values in parameters.items()}
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        engine = {key: value for key, value in self._engine().items() if key != "outputs"}
+        return {
+            "api": "paddleocr.TextDetection",
+            "code": f"{type(self).__module__}.{type(self).__qualname__}",
+            "files": self.fingerprint,
+            **self._given,
+            "engine": engine,
+            "changes": self._changes,
+        }
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> InferencePipeline:
         """Return this side with other preprocessing or post-processing parameters, by stage name, for an experiment.

@@ -53,8 +53,13 @@ class TrainingFiles:
     checkpoint: Path
     paddleocr_root: Path | None
     trust: bool
-    has_modeling: bool
-    """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
+    network: str | None
+    sub_model: str | None
+
+    @property
+    def has_modeling(self) -> bool:
+        """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
+        return self.network is None
 
 
 def load_training(
@@ -107,7 +112,7 @@ def load_training(
         )
         parts = build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
-    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None)
+    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network, sub_model)
     memory = MemoryGuard(parts.network.run, {"engine": "dygraph", "device": parts.network.device}, limit=memory_limit)
     return TrainingPipeline(parts, files, memory, name=name, fingerprint=fingerprint)
 
@@ -126,6 +131,17 @@ class TrainingPipeline(StagedPipeline):
         self._parts, self.files, self._memory = parts, files, memory
         transforms = files.yml["Eval"]["dataset"]["transforms"]
         self.written = written(transforms, files.yml["PostProcess"], files.config)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        return {
+            "api": "PaddleOCR's training side",
+            "code": f"{type(self).__module__}.{type(self).__qualname__}",
+            "files": self.fingerprint,
+            "options": {name: getattr(self.files, name) for name in ("network", "sub_model", "paddleocr_root")},
+            "engine": {"engine": "dygraph", "device": self._parts.network.device},
+        }
 
     @property
     def network(self) -> Network:

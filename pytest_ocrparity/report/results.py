@@ -73,8 +73,10 @@ def collect(
     if is_cut_short:
         seen = {each["image"] for each in (*comparisons, *missed)}
         missed += [_unreached(name) for name in _images(settings) if name not in seen]
-    # A test may expect a difference, and then passes.
-    is_failing = bool(faults) or any(c["status"] not in MATCHES and c["outcome"] != "passed" for c in comparisons)
+    # A test may expect a difference, or be marked xfail; one that caught a difference unexpectedly is a fault.
+    is_failing = bool(faults) or any(
+        each["status"] not in MATCHES and each["outcome"] not in ("passed", "skipped") for each in comparisons
+    )
     is_failing = is_failing or any(each["outcome"] != "skipped" for each in missed) or not comparisons
     document = {
         "schema_version": SCHEMA_VERSION,
