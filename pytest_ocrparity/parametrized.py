@@ -71,7 +71,7 @@ def empty_parameters(item: Any, told: str) -> str:
         return ""
     names = " and ".join(empty)
     return (
-        f"{item.nodeid}: nothing was compared: {names} was parametrized with an empty list (does a glob match no "
+        f"nothing was compared: {names} was parametrized with an empty list for {item.nodeid} (does a glob match no "
         "file?); give it a value, or mark the test with @pytest.mark.skip if that is meant"
     )
 

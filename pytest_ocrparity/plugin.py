@@ -222,7 +222,8 @@ def ocr_image(request: pytest.FixtureRequest, _ocr_image: Path | None) -> Any:
     return request.param if _ocr_image is None else _ocr_image
 
 
-@pytest.fixture(scope="module")
+# Of the widest scope, so that a test's own parametrization may have any; that of the settings' images is the module's.
+@pytest.fixture(scope="session")
 def _ocr_image(request: pytest.FixtureRequest) -> Path | None:
     """Return the image of the settings that `pytest_generate_tests` chose, or say why there is none."""
     param: Path | SettingsError | None = getattr(request, "param", None)

@@ -30,10 +30,11 @@ def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None
             f"{candidate.label}: the {what} of {names[1]} and of {names[0]} are the same arrays in memory: nothing was "
             f"compared; let {names[1]} compute its own, and compare what it returns"
         )
-    if reference.source is not None and reference.source is candidate.source:
+    source = reference.source
+    if source is not None and source is candidate.source and _are_equal(kind, reference, candidate):
         raise DifferenceError(
-            f"{candidate.label}: {names[0]} and {names[1]} come from the same pipeline object: nothing was compared; "
-            "a Trace's source is the pipeline that made it"
+            f"{candidate.label}: the {what} of {names[0]} and of {names[1]} come from the same pipeline object: "
+            "nothing was compared; a Trace's source is the pipeline that made it"
         )
     one, two = _identity(reference), _identity(candidate)
     if one and one == two:
@@ -56,6 +57,14 @@ def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
         return one is not None and two is not None and np.may_share_memory(one, two)
     places, found = _places(reference), _places(candidate)
     return bool(found) and found <= places
+
+
+def _are_equal(kind: str, reference: Trace, candidate: Trace) -> bool:
+    """Tell whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
+    if kind == "detections":
+        return reference.detections is not None and reference.detections == candidate.detections
+    one, two = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+    return one is not None and two is not None and np.array_equal(one, two, equal_nan=True)
 
 
 def _places(trace: Trace) -> set[int]:

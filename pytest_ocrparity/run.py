@@ -31,10 +31,6 @@ __all__ = ["RUN", "Run", "pass_errors_on"]
 DESELECTED = "ocrparity_deselected"
 
 
-class NothingToCompare(pytest.fail.Exception):
-    """A test of ours that pytest was about to skip, as its parameter has no value."""
-
-
 @contextmanager
 def pass_errors_on() -> Iterator[None]:
     """Turn our own errors in a fixture into pytest's, whose text stands without a traceback through our code."""
@@ -55,6 +51,8 @@ class Run:
         self.notes: list[str] = []
         self.two_projects = ""
         self.is_deselected = False
+        self.empty: BaseException | None = None
+        """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
 
@@ -152,7 +150,7 @@ class Run:
     def _hear_end(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Take the end of a phase of a test, or of a subtest."""
         error = None if call.excinfo is None else call.excinfo.value
-        if isinstance(error, NothingToCompare):  # as it is no xfail either, whatever empty_parameter_set_mark says
+        if error is not None and error is self.empty:  # no xfail either, whatever empty_parameter_set_mark says
             report.outcome = "failed"
             vars(report).pop("wasxfail", None)
         # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
@@ -170,7 +168,8 @@ class Run:
             return (yield)
         except (pytest.skip.Exception, pytest.xfail.Exception) as skipped:
             if told := empty_parameters(item, str(skipped)):
-                raise NothingToCompare(told, pytrace=False) from None
+                self.empty = pytest.fail.Exception(told, pytrace=False)
+                raise self.empty from None
             raise
 
     @pytest.hookimpl(wrapper=True)
