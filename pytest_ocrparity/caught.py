@@ -7,6 +7,7 @@ A `DifferenceError` that leaves a test counts as pytest counts that test, `xfail
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -50,6 +51,24 @@ class Raised:
     def leave(self, error: BaseException) -> None:
         """Take what ended a phase of the test, or a part of one: all that it was raised from, or holds, has left."""
         self._left.update(id(getattr(each, "heard_as", None)) for each in _with_causes(error))
+
+    @contextmanager
+    def hearing_expected_failures(self, item: Any) -> Iterator[None]:
+        """Hear what leaves a test marked `unittest.expectedFailure`: pytest puts an error of its own in its place."""
+        original = getattr(item, "addExpectedFailure", None)
+        if original is None:
+            yield
+            return
+
+        def add(testcase: Any, info: Any, *rest: Any) -> None:
+            self.leave(info[1])
+            original(testcase, info, *rest)
+
+        item.addExpectedFailure = add
+        try:
+            yield
+        finally:
+            del item.addExpectedFailure
 
     @property
     def has_any(self) -> bool:

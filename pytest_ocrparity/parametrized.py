@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-__all__ = ["FIXTURES", "OWN_IMAGE", "empty_parameters", "images_are_given", "misplaced_parameter"]
+__all__ = ["FIXTURES", "OWN_IMAGE", "empty_parameters", "images_are_given", "is_an_image", "misplaced_parameter"]
 
 FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
 IMAGE: Final = "ocr_image"
@@ -32,6 +32,11 @@ def images_are_given(metafunc: Any) -> bool:
     if not any(IMAGE in names for names in _parametrized_by(metafunc)):
         return False
     return not _is_read_by_an_override(metafunc._arg2fixturedefs.get(IMAGE, ()), IMAGE)
+
+
+def is_an_image(request: Any) -> bool:
+    """Tell whether the parameter that our `ocr_image` sees is meant for it, and not for an override that reads it."""
+    return not _is_read_by_an_override(request._pyfuncitem._fixtureinfo.name2fixturedefs.get(IMAGE, ()), IMAGE)
 
 
 def misplaced_parameter(item: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_ocrparity.caught import MARKER, wrong_marker
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.parametrized import FIXTURES, IMAGE, OWN_IMAGE, images_are_given, misplaced_parameter
+from pytest_ocrparity.parametrized import FIXTURES, IMAGE, OWN_IMAGE, images_are_given, is_an_image, misplaced_parameter
 from pytest_ocrparity.run import RUN, Run, candidate_of, pass_errors_on
 
 if TYPE_CHECKING:
@@ -217,9 +217,11 @@ def ocr_image(request: pytest.FixtureRequest, _ocr_image: Path | None) -> Any:
     Set by `images` in the settings or `--ocr-images`; override it, or parametrize it (`indirect` or not), to bring your
     own: what is given is used as it is, in the place of the settings' images.
     """
-    if _ocr_image is None and not hasattr(request, "param"):
+    if _ocr_image is not None:
+        return _ocr_image
+    if not hasattr(request, "param") or not is_an_image(request):
         pytest.fail("ocr_image is parametrized at collection: name it among the test's arguments", pytrace=False)
-    return request.param if _ocr_image is None else _ocr_image
+    return request.param
 
 
 # Of the widest scope, so that a test's own parametrization may have any; that of the settings' images is the module's.

@@ -175,8 +175,9 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail a test that expects a difference where nothing differed."""
-        result = yield
         raised = self.recorder.raised
+        with raised.hearing_expected_failures(item):
+            result = yield
         if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
             pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
         return result

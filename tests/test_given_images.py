@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from _pytest import fixtures
 
 NO_XDIST = ("-p", "no:xdist", "-p", "no:randomly")
 TEST = """
@@ -117,7 +118,12 @@ def test_an_override_that_reads_its_own_parameter_gets_the_settings_images(proje
     """
     written = OVERRIDE.format(params="(params=[0, 90])", request="request, ", value="request.param")
     project.makepyfile(test_export=written + body)
-    run(project).assert_outcomes(passed=4)
+    result = run(project)
+    if hasattr(fixtures, "traverse_fixture_closure"):
+        result.assert_outcomes(passed=4)
+    else:  # an older pytest does not follow what an overridden fixture asks for
+        result.assert_outcomes(errors=2)
+        result.stdout.fnmatch_lines(["*ocr_image is parametrized at collection: name it among the test's arguments*"])
 
 
 def test_an_override_that_reads_none_hands_it_on(project: pytest.Pytester) -> None:
