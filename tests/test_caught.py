@@ -404,3 +404,25 @@ def test_no_error_is_kept_alive() -> None:
     del error
     assert gone() is None
     assert raised.caught == ["gone"]
+
+
+@pytest.mark.parametrize("is_expected", [False, True])
+def test_the_report_tells_what_was_caught_where_nothing_was_compared(
+    project: pytest.Pytester, is_expected: bool
+) -> None:
+    code = """
+def test_refused(sides):
+    with pytest.raises(DifferenceError, match="same object"):
+        assert_same_detections(sides[0], sides[0])
+
+def test_mine(sides):
+    assert_same_preprocessing(*sides)
+"""
+    mark = f"{MARKER}\n" if is_expected else ""
+    result = run(project, code.replace("def test_refused", f"{mark}def test_refused"), "--ocr-report=report")
+    results = json.loads((project.path / "report" / "results.json").read_text())
+    reasons = [missed["reason"] for missed in results["not_compared"]]
+    told = "the test caught: reference and candidate are the same object: nothing was compared"
+    assert reasons == ([] if is_expected else [told])
+    assert results["run"]["verdict"] == ("passed" if is_expected else "failed")
+    assert result.ret == (0 if is_expected else 1)

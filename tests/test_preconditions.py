@@ -46,7 +46,7 @@ def test_arrays_under_another_name_are_refused(stage: str) -> None:
 def test_so_are_views_of_them(stage: str) -> None:
     train = Toy().trace(PAGE)
     assert train.tensor is not None and train.probability_map is not None and train.detections is not None
-    views = {
+    views: dict[str, Any] = {
         "tensor": train.tensor[:],
         "probability_map": train.probability_map.reshape(train.probability_map.shape),
         "detections": Detections(tuple(polygon[:] for polygon in train.detections.polygons)),
@@ -68,7 +68,7 @@ def test_so_are_a_traces_own_boxes_as_plain_polygons() -> None:
 def test_copies_are_compared(stage: str) -> None:
     train = Toy().trace(PAGE)
     assert train.tensor is not None and train.probability_map is not None and train.detections is not None
-    copies = {
+    copies: dict[str, Any] = {
         "tensor": train.tensor.copy(),
         "probability_map": train.probability_map.copy(),
         "detections": Detections(tuple(polygon.copy() for polygon in train.detections.polygons)),

@@ -46,6 +46,7 @@ from pytest_ocrparity.trace import (
     Trace,
     snapshot,
 )
+from pytest_ocrparity.verdict import plain
 
 __all__ = ["InferencePipeline", "load_inference"]
 
@@ -264,14 +265,17 @@ class InferencePipeline(StagedPipeline):
     def identity(self) -> Mapping[str, Any]:
         """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
         engine = {key: value for key, value in self._engine().items() if key != "outputs"}
-        return {
-            "api": "paddleocr.TextDetection",
-            "code": f"{type(self).__module__}.{type(self).__qualname__}",
-            "files": self.fingerprint,
-            **self._given,
-            "engine": engine,
-            "changes": self._changes,
-        }
+        found: Mapping[str, Any] = plain(
+            {
+                "api": "paddleocr.TextDetection",
+                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "files": self.fingerprint,
+                **self._given,
+                "engine": engine,
+                "changes": self._changes,
+            }
+        )
+        return found
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> InferencePipeline:
         """Return this side with other preprocessing or post-processing parameters, by stage name, for an experiment.

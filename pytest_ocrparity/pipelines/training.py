@@ -37,6 +37,7 @@ from pytest_ocrparity.trace import (
     image_label,
     snapshot,
 )
+from pytest_ocrparity.verdict import plain
 
 __all__ = ["TrainingPipeline", "load_training"]
 
@@ -135,13 +136,16 @@ class TrainingPipeline(StagedPipeline):
     @property
     def identity(self) -> Mapping[str, Any]:
         """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
-        return {
-            "api": "PaddleOCR's training side",
-            "code": f"{type(self).__module__}.{type(self).__qualname__}",
-            "files": self.fingerprint,
-            "options": {name: getattr(self.files, name) for name in ("network", "sub_model", "paddleocr_root")},
-            "engine": {"engine": "dygraph", "device": self._parts.network.device},
-        }
+        found: Mapping[str, Any] = plain(
+            {
+                "api": "PaddleOCR's training side",
+                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "files": self.fingerprint,
+                "options": {name: getattr(self.files, name) for name in ("network", "sub_model", "paddleocr_root")},
+                "engine": {"engine": "dygraph", "device": self._parts.network.device},
+            }
+        )
+        return found
 
     @property
     def network(self) -> Network:

@@ -157,10 +157,12 @@ def _not_compared(
     for test, outcome in outcomes.by_test.items():
         left = {record["what"] for record in records.get(test, ())}
         is_ours = bool(left) or image_of(test, images) is not None
-        if is_ours and not left & {"compared", "golden"}:
+        caught = [record for record in records.get(test, ()) if record["what"] == "caught"]
+        if is_ours and not left & {"compared", "golden"} and not any(record["is_expected"] for record in caught):
             ended, reason = outcome.outcome, outcome.reason
             if ended == "passed":
                 ended, reason = "compared nothing", "the test passed and called no assertion of ocrparity"
+                reason = next((f"the test caught: {record['messages'][0]}" for record in caught), reason)
             yield {"test": test, "image": image_of(test, images), "outcome": ended, "reason": reason}
 
 
