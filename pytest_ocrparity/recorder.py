@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.caught import Raised
+
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.memory import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
+    from pytest_ocrparity.errors import DifferenceError
     from pytest_ocrparity.report.album import Album
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.tally import Record
@@ -47,6 +50,7 @@ class Recorder:
         """Record as the settings say."""
         self.settings = settings
         self.properties: Properties | None = None
+        self.raised = Raised()
         self._lock = threading.RLock()  # a test may assert in threads
 
     @cached_property
@@ -68,6 +72,16 @@ class Recorder:
     def forget(self, properties: Properties) -> None:
         """Drop what an earlier attempt of a test left: reruns count once."""
         properties[:] = [found for found in properties if found[0] != PROPERTY and not found[0].startswith(PREFIX)]
+        self.raised = Raised()
+
+    def hear_error(self, error: DifferenceError) -> None:
+        """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
+        self.raised.hear(error)
+
+    def note_caught(self, *, is_expected: bool) -> None:
+        """Note the errors that did not leave the test, now that it has ended."""
+        if caught := self.raised.caught:
+            self.note("caught", messages=caught, is_expected=is_expected)
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record in the report of the running test."""
@@ -77,11 +91,14 @@ class Recorder:
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.metrics import metrics, worse
+        from pytest_ocrparity.preconditions import have_same_files
+        from pytest_ocrparity.verdict import RECORDED
 
+        self.raised.is_recording |= judged.status == RECORDED
         record = self._record(judged, reference, candidate)
         found = {f"{PREFIX}{name}": value for name, value in metrics(record).items()}
         with self._lock:
-            self.note("compared", **record)
+            self.note("compared", **record, has_same_files=have_same_files(reference, candidate))
             assert self.properties is not None
             known: dict[str, Any] = {name: value for name, value in self.properties if name.startswith(PREFIX)}
             new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}

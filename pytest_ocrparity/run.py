@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
+from pytest_ocrparity.caught import MARKER, caught_faults, expected_note
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.evidence import Evidence
 from pytest_ocrparity.listener import listener
+from pytest_ocrparity.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
 from pytest_ocrparity.recorder import Recorder, records_of, without_records
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings_file import find_project
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.tally import Record, Tally
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
-
-FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
 
 
 @contextmanager
@@ -50,6 +50,8 @@ class Run:
         self.notes: list[str] = []
         self.two_projects = ""
         self.evidence = Evidence(FIXTURES)
+        self.empty: BaseException | None = None
+        """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
 
@@ -134,14 +136,50 @@ class Run:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Show where the pictures of a failed test are."""
+        """Hear what left the test, and note what it caught; show where the pictures of a failed test are."""
         report = yield
+        self._hear_end(item, call, report)
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.album import picture_lines
 
             if lines := picture_lines(records_of(item.user_properties), self.settings.report_dir):
                 report.sections.append(("ocrparity pictures", "\n".join(lines)))
         return report
+
+    def _hear_end(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Take the end of a phase of a test, or of a subtest."""
+        error = None if call.excinfo is None else call.excinfo.value
+        if error is not None and error is self.empty:  # no xfail either, whatever empty_parameter_set_mark says
+            report.outcome = "failed"
+            vars(report).pop("wasxfail", None)
+        # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
+        is_a_skip = report.skipped and not hasattr(report, "wasxfail")
+        if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
+            self.recorder.raised.leave(error)
+        if call.when == "teardown":
+            self.recorder.note_caught(is_expected=item.get_closest_marker(MARKER) is not None)
+            report.user_properties = list(item.user_properties)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a test of ours that pytest skips because its parameter has no value: nothing would be compared."""
+        try:
+            return (yield)
+        except (pytest.skip.Exception, pytest.xfail.Exception) as skipped:
+            if told := empty_parameters(item, str(skipped)):
+                self.empty = pytest.fail.Exception(told, pytrace=False)
+                raise self.empty from None
+            raise
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a test that expects a difference where nothing differed."""
+        raised = self.recorder.raised
+        with raised.hearing_expected_failures(item):
+            result = yield
+        if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
+            pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -206,6 +244,10 @@ class Run:
         """Find what only a whole run can show."""
         settings = self.settings
         self.faults = self.tally.faults(allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None)
+        self.faults += caught_faults(self.records, self.reporting.outcomes)
+        uses_images = any(record["fixture"] == OWN_IMAGE for record in self.tally.all("used"))
+        idle = settings.idle_globs() if uses_images else []
+        self.faults += idle if is_strict(self.config) else []
         is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
             self.faults += self.reporting.outcomes.lost(session.testscollected)
@@ -217,6 +259,8 @@ class Run:
                 self.notes = report_unused(session, settings, self.goldens, self.evidence, is_faulty=faulty)
         except OcrParityError as error:
             self.faults.append(str(error))
+        warnings = [] if is_strict(self.config) else [f"WARNING: {each}" for each in idle]
+        self.notes = [*self.tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.models import findings_in_files
 
@@ -289,6 +333,16 @@ class Run:
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
         return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
+
+
+def is_strict(config: pytest.Config) -> bool:
+    """Tell whether what is doubtful in the configuration is an error, by --strict-config or as newer pytests say it."""
+    if getattr(config.option, "strict_config", False):
+        return True
+    with suppress(ValueError, KeyError):  # before pytest 9 there is no such setting
+        value = config.getini("strict_config")
+        return bool(config.getini("strict") if value is None else value)
+    return False
 
 
 def candidate_of(item: Any) -> str | None:
