@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ocrparity.caught import Raised
+from pytest_ocrparity.worst import WorstImages
 
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.memory import Memory
@@ -51,6 +52,8 @@ class Recorder:
         self.settings = settings
         self.properties: Properties | None = None
         self.raised = Raised()
+        self.worst = WorstImages()
+        self.announce: Callable[[str], None] = lambda image: None
         self._lock = threading.RLock()  # a test may assert in threads
 
     @cached_property
@@ -58,7 +61,7 @@ class Recorder:
         """What this run has diagnosed so far."""
         from pytest_ocrparity.diagnose.memory import Memory
 
-        return Memory(self.settings.diagnosis_seconds)
+        return Memory(self.settings.diagnosis_seconds, announce=self.announce)
 
     @cached_property
     def album(self) -> Album | None:
@@ -92,8 +95,12 @@ class Recorder:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.metrics import metrics, worse
         from pytest_ocrparity.preconditions import have_same_files
+        from pytest_ocrparity.tolerance import Tolerance, current_tolerance
         from pytest_ocrparity.verdict import RECORDED
 
+        # What a keyword set is in the comparison alone.
+        tolerance = Tolerance({**current_tolerance.get()().limits, **judged.limits})
+        self.worst.hear(judged, reference, candidate, tolerance)
         self.raised.is_recording |= judged.status == RECORDED
         record = self._record(judged, reference, candidate)
         found = {f"{PREFIX}{name}": value for name, value in metrics(record).items()}

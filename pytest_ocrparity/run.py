@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from pytest_ocrparity.recorder import Recorder, records_of, without_records
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.worst import OUTPUT, Worst, as_text, from_text, worst_of
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden import GoldenStore
@@ -54,6 +55,8 @@ class Run:
         """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
+        self.recorder.announce = self._announce
+        self.worst: list[Worst] = []
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -198,8 +201,9 @@ class Run:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Hear what a worker collected."""
+        """Hear what a worker collected, and what it found on its worst images."""
         self.evidence.hear_worker(node)
+        self.worst += from_text(getattr(node, "workeroutput", {}).get(OUTPUT, "[]"))
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
@@ -220,6 +224,9 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
+        self.worst += self._diagnosed()
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[OUTPUT] = as_text(self.worst)
         is_judged = self._is_judged()
         if not is_judged or not (self.settings.is_set or any(self.records.values())):
             if self.settings.golden_prune:
@@ -240,10 +247,34 @@ class Run:
         if self.faults and not is_failing:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def _diagnosed(self) -> list[Worst]:
+        """Return what is found on the worst images of this process, where its share of a run is over a limit."""
+
+        def is_over(compared: Sequence[Record]) -> list[tuple[str, str]]:
+            from pytest_ocrparity.tally import over_the_run
+
+            return list(dict.fromkeys(sides for sides, _ in over_the_run(compared)))
+
+        return self.recorder.worst.diagnosed(is_over, lambda: self.recorder.diagnoses)
+
+    def _announce(self, image: str) -> None:
+        """Say on the terminal that a cause is looked for, which may take a while; not from a worker, nor under -q."""
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is None or self.config.get_verbosity() < 0 or hasattr(self.config, "workerinput"):
+            return
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            terminal.ensure_newline()
+            terminal.write_line(f"ocrparity: looking for the cause on {image}", flush=True)
+
     def _judge(self, session: pytest.Session) -> None:
         """Find what only a whole run can show."""
         settings = self.settings
-        self.faults = self.tally.faults(allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None)
+        worst = worst_of(self.worst)
+        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
+        self.faults = self.tally.faults(
+            allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None, causes=causes
+        )
         self.faults += caught_faults(self.records, self.reporting.outcomes)
         uses_images = any(record["fixture"] == OWN_IMAGE for record in self.tally.all("used"))
         idle = settings.idle_globs() if uses_images else []
@@ -260,7 +291,11 @@ class Run:
         except OcrParityError as error:
             self.faults.append(str(error))
         warnings = [] if is_strict(self.config) else [f"WARNING: {each}" for each in idle]
-        self.notes = [*self.tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
+        from pytest_ocrparity.tally import over_the_run
+
+        over = {sides for sides, _ in over_the_run(self.tally.all("compared"))}
+        told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
+        self.notes = [*told, *self.tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.models import findings_in_files
 

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_ocrparity.tolerance import OFF, is_looser
 from pytest_ocrparity.verdict import LEAST
 
-__all__ = ["KINDS", "SHOWN", "Record", "Tally", "amounts", "told_statuses"]
+__all__ = ["KINDS", "SHOWN", "Record", "Tally", "amounts", "over_the_run", "told_statuses"]
 
 Record = Mapping[str, Any]
 """One thing that a test did, in JSON types; `what` is used, loads, compared, failed or golden."""
@@ -32,8 +32,13 @@ class Tally:
         """Return the records of one sort, in the order of the tests."""
         return [record for records in self.records.values() for record in records if record["what"] == what]
 
-    def faults(self, *, allow_empty: bool, is_recording: bool) -> list[str]:
-        """Return a sentence for each reason why the whole run fails, whatever its tests said."""
+    def faults(
+        self, *, allow_empty: bool, is_recording: bool, causes: Mapping[tuple[str, str], str] | None = None
+    ) -> list[str]:
+        """Return a sentence for each reason why the whole run fails, whatever its tests said.
+
+        `causes` are, by pair of sides, what is to be said beside a limit that the run as a whole breaks.
+        """
         if is_recording and not self.all("golden"):
             if any(record["fixture"] == "ocr_golden" for record in self.all("used")):
                 return ["nothing was recorded: the tests that asked ocr_golden for a baseline failed before"]
@@ -43,7 +48,8 @@ class Tally:
         compared = [record for record in self.all("compared") if record["status"] != "recorded"]
         if not compared and not any(record["recorded"] for record in self.all("golden")):
             return ["nothing was compared: tests used ocrparity's fixtures, and none reached an assertion"]
-        return [*_all_empty(compared, allow_empty), *_over_the_run(compared)]
+        found = [f"{text}{(causes or {}).get(sides, '')}" for sides, text in over_the_run(compared)]
+        return [*_all_empty(compared, allow_empty), *found]
 
     def table(self, *, per_image: bool) -> list[str]:
         """Return the run's table as lines: one per sort of comparison, or one per image and sort."""
@@ -126,15 +132,18 @@ RUN_LIMITS = {
 }
 
 
-def _over_the_run(compared: Sequence[Record]) -> list[str]:
-    """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
+def over_the_run(compared: Sequence[Record]) -> list[tuple[tuple[str, str], str]]:
+    """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart.
+
+    Returns, for each that is broken, the two sides and a sentence.
+    """
     groups: dict[tuple[Any, ...], list[tuple[Record, float]]] = {}
     for record in compared:
         for measure in record["measures"]:
             if measure["name"] in RUN_LIMITS and not measure["decides"] and measure["limit"] is not None:
                 key = measure["name"], measure["limit"], measure["origin"], record["reference"], record["candidate"]
                 groups.setdefault(key, []).append((record, measure["value"]))
-    faults = []
+    faults: list[tuple[tuple[str, str], str]] = []
     for (name, limit, origin, *sides), members in groups.items():
         count, words = RUN_LIMITS[name]
         if count is None:
@@ -149,7 +158,8 @@ def _over_the_run(compared: Sequence[Record]) -> list[str]:
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
             worst = ", ".join(str(member[0]["image"]) for value, member in ranked[:3] if value)
             where = f"{sides[1]} against {sides[0]}, most in {worst}"
-            faults.append(f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}")
+            text = f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}"
+            faults.append(((sides[0], sides[1]), text))
     return faults
 
 

@@ -30,6 +30,7 @@ TABLE = (
     {"settings_file", "tally", "scheduling"},
     {"settings", "report.templates"},
     {"models", "baseline", "evidence", "origin", "pruning", "report.*", "report"},
+    {"worst"},
     {"recorder", "reporting", "judging.*", "judging"},
     {"run", "gate"},
     {"plugin"},
