@@ -82,7 +82,8 @@ class TestTheSide:
 
 def replace_source(side: Toy) -> Trace:
     """Return a trace whose parameters no experiment can change."""
-    return replace(side.trace(PAGE), source=None if not hasattr(side, "table") else OnlyNamed(side))
+    source: Any = OnlyNamed(side) if hasattr(side, "table") else None
+    return replace(side.trace(PAGE), source=source)
 
 
 class OnlyNamed:

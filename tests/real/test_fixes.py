@@ -16,8 +16,9 @@ import yaml
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.errors import DifferenceError, ModelError
-from pytest_ocrparity.pipelines import Alternative, inference
+from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
+from pytest_ocrparity.pipelines.predictor import load_predictor
 from pytest_ocrparity.pipelines.training import TrainingPipeline
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE
 from real.blob import LIMITS, YML, Model, edited, export_yml, transforms, write_yml
@@ -163,15 +164,14 @@ class Rounds:
 @pytest.fixture
 def rounding_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine round where the user asks for bf16, also on a processor that has no such unit."""
-    real = inference.load_predictor
 
     def load(export: Any, model_name: str, options: Any, predict_options: Any) -> Any:
-        predictor = real(export, model_name, options, predict_options)
+        predictor = load_predictor(export, model_name, options, predict_options)
         if "mkldnn_bf16" in str(options.get("engine_config")):
             predictor.runner = Rounds(predictor.runner)
         return predictor
 
-    monkeypatch.setattr(inference, "load_predictor", load)
+    monkeypatch.setattr("pytest_ocrparity.pipelines.inference.load_predictor", load)
 
 
 def failure(train: TrainingPipeline, side: InferencePipeline, page: Page) -> DifferenceError | None:
