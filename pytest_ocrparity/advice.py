@@ -24,9 +24,14 @@ def suspects(first: Comparison) -> list[ParameterDifference]:
     return own or [each for each in both if each.stage in earlier]
 
 
+def running_test() -> str:
+    """Return the id of the test that pytest runs, to which xdist adds "@group"; nothing outside of a test."""
+    return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
+
+
 def run_again(image: str) -> str:
     """Return how to run the comparison again: pytest tells which test runs, to whose id xdist adds "@group"."""
-    test = re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
+    test = running_test()
     if test.startswith("::"):  # the gate inside the package has no path that could be typed
         return f"then: pytest --pyargs pytest_ocrparity.gate --ocr-images={shlex.quote(image)}"
     return f"then: pytest {shlex.quote(test)}" if test else "then compare again"

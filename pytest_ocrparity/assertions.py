@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pytest_ocrparity.advice import running_test
 from pytest_ocrparity.compare import compare, compare_one
 from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.memory import Memory
@@ -165,4 +166,4 @@ def _trace(boxes: Boxes, side: str) -> Trace:
         raise TypeError(f"{side}: give a Trace, Detections or a list of polygons, not {boxes!r}")
     if not isinstance(boxes, Detections):
         boxes = Detections(tuple(np.asarray(polygon, np.float64) for polygon in boxes))
-    return Trace(pipeline=side, image="detections", detections=boxes)
+    return Trace(pipeline=side, image=running_test() or "detections", detections=boxes)

@@ -16,7 +16,7 @@ from pytest_ocrparity.pairing import EQUAL_MAP_SCORE, nearest
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding, Comparison
 
-__all__ = ["mark_borderline"]
+__all__ = ["SAME_BOX", "mark_borderline", "run_again"]
 
 SAME_BOX = 1.0
 """Source px within which a re-run post-process returns "the same" box: both round to whole pixels."""
@@ -35,7 +35,7 @@ def mark_borderline(
     """
     if not findings or reference.probability_map is None:
         return findings
-    again = _run_again(candidate, reference.probability_map)
+    again = run_again(candidate, reference.probability_map)
     if again is not None and not _holds_its_own(candidate):
         return findings  # something moved its boxes after the post-process, which no map explains
     if again is not None:
@@ -45,7 +45,7 @@ def mark_borderline(
         )
     largest = maps.measure("largest")
     assert largest is not None
-    moved = [_run_again(reference, reference.probability_map + np.float32(sign * largest.value)) for sign in (-1, 1)]
+    moved = [run_again(reference, reference.probability_map + np.float32(sign * largest.value)) for sign in (-1, 1)]
     return tuple(
         replace(
             finding,
@@ -62,10 +62,10 @@ def _holds_its_own(candidate: Trace) -> bool:
     assert candidate.detections is not None
     if candidate.probability_map is None:
         return True
-    return _run_again(candidate, candidate.probability_map) == candidate.detections
+    return run_again(candidate, candidate.probability_map) == candidate.detections
 
 
-def _run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detections | None:
+def run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detections | None:
     """Return the boxes that the trace's own side finds in a map, with its own shape row, or None where it can't run."""
     if trace.source is None or trace.shape is None:
         return None

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 from pytest_ocrparity.borderline import mark_borderline
 from pytest_ocrparity.listener import is_in_a_run
-from pytest_ocrparity.pairing import BoxLimits, judge_boxes
+from pytest_ocrparity.pairing import AUTOMATIC_SCORE, EQUAL_MAP_SCORE, BoxLimits, judge_boxes
+from pytest_ocrparity.scores import are_permuted, expected_detections, expected_scores
 from pytest_ocrparity.sides import comparison_of, missing_stages
-from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
+from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import (
     ALLOWED_EMPTY,
     DIFFERENT,
     EMPTY,
     LEFT_TO_RUN,
+    MATCHES,
+    NOT_JUDGEABLE,
     RECORDED,
     SAME,
     BoxFinding,
@@ -24,7 +29,12 @@ from pytest_ocrparity.verdict import (
     refuse_same_object,
 )
 
-__all__ = ["compare_detections"]
+__all__ = ["ROUGHLY", "compare_detections"]
+
+NOISE_OF_SCORES = 1e-2
+"""How far scores of a right export may lie apart and still be told from each other."""
+ROUGHLY = ": no post-process of the reference was run on the candidate's map"
+"""How the origin of a score's limit says that scores were not judged exactly."""
 
 
 def compare_detections(
@@ -40,30 +50,36 @@ def compare_detections(
     findings: tuple[BoxFinding, ...] = ()
     measures: tuple[Measure, ...] = ()
     counts: dict[str, int] = {}
+    follows_map = False
     if not differences:
         assert reference.detections is not None
         assert candidate.detections is not None
         maps_equal = _are_equal(maps)
         limits = BoxLimits.of(reference, candidate, tolerance, maps_equal)
-        pairs, findings = judge_boxes(reference.detections, candidate.detections, limits)
+        rerun = cache(lambda: expected_detections(reference, candidate))
+        found = candidate.detections
+        pairs, findings = judge_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
         if maps is not None and _leaves_allowance(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
+        differences += _permuted(reference.detections, found, pairs, findings, rerun)
         counts = _count(reference.detections, candidate.detections, len(pairs), findings)
         measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
         if not counts["reference"] and not counts["candidate"]:
             differences = _empty(maps, tolerance)
+        if maps is not None and maps.status == NOT_JUDGEABLE and findings and not differences:
+            follows_map = _follows_map(rerun(), found, limits)
         if pairs:
             differences += _no_scores(reference.detections, candidate.detections, tolerance)
     if reference.is_recording_of(candidate):
         status = RECORDED
     elif differences or any(measure.fails for measure in measures) or _decides(findings, tolerance):
-        status = DIFFERENT
+        status = NOT_JUDGEABLE if follows_map else DIFFERENT
     elif counts["reference"] or counts["candidate"]:
         share = next(measure for measure in measures if measure.name == "detections.max_unmatched")
         status = SAME if share.is_within else LEFT_TO_RUN
     else:
         status = ALLOWED_EMPTY if tolerance["detections.allow_empty"].value else EMPTY
-    stage = None if status != DIFFERENT else differences[0].stage if differences else DETECTIONS
+    stage = None if status in MATCHES else differences[0].stage if differences else DETECTIONS
     return comparison_of(
         "detections",
         reference,
@@ -76,6 +92,35 @@ def compare_detections(
         boxes=findings,
         counts=counts,
     )
+
+
+def _follows_map(expected: Detections | None, found: Detections, limits: BoxLimits) -> bool:
+    """Tell whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
+    return expected is None or not judge_boxes(expected, found, limits)[1]
+
+
+def _permuted(
+    reference: Detections,
+    candidate: Detections,
+    pairs: list[BoxFinding],
+    findings: tuple[BoxFinding, ...],
+    rerun: Callable[[], Detections | None],
+) -> list[Difference]:
+    """Return the finding that the scores are right and stand in another order than their boxes.
+
+    Against a rerun they must be equal; against the reference's own boxes alike to within what noise moves scores by.
+    """
+    wrong = [finding for finding in findings if finding.kind == "score" and not finding.is_borderline]
+    if len(wrong) < 2 or reference.scores is None or candidate.scores is None:
+        return []
+    is_exact = all(finding.score_error is not None for finding in wrong)
+    known = expected_scores(rerun(), candidate) if is_exact else {}
+    chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
+    expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
+    within = EQUAL_MAP_SCORE if is_exact else NOISE_OF_SCORES
+    if not are_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
+        return []
+    return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
 
 
 def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
@@ -139,7 +184,7 @@ def _measures(
         if amounts:
             smallest = name == "min_iou"
             # NaN is the worst of all, which neither min nor max would find.
-            value, at = (min if smallest else max)(amounts, key=lambda pair: (math.isnan(pair[0]) != smallest, pair[0]))
+            value, at = min(amounts, key=lambda p: (not math.isnan(p[0]), p[0])) if smallest else _largest(amounts)
             origin = tolerance[f"detections.{name}"].origin if limit is not None else ""
             measures.append(Measure(f"detections.{name}", value, limit, origin, at, smallest, decides=False))
 
@@ -149,8 +194,7 @@ def _measures(
     # What turns a distance in source px into one that `max_shift` judges.
     measures += [Measure("map_px", limits.map_px)] if shifts else []
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
-    scores = [(p.score_difference, p.at) for p in pairs if p.score_difference is not None]
-    worst("max_score_difference", limits.max_score_difference, scores)
+    measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
     per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
     boxes = max(counts["boxes"], 1)
     for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
@@ -160,6 +204,26 @@ def _measures(
             Measure(f"detections.{name}", counts[count] / boxes, float(limit.value), limit.origin, decides=decides)
         )
     return tuple(measures)
+
+
+def _score_measures(pairs: list[BoxFinding], limits: BoxLimits, limit: Limit) -> list[Measure]:
+    """Return the worst score difference with what judges it: by how far scores miss what they must be, where known."""
+    name = "detections.max_score_difference"
+    gaps = [(pair.score_difference, pair.at) for pair in pairs if pair.score_difference is not None]
+    errors = [(pair.score_error, pair.at) for pair in pairs if pair.score_error is not None]
+    if not gaps:
+        return []
+    most = limits.exact_score if errors else limits.max_score_difference
+    (value, at), (gap, _) = _largest(errors or gaps), _largest(gaps)
+    is_rough = limit.value == AUTO and most == AUTOMATIC_SCORE
+    origin = f"{limit.origin}{ROUGHLY if is_rough else ''}" if most is not None else ""
+    measures = [Measure(name, value, most, origin, at, decides=False), Measure("score", gap)]
+    return [*measures, Measure("score_error", value)] if errors else measures
+
+
+def _largest(amounts: list[tuple[float, tuple[float, float]]]) -> tuple[float, tuple[float, float]]:
+    """Return the largest amount with its place; NaN is the largest of all, which `max` would not find."""
+    return max(amounts, key=lambda pair: (math.isnan(pair[0]), pair[0]))
 
 
 def _decides(findings: tuple[BoxFinding, ...], tolerance: Tolerance) -> bool:

@@ -68,7 +68,8 @@ class Diagnosis:
         summary: what is wrong, in one clause.
         evidence: the experiments that showed it, each with its numbers.
         fix: what removes it; None where the cause is unknown.
-        ruled_out: what was tried and did not explain the difference.
+        ruled_out: what was shown to be no cause of it, whatever else is.
+        tried: what alone does not remove the difference; it may still be one of several causes.
         not_tried: what could not be tried here, each with the reason.
     """
 
@@ -79,6 +80,7 @@ class Diagnosis:
     fix: Fix | None = None
     ruled_out: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
 
     def in_table(self, table: str) -> Diagnosis:
         """Return this diagnosis for a candidate with another settings table than `inference`."""

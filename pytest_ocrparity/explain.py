@@ -9,7 +9,8 @@ from typing import Any
 from pytest_ocrparity.advice import next_step, run_again, suspects
 from pytest_ocrparity.allowance import smallest_tolerance
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.verdict import BoxFinding, Comparison, Difference, Measure
+from pytest_ocrparity.trace import STAGES
+from pytest_ocrparity.verdict import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 
 __all__ = ["amount", "explain", "headline"]
 
@@ -23,6 +24,7 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{one if d.reference else two} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
     ),
     "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
+    "score_order": lambda d, one, two: f"{d.candidate} scores of {two} are in another order than its boxes",
     "no_scores": lambda d, one, two: f"max_score_difference can't be judged: {_who_lacks(d, one, two)}",
     "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
     "no_values": lambda d, one, two: (
@@ -108,13 +110,31 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     rows = [row for diagnosis in known for row in _known_rows(diagnosis, heads=diagnosis is known[0])]
     rows += [("seen", headline(first))] if known else []
     rows += [row for diagnosis in unknown for row in _unknown_rows(diagnosis)]
+    rows += _rounding_rows(comparisons)
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
     ruled_out = [text for diagnosis in unknown for text in diagnosis.ruled_out]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
-    told = f"{known[0].stage}: {known[0].summary}" if known else headline(first)
-    told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
+    told = headline(first)
+    if known and not _is_earlier(unknown, known[0]):
+        told = f"{known[0].stage}: {known[0].summary}"
+        told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
     return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
+
+
+def _is_earlier(unknown: Sequence[Diagnosis], known: Diagnosis) -> bool:
+    """Tell whether something unexplained differs before a cause that is known: then that does not head the message."""
+    return any(STAGES.index(each.stage) < STAGES.index(known.stage) for each in unknown)
+
+
+def _rounding_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
+    """Return what "not judgeable" means, where a comparison is."""
+    if all(comparison.status != NOT_JUDGEABLE for comparison in comparisons):
+        return []
+    return [
+        ("which means", "no limit tells a right export of this network from a wrong one; nothing is blamed for it"),
+        ("", "networks that are untrained, saturated or damaged behave so: does this checkpoint evaluate well?"),
+    ]
 
 
 def _known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
@@ -130,6 +150,7 @@ def _unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
     rows += [("noticed", text) for text in diagnosis.evidence]
     rows += [("ruled out", text) for text in diagnosis.ruled_out]
+    rows += [("tried", text) for text in diagnosis.tried]
     return rows + [("not tried", text) for text in diagnosis.not_tried]
 
 
@@ -147,10 +168,14 @@ def _measured_rows(
         row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
     ]
     rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
+    if NOT_JUDGEABLE in (first.status, judged.status):  # no limit is right for it
+        return rows
     return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
 
 
 def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
+    if NOT_JUDGEABLE in (judged.status, first.status) and not known:
+        return f"check that this checkpoint evaluates well, {run_again(judged.image)}"
     if known:
         return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
     return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
@@ -161,6 +186,8 @@ def headline(comparison: Comparison) -> str:
     if comparison.is_match:
         return ""
     one, two = comparison.reference, comparison.candidate
+    if comparison.status == NOT_JUDGEABLE:
+        return f"{comparison.kind.replace('_', ' ')} are not judgeable: {_rounding_text(comparison)}"
     failing = [difference for difference in comparison.differences if difference.fails]
     lead = f"first difference at {comparison.stage}: " if comparison.stage else ""
     if failing:
@@ -171,6 +198,18 @@ def headline(comparison: Comparison) -> str:
     if comparison.kind == "detections":
         return f"{lead}{_count_text(comparison)} ({one} against {two})"
     return lead + _measure_text(worst[0], one, two)
+
+
+def _rounding_text(comparison: Comparison) -> str:
+    """Return how far rounding alone moves the reference's map."""
+    floor, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
+    if floor is None or atol is None:
+        return "they follow maps that are not judgeable"
+    one, two = comparison.reference, comparison.candidate
+    return (
+        f"{one}'s own map moves by {amount(floor.value)} when its tensor is rounded otherwise, more than the limit of "
+        f"{amount(atol.limit or 0.0)} allows; {two}'s map differs by {amount(atol.value)}{_at(atol.at)}"
+    )
 
 
 def _measure_text(measure: Measure, one: str, two: str) -> str:
@@ -247,7 +286,9 @@ def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
         text = f"box {finding.candidate} of {comparison.candidate}{_at(finding.at)}"
     if finding.kind in ("moved", "score"):
         text += f": moved by {amount(finding.shift or 0.0)} px, IoU {finding.iou:.2f}"
-        if finding.score_difference is not None:
+        if finding.score_error is not None:
+            text += f", score is off by {amount(finding.score_error)} from what {comparison.reference} gives this box"
+        elif finding.score_difference is not None:
             text += f", score differs by {amount(finding.score_difference)}"
     return text + (f" ({finding.defect})" if finding.defect else "")
 

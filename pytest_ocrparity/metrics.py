@@ -8,7 +8,10 @@ from typing import Any
 
 __all__ = ["metrics", "worse"]
 
-_WORST_FIRST = ("different", "not comparable", "left to the run", "recorded", "empty", "empty, as allowed", "same")
+_WORST_FIRST = (
+    *("different", "not comparable", "not judgeable"),
+    *("left to the run", "recorded", "empty", "empty, as allowed", "same"),
+)
 _COUNTED = ("boxes", "different", "borderline")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,9 @@ POLYGON_IOU = 0.9
 """The automatic `min_iou` of many-point polygons: under 1e-4 of map noise 14,838 of them kept 0.97."""
 EQUAL_MAP_SCORE = 1e-5
 """Both post-processes average the same float32 pixels in double precision."""
-
+AUTOMATIC_SCORE = 0.2
+"""The automatic `max_score_difference` where no post-process can be run on the other side's map: one map pixel can
+re-fit a rectangle, which moved scores of right exports by up to 0.15."""
 
 HOLLOW = {"not finite", "fewer than 3 points"}
 """Defects with which a box is no box: a finding, though both sides have the same."""
@@ -37,25 +39,24 @@ class BoxLimits:
     max_score_difference: float | None
     is_poly: bool
     """Whether boundaries are compared and not vertices: where either side has polygons of other than 4 points."""
+    exact_score: float | None = None
+    """What judges the scores that are known exactly, see `scores`; None where the limit is a number of the user's."""
 
     @classmethod
     def of(cls, reference: Trace, candidate: Trace, tolerance: Tolerance, maps_equal: bool) -> BoxLimits:
         """Convert a tolerance into source pixels for these two traces."""
         shift, score = tolerance["detections.max_shift"].value, tolerance["detections.max_score_difference"].value
-        if score == AUTO:
-            # Without any map nothing can explain another score, as nothing can explain another box.
-            is_strict = maps_equal or (reference.probability_map is None and candidate.probability_map is None)
-            score_limit = EQUAL_MAP_SCORE + reference.map_error + candidate.map_error if is_strict else None
-        else:
-            score_limit = None if score == OFF else float(score)
+        exact = EQUAL_MAP_SCORE + reference.map_error + candidate.map_error if score == AUTO else None
+        score_limit = None if score == OFF else float(score) if score != AUTO else AUTOMATIC_SCORE
         box_types = {trace.parameters.get(DETECTIONS, {}).get("box_type") for trace in (reference, candidate)}
         every = [*(reference.detections or _NONE).polygons, *(candidate.detections or _NONE).polygons]
         return cls(
             tolerance["detections.min_iou"],
             None if shift == OFF else float(shift),
             max(reference.map_scale),
-            score_limit,
+            exact if maps_equal and exact is not None else score_limit,
             "poly" in box_types or any(len(polygon) != 4 for polygon in every),
+            exact,
         )
 
     def in_map_px(self, shift: float) -> float:
@@ -75,16 +76,27 @@ class BoxLimits:
 
 
 def judge_boxes(
-    reference: Detections, candidate: Detections, limits: BoxLimits
+    reference: Detections,
+    candidate: Detections,
+    limits: BoxLimits,
+    expected: Callable[[], Mapping[int, float]] = dict,
 ) -> tuple[list[BoxFinding], tuple[BoxFinding, ...]]:
-    """Return every pair as measured, and the findings: pairs beyond the limits, then boxes without partner."""
+    """Return every pair as measured, and the findings: pairs beyond the limits, then boxes without partner.
+
+    `expected` returns by candidate index the scores that are known exactly; it is asked only where scores differ.
+    """
     matching = match(reference.polygons, candidate.polygons)
     ours, theirs = matching.defects
-    pairs, findings = [], []
-    for i, j, iou in ((pair.reference, pair.candidate, pair.iou) for pair in matching.pairs):
-        pair = _measure(reference, candidate, i, j, iou, limits.is_poly)
+    pairs = [
+        _measure(reference, candidate, each.reference, each.candidate, each.iou, limits.is_poly)
+        for each in matching.pairs
+    ]
+    pairs = _with_score_errors(pairs, candidate, limits, expected)
+    findings = []
+    for pair in pairs:
+        i, j = pair.reference, pair.candidate
+        assert i is not None and j is not None
         kind = "invalid" if {ours[i], theirs[j]} & HOLLOW or ours[i] != theirs[j] else _beyond(pair, limits)
-        pairs.append(pair)
         if kind is not None:
             findings.append(replace(pair, kind=kind, defect=theirs[j] or ours[i]))
     if not matching.missing and not matching.extra:
@@ -95,6 +107,23 @@ def judge_boxes(
     for kind, index in zip(extra, matching.extra, strict=True):
         findings.append(BoxFinding(kind, _centre(candidate.polygons[index]), candidate=index, defect=theirs[index]))
     return pairs, tuple(findings)
+
+
+def _with_score_errors(
+    pairs: list[BoxFinding], candidate: Detections, limits: BoxLimits, expected: Callable[[], Mapping[int, float]]
+) -> list[BoxFinding]:
+    """Return the pairs with each score's distance from what it must be, where that is asked for and known."""
+    exact, scores = limits.exact_score, candidate.scores
+    if exact is None or scores is None or limits.max_score_difference == exact:
+        return pairs
+    if all(pair.score_difference is None or pair.score_difference <= exact for pair in pairs):
+        return pairs
+    known = expected()
+
+    def error(index: int | None) -> float | None:
+        return None if index is None or index not in known else float(abs(scores[index] - known[index]))
+
+    return [replace(pair, score_error=error(pair.candidate)) for pair in pairs]
 
 
 def nearest(polygon: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]], is_poly: bool) -> tuple[float, int | None]:
@@ -132,11 +161,12 @@ def _beyond(pair: BoxFinding, limits: BoxLimits) -> str | None:
         return "moved"
     if limits.max_shift is not None and limits.in_map_px(pair.shift) > limits.max_shift:
         return "moved"
-    if pair.score_difference is not None:
-        most = limits.max_score_difference
-        # `not <=`, so that a score that is not a number is beyond every limit, and no limit permits it.
-        if not pair.score_difference <= (float("inf") if most is None else most):
-            return "score"
+    gap, most = pair.score_difference, limits.max_score_difference
+    if pair.score_error is not None:
+        gap, most = pair.score_error, limits.exact_score
+    # `not <=`, so that a score that is not a number is beyond every limit, and no limit permits it.
+    if gap is not None and not gap <= (float("inf") if most is None else most):
+        return "score"
     return None
 
 

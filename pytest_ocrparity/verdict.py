@@ -15,6 +15,8 @@ __all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDiffer
 
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
+NOT_JUDGEABLE = "not judgeable"
+"""The reference's own map moves by more than the limit when its tensor is only rounded: it fails, and blames nobody."""
 LEFT_TO_RUN = "left to the run"
 """An amount exceeds a limit that is judged over the whole run, so that this image alone decides nothing."""
 MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
@@ -67,7 +69,8 @@ class BoxFinding:
     """A box without partner, or a pair beyond the limits.
 
     `kind` is missing, extra, split, merged, moved or score; `at` the box's centre in source px; `shift` in source px;
-    `defect` names an invalid polygon; `is_borderline` tells that the maps' permitted difference explains it.
+    `defect` names an invalid polygon; `is_borderline` tells that the maps' permitted difference explains it;
+    `score_error` is how far its score is from the one that it must have, None where that is not known (see `scores`).
     """
 
     kind: str
@@ -79,6 +82,7 @@ class BoxFinding:
     score_difference: float | None = None
     defect: str | None = None
     is_borderline: bool = False
+    score_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from conftest import Heard
 from toy import BLANK, PAGE, FusedToy, Toy, page
 
 from pytest_ocrparity import (
+    Decoded,
     Detections,
     DifferenceError,
     SettingsError,
@@ -68,10 +69,23 @@ class TestPreprocessing:
         with pytest.raises(DifferenceError, match=r"first difference at decode: decoded as BGR in train, RGB in infer"):
             assert_same_preprocessing(*traces(img_mode="RGB"))
 
-    def test_another_channel_order_fails_even_on_a_grey_page(self) -> None:
+    def test_a_declared_channel_order_is_information_and_the_tensor_decides(self) -> None:
         grey = np.full((32, 32, 3), 90, np.uint8)
-        with pytest.raises(DifferenceError, match="decoded as BGR in train, RGB"):
-            assert_same_preprocessing(Toy().trace(grey), Toy(name="inference", img_mode="RGB").trace(grey))
+        grey_sides = Toy().trace(grey), Toy(name="inference", img_mode="RGB").trace(grey)
+        judged = assert_same_preprocessing(*(replace(side, parameters={}) for side in grey_sides))
+        assert [(each.kind, each.fails) for each in judged.differences] == [("channel_order", False)]
+
+    def test_pixels_are_compared_in_one_order(self) -> None:
+        reference, candidate = traces()
+        assert candidate.decode is not None and candidate.decode.pixels is not None
+        pixels = candidate.decode.pixels
+        declared = replace(candidate, decode=Decoded.of(pixels[..., ::-1], "RGB"))
+        assert [each.kind for each in assert_same_preprocessing(reference, declared).differences] == ["channel_order"]
+        stored = replace(reference, decode=reference.decode and reference.decode.without_pixels())
+        assert [each.kind for each in assert_same_preprocessing(stored, declared).differences] == ["channel_order"]
+        other = replace(candidate, decode=Decoded.of(pixels, "RGB"))
+        kinds = [each.kind for each in assert_same_preprocessing(reference, other).differences]
+        assert kinds == ["channel_order", "pixels"]
 
     def test_another_mean_is_found_in_the_tensor(self) -> None:
         with pytest.raises(DifferenceError) as error:

@@ -4,26 +4,28 @@ Each part of the candidate runs by itself on what the reference recorded: its pr
 on the reference's tensor, its post-process on the reference's map. Of the 2x2x2 ways to put two pipelines together
 these are the three that differ from the reference's own in one part. So a part that differs here is guilty whatever
 the others do, and several faults are told apart. Then what could be wrong there is put right, one thing at a time.
+What costs no network run comes first.
 """
 
 from __future__ import annotations
 
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.diagnose.boxes import examine_boxes
-from pytest_ocrparity.diagnose.laboratory import BudgetSpentError, Laboratory
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.leaks import examine_leaks
 from pytest_ocrparity.diagnose.networks import examine_network
-from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing
-from pytest_ocrparity.diagnose.repeatability import examine_repeatability, refused
+from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
+from pytest_ocrparity.diagnose.repeatability import examine_tensors, refused
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, current_tolerance
-from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Trace, first_stage
-from pytest_ocrparity.verdict import Comparison
+from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, STAGES, Trace, first_stage
+from pytest_ocrparity.verdict import NOT_JUDGEABLE, Comparison
 
-__all__ = ["SECONDS", "diagnose", "examine"]
+__all__ = ["SECONDS", "diagnose", "examine", "first_failing_stage"]
 
 SECONDS = 60.0
-"""How long a diagnosis may take unless the settings say otherwise."""
+"""How much processor time a diagnosis may take unless the settings say otherwise."""
 
 
 def diagnose(
@@ -32,52 +34,64 @@ def diagnose(
     """Return the causes of a difference between two traces of one image, in the order of the data flow.
 
     Runs parts of the pipelines again, at most 20 networks; a baseline in the place of the reference does, but then what
-    needs the reference's network is named as not tried. Nothing where no limit is exceeded.
+    needs the reference's network is named as not tried. Nothing where no limit is exceeded, or where nothing is at
+    fault but that the reference's map can't be judged.
 
     Args:
         reference: the trace that is right by definition.
         candidate: the trace under test.
         tolerance: what judges; None means that of the running test.
-        seconds: how long experiments may take.
+        seconds: how much processor time experiments may take.
 
     Raises:
         DifferenceError: both sides are the same object.
     """
     tolerance = tolerance or current_tolerance.get()()
-    failing = [c for c in compare(reference=reference, candidate=candidate, tolerance=tolerance) if not c.is_match]
-    if not failing:
+    comparisons = compare(reference=reference, candidate=candidate, tolerance=tolerance)
+    if all(comparison.is_match for comparison in comparisons):
         return ()
     lab = Laboratory(reference, candidate, tolerance, seconds)
-    return tuple(examine(lab, first_stage({c.stage for c in failing if c.stage and not c.is_missing}) or DETECTIONS))
+    return tuple(examine(lab, comparisons))
 
 
-def examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
-    """Return the causes that a laboratory finds; `stage` is the first that differs."""
+def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
+    """Return the first stage at which comparisons fail, what was not recorded aside."""
+    return first_stage({c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}) or DETECTIONS
+
+
+def examine(lab: Laboratory, comparisons: tuple[Comparison, ...]) -> list[Diagnosis]:
+    """Return the causes that a laboratory finds for comparisons that fail."""
+    stage = first_failing_stage(comparisons)
     if (unknown := refused(lab, stage)) is not None:
         return [unknown]
     found: list[Diagnosis] = []
     examined = stage
     try:
-        found += examine_repeatability(lab)
-        if found:
-            return found
-        for diagnosis in examine_preprocessing(lab):
-            found.append(diagnosis)  # one by one: what is known stays when the budget ends
-        examined = PROBABILITY_MAP
-        found += examine_network(lab)
+        if lab.reference.error is not None or not is_preprocessing_same(lab):
+            found += examine_tensors(lab)
+            if found:
+                return found
+            examine_preprocessing(lab, found)
+            found = examine_leaks(lab, found)
         examined = DETECTIONS
         found += examine_boxes(lab)
-        found = examine_leaks(lab, found)
+        examined = PROBABILITY_MAP
+        found += examine_network(lab)
     except BudgetSpentError:
-        lab.not_tried.append(f"the rest: {lab.spent()}")
-        return [*found, lab.unknown(examined, "budget spent")]
-    if lab.remedy is None and not found:
+        lab.not_tried.append(f"the rest: {lab.budget.spent()}")
+        found.append(lab.unknown(examined, "budget spent"))
+    found.sort(key=lambda diagnosis: STAGES.index(diagnosis.stage))
+    return found or _nothing_found(lab, stage, comparisons)
+
+
+def _nothing_found(lab: Laboratory, stage: str, comparisons: tuple[Comparison, ...]) -> list[Diagnosis]:
+    if all(c.is_match or c.status == NOT_JUDGEABLE for c in comparisons):
+        return []
+    if not lab.can_run and not lab.acquitted:
         lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
         return [lab.unknown(stage, "no experiment was made")]
-    if not found and all(each.is_match for each in _under_built_in_limits(lab)):
+    if all(each.is_match for each in compare(reference=lab.reference, candidate=lab.candidate, tolerance=BUILT_IN)):
         return [lab.unknown(stage, "both sides agree within the built-in limits, and those that judged are stricter")]
-    return found or [lab.unknown(stage, "every part that could be run by itself agrees with the reference")]
-
-
-def _under_built_in_limits(lab: Laboratory) -> tuple[Comparison, ...]:
-    return compare(reference=lab.reference, candidate=lab.candidate, tolerance=BUILT_IN)
+    if lab.acquitted:
+        lab.noticed.append(lab.acquitted)
+    return [lab.unknown(stage, "every part that could be run by itself agrees with the reference")]

@@ -1,4 +1,4 @@
-"""Experiments with the coordinates of boxes: ways in which they may have been spoilt after the post-process, undone."""
+"""Experiments with the coordinates of boxes: ways in which they may be distorted after the post-process, undone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.pipelines import Shape
 from pytest_ocrparity.trace import DETECTIONS, Detections
@@ -18,48 +19,48 @@ __all__ = ["by_coordinates"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
-Mend: TypeAlias = Callable[[Detections, Size, Shape], Detections]
+Undo: TypeAlias = Callable[[Detections, Size, Shape], Detections]
 
 FEWEST_BOXES: Final = 3
 """One or two boxes are always a scaled and shifted copy of others."""
 
 
-class Spoilt(NamedTuple):
-    """A way in which coordinates may have been spoilt, with what undoes it."""
+class Distortion(NamedTuple):
+    """A way in which coordinates may have been distorted, with what undoes it."""
 
     cause: str
     summary: str
-    undo: Mend
+    undo: Undo
     fix: str
 
 
 _BY_SIZES = "rescale x by source width / map width and y by source height / map height"
-_WRAPPED = Spoilt(
+_WRAPPED = Distortion(
     "rescale.int16",
     "coordinates beyond 32767 px wrapped around in {two}: it returns int16",
     lambda boxes, *_: _mapped(boxes, lambda p: np.where(p < 0, p + 65536, p)),
     "cut pages wider or higher than 32767 px, or use box_type: poly on both sides, which is not cast to int16",
 )
 _FIXED: Final = (
-    Spoilt(
+    Distortion(
         "rescale.frame",
         "boxes of {two} are in pixels of the map, not of the image",
         lambda boxes, size, row: _scaled(boxes, row[1] / size[1], row[0] / size[0]),
         _BY_SIZES,
     ),
-    Spoilt(
+    Distortion(
         "rescale.frame",
         "boxes of {two} lie between 0 and 1, not in pixels of the image",
         lambda boxes, _, row: _scaled(boxes, row[1], row[0]),
         "multiply x by the source width and y by the source height",
     ),
-    Spoilt(
+    Distortion(
         "rescale.ratio",
         "{two} rescales x by the ratio of y, and y by that of x",
         lambda boxes, size, row: _scaled(boxes, _ratio(size, row), 1 / _ratio(size, row)),
         _BY_SIZES,
     ),
-    Spoilt(
+    Distortion(
         "rescale.axes",
         "{two} returns (y, x) where (x, y) is right",
         lambda boxes, *_: _mapped(boxes, lambda polygon: polygon[:, ::-1]),
@@ -68,41 +69,66 @@ _FIXED: Final = (
 )
 
 
-def by_coordinates(lab: Laboratory, made: Detections) -> list[Diagnosis]:
-    """Undo what may have spoilt the coordinates, one way at a time; what returns the reference's boxes is the cause."""
+def by_coordinates(
+    lab: Laboratory, made: Detections, puts_own_boxes_right: Callable[[Laboratory, Remedy], bool]
+) -> list[Diagnosis]:
+    """Undo what may have distorted the coordinates, one way at a time; what returns the reference's boxes is the cause.
+
+    Also the boxes that the candidate really returned must come out right, as `puts_own_boxes_right` tells.
+    """
     one, two = lab.names
-    assert lab.reference.probability_map is not None and lab.reference.shape is not None
-    size = (int(lab.reference.probability_map.shape[-2]), int(lab.reference.probability_map.shape[-1]))
-    for spoilt in _ways(lab, made):
-        undone = spoilt.undo(made, size, lab.reference.shape)
-        if lab.is_same_boxes(undone):
-            proof = f"with that undone, the {len(undone)} boxes of {two} are {one}'s, within the limits"
-            if lab.remedy is not None:
-                lab.remedy = replace(lab.remedy, boxes=spoilt.undo)
-            lab.forget()
-            return [lab.claim(DETECTIONS, spoilt.cause, spoilt.summary.format(two=two), [proof], spoilt.fix)]
-    lab.ruled_out.append("coordinates: no int16 wrap, frame, order of x and y, offset or ratio per axis explains them")
+    size, shape = _geometry(lab)
+    for way in _ways(lab, made):
+        undone = way.undo(made, size, shape)
+        if not _is_same(lab, undone):
+            continue
+        put_right = replace(lab.remedy, boxes=way.undo)
+        if not puts_own_boxes_right(lab, put_right):
+            told = f"undoing it would mend boxes of {one}'s map, and not the boxes that {two} returned"
+            lab.noticed.append(f"{way.summary.format(two=two)}? {told}")
+            continue
+        proof = f"with that undone, the {len(undone)} boxes of {two} are {one}'s, within the limits"
+        lab.adopt(DETECTIONS, way.cause, put_right)
+        return [lab.claim(DETECTIONS, way.cause, way.summary.format(two=two), [proof], way.fix)]
+    lab.tried.append("rescale: no int16 wrap, frame, order of x and y, offset or ratio per axis explains all boxes")
     return []
 
 
-def _ways(lab: Laboratory, made: Detections) -> Iterator[Spoilt]:
+def _geometry(lab: Laboratory) -> tuple[Size, Shape]:
+    """Return the (h, w) of the map and the shape row; 1 and 1 where boxes alone are known, which have none to undo."""
+    probability_map, shape = lab.reference.probability_map, lab.reference.shape
+    if probability_map is None or shape is None:
+        return (1, 1), (1.0, 1.0, 1.0, 1.0)
+    return (int(probability_map.shape[-2]), int(probability_map.shape[-1])), shape
+
+
+def _is_same(lab: Laboratory, boxes: Detections) -> bool:
+    if lab.reference.probability_map is not None and lab.reference.shape is not None:
+        return lab.is_same_boxes(boxes)
+    return lab.is_same("detections", replace(lab.candidate, detections=boxes, source=None))
+
+
+def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
     if any((polygon < 0).any() for polygon in made.polygons):
         yield _WRAPPED
-    yield from _FIXED
-    assert lab.reference.detections is not None and lab.reference.shape is not None
+    size, shape = _geometry(lab)
+    # Without a map its frame is not known, and a scale is the fit's.
+    yield from (way for way in _FIXED if size != (1, 1) or way.cause == "rescale.axes")
+    assert lab.reference.detections is not None
     fit = _fit(lab.reference.detections, made)
     if fit is None:
         return
     slope, offset = fit
     shifted = f"shifted by x {offset[0]:+.1f}, y {offset[1]:+.1f} px"
-    if np.all(np.abs(slope - 1) * (lab.reference.shape[1], lab.reference.shape[0]) < 1.5):
-        yield Spoilt(
+    extent = np.max(np.concatenate(made.polygons), axis=0)
+    if np.all(np.abs(slope - 1) * (extent if size == (1, 1) else (shape[1], shape[0])) < 1.5):
+        yield Distortion(
             "rescale.offset",
             f"boxes of {{two}} are {shifted}",
             lambda boxes, *_: _mapped(boxes, lambda p: p - offset),
             "subtract the padding that was added before the network, or add the origin of the crop, to the boxes",
         )
-    yield Spoilt(
+    yield Distortion(
         "rescale.ratio",
         f"boxes of {{two}} are scaled by x {slope[0]:.4g}, y {slope[1]:.4g} and {shifted}",
         lambda boxes, *_: _mapped(boxes, lambda p: (p - offset) / slope),

@@ -97,6 +97,8 @@ def by_pixels(lab: Laboratory, base: Remedy) -> Made:
         return None
     given = replace(base, pixels=lambda reference, _: _pixels(reference))
     if (mended := _mended(lab, given)) is None:
+        lab.tried.append(f"decode.pixels: given the pixels that {one} decoded, {two} still has others")
+        lab.noticed.append(_told(_difference(lab.reference, trace)).removeprefix("before, "))
         return None
     if trace.decode is None:
         return _unread(lab, replace(mended, applies=lambda _, candidate: candidate.decode is None), str(trace.error))
@@ -148,7 +150,9 @@ def _unread(lab: Laboratory, mended: Remedy, error: str) -> Made:
     kind, suffix = _content(lab), Path(lab.candidate.image).suffix
     one, two = lab.names
     if kind is None or suffix.lower() in _SUFFIXES[kind]:
-        lab.ruled_out.append(f"the file's suffix: {suffix or 'none'} is right for its content; {two} said: {error}")
+        lab.ruled_out.append(
+            f"decode.file_type: the suffix {suffix or 'none'} is right for its content; {two} said: {error}"
+        )
         return None
     proof = [
         f"{two} stopped on the file ({error}), and agrees at this stage when given the pixels that {one} decoded",

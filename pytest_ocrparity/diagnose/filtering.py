@@ -3,72 +3,95 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.diagnose.drawn import PROBE, drawn_map
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import DETECTIONS, Detections
+from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 
 __all__ = ["by_filter"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
-PROBE: Final = 1024
-"""Side in px of a drawn map that stands for a page of a quarter of it, so that small boxes survive the post-process."""
+MOST: Final = 3
+"""The whole px up to which PaddleOCR's own filter drops boxes."""
+INFINITE: Final = float("inf")
 
 
-def by_filter(lab: Laboratory, made: Detections) -> list[Diagnosis]:
-    """Drop the reference's boxes with a side of up to 3 px: left are the candidate's, on this map and on one drawn.
+def by_filter(
+    lab: Laboratory, made: Detections, own: Detections | None, own_right: Detections | None
+) -> list[Diagnosis]:
+    """Drop the reference's boxes with a short side: left are the candidate's, on this map and on one drawn.
 
-    On the drawn map boxes have sides of 1 to 8 px, some of which must be kept, so that no other rule keeps the same.
+    On the drawn map boxes have sides of 1 to 8 px, of which some must be kept, so that no other rule keeps the same.
+
+    Args:
+        lab: the diagnosis.
+        made: the boxes that the candidate makes of the reference's map.
+        own: those that it really returned, put right so far.
+        own_right: those that its own map should give.
     """
     one, two = lab.names
     source, found = lab.reference.source, lab.reference.detections
-    if source is None or found is None or lab.remedy is None or not _is_filtered(lab, found, made):
+    if source is None or found is None or not lab.can_run:
         return []
-    drawn, shape = _drawn(), (PROBE / 4, PROBE / 4, 4.0, 4.0)
+    here = _cut(lab, lab.with_boxes(made), found)
+    if here is None or own is None or own_right is None:
+        return []
+    if _cut(lab, replace(lab.candidate, detections=own), own_right) is None:
+        return []
+    # The drawn map is scaled so that the filter, if it is one, cuts through the boxes on it.
+    drawn, ratio = drawn_map(), max(0.25, (here.kept or 2 * here.dropped) / 16)
+    shape = (PROBE * ratio, PROBE * ratio, 1 / ratio, 1 / ratio)
     try:
-        ours, theirs = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
+        right, kept = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
     except Exception:  # a pipeline of the user's may only trace
         return []
-    probe = replace(lab, reference=replace(lab.reference, probability_map=drawn, shape=shape, detections=ours))
-    if not len(theirs) or not _is_filtered(probe, ours, theirs):
-        return []
+    probe = replace(lab, reference=replace(lab.reference, probability_map=drawn, shape=shape, detections=right))
+    there = _cut(probe, probe.with_boxes(kept), right)
+    if there is None or there.kept is None or here.dropped >= there.kept or there.dropped >= (here.kept or INFINITE):
+        return []  # one rule would keep on one map what it drops on the other
+    least, from_ = max(here.dropped, there.dropped), min(here.kept or there.kept, there.kept)
     proof = (
-        f"{one}'s boxes without those that have a side of up to 3 px are {two}'s, here and on a drawn map of "
-        f"{len(ours)} boxes, of which {two} keeps {len(theirs)}"
+        f"{one}'s boxes without those that have a side of up to {least:.1f} px are {two}'s, here and on a drawn map of "
+        f"{len(right)} boxes, of which {two} keeps {len(kept)}"
     )
-    summary = f"{two} drops boxes with a side of up to 3 px, as predict_det.py's filter_tag_det_res does"
+    summary = f"{two} drops boxes by their shorter side: those of up to {least:.1f} px, and none from {from_:.1f} px on"
+    summary += ", as predict_det.py's filter_tag_det_res does" if least < MOST + 1 <= from_ + 0.1 else ""
     fix = f"take the filter out of {two}, or filter {one}'s boxes in the same way"
     return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
 
 
-def _is_filtered(lab: Laboratory, ours: Detections, made: Detections) -> bool:
-    """Tell whether the reference's boxes without small sides are the candidate's, at least one being dropped."""
-    kept = [index for index, polygon in enumerate(ours.polygons) if _shortest(polygon) > 3]
-    if len(kept) == len(ours) or len(kept) != len(made):
-        return False
-    scores = None if ours.scores is None or made.scores is None else ours.scores[kept]
-    filtered = Detections(tuple(ours.polygons[index] for index in kept), scores)
-    return replace(lab, reference=replace(lab.reference, detections=filtered)).is_same_boxes(made)
+class Cut(NamedTuple):
+    """Where boxes are cut by their short sides, in px: the longest dropped, and the shortest kept if one is."""
+
+    dropped: float
+    kept: float | None
 
 
-def _shortest(polygon: Array) -> int:
-    """Return a quad's shortest side in whole px."""
-    return int(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
+def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
+    """Return the cut that makes a trace's boxes of the right ones; None where none does."""
+    made = trace.detections
+    assert made is not None
+    sides = sorted((_shortest(polygon), index) for index, polygon in enumerate(right.polygons))
+    count = len(right) - len(made)
+    if count <= 0:
+        return None
+    dropped, least = sides[count - 1][0], sides[count][0] if count < len(sides) else None
+    if dropped == least:
+        return None
+    kept = sorted(index for _, index in sides[count:])
+    scores = None if right.scores is None or made.scores is None else right.scores[kept]
+    filtered = Detections(tuple(right.polygons[index] for index in kept), scores)
+    reference = replace(lab.reference, detections=filtered, source=None)
+    is_same = lab.is_same("detections", replace(trace, source=None), reference)
+    return Cut(dropped, least) if is_same else None
 
 
-def _drawn() -> npt.NDArray[np.float32]:
-    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 24 px high and 6 to 48 px wide, far from each other."""
-    drawn = np.zeros((1, 1, PROBE, PROBE), np.float32)
-    top = 16
-    for height in range(4, 24):
-        left = 16
-        for width in (6, 12, 24, 48):
-            drawn[0, 0, top : top + height, left : left + width] = 1
-            left += 96
-        top += height + 32
-    return drawn
+def _shortest(polygon: Array) -> float:
+    """Return a quad's shortest side in px."""
+    return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))

@@ -6,7 +6,6 @@ Knows how to run a part of a side and how to judge the result, and nothing of ca
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,25 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare import compare_one
-from pytest_ocrparity.diagnose.remedy import Remedy
+from pytest_ocrparity.diagnose.budget import Budget
+from pytest_ocrparity.diagnose.remedy import Patch, Recorded, Remedy
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.pipelines import Image
+from pytest_ocrparity.pipelines import Image, Pipeline
 from pytest_ocrparity.pipelines.staged import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Detections, Trace
-from pytest_ocrparity.verdict import Comparison
+from pytest_ocrparity.verdict import NOT_JUDGEABLE, Comparison
 
-__all__ = ["MOST_RUNS", "BudgetSpentError", "Laboratory"]
+__all__ = ["PREPROCESSING", "Laboratory", "bgr"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
-MOST_RUNS = 20
-"""Network runs of one diagnosis; a mobile detector takes 1.3 to 3.3 s per megapixel on one core."""
-
-
-class BudgetSpentError(Exception):
-    """The diagnosis has used its time or its network runs."""
+PREPROCESSING = (DECODE, RESIZE, TENSOR)
+"""The stages before the network, in order."""
 
 
 @dataclass
@@ -45,37 +41,41 @@ class Laboratory:
     Attributes:
         reference, candidate: the traces that differ.
         tolerance: what judged them.
-        seconds: how long experiments may take.
-        remedy: the candidate with what was mended so far; None where it cannot be run.
-        ruled_out, not_tried: what an unknown cause will say.
-        runs: network runs so far.
+        seconds: of processor time that experiments may take.
+        remedy: the candidate with what was put right so far; what it recorded where it cannot be run again.
+        can_run: whether the candidate gives a source, so that it can be run again.
+        before: the reference's preprocessing that the candidate's is compared with: its own, or that at another size.
+        ruled_out, tried, not_tried: what an unknown cause will say, see `Diagnosis`.
         has_equal_weights: whether the export's weights were found to be the reference's.
         is_in_program: whether the export's program, run without its engine, was found to return its map.
         last_error: what the last network that stopped said.
         noticed: facts that explain nothing by themselves, and that a reader should know.
+        acquitted: what showed that the networks agree, where the candidate's can't be run again.
         memo: what several experiments need and is dear to read, such as the export's weights.
-        pace: seconds per value of the tensor, of the last network run.
     """
 
     reference: Trace
     candidate: Trace
     tolerance: Tolerance
     seconds: float
-    remedy: Remedy | None = None
     ruled_out: list[str] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
-    runs: int = 0
     has_equal_weights: bool = False
     is_in_program: bool = False
     last_error: str = ""
     noticed: list[str] = field(default_factory=list)
+    acquitted: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
-    pace: float = 0.0
-    started: float = field(default_factory=time.monotonic)
+    budget: Budget = None  # type: ignore[assignment]  # made below, or another laboratory's
 
     def __post_init__(self) -> None:
-        if self.candidate.source is not None:
-            self.remedy = Remedy(self.candidate.source)
+        self.budget = self.budget or Budget(self.seconds)
+        self.can_run = self.candidate.source is not None
+        source = self.candidate.source
+        self.own: Pipeline = Recorded(self.candidate.pipeline, self.candidate) if source is None else source
+        self.remedy = Remedy(self.own)
+        self.before = self.reference
 
     @property
     def names(self) -> tuple[str, str]:
@@ -106,63 +106,75 @@ class Laboratory:
                     continue
         return None
 
-    def check_budget(self, values: int = 0) -> None:
-        """Raise BudgetSpentError where the time, or a network run on so many values, is not left."""
-        left = self.seconds - (time.monotonic() - self.started)
-        if left <= values * self.pace or (values and self.runs >= MOST_RUNS):
-            raise BudgetSpentError
-
     def infer(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
         """Run a network, or return None where it raises. Raises BudgetSpentError."""
-        self.check_budget(tensor.size)
-        self.runs += 1
-        begun = time.monotonic()
-        try:
-            return run(tensor)
-        except Exception as error:  # an engine's own: it returned no map, which is what the experiment asked
-            self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
-            return None
-        finally:
-            self.pace = (time.monotonic() - begun) / tensor.size
+        with self.budget.network_run(tensor.size):
+            try:
+                return run(tensor)
+            except Exception as error:  # an engine's own: it returned no map, which is what the experiment asked
+                self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
+                return None
 
-    def spent(self) -> str:
-        """Return what of the budget was used."""
-        used = time.monotonic() - self.started
-        return f"used {self.runs} of {MOST_RUNS} network runs and {used:.0f} of {self.seconds:g} s"
+    def use_recorded(self) -> None:
+        """Let the candidate's preprocessing be what its trace recorded, as it can't be run again."""
+        self.own = Recorded(self.candidate.pipeline, self.candidate, self.candidate.source)
+        self.remedy = Remedy(self.own)
 
     def preprocessed(self, remedy: Remedy | None = None) -> Trace | None:
-        """Run the mended candidate's preprocessing on the image, or return None where it cannot be run."""
-        self.check_budget()
+        """Run the candidate's preprocessing, put right, on the image; None where it cannot be run."""
+        self.budget.check()
         remedy, image = remedy or self.remedy, self.image
-        if remedy is None or image is None:
+        if isinstance(self.own, Recorded):
+            image = self.candidate.image  # what is recorded is of this image, wherever its file is now
+        if image is None or (isinstance(self.own, Recorded) and self.candidate.tensor is None):
             return None
         try:
             return remedy.preprocess(image, self.reference)
         except Exception:  # a pipeline of the user's may only trace
             return None
 
-    def postprocessed(self, remedy: Remedy | None = None) -> Detections | None:
-        """Run the mended candidate's post-process on the reference's map, or return None where it cannot be run."""
-        self.check_budget()
-        remedy = remedy or self.remedy
-        if remedy is None or self.reference.probability_map is None or self.reference.shape is None:
+    def postprocessed(self, remedy: Remedy | None = None, trace: Trace | None = None) -> Detections | None:
+        """Run the candidate's post-process, put right, on a trace's map, by default the reference's; None if it can't.
+
+        With the trace's own shape row, so that a candidate's map is read in its own geometry.
+        """
+        self.budget.check()
+        trace = trace or self.reference
+        if trace.probability_map is None or trace.shape is None:
             return None
         try:
-            return remedy.postprocess(self.reference.probability_map, self.reference.shape)
+            return (remedy or self.remedy).postprocess(trace.probability_map, trace.shape)
         except Exception:  # a pipeline of the user's may only trace
             return None
 
-    def is_same(self, kind: str, candidate: Trace) -> bool:
+    def at_size(self, size: tuple[int, int]) -> Trace | None:
+        """Run the reference's own preprocessing with another target size (h, w); None where it can't."""
+        self.budget.check()
+        run, image = getattr(self.reference.source, "preprocess_at", None), self.image
+        if run is None or image is None:
+            return None
+        key = f"at {size}"
+        if key not in self.memo:
+            try:
+                self.memo[key] = run(image, size)
+            except Exception:  # operators that take no fixed size
+                self.memo[key] = None
+        made: Trace | None = self.memo[key]
+        return None if made is None or made.error is not None else made
+
+    def is_same(self, kind: str, candidate: Trace, reference: Trace | None = None) -> bool:
         """Tell whether a trace of an experiment keeps the limits: those that judged, or the built-in ones.
 
         The built-in ones matter where those that judged permit nothing, as rounding remains even in a right export.
         """
-        return any(self.judged(kind, candidate, limits).is_match for limits in (self.tolerance, BUILT_IN))
+        return any(self.judged(kind, candidate, limits, reference).is_match for limits in (self.tolerance, BUILT_IN))
 
-    def judged(self, kind: str, candidate: Trace, tolerance: Tolerance | None = None) -> Comparison:
-        """Compare a trace of an experiment with the reference."""
+    def judged(
+        self, kind: str, candidate: Trace, tolerance: Tolerance | None = None, reference: Trace | None = None
+    ) -> Comparison:
+        """Compare a trace of an experiment with the reference, or with what stands in for it."""
         candidate = replace(candidate, image=self.candidate.image, image_sha256=self.candidate.image_sha256)
-        return compare_one(kind, self.reference, candidate, tolerance or self.tolerance)
+        return compare_one(kind, reference or self.reference, candidate, tolerance or self.tolerance)
 
     def with_map(self, probability_map: Array) -> Trace:
         """Return the candidate's trace as if it had made this map from the reference's tensor."""
@@ -184,34 +196,59 @@ class Laboratory:
         """Tell whether a map made from the reference's tensor is the reference's."""
         return probability_map is not None and self.is_same("probability_maps", self.with_map(probability_map))
 
+    def is_judgeable_map(self, probability_map: Array | None) -> bool:
+        """Tell whether a map that differs from the reference's differs by more than rounding moves that one."""
+        if probability_map is None:
+            return True
+        statuses = [
+            self.judged("probability_maps", self.with_map(probability_map), limits).status
+            for limits in (self.tolerance, BUILT_IN)
+        ]
+        return NOT_JUDGEABLE not in statuses
+
     def is_same_boxes(self, detections: Detections | None) -> bool:
         """Tell whether boxes found in the reference's map are the reference's."""
         return detections is not None and self.is_same("detections", self.with_boxes(detections))
 
     def is_same_stage(self, stage: str, trace: Trace | None) -> bool:
-        """Tell whether a stage of the preprocessing came out as in the reference, or was not recorded by both."""
+        """Tell whether a stage of the preprocessing came out as in the reference, or was not recorded by both.
+
+        Pixels are compared in one channel order: which one a side holds shows in its tensor.
+        """
         if trace is None or (trace.error is not None and trace.error.stage == stage):
             return False
-        ours, theirs = self.reference, trace
+        reference = self.before
         if stage == DECODE:
-            one, two = ours.decode, theirs.decode
-            return one is None or two is None or one == two
+            one, two = reference.decode, trace.decode
+            return one is None or two is None or one.has_image_of(two)
         if stage == RESIZE:
-            rows = [each.shape and tuple(map(int, each.shape[:2])) for each in (ours, theirs)]
+            rows = [each.shape and tuple(map(int, each.shape[:2])) for each in (reference, trace)]
             if all(rows) and rows[0] != rows[1]:
                 return False
-            if ours.resize is not None and theirs.resize is not None:
-                return np.array_equal(ours.resize, theirs.resize)
+            if reference.resize is not None and trace.resize is not None:
+                return self._are_same_pixels(reference, trace)
             # Axes in another order are a matter of the next stage.
             return (
-                ours.tensor is None or theirs.tensor is None or sorted(ours.tensor.shape) == sorted(theirs.tensor.shape)
+                reference.tensor is None
+                or trace.tensor is None
+                or sorted(reference.tensor.shape) == sorted(trace.tensor.shape)
             )
         # The tensor by itself: what came before was judged before.
-        return self.is_same("preprocessing", replace(trace, decode=ours.decode, resize=ours.resize, shape=ours.shape))
+        same = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
+        return self.is_same("preprocessing", same, reference)
+
+    def _are_same_pixels(self, reference: Trace, trace: Trace) -> bool:
+        """Compare the resized images, each in the channel order of its decoded one."""
+        assert reference.resize is not None and trace.resize is not None
+        orders = {each.decode.channel_order if each.decode is not None else None for each in (reference, trace)}
+        turned = trace.resize[..., ::-1]
+        if None in orders:  # a side does not say in which order its pixels are
+            return np.array_equal(reference.resize, trace.resize) or np.array_equal(reference.resize, turned)
+        return np.array_equal(reference.resize, turned if orders == {"BGR", "RGB"} else trace.resize)
 
     def tensor_amount(self, trace: Trace) -> str:
         """Return the largest tensor difference of an experiment in words, with its limit."""
-        measure = self.judged("preprocessing", trace, BUILT_IN).measure("preprocessing.atol")
+        measure = self.judged("preprocessing", trace, BUILT_IN, self.before).measure("preprocessing.atol")
         return "" if measure is None else f"largest difference {measure.value:.1e}, limit {measure.limit:.1e}"
 
     def map_amount(self, probability_map: Array) -> str:
@@ -248,14 +285,21 @@ class Laboratory:
             summary=summary or "no experiment removed the difference",
             evidence=tuple(dict.fromkeys(self.noticed)),
             ruled_out=tuple(dict.fromkeys(self.ruled_out)),
+            tried=tuple(dict.fromkeys(self.tried)),
             not_tried=tuple(dict.fromkeys(self.not_tried)),
         )
-        self.ruled_out, self.not_tried, self.noticed = [], [], []
+        self.ruled_out, self.tried, self.not_tried, self.noticed = [], [], [], []
         return said
+
+    def adopt(self, stage: str, cause: str, put_right: Remedy) -> None:
+        """Go on with a remedy that puts one more cause right, and drop what was ruled out on the way to it."""
+        patch = Patch(stage, cause, fields=put_right.changed_since(self.remedy))
+        self.remedy = replace(put_right, patches=(*self.remedy.patches, patch))
+        self.forget()
 
     def forget(self) -> None:
         """Drop what was ruled out on the way to a cause that was found."""
-        self.ruled_out, self.not_tried = [], []
+        self.ruled_out, self.tried, self.not_tried = [], [], []
 
 
 def bgr(trace: Trace) -> Array:
@@ -263,7 +307,3 @@ def bgr(trace: Trace) -> Array:
     assert trace.decode is not None and trace.decode.pixels is not None
     pixels = trace.decode.pixels
     return np.ascontiguousarray(pixels[..., ::-1] if trace.decode.channel_order == "RGB" else pixels)
-
-
-PREPROCESSING = (DECODE, RESIZE, TENSOR)
-"""The stages before the network, in order."""

@@ -6,7 +6,9 @@ from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.sides import parameter_differences
 
-__all__ = ["examine_leaks"]
+__all__ = ["LEAK", "examine_leaks"]
+
+LEAK = "reference.global_leak"
 
 
 def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
@@ -45,4 +47,4 @@ def _leak(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
     summary = f"{names} of the training yml reached {one}'s operators: {diagnosis.summary}"
     change = Change("train.config", {key.removeprefix("Global."): None for key in keys}, "Global")
     fix = Fix(f"rename or remove {names} in the training yml, and evaluate again", (change,))
-    return lab.claim(diagnosis.stage, "reference.global_leak", summary, [proof, *diagnosis.evidence], fix)
+    return lab.claim(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)

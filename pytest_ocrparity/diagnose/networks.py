@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.diagnose import sizes, weights
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.repeatability import examine_maps
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.pipelines import Alternative
 from pytest_ocrparity.trace import PROBABILITY_MAP, TENSOR
@@ -23,19 +24,19 @@ Run: TypeAlias = Callable[[Array], Array]
 
 
 def examine_network(lab: Laboratory) -> list[Diagnosis]:
-    """Return the causes for which the two networks return different maps for the reference's tensor."""
-    tensor, ours = lab.reference.tensor, lab.reference.probability_map
-    if ours is None or (tensor is None and lab.candidate.probability_map is None):
+    """Return the causes for which the two networks return different maps for one tensor."""
+    tensor, reference, candidate = lab.reference.tensor, lab.reference, lab.candidate
+    own = candidate.probability_map
+    if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
+        return []  # nothing of a network is known
+    is_run = lab.can_run and tensor is not None
+    theirs = _map_of(lab) if is_run else own
+    if lab.is_same_map(theirs) or not lab.is_judgeable_map(theirs):
         return []
-    theirs = _map_of(lab)
-    if theirs is None and lab.candidate.error is None:
-        return []  # nothing of the candidate's network is known: what was recorded is judged with the boxes
-    if lab.is_same_map(theirs):
-        return []
-    assert tensor is not None or theirs is not None
-    if lab.remedy is None or tensor is None:
-        lab.not_tried.append(f"any experiment with the network: {lab.names[1]} can't be run again")
-        return _given_up(lab)
+    if not is_run or (theirs is None and candidate.error is None):
+        return [] if own is None else _without_running(lab)
+    if found := examine_maps(lab):
+        return found  # a side that does not agree with itself: nothing is blamed on an export
     experiments = (
         _other_engine,
         _other_output,
@@ -46,13 +47,41 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         sizes.by_graph,
     )
     for experiment in experiments if theirs is not None else (_other_engine, sizes.by_fixed_size):
-        found = experiment(lab, theirs)
-        if found is not None:
-            lab.forget()
+        start = lab.remedy
+        found_one = experiment(lab, theirs)
+        if found_one is not None:
+            put_right, lab.remedy = lab.remedy, start
             # The map is explained: what follows is examined with the reference's.
-            lab.remedy = replace(lab.remedy, infer=lab.remedy.infer or _run_of(lab.reference.source))
-            return [found]
+            infer = put_right.infer or _run_of(reference.source)
+            lab.adopt(PROBABILITY_MAP, found_one.cause, replace(put_right, infer=infer))
+            return [found_one]
+        lab.remedy = start
     return _given_up(lab)
+
+
+def _without_running(lab: Laboratory) -> list[Diagnosis]:
+    """Examine the map of a candidate that can't be run again: the reference's network runs on its tensor."""
+    candidate, source = lab.candidate, lab.reference.source
+    lab.not_tried.append(f"experiments with the network of {lab.names[1]}, which can't be run again")
+    if candidate.tensor is None or lab.reference.tensor is None:
+        lab.not_tried.append("the network by itself: a side records no tensor, which may be what differs")
+        return [lab.unknown(PROBABILITY_MAP, "the maps differ, and whether their tensors do is not known")]
+    own = candidate.probability_map
+    if source is not None and own is not None:
+        made = lab.infer(lambda given: source.infer(given), candidate.tensor)
+        if made is not None and weights.are_equal_maps(lab, made, own):
+            told = f"{lab.names[0]}'s network returns {lab.names[1]}'s map of {lab.names[1]}'s own tensor"
+            lab.acquitted = f"{told} ({weights.amount(made, own)}): the networks agree"
+            return []
+        if made is not None:
+            told = f"of {lab.names[1]}'s own tensor, {lab.names[0]}'s network makes another map"
+            return [
+                lab.unknown(PROBABILITY_MAP, f"{told} ({weights.amount(made, own)}), and no experiment explained it")
+            ]
+    if lab.is_same_stage(TENSOR, candidate):
+        return _given_up(lab)
+    lab.not_tried.append("the network by itself: the tensors differ, and neither network can be run on the other's")
+    return []
 
 
 def _given_up(lab: Laboratory) -> list[Diagnosis]:
@@ -66,17 +95,15 @@ def _given_up(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _map_of(lab: Laboratory) -> Array | None:
-    """Return the map that the candidate's network makes of the reference's tensor."""
-    tensor, theirs = lab.reference.tensor, lab.candidate
-    if tensor is None or lab.remedy is None:
-        return theirs.probability_map
-    if theirs.tensor is not None and theirs.probability_map is not None and np.array_equal(theirs.tensor, tensor):
-        return theirs.probability_map
-    pipeline = lab.remedy.pipeline
-    made = lab.infer(lambda given: pipeline.infer(given), tensor)
-    if made is None and (theirs.tensor is None or lab.is_same_stage(TENSOR, theirs)):
-        return theirs.probability_map  # a pipeline that only traces, with the right tensor as far as is known
-    return made
+    """Return the map that the candidate's network makes of the reference's tensor, its own where it was given that."""
+    tensor, trace = lab.tensor, lab.candidate
+    own = trace.probability_map
+    if own is not None and trace.tensor is not None:
+        # Tensors that agree within their limit are the same question, and maps that agree are an answer to it.
+        is_same = lab.is_same_stage(TENSOR, trace) and lab.is_same_map(own)
+        if is_same or np.array_equal(trace.tensor, tensor):
+            return own
+    return lab.infer(lambda given: lab.own.infer(given), tensor)
 
 
 def _run_of(source: Any) -> Run | None:
@@ -85,12 +112,15 @@ def _run_of(source: Any) -> Run | None:
 
 def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run the candidate's program in other ways; the one that returns the reference's map is the cause."""
-    assert lab.remedy is not None
     for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
         made = lab.infer(other.run, lab.tensor)
         if not lab.is_same_map(made):
             told = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
-            lab.ruled_out.append(f"{other.cause}: with {other.label} {told}")
+            is_unchanged = made is not None and theirs is not None and np.array_equal(made, theirs)
+            if is_unchanged:
+                lab.ruled_out.append(f"{other.cause}: with {other.label} the map is what it was without, bit for bit")
+            else:
+                lab.tried.append(f"{other.cause}: with {other.label} {told}")
             if other.cause == "engine.optimization" and made is not None and theirs is not None:
                 lab.is_in_program = weights.are_equal_maps(lab, made, theirs)
                 lab.memo["plain run"] = other.run
@@ -105,7 +135,7 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             other.cause,
             _ENGINE_SAYS[other.cause].format(two=two, label=other.label),
             [proof],
-            _ENGINE_FIX[other.cause],
+            lab.ask(lab.candidate, "engine_fix", other.cause) or _ENGINE_FIX[other.cause],
         )
     return None
 
@@ -144,7 +174,6 @@ def _alternatives(lab: Laboratory, give: Callable[[], Iterator[Alternative]] | N
 
 def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Look for the reference's map among the outputs that paddlex does not take."""
-    assert lab.remedy is not None
     give = getattr(lab.candidate.source, "other_outputs", None)
     if give is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
         return None
@@ -158,7 +187,7 @@ def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             summary = f"{two} has several outputs, and its first is not the probability map"
             told = "export the map alone, or as the first output (outputs of a dict are sorted by their names)"
             return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], Fix(told, (Change("export"),)))
-    lab.ruled_out.append("network.outputs: no other output is the map")
+    lab.tried.append("network.outputs: no other output is the map")
     return None
 
 
@@ -168,11 +197,10 @@ def _output(give: Callable[[Array], list[Array]], index: int, tensor: Array) -> 
 
 def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map is the cause."""
-    assert lab.remedy is not None
     for other in _alternatives(lab, lambda: weights.lookalikes_of(lab)):
         made = lab.infer(other.run, lab.tensor) if theirs is not None else None
         if made is None or theirs is None or not weights.are_equal_maps(lab, made, theirs):
-            lab.ruled_out.append(f"{other.cause}: {other.label} gives another map")
+            lab.tried.append(f"{other.cause}: {other.label} gives another map")
             continue
         lab.remedy = replace(lab.remedy, explains=weights.returns_map(other.run))
         one, two = lab.names

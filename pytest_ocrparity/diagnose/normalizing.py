@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,12 @@ Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
 
 def by_channels(lab: Laboratory, base: Remedy) -> Made:
     """Reverse the channels of the candidate's tensor, before or after its normalisation."""
-    if _is_grey(lab.reference):
-        lab.ruled_out.append("channel order: this page is grey and can't show it")
+    if _is_grey(lab.before):
+        lab.not_tried.append("decode.channel_order: this page is grey and can't show it")
         return None
     for words, mend in (
         ("reversed", lambda tensor: np.ascontiguousarray(tensor[:, ::-1])),
-        ("reversed before the normalisation", lambda tensor: _reversed_before(tensor, lab.reference)),
+        ("reversed before the normalisation", lambda tensor: _reversed_before(tensor, lab.before)),
     ):
         made = _mended(lab, base, mend)
         if made is not None:
@@ -37,60 +37,98 @@ def by_channels(lab: Laboratory, base: Remedy) -> Made:
             proof = f"with its channels {words}, {two}'s tensor is {one}'s ({lab.tensor_amount(made[1])})"
             fix = f"feed {two}'s network {order}, as {one} does"
             return lab.claim(TENSOR, "decode.channel_order", f"{two} swaps red and blue", [proof], fix), made[0]
-    lab.ruled_out.append("channel order: reversed channels do not agree")
+    lab.tried.append("decode.channel_order: with its channels reversed the tensor still differs")
     return None
 
 
 def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
     """Fit y = a x + b per channel; an exact fit is another mean, std or scale, and undoing it returns the tensor."""
-    trace, ours = lab.preprocessed(base), lab.reference.tensor
+    trace, ours = lab.preprocessed(base), lab.before.tensor
     if trace is None or trace.tensor is None or ours is None or trace.tensor.shape != ours.shape:
         return None
     fit = _fit(ours, trace.tensor)
     if fit is None:
-        lab.ruled_out.append("mean, std and scale: no numbers of a normalisation make one tensor of the other")
+        lab.tried.append("normalize: no mean, std and scale make one tensor of the other")
         return None
     slope, offset, residual = fit
     if np.allclose(slope, 1, atol=1e-4) and np.allclose(offset, 0, atol=1e-4):
         return None  # as good as equal: what differs is something else
-    cause, summary, right = _named(lab, slope, offset)
     one, two = lab.names
+    named = _named(lab, slope, offset)
+    if named is None:
+        lab.noticed.append(_affine(lab, slope, offset))
+        return None
+    cause, summary, fix = named
     proof = (
         f"worked out from the two tensors: {one}'s, normalised by {two}'s numbers, is {two}'s, channel by channel "
         f"(largest difference {residual:.1e})"
     )
     undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
-    mended = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
-    return lab.claim(TENSOR, cause, summary, [proof], f"where {two} normalises, use {right}"), mended
+    put_right = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
+    return lab.claim(TENSOR, cause, summary, [proof], fix), put_right
 
 
-def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]:
-    """Return what an affine map of the tensors is in the terms of a normalisation: cause, summary, the right values."""
+MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
+STDS: Final = ([0.5] * 3, [1.0] * 3, [0.229, 0.224, 0.225], [0.226] * 3, [0.26862954, 0.26130258, 0.27577711])
+"""Means and deviations that libraries use, ImageNet's and CLIP's among them: any others that fit may as well be a
+contrast and a brightness."""
+FACTORS: Final = (255.0, 256.0, 255 / 256)
+"""By which a scale is known to go wrong, or their inverses."""
+
+
+def _affine(lab: Laboratory, slope: Array, offset: Array) -> str:
+    """Say what one tensor is of the other, where that may have several reasons."""
+    one, two = lab.names
+    told = f"{two}'s tensor is {_rounded(slope)} x {one}'s + {_rounded(offset)} by channel, exactly"
+    return f"{told}: a change of contrast or brightness does that as well as another mean or std, which may be right"
+
+
+def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str] | None:
+    """Return what an affine map of the tensors is in the terms of a normalisation: cause, summary, fix.
+
+    None where its numbers are none that a normalisation is known to have.
+    """
     one, two = lab.names
     parameters = lab.reference.parameters.get(TENSOR, {})
     try:
         mean, std = (np.asarray(parameters[name], np.float64).reshape(slope.shape) for name in ("mean", "std"))
         scale = float(parameters.get("scale", 1.0))
     except (KeyError, TypeError, ValueError):
-        told = f"{two}'s tensor is {_rounded(slope)} x {one}'s + {_rounded(offset)}, by channel"
-        return "normalize.mean_std", told, f"the mean, std and scale of {one}"
+        return None
+    if np.allclose(slope, 1 / std, rtol=1e-4) and np.allclose(offset, -mean / std, rtol=1e-3, atol=1e-4):
+        return "normalize.twice", f"{two} normalises twice", f"take one of the two normalisations out of {two}"
     # Without a mean, another std looks the same as another scale: then only a factor of 255 tells.
-    tells = bool(np.all(mean)) or bool(np.isclose(max(slope[0], 1 / slope[0]), 255, rtol=0.01))
+    is_factor = any(np.isclose(max(slope[0], 1 / slope[0]), max(each, 1 / each), rtol=2e-4) for each in FACTORS)
     if (
-        tells
+        is_factor
         and np.ptp(slope) < 1e-3 * slope[0]
         and np.allclose(offset, (slope - 1) * mean / std, rtol=1e-3, atol=1e-4 * slope[0])
     ):
         told = f"scale {scale:.6g} in {one}, {slope[0] * scale:.6g} in {two}"
-        return "normalize.scale", told, f"scale = {scale:.6g}"
+        return "normalize.scale", told, f"where {two} normalises, use scale = {scale:.6g}"
     own_mean, own_std = mean - offset * std / slope, std / slope
-    right = f"mean = {_rounded(mean)}, std = {_rounded(std)}"
+    right = f"where {two} normalises, use mean = {_rounded(mean)}, std = {_rounded(std)}"
     told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, as if "
     told += f"mean {_rounded(own_mean)}, std {_rounded(own_std)} in {two}"
-    if np.allclose(own_mean, mean[::-1], atol=1e-4) and np.allclose(own_std, std[::-1], atol=1e-4):
+
+    def are(means: Any, stds: Any) -> bool:
+        one_of = np.asarray(means, np.float64), np.asarray(stds, np.float64)
+        return all(
+            own.shape == each.shape and np.allclose(own, each, atol=2e-4)
+            for own, each in zip((own_mean, own_std), one_of, strict=True)
+        )
+
+    if are(mean[::-1], std[::-1]):
         right += f" (the order of {one}'s channels; the image itself is right)"
         return "normalize.mean_std_order", f"mean and std are reversed: {told}", right
-    return "normalize.mean_std", told, right
+    own = lab.candidate.parameters.get(TENSOR, {})
+    means, stds = (*MEANS, *(m[::-1] for m in MEANS), mean), (*STDS, *(s[::-1] for s in STDS), std)
+    known = [*itertools.product(means, stds), (std, mean)]
+    known += [(own["mean"], own["std"])] if {"mean", "std"} <= own.keys() else []
+    try:
+        return ("normalize.mean_std", told, right) if any(are(*each) for each in known) else None
+    except (TypeError, ValueError):  # what a side of the user's calls mean and std is no list of numbers
+        return None
 
 
 def by_axes(lab: Laboratory, base: Remedy) -> Made:
@@ -104,7 +142,7 @@ def by_axes(lab: Laboratory, base: Remedy) -> Made:
             return lab.claim(TENSOR, "layout.axes", f"{two} lays its tensor out in another order", [proof], fix), made[
                 0
             ]
-    lab.ruled_out.append("layout: no order of the axes agrees")
+    lab.tried.append("layout.axes: no order of the axes makes one tensor of the other")
     return None
 
 
@@ -120,10 +158,10 @@ def _is_grey(reference: Trace) -> bool:
 
 
 def _mended(lab: Laboratory, base: Remedy, mend: Any) -> tuple[Remedy, Trace] | None:
-    mended = replace(base, tensor=mend)
-    trace = lab.preprocessed(mended)
+    put_right = replace(base, tensor=mend)
+    trace = lab.preprocessed(put_right)
     is_same = trace is not None and trace.tensor is not None and lab.is_same_stage(TENSOR, trace)
-    return (mended, trace) if is_same and trace is not None else None
+    return (put_right, trace) if is_same and trace is not None else None
 
 
 def _reversed_before(tensor: Array, reference: Trace) -> Array:

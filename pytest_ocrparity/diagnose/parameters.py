@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.remedy import Remedy
+from pytest_ocrparity.diagnose.remedy import Patch, Remedy
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.pipelines.configs import scale_value
 from pytest_ocrparity.sides import is_close, parameter_differences
@@ -36,8 +36,15 @@ class Group:
 def groups(lab: Laboratory, stage: str) -> list[Group]:
     """Return the differing parameters of a stage, grouped by the cause that they would be."""
     candidate = _with_all_parameters(lab.candidate)
-    differing = [each for each in parameter_differences(lab.reference, candidate) if each.stage == stage]
     ours, theirs = lab.reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
+    # What only one side declares is not known to differ, except where both name their rule of resizing: each has the
+    # parameters of its own.
+    has_rules = stage == RESIZE and "rule" in ours and "rule" in theirs
+    differing = [
+        each
+        for each in parameter_differences(lab.reference, candidate)
+        if each.stage == stage and (has_rules or (each.name in ours and each.name in theirs))
+    ]
     by_cause: dict[str, list[ParameterDifference]] = {}
     for each in differing:
         by_cause.setdefault(_cause(each, ours, theirs), []).append(each)
@@ -52,11 +59,13 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
 
 def with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
     """Return a remedy with every differing parameter of a stage set to the reference's; None where it can't be."""
-    values = {name: value for group in groups(lab, stage) for name, value in group.values.items()}
+    chosen = groups(lab, stage)
+    if not chosen or not hasattr(base.pipeline, "varied"):
+        return None
     try:
-        return base.varied({stage: values}) if values else None
-    except Exception as error:  # what one side can be set to, the other may refuse
-        lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {type(error).__name__}: {error}")
+        return _patched(base, chosen)
+    except _RefusedError as error:
+        lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {error}")
         return None
 
 
@@ -99,38 +108,36 @@ def _are_reversed(one: Any, two: Any) -> bool:
     )
 
 
-def by_parameters(
-    lab: Laboratory, stage: str, is_mended: Callable[[Remedy], str | None], base: Remedy | None = None
-) -> list[Diagnosis]:
+def by_parameters(lab: Laboratory, stage: str, puts_right: Callable[[Remedy], str | None]) -> list[Diagnosis]:
     """Return a diagnosis for each group of parameters without which a stage does not come out as in the reference.
 
-    All groups together must mend the stage; those that can be left out are. The remedy then holds them.
+    All groups together must put the stage right; those that can be left out are. The remedy then holds them.
 
     Args:
         lab: the diagnosis.
         stage: whose parameters are tried.
-        is_mended: runs the stage, and returns the amount that is left, in words, or None where the stage still differs.
-        base: what is varied, in place of the remedy so far.
+        puts_right: runs the stage, and returns in words what is left, or None where the stage still differs.
     """
-    needed = groups(lab, stage)
-    base = base or lab.remedy
-    if not needed or base is None:
+    needed, base = groups(lab, stage), lab.remedy
+    if not needed:
         return []
     if not hasattr(base.pipeline, "varied"):
         names = ", ".join(each.name for group in needed for each in group.differences)
         lab.not_tried.append(f"{lab.names[1]} with other {names}: this pipeline has no varied()")
         return []
     try:
-        whole = _tried(base, needed, is_mended)
+        needed = [group for group in needed if _takes(lab, base, group)]
+        whole = _tried(base, needed, puts_right) if needed else None
     except _RefusedError as error:
         lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {error}")
         return []
     if whole is None:
-        lab.ruled_out.append(f"{', '.join(g.cause for g in needed)}: with {lab.names[0]}'s values the difference stays")
+        for group in needed:
+            _say_what_it_does(lab, base, group)
         return []
     for group in list(needed):
         fewer = [each for each in needed if each is not group]
-        left = _tried(base, fewer, is_mended)
+        left = _tried(base, fewer, puts_right)
         if left is not None:
             needed, whole = fewer, left
     lab.remedy = whole[0]
@@ -142,22 +149,89 @@ class _RefusedError(Exception):
     """A pipeline does not take the parameters of the other."""
 
 
-def _tried(
-    base: Remedy, chosen: Sequence[Group], is_mended: Callable[[Remedy], str | None]
-) -> tuple[Remedy, str] | None:
-    """Return the remedy with these groups, and what is left of the difference, or None where it stays."""
+def _patch(group: Group) -> Patch:
+    return Patch(group.stage, group.cause, {group.stage: group.values})
+
+
+def _patched(base: Remedy, chosen: Sequence[Group]) -> Remedy:
+    """Return the remedy with these groups on top. Raises _RefusedError."""
+    if not chosen:
+        return base
     changes: dict[str, dict[str, Any]] = {}
     for group in chosen:
         changes.setdefault(group.stage, {}).update(group.values)
     try:
-        remedy = base.varied(changes) if changes else base
-    except Exception as error:
+        made = base.varied(changes)
+    except Exception as error:  # what one side can be set to, the other may refuse
         raise _RefusedError(f"{type(error).__name__}: {error}") from error
-    amount = is_mended(remedy) if remedy is not None else None
-    return None if amount is None or remedy is None else (remedy, amount)
+    if made is None:
+        raise _RefusedError("it takes no other parameters")
+    return replace(made, patches=(*base.patches, *map(_patch, chosen)))
 
 
-_OUTPUT = {DECODE: "decoded image is", RESIZE: "resized image is", TENSOR: "tensor is", DETECTIONS: "boxes are"}
+def _tried(
+    base: Remedy, chosen: Sequence[Group], puts_right: Callable[[Remedy], str | None]
+) -> tuple[Remedy, str] | None:
+    """Return the remedy with these groups, and what is left of the difference, or None where it stays."""
+    remedy = _patched(base, chosen)
+    amount = puts_right(remedy)
+    return None if amount is None else (remedy, amount)
+
+
+def _ran(lab: Laboratory, remedy: Remedy, stage: str) -> tuple[Mapping[str, Any], Any]:
+    """Run a stage; return the parameters that took effect there, and what came out."""
+    if stage == DETECTIONS:
+        boxes = lab.postprocessed(remedy)
+        try:
+            return remedy.pipeline.parameters.get(DETECTIONS, {}), boxes
+        except Exception:  # a pipeline of the user's may not say
+            return {}, boxes
+    trace = lab.preprocessed(remedy)
+    if trace is None:
+        return {}, None
+    made: Any = {DECODE: trace.decode, RESIZE: trace.resize}.get(stage)
+    return trace.parameters.get(stage, {}), trace.tensor if made is None else made
+
+
+def _takes(lab: Laboratory, base: Remedy, group: Group) -> bool:
+    """Tell whether the candidate really runs with a group's values when it is given them; note where it does not."""
+    ran, _ = _ran(lab, _patched(base, [group]), group.stage)
+    ignored = [
+        each.name
+        for each in group.differences
+        if each.reference is not None
+        and not (ran.get(each.name) == each.reference or is_close(ran.get(each.name), each.reference))
+    ]
+    if ignored:
+        lab.not_tried.append(
+            f"{group.cause}: given {lab.names[0]}'s {', '.join(ignored)}, {lab.names[1]}'s varied() keeps its own"
+        )
+    return not ignored
+
+
+def _say_what_it_does(lab: Laboratory, base: Remedy, group: Group) -> None:
+    """Say what a group alone changes. Only what changes nothing is ruled out: another fault may hide the rest."""
+    names = ", ".join(each.name for each in group.differences)
+    before, after = (_ran(lab, remedy, group.stage)[1] for remedy in (base, _patched(base, [group])))
+    given = f"{group.cause}: with {lab.names[0]}'s {names}, {lab.names[1]}'s {_OUTPUT[group.stage]}"
+    if before is not None and after is not None and _is_equal(before, after):
+        lab.ruled_out.append(f"{given} what it was without")
+    else:
+        lab.tried.append(f"{given} another, and not {lab.names[0]}'s")
+
+
+def _is_equal(one: Any, two: Any) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
+        return np.array_equal(one, two)
+    return bool(one == two)
+
+
+_OUTPUT = {
+    DECODE: "decoded image is",
+    RESIZE: "resized image is",
+    TENSOR: "tensor is",
+    DETECTIONS: "set of boxes is",
+}
 
 
 def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
@@ -167,9 +241,7 @@ def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: s
     others = [each.name for other in needed if other is not group for each in other.differences]
     together = f" and {', '.join(others)} together" if others else ""
     proof = f"{given}{together}, {two}'s {_OUTPUT[group.stage]} {one}'s{f' ({amount})' if amount else ''}"
-    proof += (
-        f"; with {', '.join(others)} alone {'they are' if group.stage == DETECTIONS else 'it is'} not" if others else ""
-    )
+    proof += f"; with {', '.join(others)} alone it is not" if others else ""
     written = [row for trace in (lab.reference, lab.candidate) for row in _written(lab, trace, group)]
     return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
 

@@ -10,20 +10,19 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.trace import PROBABILITY_MAP, RESIZE, TENSOR, Trace
 
-__all__ = ["examine_repeatability", "refused"]
+__all__ = ["examine_maps", "examine_tensors", "refused"]
 
 
-def examine_repeatability(lab: Laboratory) -> list[Diagnosis]:
-    """Return a diagnosis for each side that gives another tensor, or another map, of the same image."""
+def examine_tensors(lab: Laboratory) -> list[Diagnosis]:
+    """Return a diagnosis for each side that gives another tensor of the same image; if the reference stopped, why."""
     if lab.reference.error is not None:
         return [_stopped(lab)]
-    found = []
-    for trace in (lab.reference, lab.candidate):
-        diagnosis = _tensors(lab, trace)
-        if diagnosis is None and not lab.is_same_map(lab.candidate.probability_map):
-            diagnosis = _maps(lab, trace)
-        found += [diagnosis] if diagnosis is not None else []
-    return found
+    return [d for trace in (lab.reference, lab.candidate) if (d := _tensors(lab, trace)) is not None]
+
+
+def examine_maps(lab: Laboratory) -> list[Diagnosis]:
+    """Return a diagnosis for each side whose network gives another map of the same tensor; asked where maps differ."""
+    return [d for trace in (lab.reference, lab.candidate) if (d := _maps(lab, trace)) is not None]
 
 
 def refused(lab: Laboratory, stage: str) -> Diagnosis | None:
@@ -53,9 +52,6 @@ def _stopped(lab: Laboratory) -> Diagnosis:
 
 def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     """Preprocess the image twice: two runs that differ from each other are no fault of anything downstream."""
-    lab.check_budget()
-    if lab.is_same_stage(TENSOR, lab.candidate):
-        return None
     one, two = _preprocessed(lab, trace), _preprocessed(lab, trace)
     if one is None or two is None or one.tensor is None or two.tensor is None:
         return None
@@ -95,12 +91,17 @@ def _maps(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     if first is None or first.shape != trace.probability_map.shape:
         return None
     if are_equal_maps(lab, first, trace.probability_map):
-        lab.ruled_out.append(f"repeatability: {trace.pipeline}'s network returns the same map again")
+        name = "reference" if trace is lab.reference else "engine"
+        lab.ruled_out.append(f"{name}.not_repeatable: {trace.pipeline}'s network returns the same map again")
         return None
     second = lab.infer(lambda given: source.infer(given), tensor)
     if second is None or are_equal_maps(lab, first, second):
-        lab.noticed.append(f"{trace.pipeline}'s trace holds another map than its infer() returns")
-        return None
+        told = f"{trace.pipeline}'s trace holds another map than its infer() returns of the trace's tensor"
+        if trace is lab.reference:
+            lab.noticed.append(told)
+            return None
+        # What its infer() does then explains nothing of what it returned.
+        return lab.unknown(PROBABILITY_MAP, f"{told}: something changes it between, or depends on what ran before")
     amount = float(np.nanmax(np.abs(first - second), initial=0.0))
     proof = f"the same tensor twice through {trace.pipeline}'s network gives maps that differ by up to {amount:.3g}"
     fix = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"

@@ -40,11 +40,12 @@ def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         lab.noticed.append(
             f"the maps are equal at {side}x{side} (height x width); that part repeated to {here}, they {at_this}"
         )
-    if not (lab.has_equal_weights and lab.is_in_program and lab.remedy is not None):
+    if not (lab.has_equal_weights and lab.is_in_program):
         return None
     # On another image the bare program must return the candidate's map again.
     lab.remedy = replace(lab.remedy, explains=returns_map(lab.memo["plain run"]))
-    whole = [text for text in lab.ruled_out if text.startswith(("weights", "engine"))]
+    known = ("network.weights", "engine")
+    whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
     if not is_by_size or side is None:
         fix = Fix(f"export again from the code that trained the network{_told(lab)}", (Change("export"),))
         summary = f"the exported graph of {two} computes something else with the same weights"
@@ -62,7 +63,7 @@ def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if size is not None and reference is None:
         lab.not_tried.append(f"the size {size} (height, width) that it was exported for: that needs the train model")
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
-    if size is None or size == here or reference is None or remedy is None:
+    if size is None or size == here or reference is None:
         return None
     agree = _agree(lab, _part(tensor, size))
     one, two = lab.names
@@ -96,7 +97,7 @@ def _agree(lab: Laboratory, tensor: Array) -> bool | None:
 def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
     """Run the candidate's and the reference's network, or return None where one of them can't be run."""
     reference, remedy = lab.reference.source, lab.remedy
-    if reference is None or remedy is None:
+    if reference is None:
         return None
     made, right = lab.infer(lambda t: remedy.pipeline.infer(t), tensor), lab.infer(lambda t: reference.infer(t), tensor)
     return None if made is None or right is None else (made, right)

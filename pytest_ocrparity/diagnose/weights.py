@@ -31,7 +31,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 def _exported(lab: Laboratory) -> Mapping[str, Array]:
     """Return the export's arrays, read once; none, noted, where they can't be read."""
     if "exported" not in lab.memo:
-        lab.check_budget()
+        lab.budget.check()
         read = getattr(lab.candidate.source, "stored_weights", None)
         try:
             lab.memo["exported"] = read() if read is not None else {}
@@ -71,8 +71,8 @@ def by_finiteness(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
     spoilt = {name: count for name, count in counts.items() if count}
     two = lab.names[1]
-    if not spoilt or lab.remedy is None:
-        lab.ruled_out.append(f"weights that are NaN or infinite: {two} stores none")
+    if not spoilt:
+        lab.ruled_out.append(f"network.not_finite: {two} stores no NaN and no infinity")
         return None
     lab.remedy = replace(lab.remedy, explains=lambda _, other: other is not None and not np.all(np.isfinite(other)))
     told = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(spoilt.items())[:SHOWN])
@@ -90,11 +90,10 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     total, one, two = len(found.exported), *lab.names
     if found.pairs is not None and not found.differing:
         lab.has_equal_weights = True
-        lab.ruled_out.append(f"weights: all {total} arrays of {two} are {one}'s, bit for bit")
+        lab.ruled_out.append(f"network.weights: all {total} arrays of {two} are {one}'s, bit for bit")
         return None
     if found.pairs is None:
-        which = "neither their names nor their content, shapes and order tell which of them is which"
-        lab.not_tried.append(f"weights: the {total} arrays of {two} against {one}'s: {which}")
+        lab.not_tried.append(f"network.weights: which of the {total} arrays of {two} is which of {one}'s is not clear")
         return None
     if _nearer(lab):
         return None  # it is tried as a network of its own
@@ -115,14 +114,10 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     transplanted = found.network.with_exported(found.exported)
     made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
     if made is None or not are_equal_maps(lab, made, theirs):
-        told = f"weights alone: {one}'s network with {two}'s weights does not return {two}'s map"
-        differ = f"({len(found.differing)} of {total} arrays differ)"
-        if found.is_named:
-            lab.ruled_out.append(f"{told} {differ}")
-        else:
-            lab.not_tried.append(f"{told} {differ}; which is which was told by shapes and order, and may be wrong")
+        told = f"network.weights: {one}'s network with {two}'s weights does not return {two}'s map"
+        by = "" if found.is_named else "; which is which was told by shapes and order"
+        lab.tried.append(f"{told} ({len(found.differing)} of {total} arrays differ{by})")
         return None
-    assert lab.remedy is not None
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
     proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({amount(made, theirs)})"]
@@ -174,7 +169,7 @@ def _nearest(lab: Laboratory) -> Any:
     if "nearest" not in lab.memo:
         from pytest_ocrparity.pipelines.lookalikes import nearest_checkpoint
 
-        lab.check_budget()
+        lab.budget.check()
         lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported(lab))  # type: ignore[arg-type]
     return lab.memo["nearest"]
 

@@ -40,6 +40,9 @@ def judge_again(comparisons: Sequence[Mapping[str, Any]], wanted: Limits) -> lis
     judged: dict[int, dict[str, Any]] = {}
     for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1]["kind"] == "detections"):
         sides = each["image"], each["reference"], each["candidate"]
+        if each["kind"] not in _JUDGES:  # of a newer version: what is not known does not pass
+            judged[place] = {**each, "status": UNDECIDED}
+            continue
         judged[place] = found = _JUDGES[each["kind"]](each, wanted, maps.get(sides)).comparison()
         if each["kind"] == "probability_maps":
             maps[sides] = each, found

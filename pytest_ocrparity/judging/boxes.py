@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from pytest_ocrparity.judging.judge import UNDECIDED, Judge
+from pytest_ocrparity.pairing import AUTOMATIC_SCORE, POLYGON_IOU
 from pytest_ocrparity.tolerance import AUTO, OFF
 from pytest_ocrparity.verdict import ALLOWED_EMPTY, DIFFERENT, EMPTY, LEFT_TO_RUN, MATCHES, SAME
 
@@ -14,8 +15,7 @@ __all__ = ["BoxJudge"]
 BORDERLINE: Final = "borderline"
 LONE: Final = ("missing", "extra", "split", "merged", "invalid")
 """Findings that no limit of a pair could permit."""
-POLYGON_IOU: Final = 0.9
-"""The automatic `min_iou` where it judges."""
+SCORE: Final = "detections.max_score_difference"
 
 
 class BoxJudge(Judge):
@@ -25,9 +25,10 @@ class BoxJudge(Judge):
 
     def _difference(self, kind: str) -> str | None:
         """Return None also for missing scores that no limit asks for any more."""
-        score = "detections.max_score_difference"
-        is_named = score not in self.wanted or "preset" not in self.wanted[score].origin
-        if kind == "no_scores" and (self.new[score] in (AUTO, OFF) or not is_named):
+        is_named = SCORE not in self.wanted or "preset" not in self.wanted[SCORE].origin
+        if kind == "no_scores" and (self.new[SCORE] in (AUTO, OFF) or not is_named):
+            return None
+        if kind == "score_order":  # a finding per box says the same, and is judged
             return None
         return super()._difference(kind)
 
@@ -51,6 +52,7 @@ class BoxJudge(Judge):
         if UNDECIDED in limits.values():
             return [UNDECIDED]
         self._measure_shift(limits["max_shift"])
+        self._measure_score()
         for name, limit in limits.items():
             if limit != self._limit_before(name):
                 self.set(f"detections.{name}", None, limit)  # type: ignore[arg-type]  # no longer UNDECIDED
@@ -80,6 +82,12 @@ class BoxJudge(Judge):
         """Convert the worst shift into map px as `BoxLimits.in_map_px` does: a source px is free except under 0."""
         if "shift" in self.measures and "detections.max_shift" in self.measures:
             self.measures["detections.max_shift"]["value"] = self._in_map_px(self.value("shift"), limit)
+
+    def _measure_score(self) -> None:
+        """Put the difference itself in the place of how far scores miss what they must be: numbers judge that."""
+        if not self.is_old(SCORE) and SCORE in self.measures and "score" in self.measures:
+            self.measures[SCORE]["value"] = self.value("score")
+            self.measures.pop("score_error", None)
 
     def _in_map_px(self, shift: float, limit: float | None) -> float:
         return (shift if limit == 0 else max(0.0, shift - 1.0)) / self.value("map_px")
@@ -171,4 +179,7 @@ class BoxJudge(Judge):
         if most_shift is not None and shift is not None and not self._in_map_px(shift, most_shift) <= most_shift:
             return True
         most = limits["max_score_difference"]
+        if self.is_old(SCORE) and self.old[SCORE] == AUTO and "score_error" in self.measures:
+            error = box.get("score_error")  # version 1 of results.json has none
+            score, most = (score, AUTOMATIC_SCORE) if error is None else (float(error), most)
         return score is not None and not score <= (float("inf") if most is None else most)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, TypeAlias
 
 from pytest_ocrparity.tolerance import OFF, Limit, Value
-from pytest_ocrparity.verdict import DIFFERENT, LEFT_TO_RUN, RECORDED, SAME
+from pytest_ocrparity.verdict import DIFFERENT, LEFT_TO_RUN, NOT_JUDGEABLE, RECORDED, SAME
 
 __all__ = ["UNDECIDED", "Judge", "Limits"]
 
@@ -52,7 +52,9 @@ class Judge(ABC):
         if DIFFERENT in answers:
             return was
         answers += self.answers()
-        worst = next((status for status in (DIFFERENT, UNDECIDED, LEFT_TO_RUN) if status in answers), None)
+        worst = next(
+            (status for status in (DIFFERENT, UNDECIDED, NOT_JUDGEABLE, LEFT_TO_RUN) if status in answers), None
+        )
         return worst or self.matching()
 
     @abstractmethod

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from pytest_ocrparity.judging.judge import UNDECIDED, Judge
+from pytest_ocrparity.maps import is_within_rounding
 from pytest_ocrparity.tolerance import AUTO, OFF
-from pytest_ocrparity.verdict import DIFFERENT, LEFT_TO_RUN, SAME
+from pytest_ocrparity.verdict import DIFFERENT, LEFT_TO_RUN, NOT_JUDGEABLE, SAME
 
 __all__ = ["MapJudge", "TensorJudge"]
 
@@ -42,11 +43,21 @@ class MapJudge(Judge):
             return [DIFFERENT]  # nothing would be judged
         answer = self.simple(mean)
         self.measures[mean]["decides"] = not self.new[per_run]
-        return [
-            self._map_atol(atol, share),
-            LEFT_TO_RUN if answer == DIFFERENT and self.new[per_run] else answer,
-            self.simple(crossings),
-        ]
+        others = [LEFT_TO_RUN if answer == DIFFERENT and self.new[per_run] else answer, self.simple(crossings)]
+        largest = self._map_atol(atol, share)
+        if largest == DIFFERENT and DIFFERENT not in others:
+            largest = self._beyond(atol)
+        return [largest, *others]
+
+    def _beyond(self, atol: str) -> str:
+        """Return what maps are whose largest difference alone breaks its limit: rounding may be all that it is."""
+        limit = self.measures[atol]["limit"]
+        if not limit:
+            return DIFFERENT
+        if "sensitivity" not in self.measures:
+            return UNDECIDED
+        is_rounding = is_within_rounding(self.value(atol), float(limit), self.value("sensitivity"))
+        return NOT_JUDGEABLE if is_rounding else DIFFERENT
 
     def _map_atol(self, atol: str, share: str) -> str:
         """Judge the largest difference, and the share of pixels that may exceed its limit."""

@@ -14,7 +14,7 @@ from pytest_ocrparity.pipelines.effective import training_operator
 from pytest_ocrparity.pipelines.network import Network
 from pytest_ocrparity.pipelines.statics import RANDOM
 
-__all__ = ["Parts", "build_parts", "import_operators", "without_global", "without_random"]
+__all__ = ["Parts", "build_parts", "import_operators", "with_image_shape", "without_global", "without_random"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +86,13 @@ def without_random(yml: Mapping[str, Any]) -> dict[str, Any]:
     changed = copy.deepcopy(dict(yml))
     dataset = changed["Eval"]["dataset"]
     dataset["transforms"] = [entry for entry in dataset["transforms"] if not RANDOM & entry.keys()]
+    return changed
+
+
+def with_image_shape(yml: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """Return a copy of a training yml whose DetResizeForTest resizes to one (h, w), whatever the image."""
+    changed = copy.deepcopy(dict(yml))
+    for entry in changed["Eval"]["dataset"]["transforms"]:
+        if "DetResizeForTest" in entry:
+            entry["DetResizeForTest"] = {"image_shape": list(size)}
     return changed

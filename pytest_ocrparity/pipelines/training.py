@@ -23,7 +23,14 @@ from pytest_ocrparity.pipelines.files import TrainingFiles, digest, find_checkpo
 from pytest_ocrparity.pipelines.imports import checkout, package_folder, third_party
 from pytest_ocrparity.pipelines.memory import MemoryGuard
 from pytest_ocrparity.pipelines.network import Network, build_network, check_sub_model
-from pytest_ocrparity.pipelines.parts import Parts, build_parts, import_operators, without_global, without_random
+from pytest_ocrparity.pipelines.parts import (
+    Parts,
+    build_parts,
+    import_operators,
+    with_image_shape,
+    without_global,
+    without_random,
+)
 from pytest_ocrparity.pipelines.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.pipelines.statics import RANDOM
 from pytest_ocrparity.trace import (
@@ -112,6 +119,7 @@ class TrainingPipeline(StagedPipeline):
         """Take what `load_training` built, and what it built it from."""
         super().__init__(name, fingerprint)
         self._parts, self.files, self._memory = parts, files, memory
+        self._at_size: dict[tuple[int, int], TrainingPipeline] = {}
         transforms = files.yml["Eval"]["dataset"]["transforms"]
         self.written = written(transforms, files.yml["PostProcess"], files.config)
 
@@ -157,6 +165,19 @@ class TrainingPipeline(StagedPipeline):
     def without_random(self) -> TrainingPipeline:
         """Return this side without random operators, for an experiment."""
         return self._rebuilt(without_random(self.files.yml))
+
+    def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
+        """Return `postprocess` with other values in the yml's PostProcess, for an experiment."""
+        return self._rebuilt({**self.files.yml, "PostProcess": {**self.files.yml["PostProcess"], **values}}).postprocess
+
+    def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
+        """Run the Eval operators with another target size (h, w) in network-input px, for an experiment.
+
+        DetResizeForTest is built again with that `image_shape`; everything else is as in `preprocess`.
+        """
+        if size not in self._at_size:
+            self._at_size = {size: self._rebuilt(with_image_shape(self.files.yml, size))}
+        return self._at_size[size].preprocess(image)
 
     def _rebuilt(self, yml: Mapping[str, Any]) -> TrainingPipeline:
         files = replace(self.files, yml=yml)

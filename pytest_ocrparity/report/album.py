@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from pytest_ocrparity.report import overlay
 from pytest_ocrparity.report.pictures import THUMB, Drawn, difference, heat_map, photo, tensor_view
 from pytest_ocrparity.trace import DECODE, DETECTIONS, PROBABILITY_MAP, TENSOR, Decoded, Trace
-from pytest_ocrparity.verdict import Comparison, plain
+from pytest_ocrparity.verdict import MATCHES, Comparison, plain
 
 __all__ = ["PICTURES", "Album", "picture_lines"]
 
@@ -177,7 +177,7 @@ def picture_lines(records: Iterable[Mapping[str, Any]], folder: Path) -> list[st
     found: dict[str, dict[str, list[str]]] = {}
     for record in records:
         for comparison in (record, *record.get("others", ())):
-            if comparison.get("status") in ("different", "not comparable"):
+            if comparison.get("status") not in MATCHES:
                 for picture in comparison.get("pictures", ()):
                     place, _, name = picture["file"].rpartition("/")
                     found.setdefault(place, {}).setdefault(picture["stage"], []).append(name)

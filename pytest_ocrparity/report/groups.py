@@ -9,12 +9,12 @@ from typing import Any
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.tally import KINDS, SHOWN
 from pytest_ocrparity.trace import first_stage
-from pytest_ocrparity.verdict import MATCHES
+from pytest_ocrparity.verdict import MATCHES, NOT_JUDGEABLE
 
 __all__ = ["RANKS", "Cause", "Group", "Headroom", "causes", "headroom", "images", "sides_of"]
 
 Comparison = Mapping[str, Any]
-RANKS = ("failed", "left to the run", "recorded", "same", "empty, as allowed", "empty")
+RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
 """What a pair or an image can be, the worst first."""
 
 
@@ -35,7 +35,7 @@ class Pair:
     def status(self) -> str:
         """Return "failed", or the one word that holds for what matches."""
         if self.failing:
-            return "failed"
+            return NOT_JUDGEABLE if all(each["status"] == NOT_JUDGEABLE for each in self.failing) else "failed"
         statuses = {each["status"] for each in self.comparisons}
         return next(
             (word for word in ("recorded", "left to the run", "empty", "empty, as allowed") if word in statuses), "same"
@@ -85,7 +85,7 @@ class Group:
 def images(comparisons: Iterable[Comparison]) -> list[Group]:
     """Return the images, the worst first: most comparisons that differ, then most boxes, then the least headroom."""
     groups: dict[str, Group] = {}
-    for each in sorted(comparisons, key=lambda each: (KINDS.index(each["kind"]), not each["judged"])):
+    for each in sorted(comparisons, key=lambda each: (_order(each["kind"]), not each["judged"])):
         group = groups.setdefault(each["image"], Group(each["image"], len(groups) + 1))
         pair = group.pair((each["reference"], each["candidate"]))
         if pair is None:
@@ -102,6 +102,11 @@ def images(comparisons: Iterable[Comparison]) -> list[Group]:
             group.image,
         ),
     )
+
+
+def _order(kind: str) -> int:
+    """Return where a kind stands in the data flow; one of a newer version comes last."""
+    return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
 def _add(pair: Pair, comparison: Comparison) -> None:
@@ -140,7 +145,8 @@ def causes(comparisons: Iterable[Comparison]) -> list[Cause]:
     for each in comparisons:
         if each["status"] in MATCHES or not each["judged"] or each["outcome"] == "passed":
             continue
-        undiagnosed = {"stage": each["stage"], "cause": "not diagnosed", "summary": each["headline"], "fix": None}
+        word = NOT_JUDGEABLE if each["status"] == NOT_JUDGEABLE else "not diagnosed"
+        undiagnosed = {"stage": each["stage"], "cause": word, "summary": each["headline"], "fix": None}
         for diagnosis in each["diagnoses"] or [{**undiagnosed, "evidence": [], "ruled_out": [], "not_tried": []}]:
             what = diagnosis["fix"]["text"] if diagnosis["fix"] else each["stage"]
             key = each["reference"], each["candidate"], diagnosis["stage"], diagnosis["cause"], what

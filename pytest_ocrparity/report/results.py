@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "as_text", "collect", "finite", "read", "without_thumbs"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA: Final = Path(__file__).parent.parent / "results.schema.json"
 _INTERRUPTED: Final = (2, 3)
 """pytest's exit statuses of a run that was interrupted, or that stopped by an error of pytest's own."""

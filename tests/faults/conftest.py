@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from faults.rows import added_up
 from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.pipelines.imports import third_party
 
-ROWS: list[dict[str, Any]] = []
+TABLES = {"faults": "faults.row", "near_misses": "faults.near"}
+"""The tables, and the property in which a test of each records its row."""
+ROWS: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
 CLEAN: list[bool] = []
 BUILD = Path(__file__).parents[2] / "build"
 
@@ -31,39 +34,44 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect a case's row from its report, wherever it ran."""
     if report.when == "call":
         found: dict[str, Any] = dict(report.user_properties)
-        if "faults.row" in found:
-            ROWS.append({**found["faults.row"], "passed": report.passed})
+        for table, key in TABLES.items():
+            if key in found:
+                ROWS[table].append({**found[key], "passed": report.passed})
         if "faults.clean" in found:
             CLEAN.append(report.passed)
 
 
 def summary() -> dict[str, Any]:
-    """Add the rows up. A claim is wrong when it names a cause that was not injected."""
-    return {
-        "cases": len(ROWS),
-        "caught": sum(row["caught"] for row in ROWS),
-        "stage_right": sum(row["stage"] == row["expected_stage"] for row in ROWS),
-        "cause_right": sum(row["cause"] == row["expected_cause"] for row in ROWS),
-        "wrong_claims": sum(bool(set(row["cause"]) - {*row["expected_cause"], "unknown"}) for row in ROWS),
-        "clean_runs": len(CLEAN),
-        "false_alarms": CLEAN.count(False),
-        "rows": sorted(ROWS, key=lambda row: str(row["name"])),
-    }
+    """Add the rows of both tables up."""
+    tables = {table: added_up(rows) for table, rows in ROWS.items()}
+    return {**tables, "clean_runs": len(CLEAN), "false_alarms": CLEAN.count(False)}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the table, and write it down."""
-    if not ROWS or hasattr(config, "workerinput"):
+    """Print the tables, and write them down."""
+    if not any(ROWS.values()) or hasattr(config, "workerinput"):
         return
     found = summary()
-    terminalreporter.section("faults", sep="-")
-    for row in found["rows"]:
-        told = ", ".join(f"{stage}: {cause}" for stage, cause in zip(row["stage"], row["cause"], strict=True))
-        mark = "" if row["cause"] == row["expected_cause"] else f"   EXPECTED {', '.join(row['expected_cause'])}"
-        terminalreporter.line(f"{row['name']:<48} {told or 'not caught'}{mark}")
-    terminalreporter.line("")
-    terminalreporter.line(
-        "  ".join(f"{key.replace('_', ' ')} {value}" for key, value in found.items() if key != "rows")
-    )
+    for table in filter(ROWS.get, TABLES):
+        terminalreporter.section(table.replace("_", " "), sep="-")
+        for row in found[table]["rows"]:
+            terminalreporter.line(line(row))
+        terminalreporter.line("")
+        terminalreporter.line(counts(found[table]))
+    terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return what was said of a case, and what is wrong with that."""
+    said = ", ".join(f"{stage}: {cause}" for stage, cause in zip(row["stage"], row["cause"], strict=True))
+    marks = [] if row["stage_right"] else [f"EXPECTED at {'/'.join(row['expected_stage'])}"]
+    marks += [] if row["cause_right"] else [f"EXPECTED {', '.join(row['expected_cause'])}"]
+    marks += [f"FALSE ruled out {', '.join(row['false_ruled_out'])}"] if row["false_ruled_out"] else []
+    marks += ["NOT MENDED"] if row["mended"] is False else []
+    return "   ".join([f"{row['name']:<48} {said or ('caught' if row['caught'] else 'not caught')}", *marks])
+
+
+def counts(found: dict[str, Any]) -> str:
+    return "  ".join(f"{key.replace('_', ' ')} {value}" for key, value in found.items() if isinstance(value, int))

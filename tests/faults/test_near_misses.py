@@ -1,0 +1,122 @@
+"""Of a fault that looks like another one nothing false is said; where a cause is the true one, it is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from faults.deployment import Deployment
+from faults.near_miss import failure
+from faults.near_misses import FAST, NEAR_MISSES, NearMiss
+from faults.rows import ALL, badly_worded, row_of
+from pytest_ocrparity import DifferenceError, Pipeline
+from pytest_ocrparity.causes import CAUSES
+from pytest_ocrparity.diagnosis import UNKNOWN
+
+pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="foreign ports run ONNX Runtime")
+
+CASES = [(case, image) for case in NEAR_MISSES for image in case.images]
+RUN = CASES if ALL else [(case, case.images[0]) for case in NEAR_MISSES if case.name in FAST]
+NAMED = [(case, image) for case, image in RUN if case.allowed != UNKNOWN]
+FOUND: dict[tuple[str, str], DifferenceError | None] = {}
+
+
+def ids(cases: list[tuple[NearMiss, str]]) -> list[str]:
+    return [f"{case.name}-{image}" for case, image in cases]
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, tuple[Pipeline, Pipeline]]:
+    """The right deployment, loaded once."""
+    deployment = Deployment.copy(tmp_path_factory.mktemp("right"))
+    return deployment, deployment.models()
+
+
+class Trial:
+    """A case on a page: what the gate says, and what it says when its fixes are followed."""
+
+    def __init__(self, case: NearMiss, image: str, folder: Path, untouched: Any) -> None:
+        self.case, self.image = case, image
+        self.deployment, self.models = untouched
+        if case.inject is not None:
+            self.deployment, self.models = Deployment.copy(folder), None
+            case.inject(self.deployment)
+
+    def failure(self, followed: tuple[str, ...] = ()) -> DifferenceError | None:
+        train, inference = self.models or self.deployment.models()
+        path = self.deployment.folder / "images" / self.image
+        return failure(train.trace(path), self.case.make(inference, followed).trace(path))
+
+    def found(self) -> DifferenceError | None:
+        """Return what the gate says, from memory where another test asked before."""
+        key = (self.case.name, self.image)
+        if key not in FOUND:
+            FOUND[key] = self.failure()
+        return FOUND[key]
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest, tmp_path: Path, untouched: Any) -> Trial:
+    case, image = request.param
+    return Trial(case, image, tmp_path, untouched)
+
+
+@pytest.mark.parametrize("trial", RUN, ids=ids(RUN), indirect=True)
+def test_nothing_false_is_said(trial: Trial, record_property: Callable[[str, object], None]) -> None:
+    case, error = trial.case, trial.found()
+    row = row_of(
+        f"{case.name} [{trial.image}]",
+        error,
+        case.stage.split("/"),
+        [case.allowed, *filter(None, [case.also])],
+        case.injected,
+        saying={case.also: case.saying},
+        never=case.never,
+    )
+    record_property("faults.near", row)
+    assert error is not None, "the gate passed"
+    text = str(error)
+    print(text)
+    assert row["stage_right"], f"{case.stage} is first, said: {row['stage']}"
+    assert row["wrong"] == []
+    assert row["false_ruled_out"] == []
+    assert re.search(case.message, text), f"not said: {case.message}"
+    assert badly_worded(error.diagnoses) == []
+    if case.is_own_engine:
+        for diagnosis in error.diagnoses:
+            assert diagnosis.fix is None or "TextDetection" not in diagnosis.fix.text
+            assert diagnosis.fix is None or not diagnosis.fix.changes, "no setting of this port's is known"
+    causes = tuple(diagnosis.cause for diagnosis in error.diagnoses)
+    is_followable = case.inject is None or any(each.fix and each.fix.changes for each in error.diagnoses)
+    if causes and UNKNOWN not in causes and is_followable:
+        trial.deployment.apply(error.diagnoses)
+        row["mended"] = trial.failure(causes) is None
+        assert row["mended"], f"who follows the fixes of {causes} still fails"
+
+
+@pytest.mark.parametrize("trial", NAMED, ids=ids(NAMED), indirect=True)
+def test_the_cause_is_named(trial: Trial) -> None:
+    error = trial.found()
+    assert error is not None, "the gate passed"
+    assert trial.case.allowed in [diagnosis.cause for diagnosis in error.diagnoses], error
+
+
+def test_the_table_is_sound() -> None:
+    names = [case.name for case in NEAR_MISSES]
+    assert len(set(names)) == len(names) >= 44
+    for case in NEAR_MISSES:
+        assert {case.allowed, *case.injected, *filter(None, [case.also])} <= CAUSES.keys(), case.name
+        assert bool(case.also) == bool(case.because), case.name
+        assert case.also or not case.saying, case.name
+        assert len(set(case.images)) == len(case.images) >= 3, case.name
+
+
+def test_the_short_list_has_every_kind() -> None:
+    kinds = [case.kind for case in NEAR_MISSES if case.name in FAST]
+    assert len(kinds) == len(FAST)
+    assert sorted(kinds) == sorted({case.kind for case in NEAR_MISSES})

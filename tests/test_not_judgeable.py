@@ -1,0 +1,110 @@
+"""A network that rounding alone moves beyond every limit is said to be not judgeable, and nobody is blamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from toy import PAGE, Toy
+
+from pytest_ocrparity import DifferenceError, Trace, assert_same_detections, assert_same_probability_maps
+from pytest_ocrparity.compare import compare
+from pytest_ocrparity.judging import judge_again, wanted_limits
+from pytest_ocrparity.maps import is_within_rounding
+from pytest_ocrparity.verdict import NOT_JUDGEABLE
+
+
+class Steep(Toy):
+    """Answers rounding of its tensor by chance: each digest of the input has a map of its own."""
+
+    jitter = 0.09
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        seed = int.from_bytes(np.ascontiguousarray(tensor).tobytes()[-4:], "little")
+        noise = np.random.default_rng(seed).uniform(-self.jitter, self.jitter, tensor.shape[2:])
+        return np.clip(super().infer(tensor) + noise, 0, 1).astype(np.float32)
+
+
+class Rounded(Steep):
+    """The same network behind a normalisation that rounds otherwise."""
+
+    def preprocess(self, image: Any) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        return replace(trace, tensor=trace.tensor + np.float32(3e-7))
+
+
+def maps(reference: Toy, candidate: Toy) -> tuple[Trace, Trace]:
+    return reference.trace(PAGE), candidate.trace(PAGE)
+
+
+def test_a_right_export_of_a_steep_network_is_not_judgeable() -> None:
+    with pytest.raises(DifferenceError) as error:
+        assert_same_probability_maps(*maps(Steep(), Rounded(name="port")))
+    first, *rows = str(error.value).splitlines()
+    assert first.startswith("page.png: probability maps are not judgeable: train's own map moves by 0.09")
+    assert "more than the limit of 0.01 allows" in first
+    assert any(row.startswith("  which means no limit tells a right export") for row in rows)
+    assert error.value.diagnoses == ()
+    assert not any(row.lstrip().startswith(("cause", "fix", "would pass")) for row in rows)
+    assert "checkpoint" in rows[-1] or "then" in rows[-1]
+    assert error.value.comparisons[1].status == NOT_JUDGEABLE
+
+
+def test_what_is_further_apart_than_rounding_explains_is_different() -> None:
+    with pytest.raises(DifferenceError) as error:
+        assert_same_probability_maps(*maps(Steep(), Rounded(name="port", offset=-0.9)))
+    assert error.value.comparisons[1].status == "different"
+    assert "not judgeable" not in str(error.value)
+
+
+def test_a_network_that_rounding_does_not_move_is_different() -> None:
+    with pytest.raises(DifferenceError) as error:
+        assert_same_probability_maps(*maps(Toy(), Toy(name="port", offset=-0.05)))
+    assert error.value.comparisons[1].status == "different"
+
+
+def test_boxes_that_follow_such_maps_are_not_judgeable_and_others_are_different() -> None:
+    steep, port = maps(Steep(thresh=0.93), Rounded(name="port", thresh=0.93))
+    boxes = compare(reference=steep, candidate=port)[2]
+    assert boxes.boxes and boxes.status == NOT_JUDGEABLE
+    other = Rounded(name="port", thresh=0.93, pad=9).trace(PAGE)
+    assert compare(reference=steep, candidate=other)[2].status == "different"
+    with pytest.raises(DifferenceError, match="probability maps are not judgeable"):
+        assert_same_detections(steep, port)
+
+
+@pytest.mark.parametrize(
+    ("largest", "limit", "floor", "answer"),
+    [
+        (0.099, 0.01, 0.09, True),
+        (0.039, 0.01, 0.07, True),
+        (0.37, 0.01, 0.09, False),  # more than four times what rounding does
+        (0.02, 0.01, 0.007, False),  # rounding keeps the limit
+        (0.012, 0.01, 0.0072, True),  # a right export reaches 1.4 times the floor, 0.0101
+        (0.5, 0.0, 0.9, False),  # a limit of 0 asks for equal maps
+        (0.5, None, 0.9, False),
+    ],
+)
+def test_the_rule(largest: float, limit: float | None, floor: float, answer: bool) -> None:
+    assert is_within_rounding(largest, limit, floor) is answer
+
+
+@pytest.mark.parametrize(
+    ("atol", "expected"),
+    [("0.05", NOT_JUDGEABLE), ("0.3", "same"), ("0", "different")],
+)
+def test_judging_again_says_so_as_well(atol: str, expected: str) -> None:
+    found = [each.as_json() for each in compare(reference=Steep().trace(PAGE), candidate=Rounded(name="p").trace(PAGE))]
+    wanted = wanted_limits([{"probability_maps": {"atol": float(atol)}}])
+    assert judge_again(found, wanted)[1]["status"] == expected
+
+
+def test_where_rounding_was_not_measured_judging_again_is_undecided() -> None:
+    traces = Toy().trace(PAGE), Toy(name="port", offset=5e-5).trace(PAGE)
+    found = [each.as_json() for each in compare(reference=traces[0], candidate=traces[1])]
+    wanted = wanted_limits([{"probability_maps": {"atol": 1e-6}}])
+    assert judge_again(found, wanted)[1]["status"] == "undecided"

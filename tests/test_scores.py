@@ -1,0 +1,150 @@
+"""Scores are judged exactly where the reference's post-process can be run on the candidate's map, else at a limit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from toy import PAGE, Toy
+
+from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
+from pytest_ocrparity.boxes import ROUGHLY
+from pytest_ocrparity.pairing import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
+from pytest_ocrparity.pipelines import Shape
+from pytest_ocrparity.scores import are_permuted
+
+NAME = "detections.max_score_difference"
+NOISE = 3e-5
+"""Moves the maps within their limit, and the scores by more than 1e-5."""
+
+
+def with_scores(trace: Trace, scores: Any, **values: Any) -> Trace:
+    assert trace.detections is not None
+    return replace(trace, detections=Detections(trace.detections.polygons, scores), **values)
+
+
+def sides(**candidate: Any) -> tuple[Trace, Trace]:
+    return Toy(gain=1.5).trace(PAGE), Toy(name="port", gain=1.5, offset=NOISE, **candidate).trace(PAGE)
+
+
+def scores_of(trace: Trace) -> npt.NDArray[np.float64]:
+    assert trace.detections is not None and trace.detections.scores is not None
+    return trace.detections.scores
+
+
+class OtherScores(Toy):
+    """Computes its scores by another rule: the boxes are right, as with `score_mode: slow`."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        return Detections(made.polygons, made.scores * 0.97)
+
+
+def test_scores_that_the_map_moves_pass_although_they_differ_by_more_than_a_score_may() -> None:
+    reference, candidate = sides()
+    assert np.max(np.abs(scores_of(reference) - scores_of(candidate))) > EQUAL_MAP_SCORE
+    judged = assert_same_detections(reference, candidate)
+    measure = judged.measure(NAME)
+    assert measure is not None and (measure.limit, measure.origin) == (EQUAL_MAP_SCORE, "fp32 preset, built-in")
+    assert measure.value < 1e-7
+    assert judged.measure("score_error") is not None
+
+
+def test_scores_of_another_rule_fail_on_maps_that_differ_within_their_limit() -> None:
+    reference, _ = sides()
+    candidate = OtherScores(name="port", gain=1.5, offset=NOISE).trace(PAGE)
+    with pytest.raises(DifferenceError, match="3 with another score of 3 boxes") as error:
+        assert_same_detections(reference, candidate)
+    assert "score is off by 0.02" in str(error.value)
+    assert "from what train gives this box" in str(error.value)
+
+
+def test_without_a_source_of_the_reference_they_are_judged_at_the_limit_that_the_origin_names() -> None:
+    reference, candidate = sides()
+    recorded = replace(reference, source=None, pipeline="baseline (train)")
+    measure = assert_same_detections(recorded, with_scores(candidate, scores_of(candidate) - 0.03)).measure(NAME)
+    assert measure is not None
+    assert (measure.limit, measure.origin) == (AUTOMATIC_SCORE, f"fp32 preset, built-in{ROUGHLY}")
+    with pytest.raises(DifferenceError, match="with another score"):
+        assert_same_detections(recorded, with_scores(candidate, scores_of(candidate) - 0.21, source=None))
+
+
+@pytest.mark.parametrize(("moved", "passes"), [(0.19, True), (0.21, False)])
+def test_boxes_alone_are_judged_at_the_limit(moved: float, passes: bool) -> None:
+    made = sides()[0].detections
+    assert made is not None and made.scores is not None
+    other = Detections(made.polygons, made.scores - moved)
+    if passes:
+        assert_same_detections(made, other)
+    else:
+        with pytest.raises(DifferenceError, match="3 with another score of 3 boxes"):
+            assert_same_detections(made, other)
+
+
+class TestOrder:
+    def test_the_same_scores_in_another_order_are_named(self) -> None:
+        reference, candidate = sides()
+        permuted = with_scores(candidate, np.roll(scores_of(candidate), 1))
+        with pytest.raises(DifferenceError) as error:
+            assert_same_detections(reference, permuted)
+        told = str(error.value).partition("\n")[0]
+        assert told == "page.png: detections: the scores of port are in another order than its boxes"
+        (diagnosis,) = error.value.diagnoses
+        assert diagnosis.cause == "postprocess.score_order"
+
+    def test_other_scores_in_another_order_are_not(self) -> None:
+        reference, candidate = sides()
+        with pytest.raises(DifferenceError) as error:
+            assert_same_detections(reference, with_scores(candidate, np.roll(scores_of(candidate), 1) - 1e-3))
+        assert "another order" not in str(error.value)
+        assert [each.cause for each in error.value.diagnoses] == ["unknown"]
+
+    def test_of_plain_boxes_too(self) -> None:
+        made = sides()[0].detections
+        assert made is not None and made.scores is not None
+        scores = np.array([0.9, 0.65, 0.8])
+        other = Detections(made.polygons, np.roll(scores, 1) + 1e-3)
+        told = "the scores of candidate are in another order than its boxes"
+        with pytest.raises(DifferenceError, match=f"detections: {told}"):
+            assert_same_detections(Detections(made.polygons, scores), other, max_score_difference=0.12)
+
+    @pytest.mark.parametrize(
+        ("found", "expected", "answer"),
+        [
+            ([0.9, 0.7], [0.7, 0.9], True),
+            ([0.9, 0.7], [0.9, 0.7], False),
+            ([0.9, 0.7], [0.7, 0.8], False),
+            ([0.9], [0.9], False),
+            ([0.9, 0.7, 0.5], [0.9, 0.7], False),
+        ],
+    )
+    def test_is_another_one_only_where_sorting_makes_them_agree(
+        self, found: list[float], expected: list[float], answer: bool
+    ) -> None:
+        assert are_permuted(found, expected, 1e-5) is answer
+
+
+class TestWhatIsNotAsked:
+    def test_a_limit_by_number_judges_the_difference_itself(self) -> None:
+        reference, candidate = sides()
+        judged = assert_same_detections(reference, candidate, max_score_difference=1e-6, max_borderline=1)
+        assert (judged.measure("score_error"), judged.counts["borderline"]) == (None, 3)
+        recorded = [replace(trace, source=None) for trace in (reference, candidate)]
+        with pytest.raises(DifferenceError, match="with another score"):
+            assert_same_detections(*recorded, max_score_difference=1e-6)
+
+    def test_maps_of_another_size_have_no_exact_scores(self) -> None:
+        reference, candidate = Toy(gain=1.5).trace(PAGE), Toy(name="port", gain=1.5, scale=2).trace(PAGE)
+        moved = with_scores(candidate, scores_of(candidate) - 0.01)
+        measure = assert_same_detections(reference, moved).measure(NAME)
+        assert measure is not None and measure.origin.endswith(ROUGHLY)
+
+    def test_images_of_another_size_have_none_either(self) -> None:
+        reference, candidate = sides()
+        assert candidate.shape is not None
+        other = replace(candidate, shape=(candidate.shape[0] + 1, *candidate.shape[1:]))
+        assert assert_same_detections(reference, other).measure("score_error") is None
