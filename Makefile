@@ -17,9 +17,10 @@ test: .venv/ready
 	$(BIN)/python -m coverage report --skip-covered
 	$(BIN)/python -m coverage report --format=total --fail-under=100 --omit='*/pipelines/*'
 
-# Every fault of the catalogue, injected: prints a table and writes build/faults.json. `make test` runs it as well.
+# Every fault of the catalogue, injected, and every near miss, on all of its pages: prints both tables and writes
+# build/faults.json. `make test` runs a fixed list of them: one case per cause, and per kind of near miss.
 faults: .venv/ready
-	$(BIN)/python -m pytest tests/faults -n 2
+	OCRPARITY_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults -n 2
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.

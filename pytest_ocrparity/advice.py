@@ -70,7 +70,7 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     Args:
         judged: the comparison whose assertion failed.
         first: the one in which the first difference is.
-        ruled_out: what experiments showed not to explain it, which is then not advised.
+        ruled_out: what experiments showed not to explain it alone, which is then not advised.
     """
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
@@ -78,10 +78,10 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     failing = [difference for difference in first.differences if difference.fails]
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
-    were_tried = any(text.endswith("the difference stays") for text in ruled_out)
+    were_tried = any(f": with {judged.reference}'s " in text for text in ruled_out)
     if not were_tried and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
-    may_be_another = not any(text.startswith("weights: all") for text in ruled_out)
+    may_be_another = not any(text.startswith("network.weights: all") for text in ruled_out)
     if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

@@ -11,15 +11,12 @@ import json
 import math
 import os
 import re
-import secrets
 import struct
-import time
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,11 +27,12 @@ import zstandard
 
 from pytest_ocrparity.codec import decode, encode, item_size, pack, unpack
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
+from pytest_ocrparity.leftovers import temporary_beside
 from pytest_ocrparity.pipelines.staged import LFS_POINTER
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.versions import environment
 
-__all__ = ["FORMAT", "Golden", "is_baseline", "load", "remove_leftovers", "save"]
+__all__ = ["FORMAT", "Golden", "is_baseline", "load", "relabel", "save", "settings_of"]
 
 FORMAT = 1
 _Array: TypeAlias = "npt.NDArray[Any]"
@@ -46,9 +44,6 @@ _HEADER = re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \((\
 _LEVEL = 3  # zstd's default; 9 takes six times as long to write 3 % less
 _WINDOW = 2**21  # bytes that reading looks back on, at that level
 _AT_ONCE = 2**26  # bytes that are believed before they are there
-_LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
-_TEMPORARY = re.compile(r"\.ocrparity-(?P<place>[0-9a-f]*)-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
-_PROC = Path("/proc")
 _NOT_OURS = (
     *(zipfile.BadZipFile, zstandard.ZstdError, struct.error, OSError, EOFError),
     *(RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
@@ -72,11 +67,14 @@ def save(
     fingerprint: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
     lossless: bool = False,
+    settings: str | None = None,
+    model: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a trace, measured floor and fused map included, whole or not at all.
 
     Probabilities are kept to 1 / 65535 unless `lossless`, every pixel on its side of the `thresh` that ran; the rest
-    is exact. Pixels of the decoded image, `source` and `recorded_from` are left out.
+    is exact. Pixels of the decoded image, `source` and `recorded_from` are left out. `settings` is the settings file of
+    the run, from the baselines' folder on; `model` says what was recorded from, see `ownership.Reference.described`.
 
     Raises:
         GoldenError: the trace stopped before its end, holds what cannot be read back, or the file cannot be written;
@@ -100,6 +98,8 @@ def save(
         "versions": environment(),
         "options": dict(options or {}),
         "fingerprint": dict(fingerprint or {}),
+        "settings": settings,
+        "model": dict(model or {}),
         "parameters": trace.parameters,
         "decode": image and [list(image.shape), image.dtype, image.channel_order, image.sha256],
         "shape": trace.shape,
@@ -132,13 +132,45 @@ def load(path: Path) -> Golden:
             if manifest["format"] == FORMAT:
                 return _golden(manifest, _member(archive, "arrays"))
     except _NOT_OURS as error:
-        raise GoldenCorrupt(
-            f"{path} is not a whole baseline ({error}): restore it, or record it again with: "
-            "pytest --ocr-golden --ocr-golden-mode=all"
-        ) from error
+        raise _damaged(path, error) from error
     raise GoldenCorrupt(
         f"{path} has format {manifest['format']}, and this version of pytest-ocrparity reads format {FORMAT}: "
         "update pytest-ocrparity"
+    )
+
+
+def relabel(path: Path, **changes: Any) -> None:
+    """Replace keys of a baseline's manifest; its arrays stay as they are.
+
+    Raises:
+        GoldenMissing, GoldenCorrupt, GoldenError: as `load` and `save` do.
+    """
+    data = _bytes(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            manifest, frame = {**_manifest(archive), **changes}, bytes(_member(archive, "arrays"))
+    except _NOT_OURS as error:
+        raise _damaged(path, error) from error
+    manifest["sha256"] = _digest(manifest)
+    _replace(path, {"manifest": json.dumps(manifest, indent=1).encode(), "arrays": frame})
+
+
+def settings_of(path: Path) -> str | None:
+    """Return the settings file that a baseline's manifest names, or None where it names none that can be trusted."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = _manifest(archive)
+            _check(manifest)
+    except _NOT_OURS:
+        return None
+    settings: str | None = manifest.get("settings")
+    return settings
+
+
+def _damaged(path: Path, error: Exception) -> GoldenCorrupt:
+    return GoldenCorrupt(
+        f"{path} is not a whole baseline ({error}): restore it, or record it again with: "
+        "pytest --ocr-golden --ocr-golden-mode=all"
     )
 
 
@@ -204,6 +236,9 @@ def _check(manifest: Mapping[str, Any]) -> None:
     tables = (manifest[name] for name in ("options", "fingerprint", "arrays"))
     if not all(isinstance(table, dict) for table in tables) or not isinstance(manifest["reference"], str):
         raise ValueError("its manifest holds values of another kind than recorded ones")
+    settings, model = manifest.get("settings"), manifest.get("model", {})  # files of 0.1.0 have neither
+    if not isinstance(settings, str | None) or not all(isinstance(name, str) for name in model.get("fixtures", [])):
+        raise ValueError("its manifest names its settings or its reference in no way that is known")
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
@@ -228,7 +263,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
 
 def _replace(path: Path, members: Mapping[str, bytes]) -> None:
     """Write the file beside its place, then move it there in one step."""
-    temporary = path.parent / f".ocrparity-{_place()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
@@ -246,42 +281,6 @@ def _replace(path: Path, members: Mapping[str, bytes]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes were writing below a folder: at once where they are known to be dead, else later.
-
-    A process is known to be dead where its number means the same as here: on this machine, since it was started, and
-    among the same processes (containers count their own). Files of elsewhere go after an hour.
-    """
-    with suppress(OSError):  # another process may be as tidy
-        for leftover in list(folder.rglob(".ocrparity-*.tmp")):
-            if _is_of_the_dead(leftover.name) or time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                leftover.unlink(missing_ok=True)
-
-
-def _is_of_the_dead(name: str) -> bool:
-    found = _TEMPORARY.fullmatch(name)
-    if found is None or not found["place"] or found["place"] != _place():
-        return False
-    try:
-        os.kill(int(found["pid"]), 0)
-        # A worker that was killed with its run is a zombie until process 1 looks after it; a container's may never do.
-        state = _PROC.joinpath(found["pid"], "stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (OSError, OverflowError) as error:
-        return isinstance(error, ProcessLookupError)  # others say that it is somebody else's, and so alive
-    return state == b"Z"
-
-
-@cache
-def _place() -> str:
-    """Return where numbers of processes mean what they do here, or nothing where this system does not tell."""
-    try:
-        processes = _PROC.joinpath("self/ns/pid").stat().st_ino
-        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-    return hashlib.sha256(f"{boot} {processes}".encode()).hexdigest()[:12]
 
 
 def is_baseline(path: Path) -> bool:

@@ -102,8 +102,8 @@ def assert_same_detections(
         min_iou: smallest IoU of a pair, 0 to 1, or "auto": 0.9 for many-point polygons, not judged for quads.
         max_shift: largest distance of a pair's vertices (quads) or boundaries (polygons), in map pixels, to which one
             source pixel of rounding is added; for plain polygons in source pixels; or "off".
-        max_score_difference: largest score difference of a pair, "off", or "auto": 1e-5 where the maps are equal,
-            or neither side has one.
+        max_score_difference: largest score difference of a pair, "off", or "auto": 1e-5 from the score that the
+            reference's post-process gives the box on the candidate's map; 0.2 where that can't be run.
         max_unmatched: share of boxes, 0 to 1, that may be missing, extra, split, merged or moved.
         max_borderline: share of the run's boxes that may be borderline; judged by the pytest plugin at the end.
         allow_empty: accept that neither side has a box although no maps show that they agree.

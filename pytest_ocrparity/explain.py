@@ -113,7 +113,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     rows += _rounding_rows(comparisons)
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
-    ruled_out = [text for diagnosis in unknown for text in diagnosis.ruled_out]
+    ruled_out = [text for diagnosis in unknown for text in (*diagnosis.ruled_out, *diagnosis.tried)]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
     told = headline(first)
     if known and not _is_earlier(unknown, known[0]):

@@ -1,6 +1,6 @@
 """The baselines of a folder: where each lies, and when to record, trust or refuse it.
 
-This module knows image digests and fingerprints, and nothing of models or pytest.
+This module knows image digests, fingerprints and whose a baseline is, and nothing of models or pytest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.archive import Golden, is_baseline, load, remove_leftovers, save
+from pytest_ocrparity.archive import Golden, is_baseline, load, relabel, save, settings_of
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale
+from pytest_ocrparity.leftovers import remove_leftovers
+from pytest_ocrparity.ownership import OF_THE_SETTINGS, Ownership, Reference
 from pytest_ocrparity.pipelines import Image
 from pytest_ocrparity.pipelines.staged import image_bytes
 from pytest_ocrparity.trace import Trace, image_label
@@ -70,6 +72,8 @@ class GoldenStore:
         lossless: bool = False,
         fingerprint: Mapping[str, str] | None = None,
         options: Mapping[str, Any] | None = None,
+        settings: Path | None = None,
+        is_described: bool = False,
     ) -> None:
         """Open a folder; nothing is read yet.
 
@@ -81,25 +85,31 @@ class GoldenStore:
             lossless: keep every bit of the maps.
             fingerprint: digests of the parts of the reference model that are present, such as "config", "checkpoint".
             options: device and engine options, for the manifest.
+            settings: the settings file, which the manifest names.
+            is_described: whether the settings describe the reference model; else only a fixture can make it.
         """
         self.folder, self.root, self.reference, self.mode, self.lossless = folder, root, reference, mode, lossless
         self.fingerprint, self.options = dict(fingerprint or {}), dict(options or {})
         self.asked: set[Path] = set()
         self.drift: dict[str, dict[str, Any]] = {}
+        self.ownership = Ownership(folder, root, settings, reference, is_described=is_described)
         self._recorded: dict[Path, object] = {}
+        self._fingerprints: dict[str, Mapping[str, str]] = {}
         self._is_tidy = mode is None  # who only compares removes nothing
 
-    def load(self, image: Image) -> Trace:
-        """Return the baseline of an image.
+    def load(self, image: Image, fixture: str = "") -> Trace:
+        """Return the baseline of an image; `fixture` is where that of the reference lies, see `ownership.Reference`.
 
         Raises:
             ImageError: the image is missing or unreadable.
             GoldenMissing, GoldenStale, GoldenCorrupt: there is none, or not for this image and reference as they are.
-            GoldenError: it is a baseline of the other model, or cannot be read.
+            OtherReference: it is that of another fixture.
+            GoldenError: it is a baseline of the other model or of another project, or cannot be read.
         """
         name, digest, path = self._identify(image)
         golden = self._open(name, path)
-        if changed := self._changed(golden, digest):
+        self.ownership.refuse_other_reference(name, path, golden.manifest, fixture)
+        if changed := self._changed(golden, digest, fixture):
             raise GoldenStale(
                 f"{name}: {' and '.join(changed)} changed since the baseline was recorded; if that is meant: "
                 "pytest --ocr-golden --ocr-golden-mode=changed"
@@ -110,7 +120,7 @@ class GoldenStore:
         """Return where an image's baseline lies or would lie. Raises ImageError for an image that can't be read."""
         return self._identify(image)[2]
 
-    def needs_recording(self, image: Image) -> bool:
+    def needs_recording(self, image: Image, fixture: str = "") -> bool:
         """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
 
         Where it may record, it first removes what killed runs left in the folder.
@@ -123,58 +133,83 @@ class GoldenStore:
             return False
         if self.mode == "all" or not path.exists():
             return True
-        return self.mode == "changed" and bool(self._changed(self._open(name, path), digest))
+        return self.mode == "changed" and bool(self._changed(self._open(name, path), digest, fixture))
 
-    def record(self, image: Image, trace: Trace, fingerprint: Mapping[str, str] | None = None) -> Trace:
+    def record(self, image: Image, trace: Trace, model: Reference | None = None) -> Trace:
         """Store a trace as the image's baseline, and return what the disk holds.
 
-        `fingerprint` replaces the store's where the digests are only known once the model has loaded.
+        The fingerprint of `model`, from which it was made, replaces the store's where it has one.
 
         Raises:
             ImageError: the image is missing or unreadable.
             GoldenCorrupt: the file in its place is not a baseline, and the mode is not "all".
-            GoldenError: it is a baseline of the other model; the trace stopped; or the disk refuses.
+            OtherReference: it is that of another fixture.
+            GoldenError: it is a baseline of the other model or of another project; the trace stopped; or the disk
+                refuses.
         """
         name, digest, path = self._identify(image)
+        model = model or Reference()
         old = self._old(name, path)
-        if fingerprint is not None:
-            self.fingerprint = dict(fingerprint)
+        if old is not None:
+            self.ownership.refuse_other_reference(name, path, old.manifest, model.fixture)
+        if model.fingerprint is not None:
+            self._fingerprints[model.fixture] = model.fingerprint
         shown = name if isinstance(image, np.ndarray) else self._relative(image)  # no machine's paths in the file
         save(
             path,
             replace(trace, image=shown, image_sha256=digest),
             reference=self.reference,
-            fingerprint=self.fingerprint,
+            fingerprint=self.fingerprint if model.fingerprint is None else model.fingerprint,
             options=self.options,
             lossless=self.lossless,
+            settings=self.ownership.settings,
+            model=model.described(self.fingerprint),
         )
+        self.ownership.take(path, model.fixture)
         self._recorded[path] = made_by = trace.source or trace.pipeline
         recorded = load(path).trace
         if old is not None:
             self.drift[name] = _drift(old.trace, recorded)
         return replace(recorded, image=name, recorded_from=made_by)
 
-    def unused(self, known_images: Iterable[str | os.PathLike[str]], asked: Iterable[Path] = ()) -> list[Path]:
+    def share(self, image: Image, fixture: str) -> None:
+        """Let the reference of one more fixture use the image's baseline, as it makes the same of the image.
+
+        Raises as `load` does, and GoldenError where the disk refuses.
+        """
+        name, _, path = self._identify(image)
+        manifest = self._open(name, path).manifest
+        users = self.ownership.users(path, manifest, fixture)
+        relabel(path, model={**manifest.get("model", {}), "fixtures": users})
+
+    def open(self, image: Image) -> Golden:
+        """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for OtherReference."""
+        name, _, path = self._identify(image)
+        return self._open(name, path)
+
+    def not_asked_for(
+        self, known_images: Iterable[str | os.PathLike[str]], asked: Iterable[Path] = ()
+    ) -> dict[Path, str | None]:
         """Return the baselines whose image is not known and that no test asked for, here or (`asked`) elsewhere.
 
-        Files that are no baselines are left out, so that pruning never removes a user's own.
+        Beside each stands the settings file that it was recorded under, from the folder on, or None where it names
+        none. Files that are no baselines are left out, so that pruning never removes a user's own.
         """
         used = self.asked | set(asked) | {golden_path(self.folder, self._relative(image)) for image in known_images}
-        return sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline(path))
+        found = sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline(path))
+        return {path: settings_of(path) for path in found}
 
-    def prune(self, known_images: Iterable[str | os.PathLike[str]], asked: Iterable[Path] = ()) -> list[Path]:
-        """Remove the unused baselines and return them.
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove baselines.
 
         Raises:
             GoldenError: one cannot be removed.
         """
-        unused = self.unused(known_images, asked)
-        for path in unused:
+        for path in paths:
             try:
                 path.unlink()
             except OSError as error:
                 raise GoldenError(f"{path}: cannot remove this baseline: {error.strerror or error}") from error
-        return unused
 
     def _identify(self, image: Image) -> tuple[str, str, Path]:
         """Return an image's name, its digest and the path of its baseline."""
@@ -199,6 +234,7 @@ class GoldenStore:
             golden = load(path)
         except GoldenMissing as error:
             raise GoldenMissing(f"{name}: no baseline in {folder}; record it with: pytest --ocr-golden") from error
+        self.ownership.refuse_other_project(name, golden.manifest)
         recorded = golden.manifest["reference"]
         if recorded != self.reference:
             raise GoldenError(
@@ -217,13 +253,18 @@ class GoldenStore:
                 raise
             return None
 
-    def _changed(self, golden: Golden, digest: str) -> list[str]:
+    def _changed(self, golden: Golden, digest: str, fixture: str) -> list[str]:
         """Name what is no longer as it was recorded; of the parts of the reference, those known then and now."""
         changed = [] if golden.manifest["image_sha256"] == digest else ["the image"]
         if self.reference == "train":
-            then = golden.manifest["fingerprint"]
-            changed += [f"the {part}" for part, now in self.fingerprint.items() if then.get(part, now) != now]
+            then, known = golden.manifest["fingerprint"], self._fingerprint_of(fixture, golden)
+            changed += [f"the {part}" for part, now in known.items() if then.get(part, now) != now]
         return changed
+
+    def _fingerprint_of(self, fixture: str, golden: Golden) -> Mapping[str, str]:
+        """Return the digests of a fixture's model: those of the settings' files are not the ones of a user's own."""
+        is_told = golden.manifest.get("model", {}).get("is_of_settings", True) or fixture in ("", OF_THE_SETTINGS)
+        return self._fingerprints.get(fixture, self.fingerprint if is_told else {})
 
 
 def _drift(old: Trace, new: Trace) -> dict[str, Any]:

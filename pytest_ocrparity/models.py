@@ -125,4 +125,6 @@ def golden_store(settings: Settings) -> GoldenStore:
         lossless=any(each["probability_maps.atol"].value == 0 for each in tolerances),
         fingerprint=fingerprint,
         options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}},
+        settings=settings.file,
+        is_described="config" in settings.train if settings.golden_reference == "train" else bool(settings.candidates),
     )

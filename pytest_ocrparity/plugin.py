@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "changed, or all",
     )
     add("--ocr-golden-dir", metavar="DIR", help="folder of the baselines (setting: golden.dir, default: goldens)")
-    add("--ocr-golden-prune", action="store_true", help="remove baselines that no image and no test asks for")
+    add("--ocr-golden-prune", action="store_true", help="remove baselines that a run of all tests shows to be unused")
     add(
         "--ocr-report",
         metavar="DIR",
@@ -70,6 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from error
     config.pluginmanager.register(run, "ocrparity-run")
+    if run.settings.is_set:
+        config.pluginmanager.register(run.evidence, "ocrparity-evidence")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -203,7 +205,7 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     run = request.config.stash[RUN]
     with pass_errors_on():
         store = run.goldens
-    return Baseline(store, lambda: run.reference_model(request), run.recorder.note)
+    return Baseline(store, lambda: run.reference_model(request), run.recorder.note, run.reference_fixture(request))
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,24 @@
-"""The baselines that no image and no test asks for: reported, and removed only by a run that can know."""
+"""The baselines that no image and no test asks for: named and removed only by a run that shows what all tests need."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_ocrparity.trace import printable
+
 if TYPE_CHECKING:
+    from pytest_ocrparity.evidence import Evidence
     from pytest_ocrparity.golden import GoldenStore
     from pytest_ocrparity.settings import Settings
 
 __all__ = ["report_unused"]
 
-_LIMITING = ("keyword", "markexpr", "lf", "failedfirst", "deselect", "ignore", "ignore_glob", "ocr_images")
-
 
 def report_unused(
-    session: Any, settings: Settings, store: GoldenStore, asked: Sequence[Path], *, is_faulty: bool, is_deselected: bool
+    session: Any, settings: Settings, store: GoldenStore, evidence: Evidence, *, is_faulty: bool
 ) -> list[str]:
     """Return what to print about unused baselines, after removing them where the run was told to.
 
@@ -25,46 +26,56 @@ def report_unused(
         session: pytest's.
         settings: the run's.
         store: its baselines.
-        asked: the baselines that its tests asked for.
+        evidence: what its tests did.
         is_faulty: whether the run as a whole has failed.
-        is_deselected: whether tests were deselected, here or in a worker.
 
     Raises:
         GoldenError: one cannot be removed.
     """
-    if not asked:
-        return ["nothing was pruned: no test asked ocr_golden for a baseline"] if settings.golden_prune else []
-    unused = [path.relative_to(store.folder).as_posix() for path in store.unused(settings.image_paths(), asked)]
-    if not unused or (session.config.option.ocr_images and not settings.golden_prune):
-        return []
-    names = ", ".join(unused[:5]) + (f" and {len(unused) - 5} more" if len(unused) > 5 else "")
+    candidates = store.not_asked_for(settings.image_paths(), evidence.asked)
+    ours = [path for path, recorded in candidates.items() if recorded and recorded == store.ownership.settings]
+    if not candidates or not (ours or settings.golden_prune):
+        return ["nothing was pruned: each baseline is of an image or a test"] if settings.golden_prune else []
+    reason = _missing(session, settings, evidence, is_faulty)
     if not settings.golden_prune:
-        return [f"unused baselines (--ocr-golden-prune removes them): {names}"]
-    if refusal := _partial(session, settings.root, is_faulty, is_deselected):
-        return [f"not pruned, {refusal}: {names}"]
-    store.prune(settings.image_paths(), asked)
-    return [f"removed unused baselines: {names}"]
+        return [] if reason else [f"unused baselines (--ocr-golden-prune removes them): {_names(store, ours)}"]
+    if reason:
+        return [f"nothing was pruned: {reason}; so it is not known which baselines are needed"]
+    store.remove(ours)
+    removed = [f"removed unused baselines: {_names(store, ours)}"] if ours else []
+    return [*removed, *_kept(store, {path: name for path, name in candidates.items() if path not in ours})]
 
 
-def _partial(session: Any, root: Path, is_faulty: bool, is_deselected: bool) -> str:
-    """Return why this run cannot know which baselines are unused, or nothing."""
-    config = session.config
-    for name in _LIMITING:
-        if getattr(config.option, name, None):
-            return f"this run is limited by {name}"
-    if any(not root.is_relative_to(path) for path in _given(config)):
-        return "this run is limited to a part of the project"
-    if session.testsfailed or is_faulty:
+def _missing(session: Any, settings: Settings, evidence: Evidence, is_faulty: bool) -> str:
+    """Return why this run does not show which baselines are needed, or nothing where it does."""
+    if settings.file is None:
+        return "no settings file says which tests and images are all"
+    if not evidence.asked:
+        return "no test asked ocr_golden for a baseline"
+    if is_faulty:
         return "this run failed"
-    if session.exitstatus != 0 or session.shouldstop or session.shouldfail:
-        return "this run was cut short"
-    stats = getattr(config.pluginmanager.get_plugin("terminalreporter"), "stats", {})
-    left_out = "deselected" if is_deselected else "skipped" if stats.get("skipped") else ""
-    return f"this run has {left_out} tests" if left_out else ""
+    for pair in settings.images:
+        if not replace(settings, images=(pair,)).image_paths():
+            return f"the setting images has {pair[1]!r}, which matches no file: its images may only be missing here"
+    return evidence.missing(session, settings.root)
 
 
-def _given(config: Any) -> list[Path]:
-    """Return the paths that the run is of, test ids cut off; those of `testpaths` are the whole project."""
-    if config.args_source.name == "TESTPATHS":
-        return []
-    return [Path(os.path.normpath(config.invocation_params.dir / arg.partition("::")[0])) for arg in config.args]
+def _kept(store: GoldenStore, others: dict[Path, str | None]) -> list[str]:
+    """Say of baselines that no test asked for why they stay all the same."""
+    foreign = {path: name for path, name in others.items() if name}
+    lines = []
+    for name in sorted(set(foreign.values())):
+        names = _names(store, (path for path in foreign if foreign[path] == name))
+        lines.append(f"kept, as they were recorded under {printable(name)}: {names}")
+    untold = [path for path, name in others.items() if not name]
+    if untold:
+        lines.append(
+            f"kept, as they do not say under which settings they were recorded: {_names(store, untold)}; delete by "
+            "hand what you know to be yours, or record it again"
+        )
+    return lines
+
+
+def _names(store: GoldenStore, paths: Iterable[Path]) -> str:
+    names = [printable(path.relative_to(store.folder).as_posix()) for path in paths]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.evidence import Evidence
 from pytest_ocrparity.listener import listener
 from pytest_ocrparity.recorder import Recorder, records_of, without_records
 from pytest_ocrparity.settings import Settings
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
 
-DESELECTED = "ocrparity_deselected"
 FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
 
 
@@ -49,7 +49,7 @@ class Run:
         self.faults: list[str] = []
         self.notes: list[str] = []
         self.two_projects = ""
-        self.is_deselected = False
+        self.evidence = Evidence(FIXTURES)
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
 
@@ -151,22 +151,17 @@ class Run:
         found = records_of(report.user_properties)
         if found or self.settings.is_set:
             self.reporting.outcomes.hear(report)
+            self.evidence.hear(report, found)
             if found or self.reporting.outcomes.has_crashed:
                 self.reporting.begin()
         if report.when == "teardown":
             self.records[report.nodeid] = found  # a rerun's in place of its first's
         report.user_properties = without_records(report.user_properties)
 
-    def pytest_deselected(self) -> None:
-        """Remember that this run is a part of the project, and tell the controller of a worker's."""
-        self.is_deselected = True
-        if hasattr(self.config, "workeroutput"):
-            self.config.workeroutput[DESELECTED] = True
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Hear what a worker remembered."""
-        self.is_deselected |= DESELECTED in getattr(node, "workeroutput", ())
+        """Hear what a worker collected."""
+        self.evidence.hear_worker(node)
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
@@ -187,7 +182,11 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
-        if not self._is_judged() or not (self.settings.is_set or any(self.records.values())):
+        is_judged = self._is_judged()
+        if not is_judged or not (self.settings.is_set or any(self.records.values())):
+            if self.settings.golden_prune:
+                why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
+                self.notes = [f"nothing was pruned: {why}"]
             return
         if any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune:
             self._judge(session)
@@ -210,15 +209,12 @@ class Run:
         is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
             self.faults += self.reporting.outcomes.lost(session.testscollected)
-        asked = [Path(record["path"]) for record in self.tally.all("golden")]
         try:
-            if asked or settings.golden_prune:
+            if self.evidence.asked or settings.golden_prune:
                 from pytest_ocrparity.pruning import report_unused
 
                 faulty = bool(self.faults)
-                self.notes = report_unused(
-                    session, settings, self.goldens, asked, is_faulty=faulty, is_deselected=self.is_deselected
-                )
+                self.notes = report_unused(session, settings, self.goldens, self.evidence, is_faulty=faulty)
         except OcrParityError as error:
             self.faults.append(str(error))
         if session.testsfailed:
@@ -259,6 +255,15 @@ class Run:
 
             return inference_model(self.need_settings())
         return request.getfixturevalue(f"ocr_{self.goldens.reference}_model")
+
+    def reference_fixture(self, request: pytest.FixtureRequest) -> str:
+        """Return where the fixture of that model lies, without setting it up."""
+        from pytest_ocrparity.origin import fixture_of
+        from pytest_ocrparity.ownership import OF_THE_SETTINGS
+
+        if self.goldens.reference == "inference" and candidate_of(request.node):
+            return OF_THE_SETTINGS
+        return fixture_of(request, f"ocr_{self.goldens.reference}_model", self.settings.root)
 
     @cached_property
     def reporting(self) -> Reporting:

@@ -20,9 +20,9 @@ import pytest
 from endurance.killing import content, kill_recordings, page_of_noise, save, seen_while_two_record
 from toy import PAGE
 
-from pytest_ocrparity import archive
-from pytest_ocrparity.archive import remove_leftovers
+from pytest_ocrparity import leftovers
 from pytest_ocrparity.golden import load
+from pytest_ocrparity.leftovers import remove_leftovers
 
 # Killed
 
@@ -63,7 +63,7 @@ def dead() -> int:
 
 
 def test_leftovers_of_the_dead_go_at_once_and_others_after_an_hour(tmp_path: Path, dead: int) -> None:
-    here, hour = archive._place(), 3700
+    here, hour = leftovers._place(), 3700
     assert here
     gone = [
         leftover(tmp_path, here, dead),
@@ -89,7 +89,7 @@ def test_leftovers_of_the_dead_go_at_once_and_others_after_an_hour(tmp_path: Pat
 def test_leftovers_of_the_dead_that_nobody_waits_for_go_at_once(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        path = leftover(tmp_path, archive._place(), process.pid)
+        path = leftover(tmp_path, leftovers._place(), process.pid)
         remove_leftovers(tmp_path)
     assert not path.exists()
 
@@ -97,12 +97,12 @@ def test_leftovers_of_the_dead_that_nobody_waits_for_go_at_once(tmp_path: Path) 
 def test_where_the_system_does_not_tell_none_goes_at_once(
     tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "_PROC", tmp_path / "no proc")
-    archive._place.cache_clear()
+    monkeypatch.setattr(leftovers, "_PROC", tmp_path / "no proc")
+    leftovers._place.cache_clear()
     try:
-        path = leftover(tmp_path, archive._place(), dead)
+        path = leftover(tmp_path, leftovers._place(), dead)
     finally:
-        archive._place.cache_clear()
+        leftovers._place.cache_clear()
     assert path.name.startswith(".ocrparity--")
     remove_leftovers(tmp_path)
     assert path.exists()
@@ -110,7 +110,7 @@ def test_where_the_system_does_not_tell_none_goes_at_once(
 
 def test_only_a_run_that_records_tidies_up_also_where_it_writes_nothing(project: pytest.Pytester, dead: int) -> None:
     project.runpytest("-p", "no:xdist", "--ocr-golden", "-k", "baseline").assert_outcomes(passed=2, deselected=2)
-    path = leftover(project.path / "goldens" / "images", archive._place(), dead)
+    path = leftover(project.path / "goldens" / "images", leftovers._place(), dead)
     project.runpytest("-p", "no:xdist")
     assert path.exists()
     project.runpytest("-p", "no:xdist", "--ocr-golden")

@@ -20,6 +20,7 @@ import zstandard
 from pytest_ocrparity import archive
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, ImageError, StageError
 from pytest_ocrparity.golden import Golden, GoldenStore, golden_path, load, save
+from pytest_ocrparity.ownership import Reference
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 Array = npt.NDArray[Any]
@@ -686,7 +687,7 @@ def test_drift_tells_what_recording_again_changed(store: Build, image: Path) -> 
 
 def test_a_fingerprint_known_late(store: Build, image: Path) -> None:
     recording = store("all", fingerprint=None)
-    recording.record(image, trace_of(), {"config": "late"})
+    recording.record(image, trace_of(), Reference(fingerprint={"config": "late"}))
     assert recording.load(image).recorded_from == "train"
     with pytest.raises(GoldenStale, match="the config changed"):
         store().load(image)
@@ -738,7 +739,7 @@ def test_a_link_to_the_settings_folder_is_followed(store: Build, image: Path, tm
     assert (tmp_path / "goldens" / "a.png.npz").exists()
 
 
-def test_unused_baselines(store: Build, image: Path, tmp_path: Path) -> None:
+def test_baselines_that_nothing_asks_for(store: Build, image: Path, tmp_path: Path) -> None:
     other = image.with_name("b.png")
     other.write_bytes(b"other")
     for one in (image, other):
@@ -746,16 +747,17 @@ def test_unused_baselines(store: Build, image: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "goldens" / "data.npz", np.zeros(3))
     (tmp_path / "goldens" / "text.npz").write_text("mine")
     first, second = (tmp_path / "goldens" / "images" / name for name in ("a.png.npz", "b.png.npz"))
-    assert store().unused([]) == [first, second]
-    assert store().unused([image]) == [second]
-    assert store().unused([image], [second]) == []
+    assert store().not_asked_for([]) == {first: None, second: None}
+    assert store().not_asked_for([image]) == {second: None}
+    assert store().not_asked_for([image], [second]) == {}
     asked = store()
     asked.load(other)
-    assert asked.prune([]) == [first]
+    assert asked.not_asked_for([]) == {first: None}
+    asked.remove([first])
     assert not first.exists()
     assert second.exists()
     assert (tmp_path / "goldens" / "data.npz").exists()
-    assert store(mode="all", root=tmp_path / "nowhere").unused([]) == [second]
+    assert store(mode="all", root=tmp_path / "nowhere").not_asked_for([]) == {second: None}
 
 
 def test_a_baseline_that_cannot_be_removed(store: Build, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -766,7 +768,7 @@ def test_a_baseline_that_cannot_be_removed(store: Build, image: Path, monkeypatc
 
     monkeypatch.setattr(Path, "unlink", fail)
     with pytest.raises(GoldenError, match=r"a\.png\.npz: cannot remove this baseline: Permission denied"):
-        store().prune([])
+        store().remove(store().not_asked_for([]))
 
 
 def test_a_golden_is_a_trace_with_its_manifest(path: Path) -> None:

@@ -1,25 +1,13 @@
-"""`--ocr-golden` and what goes with it: recording, comparing with baselines, refusing stale ones, pruning."""
+"""`--ocr-golden` and what goes with it: recording, comparing with baselines, refusing stale ones."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import wrong_export
-from toy import BLANK, PAGE
+from toy import PAGE
 
 BASELINE = ("-k", "baseline")
-STOPPING = """
-
-def pytest_runtest_teardown(item, nextitem):
-    item.session.shouldstop = nextitem is None
-"""
-DESELECTING = """
-
-def pytest_collection_modifyitems(config, items):
-    config.hook.pytest_deselected(items=[items.pop()])
-"""
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
@@ -144,102 +132,6 @@ class TestReference:
             result = run(project, *args, *BASELINE)
             result.assert_outcomes(failed=2, deselected=2)
             result.stdout.fnmatch_lines(["*was recorded from the train model, but golden.reference is*"])
-
-
-class TestUnused:
-    def leftover(self, project: pytest.Pytester) -> Path:
-        np.save(project.path / "images" / "gone.npy", BLANK)
-        run(project, "--ocr-golden", *BASELINE)
-        (project.path / "images" / "gone.npy").unlink()
-        return project.path / "goldens" / "images" / "gone.npy.npz"
-
-    def test_it_is_reported_and_kept(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        run(project).stdout.fnmatch_lines(["unused baselines (--ocr-golden-prune removes them): *gone.npy.npz"])
-        assert path.exists()
-
-    def test_prune_removes_it_and_nothing_else(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        run(project, "--ocr-golden-prune").stdout.fnmatch_lines(["removed unused baselines: *gone.npy.npz"])
-        assert not path.exists()
-        assert len(goldens(project)) == 2
-
-    def test_the_testpaths_of_a_project_are_all_of_it(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        with (project.path / "pyproject.toml").open("a") as settings:
-            settings.write('\n[tool.pytest.ini_options]\ntestpaths = ["test_export.py"]\n')
-        run(project, "--ocr-golden-prune").stdout.fnmatch_lines(["removed unused baselines: *gone.npy.npz"])
-        assert not path.exists()
-
-    @pytest.mark.parametrize("args", [("-k", "baseline"), ("test_export.py::test_export_matches_baseline",), ("--lf",)])
-    def test_a_part_of_the_suite_prunes_nothing(self, project: pytest.Pytester, args: tuple[str, ...]) -> None:
-        path = self.leftover(project)
-        run(project, "--ocr-golden-prune", *args).stdout.fnmatch_lines(["not pruned, this run *: *gone.npy.npz"])
-        assert path.exists()
-
-    def test_other_images_on_the_command_line_prune_nothing(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        run(project, "--ocr-golden-prune", "--ocr-images=images/one_word.npy")
-        assert path.exists()
-        assert len(goldens(project)) == 3
-
-    def test_a_skipped_test_may_have_asked_so_nothing_is_pruned(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        run(project, "--ocr-golden-prune", "--ocr-no-train").stdout.fnmatch_lines(["not pruned, this run has skipped*"])
-        assert path.exists()
-
-    def test_one_that_cannot_be_removed_is_told(
-        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = self.leftover(project)
-        monkeypatch.setattr(Path, "unlink", lambda self, *args: (_ for _ in ()).throw(PermissionError(13, "not yours")))
-        result = run(project, "--ocr-golden-prune")
-        assert result.ret == 1
-        result.stdout.fnmatch_lines(["FAILED *gone.npy.npz: cannot remove this baseline: not yours"])
-        assert path.exists()
-
-    def test_a_run_that_asked_for_none_prunes_nothing(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        run(project, "--ocr-golden-prune", "-k", "training").stdout.fnmatch_lines(["nothing was pruned: *"])
-        assert path.exists()
-
-    @pytest.mark.parametrize(
-        ("hook", "args", "told"),
-        [
-            (STOPPING, ("-p", "no:xdist"), "was cut short"),
-            (DESELECTING, ("-p", "no:xdist"), "has deselected tests"),
-            (DESELECTING, ("-n", "2"), "has deselected tests"),
-        ],
-        ids=["stopped", "deselected", "deselected in workers"],
-    )
-    def test_a_run_that_a_conftest_shortens_prunes_nothing(
-        self, project: pytest.Pytester, hook: str, args: tuple[str, ...], told: str
-    ) -> None:
-        path = self.leftover(project)
-        with (project.path / "conftest.py").open("a") as conftest:
-            conftest.write(hook)
-        result = project.runpytest_subprocess("--ocr-golden-prune", *args)
-        result.stdout.fnmatch_lines([f"not pruned, this run {told}: *"])
-        assert path.exists()
-
-    def test_a_run_from_a_folder_of_the_project_prunes_nothing(
-        self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        path = self.leftover(project)
-        with (project.path / "pyproject.toml").open("a") as settings:
-            settings.write("\n[tool.pytest.ini_options]\n")  # so that this is the root, whose conftest holds
-        suite = project.mkdir("suite")
-        (project.path / "test_export.py").rename(suite / "test_export.py")
-        monkeypatch.chdir(suite)
-        result = run(project, "--ocr-golden-prune")
-        result.stdout.fnmatch_lines(["not pruned, this run is limited to a part of the project: *"])
-        assert path.exists()
-
-    def test_a_failing_run_prunes_nothing(self, project: pytest.Pytester) -> None:
-        path = self.leftover(project)
-        wrong_export(project, pad=6)
-        run(project, "--ocr-golden-prune").stdout.fnmatch_lines(["not pruned, this run failed: *"])
-        assert path.exists()
 
 
 def test_the_folder_is_an_option(project: pytest.Pytester) -> None:

@@ -37,7 +37,7 @@ def by_filter(
     """
     one, two = lab.names
     source, found = lab.reference.source, lab.reference.detections
-    if source is None or found is None or not lab.can_run:
+    if source is None or found is None or not lab.can_run or lab.reference.probability_map is None:
         return []
     here = _cut(lab, lab.with_boxes(made), found)
     if here is None or own is None or own_right is None:

@@ -31,9 +31,9 @@ ROUNDINGS: Final[Mapping[str, Rounding]] = {
 
 PROBES: Final = (
     *((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848)),
-    *((40, 60), (100, 1400), (100, 1700), (64, 4200)),
+    *((40, 60), (760, 1400), (760, 1700), (760, 4200)),
 )
-"""Sizes (h, w) at which the roundings, or the limits, disagree."""
+"""Sizes (h, w) at which the roundings, or the limits, disagree; none that 736/min makes larger than 5888 px."""
 
 
 def by_rounding(lab: Laboratory, base: Remedy) -> Made:

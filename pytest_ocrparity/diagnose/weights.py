@@ -93,7 +93,8 @@ def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         lab.ruled_out.append(f"network.weights: all {total} arrays of {two} are {one}'s, bit for bit")
         return None
     if found.pairs is None:
-        lab.not_tried.append(f"network.weights: which of the {total} arrays of {two} is which of {one}'s is not clear")
+        which = "neither their names nor their content, shapes and order tell which of them is which"
+        lab.not_tried.append(f"network.weights: the {total} arrays of {two} against {one}'s: {which}")
         return None
     if _nearer(lab):
         return None  # it is tried as a network of its own
@@ -115,8 +116,11 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
     if made is None or not are_equal_maps(lab, made, theirs):
         told = f"network.weights: {one}'s network with {two}'s weights does not return {two}'s map"
-        by = "" if found.is_named else "; which is which was told by shapes and order"
-        lab.tried.append(f"{told} ({len(found.differing)} of {total} arrays differ{by})")
+        differ = f"({len(found.differing)} of {total} arrays differ)"
+        if found.is_named:
+            lab.tried.append(f"{told} {differ}")
+        else:
+            lab.not_tried.append(f"{told} {differ}; which is which was told by shapes and order, and may be wrong")
         return None
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)

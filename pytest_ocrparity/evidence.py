@@ -1,0 +1,223 @@
+"""What one run shows about the project's tests: whether all that may ask for baselines ran and passed.
+
+Counted here, from pytest's hooks, and not believed from options, the terminal's count or other plugins: a test that is
+left out by whatever means does not pass, and so is missing in the end. Registered as a plugin object in each process.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["Evidence"]
+
+SAID: Final = "ocrparity_evidence"
+"""Where a worker of pytest-xdist leaves what it collected."""
+
+WHOLE: Final = {"setup", "call", "teardown"}
+"""The phases of a test that ran from its beginning to its end."""
+
+LIMITING: Final = {
+    "ocr_images": "--ocr-images names the images of this run",
+    "lf": "--lf leaves out what passed before",
+    "override_ini": "-o overrides what the project says of its tests",
+    "inifilename": "-c names another configuration than the project's",
+}
+"""Options after which pytest itself collects less and nobody hears of it."""
+
+
+class Evidence:
+    """The tests of a run that may use our fixtures, each with how it ended; and the baselines that any asked for."""
+
+    def __init__(self, fixtures: Collection[str]) -> None:
+        """Count the tests that use one of these fixtures."""
+        self.asked: set[Path] = set()
+        self._fixtures = {*fixtures, "ocr_reference"}
+        self._items: list[Any] = []
+        self._modules: set[str] = set()
+        self._left_out: dict[str, str] = {}
+        self._phases: dict[tuple[str, str], set[str]] = {}
+        self._passed: Counter[str] = Counter()
+        self._silent: set[str] = set()
+        self._why: dict[str, str] = {}
+        self._workers: list[Mapping[str, Any] | None] = []
+
+    # What is collected, in the process that collects
+
+    def pytest_itemcollected(self, item: Any) -> None:
+        """Count a test before any plugin can drop it. Its id is asked for later: plugins add to ids."""
+        if self._may_use(item):
+            self._items.append(item)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Note which files were collected, and which skipped or failed as a whole."""
+        if report.outcome != "passed":
+            self._left_out[report.nodeid] = f"was {report.outcome} as a whole"
+        elif report.nodeid.endswith(".py"):
+            self._modules.add(report.nodeid)
+
+    def pytest_sessionfinish(self, session: Any) -> None:
+        """Tell the controller, where this is a worker."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[SAID] = self._said(session)
+
+    def _may_use(self, item: Any) -> bool:
+        names = getattr(item, "fixturenames", ())
+        if not self._fixtures.isdisjoint(names) or hasattr(item, "dtest"):  # a doctest gets fixtures by a function
+            return True
+        return "request" in names and _may_ask_later(item)
+
+    def _said(self, session: Any) -> Mapping[str, Any]:
+        """Return what this process collected, in types that travel between processes."""
+        collected = Counter(item.nodeid for item in self._items)
+        # Plugins also add tests, or run one twice.
+        kept = Counter(item.nodeid for item in getattr(session, "items", ()) if self._may_use(item))
+        gate = [item.nodeid for item in self._items if "ocr_reference" in getattr(item, "fixturenames", ())]
+        return {
+            "tests": dict(collected | kept),
+            "gate": gate,
+            "modules": sorted(self._modules),
+            "left_out": self._left_out,
+        }
+
+    # What is reported, in the process that hears of all tests
+
+    def hear_worker(self, node: Any) -> None:
+        """Take what a worker said at its end; one that died said nothing."""
+        self._workers.append(getattr(node, "workeroutput", {}).get(SAID))
+
+    def hear(self, report: Any, records: Sequence[Mapping[str, Any]]) -> None:
+        """Take a report of pytest's, with the records that its test has left up to then."""
+        key = getattr(report, "worker_id", ""), report.nodeid
+        if report.when == "setup":
+            self._phases[key] = set()
+        why = _why_not_passed(report)
+        phases = self._phases.setdefault(key, set())
+        phases.add(why or report.when)
+        if why:
+            self._why[report.nodeid] = why
+        if report.when == "teardown":
+            self.asked |= {Path(record["path"]) for record in records if record["what"] == "asked"}
+            if self._phases.pop(key) == WHOLE:
+                self._hear_passed(report.nodeid, records)
+
+    def _hear_passed(self, test: str, records: Sequence[Mapping[str, Any]]) -> None:
+        has_asked = any(record["what"] == "asked" for record in records)
+        took = any(record["what"] == "used" and record["fixture"] == "ocr_golden" for record in records)
+        if took and not has_asked:  # it might, under other options, or did in a process of its own
+            self._why[test] = "took ocr_golden and asked it for nothing here"
+            return
+        self._passed[test] += 1
+        if not has_asked:
+            self._silent.add(test)
+
+    # What it comes to
+
+    def missing(self, session: Any, root: Path) -> str:
+        """Return why this run does not show what all tests below `root` ask for, or nothing where it does.
+
+        Args:
+            session: pytest's, of the process that hears of all tests.
+            root: the folder of the settings file.
+        """
+        config = session.config
+        option = next((text for name, text in LIMITING.items() if getattr(config.option, name, None)), "")
+        if option or not _is_whole(config, root):
+            return option or f"this run is of a part of the project: run it from {root}, without naming paths"
+        if session.exitstatus != 0 or session.testsfailed or session.shouldstop or session.shouldfail:
+            return "this run failed or was cut short"
+        has_workers = config.pluginmanager.hasplugin("dsession")
+        said = self._workers if has_workers else [self._said(session)]
+        known = [each for each in said if each is not None]
+        if not said or len(known) < len(said):
+            return "a worker of this run did not say what it collected"
+        return _file_left_out(known, config) or self._test_left_out(known, config)
+
+    def _test_left_out(self, said: Sequence[Mapping[str, Any]], config: Any) -> str:
+        expected: Counter[str] = Counter()
+        for each in said:
+            tests: Counter[str] = Counter(each["tests"])
+            # Workers collect the same tests, and share them out; or each runs them all.
+            expected = expected + tests if config.getoption("dist", "no") == "each" else expected | tests
+        if not expected:
+            return "no test of it was counted"
+        unproved = [test for test, count in expected.items() if self._passed[test] < count]
+        left = {test: self._why.get(test, "did not run") for test in unproved}
+        gate = [test for each in said for test in each["gate"] if test in self._silent]
+        left |= dict.fromkeys(gate, "compared with the live model and asked for no baseline")
+        if not left:
+            return ""
+        test, why = next(iter(left.items()))
+        return f"{test} {why}" + (f", as did or were {len(left) - 1} more tests" if len(left) > 1 else "")
+
+
+def _may_ask_later(item: Any) -> bool:
+    """Tell whether a test, or a fixture of it that is not pytest's, can get any other fixture while it runs."""
+    info = getattr(item, "_fixtureinfo", None)
+    if info is None or "request" in info.argnames:
+        return True
+    definitions = (definition for found in info.name2fixturedefs.values() for definition in found)
+    return any(
+        "request" in definition.argnames and not str(getattr(definition.func, "__module__", "")).startswith("_pytest.")
+        for definition in definitions
+    )
+
+
+def _why_not_passed(report: Any) -> str:
+    """Return what happened to a test in this phase, or nothing where it passed it."""
+    if hasattr(report, "wasxfail"):
+        return "is marked or called xfail"
+    if report.outcome == "passed":
+        return ""
+    return "was skipped" if report.outcome == "skipped" else "failed"
+
+
+def _is_whole(config: Any, root: Path) -> bool:
+    """Tell whether the paths of a run are all of the project: its settings' folder, or the testpaths set there."""
+    root = Path(os.path.realpath(root))
+    if config.args_source.name == "TESTPATHS":
+        return config.inipath is not None and root.samefile(config.inipath.parent)
+    return any(root.is_relative_to(os.path.realpath(path)) for path in _given(config))
+
+
+def _given(config: Any) -> list[Path]:
+    """Return the paths that a run is of as a whole, and not by single tests of them."""
+    return [config.invocation_params.dir / argument for argument in config.args if "::" not in argument]
+
+
+def _file_left_out(said: Sequence[Mapping[str, Any]], config: Any) -> str:
+    """Name a file that was skipped, or that nothing was collected of although the project's patterns mean it."""
+    for each in said:
+        for name, why in each["left_out"].items():
+            return f"{name} {why}"
+    collected = {os.path.realpath(config.rootpath / name) for each in said for name in each["modules"]}
+    for path in _test_files(config):
+        if os.path.realpath(path) not in collected:
+            name = Path(os.path.relpath(path, config.rootpath)).as_posix()
+            return f"{name} was not collected (where it is no test of this project, norecursedirs may name its folder)"
+    return ""
+
+
+def _test_files(config: Any) -> Iterator[Path]:
+    """Find the test files below the paths of a run by the project's patterns, whatever a plugin or a conftest says."""
+    patterns, passed_over = config.getini("python_files"), config.getini("norecursedirs")
+    for start in _given(config):
+        for folder, folders, files in os.walk(start):
+            here = Path(folder)
+            folders[:] = [name for name in folders if not _is_passed_over(here / name, passed_over)]
+            yield from (here / name for name in files if name.endswith(".py") and _is_like(here / name, patterns))
+
+
+def _is_passed_over(folder: Path, patterns: Sequence[str]) -> bool:
+    is_environment = (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta" / "history").is_file()
+    return folder.name == "__pycache__" or is_environment or _is_like(folder, patterns)
+
+
+def _is_like(path: Path, patterns: Sequence[str]) -> bool:
+    """Tell whether a name, or for a pattern with a folder the path, is of one of the patterns."""
+    names = ((str(path), f"*/{each}") if "/" in each else (path.name, each) for each in patterns)
+    return any(fnmatch.fnmatch(name, pattern) for name, pattern in names)
