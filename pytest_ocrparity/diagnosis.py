@@ -40,8 +40,9 @@ class Change:
 
     def __post_init__(self) -> None:
         """Refuse a change that changes nothing (ValueError)."""
-        if not (self.values or self.where == "export" or (self.where == "delete" and self.key)):
-            raise ValueError(f"this change of {self.where or 'nothing'} changes nothing")
+        is_whole = self.where == "export" or (self.where == "delete" and self.key)
+        if not self.where or not (self.values or is_whole):
+            raise ValueError(f"this change of {self.where or 'no place'} changes nothing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ def other_ways(
 def own_choices(options: Options) -> dict[str, Any]:
     """Return what a user set that changes how the network computes, by the name that messages give it."""
     found = {name: options[name] for name in CHOICES if options.get(name)}
-    config = _config(options)
-    return found | {f"engine_config.{name}": config[name] for name in CONFIG_CHOICES if config.get(name) is not None}
+    config, place = _config(options), "engine_config.paddle_static" if _has_tables(options) else "engine_config"
+    return found | {f"{place}.{name}": config[name] for name in CONFIG_CHOICES if config.get(name) is not None}
 
 
 def without_choices(options: Options) -> Fix:
@@ -79,7 +79,7 @@ def without_choices(options: Options) -> Fix:
     """
     chosen = own_choices(options)
     changed: dict[str, Any] = dict.fromkeys(name for name in CHOICES if name in chosen)
-    if any(name.startswith("engine_config.") for name in chosen):
+    if any(name not in CHOICES for name in chosen):
         kept = {name: value for name, value in _config(options).items() if name not in CONFIG_CHOICES}
         changed["engine_config"] = _placed(options, kept) if kept else None
     text = f"take {_told(chosen)} out of what the deployment passes to paddleocr.TextDetection; for this test, out of "
@@ -135,13 +135,18 @@ def _told(chosen: Options) -> str:
 def _config(options: Options) -> dict[str, Any]:
     """Return the part of `engine_config` that Paddle Inference gets."""
     config = options.get("engine_config") or {}
-    return dict(config.get("paddle_static") or {}) if ENGINES & config.keys() else dict(config)
+    return dict(config.get("paddle_static") or {}) if _has_tables(options) else dict(config)
 
 
 def _placed(options: Options, config: Options) -> dict[str, Any]:
     """Return an `engine_config` of the user's form that holds this for Paddle Inference."""
     own = options.get("engine_config") or {}
-    return {**own, "paddle_static": dict(config)} if ENGINES & own.keys() else dict(config)
+    return {**own, "paddle_static": dict(config)} if _has_tables(options) else dict(config)
+
+
+def _has_tables(options: Options) -> bool:
+    """Tell whether `engine_config` holds a table per engine."""
+    return bool(ENGINES & (options.get("engine_config") or {}).keys())
 
 
 def _toml(value: Any) -> str:

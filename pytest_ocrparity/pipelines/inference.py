@@ -10,6 +10,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,7 @@ class InferencePipeline(StagedPipeline):
     """
 
     def __init__(self, predictor: Predictor, export: ExportFiles, deployed: Deployed, scale: float) -> None:
-        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale.
-
-        The object of NormalizeImage keeps no scale, only the quotient of scale and std.
-        """
+        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale, kept nowhere else."""
         super().__init__(deployed.name, fingerprint_export(export))
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
@@ -122,6 +120,7 @@ class InferencePipeline(StagedPipeline):
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
+        self._ran: dict[str, Fix | None] = {}
         self._memory = MemoryGuard(self._run_network, self._engine(), limit=deployed.memory_limit)
         self._called: dict[str, Mapping[str, Any]] = {}
 
@@ -280,8 +279,8 @@ class InferencePipeline(StagedPipeline):
         return given_options(self._deployed)
 
     def engine_fix(self, cause: str) -> Fix | None:
-        """Return the fix of the first other way to run this export that would prove a cause."""
-        return next((other.fix for other in self.other_engines() if other.cause == cause), None)
+        """Return the fix of the other way to run this export that ran last of those that would prove a cause."""
+        return self._ran.get(cause)
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
@@ -300,7 +299,13 @@ class InferencePipeline(StagedPipeline):
         if self._program is not None:
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
-            yield from other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise)
+            for other in other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise):
+                yield other._replace(run=partial(self._noted, other))
+
+    def _noted(self, other: Alternative, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Run the export in another way, and remember which it was."""
+        self._ran[other.cause] = other.fix
+        return other.run(tensor)
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away."""

@@ -57,4 +57,4 @@ def test_a_scale_written_as_a_fraction_is_what_ran(tmp_path: Path) -> None:
     assert "was used" not in text
     deployment.operator(EXPORT_YML, "NormalizeImage", scale="1./255.")
     deployment.options["box_thresh"] = 0.9
-    assert "was used, by an option" in str(deployment.failure())
+    assert "sets box_thresh to 0.6; 0.9 was used, by inference.options" in str(deployment.failure())

@@ -53,7 +53,7 @@ def test_weights_are_compared_under_other_names(tmp_path: Path, style: str, weig
     (found,) = error.diagnoses
     if weights.startswith("right"):
         assert found.cause == "network.graph"
-        assert "weights: all 50 arrays of inference are train's, bit for bit" in found.evidence
+        assert "all 50 arrays of inference are train's, bit for bit" in found.evidence
         return
     assert found.cause == "network.weights"
     same, listed = {"early": (0, "stem.0.weight, "), "scaled": (49, "lateral.1.weight")}[weights]
@@ -87,8 +87,8 @@ def test_what_nothing_tells_is_not_tried_and_never_ruled_out(tmp_path: Path) -> 
     assert error is not None
     (found,) = error.diagnoses
     assert found.cause == "unknown"
-    assert any(text.startswith("weights: the 50 arrays of port against train's: neither") for text in found.not_tried)
-    assert not any(text.startswith("weights") for text in found.ruled_out)
+    assert any("the 50 arrays of port against train's: neither" in text for text in found.not_tried)
+    assert not any(text.startswith("network.weights") for text in found.ruled_out)
 
 
 @pytest.mark.parametrize("program", ["inference/inference.json", "inference_pdmodel/inference.pdmodel"])

@@ -1,0 +1,210 @@
+"""Advice is about the side that it is given for, and never switches the gate off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from toy import BLANK, PAGE, Toy
+
+from pytest_ocrparity import (
+    Detections,
+    DifferenceError,
+    Trace,
+    assert_same_detections,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+)
+from pytest_ocrparity.allowance import WIDEST
+from pytest_ocrparity.pipelines import Shape
+from pytest_ocrparity.tolerance import LIMITS, PRESETS
+
+
+class Squares(Toy):
+    """Returns another map, for no reason that an experiment knows."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.asarray(super().infer(tensor) ** 2)
+
+
+class LoadedSquares(Squares):
+    table = "candidates.onnx"
+
+
+class ForgetsABox(Toy):
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        return Detections(made.polygons[1:], made.scores[1:])
+
+
+def told(check: Any, *args: Any, **limits: Any) -> str:
+    with pytest.raises(DifferenceError) as error:
+        check(*args, **limits)
+    return str(error.value)
+
+
+def undeclared(trace: Trace, stage: str, *names: str) -> Trace:
+    kept = {name: value for name, value in trace.parameters[stage].items() if name not in names}
+    return replace(trace, parameters={**trace.parameters, stage: kept})
+
+
+class TestTheSide:
+    def test_an_engine_without_an_export_is_not_told_to_export(self) -> None:
+        text = told(assert_same_probability_maps, Toy().trace(PAGE), Squares(name="port").trace(PAGE))
+        assert "cause       unknown at probability_map" in text
+        assert "make sure" not in text
+        assert "next        find what differs at probability_map, then: " in text
+
+    def test_one_that_the_settings_loaded_is(self) -> None:
+        text = told(assert_same_probability_maps, Toy().trace(PAGE), LoadedSquares(name="onnx").trace(PAGE))
+        assert "next        make sure that the export was made from this checkpoint, then: " in text
+
+    @pytest.mark.parametrize("name", ["port", "inference"])
+    def test_an_engine_is_told_no_setting_of_paddleocr(self, name: str) -> None:
+        text = told(assert_same_detections, Toy().trace(PAGE), replace_source(Toy(name=name, box_thresh=0.9999)))
+        assert f"give {name} the values of train: box_thresh, then: " in text
+
+    def test_a_candidate_is_told_its_own_table(self) -> None:
+        class Loaded(Toy):
+            table = "candidates.onnx"
+
+        text = told(
+            assert_same_preprocessing, Toy().trace(PAGE), replace_source(Loaded(name="onnx", mean=0.6)), atol=1e-9
+        )
+        assert "give onnx the values of train: mean in inference.yml, then: " in text
+        text = told(assert_same_detections, Toy().trace(PAGE), replace_source(Loaded(name="onnx", box_thresh=0.9999)))
+        assert "give onnx the values of train: box_thresh in candidates.onnx.options, then: " in text
+
+
+def replace_source(side: Toy) -> Trace:
+    """Return a trace whose parameters no experiment can change."""
+    source: Any = OnlyNamed(side) if hasattr(side, "table") else None
+    return replace(side.trace(PAGE), source=source)
+
+
+class OnlyNamed:
+    """A source of which nothing can be run."""
+
+    def __init__(self, side: Any) -> None:
+        self.name, self.table = side.name, side.table
+
+
+class TestWhatRan:
+    """Parameters that only one side declares are not known to differ."""
+
+    def test_what_the_engine_does_not_declare_is_no_suspect(self) -> None:
+        candidate = undeclared(ForgetsABox(name="port").trace(PAGE), "detections", "box_type", "box_thresh")
+        text = told(assert_same_detections, Toy().trace(PAGE), candidate)
+        assert "ran with    no other parameters that both sides record" in text
+        assert "give port the values" not in text
+
+    def test_what_the_reference_does_not_declare_is_none_either(self) -> None:
+        reference = undeclared(Toy().trace(PAGE), "detections", "box_type")
+        text = told(assert_same_detections, reference, ForgetsABox(name="port").trace(PAGE))
+        assert "ran with    no other parameters that both sides record" in text
+        assert "give port the values" not in text
+
+    def test_what_both_declare_differently_is(self) -> None:
+        candidate = undeclared(ForgetsABox(name="port", thresh=0.31).trace(PAGE), "detections", "box_type")
+        candidate = replace(candidate, source=None)
+        text = told(assert_same_detections, Toy().trace(PAGE), candidate)
+        assert "ran with    detections.thresh: 0.3 in train, 0.31 in port" in text
+        assert "box_type" not in text
+        assert "give port the values of train: thresh, then: " in text
+
+
+QUAD = np.array([[10.0, 10.0], [50.0, 10.0], [50.0, 30.0], [10.0, 30.0]])
+MANY = [QUAD + 500.0 * index for index in range(20)]
+
+
+def moved(x: float) -> tuple[Any, ...]:
+    return assert_same_detections, [QUAD], [QUAD + np.array([x, 0.0])]
+
+
+def lost(count: int) -> tuple[Any, ...]:
+    return assert_same_detections, MANY, MANY[count:]
+
+
+def mapped(offset: float, **limits: Any) -> tuple[Any, ...]:
+    return assert_same_probability_maps, Toy().trace(PAGE), Toy(name="port", offset=offset).trace(PAGE), limits
+
+
+def tensored(offset: float) -> tuple[Any, ...]:
+    reference = Toy().trace(PAGE)
+    assert reference.tensor is not None
+    shifted = replace(Toy(name="port").trace(PAGE), tensor=reference.tensor + np.float32(offset))
+    return assert_same_preprocessing, reference, shifted, {"tolerance": "exact"}
+
+
+def scored(difference: float) -> tuple[Any, ...]:
+    one, two = (Detections((QUAD,), np.array([0.9 - each])) for each in (0.0, difference))
+    return assert_same_detections, one, two, {"max_score_difference": 1e-3}
+
+
+FP16 = {"tolerance": "fp16"}
+OFFERED = [
+    (moved(8.0), "detections.max_shift="),
+    (lost(1), "detections.max_unmatched="),
+    (mapped(-9e-3), "probability_maps.atol="),
+    (mapped(-1.5e-3, tolerance="fp16"), "probability_maps.mean_atol="),
+    (tensored(1.5e-6), "preprocessing.atol="),
+    (scored(0.1), "detections.max_score_difference="),
+]
+NOT_OFFERED = [
+    (moved(20.0), "an IoU of a third"),
+    (moved(5000.0), "a box that is lost"),
+    (lost(2), "a tenth of the boxes"),
+    (lost(20), "every box"),
+    (mapped(-0.02), "a map that differs by 0.02"),
+    (mapped(-0.98), "a map that has nothing in common"),
+    (mapped(-4e-3, tolerance="fp16"), "a mean that int8 does not have"),
+    (mapped(-0.02, atol=1e-3, max_share=1e-3), "a share of the pixels"),
+    (tensored(4e-6), "a tensor beyond its rounding"),
+    (scored(0.4), "a score of another box"),
+    ((assert_same_detections, [], np.empty((0, 4, 2))), "no box"),
+    ((assert_same_detections, [], [QUAD]), "a box out of nothing"),
+]
+
+
+def run(case: tuple[Any, ...]) -> str:
+    check, reference, candidate, *limits = case
+    return told(check, reference, candidate, **(limits[0] if limits else {}))
+
+
+@pytest.mark.parametrize(("case", "limit"), OFFERED, ids=[limit for _, limit in OFFERED])
+def test_a_tolerance_that_still_judges_is_offered_and_passes(case: tuple[Any, ...], limit: str) -> None:
+    line = next(line for line in run(case).splitlines() if "would pass" in line)
+    assert limit in line
+    values = dict(each.removeprefix("--ocr-tolerance=").partition(".")[2].split("=") for each in line.split()[2:])
+    check, reference, candidate, *limits = case
+    kept = {name: value for name, value in (limits[0] if limits else {}).items() if name not in values}
+    check(reference, candidate, **kept, **{name: float(value) for name, value in values.items()})
+
+
+@pytest.mark.parametrize("case", [case for case, _ in NOT_OFFERED], ids=[name for _, name in NOT_OFFERED])
+def test_one_that_judges_nothing_is_not_offered(case: tuple[Any, ...]) -> None:
+    text = run(case)
+    assert "would pass" not in text
+    assert "allow_empty" not in text
+    assert "--ocr-tolerance" not in text
+
+
+def test_an_empty_page_is_told_to_compare_its_maps() -> None:
+    one, two = (replace(Toy(name=name).trace(BLANK), probability_map=None, tensor=None) for name in ("train", "port"))
+    text = told(assert_same_detections, one, two)
+    assert "next        let both traces hold their probability_map, by which a page without text is compared" in text
+
+
+def test_no_limit_is_widened_beyond_the_loosest_preset() -> None:
+    for name, widest in WIDEST.items():
+        numbers = [value for preset in PRESETS.values() if isinstance(value := preset[name], float)]
+        if name == "detections.min_iou":
+            assert widest == min(numbers)
+        elif "off" not in (preset[name] for preset in PRESETS.values()) and numbers:
+            assert widest <= max(*numbers, 2e-6)
+    assert set(WIDEST) <= set(LIMITS)
+    assert "detections.allow_empty" not in WIDEST
