@@ -81,10 +81,12 @@ class Recorder:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
         self.raised.hear(error)
 
-    def note_caught(self, *, is_expected: bool) -> None:
-        """Note the errors that did not leave the test, now that it has ended."""
-        if caught := self.raised.caught:
+    def note_caught(self, *, is_expected: bool) -> bool:
+        """Note the errors that did not leave the test, now that it has ended; tell whether there are any."""
+        caught, self.raised = self.raised.caught, Raised()
+        if caught:
             self.note("caught", messages=caught, is_expected=is_expected)
+        return bool(caught)
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record in the report of the running test."""

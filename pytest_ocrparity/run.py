@@ -153,15 +153,16 @@ class Run:
         """Take the end of a phase of a test, or of a subtest."""
         error = None if call.excinfo is None else call.excinfo.value
         if error is not None and error is self.empty:  # no xfail either, whatever empty_parameter_set_mark says
-            report.outcome = "failed"
+            report.outcome, self.empty = "failed", None
             vars(report).pop("wasxfail", None)
         # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
         is_a_skip = report.skipped and not hasattr(report, "wasxfail")
         if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
             self.recorder.raised.leave(error)
         if call.when == "teardown":
-            self.recorder.note_caught(is_expected=item.get_closest_marker(MARKER) is not None)
-            report.user_properties = list(item.user_properties)
+            is_expected = item.get_closest_marker(MARKER) is not None
+            if self.recorder.note_caught(is_expected=is_expected):
+                report.user_properties.append(item.user_properties[-1])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:

@@ -235,8 +235,9 @@ def test_nor_where_nothing_differs(project: pytest.Pytester) -> None:
 
 
 def test_one_that_left_the_test_counts_as_pytest_counts_the_test(project: pytest.Pytester) -> None:
-    result = run(project, written(LEFT), "--ocr-report=report", "--ocr-github=off")
+    result = run(project, written(LEFT), "--ocr-report=report", "--ocr-github=on")
     assert result.parseoutcomes() == {"xfailed": len(LEFT)}
+    assert "::error" not in result.stdout.str()
     assert result.ret == 0
     assert json.loads((project.path / "report" / "results.json").read_text())["run"]["verdict"] == "passed"
     code = written(LEFT, without="@pytest.mark.xfail(strict=True)\n")
