@@ -511,7 +511,7 @@ class TestReading:
             ("{", "is no JSON"),
             ("[" * 100_000, "is no JSON"),
             ("[]", r"is no results\.json of pytest-ocrparity: the whole: \[\] is not of type 'object'"),
-            ('{"schema_version": 2}', "has schema_version 2; this version of pytest-ocrparity reads 1"),
+            ('{"schema_version": 3}', "has schema_version 3; this version of pytest-ocrparity reads up to 2"),
             (
                 '{"schema_version": 1}',
                 "the whole: 'run' is a required property",

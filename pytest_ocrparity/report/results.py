@@ -249,7 +249,7 @@ def _check(path: Path, document: Any) -> None:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(
-            f"{path} has schema_version {version}; this version of pytest-ocrparity reads {SCHEMA_VERSION}"
+            f"{path} has schema_version {version}; this version of pytest-ocrparity reads up to {SCHEMA_VERSION}"
         )
     try:
         jsonschema.validate(document, json.loads(SCHEMA.read_text()))
