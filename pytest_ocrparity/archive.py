@@ -15,7 +15,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import accumulate
 from pathlib import Path
@@ -73,7 +73,8 @@ def save(
     """Write a trace, measured floor and fused map included, whole or not at all.
 
     Probabilities are kept to 1 / 65535 unless `lossless`, every pixel on its side of the `thresh` that ran; the rest
-    is exact. Pixels of the decoded image, `source` and `recorded_from` are left out. `settings` is the settings file of
+    is exact. Pixels of the decoded image, `source`, `files` and
+    `recorded_from` are left out. `settings` is the settings file of
     the run, from the baselines' folder on; `model` says what was recorded from, see `ownership.Reference.described`.
 
     Raises:
@@ -177,7 +178,8 @@ def _damaged(path: Path, error: Exception) -> GoldenCorrupt:
 def _golden(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
     """Return the baseline of a manifest and a frame; what does not fit together raises one of `_NOT_OURS`."""
     _check(manifest)
-    return Golden(decode(_arrays(frame, manifest), manifest), manifest)
+    trace = replace(decode(_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
+    return Golden(trace, manifest)
 
 
 def _bytes(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.errors import DifferenceError, SettingsError
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.listener import listener
+from pytest_ocrparity.preconditions import refuse_one_side_twice
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.verdict import Comparison, refuse_same_object
@@ -116,7 +117,6 @@ def assert_same_detections(
         SettingsError: the tolerance names an unknown limit or preset.
     """
     __tracebackhide__ = True
-    refuse_same_object(reference, candidate)
     limits = {
         "min_iou": min_iou,
         "max_shift": max_shift,
@@ -125,17 +125,35 @@ def assert_same_detections(
         "max_borderline": max_borderline,
         "allow_empty": allow_empty,
     }
-    return _judge(_trace(reference, "reference"), _trace(candidate, "candidate"), "detections", tolerance, limits)
+    return _judge(reference, candidate, "detections", tolerance, limits)
 
 
 def _judge(
-    reference: Trace, candidate: Trace, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
+    reference: Boxes, candidate: Boxes, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
 ) -> Comparison:
-    """Make the asserted comparison and report it; where it fails, make the others too and raise with all."""
+    """Make the asserted comparison; let whoever listens know what is raised, as a test may catch it."""
     __tracebackhide__ = True
     for trace in (reference, candidate):
-        if not isinstance(trace, Trace):
+        if kind != "detections" and not isinstance(trace, Trace):
             raise TypeError(f"give what a model's .trace(image) returned, not {trace!r}")
+    try:
+        refuse_same_object(reference, candidate)
+        sides = _trace(reference, "reference"), _trace(candidate, "candidate")
+        if isinstance(reference, Trace) or isinstance(candidate, Trace):  # constants of a test may be on both sides
+            refuse_one_side_twice(kind, *sides)
+        return _compared(*sides, kind, tolerance, keywords)
+    except DifferenceError as error:
+        hearer = listener.get()
+        if hearer is not None:
+            hearer.hear_error(error)
+        raise
+
+
+def _compared(
+    reference: Trace, candidate: Trace, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
+) -> Comparison:
+    """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
+    __tracebackhide__ = True
     given = {name: value for name, value in keywords.items() if value is not None}
     try:
         limits = current_tolerance.get()().override(tolerance, "tolerance=")

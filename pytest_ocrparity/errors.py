@@ -105,3 +105,4 @@ class DifferenceError(OcrParityError, AssertionError):
         """Keep comparisons and diagnoses beside the message, for reports and tests."""
         super().__init__(message)
         self.comparisons, self.diagnoses = tuple(comparisons), tuple(diagnoses)
+        self.heard_as: object = None

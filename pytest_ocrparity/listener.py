@@ -10,6 +10,7 @@ from pytest_ocrparity.running import OfTheTest
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.memory import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
+    from pytest_ocrparity.errors import DifferenceError
     from pytest_ocrparity.trace import Trace
     from pytest_ocrparity.verdict import Comparison
 
@@ -37,6 +38,10 @@ class Listener(Protocol):
         sides: tuple[Trace, Trace],
     ) -> None:
         """Hear what became of one that failed: all comparisons of its image, the diagnoses, and the whole message."""
+        ...
+
+    def hear_error(self, error: DifferenceError) -> None:
+        """Hear what an assertion is raising, which the test may catch."""
         ...
 
 

@@ -14,6 +14,7 @@ from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import PROBABILITY_MAP, Trace, first_stage
 from pytest_ocrparity.verdict import (
     DIFFERENT,
+    LEAST,
     LEFT_TO_RUN,
     NOT_COMPARABLE,
     NOT_JUDGEABLE,
@@ -174,8 +175,8 @@ def _map_limit(reference: Trace, candidate: Trace, largest: float, limit: Limit)
         return Measure(name, largest), None
     if limit.value != AUTO:
         return Measure(name, largest, float(limit.value) + stored, limit.origin + storage), None
-    if largest <= LEAST_ATOL + stored:
-        return Measure(name, largest, LEAST_ATOL + stored, f"{limit.origin}: the rule's least{storage}"), None
+    if largest <= LEAST_ATOL + stored and reference.floor is None:  # one that was recorded costs nothing
+        return Measure(name, largest, LEAST_ATOL + stored, f"{limit.origin}: {LEAST}{storage}"), None
     floor = reference.measure_floor()
     allowed = float(np.clip(FLOOR_FACTOR * (floor or 0.0), LEAST_ATOL, MOST_ATOL)) + stored
     rule = "4 x floor unknown" if floor is None else f"4 x floor {floor:.1e}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,20 @@ def fixture_of(request: Any, name: str, root: Path) -> str:
 
     Where it depends on parameters, they follow. Empty where this pytest does not tell: it has no public way to ask.
     """
-    item = request.node
-    try:
-        fixtures = request.session._fixturemanager
-        definition = fixtures.getfixturedefs(name, item)[-1]
-        place = _place(definition, request.config.rootpath, root)
-        parameters = _parameters(name, item, lambda each: (fixtures.getfixturedefs(each, item) or [None])[-1])
-    except (AttributeError, TypeError, IndexError):
+    definition = _definition(name, request.node)
+    if definition is None:
         return ""
+    place, parameters = _place(definition, request.config.rootpath, root), _parameters(name, request.node)
     return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
+
+
+def _definition(name: str, item: Any) -> Any:
+    """Return what pytest would set up for a test under this name, or None."""
+    for test in (item, item.nodeid):  # 8.0 wants the id
+        with suppress(AttributeError, TypeError):
+            found = item.session._fixturemanager.getfixturedefs(name, test)
+            return found[-1] if found else None
+    return None
 
 
 def _place(definition: Any, rootpath: Path, root: Path) -> str:
@@ -35,17 +41,16 @@ def _place(definition: Any, rootpath: Path, root: Path) -> str:
     base = definition.baseid if node is None else node.nodeid  # pytest before 9.1 has no node
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
-    code = getattr(function, "__code__", None)
-    file = Path(code.co_filename) if code is not None else Path()
+    # Its code would name the file that a cached module was compiled from, which may have moved.
+    file = Path(getattr(function, "__globals__", {}).get("__file__") or "")
     if base not in ("", "."):
-        is_file = ".py" in base
-        file = rootpath / (base if is_file else f"{base}/conftest.py")
+        file = rootpath / (base if base.partition("::")[0].endswith(".py") else f"{base}/conftest.py")
     elif file.name != "conftest.py":  # a plugin's, which is there for all
         return str(getattr(function, "__module__", ""))
     return Path(os.path.relpath(file, root)).as_posix()
 
 
-def _parameters(name: str, item: Any, definition_of: Any) -> list[str]:
+def _parameters(name: str, item: Any) -> list[str]:
     """Return the parameters that a fixture or what it asks for takes in this test, as "fixture=value"."""
     callspec: Any = getattr(item, "callspec", None)
     given: Mapping[str, Any] = callspec.params if callspec is not None else {}
@@ -53,8 +58,8 @@ def _parameters(name: str, item: Any, definition_of: Any) -> list[str]:
     for each in names:  # grows
         if each in given:
             found.append(f"{each}={_shown(given[each], callspec.indices.get(each, 0))}")
-        definition = definition_of(each)
-        names += [asked for asked in getattr(definition, "argnames", ()) if asked not in names]
+        asked = getattr(_definition(each, item), "argnames", ())
+        names += [other for other in asked if other not in names]
     return found
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_ocrparity.caught import MARKER, wrong_marker
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.run import FIXTURES, RUN, Run, candidate_of, pass_errors_on
+from pytest_ocrparity.parametrized import FIXTURES, IMAGE, OWN_IMAGE, images_are_given, is_an_image, misplaced_parameter
+from pytest_ocrparity.run import RUN, Run, candidate_of, pass_errors_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from pytest_ocrparity.baseline import Baseline
     from pytest_ocrparity.pipelines import Pipeline
 
-MARKER = "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})"
+MARKERS = (
+    "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})",
+    f"{MARKER}: this test catches a DifferenceError on purpose; it fails where nothing differs",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,7 +69,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, so that a wrong one stops the run before any test."""
-    config.addinivalue_line("markers", MARKER)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     try:
         config.stash[RUN] = run = Run(config)
     except SettingsError as error:
@@ -82,8 +88,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize tests that use `ocr_image` by the images of the settings, and `ocr_inference_model` by candidates."""
     run = metafunc.config.stash[RUN]
-    if "_ocr_image" in metafunc.fixturenames:
-        metafunc.parametrize("_ocr_image", run.image_parameters(), indirect=True, scope="module")
+    if OWN_IMAGE in metafunc.fixturenames and not images_are_given(metafunc):
+        metafunc.parametrize(OWN_IMAGE, run.image_parameters(), indirect=True, scope="module")
     if "_ocr_candidate" in metafunc.fixturenames and len(run.settings.candidates) > 1:
         metafunc.parametrize("_ocr_candidate", list(run.settings.candidates), indirect=True, scope="session")
 
@@ -100,7 +106,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     images: dict[tuple[Any, Any], int] = {}
 
     def key(item: pytest.Item) -> tuple[int, int]:
-        image = item.callspec.params.get("_ocr_image")  # type: ignore[attr-defined]
+        params = item.callspec.params  # type: ignore[attr-defined]
+        image = params.get(OWN_IMAGE, params.get(IMAGE))
         return files.setdefault(item.path, len(files)), images.setdefault((item.path, str(image)), len(images))
 
     for place, item in zip(places, sorted((items[place] for place in places), key=key), strict=True):
@@ -109,12 +116,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
-    """Check the markers of a file's tests while that file is collected."""
+    """Check the markers and parameters of a file's tests while that file is collected."""
     made = yield
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Item):
             try:
                 item.config.stash[RUN].tolerance_of(item)
+                if wrong := wrong_marker(item) or misplaced_parameter(item):
+                    raise SettingsError(wrong)
             except SettingsError as error:
                 raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from error
     return made
@@ -142,7 +151,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     """Note that a test really used one of our fixtures, overridden or not."""
-    if fixturedef.argname in FIXTURES:
+    if fixturedef.argname in FIXTURES or (fixturedef.argname == OWN_IMAGE and hasattr(request, "param")):
         is_own = fixturedef.func.__module__ == __name__
         request.config.stash[RUN].recorder.note("used", fixture=fixturedef.argname, is_own=is_own)
     return (yield)
@@ -209,20 +218,24 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
 
 
 @pytest.fixture(scope="module")
-def ocr_image(_ocr_image: Path) -> Path:
+def ocr_image(request: pytest.FixtureRequest, _ocr_image: Path | None) -> Any:
     """Each image of the settings in turn: the test that uses it runs once per image.
 
-    Set by `images` in the settings or `--ocr-images`; override it, or parametrize it in the test, to bring your own.
+    Set by `images` in the settings or `--ocr-images`; override it, or parametrize it (`indirect` or not), to bring your
+    own: what is given is used as it is, in the place of the settings' images.
     """
-    return _ocr_image
-
-
-@pytest.fixture(scope="module")
-def _ocr_image(request: pytest.FixtureRequest) -> Path:
-    """Return the parameter of `pytest_generate_tests`, or say why there is none."""
-    if not hasattr(request, "param"):
+    if _ocr_image is not None:
+        return _ocr_image
+    if not hasattr(request, "param") or not is_an_image(request):
         pytest.fail("ocr_image is parametrized at collection: name it among the test's arguments", pytrace=False)
-    if isinstance(request.param, SettingsError):
-        pytest.fail(str(request.param), pytrace=False)
-    path: Path = request.param
-    return path
+    return request.param
+
+
+# Of the widest scope, so that a test's own parametrization may have any; that of the settings' images is the module's.
+@pytest.fixture(scope="session")
+def _ocr_image(request: pytest.FixtureRequest) -> Path | None:
+    """Return the image of the settings that `pytest_generate_tests` chose, or say why there is none."""
+    param: Path | SettingsError | None = getattr(request, "param", None)
+    if isinstance(param, SettingsError):
+        pytest.fail(str(param), pytrace=False)
+    return param

@@ -101,6 +101,9 @@ def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[
         limits = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference)))).reshape(-1)
         place = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
         value, allowed = float(difference[place]), float(limits[place])
+    elif limit.value == AUTO:  # headroom is told against the limit of this very place
+        size = np.maximum(np.abs(reference.tensor.reshape(-1)[place]), _offset(reference))
+        allowed = max(allowed, float(4 * np.spacing(size)))
     shape = reference.tensor.shape
     at = source_place(reference, np.unravel_index(place, shape)[-2:], shape[-2:])
     return Measure("preprocessing.atol", value, allowed, limit.origin, at), Measure("largest", gap.largest)

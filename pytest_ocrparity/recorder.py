@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+
+from pytest_ocrparity.caught import Raised
+from pytest_ocrparity.worst import WorstImages
 
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.memory import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
+    from pytest_ocrparity.errors import DifferenceError
     from pytest_ocrparity.report.album import Album
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.tally import Record
@@ -47,6 +51,9 @@ class Recorder:
         """Record as the settings say."""
         self.settings = settings
         self.properties: Properties | None = None
+        self.raised = Raised()
+        self.worst = WorstImages()
+        self.announce: Callable[[str], None] = lambda image: None
         self._lock = threading.RLock()  # a test may assert in threads
 
     @cached_property
@@ -54,7 +61,7 @@ class Recorder:
         """What this run has diagnosed so far."""
         from pytest_ocrparity.diagnose.memory import Memory
 
-        return Memory(self.settings.diagnosis_seconds)
+        return Memory(self.settings.diagnosis_seconds, announce=self.announce)
 
     @cached_property
     def album(self) -> Album | None:
@@ -68,6 +75,18 @@ class Recorder:
     def forget(self, properties: Properties) -> None:
         """Drop what an earlier attempt of a test left: reruns count once."""
         properties[:] = [found for found in properties if found[0] != PROPERTY and not found[0].startswith(PREFIX)]
+        self.raised = Raised()
+
+    def hear_error(self, error: DifferenceError) -> None:
+        """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
+        self.raised.hear(error)
+
+    def note_caught(self, *, is_expected: bool) -> bool:
+        """Note the errors that did not leave the test, now that it has ended; tell whether there are any."""
+        caught, self.raised = self.raised.caught, Raised()
+        if caught:
+            self.note("caught", messages=caught, is_expected=is_expected)
+        return bool(caught)
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record in the report of the running test."""
@@ -77,11 +96,18 @@ class Recorder:
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.metrics import metrics, worse
+        from pytest_ocrparity.preconditions import have_same_files
+        from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+        from pytest_ocrparity.verdict import RECORDED
 
+        # What a keyword set is in the comparison alone.
+        tolerance = Tolerance({**current_tolerance.get()().limits, **judged.limits})
+        self.worst.hear(judged, reference, candidate, tolerance)
+        self.raised.is_recording |= judged.status == RECORDED
         record = self._record(judged, reference, candidate)
         found = {f"{PREFIX}{name}": value for name, value in metrics(record).items()}
         with self._lock:
-            self.note("compared", **record)
+            self.note("compared", **record, has_same_files=have_same_files(reference, candidate))
             assert self.properties is not None
             known: dict[str, Any] = {name: value for name, value in self.properties if name.startswith(PREFIX)}
             new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
+from pytest_ocrparity.caught import MARKER, caught_faults, expected_note
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.evidence import Evidence
 from pytest_ocrparity.listener import listener
+from pytest_ocrparity.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
 from pytest_ocrparity.recorder import Recorder, records_of, without_records
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.worst import OUTPUT, Worst, as_text, from_text, worst_of
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden import GoldenStore
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.tally import Record, Tally
 
 __all__ = ["RUN", "Run", "pass_errors_on"]
-
-FIXTURES = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
 
 
 @contextmanager
@@ -50,8 +51,12 @@ class Run:
         self.notes: list[str] = []
         self.two_projects = ""
         self.evidence = Evidence(FIXTURES)
+        self.empty: BaseException | None = None
+        """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
         self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
         self.recorder = Recorder(self.settings)
+        self.recorder.announce = self._announce
+        self.worst: list[Worst] = []
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -134,14 +139,51 @@ class Run:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        """Show where the pictures of a failed test are."""
+        """Hear what left the test, and note what it caught; show where the pictures of a failed test are."""
         report = yield
+        self._hear_end(item, call, report)
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.album import picture_lines
 
             if lines := picture_lines(records_of(item.user_properties), self.settings.report_dir):
                 report.sections.append(("ocrparity pictures", "\n".join(lines)))
         return report
+
+    def _hear_end(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Take the end of a phase of a test, or of a subtest."""
+        error = None if call.excinfo is None else call.excinfo.value
+        if error is not None and error is self.empty:  # no xfail either, whatever empty_parameter_set_mark says
+            report.outcome, self.empty = "failed", None
+            vars(report).pop("wasxfail", None)
+        # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
+        is_a_skip = report.skipped and not hasattr(report, "wasxfail")
+        if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
+            self.recorder.raised.leave(error)
+        if call.when == "teardown":
+            is_expected = item.get_closest_marker(MARKER) is not None
+            if self.recorder.note_caught(is_expected=is_expected):
+                report.user_properties.append(item.user_properties[-1])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a test of ours that pytest skips because its parameter has no value: nothing would be compared."""
+        try:
+            return (yield)
+        except (pytest.skip.Exception, pytest.xfail.Exception) as skipped:
+            if told := empty_parameters(item, str(skipped)):
+                self.empty = pytest.fail.Exception(told, pytrace=False)
+                raise self.empty from None
+            raise
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a test that expects a difference where nothing differed."""
+        raised = self.recorder.raised
+        with raised.hearing_expected_failures(item):
+            result = yield
+        if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
+            pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -160,8 +202,9 @@ class Run:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Hear what a worker collected."""
+        """Hear what a worker collected, and what it found on its worst images."""
         self.evidence.hear_worker(node)
+        self.worst += from_text(getattr(node, "workeroutput", {}).get(OUTPUT, "[]"))
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
@@ -182,6 +225,9 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
+        self.worst += self._diagnosed()
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[OUTPUT] = as_text(self.worst)
         is_judged = self._is_judged()
         if not is_judged or not (self.settings.is_set or any(self.records.values())):
             if self.settings.golden_prune:
@@ -202,10 +248,38 @@ class Run:
         if self.faults and not is_failing:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def _diagnosed(self) -> list[Worst]:
+        """Return what is found on the worst images of this process, where its share of a run is over a limit."""
+
+        def is_over(compared: Sequence[Record]) -> list[tuple[str, str]]:
+            from pytest_ocrparity.tally import over_the_run
+
+            return list(dict.fromkeys(sides for sides, _ in over_the_run(compared)))
+
+        return self.recorder.worst.diagnosed(is_over, lambda: self.recorder.diagnoses)
+
+    def _announce(self, image: str) -> None:
+        """Say on the terminal that a cause is looked for, which may take a while; not from a worker, nor under -q."""
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is None or self.config.get_verbosity() < 0 or hasattr(self.config, "workerinput"):
+            return
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            terminal.ensure_newline()
+            terminal.write_line(f"ocrparity: looking for the cause on {image}", flush=True)
+
     def _judge(self, session: pytest.Session) -> None:
         """Find what only a whole run can show."""
         settings = self.settings
-        self.faults = self.tally.faults(allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None)
+        worst = worst_of(self.worst)
+        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
+        self.faults = self.tally.faults(
+            allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None, causes=causes
+        )
+        self.faults += caught_faults(self.records, self.reporting.outcomes)
+        uses_images = any(record["fixture"] == OWN_IMAGE for record in self.tally.all("used"))
+        idle = settings.idle_globs() if uses_images else []
+        self.faults += idle if is_strict(self.config) else []
         is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
             self.faults += self.reporting.outcomes.lost(session.testscollected)
@@ -217,6 +291,12 @@ class Run:
                 self.notes = report_unused(session, settings, self.goldens, self.evidence, is_faulty=faulty)
         except OcrParityError as error:
             self.faults.append(str(error))
+        warnings = [] if is_strict(self.config) else [f"WARNING: {each}" for each in idle]
+        from pytest_ocrparity.tally import over_the_run
+
+        over = {sides for sides, _ in over_the_run(self.tally.all("compared"))}
+        told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
+        self.notes = [*told, *self.tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.models import findings_in_files
 
@@ -289,6 +369,16 @@ class Run:
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
         return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
+
+
+def is_strict(config: pytest.Config) -> bool:
+    """Tell whether what is doubtful in the configuration is an error, by --strict-config or as newer pytests say it."""
+    if getattr(config.option, "strict_config", False):
+        return True
+    with suppress(ValueError, KeyError):  # before pytest 9 there is no such setting
+        value = config.getini("strict_config")
+        return bool(config.getini("strict") if value is None else value)
+    return False
 
 
 def candidate_of(item: Any) -> str | None:

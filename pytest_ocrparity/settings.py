@@ -85,22 +85,19 @@ class Settings:
 
     def image_paths(self) -> list[Path]:
         """Return the images that the globs match, sorted, each once."""
-        found: dict[Path, None] = {}
-        for folder, pattern in self.images:
-            pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a glob is no path
-            path = folder / pattern
-            matches = (
-                (child for child in path.rglob("*") if child.suffix.lower() in IMAGE_SUFFIXES)
-                if path.is_dir()
-                else [path]  # a name may hold the letters of a glob
-                if path.is_file()
-                # Path.glob refuses absolute patterns and `..`, both of which users write.
-                else (folder / name for name in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
-            )
-            # A dangling link is kept: its test fails by name, which is better than an image less.
-            kept = (match for match in sorted(matches) if match.is_file() or match.is_symlink())
-            found.update((Path(os.path.normpath(match)), None) for match in kept)
-        return list(found)
+        return list(dict.fromkeys(path for folder, pattern in self.images for path in _matches(folder, pattern)))
+
+    def idle_globs(self) -> list[str]:
+        """Return a sentence for each glob or folder that matches no file where others do."""
+        matches = {pattern: _matches(folder, pattern) for folder, pattern in self.images}
+        if not any(matches.values()):
+            return []  # a run without any image fails by itself
+        # A pattern of the command line starts at the invocation directory, and one of the file at the file.
+        return [
+            f"images: {pattern} matches no file, while others match {len(self.image_paths())}: correct it or remove it"
+            for pattern, found in matches.items()
+            if not found
+        ]
 
     def image_name(self, path: Path) -> str:
         """Return how messages, ids and baselines call an image: relative to `root`, with forward slashes."""
@@ -113,6 +110,22 @@ class Settings:
             return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
         return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that a glob matches, or the images in a folder, sorted."""
+    pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a glob is no path
+    path = folder / pattern
+    matches = (
+        (child for child in path.rglob("*") if child.suffix.lower() in IMAGE_SUFFIXES)
+        if path.is_dir()
+        else [path]  # a name may hold the letters of a glob
+        if path.is_file()
+        # Path.glob refuses absolute patterns and `..`, both of which users write.
+        else (folder / name for name in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
+    )
+    # A dangling link is kept: its test fails by name, which is better than an image less.
+    return [Path(os.path.normpath(match)) for match in sorted(matches) if match.is_file() or match.is_symlink()]
 
 
 def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) -> Settings:

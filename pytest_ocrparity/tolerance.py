@@ -13,7 +13,18 @@ from typing import Any, Final, NamedTuple
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.running import OfTheTest
 
-__all__ = ["AUTO", "BUILT_IN", "LIMITS", "OFF", "PRESETS", "Limit", "Tolerance", "current_tolerance", "parse_option"]
+__all__ = [
+    "AUTO",
+    "BUILT_IN",
+    "LIMITS",
+    "OFF",
+    "PRESETS",
+    "Limit",
+    "Tolerance",
+    "current_tolerance",
+    "is_looser",
+    "parse_option",
+]
 
 AUTO: Final = "auto"
 """Let the measured rule of this limit decide (see LIMITS)."""
@@ -35,15 +46,17 @@ class LimitSpec(NamedTuple):
 LIMITS: Final[Mapping[str, LimitSpec]] = {
     # auto: the two sides fold mean and std differently; with ImageNet's mean and std that moves a tensor by 7.2e-7
     # (measured in tests/real/test_presets.py). 4 ulp covers other means, 2e-6 covers the usual ones.
+    # A pixel is at most 255 and normalising divides it: beyond that even a black page would pass for a white one.
     "preprocessing.atol": LimitSpec(
-        "largest tensor difference; auto: 4 ulp of max(abs(x), mean/std), at least 2e-6", (AUTO,)
+        "largest tensor difference; auto: 4 ulp of max(abs(x), mean/std), at least 2e-6", (AUTO,), 255.0
     ),
     # auto: right exports differ by 0 to 2.1e-3 depending on the network's conditioning, which `floor` measures
     # within 1.4x (nine photos, five real detectors; again in tests/real). Below 1e-4 no box of 13,278 moved.
+    # Two probabilities differ by 1 at most.
     "probability_maps.atol": LimitSpec(
-        "largest map difference; auto: 4 x the reference's own sensitivity, within 1e-4 to 1e-2", (AUTO, OFF)
+        "largest map difference; auto: 4 x the reference's own sensitivity, within 1e-4 to 1e-2", (AUTO, OFF), 1.0
     ),
-    "probability_maps.mean_atol": LimitSpec("mean map difference", (OFF,)),
+    "probability_maps.mean_atol": LimitSpec("mean map difference", (OFF,), 1.0),
     "probability_maps.max_share": LimitSpec("share of pixels that may exceed atol", most=1.0),
     "probability_maps.max_crossings": LimitSpec("pixels that may change side of `thresh`", (OFF,)),
     "probability_maps.per_run": LimitSpec("true: judge mean_atol over the run, not the image", is_flag=True),
@@ -61,8 +74,8 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     # candidate's map, gives each score to 1e-5. Without it 0.2, as one map pixel can re-fit a rectangle and move its
     # score by 0.15 (scores.py, pairing.py).
     "detections.max_score_difference": LimitSpec(
-        "largest score difference of a pair; auto: 1e-5 from what the reference's post-process gives on the candidate's "
-        "map, else 0.2",
+        "largest score difference of a pair; auto: 1e-5 from what the reference's post-process gives on the "
+        "candidate's map, else 0.2",
         (AUTO, OFF),
         1.0,
     ),
@@ -153,7 +166,8 @@ def _checked(name: str, value: Any, origin: str) -> Value:
         words = "".join(f" or {word!r}" for word in spec.words)
         raise SettingsError(f"{origin}: {name} is a number from 0 up{words}, not {value!r}")
     if spec.most is not None and number > spec.most:
-        raise SettingsError(f"{origin}: {name} is at most {spec.most:g}, not {value!r}")
+        without = f'; "{OFF}" reports the amount and judges nothing by it' if OFF in spec.words else ""
+        raise SettingsError(f"{origin}: {name} is at most {spec.most:g}, not {value!r}{without}")
     return number
 
 
@@ -245,6 +259,26 @@ def _literal(raw: str) -> Value:
         return float(raw)
     except ValueError:
         return raw
+
+
+_STRICTEST: Final[Mapping[str, float]] = {
+    "preprocessing.atol": 2e-6,
+    "probability_maps.atol": 1e-4,
+    "detections.min_iou": 0.9,
+    "detections.max_score_difference": 1e-5,
+}
+"""What the fp32 preset's automatic rules ask for at their strictest."""
+
+
+def is_looser(name: str, value: Value) -> bool:
+    """Tell whether a limit permits what the fp32 preset does not, at least for some networks or images."""
+    usual = _FP32[name]
+    if value == usual or usual == OFF:  # what fp32 does not judge, any number judges
+        return False
+    if value == OFF or LIMITS[name].is_flag:
+        return True
+    strictest = float(_STRICTEST.get(name, usual))
+    return float(value) < strictest if name == "detections.min_iou" else float(value) > strictest
 
 
 BUILT_IN: Final = Tolerance.preset("fp32", "built-in")

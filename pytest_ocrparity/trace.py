@@ -209,6 +209,8 @@ class Trace:
         map_error: half the step with which `probability_map` was stored, 0 for a live trace.
         floor: the recorded answer of `measure_floor`.
         fused_map: the map of the re-parameterised copy of the network, where there is one.
+        files: of a baseline, digests of the files of the model that it was recorded from, by name; a live trace's
+            `source` tells its own. Left out of equality and of saving.
         recorded_from: the pipeline that this run recorded this baseline from, or its name where it gives no source;
             comparing the baseline with that side proves nothing. Left out of equality.
         source: the pipeline that made this trace and can run parts of it again. Left out of equality and of saving.
@@ -228,6 +230,7 @@ class Trace:
     map_error: float = 0.0
     floor: float | None = None
     fused_map: npt.NDArray[np.float32] | None = None
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
     recorded_from: object = field(default=None, repr=False)
     source: Pipeline | None = field(default=None, repr=False)
     _later: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
@@ -241,10 +244,10 @@ class Trace:
                 object.__setattr__(self, name, read_only(value))
 
     def __eq__(self, other: object) -> bool:
-        """Compare everything but `source` and `recorded_from`."""
+        """Compare everything but `source`, `files` and `recorded_from`."""
         if not isinstance(other, Trace):
             return NotImplemented
-        names = [f.name for f in fields(self) if f.name not in ("source", "recorded_from", "_later")]
+        names = [f.name for f in fields(self) if f.name not in ("source", "files", "recorded_from", "_later")]
         return all(_same(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays

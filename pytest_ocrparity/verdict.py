@@ -19,6 +19,8 @@ NOT_JUDGEABLE = "not judgeable"
 """The reference's own map moves by more than the limit when its tensor is only rounded: it fails, and blames nobody."""
 LEFT_TO_RUN = "left to the run"
 """An amount exceeds a limit that is judged over the whole run, so that this image alone decides nothing."""
+LEAST = "the rule's least"
+"""How the origin of a limit says that its rule stopped early: the amount was so small that it passes in any case."""
 MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
 """The statuses under which nothing that decides was found."""
 

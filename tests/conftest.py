@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toy import PAGE, page
 
-from pytest_ocrparity import Comparison, Trace
+from pytest_ocrparity import Comparison, DifferenceError, Trace
 from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.listener import listener
 
@@ -38,6 +38,7 @@ class Heard:
     def __init__(self) -> None:
         self.judged: list[Comparison] = []
         self.failures: list[str] = []
+        self.errors: list[DifferenceError] = []
         self.diagnoses = Memory(60)
 
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
@@ -45,6 +46,9 @@ class Heard:
 
     def hear_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
         self.failures.append(message)
+
+    def hear_error(self, error: DifferenceError) -> None:
+        self.errors.append(error)
 
 
 CONFTEST = """

@@ -12,10 +12,11 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 # A module may import only modules that stand in an earlier row, also inside functions; for type checking, any.
 TABLE = (
     {"errors", "running", "leftovers"},
-    {"listener", "metrics", "outcomes", "polygons", "tolerance", "verdict", "versions", "pipelines"},
+    {"caught", "listener", "metrics", "outcomes", "parametrized", "polygons", "tolerance"}
+    | {"verdict", "versions", "pipelines"},
     {"trace", "diagnosis"},
     {"causes"},
-    {"blocks", "geometry", "sides", "allowance", "advice", "pipelines.*"},
+    {"blocks", "geometry", "preconditions", "sides", "allowance", "advice", "pipelines.*"},
     {"pairing", "codec", "preprocessing", "maps"},
     {"archive", "ownership"},
     {"golden"},
@@ -29,6 +30,7 @@ TABLE = (
     {"settings_file", "tally", "scheduling"},
     {"settings", "report.templates"},
     {"models", "baseline", "evidence", "origin", "pruning", "report.*", "report"},
+    {"worst"},
     {"recorder", "reporting", "judging.*", "judging"},
     {"run", "gate"},
     {"plugin"},

@@ -243,8 +243,8 @@ def test_what_tells_two_models_apart(
 
 def test_digests_of_the_settings_files_are_held_against_their_models_only(root: Path) -> None:
     image = root / "page.npy"
-    settings_files = {"fingerprint": {"checkpoint": "w1"}}
-    changed = {"fingerprint": {"checkpoint": "w2"}}
+    settings_files: dict[str, Any] = {"fingerprint": {"checkpoint": "w1"}}
+    changed: dict[str, Any] = {"fingerprint": {"checkpoint": "w2"}}
     record(root, OTHER, digests={"checkpoint": "own"}, **settings_files)
     store(root, **settings_files).load(image, OTHER)
     store(root, **changed).load(image, OTHER)

@@ -564,6 +564,7 @@ def test_a_difference_that_its_test_expects_fails_no_report(project: pytest.Pyte
         import pytest
         from pytest_ocrparity import DifferenceError, assert_same_detections
 
+        @pytest.mark.ocr_expects_difference
         def test_it(ocr_train_model, ocr_inference_model, ocr_image):
             with pytest.raises(DifferenceError, match="moved"):
                 assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))

@@ -31,10 +31,12 @@ def test_a_right_export_passes_and_shows_the_table(project: pytest.Pytester) -> 
             "*- ocrparity -*",
             "inference against train: 2 images",
             "  preprocessing * 2 same * worst tensor 0 of 2e-06, headroom 100%",
-            "  probability maps * 2 same * worst map 0 of 0.0001, headroom 100%",
+            "  probability maps * 2 same * worst map 0, within the rule's least limit 0.0001",
             "  detections * 2 same * (4 boxes)",
         ]
     )
+    result.stdout.no_fnmatch_line("*never compared*")
+    result.stdout.no_fnmatch_line("*permit more*")
     assert result.stdout.str().count("inference against train") == 1
 
 
@@ -467,3 +469,102 @@ def pytest_xdist_make_scheduler(config, log):
     result = project.runpytest_subprocess("-n", "2", "-k", "training", "-s")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*the user's own schedules*"])
+
+
+def test_limits_that_permit_more_stand_in_the_table(project: pytest.Pytester) -> None:
+    path = project.path / "test_export.py"
+    marker = "import pytest\n\n@pytest.mark.ocr_tolerance(probability_maps={'atol': 0.5})\ndef test_export_matches_t"
+    path.write_text(path.read_text().replace("def test_export_matches_t", marker))
+    result = run(project, "-k", "training")
+    result.stdout.fnmatch_lines(
+        ["limits that may permit more than the fp32 preset: probability_maps.atol = 0.5 (marker)"]
+    )
+    path.write_text(path.read_text().replace("0.5", "1e9"))
+    result = run(project, "-k", "training")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*marker: probability_maps.atol is at most 1, not 1000000000.0*"])
+
+
+def test_a_test_that_asserts_a_part_says_what_was_never_compared(project: pytest.Pytester) -> None:
+    path = project.path / "test_export.py"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "_maps(" not in line and "_detections(train" not in line))
+    result = run(project, "-k", "training")
+    result.assert_outcomes(passed=2, deselected=2)
+    result.stdout.fnmatch_lines(
+        ["inference against train: 2 images", "  preprocessing *", "  never compared: probability maps, detections"]
+    )
+
+
+def test_the_headroom_of_a_map_is_told_of_the_limit_that_would_judge(project: pytest.Pytester) -> None:
+    conftest = project.path / "conftest.py"
+    steep = "Toy(gain=300.0, mean=0.82696"  # words lie on the sigmoid's steepest place: 4 x its sensitivity is 2.1e-04
+    conftest.write_text(conftest.read_text().replace("Toy(", f"{steep}, ").replace(", )", ")"))
+    wrong_export(project, offset=9e-5)
+    result = run(project, "-k", "training and three", "--ocr-tolerance=detections.max_borderline=1")
+    result.stdout.fnmatch_lines(["  probability maps * worst map 9e-05, within the rule's least limit 0.0001"])
+    result.stdout.no_fnmatch_line("*worst map*headroom*")
+    # A baseline knows that limit, as its reference's sensitivity was recorded with it.
+    run(project, "--ocr-golden", "-k", "baseline")
+    project.makepyfile(
+        test_export="""
+        from pytest_ocrparity import assert_same_probability_maps
+
+        def test_maps(ocr_golden, ocr_inference_model, ocr_image):
+            assert_same_probability_maps(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+        """
+    )
+    result = run(project, "-k", "three")
+    result.stdout.fnmatch_lines(["  probability maps * 1 same * worst map * of 0.000*, headroom *%"])
+
+
+class TestGlobs:
+    TWO = '[tool.ocrparity]\nimages = ["images/*.npy", "imagse/*.npy"]\n'
+
+    def test_one_that_matches_nothing_is_a_warning(self, project: pytest.Pytester) -> None:
+        project.makepyprojecttoml(self.TWO)
+        result = run(project, "-k", "training")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(
+            ["WARNING: images: imagse/[*].npy matches no file, while others match 2: correct it or remove it"]
+        )
+
+    @pytest.mark.parametrize("option", ["--strict-config", "-ostrict_config=true", "-ostrict=true"])
+    def test_it_is_an_error_under_strict_config(self, project: pytest.Pytester, option: str) -> None:
+        if option != "--strict-config" and pytest.version_tuple < (9,):
+            pytest.skip("these settings came with pytest 9")
+        project.makepyprojecttoml(self.TWO)
+        result = run(project, "-k", "training", option)
+        result.assert_outcomes(passed=2, deselected=2)
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["FAILED images: imagse/[*].npy matches no file, while others match 2*"])
+
+    def test_globs_that_match_need_no_word(self, project: pytest.Pytester) -> None:
+        project.makepyprojecttoml(self.TWO.replace("imagse", "images/.."))
+        np.save(project.path / "more.npy", PAGE)
+        result = run(project, "-k", "training", "--strict-config")
+        assert result.ret == 0
+        result.stdout.no_fnmatch_line("*matches no file*")
+
+    def test_nor_do_those_that_no_test_asks_for(self, project: pytest.Pytester) -> None:
+        project.makepyprojecttoml(self.TWO)
+        project.makepyfile(
+            test_export="""
+            import pytest
+            from pytest_ocrparity import assert_same_detections
+
+            @pytest.mark.parametrize("ocr_image", ["images/one_word.npy"], indirect=True)
+            def test_given(ocr_train_model, ocr_inference_model, ocr_image):
+                assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+            """
+        )
+        result = run(project, "--strict-config")
+        assert result.ret == 0
+        result.stdout.no_fnmatch_line("*matches no file*")
+
+    def test_under_xdist(self, project: pytest.Pytester) -> None:
+        project.makepyprojecttoml(self.TWO)
+        result = project.runpytest_subprocess("-n", "1", "-k", "training", "--strict-config")
+        result.assert_outcomes(passed=2)
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["FAILED images: imagse/[*].npy matches no file*"])

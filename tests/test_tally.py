@@ -39,3 +39,110 @@ def test_each_candidate_is_judged_over_the_run_by_itself() -> None:
     assert fault.startswith("over the run 13.3% (4 of 30) of the boxes have no partner, limit 0.06 (")
     assert fault.endswith("; b against train, most in b.png")
     assert Tally({**right, "test_b": [record("b", 1, 30)]}).faults(allow_empty=False, is_recording=False) == []
+
+
+def compared(
+    kind: str, value: float = 0.0, limit: float = 1e-4, origin: str = "built-in", **more: Any
+) -> dict[str, Any]:
+    name = {"preprocessing": "preprocessing.atol", "probability_maps": "probability_maps.atol"}.get(kind, "other")
+    return {
+        "what": "compared",
+        "kind": kind,
+        "image": "page.png",
+        "reference": "train",
+        "candidate": "inference",
+        "status": "same",
+        "counts": {},
+        "measures": [{"name": name, "value": value, "limit": limit, "origin": origin}],
+        "limits": {},
+        "parameters": [],
+        **more,
+    }
+
+
+LEAST = "fp32 preset, built-in: the rule's least"
+MEASURED = "fp32 preset, built-in: 4 x floor 1.1e-04 within 1e-4 to 1e-2"
+
+
+def told(*records: dict[str, Any]) -> list[str]:
+    return Tally({"test": records}).table(per_image=False)
+
+
+class TestHeadroom:
+    """It is what the limit that would judge leaves; a rule that stopped at its least did not ask for that limit."""
+
+    def test_is_not_told_where_the_rule_stopped_at_its_least(self) -> None:
+        (line,) = (line for line in told(compared("probability_maps", 9.8e-5, origin=LEAST)) if "worst" in line)
+        assert line.endswith("1 same                   worst map 9.8e-05, within the rule's least limit 0.0001")
+
+    def test_is_told_of_a_limit_that_was_measured(self) -> None:
+        lines = told(compared("probability_maps", 2.2e-4, 4.4e-4, MEASURED))
+        assert lines[1].endswith("worst map 0.00022 of 0.00044, headroom 50%")
+
+    def test_what_needed_its_limit_is_worse_than_what_stayed_within_the_least(self) -> None:
+        lines = told(
+            compared("probability_maps", 9.8e-5, origin=LEAST), compared("probability_maps", 1.1e-4, 4.4e-4, MEASURED)
+        )
+        assert lines[1].endswith("worst map 0.00011 of 0.00044, headroom 75%")
+
+    def test_is_none_of_what_is_only_reported(self) -> None:
+        without = compared("probability_maps", 9.8e-5, origin=LEAST)
+        without["measures"][0]["limit"] = None
+        assert told(without)[1].endswith("worst map 9.8e-05")
+
+
+class TestNeverCompared:
+    def test_kinds_that_no_test_asserted_are_named(self) -> None:
+        assert told(compared("preprocessing"))[-1] == "  never compared: probability maps, detections"
+        assert told(compared("detections"))[-1] == "  never compared: preprocessing, probability maps"
+
+    def test_per_pair_of_sides(self) -> None:
+        kinds = ("preprocessing", "probability_maps", "detections")
+        lines = told(*map(compared, kinds), compared("detections", candidate="onnx"))
+        assert lines.index("onnx against train: 1 image") == len(lines) - 3
+        assert lines[-1] == "  never compared: preprocessing, probability maps"
+        assert sum("never" in line for line in lines) == 1
+
+    def test_a_failure_compares_the_others_as_well(self) -> None:
+        others = [{"kind": "probability_maps"}, {"kind": "detections"}]
+        failed = {"what": "failed", "reference": "train", "candidate": "inference", "others": others}
+        assert "never" not in "".join(told(compared("preprocessing", status="different"), failed))
+        assert "never" in "".join(told(compared("preprocessing"), {**failed, "candidate": "onnx"}))
+
+    def test_plain_polygons_have_nothing_else(self) -> None:
+        assert "never" not in "".join(told(compared("detections", reference="reference", candidate="candidate")))
+
+
+class TestLoosened:
+    def line(self, *records: dict[str, Any]) -> str:
+        (line,) = Tally({"test": records}).loosened() or [""]
+        return line
+
+    def limits(self, **values: Any) -> dict[str, Any]:
+        usual = {"max_shift": 1.0, "min_iou": "auto", **values}
+        return {f"detections.{name}": {"value": value, "origin": "marker"} for name, value in usual.items()}
+
+    def test_each_is_named_with_its_value_and_origin_once(self) -> None:
+        wide = {
+            "probability_maps.atol": {"value": 0.5, "origin": "marker"},
+            "probability_maps.max_share": {"value": 0.25, "origin": "pyproject.toml"},
+            "probability_maps.per_run": {"value": True, "origin": "marker"},
+        }
+        record = compared("probability_maps", limits=wide)
+        assert self.line(record, record) == (
+            "limits that may permit more than the fp32 preset: probability_maps.atol = 0.5, "
+            "probability_maps.per_run = true (marker); probability_maps.max_share = 0.25 (pyproject.toml)"
+        )
+
+    def test_the_usual_ones_are_not_told(self) -> None:
+        usual = {"probability_maps.atol": {"value": "auto", "origin": "fp32 preset, built-in"}}
+        assert self.line(compared("probability_maps", limits=usual)) == ""
+
+    def test_an_iou_permits_more_where_it_stands_in_the_place_of_0_9(self) -> None:
+        poly = [{"name": "box_type", "reference": "poly", "candidate": "poly"}]
+        quad = [{"name": "box_type", "reference": "quad", "candidate": "quad"}]
+        low = self.limits(min_iou=0.5)
+        assert "min_iou = 0.5" in self.line(compared("detections", limits=low, parameters=poly))
+        assert self.line(compared("detections", limits=low, parameters=quad)) == ""
+        off = self.limits(min_iou=0.5, max_shift="off")
+        assert "min_iou = 0.5" in self.line(compared("detections", limits=off, parameters=quad))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, parse_option
+from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, is_looser, parse_option
 
 
 def test_every_preset_sets_every_limit() -> None:
@@ -58,6 +58,12 @@ def test_nothing_changes_nothing() -> None:
         ({"detections": {"min_iou": "high"}}, "min_iou is a number from 0 up or 'auto', not 'high'"),
         ({"detections": {"min_iou": True}}, "min_iou is a number from 0 up or 'auto', not True"),
         ({"detections": {"min_iou": 1.5}}, "min_iou is at most 1, not 1.5"),
+        (
+            {"probability_maps": {"atol": 1e9}},
+            'atol is at most 1, not 1000000000.0; "off" reports the amount and judges',
+        ),
+        ({"probability_maps": {"mean_atol": 1.01}}, "mean_atol is at most 1, not 1.01"),
+        ({"preprocessing": {"atol": 256}}, "preprocessing.atol is at most 255, not 256$"),
         ({"detections": {"max_shift": -1}}, "max_shift is a number from 0 up or 'off', not -1"),
         ({"detections": {"max_shift": float("nan")}}, "not nan"),
         ({"detections": {"max_shift": 10**400}}, "max_shift is a number from 0 up or 'off', not 1000"),
@@ -82,6 +88,43 @@ def test_a_mistake_is_named_with_its_origin_and_the_nearest_word(values: Any, te
 )
 def test_the_command_line_form(text: str, values: dict[str, Any]) -> None:
     assert parse_option(text) == values
+
+
+@pytest.mark.parametrize(("name", "value"), [("probability_maps.atol", 1), ("preprocessing.atol", 255)])
+def test_the_largest_that_means_something_is_taken(name: str, value: float) -> None:
+    stage, _, key = name.partition(".")
+    assert BUILT_IN.override({stage: {key: value}}, "marker")[name].value == value
+
+
+@pytest.mark.parametrize(
+    ("name", "strict", "loose"),
+    [
+        ("preprocessing.atol", 2e-6, 1e-3),
+        ("probability_maps.atol", 1e-4, 1e-3),
+        ("probability_maps.atol", 0.0, "off"),
+        ("probability_maps.max_share", 0.0, 0.01),
+        ("probability_maps.per_run", False, True),
+        ("detections.min_iou", 0.9, 0.89),
+        ("detections.min_iou", 1.0, 0.0),
+        ("detections.max_shift", 1.0, 1.1),
+        ("detections.max_shift", 0.0, "off"),
+        ("detections.max_score_difference", 1e-5, 0.1),
+        ("detections.max_score_difference", 0.0, "off"),
+        ("detections.max_borderline", 0.02, 0.03),
+        ("detections.max_unmatched", 0.0, 0.01),
+        ("detections.allow_empty", False, True),
+    ],
+)
+def test_which_limits_permit_more_than_fp32(name: str, strict: float | bool, loose: float | bool | str) -> None:
+    assert not is_looser(name, PRESETS["fp32"][name])
+    assert not is_looser(name, strict)
+    assert is_looser(name, loose)
+
+
+@pytest.mark.parametrize("name", ["probability_maps.mean_atol", "probability_maps.max_crossings"])
+def test_what_fp32_does_not_judge_permits_no_more_when_it_is_judged(name: str) -> None:
+    assert not is_looser(name, 1.0)
+    assert not is_looser(name, "off")
 
 
 def test_an_option_of_neither_form_is_refused() -> None:

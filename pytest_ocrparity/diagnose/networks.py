@@ -135,7 +135,7 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             other.cause,
             _ENGINE_SAYS[other.cause].format(two=two, label=other.label),
             [proof],
-            lab.ask(lab.candidate, "engine_fix", other.cause) or _ENGINE_FIX[other.cause],
+            other.fix or _ENGINE_FIX[other.cause],
         )
     return None
 

@@ -38,6 +38,10 @@ class Alternative(NamedTuple):
 class Pipeline(Protocol):
     """A model with its pre- and post-processing. Implement it to bring your own engine.
 
+    Two live sides whose `identity` is the same are refused, as they are one model: a mapping in JSON types that names
+    everything that could make another result, such as `files` by their sha256, api, options, engine and batch. Without
+    one nothing is assumed.
+
     Only `trace` is needed to compare. With the others, a failed comparison can be explained by experiment: each
     side's tensor through the other's network, each side's map through the other's post-process.
 

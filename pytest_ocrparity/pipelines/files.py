@@ -130,10 +130,15 @@ class TrainingFiles:
     checkpoint: Path
     paddleocr_root: Path | None
     trust: bool
-    has_modeling: bool
-    """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
+    network: str | None
+    """The user's own network, in place of PaddleOCR's."""
     sub_model: str | None
     """Which network of a Distillation yml it is."""
+
+    @property
+    def has_modeling(self) -> bool:
+        """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
+        return self.network is None
 
 
 @dataclass(frozen=True, slots=True)

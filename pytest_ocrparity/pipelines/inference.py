@@ -49,6 +49,7 @@ from pytest_ocrparity.trace import (
     Trace,
     snapshot,
 )
+from pytest_ocrparity.verdict import plain
 
 __all__ = ["InferencePipeline", "load_inference"]
 
@@ -237,6 +238,24 @@ class InferencePipeline(StagedPipeline):
     def _varied(self, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return recorded parameters with those of an experiment in their place."""
         return {stage: {**values, **self._changes.get(stage, {})} for stage, values in parameters.items()}
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        engine = {key: value for key, value in self._engine().items() if key != "outputs"}
+        found: Mapping[str, Any] = plain(
+            {
+                "api": "paddleocr.TextDetection",
+                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "files": self.fingerprint,
+                "model_name": self._deployed.model_name,
+                "options": self._deployed.options,
+                "predict_options": self._deployed.predict_options,
+                "engine": engine,
+                "changes": self._changes,
+            }
+        )
+        return found
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> InferencePipeline:
         """Return this side with other preprocessing or post-processing parameters, by stage name, for an experiment.

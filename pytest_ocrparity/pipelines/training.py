@@ -45,6 +45,7 @@ from pytest_ocrparity.trace import (
     image_label,
     snapshot,
 )
+from pytest_ocrparity.verdict import plain
 
 __all__ = ["TrainingPipeline", "load_training"]
 
@@ -102,7 +103,7 @@ def load_training(
         )
         parts = build_parts(yml, layer, config)
     fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
-    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network is None, sub_model)
+    files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network, sub_model)
     memory = MemoryGuard(parts.network.run, {"engine": "dygraph", "device": parts.network.device}, limit=memory_limit)
     return TrainingPipeline(parts, files, memory, name=name, fingerprint=fingerprint)
 
@@ -122,6 +123,20 @@ class TrainingPipeline(StagedPipeline):
         self._at_size: dict[tuple[int, int], TrainingPipeline] = {}
         transforms = files.yml["Eval"]["dataset"]["transforms"]
         self.written = written(transforms, files.yml["PostProcess"], files.config)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        found: Mapping[str, Any] = plain(
+            {
+                "api": "PaddleOCR's training side",
+                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "files": self.fingerprint,
+                "options": {name: getattr(self.files, name) for name in ("network", "sub_model", "paddleocr_root")},
+                "engine": {"engine": "dygraph", "device": self._parts.network.device},
+            }
+        )
+        return found
 
     @property
     def network(self) -> Network:

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.tally import KINDS, SHOWN
 from pytest_ocrparity.trace import first_stage
-from pytest_ocrparity.verdict import MATCHES, NOT_JUDGEABLE
+from pytest_ocrparity.verdict import LEAST, MATCHES, NOT_JUDGEABLE
 
 __all__ = ["RANKS", "Cause", "Group", "Headroom", "causes", "headroom", "images", "sides_of"]
 
@@ -169,6 +169,11 @@ class Headroom:
         """The share of the limit that is left, 0 to 1."""
         return _left(self.measure)
 
+    @property
+    def is_least(self) -> bool:
+        """Tell whether the limit is only a rule's least, so that more than what seems left may be."""
+        return LEAST in self.measure["origin"]
+
 
 def headroom(comparisons: Sequence[Comparison]) -> list[Headroom]:
     """Return the headroom of what passed, by pair of sides and kind."""
@@ -183,7 +188,7 @@ def headroom(comparisons: Sequence[Comparison]) -> list[Headroom]:
                 if measure["name"] in SHOWN and measure["limit"] is not None
             ]
             if measured:
-                found.append(min(measured, key=lambda each: each.left))
+                found.append(min(measured, key=lambda each: (each.is_least, each.left)))
     return found
 
 

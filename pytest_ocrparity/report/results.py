@@ -73,8 +73,10 @@ def collect(
     if is_cut_short:
         seen = {each["image"] for each in (*comparisons, *missed)}
         missed += [_unreached(name) for name in _images(settings) if name not in seen]
-    # A test may expect a difference, and then passes.
-    is_failing = bool(faults) or any(c["status"] not in MATCHES and c["outcome"] != "passed" for c in comparisons)
+    # A test may expect a difference, or be marked xfail; one that caught a difference unexpectedly is a fault.
+    is_failing = bool(faults) or any(
+        each["status"] not in MATCHES and each["outcome"] not in ("passed", "skipped") for each in comparisons
+    )
     is_failing = is_failing or any(each["outcome"] != "skipped" for each in missed) or not comparisons
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -155,10 +157,12 @@ def _not_compared(
     for test, outcome in outcomes.by_test.items():
         left = {record["what"] for record in records.get(test, ())}
         is_ours = bool(left) or image_of(test, images) is not None
-        if is_ours and not left & {"compared", "golden"}:
+        caught = [record for record in records.get(test, ()) if record["what"] == "caught"]
+        if is_ours and not left & {"compared", "golden"} and not any(record["is_expected"] for record in caught):
             ended, reason = outcome.outcome, outcome.reason
             if ended == "passed":
                 ended, reason = "compared nothing", "the test passed and called no assertion of ocrparity"
+                reason = next((f"the test caught: {record['messages'][0]}" for record in caught), reason)
             yield {"test": test, "image": image_of(test, images), "outcome": ended, "reason": reason}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from faults.rows import added_up
+from faults.rows import added_up, counts, line
 from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.pipelines.imports import third_party
 
@@ -61,17 +61,3 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
-
-
-def line(row: dict[str, Any]) -> str:
-    """Return what was said of a case, and what is wrong with that."""
-    said = ", ".join(f"{stage}: {cause}" for stage, cause in zip(row["stage"], row["cause"], strict=True))
-    marks = [] if row["stage_right"] else [f"EXPECTED at {'/'.join(row['expected_stage'])}"]
-    marks += [] if row["cause_right"] else [f"EXPECTED {', '.join(row['expected_cause'])}"]
-    marks += [f"FALSE ruled out {', '.join(row['false_ruled_out'])}"] if row["false_ruled_out"] else []
-    marks += ["NOT MENDED"] if row["mended"] is False else []
-    return "   ".join([f"{row['name']:<48} {said or ('caught' if row['caught'] else 'not caught')}", *marks])
-
-
-def counts(found: dict[str, Any]) -> str:
-    return "  ".join(f"{key.replace('_', ' ')} {value}" for key, value in found.items() if isinstance(value, int))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from faults.near_misses import FAST, NEAR_MISSES, NearMiss
 from faults.rows import ALL, badly_worded, row_of
 from pytest_ocrparity import DifferenceError, Pipeline
 from pytest_ocrparity.causes import CAUSES
-from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 
 pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="foreign ports run ONNX Runtime")
 
@@ -41,16 +41,24 @@ class Trial:
     """A case on a page: what the gate says, and what it says when its fixes are followed."""
 
     def __init__(self, case: NearMiss, image: str, folder: Path, untouched: Any) -> None:
-        self.case, self.image = case, image
-        self.deployment, self.models = untouched
-        if case.inject is not None:
-            self.deployment, self.models = Deployment.copy(folder), None
-            case.inject(self.deployment)
+        self.case, self.image, self.folder = case, image, folder
+        self.deployment: Deployment | None = None
+        self.models: tuple[Pipeline, Pipeline] | None = None
+        if case.inject is None:
+            self.deployment, self.models = untouched
 
-    def failure(self, followed: tuple[str, ...] = ()) -> DifferenceError | None:
+    def failure(self, found: Sequence[Diagnosis] = ()) -> DifferenceError | None:
+        """Return what the gate says when the fixes of these diagnoses are followed."""
+        if self.deployment is None:
+            assert self.case.inject is not None
+            self.deployment = Deployment.copy(self.folder)
+            self.case.inject(self.deployment)
+        if self.models is None:
+            self.deployment.apply(found)
         train, inference = self.models or self.deployment.models()
         path = self.deployment.folder / "images" / self.image
-        return failure(train.trace(path), self.case.make(inference, followed).trace(path))
+        candidate = self.case.make(inference, tuple(diagnosis.cause for diagnosis in found))
+        return failure(train.trace(path), candidate.trace(path))
 
     def found(self) -> DifferenceError | None:
         """Return what the gate says, from memory where another test asked before."""
@@ -94,8 +102,7 @@ def test_nothing_false_is_said(trial: Trial, record_property: Callable[[str, obj
     causes = tuple(diagnosis.cause for diagnosis in error.diagnoses)
     is_followable = case.inject is None or any(each.fix and each.fix.changes for each in error.diagnoses)
     if causes and UNKNOWN not in causes and is_followable:
-        trial.deployment.apply(error.diagnoses)
-        row["mended"] = trial.failure(causes) is None
+        row["mended"] = trial.failure(error.diagnoses) is None
         assert row["mended"], f"who follows the fixes of {causes} still fails"
 
 

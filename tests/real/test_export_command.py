@@ -43,7 +43,7 @@ def parsed(command: str) -> dict[str, Any]:
 def side(train: TrainingPipeline, config: Path, **files: Any) -> TrainingPipeline:
     """Return the train side as one whose network PaddleOCR built, with another yml."""
     other = copy.copy(train)
-    other.files = replace(train.files, has_modeling=True, config=config, yml=read_yml(config), **files)
+    other.files = replace(train.files, network=None, config=config, yml=read_yml(config), **files)
     return other
 
 
