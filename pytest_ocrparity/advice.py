@@ -58,7 +58,7 @@ def _places(differing: Sequence[ParameterDifference], table: str) -> str:
 
 _NEXT = {
     "empty": "let both traces hold their probability_map, by which a page without text is compared",
-    "not_recorded": "let both traces hold their {stage}, or leave this assertion out",
+    "not_recorded": "let both traces hold their {stage}",
     "not_judged": "set a limit for the maps",
     "no_scores": "return scores, or leave max_score_difference at auto",
 }

@@ -121,7 +121,7 @@ def _all_empty(compared: Sequence[Record], allow_empty: bool) -> list[str]:
         return []
     return [
         f"no image of this run has a box ({len(boxes)} compared): nothing shows that the model detects; "
-        "add an image with text, or set allow_empty = true"
+        "add an image with text"
     ]
 
 

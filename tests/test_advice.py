@@ -20,6 +20,7 @@ from pytest_ocrparity import (
 )
 from pytest_ocrparity.allowance import WIDEST
 from pytest_ocrparity.pipelines import Shape
+from pytest_ocrparity.tally import Tally
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 
@@ -208,3 +209,16 @@ def test_no_limit_is_widened_beyond_the_loosest_preset() -> None:
             assert widest <= max(*numbers, 2e-6)
     assert set(WIDEST) <= set(LIMITS)
     assert "detections.allow_empty" not in WIDEST
+
+
+def test_a_run_without_a_box_is_told_to_add_text_and_not_to_permit_it() -> None:
+    found = [{"what": "compared", "kind": "detections", "status": "empty", "counts": {"boxes": 0}, "measures": ()}]
+    (fault,) = Tally({"test": found}).faults(allow_empty=False, is_recording=False)
+    assert fault.endswith("nothing shows that the model detects; add an image with text")
+    assert Tally({"test": found}).faults(allow_empty=True, is_recording=False) == []
+
+
+def test_what_was_not_recorded_is_told_to_be_and_not_to_be_left_out() -> None:
+    one, two = (replace(Toy(name=name).trace(PAGE), tensor=None) for name in ("train", "port"))
+    text = told(assert_same_preprocessing, one, two)
+    assert "next        let both traces hold their tensor, then: " in text

@@ -211,11 +211,13 @@ def test_the_users_own_run_mode_is_named_and_its_fix_mends(
     deployed = Deployed.of(model, tmp_path / "inference")
     deployed.options = {**LIMITS, "device": "cpu", "engine_config": config, **others}
     side = deployed.load()
-    assert failure(train, side, page) is not None
+    error = failure(train, side, page)
+    assert error is not None
+    (found,) = error.diagnoses
     first = next(proved(train, side, page))
     assert first.fix is not None
     assert 'run_mode = "mkldnn_bf16"' in first.fix.text
-    assert side.engine_fix(first.cause) == first.fix
+    assert (found.cause, found.fix) == (first.cause, first.fix)
     deployed.apply(first.fix.changes)
     assert "mkldnn_bf16" not in str(deployed.options)
     assert failure(train, deployed.load(), page) is None
