@@ -63,6 +63,8 @@ def by_way(lab: Laboratory, base: Remedy) -> Made:
         f"decoded in these two ways, the file has exactly the pixels of {one} and of {two}; given {one}'s, {two} agrees"
     )
     fix = f"where {two} loads images, {_INSTEAD[cause]}"
+    if theirs != STANDARD and lab.ask(lab.candidate, "table"):  # a deployment of paddleocr's, whose reader is its own
+        fix = f"convert such images before {two} reads them: {_INSTEAD[cause]}"
     if ours != STANDARD:
         fix = f"let training decode as {two} does ({does[0]}): edit DecodeImage in its yml, and evaluate again"
     return lab.claim(DECODE, cause, said, [proof], fix), mended

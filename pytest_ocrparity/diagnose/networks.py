@@ -158,8 +158,7 @@ _ENGINE_FIX = {
         (Change("inference.options", {"enable_mkldnn": False}),),
     ),
     "engine.optimization": Fix(
-        "deploy with another release of paddle, or find the pass and delete it: inference.options = { engine_config = "
-        '{ paddle_static = { delete_pass = ["..."] } } }'
+        "deploy with another release of the engine, or find which of its passes does it, and switch that off"
     ),
 }
 

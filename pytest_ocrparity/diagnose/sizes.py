@@ -104,7 +104,8 @@ def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
 
 
 def _told(lab: Laboratory) -> str:
-    told = lab.ask(lab.reference, "export_command")
+    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
+    told = lab.ask(lab.reference, "export_command", *place)
     return f"; {told}" if told else ""
 
 

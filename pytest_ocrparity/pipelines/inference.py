@@ -278,10 +278,6 @@ class InferencePipeline(StagedPipeline):
         """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
         return given_options(self._deployed)
 
-    def engine_fix(self, cause: str) -> Fix | None:
-        """Return the fix of the other way to run this export that ran last of those that would prove a cause."""
-        return self._ran.get(cause)
-
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
         return {} if self._program is None else stored_arrays(self._program)
