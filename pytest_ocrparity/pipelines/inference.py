@@ -10,7 +10,6 @@ import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +119,6 @@ class InferencePipeline(StagedPipeline):
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
-        self._ran: dict[str, Fix | None] = {}
         self._memory = MemoryGuard(self._run_network, self._engine(), limit=deployed.memory_limit)
         self._called: dict[str, Mapping[str, Any]] = {}
 
@@ -295,13 +293,7 @@ class InferencePipeline(StagedPipeline):
         if self._program is not None:
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
-            for other in other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise):
-                yield other._replace(run=partial(self._noted, other))
-
-    def _noted(self, other: Alternative, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Run the export in another way, and remember which it was."""
-        self._ran[other.cause] = other.fix
-        return other.run(tensor)
+            yield from other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise)
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away."""
