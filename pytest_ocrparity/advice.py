@@ -81,7 +81,8 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     were_tried = any(f": with {judged.reference}'s " in text for text in ruled_out)
     if not were_tried and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
-    may_be_another = not any(text.startswith("network.weights: all") for text in ruled_out)
+    acquitted = ("network.weights: all", "every part that could be run by itself agrees")
+    may_be_another = not any(text.startswith(acquitted) for text in ruled_out)
     if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

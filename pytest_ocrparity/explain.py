@@ -24,7 +24,9 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{one if d.reference else two} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
     ),
     "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
-    "score_order": lambda d, one, two: f"{d.candidate} scores of {two} are in another order than its boxes",
+    "score_order": lambda d, one, two: (
+        f"{two}'s scores are in another order than the boxes ({d.candidate} are wrong so)"
+    ),
     "no_scores": lambda d, one, two: f"max_score_difference can't be judged: {_who_lacks(d, one, two)}",
     "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
     "no_values": lambda d, one, two: (
@@ -113,7 +115,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     rows += _rounding_rows(comparisons)
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
-    ruled_out = [text for diagnosis in unknown for text in (*diagnosis.ruled_out, *diagnosis.tried)]
+    ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, each.summary)]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
     told = headline(first)
     if known and not _is_earlier(unknown, known[0]):
@@ -207,7 +209,7 @@ def _rounding_text(comparison: Comparison) -> str:
         return "they follow maps that are not judgeable"
     one, two = comparison.reference, comparison.candidate
     return (
-        f"{one}'s own map moves by {amount(floor.value)} when its tensor is rounded otherwise, more than the limit of "
+        f"rounding of its tensor alone moves {one}'s own map by {amount(floor.value)}, more than the limit of "
         f"{amount(atol.limit or 0.0)} allows; {two}'s map differs by {amount(atol.value)}{_at(atol.at)}"
     )
 

@@ -34,6 +34,8 @@ FLOOR_FACTOR = 4.0
 """A right export differs by up to 1.4 x the floor on nine photos of five detectors; 4 leaves room for the rest."""
 RIGHT_FACTOR = 1.4
 """What of the floor a right export reaches, measured as above."""
+ROUNDING = 2e-6
+"""The largest difference of two tensors that is rounding, see `tolerance.LIMITS`."""
 LEAST_ATOL, MOST_ATOL = 1e-4, 1e-2
 """The range of the map rule: below 1e-4 of noise no box of 13,278 moved; above 1e-2 lie reduced-precision exports."""
 
@@ -75,6 +77,24 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
         measures=measures,
         differences=tuple(differences),
     )
+
+
+def _sensitivity(reference: Trace, candidate: Trace) -> float | None:
+    """Return how far rounding moves the reference's own map: a rounding drawn at random, and that of the candidate.
+
+    The candidate's is its tensor, where that differs from the reference's by no more than a right one does.
+    """
+    floor, source = reference.measure_floor(), reference.source
+    one, two, own = reference.tensor, candidate.tensor, reference.probability_map
+    if source is None or one is None or two is None or own is None or one.shape != two.shape:
+        return floor
+    if not 0 < gap_of(one, two).largest <= ROUNDING:
+        return floor
+    try:
+        moved = gap_of(source.infer(two), own).largest
+    except Exception:  # a pipeline of the user's may only trace
+        return floor
+    return max(floor or 0.0, moved)
 
 
 def _is_rounding(measures: tuple[Measure, ...]) -> bool:
@@ -153,8 +173,8 @@ def _map_measures(reference: Trace, candidate: Trace, gap: Gap, tolerance: Toler
     elif crossings_limit.value != OFF:
         measures.append(_judged("probability_maps.max_crossings", float("nan"), crossings_limit))
     others = [Measure("largest", gap.largest), Measure("stored", reference.map_error + candidate.map_error)]
-    if any(measure.fails for measure in measures) and (floor := reference.measure_floor()) is not None:
-        others.append(Measure("sensitivity", floor))
+    if any(measure.fails for measure in measures) and (moves := _sensitivity(reference, candidate)) is not None:
+        others.append(Measure("sensitivity", moves))
     return (*measures, *others, *([extra] if extra else []))
 
 

@@ -92,7 +92,7 @@ class TestOrder:
         with pytest.raises(DifferenceError) as error:
             assert_same_detections(reference, permuted)
         told = str(error.value).partition("\n")[0]
-        assert told == "page.png: detections: the scores of port are in another order than its boxes"
+        assert told == "page.png: detections: port's scores are in another order than the boxes"
         (diagnosis,) = error.value.diagnoses
         assert diagnosis.cause == "postprocess.score_order"
 
@@ -108,7 +108,7 @@ class TestOrder:
         assert made is not None and made.scores is not None
         scores = np.array([0.9, 0.65, 0.8])
         other = Detections(made.polygons, np.roll(scores, 1) + 1e-3)
-        told = "the scores of candidate are in another order than its boxes"
+        told = "candidate's scores are in another order than the boxes"
         with pytest.raises(DifferenceError, match=f"detections: {told}"):
             assert_same_detections(Detections(made.polygons, scores), other, max_score_difference=0.12)
 

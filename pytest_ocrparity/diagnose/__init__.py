@@ -24,6 +24,8 @@ from pytest_ocrparity.verdict import NOT_JUDGEABLE, Comparison
 
 __all__ = ["SECONDS", "diagnose", "examine", "first_failing_stage"]
 
+AGREES = "every part that could be run by itself agrees with the reference"
+"""What is said where only the whole differs."""
 SECONDS = 60.0
 """How much processor time a diagnosis may take unless the settings say otherwise."""
 
@@ -94,4 +96,4 @@ def _nothing_found(lab: Laboratory, stage: str, comparisons: tuple[Comparison, .
         return [lab.unknown(stage, "both sides agree within the built-in limits, and those that judged are stricter")]
     if lab.acquitted:
         lab.noticed.append(lab.acquitted)
-    return [lab.unknown(stage, "every part that could be run by itself agrees with the reference")]
+    return [lab.unknown(stage, AGREES)]

@@ -215,7 +215,7 @@ def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
         return []
     one, two = lab.names
     proof = f"with its {len(found)} scores put in the order of {one}'s, nothing of {two}'s boxes differs"
-    summary = f"the scores of {two} are in another order than its boxes"
+    summary = f"{two}'s scores are in another order than the boxes"
     fix = f"keep boxes and scores of {two} in one order: whatever sorts or filters the boxes must move the scores along"
     return [lab.claim(DETECTIONS, "postprocess.score_order", summary, [proof], fix)]
 

@@ -229,7 +229,7 @@ SCORES = [
     scored(
         "B1 scores one box further",
         port(finish=box_hooks.scores_moved_on),
-        "detections:unknown",
+        "detections:postprocess.score_order",
         message=r"(?i)scores are in another order",
     ),
     scored(
