@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.errors import GoldenTaken, OcrParityError
 from pytest_ocrparity.explain import amount
 from pytest_ocrparity.golden import GoldenStore
-from pytest_ocrparity.ownership import OtherReference, Reference
+from pytest_ocrparity.ownership import Reference
 from pytest_ocrparity.pipelines import Image
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
@@ -64,7 +64,7 @@ class Baseline:
         """
         try:
             return self.store.load(image, self._fixture)
-        except OtherReference:
+        except GoldenTaken:
             if self.store.mode is None or not self._makes_the_same(image):
                 raise
         self.store.share(image, self._fixture)

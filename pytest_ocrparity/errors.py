@@ -9,6 +9,7 @@ OcrParityError
 ├── GoldenError              a baseline cannot be used
 │   ├── GoldenMissing        there is none for this image
 │   ├── GoldenStale          the image or the reference changed since it was recorded
+│   ├── GoldenTaken          it is that of another reference
 │   └── GoldenCorrupt        the file is not a whole baseline that this version reads
 ├── ReportError              the report cannot be written, or a results.json not be read
 └── DifferenceError          (also AssertionError) two sides were compared and differ
@@ -30,6 +31,7 @@ __all__ = [
     "GoldenError",
     "GoldenMissing",
     "GoldenStale",
+    "GoldenTaken",
     "ImageError",
     "ModelError",
     "NotEnoughMemory",
@@ -83,6 +85,10 @@ class GoldenMissing(GoldenError):
 
 class GoldenStale(GoldenError):
     """The image or the reference model changed after the baseline was recorded."""
+
+
+class GoldenTaken(GoldenError):
+    """The baseline of this image was recorded from, or is compared by, another reference than the one that asks."""
 
 
 class GoldenCorrupt(GoldenError):

@@ -18,8 +18,9 @@ __all__ = ["Evidence"]
 SAID: Final = "ocrparity_evidence"
 """Where a worker of pytest-xdist leaves what it collected."""
 
-WHOLE: Final = {"setup", "call", "teardown"}
-"""The phases of a test that ran from its beginning to its end."""
+PHASES: Final = {"setup": 1, "call": 2, "teardown": 4}
+WHOLE, FAULT = 7, 8
+"""The phases of a test that ran from its beginning to its end; and what stands for one that it did not pass."""
 
 LIMITING: Final = {
     "ocr_images": "--ocr-images names the images of this run",
@@ -40,7 +41,7 @@ class Evidence:
         self._items: list[Any] = []
         self._modules: set[str] = set()
         self._left_out: dict[str, str] = {}
-        self._phases: dict[tuple[str, str], set[str]] = {}
+        self._phases: dict[tuple[str, str], int] = {}
         self._passed: Counter[str] = Counter()
         self._silent: set[str] = set()
         self._why: dict[str, str] = {}
@@ -92,18 +93,19 @@ class Evidence:
 
     def hear(self, report: Any, records: Sequence[Mapping[str, Any]]) -> None:
         """Take a report of pytest's, with the records that its test has left up to then."""
-        key = getattr(report, "worker_id", ""), report.nodeid
-        if report.when == "setup":
-            self._phases[key] = set()
+        test, when = report.nodeid, report.when
+        key = getattr(report, "worker_id", ""), test
         why = _why_not_passed(report)
-        phases = self._phases.setdefault(key, set())
-        phases.add(why or report.when)
         if why:
-            self._why[report.nodeid] = why
-        if report.when == "teardown":
+            self._why[test] = why
+        so_far = PHASES.get("" if why else when, FAULT)
+        if when != "setup":  # which begins anew, after an attempt that was lost
+            so_far |= self._phases.get(key, FAULT)
+        self._phases[key] = so_far
+        if when == "teardown":
             self.asked |= {Path(record["path"]) for record in records if record["what"] == "asked"}
             if self._phases.pop(key) == WHOLE:
-                self._hear_passed(report.nodeid, records)
+                self._hear_passed(test, records)
 
     def _hear_passed(self, test: str, records: Sequence[Mapping[str, Any]]) -> None:
         has_asked = any(record["what"] == "asked" for record in records)
@@ -148,11 +150,11 @@ class Evidence:
         unproved = [test for test, count in expected.items() if self._passed[test] < count]
         left = {test: self._why.get(test, "did not run") for test in unproved}
         gate = [test for each in said for test in each["gate"] if test in self._silent]
-        left |= dict.fromkeys(gate, "compared with the live model and asked for no baseline")
+        left |= dict.fromkeys(gate, "compared with the live model, and asks for baselines under --ocr-golden only")
         if not left:
             return ""
         test, why = next(iter(left.items()))
-        return f"{test} {why}" + (f", as did or were {len(left) - 1} more tests" if len(left) > 1 else "")
+        return f"{test} {why}" + (f" (and {len(left) - 1} more)" if len(left) > 1 else "")
 
 
 def _may_ask_later(item: Any) -> bool:

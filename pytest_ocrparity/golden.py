@@ -103,7 +103,7 @@ class GoldenStore:
         Raises:
             ImageError: the image is missing or unreadable.
             GoldenMissing, GoldenStale, GoldenCorrupt: there is none, or not for this image and reference as they are.
-            OtherReference: it is that of another fixture.
+            GoldenTaken: it is that of another fixture.
             GoldenError: it is a baseline of the other model or of another project, or cannot be read.
         """
         name, digest, path = self._identify(image)
@@ -143,7 +143,7 @@ class GoldenStore:
         Raises:
             ImageError: the image is missing or unreadable.
             GoldenCorrupt: the file in its place is not a baseline, and the mode is not "all".
-            OtherReference: it is that of another fixture.
+            GoldenTaken: it is that of another fixture.
             GoldenError: it is a baseline of the other model or of another project; the trace stopped; or the disk
                 refuses.
         """
@@ -183,7 +183,7 @@ class GoldenStore:
         relabel(path, model={**manifest.get("model", {}), "fixtures": users})
 
     def open(self, image: Image) -> Golden:
-        """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for OtherReference."""
+        """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for GoldenTaken."""
         name, _, path = self._identify(image)
         return self._open(name, path)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.errors import GoldenError
+from pytest_ocrparity.errors import GoldenError, GoldenTaken
 from pytest_ocrparity.trace import printable
 
-__all__ = ["OF_THE_SETTINGS", "WITH", "OtherReference", "Ownership", "Reference"]
+__all__ = ["OF_THE_SETTINGS", "WITH", "Ownership", "Reference"]
 
 OF_THE_SETTINGS: Final = "pytest_ocrparity.plugin"
 """Where the fixtures lie that load what the settings describe."""
@@ -26,10 +26,6 @@ WITH: Final = " with "
 
 _MOST: Final = 2**20
 """The bytes of a file that are searched for a name."""
-
-
-class OtherReference(GoldenError):
-    """A baseline was recorded from, or is compared by, another reference than the one that asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,7 @@ class Ownership:
             )
 
     def refuse_other_reference(self, image: str, path: Path, manifest: Mapping[str, Any], fixture: str) -> None:
-        """Raise OtherReference where a baseline is that of another fixture, which is still there.
+        """Raise GoldenTaken where a baseline is that of another fixture, which is still there.
 
         A fixture that has only moved finds its baselines again.
         """
@@ -135,7 +131,7 @@ class Ownership:
         if others and fixture not in listed and fixture not in asked:
             kind = f" ({printable(str(model['class']))})" if model.get("class") else ""
             shown = Path(os.path.relpath(path, self._root)).as_posix()
-            raise OtherReference(
+            raise GoldenTaken(
                 f"{image}: two references ask for one baseline, {printable(shown)}: it is that of "
                 f"{self._named(others[0])}{kind}, and this test's is {self._named(fixture)}. Give one of them images "
                 "of its own, or a golden.dir of its own (an ocrparity.toml in its folder, and runs of that folder "

@@ -12,9 +12,9 @@ from test_golden import read_manifest, rewrite
 from toy import PAGE, Toy
 
 from pytest_ocrparity.archive import load, relabel, settings_of
-from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale
+from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken
 from pytest_ocrparity.golden import GoldenStore
-from pytest_ocrparity.ownership import OF_THE_SETTINGS, OtherReference, Ownership, Reference
+from pytest_ocrparity.ownership import OF_THE_SETTINGS, Ownership, Reference
 
 FIXTURE = "import pytest\n\n@pytest.fixture\ndef ocr_train_model(): ...\n"
 MINE, OTHER = "conftest.py", "a/conftest.py"
@@ -138,10 +138,10 @@ def test_another_fixture_is_refused_and_its_own_is_not(root: Path) -> None:
     store(root).load(root / "page.npy", OTHER)
     store(root).load(root / "page.npy")  # outside of pytest, nobody knows
     with pytest.raises(
-        OtherReference, match=r"ocr_train_model of a/conftest.py \(toy.Toy\), and this test's is .* of con"
+        GoldenTaken, match=r"ocr_train_model of a/conftest.py \(toy.Toy\), and this test's is .* of con"
     ):
         store(root).load(root / "page.npy", MINE)
-    with pytest.raises(OtherReference):
+    with pytest.raises(GoldenTaken):
         record(root, MINE)
     assert read_manifest(root / "goldens" / "page.npy.npz")["model"]["fixtures"] == [OTHER]
 
@@ -167,7 +167,7 @@ def test_a_fixture_that_is_gone_has_moved(root: Path, text: str | None, is_there
     if text is not None:
         (root / OTHER).write_text(text)
     if is_there:
-        with pytest.raises(OtherReference):
+        with pytest.raises(GoldenTaken):
             store(root).load(root / "page.npy", MINE)
     else:
         store(root).load(root / "page.npy", MINE)
@@ -178,11 +178,11 @@ def test_the_settings_own_model_is_there_where_they_describe_it(root: Path, is_d
     record(root, OF_THE_SETTINGS)
     asked = store(root, is_described=is_described)
     if is_described:
-        with pytest.raises(OtherReference, match="it is that of the settings' own ocr_train_model"):
+        with pytest.raises(GoldenTaken, match="it is that of the settings' own ocr_train_model"):
             asked.load(root / "page.npy", MINE)
     else:
         asked.load(root / "page.npy", MINE)
-        with pytest.raises(OtherReference, match=r"it is that of ocr_train_model of conftest\.py"):
+        with pytest.raises(GoldenTaken, match=r"it is that of ocr_train_model of conftest\.py"):
             asked.load(root / "page.npy", "b/conftest.py")
 
 
@@ -190,13 +190,13 @@ def test_parameters_that_went_or_came(root: Path) -> None:
     """One fixture that is parametrized on one side only has changed, and is still one."""
     record(root, f"{OTHER} with size=1")
     store(root).load(root / "page.npy", OTHER)
-    with pytest.raises(OtherReference):
+    with pytest.raises(GoldenTaken):
         store(root).load(root / "page.npy", f"{OTHER} with size=2")
     (root / "goldens" / "page.npy.npz").unlink()
     record(root, OTHER)
     asked = store(root)
     asked.load(root / "page.npy", f"{OTHER} with size=1")
-    with pytest.raises(OtherReference):
+    with pytest.raises(GoldenTaken):
         asked.load(root / "page.npy", f"{OTHER} with size=2")
 
 

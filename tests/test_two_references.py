@@ -73,7 +73,7 @@ def refused(result: pytest.RunResult, kind: str = " (toy.Toy)") -> None:
     result.assert_outcomes(failed=1, passed=result.parseoutcomes().get("passed", 0))
     result.stdout.fnmatch_lines(
         [
-            f"*OtherReference: {IMAGE}: two references ask for one baseline, goldens/{IMAGE}.npz: it is that of "
+            f"*GoldenTaken: {IMAGE}: two references ask for one baseline, goldens/{IMAGE}.npz: it is that of "
             f"ocr_train_model of a/conftest.py{kind}, and this test's is ocr_train_model of b/conftest.py. Give one of "
             "them images of its own, or a golden.dir of its own (*"
         ]
