@@ -78,7 +78,7 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     failing = [difference for difference in first.differences if difference.fails]
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
-    were_tried = any(f": with {judged.reference}'s " in text for text in ruled_out)
+    were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
     if not were_tried and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
     acquitted = ("network.weights: all", "every part that could be run by itself agrees")

@@ -70,7 +70,7 @@ def run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detecti
     if trace.source is None or trace.shape is None:
         return None
     try:
-        return trace.source.postprocess(probability_map, trace.shape)
+        return trace.source.postprocess(np.array(probability_map), trace.shape)  # it may write in place
     except Exception:  # a pipeline of the user's may only trace, or replay: then it explains nothing
         return None
 

@@ -61,7 +61,7 @@ def compare_detections(
         pairs, findings = judge_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
         if maps is not None and _leaves_allowance(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
-        differences += _permuted(reference.detections, found, pairs, findings, rerun)
+        differences += _permuted(reference.detections, found, pairs, findings, rerun, limits)
         counts = _count(reference.detections, candidate.detections, len(pairs), findings)
         measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
         if not counts["reference"] and not counts["candidate"]:
@@ -105,6 +105,7 @@ def _permuted(
     pairs: list[BoxFinding],
     findings: tuple[BoxFinding, ...],
     rerun: Callable[[], Detections | None],
+    limits: BoxLimits,
 ) -> list[Difference]:
     """Return the finding that the scores are right and stand in another order than their boxes.
 
@@ -117,6 +118,7 @@ def _permuted(
     known = expected_scores(rerun(), candidate) if is_exact else {}
     chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
     expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
+    is_exact = is_exact or limits.max_score_difference == limits.exact_score  # equal maps
     within = EQUAL_MAP_SCORE if is_exact else NOISE_OF_SCORES
     if not are_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
         return []

@@ -73,7 +73,7 @@ def _cut(text: str, most: int = 400) -> str:
 
 
 def _size(size: Sequence[int]) -> str:
-    return f"{size[1]}x{size[0]}"
+    return f"{size[1]:g}x{size[0]:g}"
 
 
 def _shape(shape: Any) -> str:
@@ -115,7 +115,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     rows += _rounding_rows(comparisons)
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
-    ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, each.summary)]
+    ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, *each.not_tried, each.summary)]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
     told = headline(first)
     if known and not _is_earlier(unknown, known[0]):

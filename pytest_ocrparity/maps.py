@@ -86,7 +86,7 @@ def _sensitivity(reference: Trace, candidate: Trace) -> float | None:
     """
     floor, source = reference.measure_floor(), reference.source
     one, two, own = reference.tensor, candidate.tensor, reference.probability_map
-    if source is None or one is None or two is None or own is None or one.shape != two.shape:
+    if floor is None or source is None or one is None or two is None or own is None or one.shape != two.shape:
         return floor
     if not 0 < gap_of(one, two).largest <= ROUNDING:
         return floor
@@ -94,7 +94,7 @@ def _sensitivity(reference: Trace, candidate: Trace) -> float | None:
         moved = gap_of(source.infer(two), own).largest
     except Exception:  # a pipeline of the user's may only trace
         return floor
-    return max(floor or 0.0, moved)
+    return max(floor, moved)
 
 
 def _is_rounding(measures: tuple[Measure, ...]) -> bool:

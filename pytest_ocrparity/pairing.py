@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.geometry import boundary_distance, classify, match, vertex_distance
+from pytest_ocrparity.geometry import Matching, Pair, boundary_distance, classify, match, vertex_distance
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 from pytest_ocrparity.verdict import BoxFinding
@@ -85,7 +85,7 @@ def judge_boxes(
 
     `expected` returns by candidate index the scores that are known exactly; it is asked only where scores differ.
     """
-    matching = match(reference.polygons, candidate.polygons)
+    matching = _with_duplicates_by_score(match(reference.polygons, candidate.polygons), reference, candidate)
     ours, theirs = matching.defects
     pairs = [
         _measure(reference, candidate, each.reference, each.candidate, each.iou, limits.is_poly)
@@ -107,6 +107,27 @@ def judge_boxes(
     for kind, index in zip(extra, matching.extra, strict=True):
         findings.append(BoxFinding(kind, _centre(candidate.polygons[index]), candidate=index, defect=theirs[index]))
     return pairs, tuple(findings)
+
+
+def _with_duplicates_by_score(matching: Matching, reference: Detections, candidate: Detections) -> Matching:
+    """Return a matching in which equal boxes belong together by their scores: nothing else tells them apart."""
+    if reference.scores is None or candidate.scores is None:
+        return matching
+    groups: dict[bytes, list[Pair]] = {}
+    for pair in matching.pairs:
+        if pair.iou == 1.0:
+            groups.setdefault(reference.polygons[pair.reference].tobytes(), []).append(pair)
+    moved: dict[int, int] = {}
+    for group in groups.values():
+        if len(group) > 1:
+            one = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
+            two = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
+            moved.update(zip(one, two, strict=True))
+    if not moved:
+        return matching
+    return replace(
+        matching, pairs=tuple(replace(p, candidate=moved.get(p.reference, p.candidate)) for p in matching.pairs)
+    )
 
 
 def _with_score_errors(
@@ -139,7 +160,8 @@ def _measure(reference: Detections, candidate: Detections, i: int, j: int, iou: 
     ours, theirs = reference.polygons[i], candidate.polygons[j]
     score = None
     if reference.scores is not None and candidate.scores is not None:
-        score = float(abs(reference.scores[i] - candidate.scores[j]))
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
+            score = float(abs(reference.scores[i] - candidate.scores[j]))
     return BoxFinding("paired", _centre(ours), i, j, iou, _distance(ours, theirs, is_poly), score)
 
 

@@ -81,7 +81,7 @@ def _one_sided(stage: str, ours: object, theirs: object) -> list[Difference]:
 
 def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ours, theirs = reference.resize, candidate.resize
-    sizes = [trace.shape and tuple(map(int, trace.shape[:2])) for trace in (reference, candidate)]
+    sizes = [trace.shape and tuple(map(float, trace.shape[:2])) for trace in (reference, candidate)]
     if all(sizes) and sizes[0] != sizes[1]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
     if ours is None or theirs is None:

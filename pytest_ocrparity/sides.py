@@ -62,7 +62,9 @@ def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | N
 def distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
     """Return the absolute differences; integers, which would wrap around, as float64."""
     is_float = np.issubdtype(ours.dtype, np.floating) and np.issubdtype(theirs.dtype, np.floating)
-    with np.errstate(over="ignore"):  # beyond what a float holds, a difference is infinite, and so above every limit
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # beyond what a float holds, a difference is infinite, and so above every limit
         difference: npt.NDArray[np.floating[Any]] = np.subtract(ours, theirs, dtype=None if is_float else np.float64)
     np.abs(difference, out=difference)
     return difference
@@ -98,6 +100,8 @@ def effective_parameters(kind: str, reference: Trace, candidate: Trace) -> list[
 def is_close(one: Any, two: Any) -> bool:
     """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
     try:
-        return bool(np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0))
+        return bool(
+            np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0, equal_nan=True)
+        )
     except (TypeError, ValueError, OverflowError):
         return False

@@ -320,7 +320,13 @@ class Trace:
         assert self.source is not None and self.tensor is not None and self.probability_map is not None
         signs = np.random.default_rng(0).integers(0, 2, self.tensor.shape, dtype=np.int8) * 2 - 1
         try:
+            again = self.source.infer(self.tensor)
             moved = self.source.infer(self.tensor + np.float32(7.2e-7) * signs.astype(np.float32))
         except Exception:  # a pipeline of the user's may only trace, or replay: then the floor is unknown
             return None
-        return float(np.max(np.abs(moved - self.probability_map), initial=0.0))
+        if (
+            again.shape != self.probability_map.shape
+            or not np.max(np.abs(again - self.probability_map), initial=0) < 1e-6
+        ):
+            return None  # what does not repeat itself shows nothing of rounding, and must not widen its own limit
+        return float(np.max(np.abs(moved - again), initial=0.0))

@@ -160,7 +160,10 @@ def plain(value: Any) -> Any:
     to_list = getattr(value, "tolist", None)  # numpy's arrays and scalars
     if callable(to_list):
         return plain(to_list())
-    return value if isinstance(value, (str, bool, int, float)) else str(value)
+    try:
+        return value if isinstance(value, (str, bool, int, float)) else str(value)
+    except Exception:  # a parameter of the user's, which is information: what it can't say must not fail a comparison
+        return f"<{type(value).__name__}>"
 
 
 def refuse_same_object(reference: object, candidate: object) -> None:

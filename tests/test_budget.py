@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,8 +96,8 @@ class Damps(Toy):
     def other_engines(self) -> Iterator[Alternative]:
         yield Alternative("engine.onednn", "oneDNN off", super().infer)
 
-    def varied(self, changes: object) -> Toy:
-        return Damps(name=self.name, gain=self.gain)
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
+        return replace(self, box_thresh=changes["detections"]["box_thresh"])
 
 
 def test_what_takes_no_network_comes_first() -> None:

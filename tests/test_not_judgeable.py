@@ -110,3 +110,24 @@ def test_where_rounding_was_not_measured_judging_again_is_undecided() -> None:
     found = [each.as_json() for each in compare(reference=traces[0], candidate=traces[1])]
     wanted = wanted_limits([{"probability_maps": {"atol": 1e-6}}])
     assert judge_again(found, wanted)[1]["status"] == "undecided"
+
+
+class Dropout(Toy):
+    """A reference that does not agree with itself."""
+
+    amount = 0.05
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made = super().infer(tensor)
+        return made + np.random.default_rng(self.runs).uniform(-self.amount, self.amount, made.shape).astype(np.float32)
+
+
+def test_a_reference_that_does_not_repeat_is_not_called_not_judgeable_and_widens_no_limit() -> None:
+    with pytest.raises(DifferenceError) as error:
+        assert_same_probability_maps(*maps(Dropout(), Toy(name="port")))
+    assert error.value.comparisons[1].status == "different"
+    quiet = Dropout()
+    quiet.amount = 0.004
+    assert quiet.trace(PAGE).measure_floor() is None
+    with pytest.raises(DifferenceError, match=r"limit 1\.0e-04"):
+        assert_same_probability_maps(*maps(quiet, Toy(name="port", offset=0.003)))

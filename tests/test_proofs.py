@@ -190,11 +190,12 @@ class TestAClaimExplainsTheCandidatesOwnResult:
         assert (found.cause, found.ruled_out) == (UNKNOWN, ())
         assert any(text.startswith("postprocess.box_thresh: with train's box_thresh") for text in found.tried)
 
-    def test_a_parameter_that_changes_nothing_here_is_ruled_out(self) -> None:
+    def test_a_parameter_that_changes_nothing_here_was_tried(self) -> None:
+        """It is not ruled out: a side may say that it runs with another value, and run on with its own."""
         (found,) = diagnose(reference=seen(Toy()), candidate=seen(self.Forgets(name="port", thresh=0.31)))
         assert found.cause == UNKNOWN
         told = "postprocess.thresh: with train's thresh, port's set of boxes is what it was without"
-        assert found.ruled_out == (told,)
+        assert (found.ruled_out, told in found.tried) == ((), True)
 
     def test_what_a_side_does_not_declare_is_not_different(self) -> None:
         class SaysLittle(self.Forgets):  # type: ignore[name-defined,misc]
@@ -342,3 +343,123 @@ class TestValuesOfAPostProcessThatSaysNothing:
 
         found = diagnose(reference=seen(Builds(gain=1.0)), candidate=seen(Moves(name="port", gain=1.0, box_thresh=0.7)))
         assert all(each.cause == UNKNOWN for each in found)
+
+
+class TestVariedIsControlled:
+    """Nothing is concluded from `varied()` where its own parameters do not give the same side again."""
+
+    class Wrapper:
+        """Adds one step, and hands `varied()` on to what it wraps, so that the step is gone there."""
+
+        def __init__(self, inner: Toy) -> None:
+            self.inner, self.name = inner, inner.name
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def preprocess(self, image: Image) -> Trace:
+            return replace(self.inner.preprocess(image), source=self)
+
+        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+            made = self.inner.postprocess(probability_map, shape)
+            assert made.scores is not None
+            return Detections(made.polygons[1:], made.scores[1:])
+
+        def trace(self, image: Image) -> Trace:
+            trace = self.preprocess(image)
+            assert trace.tensor is not None and trace.shape is not None
+            made = self.inner.infer(trace.tensor)
+            boxes = self.postprocess(made, trace.shape)
+            return replace(trace, probability_map=made, detections=boxes, parameters=self.inner.parameters)
+
+    def test_a_wrapper_whose_step_is_lost_on_the_way_proves_nothing(self) -> None:
+        candidate = seen(self.Wrapper(Varied(name="port", thresh=0.31)))  # type: ignore[arg-type]
+        (found,) = diagnose(reference=seen(Toy()), candidate=candidate)
+        assert (found.cause, found.fix) == (UNKNOWN, None)
+        told = (
+            "port with other thresh: with its own parameters given again, varied() returns another side than this one"
+        )
+        assert told in found.not_tried
+
+    class Changes(Toy):
+        def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
+            for table in changes.values():
+                for name, value in table.items():
+                    setattr(self, name, value[0] if isinstance(value, list) else value)
+            return self
+
+    def test_a_side_that_changes_itself_is_not_repaired_by_its_diagnosis(self) -> None:
+        port = self.Changes(name="port", gain=1.0, box_thresh=0.72)
+        candidate = seen(port)
+        (found,) = diagnose(reference=seen(Toy(gain=1.0)), candidate=candidate)
+        assert found.cause == UNKNOWN
+        assert any("its varied() changes the side itself" in text for text in found.not_tried)
+        assert port.box_thresh == 0.72
+
+    def test_a_difference_that_does_not_show_in_its_own_result_is_not_stated(self) -> None:
+        class Brightens(Varied):
+            def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+                return np.asarray(super().infer(tensor) ** np.float32(0.5), np.float32)
+
+        port = Brightens(name="port", gain=1.0, box_thresh=0.72)
+        found = diagnose(reference=seen(Toy(gain=1.0)), candidate=seen(port))
+        assert not any(each.cause == "postprocess.box_thresh" for each in found)
+
+    def test_a_tensor_with_nan_agrees_with_itself(self) -> None:
+        class Divides(Toy):
+            def preprocess(self, image: Image) -> Trace:
+                trace = super().preprocess(image)
+                assert trace.tensor is not None
+                tensor = trace.tensor.copy()
+                tensor[0, 0, 0, 0] = np.nan
+                return replace(trace, tensor=tensor)
+
+        found = diagnose(reference=seen(Toy()), candidate=seen(Divides(name="port")))
+        assert not any(each.cause.endswith("not_repeatable") for each in found)
+
+    def test_an_exit_of_a_port_does_not_hide_the_difference(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Exits(Toy):
+            def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
+                raise SystemExit(0)
+
+        monkeypatch.setattr(Memory, "strict", False)
+        with pytest.raises(DifferenceError, match="the diagnosis stopped: SystemExit: 0"):
+            assert_same_detections(seen(Toy(gain=1.0)), seen(Exits(name="port", gain=1.0, box_thresh=0.72)))
+
+
+class TestWhatNumbersMayBe:
+    RAMP = SPREAD + (np.arange(160, dtype=np.uint8) // 8)[None, :, None]
+
+    class Declares(Toy):
+        """Says the reference's mean and std, and halves the contrast about grey."""
+
+        def preprocess(self, image: Image) -> Trace:
+            trace = super().preprocess(image)
+            assert trace.tensor is not None
+            return replace(trace, tensor=np.asarray(trace.tensor * 0.5, np.float32))
+
+    def test_a_contrast_that_looks_like_a_known_std_is_not_blamed_on_what_is_said(self) -> None:
+        found = diagnose(reference=seen(Toy(), self.RAMP), candidate=seen(self.Declares(name="port"), self.RAMP))
+        assert causes(found)[0] == ("tensor", UNKNOWN)
+
+    def test_numbers_that_are_said_come_before_others_that_fit(self) -> None:
+        reference, candidate = (
+            seen(Toy(mean=0.5, std=0.5), self.RAMP),
+            seen(Toy(name="port", mean=0.75, std=0.25), self.RAMP),
+        )
+        assert causes(diagnose(reference=reference, candidate=candidate))[0] == ("tensor", "normalize.mean_std")
+
+    def test_boxes_that_are_shifted_and_cut_are_not_called_scaled(self) -> None:
+        made = boxes(
+            Toy().trace(page(96, 160, ((8, 8, 30, 18), (60, 30, 84, 42), (120, 60, 158, 74), (20, 76, 44, 88))))
+        )
+        with pytest.raises(DifferenceError) as error:
+            assert_same_detections(made, [np.clip(box + np.array([3, 0]), 0, (159, 95)) for box in made], max_shift=1)
+        assert [each.cause for each in error.value.diagnoses] == [UNKNOWN]
+
+    def test_equal_boxes_belong_together_by_their_scores(self) -> None:
+        box = np.array([[8.0, 8], [30, 8], [30, 18], [8, 18]])
+        one, two = (Detections((box, box), np.array(scores)) for scores in ([0.9, 0.6], [0.6, 0.9]))
+        assert assert_same_detections(one, two).is_match
+        with pytest.raises(DifferenceError):
+            assert_same_detections(one, Detections((box, box), np.array([0.6, 0.6])))

@@ -89,6 +89,9 @@ def examine(lab: Laboratory, comparisons: tuple[Comparison, ...]) -> list[Diagno
 def _nothing_found(lab: Laboratory, stage: str, comparisons: tuple[Comparison, ...]) -> list[Diagnosis]:
     if all(c.is_match or c.status == NOT_JUDGEABLE for c in comparisons):
         return []
+    kinds = {each.kind for c in comparisons if not c.is_match for each in c.differences if each.fails}
+    if kinds == {"empty"}:
+        return []  # neither side has a box: nothing differs
     if not lab.can_run and not lab.acquitted:
         lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
         return [lab.unknown(stage, "no experiment was made")]

@@ -47,6 +47,8 @@ def _of_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
     reference, candidate = lab.reference.detections, lab.candidate.detections
     if reference is None or candidate is None or lab.is_same("detections", lab.candidate):
         return []
+    if not len(reference) and not len(candidate):
+        return []  # there is no box to examine
     lab.not_tried.append("experiments with the post-process: there is no probability map of both sides to run it on")
     return _after(lab, candidate) or [lab.unknown(DETECTIONS, "the boxes differ, and no experiment explained it")]
 
@@ -136,12 +138,13 @@ def _after(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     )
 
 
-def puts_own_boxes_right(lab: Laboratory, remedy: Remedy) -> bool:
+def puts_own_boxes_right(lab: Laboratory, remedy: Remedy, *, needs_fault: bool = True) -> bool:
     """Tell whether a remedy also explains the boxes that the candidate really returned.
 
     Its recorded boxes, with what follows the post-process undone; or where parameters were put right, what it then
     makes of its own map. They must be the reference's where the maps agree, else what the reference's post-process
     makes of that map; and where that can't be run, or coordinates are at issue, nearer to the reference's boxes.
+    What was right before is explained by nothing that makes it right, unless no fault is needed.
     """
     trace = lab.candidate
     if trace.detections is None:
@@ -159,7 +162,10 @@ def puts_own_boxes_right(lab: Laboratory, remedy: Remedy) -> bool:
     if right is None:
         return gain > 0
     own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
-    return lab.is_same("detections", replace(trace, detections=mended, source=None), own)
+    is_wrong = not lab.is_same("detections", replace(trace, source=None), own)
+    return (is_wrong or not needs_fault) and lab.is_same(
+        "detections", replace(trace, detections=mended, source=None), own
+    )
 
 
 def _right_boxes(lab: Laboratory) -> Detections | None:

@@ -109,9 +109,9 @@ def _is_same(lab: Laboratory, boxes: Detections) -> bool:
 
 
 def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
-    if any((polygon < 0).any() for polygon in made.polygons):
-        yield _WRAPPED
     size, shape = _geometry(lab)
+    if max(shape[:2]) > 32767 and any((polygon < 0).any() for polygon in made.polygons):
+        yield _WRAPPED
     # Without a map its frame is not known, and a scale is the fit's.
     yield from (way for way in _FIXED if size != (1, 1) or way.cause == "rescale.axes")
     assert lab.reference.detections is not None
@@ -168,7 +168,9 @@ def _fit(ours: Detections, theirs: Detections) -> tuple[Array, Array] | None:
             return None  # boxes beside each other on this axis: enlarged ones look like scaled ones
         slope, offset = np.polyfit(x, y, 1)
         moved = np.sort(centres[1][:, axis]) - (slope * np.sort(centres[0][:, axis]) + offset)
-        if slope <= 0 or np.max(np.abs(moved)) > 2:
+        # Rounding moves a coordinate by half a px on either side; what lies further off is not scaled but cut or moved.
+        is_on_line = np.max(np.abs(y - (slope * x + offset))) <= 1.0
+        if slope <= 0 or np.max(np.abs(moved)) > 2 or not is_on_line:
             return None
         slopes.append(slope)
         offsets.append(offset)

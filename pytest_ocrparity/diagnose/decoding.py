@@ -99,7 +99,12 @@ def by_pixels(lab: Laboratory, base: Remedy) -> Made:
         return None
     given = replace(base, pixels=lambda reference, _: _pixels(reference))
     if (mended := _mended(lab, given)) is None:
-        lab.tried.append(f"decode.pixels: given the pixels that {one} decoded, {two} still has others")
+        was_given = (made := lab.preprocessed(given)) is not None and made.decode is not None
+        told = f"decode.pixels: given the pixels that {one} decoded, {two} still has others"
+        if was_given:
+            lab.tried.append(told)
+        else:
+            lab.not_tried.append(f"decode.pixels: {two} takes no pixels in the place of the file")
         lab.noticed.append(_told(_difference(lab.reference, trace)).removeprefix("before, "))
         return None
     if trace.decode is None:

@@ -74,7 +74,7 @@ class Memory:
                     if not self.strict:  # a user's `filterwarnings = error` is not about our experiments
                         warnings.simplefilter("ignore")
                     self.by_image[key] = self._look(lab, _signature(sides, stage, found), found)
-            except Exception as error:  # a fault of ours or of a pipeline must not hide the difference itself
+            except (Exception, SystemExit) as error:  # a fault of ours or of a pipeline must not hide the difference
                 if self.strict:
                     raise
                 self.by_image[key] = (lab.unknown(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),)
@@ -213,11 +213,11 @@ def _are_same_boxes(lab: Laboratory) -> bool:
     if lab.remedy.reference_values is not None:
         return makes_right_boxes(lab, lab.remedy.reference_values)
     if lab.reference.probability_map is None or lab.reference.shape is None:
-        return puts_own_boxes_right(lab, lab.remedy)
+        return _are_own_boxes_right(lab, lab.remedy)
     boxes = lab.postprocessed()
     if boxes is None:
-        return puts_own_boxes_right(lab, lab.remedy)
-    is_own = all(patch.stage != DETECTIONS for patch in lab.remedy.patches) or puts_own_boxes_right(lab, lab.remedy)
+        return _are_own_boxes_right(lab, lab.remedy)
+    is_own = all(patch.stage != DETECTIONS for patch in lab.remedy.patches) or _are_own_boxes_right(lab, lab.remedy)
     return lab.is_same_boxes(boxes) and is_own
 
 
@@ -241,8 +241,12 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     if patch.fields.get("reference_values") and boxes is None:
         return not lab.is_same("detections", lab.candidate)
     if boxes is None or lab.reference.probability_map is None:
-        return not puts_own_boxes_right(lab, rest)
-    return not lab.is_same_boxes(boxes)
+        return not _are_own_boxes_right(lab, rest)
+    return not lab.is_same_boxes(boxes) and not _are_own_boxes_right(lab, rest)
+
+
+def _are_own_boxes_right(lab: Laboratory, remedy: Remedy) -> bool:
+    return puts_own_boxes_right(lab, remedy, needs_fault=False)
 
 
 def _patch_of(lab: Laboratory, diagnosis: Diagnosis) -> Patch | None:

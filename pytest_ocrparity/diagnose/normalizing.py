@@ -95,7 +95,12 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
         scale = float(parameters.get("scale", 1.0))
     except (KeyError, TypeError, ValueError):
         return None
-    if np.allclose(slope, 1 / std, rtol=1e-4) and np.allclose(offset, -mean / std, rtol=1e-3, atol=1e-4):
+    said = _said(lab.candidate, slope)
+    is_contradicted = said is not None and not _fits(said, slope, offset, mean, std)
+    if is_contradicted and not _fits(said, np.ones_like(slope), np.zeros_like(offset), mean, std):
+        return None  # it says other numbers than the reference's, and those are not what happened
+    is_twice = np.allclose(slope, 1 / std, rtol=1e-4) and np.allclose(offset, -mean / std, rtol=1e-3, atol=1e-4)
+    if is_twice and (said is None or is_contradicted):
         return "normalize.twice", f"{two} normalises twice", f"take one of the two normalisations out of {two}"
     # Without a mean, another std looks the same as another scale: then only a factor of 255 tells.
     is_factor = any(np.isclose(max(slope[0], 1 / slope[0]), max(each, 1 / each), rtol=2e-4) for each in FACTORS)
@@ -106,6 +111,8 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
     ):
         told = f"scale {scale:.6g} in {one}, {slope[0] * scale:.6g} in {two}"
         return "normalize.scale", told, f"where {two} normalises, use scale = {scale:.6g}"
+    if is_contradicted:
+        return None  # it says the reference's numbers: something else is done to the tensor
     own_mean, own_std = mean - offset * std / slope, std / slope
     right = f"where {two} normalises, use mean = {_rounded(mean)}, std = {_rounded(std)}"
     told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, as if "
@@ -121,14 +128,28 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
     if are(mean[::-1], std[::-1]):
         right += f" (the order of {one}'s channels; the image itself is right)"
         return "normalize.mean_std_order", f"mean and std are reversed: {told}", right
-    own = lab.candidate.parameters.get(TENSOR, {})
     means, stds = (*MEANS, *(m[::-1] for m in MEANS), mean), (*STDS, *(s[::-1] for s in STDS), std)
     known = [*itertools.product(means, stds), (std, mean)]
-    known += [(own["mean"], own["std"])] if {"mean", "std"} <= own.keys() else []
+    known += [said] if said is not None else []
+    return ("normalize.mean_std", told, right) if any(are(*each) for each in known) else None
+
+
+def _said(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
+    """Return the mean and std that a side says it runs with, None where it says none that are numbers by channel."""
+    own = trace.parameters.get(TENSOR, {})
     try:
-        return ("normalize.mean_std", told, right) if any(are(*each) for each in known) else None
-    except (TypeError, ValueError):  # what a side of the user's calls mean and std is no list of numbers
+        mean, std = (np.asarray(own[name], np.float64).reshape(slope.shape) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError):
         return None
+    return mean, std
+
+
+def _fits(said: tuple[Array, Array] | None, slope: Array, offset: Array, mean: Array, std: Array) -> bool:
+    """Tell whether an affine map of the reference's tensor is what the said mean and std make of its pixels."""
+    assert said is not None
+    return bool(
+        np.allclose(slope, std / said[1], rtol=1e-3) and np.allclose(offset, (mean - said[0]) / said[1], atol=1e-3)
+    )
 
 
 def by_axes(lab: Laboratory, base: Remedy) -> Made:
@@ -154,7 +175,14 @@ experiments = (by_channels, by_affine_fit, by_axes)
 
 def _is_grey(reference: Trace) -> bool:
     pixels = reference.resize
-    return pixels is not None and pixels.ndim == 3 and bool(np.array_equal(pixels[..., 0], pixels[..., -1]))
+    if pixels is None and reference.decode is not None:
+        pixels = reference.decode.pixels
+    if pixels is not None:
+        return pixels.ndim == 3 and bool(np.array_equal(pixels[..., 0], pixels[..., -1]))
+    if reference.tensor is None:
+        return False
+    turned = _reversed_before(reference.tensor, reference)
+    return turned.shape == reference.tensor.shape and bool(np.allclose(turned, reference.tensor, atol=1e-4))
 
 
 def _mended(lab: Laboratory, base: Remedy, mend: Any) -> tuple[Remedy, Trace] | None:

@@ -15,7 +15,7 @@ from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.pipelines.configs import scale_value
 from pytest_ocrparity.sides import is_close, parameter_differences
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, Trace
-from pytest_ocrparity.verdict import ParameterDifference
+from pytest_ocrparity.verdict import ParameterDifference, plain
 
 __all__ = ["Group", "by_parameters", "groups", "with_all"]
 
@@ -60,7 +60,7 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
 def with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
     """Return a remedy with every differing parameter of a stage set to the reference's; None where it can't be."""
     chosen = groups(lab, stage)
-    if not chosen or not hasattr(base.pipeline, "varied"):
+    if not chosen or _why_not_varied(lab, base, stage) is not None:
         return None
     try:
         return _patched(base, chosen)
@@ -121,9 +121,9 @@ def by_parameters(lab: Laboratory, stage: str, puts_right: Callable[[Remedy], st
     needed, base = groups(lab, stage), lab.remedy
     if not needed:
         return []
-    if not hasattr(base.pipeline, "varied"):
+    if (why := _why_not_varied(lab, base, stage)) is not None:
         names = ", ".join(each.name for group in needed for each in group.differences)
-        lab.not_tried.append(f"{lab.names[1]} with other {names}: this pipeline has no varied()")
+        lab.not_tried.append(f"{lab.names[1]} with other {names}: {why}")
         return []
     try:
         needed = [group for group in needed if _takes(lab, base, group)]
@@ -143,6 +143,35 @@ def by_parameters(lab: Laboratory, stage: str, puts_right: Callable[[Remedy], st
     lab.remedy = whole[0]
     lab.forget()
     return [_diagnosis(lab, group, needed, whole[1]) for group in needed]
+
+
+def _why_not_varied(lab: Laboratory, base: Remedy, stage: str) -> str | None:
+    """Return why nothing may be concluded from `varied()` at a stage, or None.
+
+    The control: given its own parameters again it must be the same side, and the side itself must stay as it is.
+    """
+    pipeline = base.pipeline
+    if not hasattr(pipeline, "varied"):
+        return "this pipeline has no varied()"
+    key = f"control of {stage} {id(pipeline)}"
+    if key not in lab.memo:
+        lab.memo[key] = _control(lab, base, stage)
+    why: str | None = lab.memo[key]
+    return why
+
+
+def _control(lab: Laboratory, base: Remedy, stage: str) -> str | None:
+    own = _with_all_parameters(lab.candidate).parameters.get(stage, {})
+    before = _ran(lab, base, stage)[1]
+    try:
+        same = base.varied({stage: dict(own)})
+    except Exception:  # what it runs with may be no whole set of what it takes
+        return None
+    if same is None or same.pipeline is base.pipeline:
+        return "its varied() changes the side itself, where another side is asked for"
+    if not _is_equal(before, _ran(lab, same, stage)[1]):
+        return "with its own parameters given again, varied() returns another side than this one"
+    return None
 
 
 class _RefusedError(Exception):
@@ -200,7 +229,7 @@ def _takes(lab: Laboratory, base: Remedy, group: Group) -> bool:
         each.name
         for each in group.differences
         if each.reference is not None
-        and not (ran.get(each.name) == each.reference or is_close(ran.get(each.name), each.reference))
+        and not (plain(ran.get(each.name)) == each.reference or is_close(ran.get(each.name), each.reference))
     ]
     if ignored:
         lab.not_tried.append(
@@ -210,19 +239,18 @@ def _takes(lab: Laboratory, base: Remedy, group: Group) -> bool:
 
 
 def _say_what_it_does(lab: Laboratory, base: Remedy, group: Group) -> None:
-    """Say what a group alone changes. Only what changes nothing is ruled out: another fault may hide the rest."""
+    """Say what a group alone changes."""
     names = ", ".join(each.name for each in group.differences)
     before, after = (_ran(lab, remedy, group.stage)[1] for remedy in (base, _patched(base, [group])))
     given = f"{group.cause}: with {lab.names[0]}'s {names}, {lab.names[1]}'s {_OUTPUT[group.stage]}"
-    if before is not None and after is not None and _is_equal(before, after):
-        lab.ruled_out.append(f"{given} what it was without")
-    else:
-        lab.tried.append(f"{given} another, and not {lab.names[0]}'s")
+    is_unchanged = before is not None and after is not None and _is_equal(before, after)
+    # Not "ruled out": a side may say that it runs with another value, and run on with its own.
+    lab.tried.append(f"{given} {'what it was without' if is_unchanged else 'another, and still wrong'}")
 
 
 def _is_equal(one: Any, two: Any) -> bool:
     if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
-        return np.array_equal(one, two)
+        return np.array_equal(one, two, equal_nan=bool(np.issubdtype(one.dtype, np.floating)))
     return bool(one == two)
 
 

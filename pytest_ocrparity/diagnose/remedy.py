@@ -105,7 +105,7 @@ class Remedy:
 
     def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
         """Run the candidate's post-process, put right."""
-        found = self.pipeline.postprocess(np.asarray(probability_map, np.float32), shape)
+        found = self.pipeline.postprocess(np.array(probability_map, np.float32), shape)  # it may write in place
         size = (int(probability_map.shape[-2]), int(probability_map.shape[-1]))
         return found if self.boxes is None else self.boxes(found, size, shape)
 

@@ -55,8 +55,8 @@ def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     one, two = _preprocessed(lab, trace), _preprocessed(lab, trace)
     if one is None or two is None or one.tensor is None or two.tensor is None:
         return None
-    if np.array_equal(one.tensor, two.tensor):
-        if trace.tensor is not None and not np.array_equal(one.tensor, trace.tensor):
+    if np.array_equal(one.tensor, two.tensor, equal_nan=True):
+        if trace.tensor is not None and not np.array_equal(one.tensor, trace.tensor, equal_nan=True):
             lab.noticed.append(f"{trace.pipeline}'s trace holds another tensor than its preprocess() returns")
         return None
     is_shape = one.tensor.shape != two.tensor.shape

@@ -98,7 +98,7 @@ def by_known_size(lab: Laboratory, base: Remedy) -> Made:
         return lab.claim(
             RESIZE, "resize.image_shape", f"{told}: to one size, whatever the image", [proof, shown], fix
         ), put_right
-    if len(fitting) == 1 and (lab.can_run or size != own):
+    if len(fitting) == 1 and lab.can_run:
         ((side, kind),) = fitting
         put_right = replace(put_right, applies=lambda _, other: _size(other) == _under(_source(other), side, kind))
         proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default this one alone predicts {two}'s sizes"
