@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from faults.rows import added_up, counts, line
+from faults.rows import ALL, added_up, counts, line, markdown
 from pytest_ocrparity.diagnose.memory import Memory
 from pytest_ocrparity.pipelines.imports import third_party
 
@@ -61,3 +62,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
+    if ALL and all(ROWS.values()):
+        git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
+        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        (BUILD.parent / "docs" / "faults.md").write_text(markdown(found, commit))

@@ -127,3 +127,30 @@ def line(row: dict[str, Any]) -> str:
 
 def counts(found: dict[str, Any]) -> str:
     return "  ".join(f"{key.replace('_', ' ')} {value}" for key, value in found.items() if isinstance(value, int))
+
+
+COUNTED = ("cases", "caught", "stage_right", "cause_right", "unknown", "wrong_claims", "false_ruled_out")
+
+
+def figures(table: Mapping[str, Any]) -> list[str]:
+    """Return a table's figures in the order in which the README quotes them."""
+    return [*(str(table[name]) for name in COUNTED), f"{table['fixes_that_mend']} of {table['fixes']}"]
+
+
+def markdown(found: Mapping[str, Any], commit: str) -> str:
+    """Return docs/faults.md: the figures of both tables, and each case with what was said of it."""
+    heads = ["table", "cases", "caught", "right stage", "right cause", "unknown", "wrong claims", 'false "ruled out"']
+    lines = ["# Faults and near misses", "", f"What `make faults` printed, made on commit {commit}.", ""]
+    lines += [_row([*heads, "fixes that mend"]), _row(["---"] * 9)]
+    lines += [_row([name.replace("_", " "), *figures(found[name])]) for name in ("faults", "near_misses")]
+    lines += ["", f"{found['clean_runs']} right deployments beside them: {found['false_alarms']} false alarms."]
+    for name in ("faults", "near_misses"):
+        lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", _row(["case", "said"]), _row(["---", "---"])]
+        for row in found[name]["rows"]:
+            said = ", ".join(f"{stage}: {cause}" for stage, cause in zip(row["stage"], row["cause"], strict=True))
+            lines.append(_row([str(row["name"]), said or ("not judgeable" if row["caught"] else "NOT CAUGHT")]))
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
