@@ -54,7 +54,7 @@ def test_the_floor_and_the_fused_map_are_measured_once() -> None:
     toy = FusedToy(fused_noise=1e-3)
     trace = toy.trace(PAGE)
     assert trace.measure_floor() == trace.measure_floor()
-    assert toy.runs == 2
+    assert toy.runs == 3  # its own, the same again, and the one on a tensor that is rounded otherwise
     first = trace.measure_fused_map()
     assert first is not None
     assert first is trace.measure_fused_map()

@@ -15,7 +15,7 @@ from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import TENSOR, Trace
 
-__all__ = ["experiments"]
+__all__ = ["experiments", "reversed_before"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
@@ -28,7 +28,7 @@ def by_channels(lab: Laboratory, base: Remedy) -> Made:
         return None
     for words, mend in (
         ("reversed", lambda tensor: np.ascontiguousarray(tensor[:, ::-1])),
-        ("reversed before the normalisation", lambda tensor: _reversed_before(tensor, lab.before)),
+        ("reversed before the normalisation", lambda tensor: reversed_before(tensor, lab.before)),
     ):
         made = _mended(lab, base, mend)
         if made is not None:
@@ -111,8 +111,8 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
     ):
         told = f"scale {scale:.6g} in {one}, {slope[0] * scale:.6g} in {two}"
         return "normalize.scale", told, f"where {two} normalises, use scale = {scale:.6g}"
-    if is_contradicted:
-        return None  # it says the reference's numbers: something else is done to the tensor
+    if is_contradicted and _is_one_change_of_all_channels(slope, offset, mean, std):
+        return None  # it says the reference's numbers, and a contrast or a brightness explains the tensor as well
     own_mean, own_std = mean - offset * std / slope, std / slope
     right = f"where {two} normalises, use mean = {_rounded(mean)}, std = {_rounded(std)}"
     told = f"mean {_rounded(mean)}, std {_rounded(std)} in {one}, as if "
@@ -132,6 +132,12 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
     known = [*itertools.product(means, stds), (std, mean)]
     known += [said] if said is not None else []
     return ("normalize.mean_std", told, right) if any(are(*each) for each in known) else None
+
+
+def _is_one_change_of_all_channels(slope: Array, offset: Array, mean: Array, std: Array) -> bool:
+    """Tell whether pixels were changed in one way, a x + b for all channels, before the reference's normalisation."""
+    shift = offset * std - (slope - 1) * mean
+    return bool(np.ptp(slope) < 1e-3 * slope[0] and np.ptp(shift) < 1e-3)
 
 
 def _said(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
@@ -181,7 +187,7 @@ def _is_grey(reference: Trace) -> bool:
         return pixels.ndim == 3 and bool(np.array_equal(pixels[..., 0], pixels[..., -1]))
     if reference.tensor is None:
         return False
-    turned = _reversed_before(reference.tensor, reference)
+    turned = reversed_before(reference.tensor, reference)
     return turned.shape == reference.tensor.shape and bool(np.allclose(turned, reference.tensor, atol=1e-4))
 
 
@@ -192,7 +198,7 @@ def _mended(lab: Laboratory, base: Remedy, mend: Any) -> tuple[Remedy, Trace] | 
     return (put_right, trace) if is_same and trace is not None else None
 
 
-def _reversed_before(tensor: Array, reference: Trace) -> Array:
+def reversed_before(tensor: Array, reference: Trace) -> Array:
     """Undo the reference's normalisation, reverse the channels, and normalise again."""
     parameters = reference.parameters.get(TENSOR, {})
     mean, std = (

@@ -169,7 +169,7 @@ def _control(lab: Laboratory, base: Remedy, stage: str) -> str | None:
         return None
     if same is None or same.pipeline is base.pipeline:
         return "its varied() changes the side itself, where another side is asked for"
-    if not _is_equal(before, _ran(lab, same, stage)[1]):
+    if not _is_close(before, _ran(lab, same, stage)[1]):
         return "with its own parameters given again, varied() returns another side than this one"
     return None
 
@@ -246,6 +246,13 @@ def _say_what_it_does(lab: Laboratory, base: Remedy, group: Group) -> None:
     is_unchanged = before is not None and after is not None and _is_equal(before, after)
     # Not "ruled out": a side may say that it runs with another value, and run on with its own.
     lab.tried.append(f"{given} {'what it was without' if is_unchanged else 'another, and still wrong'}")
+
+
+def _is_close(one: Any, two: Any) -> bool:
+    """Compare two outputs of a stage; numbers that are kept as float32 may be rounded when they are given again."""
+    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and np.issubdtype(one.dtype, np.floating):
+        return one.shape == two.shape and np.allclose(one, two, rtol=1e-5, atol=1e-5, equal_nan=True)
+    return _is_equal(one, two)
 
 
 def _is_equal(one: Any, two: Any) -> bool:

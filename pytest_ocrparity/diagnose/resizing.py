@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.normalizing import reversed_before
 from pytest_ocrparity.diagnose.remedy import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import RESIZE, TENSOR, Trace
@@ -138,7 +139,10 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> str | None:
         shown = "resized pixels are equal"
     elif lab.is_same_stage(TENSOR, trace):
         shown = "tensors agree"
-    elif lab.is_same_stage(TENSOR, replace(trace, tensor=np.ascontiguousarray(trace.tensor[:, ::-1]))):
+    elif any(
+        lab.is_same_stage(TENSOR, replace(trace, tensor=tensor))
+        for tensor in (np.ascontiguousarray(trace.tensor[:, ::-1]), reversed_before(trace.tensor, at_size))
+    ):
         shown = "tensors agree but for the order of their channels"
     else:
         lab.before = before

@@ -195,6 +195,13 @@ MORE = [
     ),
     fault("N1 mean of a port", port(ports.OtherMean), "tensor:normalize.mean_std", mend=unwrap),
     fault("N3 no /255", export_yml("NormalizeImage", scale=1.0), "tensor:normalize.scale"),
+    fault("normalised twice by a port", port(ports.NormalisesTwice), "tensor:normalize.twice", mend=unwrap),
+    fault(
+        "scores of a port in another order",
+        port(ports.PermutesScores),
+        "detections:postprocess.score_order",
+        mend=unwrap,
+    ),
     fault("N3 no /255 in a port", port(ports.NoScale), "tensor:normalize.scale", mend=unwrap),
     fault("N4 order chw", export_yml("NormalizeImage", order="chw"), "tensor:normalize.order"),
     fault("N5 HWC for CHW", port(ports.HeightWidthChannels), "tensor:layout.axes", mend=unwrap),

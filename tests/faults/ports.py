@@ -237,6 +237,22 @@ class NoScale(ChangesTensor):
         return np.asarray(((tensor.astype(np.float64) * STD + MEAN) * 255 - MEAN) / STD)
 
 
+class NormalisesTwice(ChangesTensor):
+    """What is normalised is normalised again."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray((tensor.astype(np.float64) - MEAN) / STD)
+
+
+class PermutesScores(Port):
+    """Sorts its scores and leaves the boxes as they are."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        return Detections(made.polygons, np.roll(made.scores, 1))
+
+
 class SwapsChannels(ChangesTensor):
     """D2: red and blue change places, and the statistics with them."""
 

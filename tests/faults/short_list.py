@@ -24,6 +24,8 @@ FAST = (
     "N2 statistics reversed by a port",
     "N3 no /255 in a port",
     "N4 order chw",
+    "normalised twice by a port",
+    "scores of a port in another order",
     "N5 HWC for CHW",
     "one weight scaled",
     "W1 nothing loaded",
