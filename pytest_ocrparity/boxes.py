@@ -21,6 +21,7 @@ from pytest_ocrparity.verdict import (
     MATCHES,
     NOT_JUDGEABLE,
     RECORDED,
+    ROUGHLY,
     SAME,
     BoxFinding,
     Comparison,
@@ -29,12 +30,10 @@ from pytest_ocrparity.verdict import (
     refuse_same_object,
 )
 
-__all__ = ["ROUGHLY", "compare_detections"]
+__all__ = ["compare_detections"]
 
 NOISE_OF_SCORES = 1e-2
 """How far scores of a right export may lie apart and still be told from each other."""
-ROUGHLY = ": no post-process of the reference was run on the candidate's map"
-"""How the origin of a score's limit says that scores were not judged exactly."""
 
 
 def compare_detections(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_ocrparity.tolerance import OFF, is_looser
-from pytest_ocrparity.verdict import LEAST
+from pytest_ocrparity.verdict import LEAST, ROUGHLY
 
 __all__ = ["KINDS", "SHOWN", "Record", "Tally", "amounts", "over_the_run", "told_statuses"]
 
@@ -67,6 +67,7 @@ class Tally:
                     lines.append(_row(kind.replace("_", " "), rows))
                 if per_image:
                     lines += [_row(f"  {record['image']}", [record], is_one_image=True) for record in rows]
+            lines += _roughly_judged(chosen)
             lines += self._never_compared(sides, chosen)
         return lines + self._golden_lines()
 
@@ -113,6 +114,17 @@ def _is_judged_by(name: str, record: Record) -> bool:
 
 def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def _roughly_judged(records: Sequence[Record]) -> list[str]:
+    """Return a line where scores were not judged exactly."""
+    limits = {
+        float(measure["limit"])
+        for record in records
+        for measure in record["measures"]
+        if measure["limit"] is not None and measure["origin"].endswith(ROUGHLY)
+    }
+    return [f"  scores were judged within {limit:g} only{ROUGHLY}" for limit in sorted(limits)]
 
 
 def _all_empty(compared: Sequence[Record], allow_empty: bool) -> list[str]:

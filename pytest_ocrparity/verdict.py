@@ -21,6 +21,8 @@ LEFT_TO_RUN = "left to the run"
 """An amount exceeds a limit that is judged over the whole run, so that this image alone decides nothing."""
 LEAST = "the rule's least"
 """How the origin of a limit says that its rule stopped early: the amount was so small that it passes in any case."""
+ROUGHLY = ": no post-process of the reference was run on the candidate's map"
+"""How the origin of a score's limit says that scores were not judged exactly."""
 MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
 """The statuses under which nothing that decides was found."""
 

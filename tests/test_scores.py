@@ -11,10 +11,11 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.boxes import ROUGHLY
 from pytest_ocrparity.pairing import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
 from pytest_ocrparity.pipelines import Shape
 from pytest_ocrparity.scores import are_permuted
+from pytest_ocrparity.tally import Tally
+from pytest_ocrparity.verdict import ROUGHLY
 
 NAME = "detections.max_score_difference"
 NOISE = 3e-5
@@ -148,3 +149,14 @@ class TestWhatIsNotAsked:
         assert candidate.shape is not None
         other = replace(candidate, shape=(candidate.shape[0] + 1, *candidate.shape[1:]))
         assert assert_same_detections(reference, other).measure("score_error") is None
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_the_table_says_where_scores_were_judged_roughly(is_recorded: bool) -> None:
+    reference, candidate = sides()
+    if is_recorded:
+        reference = replace(reference, source=None, pipeline="baseline (train)")
+    record = {**assert_same_detections(reference, candidate).as_json(), "what": "compared"}
+    lines = Tally({"test": [record]}).table(per_image=False)
+    told = "  scores were judged within 0.2 only: no post-process of the reference was run on the candidate's map"
+    assert (told in lines) is is_recorded
