@@ -25,7 +25,7 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     ),
     "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
     "score_order": lambda d, one, two: (
-        f"{two}'s scores are in another order than the boxes ({d.candidate} are wrong so)"
+        f"{two}'s scores are in another order than the boxes ({d.candidate} are on the wrong box)"
     ),
     "no_scores": lambda d, one, two: f"max_score_difference can't be judged: {_who_lacks(d, one, two)}",
     "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
@@ -109,16 +109,18 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     known = [diagnosis for diagnosis in diagnoses if diagnosis.cause != UNKNOWN]
     unknown = [diagnosis for diagnosis in diagnoses if diagnosis.cause == UNKNOWN]
     is_stopped = any(difference.kind == "stopped" for difference in first.differences)
-    rows = [row for diagnosis in known for row in _known_rows(diagnosis, heads=diagnosis is known[0])]
-    rows += [("seen", headline(first))] if known else []
-    rows += [row for diagnosis in unknown for row in _unknown_rows(diagnosis)]
+    earlier = [each for each in unknown if known and _is_earlier([each], known[0])]
+    rows = [row for each in earlier for row in _unknown_rows(each)]
+    rows += [row for each in known for row in _known_rows(each, heads=each is known[0] and not earlier)]
+    rows += [("seen", headline(first))] if known and not earlier else []
+    rows += [row for each in unknown if each not in earlier for row in _unknown_rows(each)]
     rows += _rounding_rows(comparisons)
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
     ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, *each.not_tried, each.summary)]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
     told = headline(first)
-    if known and not _is_earlier(unknown, known[0]):
+    if known and not earlier:
         told = f"{known[0].stage}: {known[0].summary}"
         told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
     return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
@@ -134,8 +136,11 @@ def _rounding_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
     if all(comparison.status != NOT_JUDGEABLE for comparison in comparisons):
         return []
     return [
-        ("which means", "no limit tells a right export of this network from a wrong one; nothing is blamed for it"),
-        ("", "networks that are untrained, saturated or damaged behave so: does this checkpoint evaluate well?"),
+        (
+            "which means",
+            "this fails, and nothing is blamed: no limit tells a right export of this network from a wrong one",
+        ),
+        ("", "a larger limit does not help; networks that are untrained, saturated or damaged behave so"),
     ]
 
 
@@ -308,7 +313,7 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
         rows.append(("ran with", f"{name}: {ours} in {first.reference}, {theirs} in {first.candidate}"))
     if len(shown) > MOST_PARAMETERS:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
-    return rows or [("ran with", "no other parameters that both sides record")]
+    return rows or [("ran with", "no parameter that both sides record differs")]
 
 
 def _value(value: Any) -> str:

@@ -100,13 +100,13 @@ class TestWhatRan:
     def test_what_the_engine_does_not_declare_is_no_suspect(self) -> None:
         candidate = undeclared(ForgetsABox(name="port").trace(PAGE), "detections", "box_type", "box_thresh")
         text = told(assert_same_detections, Toy().trace(PAGE), candidate)
-        assert "ran with    no other parameters that both sides record" in text
+        assert "ran with    no parameter that both sides record differs" in text
         assert "give port the values" not in text
 
     def test_what_the_reference_does_not_declare_is_none_either(self) -> None:
         reference = undeclared(Toy().trace(PAGE), "detections", "box_type")
         text = told(assert_same_detections, reference, ForgetsABox(name="port").trace(PAGE))
-        assert "ran with    no other parameters that both sides record" in text
+        assert "ran with    no parameter that both sides record differs" in text
         assert "give port the values" not in text
 
     def test_what_both_declare_differently_is(self) -> None:

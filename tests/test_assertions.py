@@ -200,7 +200,7 @@ class TestProbabilityMaps:
         with pytest.raises(DifferenceError) as error:
             assert_same_probability_maps(*traces(gain=6.5))
         assert "first difference at probability_map: train and inference differ by" in first_line(error)
-        assert "ran with    no other parameters that both sides record" in str(error.value)
+        assert "ran with    no parameter that both sides record differs" in str(error.value)
 
     def test_a_fused_copy_explains_a_larger_difference(self) -> None:
         reference = FusedToy(fused_noise=2e-3).trace(PAGE)

@@ -389,7 +389,7 @@ class TestNormalizing:
     def test_a_fit_that_is_as_good_as_equal_is_no_other_normalisation(self) -> None:
         diagnosis = only(seen(Toy(), RAMP), seen(Stretches(name="port"), RAMP))
         assert judged(diagnosis) == ("tensor", UNKNOWN)
-        assert "layout.axes: no order of the axes makes one tensor of the other" in diagnosis.tried
+        assert "layout.axes: no order of the axes turns one tensor into the other" in diagnosis.tried
         assert not says(diagnosis.tried, "normalize")
 
     @pytest.mark.parametrize("parameters", [{}, None], ids=["not recorded", "recorded"])

@@ -194,7 +194,7 @@ class TestAClaimExplainsTheCandidatesOwnResult:
         """It is not ruled out: a side may say that it runs with another value, and run on with its own."""
         (found,) = diagnose(reference=seen(Toy()), candidate=seen(self.Forgets(name="port", thresh=0.31)))
         assert found.cause == UNKNOWN
-        told = "postprocess.thresh: with train's thresh, port's set of boxes is what it was without"
+        told = "postprocess.thresh: with train's thresh, port's set of boxes does not change"
         assert (found.ruled_out, told in found.tried) == ((), True)
 
     def test_what_a_side_does_not_declare_is_not_different(self) -> None:
@@ -304,10 +304,7 @@ class TestValuesOfAPostProcessThatSaysNothing:
         dim = page(96, 192, (*WORDS, (150, 60, 180, 74)))
         found = found_by(memory, seen(train), seen(port))
         assert causes(found) == [("detections", "postprocess.box_thresh")]
-        assert (
-            "train's own post-process makes port's boxes of port's map, of train's, and of a drawn one"
-            in found[0].evidence[0]
-        )
+        assert "makes port's boxes: on port's map, on train's, and on a test map that is drawn" in found[0].evidence[0]
         again = found_by(memory, seen(train, dim, "page 1"), seen(port, dim, "page 1"))
         assert causes(again) == [("detections", "postprocess.box_thresh")]
 

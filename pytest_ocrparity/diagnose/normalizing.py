@@ -48,7 +48,7 @@ def by_affine_fit(lab: Laboratory, base: Remedy) -> Made:
         return None
     fit = _fit(ours, trace.tensor)
     if fit is None:
-        lab.tried.append("normalize: no mean, std and scale make one tensor of the other")
+        lab.tried.append("normalize: no mean, std and scale turn one tensor into the other")
         return None
     slope, offset, residual = fit
     if np.allclose(slope, 1, atol=1e-4) and np.allclose(offset, 0, atol=1e-4):
@@ -80,7 +80,7 @@ def _affine(lab: Laboratory, slope: Array, offset: Array) -> str:
     """Say what one tensor is of the other, where that may have several reasons."""
     one, two = lab.names
     told = f"{two}'s tensor is {_rounded(slope)} x {one}'s + {_rounded(offset)} by channel, exactly"
-    return f"{told}: a change of contrast or brightness does that as well as another mean or std, which may be right"
+    return f"{told}: a change of contrast or brightness does that, or another mean or std; mean and std may be right"
 
 
 def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str] | None:
@@ -169,7 +169,7 @@ def by_axes(lab: Laboratory, base: Remedy) -> Made:
             return lab.claim(TENSOR, "layout.axes", f"{two} lays its tensor out in another order", [proof], fix), made[
                 0
             ]
-    lab.tried.append("layout.axes: no order of the axes makes one tensor of the other")
+    lab.tried.append("layout.axes: no order of the axes turns one tensor into the other")
     return None
 
 

@@ -242,10 +242,11 @@ def _say_what_it_does(lab: Laboratory, base: Remedy, group: Group) -> None:
     """Say what a group alone changes."""
     names = ", ".join(each.name for each in group.differences)
     before, after = (_ran(lab, remedy, group.stage)[1] for remedy in (base, _patched(base, [group])))
-    given = f"{group.cause}: with {lab.names[0]}'s {names}, {lab.names[1]}'s {_OUTPUT[group.stage]}"
+    output = _OUTPUT[group.stage].removesuffix(" is")
+    given = f"{group.cause}: with {lab.names[0]}'s {names}, {lab.names[1]}'s {output}"
     is_unchanged = before is not None and after is not None and _is_equal(before, after)
     # Not "ruled out": a side may say that it runs with another value, and run on with its own.
-    lab.tried.append(f"{given} {'what it was without' if is_unchanged else 'another, and still wrong'}")
+    lab.tried.append(f"{given} {'does not change' if is_unchanged else 'changes, and still differs'}")
 
 
 def _is_close(one: Any, two: Any) -> bool:

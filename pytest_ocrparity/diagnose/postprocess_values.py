@@ -50,8 +50,9 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
         return []
     ((name, values),) = found.items()
     own = lab.reference.parameters[DETECTIONS][name]
-    proof = f"with {_told(name, values)} in place of {own}, {one}'s own post-process makes {two}'s boxes of {two}'s map"
-    proof += f", of {one}'s, and of a drawn one" if lab.postprocessed() is not None else ""
+    proof = f"{one}'s own post-process, run with {_told(name, values)} in place of {own}, makes {two}'s boxes: "
+    proof += f"on {two}'s map"
+    proof += f", on {one}'s, and on a test map that is drawn" if lab.postprocessed() is not None else ""
     chosen = {name: values[0]}
     lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.remedy, reference_values=chosen))
     said = lab.candidate.parameters.get(DETECTIONS, {}).get(name)

@@ -90,7 +90,7 @@ def by_known_size(lab: Laboratory, base: Remedy) -> Made:
     one, two = lab.names
     told = f"{two} resizes to {here}, {one} to {right[-1]}x{right[-2]}"
     fix = f"resize in {two} as {one} does: " + ", ".join(
-        f"{n} = {v}" for n, v in limits.items() if n != "max_side_limit"
+        f"{n} = {v}" for n, v in limits.items() if n not in ("rule", "max_side_limit")
     )
     put_right = replace(base, own_size=True)
     if lab.can_run and set(sizes.values()) == {size}:
@@ -102,12 +102,17 @@ def by_known_size(lab: Laboratory, base: Remedy) -> Made:
     if len(fitting) == 1 and lab.can_run:
         ((side, kind),) = fitting
         put_right = replace(put_right, applies=lambda _, other: _size(other) == _under(_source(other), side, kind))
-        proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default this one alone predicts {two}'s sizes"
-        summary = f"{told}, as limit_side_len={side}, limit_type={kind} does"
+        proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default only {side}/{kind} gives {two}'s sizes"
+        own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
+        summary = (
+            f"{two} resizes to {here}, which {side}/{kind} gives; {one} to {right[-1]}x{right[-2]}, by {own_limits}"
+        )
         return lab.claim(RESIZE, "resize.limits", summary, [proof, shown], fix), put_right
     lab.noticed.append(f"{told}; {shown}: nothing but the size differs at this stage")
-    lab.tried += [f"resize.limits: limit_side_len={side}, limit_type={kind} gives this size" for side, kind in fitting]
-    return lab.unknown(RESIZE, f"{told}, and which rule does that is not known"), put_right
+    if fitting:
+        limits_told = ", ".join(f"{side}/{kind}" for side, kind in fitting)
+        lab.tried.append(f"resize.limits: each of {limits_told} (limit_side_len/limit_type) gives this size")
+    return lab.unknown(RESIZE, f"{told}, and which rule {two} follows is not known"), put_right
 
 
 LIMITS: Final = ((960, "max"), (736, "min"), (64, "min"), (640, "max"), (1280, "max"), (1536, "max"), (4000, "max"))

@@ -86,7 +86,7 @@ def test_what_is_at_fault_is_not_ruled_out(text: str, is_false: bool) -> None:
 
 
 def test_prose_rules_out_as_well() -> None:
-    text = "mean, std and scale: no numbers of a normalisation make one tensor of the other"
+    text = "mean, std and scale: no numbers of a normalisation turn one tensor into the other"
     assert false_ruled_out([said("unknown", ruled_out=(text,))], ["normalize.mean_std"]) == [text]
 
 
