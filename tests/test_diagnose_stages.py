@@ -280,7 +280,10 @@ class TestResizing:
             (height, width), (h, w) = pixels.shape[:2], size
             trace = Toy.preprocess(self, pixels[np.arange(h) * height // h][:, np.arange(w) * width // w])
             return replace(
-                trace, decode=Decoded.of(pixels, "BGR"), shape=(float(height), float(width), h / height, w / width)
+                trace,
+                image="page.png" if isinstance(image, np.ndarray) else str(image),
+                decode=Decoded.of(pixels, "BGR"),
+                shape=(float(height), float(width), h / height, w / width),
             )
 
     class RoundsDown(Limits):
@@ -320,6 +323,60 @@ class TestResizing:
         diagnosis = only(seen(right(), path), seen(wrong(name="port"), path))
         assert judged(diagnosis) == ("resize", "resize.rounding")
         assert says((diagnosis.summary,), "port rounds the resized sides otherwise: floor to 32")
+
+    def test_a_rounding_is_proved_again_on_another_page_at_its_own_size(self, path: Path, tmp_path: Path) -> None:
+        other = tmp_path / "other.npy"
+        np.save(other, page(80, 150, ((8, 8, 60, 30), (70, 40, 120, 70))))
+        memory, right, wrong = Memory(60), self.Limits(), self.RoundsDown(name="port")
+        found: list[Diagnosis] = []
+        for each in (path, other):
+            traces = seen(right, each), seen(wrong, each)
+            found += memory.diagnose(*traces, compare(reference=traces[0], candidate=traces[1]), BUILT_IN)
+        assert [each.cause for each in found] == ["resize.rounding"] * 2
+        assert "here as well the stage differs unless it is put right" in found[1].evidence[0]
+
+    class OneSize(Limits):
+        """Resizes all to one size, and says no rule."""
+
+        def preprocess(self, image: Image) -> Trace:
+            return replace(self.preprocess_at(image, (64, 96)), parameters={})
+
+        def trace(self, image: Image) -> Trace:
+            return replace(super().trace(image), parameters={})
+
+    class By64Min(OneSize):
+        """Resizes by limits of PaddleOCR's, and says no rule."""
+
+        def preprocess(self, image: Image) -> Trace:
+            pixels: Array = image if isinstance(image, np.ndarray) else np.load(image)
+            ratio = max(1.0, 64 / min(pixels.shape[:2]))
+            h, w = (max(round(int(side * ratio) / 32) * 32, 32) for side in pixels.shape[:2])
+            return replace(self.preprocess_at(image, (h, w)), parameters={})
+
+    class ByNoRule(OneSize):
+        """Resizes to three quarters, which no rule of PaddleOCR's gives."""
+
+        def preprocess(self, image: Image) -> Trace:
+            pixels: Array = image if isinstance(image, np.ndarray) else np.load(image)
+            return replace(
+                self.preprocess_at(image, (pixels.shape[0] * 3 // 4, pixels.shape[1] * 3 // 4)), parameters={}
+            )
+
+    @pytest.mark.parametrize(
+        ("wrong", "cause", "told"),
+        [
+            (OneSize, "resize.image_shape", "port resizes to 96x64, train to 96x32: to one size, whatever the image"),
+            (By64Min, "resize.limits", "port resizes to 128x64, which 64/min gives; train to 96x32, by 96/max"),
+            (ByNoRule, UNKNOWN, "port resizes to 97x45, train to 96x32, and which rule port follows is not known"),
+        ],
+    )
+    def test_a_side_that_says_no_rule_is_known_by_its_sizes_and_pixels(
+        self, tmp_path: Path, wrong: type[Toy], cause: str, told: str
+    ) -> None:
+        path = tmp_path / "page.npy"
+        np.save(path, page(60, 130, ((8, 8, 60, 30), (70, 30, 120, 50))))
+        diagnosis = diagnose(reference=seen(self.Limits(), path), candidate=seen(wrong(name="port"), path))[0]
+        assert (*judged(diagnosis), diagnosis.summary) == ("resize", cause, told)
 
     def test_sizes_alone_show_no_rounding(self, tmp_path: Path) -> None:
         path = tmp_path / "page.npy"  # scaled to 96x43, which is rounded to 96x32 and padded to 96x64
