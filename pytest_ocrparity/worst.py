@@ -83,6 +83,8 @@ class WorstImages:
 
         `is_over` returns those pairs, given what was compared; `memory` is asked only where there is one.
         """
+        if not self._kept:
+            return []
         over = [sides for sides in is_over(self._compared) if sides in self._kept]
         return [_diagnosed(sides, self._kept[sides], memory()) for sides in over]
 
