@@ -225,7 +225,11 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
-        self.worst += self._diagnosed()
+        if session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+        ):  # who interrupts a run wants its end
+            self.worst += self._diagnosed()
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[OUTPUT] = as_text(self.worst)
         is_judged = self._is_judged()
