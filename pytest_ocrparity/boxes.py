@@ -214,8 +214,10 @@ def _score_measures(pairs: list[BoxFinding], limits: BoxLimits, limit: Limit) ->
     errors = [(pair.score_error, pair.at) for pair in pairs if pair.score_error is not None]
     if not gaps:
         return []
-    most = limits.exact_score if errors else limits.max_score_difference
     (value, at), (gap, _) = _largest(errors or gaps), _largest(gaps)
+    # Scores that agree to within what rounding leaves are judged exactly, whatever could have been run.
+    is_exact = bool(errors) or (limits.exact_score is not None and gap <= limits.exact_score)
+    most = limits.exact_score if is_exact else limits.max_score_difference
     is_rough = limit.value == AUTO and most == AUTOMATIC_SCORE
     origin = f"{limit.origin}{ROUGHLY if is_rough else ''}" if most is not None else ""
     measures = [Measure(name, value, most, origin, at, decides=False), Measure("score", gap)]
