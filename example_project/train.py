@@ -119,7 +119,9 @@ def train(steps: int, batch: int = 8) -> None:
 
 def evaluate(paddleocr_root: Path, pages: int = 40) -> float:
     """Return the hmean at IoU 0.5 on pages with seeds of their own, through PaddleOCR's evaluation pipeline."""
-    from pytest_ocrparity.pipelines.training import load_training  # imports PaddleOCR, which training does not need
+    from pytest_ocrparity.backends.ppocr.pipeline import (
+        load_training,  # imports PaddleOCR, which training does not need
+    )
 
     model = load_training(
         config=FOLDER / "configs" / "tiny_db.yml",

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         assert_same_preprocessing,
         assert_same_probability_maps,
     )
+    from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.errors import (
         DifferenceError,
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
         SettingsError,
         StageError,
     )
-    from pytest_ocrparity.pipelines import Pipeline
     from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Decoded, Detections, Trace
-    from pytest_ocrparity.verdict import Comparison
 
 __all__ = [
     "Comparison",
@@ -64,10 +64,10 @@ _MODULES = {
         "SettingsError",
         "StageError",
     ),
-    "pipelines": ("Pipeline",),
+    "contract": ("Pipeline",),
     "tolerance": ("Tolerance",),
     "trace": ("Decoded", "Detections", "Trace"),
-    "verdict": ("Comparison",),
+    "comparison": ("Comparison",),
 }
 
 

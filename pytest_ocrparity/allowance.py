@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.tolerance import PRESETS
-from pytest_ocrparity.verdict import Comparison
 
 __all__ = ["smallest_tolerance"]
 

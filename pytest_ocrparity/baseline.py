@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_ocrparity.compare import compare
+from pytest_ocrparity.contract import Image
 from pytest_ocrparity.errors import GoldenTaken, OcrParityError
 from pytest_ocrparity.explain import amount
-from pytest_ocrparity.golden import GoldenStore
-from pytest_ocrparity.ownership import Reference
-from pytest_ocrparity.pipelines import Image
+from pytest_ocrparity.golden.ownership import Reference
+from pytest_ocrparity.golden.store import GoldenStore
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
 

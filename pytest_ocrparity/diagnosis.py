@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pytest_ocrparity.verdict import plain
+from pytest_ocrparity.comparison import plain
 
 __all__ = ["UNKNOWN", "Change", "Diagnosis", "Fix", "in_table"]
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_ocrparity.comparison import Comparison
     from pytest_ocrparity.diagnosis import Diagnosis
-    from pytest_ocrparity.verdict import Comparison
 
 __all__ = [
     "DifferenceError",

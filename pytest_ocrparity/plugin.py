@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ocrparity.caught import MARKER, wrong_marker
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.parametrized import FIXTURES, IMAGE, OWN_IMAGE, images_are_given, is_an_image, misplaced_parameter
-from pytest_ocrparity.run import RUN, Run, candidate_of, pass_errors_on
+from pytest_ocrparity.session.caught import MARKER, wrong_marker
+from pytest_ocrparity.session.parametrized import (
+    FIXTURES,
+    IMAGE,
+    OWN_IMAGE,
+    images_are_given,
+    is_an_image,
+    misplaced_parameter,
+)
+from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ocrparity.baseline import Baseline
-    from pytest_ocrparity.pipelines import Pipeline
+    from pytest_ocrparity.contract import Pipeline
 
 MARKERS = (
     "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})",
@@ -165,7 +172,7 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
     `[tool.ocrparity.train]`; override it in a conftest.py, session-scoped, to bring your own. Tests that use it are
     skipped under `--ocr-no-train`.
     """
-    from pytest_ocrparity.models import train_model
+    from pytest_ocrparity.session.models import train_model
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
@@ -181,7 +188,7 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     `[tool.ocrparity.inference]`; each `[tool.ocrparity.candidates.NAME]` is one more, and the test runs with all of
     them. Override it in a conftest.py, session-scoped, to test another engine.
     """
-    from pytest_ocrparity.models import inference_model
+    from pytest_ocrparity.session.models import inference_model
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side=_ocr_candidate or next(iter(run.settings.candidates), "inference"))

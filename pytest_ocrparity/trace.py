@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.verdict import plain
+from pytest_ocrparity.comparison import plain
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.errors import StageError
-    from pytest_ocrparity.pipelines import Pipeline
 
 __all__ = [
     "DECODE",

@@ -11,8 +11,8 @@ import pytest
 from toy import PAGE, page
 
 from pytest_ocrparity import Comparison, DifferenceError, Trace
-from pytest_ocrparity.diagnose.memory import Memory
-from pytest_ocrparity.listener import listener
+from pytest_ocrparity.context import listener
+from pytest_ocrparity.diagnose.cache import Memory
 
 pytest_plugins = "pytester"
 

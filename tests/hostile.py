@@ -30,8 +30,11 @@ from hypothesis import strategies as st
 from toy import PAGE, Toy
 
 from pytest_ocrparity.__main__ import main
-from pytest_ocrparity.archive import is_baseline, load
+from pytest_ocrparity.artifacts.configs import OPERATORS, check_inference, check_training, operators, read_yml
+from pytest_ocrparity.artifacts.lint import static_findings
+from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
+from pytest_ocrparity.comparison import plain
 from pytest_ocrparity.errors import (
     DifferenceError,
     GoldenCorrupt,
@@ -40,13 +43,10 @@ from pytest_ocrparity.errors import (
     ReportError,
     SettingsError,
 )
-from pytest_ocrparity.golden import golden_path
-from pytest_ocrparity.pipelines.configs import OPERATORS, check_inference, check_training, operators, read_yml
-from pytest_ocrparity.pipelines.pickles import HARMLESS, check_pickle
-from pytest_ocrparity.pipelines.statics import static_findings
-from pytest_ocrparity.report.results import SCHEMA
+from pytest_ocrparity.golden.baseline_file import is_baseline, load
+from pytest_ocrparity.golden.store import golden_path
+from pytest_ocrparity.report.document import SCHEMA
 from pytest_ocrparity.settings import load as load_settings
-from pytest_ocrparity.verdict import plain
 
 MEMORY = 256 * 2**20
 """Bytes of address space that reading one small file may take (RLIMIT_AS): memory counts when it is claimed, also

@@ -23,10 +23,10 @@ import zstandard
 from hypothesis import strategies as st
 from toy import PAGE, Toy
 
-from pytest_ocrparity.archive import _digest, save
-from pytest_ocrparity.codec import pack
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.report.results import finite
+from pytest_ocrparity.golden.baseline_file import _digest, save
+from pytest_ocrparity.golden.encoding import pack
+from pytest_ocrparity.report.document import finite
 
 EXAMPLE = Path(__file__).parents[1] / "example_project"
 EVIL = "__import__('os').system('touch evil')"

@@ -19,8 +19,8 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.allowance import WIDEST
-from pytest_ocrparity.pipelines import Shape
-from pytest_ocrparity.tally import Tally
+from pytest_ocrparity.contract import Shape
+from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.pipelines.alignment import align
+from pytest_ocrparity.backends.ppocr.alignment import align
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(8)

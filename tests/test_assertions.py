@@ -24,8 +24,8 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.listener import listener
-from pytest_ocrparity.pipelines.replay import ReplayPipeline
+from pytest_ocrparity.context import listener
+from pytest_ocrparity.replay_tmp import ReplayPipeline
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
 

@@ -24,7 +24,7 @@ options = { engine = "onnxruntime" }
 LOADED = """
 
 del ocr_inference_model
-import pytest_ocrparity.models
+import pytest_ocrparity.session.models
 
 SPOILED = {}
 MODELS = {}
@@ -33,16 +33,18 @@ def inference_model(settings, name=None):
     name = name or settings.first_candidate.name
     return MODELS.setdefault(name, Toy(name=name, **SPOILED.get(name, {})))
 
-pytest_ocrparity.models.inference_model = inference_model
+pytest_ocrparity.session.models.inference_model = inference_model
 """
 
 
 @pytest.fixture
 def matrix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with two candidates."""
-    import pytest_ocrparity.models
+    import pytest_ocrparity.session.models
 
-    monkeypatch.setattr(pytest_ocrparity.models, "inference_model", pytest_ocrparity.models.inference_model)
+    monkeypatch.setattr(
+        pytest_ocrparity.session.models, "inference_model", pytest_ocrparity.session.models.inference_model
+    )
     add(project, TWO)
     project.makeconftest(CONFTEST.format(tests=str(Path(__file__).parent)) + LOADED)
     return project

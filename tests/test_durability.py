@@ -20,9 +20,9 @@ import pytest
 from endurance.killing import content, kill_recordings, page_of_noise, save, seen_while_two_record
 from toy import PAGE
 
-from pytest_ocrparity import leftovers
-from pytest_ocrparity.golden import load
-from pytest_ocrparity.leftovers import remove_leftovers
+from pytest_ocrparity import files as leftovers
+from pytest_ocrparity.files import remove_leftovers
+from pytest_ocrparity.golden.store import load
 
 # Killed
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from pytest_ocrparity.backends.paddlex.engines import own_choices, without_choices, without_onednn, without_pass
+from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
 from pytest_ocrparity.diagnosis import Change, Fix
-from pytest_ocrparity.pipelines.engines import own_choices, without_choices, without_onednn, without_pass
-from pytest_ocrparity.pipelines.fixes import Deployed, deployment_fix, given_options
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
 
 Values = Mapping[str, Any]

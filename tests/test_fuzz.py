@@ -25,9 +25,9 @@ from hostile_inputs import arrays, baseline, frame_bomb, framed, laughs, lying_f
 from hostile_pickles import BOMBS
 from hypothesis import HealthCheck, Phase, given, settings
 
+from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.pickle_check import HARMLESS
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.configs import read_yml
-from pytest_ocrparity.pipelines.pickles import HARMLESS
 
 
 @pytest.fixture(scope="module")

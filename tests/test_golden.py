@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pytest
 import zstandard
 
-from pytest_ocrparity import archive
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, ImageError, StageError
-from pytest_ocrparity.golden import Golden, GoldenStore, golden_path, load, save
-from pytest_ocrparity.ownership import Reference
+from pytest_ocrparity.golden import baseline_file as archive
+from pytest_ocrparity.golden.ownership import Reference
+from pytest_ocrparity.golden.store import Golden, GoldenStore, golden_path, load, save
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 Array = npt.NDArray[Any]

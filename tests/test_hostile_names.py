@@ -15,9 +15,9 @@ from conftest import CONFTEST
 from test_report import Page
 from toy import PAGE, Toy
 
-from pytest_ocrparity.archive import load, save
-from pytest_ocrparity.outcomes import Outcomes
+from pytest_ocrparity.golden.baseline_file import load, save
 from pytest_ocrparity.report.markdown import code
+from pytest_ocrparity.session.outcomes import Outcomes
 
 NAMES = (
     "\"quotes\" and 'more'.npy",

@@ -20,11 +20,11 @@ from toy import BLANK, PAGE, FusedToy, Toy
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.judging import UNDECIDED, judge_again, wanted_limits
-from pytest_ocrparity.listener import listener
-from pytest_ocrparity.report.results import finite
+from pytest_ocrparity.comparison import Comparison
+from pytest_ocrparity.context import listener
+from pytest_ocrparity.rejudge import UNDECIDED, judge_again, wanted_limits
+from pytest_ocrparity.report.document import finite
 from pytest_ocrparity.tolerance import BUILT_IN, parse_option
-from pytest_ocrparity.verdict import Comparison
 
 WORDS = (
     "exact",

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy
 
-from pytest_ocrparity import blocks
-from pytest_ocrparity.maps import compare_maps
+from pytest_ocrparity.compare import array_difference as blocks
+from pytest_ocrparity.compare.probability_maps import compare_maps
+from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.verdict import Comparison
 
 SIZES = [(1, 1), (1, 9), (9, 1), (8, 8), (13, 5), (100, 3)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_ocrparity.models import _once
+from pytest_ocrparity.session.models import _once
 
 
 def test_a_changed_file_is_another_model(tmp_path: Path) -> None:

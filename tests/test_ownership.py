@@ -11,10 +11,10 @@ import pytest
 from test_golden import read_manifest, rewrite
 from toy import PAGE, Toy
 
-from pytest_ocrparity.archive import load, relabel, settings_of
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken
-from pytest_ocrparity.golden import GoldenStore
-from pytest_ocrparity.ownership import OF_THE_SETTINGS, Ownership, Reference
+from pytest_ocrparity.golden.baseline_file import load, relabel, settings_of
+from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Reference
+from pytest_ocrparity.golden.store import GoldenStore
 
 FIXTURE = "import pytest\n\n@pytest.fixture\ndef ocr_train_model(): ...\n"
 MINE, OTHER = "conftest.py", "a/conftest.py"

@@ -11,8 +11,8 @@ import pytest
 from hostile_inputs import EXAMPLE
 from hostile_pickles import DTYPE, NDARRAY, RECONSTRUCT, array_of, of_content, text, twice
 
+from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.pickles import check_pickle
 
 KINDS = ("b1", "u1", "i8", "f2", "f4", "f8", "c16")
 VALUES: dict[str, Any] = {

@@ -19,7 +19,7 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.preconditions import have_same_files
+from pytest_ocrparity.compare.preconditions import have_same_files
 
 ASSERTIONS: dict[str, Callable[..., Any]] = {
     "tensor": assert_same_preprocessing,

@@ -23,10 +23,10 @@ from scipy.optimize import linear_sum_assignment
 from specimens import INVALID, Box, box
 from toy import PAGE, Toy
 
-from pytest_ocrparity.archive import load, save
-from pytest_ocrparity.codec import decode, encode, pack, unpack
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.geometry import Matching, Pair, match
+from pytest_ocrparity.golden.baseline_file import load, save
+from pytest_ocrparity.golden.encoding import decode, encode, pack, unpack
 from pytest_ocrparity.tolerance import BUILT_IN, OFF, Tolerance
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 

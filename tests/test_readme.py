@@ -9,7 +9,7 @@ import pytest
 from conftest import CONFTEST
 
 from pytest_ocrparity.settings import load
-from pytest_ocrparity.settings_file import TABLE
+from pytest_ocrparity.settings.settings_file import TABLE
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

@@ -23,10 +23,10 @@ from toy import PAGE, Toy, page
 from pytest_ocrparity import Detections, ReportError, Trace
 from pytest_ocrparity.compare import compare_one
 from pytest_ocrparity.report import prepare
-from pytest_ocrparity.report.album import Album, slug
-from pytest_ocrparity.report.overlay import STYLES
-from pytest_ocrparity.report.pictures import COLOURS, difference, heat_map, photo, tensor_view
-from pytest_ocrparity.report.results import SCHEMA, read
+from pytest_ocrparity.report.document import SCHEMA, read
+from pytest_ocrparity.report.pictures.album import Album, slug
+from pytest_ocrparity.report.pictures.arrays import COLOURS, difference, heat_map, photo, tensor_view
+from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.tolerance import BUILT_IN
 
 NO_XDIST = ("-p", "no:xdist")

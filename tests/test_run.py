@@ -13,7 +13,7 @@ import pytest
 from conftest import wrong_export
 from toy import PAGE, Toy
 
-from pytest_ocrparity.run import RUN
+from pytest_ocrparity.session.run import RUN
 
 TRAINING = "test_export.py::test_export_matches_training"
 NO_XDIST = ("-p", "no:xdist")
@@ -250,7 +250,7 @@ def test_fixtures_explain_themselves(project: pytest.Pytester) -> None:
 
 def test_several_cv2_versions_are_told_with_the_fix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"opencv-contrib-python": "4.10.0.84", "opencv-python-headless": "5.0.0"}
-    monkeypatch.setattr("pytest_ocrparity.versions._version", versions.get)
+    monkeypatch.setattr("pytest_ocrparity.environment._version", versions.get)
     run(project, "-k", "training").stdout.fnmatch_lines(
         [
             "ocrparity: cv2 4.10.0.84, 5.0.0",

@@ -11,11 +11,11 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.pairing import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
-from pytest_ocrparity.pipelines import Shape
-from pytest_ocrparity.scores import are_permuted
-from pytest_ocrparity.tally import Tally
-from pytest_ocrparity.verdict import ROUGHLY
+from pytest_ocrparity.compare.box_pairs import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
+from pytest_ocrparity.compare.scores import are_permuted
+from pytest_ocrparity.comparison import ROUGHLY
+from pytest_ocrparity.contract import Shape
+from pytest_ocrparity.report.table import Tally
 
 NAME = "detections.max_score_difference"
 NOISE = 3e-5

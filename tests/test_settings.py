@@ -13,7 +13,7 @@ import pytest
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings import Settings, load
-from pytest_ocrparity.settings_file import find_file, find_project
+from pytest_ocrparity.settings.settings_file import find_file, find_project
 
 FULL = """
 images = ["images/*.png"]

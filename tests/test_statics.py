@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_ocrparity.pipelines.statics import static_findings
+from pytest_ocrparity.artifacts.lint import static_findings
 
 EXAMPLE = Path(__file__).parents[1] / "example_project"
 

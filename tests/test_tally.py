@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_ocrparity.tally import Tally
+from pytest_ocrparity.report.table import Tally
 
 
 def test_a_run_that_used_nothing_of_ours_has_no_fault() -> None:

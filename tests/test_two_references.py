@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from toy import PAGE
 
-from pytest_ocrparity.archive import load
-from pytest_ocrparity.origin import fixture_of
+from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.session.origin import fixture_of
 
 REFERENCE = """
 import pathlib

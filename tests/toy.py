@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import expit
 
-from pytest_ocrparity.pipelines import Image, Shape
+from pytest_ocrparity.contract import Image, Shape
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 

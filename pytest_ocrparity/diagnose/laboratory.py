@@ -15,16 +15,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.compare import compare_one
+from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
+from pytest_ocrparity.contract import Image, Pipeline
 from pytest_ocrparity.diagnose.budget import Budget
-from pytest_ocrparity.diagnose.remedy import Patch, Recorded, Remedy
+from pytest_ocrparity.diagnose.patched_candidate import Patch, Recorded, Remedy
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.pipelines import Image, Pipeline
-from pytest_ocrparity.pipelines.staged import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Detections, Trace
-from pytest_ocrparity.verdict import NOT_JUDGEABLE, Comparison
 
 __all__ = ["PREPROCESSING", "Laboratory", "bgr"]
 

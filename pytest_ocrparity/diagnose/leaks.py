@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_ocrparity.compare.parameter_differences import parameter_differences
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.sides import parameter_differences
 
 __all__ = ["LEAK", "examine_leaks"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.weights import are_equal_maps
+from pytest_ocrparity.diagnose.network.weights import are_equal_maps
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.trace import PROBABILITY_MAP, RESIZE, TENSOR, Trace

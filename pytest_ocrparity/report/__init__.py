@@ -58,10 +58,10 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
     Raises:
         ReportError: a file cannot be written.
     """
-    from pytest_ocrparity.report.album import PICTURES, write_whole
+    from pytest_ocrparity.report.document import as_text, without_thumbs
     from pytest_ocrparity.report.markdown import summary
     from pytest_ocrparity.report.page import page
-    from pytest_ocrparity.report.results import as_text, without_thumbs
+    from pytest_ocrparity.report.pictures.album import PICTURES, write_whole
 
     try:
         html, kept = page(results, folder)

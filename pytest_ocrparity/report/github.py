@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ReportError
-from pytest_ocrparity.report.groups import causes
 from pytest_ocrparity.report.markdown import summary
+from pytest_ocrparity.report.views import causes
 
 __all__ = ["append_summary", "error_commands"]
 

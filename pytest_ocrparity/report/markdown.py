@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_ocrparity.explain import amount
-from pytest_ocrparity.report.groups import causes, headroom, images, sides_of
+from pytest_ocrparity.report.table import KINDS, amounts, told_statuses
 from pytest_ocrparity.report.templates import TEMPLATES
-from pytest_ocrparity.tally import KINDS, amounts, told_statuses
+from pytest_ocrparity.report.views import causes, headroom, images, sides_of
 
 __all__ = ["summary"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.explain import amount
-from pytest_ocrparity.report.groups import RANKS, causes, headroom, images, sides_of
-from pytest_ocrparity.report.overlay import STYLES
-from pytest_ocrparity.report.pictures import COLOURS
+from pytest_ocrparity.report.pictures.arrays import COLOURS
+from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
+from pytest_ocrparity.report.views import RANKS, causes, headroom, images, sides_of
 from pytest_ocrparity.trace import STAGES
 
 __all__ = ["page"]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pytest_ocrparity.pipelines.imports import checkout
+from pytest_ocrparity.backends.isolation import checkout
 from pytest_ocrparity.settings import load
 
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from benchmarks.project import train_side
 from benchmarks.rows import Row, in_turns, milliseconds, paired, seconds
 from pytest_ocrparity import assert_same_probability_maps
-from pytest_ocrparity.archive import load, save
 from pytest_ocrparity.geometry import match
+from pytest_ocrparity.golden.baseline_file import load, save
 from pytest_ocrparity.trace import Trace
 
 

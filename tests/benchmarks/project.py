@@ -96,7 +96,7 @@ def write_project(
 
 def train_side() -> Any:
     """Return the example's train side, loaded."""
-    from pytest_ocrparity.pipelines.training import load_training
+    from pytest_ocrparity.backends.ppocr.pipeline import load_training
 
     settings = load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
     return load_training(**{**settings.train, "paddleocr_root": operators_root()})

@@ -17,7 +17,7 @@ from benchmarks.project import write_project
 from PIL import Image
 
 from example_project.pages import drawn
-from pytest_ocrparity.pipelines.memory import available_memory, decoding_bytes
+from pytest_ocrparity.backends.memory_guard import available_memory, decoding_bytes
 
 TESTS = Path(__file__).parents[1]
 HUGE = 12000, 9000

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity import archive
 from pytest_ocrparity.errors import GoldenError
+from pytest_ocrparity.golden import baseline_file as archive
 from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["Kills", "content", "kill_recordings", "page_of_noise", "save", "save_in_place", "seen_while_two_record"]

@@ -18,9 +18,9 @@ import pytest
 from toy import page
 
 from endurance.killing import kill_recordings
-from pytest_ocrparity.archive import load
 from pytest_ocrparity.errors import GoldenError
-from pytest_ocrparity.leftovers import remove_leftovers
+from pytest_ocrparity.files import remove_leftovers
+from pytest_ocrparity.golden.baseline_file import load
 from pytest_ocrparity.trace import Trace
 
 KILLS = 1_000

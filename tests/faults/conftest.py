@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from faults.rows import ALL, added_up, counts, line, markdown
-from pytest_ocrparity.diagnose.memory import Memory
-from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.diagnose.cache import Memory
 
 TABLES = {"faults": "faults.row", "near_misses": "faults.near"}
 """The tables, and the property in which a test of each records its row."""

@@ -18,10 +18,10 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.diagnosis import Change, Diagnosis
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.training import load_training
 from pytest_ocrparity.settings import load
 
 EXAMPLE = Path(__file__).parents[2] / "example_project"

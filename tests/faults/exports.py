@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from faults.deployment import EXAMPLE, EXPORT_YML, TRAIN_YML, Deployment, save, trained
-from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.backends.isolation import third_party
 
 
 def changed_weights(d: Deployment, change: Callable[[str, Any], Any]) -> None:

@@ -14,7 +14,7 @@ from faults import box_hooks
 from faults.deployment import EXAMPLE, Deployment
 from faults.foreign import DB, Array, with_weights
 from faults.near_miss import NearMiss, Table, port
-from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.backends.isolation import third_party
 
 IMAGES = ("curved.png", "colours.png", "receipt.png")
 MANY = ("curved.png", "odd_size.png", "receipt.png")

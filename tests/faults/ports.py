@@ -16,8 +16,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pytest_ocrparity import Decoded, Detections, Trace
-from pytest_ocrparity.pipelines import Alternative, Image, Shape
-from pytest_ocrparity.pipelines.staged import StagedPipeline
+from pytest_ocrparity.backends.staged import StagedPipeline
+from pytest_ocrparity.contract import Alternative, Image, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
 

@@ -10,7 +10,7 @@ from faults import exports
 from faults.cases import HAS_STALE_PROGRAMS, NO_LIMITS, Inject, both, export_yml, image, options
 from faults.deployment import EXAMPLE, Deployment, first_failure
 from pytest_ocrparity import DifferenceError
-from pytest_ocrparity.archive import load
+from pytest_ocrparity.golden.baseline_file import load
 
 
 def failure(deployment: Deployment) -> DifferenceError:

@@ -11,7 +11,7 @@ import pytest
 from faults import exports
 from faults.cases import NO_LIMITS, both, export_yml, image, train_yml
 from faults.deployment import EXAMPLE, Deployment, first_failure, save, trained
-from pytest_ocrparity.pipelines.inference import load_inference
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.trace import Trace
 
 

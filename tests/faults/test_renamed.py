@@ -14,9 +14,9 @@ import pytest
 from faults import exports
 from faults.deployment import EXAMPLE, Deployment, save, trained
 from faults.ports import Port
-from pytest_ocrparity.pipelines.alignment import align
-from pytest_ocrparity.pipelines.exported import stored_arrays
-from pytest_ocrparity.pipelines.network import Network
+from pytest_ocrparity.backends.paddlex.program import stored_arrays
+from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.ppocr.network import Network
 
 PARTS = {"weight": "weights", "bias": "bn_offset", "_mean": "bn_mean", "_variance": "bn_variance"}
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
-from pytest_ocrparity.pipelines.training import TrainingPipeline, load_training
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from real.blob import HERE, LIMITS, YML, Model, export_yml, write_yml
 
 

@@ -19,10 +19,10 @@ import numpy as np
 import yaml
 
 from pytest_ocrparity import assert_same_probability_maps
+from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import DifferenceError
-from pytest_ocrparity.pipelines.configs import read_yml
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.training import load_training
 from real.mobile_parity import LIMITS, export, save_random
 
 YML = "configs/det/PP-OCRv3/PP-OCRv3_mobile_det.yml"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.backends.isolation import third_party
 
 
 def needs_suffix(path: str | Path) -> None:
@@ -22,7 +22,7 @@ def needs_engines() -> None:
     with third_party():
         import paddleocr
 
-    from pytest_ocrparity.pipelines.predictor import _known_options
+    from pytest_ocrparity.backends.paddlex.predictor import _known_options
 
     if "engine" not in _known_options(paddleocr.TextDetection):
         pytest.skip("this paddleocr runs Paddle's own engine alone")

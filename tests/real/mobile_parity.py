@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
+from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.backends.isolation import checkout
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import DifferenceError
-from pytest_ocrparity.pipelines.configs import read_yml
-from pytest_ocrparity.pipelines.imports import checkout
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.training import load_training
 
 LIMITS = {"limit_side_len": 736, "limit_type": "min"}
 

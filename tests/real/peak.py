@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.models import inference_model, train_model
-from pytest_ocrparity.pipelines.memory import network_bytes
+from pytest_ocrparity.backends.memory_guard import network_bytes
+from pytest_ocrparity.session.models import inference_model, train_model
 from pytest_ocrparity.settings import load
 from real.blob import operators_root
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.inference import load_inference
 from real.blob import YML, Model, edited, export_yml, transforms, write_yml
 from real.features import needs_engines
 

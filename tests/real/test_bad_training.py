@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_ocrparity.artifacts.configs import scale_value
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.configs import scale_value
-from pytest_ocrparity.pipelines.training import load_training
 from real.blob import YML, Model, edited, transforms, write_yml
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"

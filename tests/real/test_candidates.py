@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity.pipelines.imports import third_party
+from pytest_ocrparity.backends.isolation import third_party
 from real.blob import operators_root
 from real.test_example import EXAMPLE, change, run
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ocrparity.artifacts.configs import check_training, read_yml
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.configs import check_training, read_yml
-from pytest_ocrparity.pipelines.training import load_training
 from real.blob import HERE
 
 CHECKOUT = Path(os.environ.get("OCRPARITY_PADDLEOCR_CHECKOUT", ""))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_ocrparity.models import inference_model
+from pytest_ocrparity.environment import CV2
+from pytest_ocrparity.session.models import inference_model
 from pytest_ocrparity.settings import load
-from pytest_ocrparity.versions import CV2
 from real.blob import operators_root
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_ocrparity.pipelines.configs import read_yml
-from pytest_ocrparity.pipelines.training import TrainingPipeline
+from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from real.blob import YML, Model, edited, operators_root, write_yml
 
 PARSER = ("ArgsParser", "load_config", "merge_config")

@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.paddlex.predictor import load_predictor
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.contract import Alternative
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.errors import DifferenceError, ModelError
-from pytest_ocrparity.pipelines import Alternative
-from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
-from pytest_ocrparity.pipelines.predictor import load_predictor
-from pytest_ocrparity.pipelines.training import TrainingPipeline
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE
 from real.blob import LIMITS, YML, Model, edited, export_yml, transforms, write_yml
 
@@ -171,7 +171,7 @@ def rounding_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
             predictor.runner = Rounds(predictor.runner)
         return predictor
 
-    monkeypatch.setattr("pytest_ocrparity.pipelines.inference.load_predictor", load)
+    monkeypatch.setattr("pytest_ocrparity.backends.paddlex.pipeline.load_predictor", load)
 
 
 def failure(train: TrainingPipeline, side: InferencePipeline, page: Page) -> DifferenceError | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.pipelines.inference import InferencePipeline
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
 
 CONFTEST = """
 import json
@@ -105,7 +105,7 @@ def nothing_is_loaded(
 ) -> None:
     """Let the runs inside load their models themselves, in a process that has the frameworks."""
     inference.trace(page)
-    monkeypatch.setattr("pytest_ocrparity.models._LOADED", {})
+    monkeypatch.setattr("pytest_ocrparity.session.models._LOADED", {})
 
 
 @pytest.fixture

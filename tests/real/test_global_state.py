@@ -20,11 +20,11 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy
 
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
+from pytest_ocrparity.contract import Image
 from pytest_ocrparity.diagnose import diagnose
-from pytest_ocrparity.pipelines import Image
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
-from pytest_ocrparity.pipelines.training import load_training
 from pytest_ocrparity.trace import Trace
 from real.blob import HERE, LIMITS, YML, Model, edited, write_yml
 from real.state import changes, snapshot, thread_counts
@@ -131,8 +131,8 @@ heard = []
 signal.signal(signal.SIGTERM, lambda *_: heard.append("SIGTERM"))
 
 import numpy as np
-from pytest_ocrparity.pipelines.training import load_training
-from pytest_ocrparity.pipelines.inference import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from real.blob import Model
 from real.state import changes, snapshot
 

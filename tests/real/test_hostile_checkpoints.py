@@ -11,10 +11,10 @@ import numpy as np
 from hostile import GUARD, MEMORY, warm_up
 from hostile_pickles import array_of, honest, of_content, pickles, text
 
+from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.ppocr.weights import read_weights
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.pickles import HARMLESS, check_pickle
-from pytest_ocrparity.pipelines.weights import read_weights
 from real.accepted import accepted
 
 

@@ -14,12 +14,12 @@ from hostile import GUARD, MEMORY, example_yml, export_yml, is_fraction
 from hostile_inputs import EVIL, EXAMPLE, as_yml, edited, values, ymls_of_the_example
 from hypothesis import strategies as st
 
+from pytest_ocrparity.artifacts import configs
+from pytest_ocrparity.artifacts.configs import OPERATORS, POST_PROCESSES, check_inference, check_training, read_yml
+from pytest_ocrparity.backends.isolation import checkout, third_party
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.operators import build_parts, import_operators
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines import configs
-from pytest_ocrparity.pipelines.configs import OPERATORS, POST_PROCESSES, check_inference, check_training, read_yml
-from pytest_ocrparity.pipelines.imports import checkout, third_party
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.parts import build_parts, import_operators
 from real.accepted import accepted
 from real.blob import operators_root
 

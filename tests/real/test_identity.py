@@ -18,10 +18,10 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.archive import load, save
-from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
-from pytest_ocrparity.pipelines.training import TrainingPipeline, load_training
-from pytest_ocrparity.preconditions import have_same_files
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
+from pytest_ocrparity.compare.preconditions import have_same_files
+from pytest_ocrparity.golden.baseline_file import load, save
 from real.blob import LIMITS, Model
 
 Page = npt.NDArray[np.uint8]

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.errors import ImageError, StageError
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
-from pytest_ocrparity.pipelines.training import TrainingPipeline
 from real.blob import LIMITS, YML, Model, edited, export_yml, transforms, write_yml
 from real.features import needs_suffix
 

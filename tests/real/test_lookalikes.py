@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity.pipelines import lookalikes
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.lookalikes import nearest_checkpoint
-from pytest_ocrparity.pipelines.training import TrainingPipeline
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.diagnose.network import lookalikes
+from pytest_ocrparity.diagnose.network.lookalikes import nearest_checkpoint
 from real.blob import Model
 
 Weights = Mapping[str, np.ndarray[Any, Any]]

@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pytest_ocrparity.errors import NotEnoughMemory
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.memory import (
+from pytest_ocrparity.backends.memory_guard import (
     AROUND_BYTES,
     MOST_BYTES,
     UNMEASURED_BYTES,
@@ -26,8 +24,10 @@ from pytest_ocrparity.pipelines.memory import (
     network_bytes,
     readable,
 )
-from pytest_ocrparity.pipelines.staged import MOST_TRACES
-from pytest_ocrparity.pipelines.training import TrainingPipeline
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.backends.staged import MOST_TRACES
+from pytest_ocrparity.errors import NotEnoughMemory
 from real.blob import LIMITS, Model
 from real.features import needs_engines
 from real.peak import EXAMPLE, sides
@@ -109,7 +109,7 @@ def test_this_very_system_tells_something() -> None:
 
 def test_a_limit_on_the_address_space_counts() -> None:
     code = (
-        "import resource; from pytest_ocrparity.pipelines.memory import available_memory as left;"
+        "import resource; from pytest_ocrparity.backends.memory_guard import available_memory as left;"
         "before = left(); resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)); print(before > 0, 0 < left() < 10**9)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

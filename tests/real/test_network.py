@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.errors import StageError
-from pytest_ocrparity.pipelines.training import TrainingPipeline, load_training
 from real.blob import YML, Model, edited, write_yml
 
 Page = npt.NDArray[np.uint8]

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.paddlex.predictor import Predictor
 from pytest_ocrparity.errors import ModelError, StageError
-from pytest_ocrparity.pipelines.inference import InferencePipeline, load_inference
-from pytest_ocrparity.pipelines.predictor import Predictor
 from real.blob import LIMITS, Model
 
 Page = npt.NDArray[np.uint8]

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.pipelines.imports import third_party
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.training import TrainingPipeline, load_training
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from real.blob import LIMITS, operators_root
 from real.test_example import EXAMPLE, change, run
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ocrparity.backends.isolation import checkout, folder_module, third_party
+from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.pipelines.imports import checkout, folder_module, third_party
-from pytest_ocrparity.pipelines.inference import load_inference
-from pytest_ocrparity.pipelines.training import load_training
 from real.blob import HERE, Model, operators_root
 
 

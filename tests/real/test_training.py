@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from pytest_ocrparity.artifacts.model_files import fingerprint_training
+from pytest_ocrparity.backends.isolation import checkout
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.errors import ImageError, StageError
-from pytest_ocrparity.pipelines.files import fingerprint_training
-from pytest_ocrparity.pipelines.imports import checkout
-from pytest_ocrparity.pipelines.training import TrainingPipeline, load_training
 from real.blob import YML, Model, edited, operators_root, transforms, write_yml
 
 Page = npt.NDArray[np.uint8]

@@ -1,0 +1,273 @@
+"""PaddleOCR's yml files, checked before PaddleOCR or paddlex sees them.
+
+Both evaluate parts of a yml as Python (`create_operators` the operator names, both `NormalizeImage.scale`), so only
+known names and plain numbers get through. Knows the text of a yml; imports no framework.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from pytest_ocrparity.backends.staged import LFS_POINTER
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
+
+__all__ = ["STAGE_OF", "check_inference", "check_training", "operators", "read_yml", "scale_value", "written"]
+
+ALGORITHMS: Final = ("DB", "DB++")
+POST_PROCESSES: Final = ("DBPostProcess", "DistillationDBPostProcess")
+NEEDED: Final = ("DecodeImage", "DetResizeForTest", "KeepKeys")
+
+MODES: Final = ("BGR", "RGB")
+"""The values of `DecodeImage.img_mode` with which paddleocr's TextDetection runs."""
+
+OPERATORS: Final = frozenset(
+    {
+        "ColorJitter",
+        "CopyPaste",
+        "DecodeImage",
+        "DetResizeForTest",
+        "EastRandomCropData",
+        "GroupRandomCropPadding",
+        "GroupRandomHorizontalFlip",
+        "GroupRandomRotate",
+        "IaaAugment",
+        "KeepKeys",
+        "MakeBorderMap",
+        "MakeShrinkMap",
+        "NormalizeImage",
+        "Pad",
+        "RandomCropFlip",
+        "RandomCropImgMask",
+        "RandomCropPolyInstances",
+        "RandomRotatePolyInstances",
+        "RandomScaling",
+        "Resize",
+        "ScaleAlignedShort",
+        "SquareResizePad",
+        "ToCHWImage",
+    }
+)
+"""The operators of PaddleOCR's detection ymls. Label operators are not among them: they are dropped, as in
+`tools/infer_det.py`, before names are evaluated."""
+
+STAGE_OF: Final = {"DecodeImage": DECODE, "DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
+"""The stage whose parameters an operator holds."""
+
+_MOST: Final = 2**20
+"""The bytes that a yml may have, and the letters it may have once its aliases are written out: hundreds of the largest
+detection yml. Ten lines of aliases of aliases are more than any memory holds as soon as something prints them."""
+_DEEPEST: Final = 50
+_LONGEST_INTEGER: Final = 100
+"""Letters: what has more can be longer than Python prints, or larger than a float holds."""
+_UNREADABLE: Final = (ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+"""What PyYAML raises besides its own: dates and numbers that are none, and brackets without end."""
+
+_NUMBER = r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*"
+_SCALE: Final = re.compile(f"{_NUMBER}(?:/{_NUMBER})?")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which looks at the size of a document before it builds anything of it."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _extent(node, {})[0] > _MOST:
+            raise yaml.YAMLError(f"its aliases make it larger than {_MOST} letters")
+        return node
+
+
+def _extent(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int = 0) -> tuple[int, int]:
+    """Return how many letters a node has with all aliases written out, and how deep it is nested.
+
+    Raises YAMLError where it is nested too deep, or without end as an alias inside of what it repeats is.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > _LONGEST_INTEGER:
+            raise yaml.YAMLError(f"a number of {len(node.value)} digits")
+        return 1 + len(node.value), 0
+    if depth + known.get(id(node), (0, 0))[1] > _DEEPEST:
+        raise yaml.YAMLError(f"nested more than {_DEEPEST} deep")
+    if id(node) not in known:
+        parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
+        inner = [_extent(part, known, depth + 1) for part in parts]
+        known[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((deep for _, deep in inner), default=0)
+    return known[id(node)]
+
+
+def read_yml(path: Path) -> dict[str, Any]:
+    """Return a yml file's mapping.
+
+    Raises:
+        ModelError: it is missing, a git-lfs pointer, larger than a yml, not UTF-8, not YAML (Python tags included), or
+            not a mapping.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot read this yml: {error.strerror or error}") from error
+    if data.startswith(LFS_POINTER):
+        raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
+    if len(data) > _MOST:
+        raise ModelError(f"{path} has more than {_MOST} bytes, which no yml of PaddleOCR has: is it another file?")
+    try:
+        config = yaml.load(data.decode("utf-8"), _Loader)  # a SafeLoader
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise ModelError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', None) or error}") from error
+    except _UNREADABLE as error:
+        raise ModelError(f"{path}: not valid YAML: {type(error).__name__}: {str(error)[:200]}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: holds {_kind(config)}, not the mapping of a PaddleOCR yml")
+    return config
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def _at(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
+    """Return the value at a dotted key, or raise ModelError when it is absent, empty or of another kind."""
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if not isinstance(value, kind):
+        raise ModelError(f"{path}: {key} is {_kind(value)}, not a {kind.__name__}: {purpose}")
+    if not value:
+        raise ModelError(f"{path}: {key} is empty: {purpose}")
+    return value
+
+
+def operators(transforms: list[Any], path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the (name, arguments) pairs of a list of operators.
+
+    Raises:
+        ModelError: an entry is not a mapping with one key, or its arguments are no mapping.
+    """
+    for index, entry in enumerate(transforms):
+        if not isinstance(entry, Mapping) or len(entry) != 1:
+            raise ModelError(f"{path}: {key}[{index}] is {entry!r}, not one operator name with its arguments")
+        name, arguments = next(iter(entry.items()))
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise ModelError(f"{path}: {key}[{index}]: {name} has {arguments!r} for arguments, not a mapping")
+        yield str(name), dict(arguments or {})
+
+
+def scale_value(scale: object, path: Path, key: str) -> float:
+    """Return a normalisation's scale: a number, or one written "a./b."; None means PaddleOCR's default, 1/255.
+
+    Raises:
+        ModelError: it is anything else, which PaddleOCR and paddlex would run as Python.
+    """
+    if scale is None:
+        return 1.0 / 255.0
+    value = float("nan")
+    if isinstance(scale, int | float) and not isinstance(scale, bool):
+        value = float(scale)
+    elif isinstance(scale, str) and (match := _SCALE.fullmatch(scale)) and float(match[2] or 1):
+        value = float(match[1]) / float(match[2] or 1)
+    if not math.isfinite(value):
+        raise ModelError(
+            f"{path}: {key} is {scale!r}; write a number or a fraction such as 1./255. (PaddleOCR runs it as Python)"
+        )
+    return value
+
+
+def written(transforms: list[Any], post_process: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """Return by stage name what a yml says of its parameters, as it says it; checked ymls only."""
+    found = {
+        STAGE_OF[name]: arguments for name, arguments in operators(transforms, path, "transforms") if name in STAGE_OF
+    }
+    return {**found, DETECTIONS: dict(post_process)}
+
+
+def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:
+    names = []
+    for name, arguments in operators(transforms, path, key):
+        if "Label" in name:
+            continue
+        if name not in OPERATORS:
+            raise ModelError(
+                f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's detection ymls; "
+                f"PaddleOCR runs names as Python, so only these are let through: {', '.join(sorted(OPERATORS))}"
+            )
+        scale_value(arguments.get("scale"), path, f"{key}: {name}.scale")
+        names.append(name)
+    return names
+
+
+def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
+    architecture = _at(config, path, "Architecture", dict, "this is no PaddleOCR training yml")
+    algorithm = architecture.get("algorithm")
+    if algorithm == "Distillation":
+        models = _at(config, path, "Architecture.Models", dict, "a Distillation yml lists its networks there")
+        found = {
+            f"Architecture.Models.{name}": model.get("algorithm") if isinstance(model, Mapping) else None
+            for name, model in models.items()
+        }
+    else:
+        found = {"Architecture": algorithm}
+    for where, value in found.items():
+        if value not in ALGORITHMS:
+            raise ModelError(
+                f"{path}: {where}.algorithm is {value!r}; only DB, DB++ and their Distillation are compared"
+            )
+
+
+def _check_post_process(config: Mapping[str, Any], path: Path, known: tuple[str, ...], hint: str) -> None:
+    name = _at(config, path, "PostProcess", dict, "it turns the probability map into boxes").get("name")
+    if name not in known:
+        raise ModelError(f"{path}: PostProcess.name is {name!r}, not {' or '.join(known)}{hint}")
+
+
+def check_training(config: Mapping[str, Any], path: Path) -> None:
+    """Check a training yml before PaddleOCR sees it.
+
+    Raises:
+        ModelError: Eval.dataset.transforms, Architecture or PostProcess are missing or are not those of a DB detector,
+            or an operator name or a scale is not plain.
+    """
+    key = "Eval.dataset.transforms"
+    names = _check_operators(_at(config, path, key, list, "they are the train side's preprocessing"), path, key)
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise ModelError(f"{path}: {key} lacks {', '.join(missing)}, without which tools/infer_det.py cannot run")
+    _check_algorithm(config, path)
+    _check_post_process(config, path, POST_PROCESSES, "")
+    if config.get("Global") is not None:
+        settings = _at(config, path, "Global", dict, "fill it or leave it out")
+        # create_operators merges Global into every operator, so its scale would reach NormalizeImage.
+        scale_value(settings.get("scale"), path, "Global.scale")
+
+
+def check_inference(config: Mapping[str, Any], path: Path) -> None:
+    """Check an export's inference.yml before paddlex sees it.
+
+    Raises:
+        ModelError: PreProcess.transform_ops or PostProcess are missing, or hold what paddleocr's TextDetection does not
+            run, or an operator name or a scale is not plain.
+    """
+    key = "PreProcess.transform_ops"
+    transforms = _at(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
+    _check_operators(transforms, path, key)
+    for name, arguments in operators(transforms, path, key):
+        mode = arguments.get("img_mode", MODES[0])
+        if name == "DecodeImage" and mode not in MODES:
+            raise ModelError(
+                f"{path}: {key}: DecodeImage.img_mode is {mode!r}; paddleocr's TextDetection takes three channels, BGR "
+                "or RGB. A network that was trained with it can't be deployed with TextDetection: set img_mode: BGR in "
+                "the training yml, train again (or at least evaluate again), and export again. If the training yml "
+                "says BGR or RGB, write the same here"
+            )
+    hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
+    _check_post_process(config, path, POST_PROCESSES[:1], hint)

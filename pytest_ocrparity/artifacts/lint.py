@@ -1,0 +1,123 @@
+"""What the files alone tell: read before any model, and also where a model does not load.
+
+These are facts and no causes: no experiment was made with them. Imports no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.artifacts.configs import operators, read_yml
+from pytest_ocrparity.artifacts.model_files import PROGRAMS
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.trace import image_label, printable
+
+__all__ = ["RANDOM", "static_findings"]
+
+RANDOM: Final = frozenset(
+    {
+        "ColorJitter",
+        "CopyPaste",
+        "EastRandomCropData",
+        "GroupRandomCropPadding",
+        "GroupRandomHorizontalFlip",
+        "GroupRandomRotate",
+        "IaaAugment",
+        "RandomCropFlip",
+        "RandomCropImgMask",
+        "RandomCropPolyInstances",
+        "RandomRotatePolyInstances",
+        "RandomScaling",
+    }
+)
+"""PaddleOCR's detection operators that draw random numbers."""
+
+COMPARED: Final = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "PostProcess")
+LIMITS: Final = ("limit_side_len", "limit_type")
+THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
+LEAKING: Final = (
+    *LIMITS,
+    *("image_shape", "keep_ratio", "resize_long", "img_mode", "ignore_orientation", "scale", "mean", "std", "order"),
+)
+"""Arguments of the Eval operators, which a key of that name under `Global` overrides."""
+
+Said = dict[str, dict[str, Any]]
+
+
+def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
+    """Return what strikes in the files of the settings' tables `train` and `inference`, a sentence each."""
+    ours = _said(train.get("config"), "Eval.dataset.transforms")
+    folder: Path | None = inference.get("model_dir")
+    theirs = _said(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
+    found: list[str] = []
+    if ours is not None:
+        found += _of_training(image_label(str(train["config"])), *ours)
+    if theirs is not None and folder is not None:
+        found += _of_export(image_label(str(folder / "inference.yml")), *theirs, inference)
+    if ours is not None and theirs is not None:
+        found += _between(ours[0], theirs[0])
+    return [printable(each) for each in found + (_of_folder(folder) if folder else [])]
+
+
+def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
+    """Return a yml's operators and PostProcess with their arguments, and its Global; None where it can't be read."""
+    try:
+        document: Any = read_yml(path) if path is not None else None
+        place = document
+        for part in key.split("."):
+            place = place[part]
+        said = dict(operators(place, path, key)) if path is not None else {}
+        return {**said, "PostProcess": dict(document["PostProcess"])}, dict(document.get("Global") or {})
+    except (ModelError, KeyError, TypeError, ValueError):  # loading the model says what is wrong with the file
+        return None
+
+
+def _of_training(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator[str]:
+    for operator in sorted(RANDOM & said.keys()):
+        yield f"{name}: Eval.dataset.transforms holds {operator}, a random operator: evaluation must not have it"
+    for key in sorted(settings.keys() & set(LEAKING)):
+        yield f"{name}: Global.{key} reaches every operator of the training side that takes a {key}: rename it"
+    yield from _ignored_box_type(name, said)
+
+
+def _of_export(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
+    for operator in sorted(RANDOM & said.keys()):
+        yield f"{name}: holds {operator}, a random operator of the training yml, which paddleocr 3.x does not run"
+    options = inference.get("options") or {}
+    resize = said.get("DetResizeForTest", {})
+    for key in LIMITS:
+        if key in resize and key not in options:
+            yield f"{name}: paddleocr 3.x ignores {key}: {resize[key]} there: pass it in inference.options"
+    if "image_shape" in resize and set(LIMITS) & options.keys():
+        yield f"{name}: image_shape: {resize['image_shape']} switches off the limits in inference.options"
+    for key in THRESHOLDS:
+        if options.get(key) == 0:
+            yield f"inference.options: paddleocr takes {key} = 0 for not given: pass a small number such as 1e-9"
+    if not settings.get("model_name") and not inference.get("model_name"):
+        yield f"{name}: has no Global.model_name: set inference.model_name"
+    yield from _ignored_box_type(name, said)
+
+
+def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
+    if "det_box_type" in said["PostProcess"] and "box_type" not in said["PostProcess"]:
+        yield f"{name}: PostProcess.det_box_type is ignored: the key is box_type"
+
+
+def _between(ours: Said, theirs: Said) -> Iterator[str]:
+    """Yield the arguments that the two ymls give differently."""
+    for operator in COMPARED:
+        one, two = ours.get(operator, {}), theirs.get(operator, {})
+        for key in [*one, *(key for key in two if key not in one)]:
+            if one.get(key) != two.get(key):
+                told = f"{one.get(key, 'not set')} in the training yml, {two.get(key, 'not set')} in inference.yml"
+                yield f"{operator}.{key}: {told}"
+
+
+def _of_folder(folder: Path) -> list[str]:
+    programs = [folder / name for name in PROGRAMS if (folder / name).is_file()]
+    if len(programs) < 2:
+        return []
+    older = " older" if programs[0].stat().st_mtime < programs[1].stat().st_mtime else ""
+    return [f"{image_label(str(folder))} holds two programs: paddle runs the{older} {programs[0].name}"]

@@ -1,0 +1,200 @@
+"""The files of a model on disk: which there are, which one counts, and their digests.
+
+Knows names, bytes and folders; of what is inside it only tells a git-lfs pointer. Imports no framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.backends.staged import LFS_POINTER
+from pytest_ocrparity.errors import ModelError
+
+__all__ = [
+    "ExportFiles",
+    "TrainingFiles",
+    "digest",
+    "find_checkpoint",
+    "find_export",
+    "fingerprint_export",
+    "fingerprint_training",
+]
+
+PARAMS: Final = ".pdparams"
+PROGRAMS: Final = ("inference.json", "inference.pdmodel")
+"""In the order in which paddlex looks for them (`get_model_paths`): with both, the first is what runs."""
+
+OTHER_ENGINES: Final = ("inference.onnx", "inference.om", "model.safetensors", "inference.pdparams")
+"""What engines other than Paddle Inference load from an export folder."""
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise ModelError when git-lfs has not fetched this file, or when it is empty."""
+    with path.open("rb") as file:
+        start = file.read(len(LFS_POINTER))
+    if start == LFS_POINTER:
+        raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
+    if not start:
+        raise ModelError(f"{path} is empty: copy or export it again")
+
+
+def _named_by_config(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the key and the value by which a yml names its weights, as `ppocr.utils.save_load.load_model` picks."""
+    settings = config.get("Global")
+    for key in ("checkpoints", "pretrained_model"):
+        if isinstance(settings, Mapping) and settings.get(key):
+            return f"Global.{key}", str(settings[key])
+    return None
+
+
+def find_checkpoint(
+    checkpoint: Path | None, config: Mapping[str, Any], config_path: Path, paddleocr_root: Path | None = None
+) -> Path:
+    """Return the `.pdparams` file to load, whose suffix may have been left out as PaddleOCR allows.
+
+    Args:
+        checkpoint: the setting `train.checkpoint`, or None for what the yml names: Global.checkpoints, else
+            Global.pretrained_model.
+        config: the training yml, parsed.
+        config_path: where it lies.
+        paddleocr_root: training usually runs in the checkout, so the yml's relative paths start there, and at the
+            yml's own folder next.
+
+    Raises:
+        ModelError: nothing names a checkpoint, it is not there, or it is a git-lfs pointer; says what was tried.
+    """
+    if checkpoint is not None:
+        source, folders, name = "the setting train.checkpoint", [Path()], str(checkpoint)
+    else:
+        named = _named_by_config(config)
+        if named is None:
+            raise ModelError(
+                f"{config_path}: neither Global.checkpoints nor Global.pretrained_model names a checkpoint: "
+                "set train.checkpoint"
+            )
+        source, name = f"{config_path} ({named[0]})", named[1]
+        if "://" in name:
+            raise ModelError(
+                f"{source} is a URL, {name}, and nothing is downloaded here: set train.checkpoint to a file"
+            )
+        folders = [folder for folder in (paddleocr_root, config_path.parent) if folder is not None]
+    names = [name] if name.endswith(PARAMS) else [name + PARAMS, name]
+    tried = list(dict.fromkeys(folder / each for folder in folders for each in names))
+    found = next((path for path in tried if path.is_file()), None)
+    if found is None:
+        raise ModelError(f"no checkpoint at {' or '.join(map(str, tried))}, which {source} names")
+    refuse_pointer(found)
+    return found
+
+
+def fingerprint_training(
+    config: Path, checkpoint: Path | None = None, paddleocr_root: Path | None = None
+) -> dict[str, str]:
+    """Return the sha256 of the training yml and of its checkpoint, as "config" and "checkpoint".
+
+    Needs neither of them nor paddle: parts that are not on this disk are left out.
+    """
+    parts: dict[str, str] = {}
+    if config.is_file():
+        parts["config"] = digest(config)
+    try:
+        yml = read_yml(config) if checkpoint is None else {}
+        parts["checkpoint"] = digest(find_checkpoint(checkpoint, yml, config, paddleocr_root))
+    except (ModelError, OSError):
+        pass
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFiles:
+    """What a train side was loaded from: its yml as a file and as read, its checkpoint."""
+
+    config: Path
+    yml: Mapping[str, Any]
+    checkpoint: Path
+    paddleocr_root: Path | None
+    trust: bool
+    network: str | None
+    """The user's own network, in place of PaddleOCR's."""
+    sub_model: str | None
+    """Which network of a Distillation yml it is."""
+
+    @property
+    def has_modeling(self) -> bool:
+        """Whether PaddleOCR built the network, and so exports it; else the user's own code does."""
+        return self.network is None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFiles:
+    """An export folder: its `inference.yml`, the program that paddle takes (None for other engines), all its files."""
+
+    folder: Path
+    config: Path
+    program: Path | None
+    files: tuple[Path, ...]
+
+
+def find_export(model_dir: Path) -> ExportFiles:
+    """Return the files of an export folder, warning (UserWarning) when it holds both program formats.
+
+    Raises:
+        ModelError: the folder, its inference.yml, its program or its parameters are missing, or a file is a git-lfs
+            pointer or empty.
+    """
+    if not model_dir.is_dir():
+        raise ModelError(f"{model_dir}: no such folder: inference.model_dir is the folder tools/export_model.py wrote")
+    config = model_dir / "inference.yml"
+    if not config.is_file():
+        shared = model_dir.parent / config.name
+        hint = "re-export with a PaddleOCR of 2.9 or later"
+        if shared.is_file():
+            hint = f"a Distillation export has one for all its networks, {shared}: copy it here"
+        raise ModelError(f"{model_dir} holds no inference.yml, which paddleocr 3.x reads: {hint}")
+    present = {name: model_dir / name for name in (*PROGRAMS, *OTHER_ENGINES) if (model_dir / name).is_file()}
+    programs = [present[name] for name in PROGRAMS if name in present]
+    weights = model_dir / "inference.pdiparams"
+    if not present:
+        held = ", ".join(sorted(path.name for path in model_dir.iterdir()))
+        raise ModelError(
+            f"{model_dir} holds no program, neither inference.json nor inference.pdmodel (a failed export leaves "
+            f"inference.yml behind): export again. It holds {held}"
+        )
+    if programs and not weights.is_file() and len(present) == len(programs):
+        raise ModelError(f"{model_dir} holds {programs[0].name} but no inference.pdiparams: copy or export it again")
+    files = tuple(sorted({config, *present.values(), *([weights] if weights.is_file() else [])}))
+    for path in files:
+        refuse_pointer(path)
+    if len(programs) > 1:
+        taken, ignored = (f"{path.name} ({_age(path)})" for path in programs)
+        warnings.warn(
+            f"{model_dir} holds two programs: paddle runs {taken} and ignores {ignored}; delete the stale one",
+            UserWarning,
+            stacklevel=2,
+        )
+    return ExportFiles(model_dir, config, programs[0] if programs else None, files)
+
+
+def _age(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime).strftime("written %Y-%m-%d %H:%M:%S")
+
+
+def fingerprint_export(export: ExportFiles) -> dict[str, str]:
+    """Return the sha256 of each file of an export, by file name."""
+    return {path.name: digest(path) for path in export.files}

@@ -1,0 +1,315 @@
+"""The deployed model: paddleocr's own predictor on the export folder, recorded after each step.
+
+`TextDetection.predict` runs for every question, so paddlex's choice of limits and thresholds is part of what is
+compared. Nothing of the processing is done here.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.artifacts.configs import check_inference, operators, read_yml, scale_value, written
+from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
+from pytest_ocrparity.backends.decoders import decoded_without_orientation
+from pytest_ocrparity.backends.effective_parameters import (
+    predictor_detections,
+    predictor_engine,
+    predictor_resize,
+    predictor_tensor,
+)
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.paddlex.engines import other_ways
+from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
+from pytest_ocrparity.backends.paddlex.predictor import STEPS, Predictor, load_predictor, onednn_crash, runner_inputs
+from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
+from pytest_ocrparity.backends.paddlex.taps import Call
+from pytest_ocrparity.backends.paddlex.variation import replaced_steps
+from pytest_ocrparity.backends.staged import StagedPipeline, image_bytes
+from pytest_ocrparity.comparison import plain
+from pytest_ocrparity.contract import Alternative, Image, Shape
+from pytest_ocrparity.diagnosis import Fix
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
+from pytest_ocrparity.trace import (
+    DECODE,
+    DETECTIONS,
+    PROBABILITY_MAP,
+    RESIZE,
+    TENSOR,
+    Decoded,
+    Detections,
+    Trace,
+    snapshot,
+)
+
+__all__ = ["InferencePipeline", "load_inference"]
+
+UNREADABLE = "Image read Error"
+"""How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
+
+
+def load_inference(
+    *,
+    model_dir: Path,
+    options: Mapping[str, Any] | None = None,
+    predict_options: Mapping[str, Any] | None = None,
+    model_name: str | None = None,
+    memory_limit: int | None = None,
+    name: str = "inference",
+) -> InferencePipeline:
+    """Load an export with `paddleocr.TextDetection`.
+
+    Args:
+        model_dir: the folder that `tools/export_model.py` wrote.
+        options: handed to `TextDetection` as they are.
+        predict_options: handed to its `predict` as they are.
+        model_name: paddlex's name of the model; None means the one in inference.yml.
+        memory_limit: bytes that an image may take; None means what is available.
+        name: how messages call this side.
+
+    Raises:
+        ModelError: a file, a value in it, an option, or something to import is missing or wrong.
+    """
+    export = find_export(model_dir)
+    yml = read_yml(export.config)
+    check_inference(yml, export.config)
+    settings = yml.get("Global")
+    model_name = model_name or (settings.get("model_name") if isinstance(settings, Mapping) else None)
+    if not model_name:
+        raise ModelError(
+            f"{export.config} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
+            'model_name = "PP-OCRv4_mobile_det"'
+        )
+    transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
+    scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
+    deployed = Deployed(
+        name=name,
+        model_name=model_name,
+        config=export.config,
+        written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        options=dict(options or {}),
+        predict_options=dict(predict_options or {}),
+        memory_limit=memory_limit,
+    )
+    predictor = load_predictor(export, model_name, deployed.options, deployed.predict_options)
+    return InferencePipeline(predictor, export, deployed, scale_value(scale, export.config, "NormalizeImage.scale"))
+
+
+class InferencePipeline(StagedPipeline):
+    """An export behind paddleocr's own predictor.
+
+    `Trace.parameters` hold what the predictor's objects were really called with; `table` is where the settings have it.
+    """
+
+    def __init__(self, predictor: Predictor, export: ExportFiles, deployed: Deployed, scale: float) -> None:
+        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale, kept nowhere else."""
+        super().__init__(deployed.name, fingerprint_export(export))
+        self.written, self.table = deployed.written, deployed.table
+        self.model_name, self.model_dir = deployed.model_name, export.folder
+        self._predictor, self._scale = predictor, scale
+        self._export, self._program, self._deployed = export, export.program, deployed
+        self._changes: dict[str, Mapping[str, Any]] = {}
+        self._replaced: dict[str, Callable[..., Any]] = {}
+        self._outputs: int | None = None
+        self._memory = MemoryGuard(self._run_network, self._engine(), limit=deployed.memory_limit)
+        self._called: dict[str, Mapping[str, Any]] = {}
+
+    def preprocess(self, image: Image) -> Trace:
+        """Run `TextDetection.predict` up to the runner, and record what it was about to be given.
+
+        A path goes in as it is, as paddlex reads files by their suffix; an array goes in as BGR. Of a file with
+        several pages the first is taken.
+
+        Raises:
+            ImageError: the image is missing or does not decode.
+        """
+        name, data = image_bytes(image)
+        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
+            stored = decoded_without_orientation(Path(given))
+            given = given if stored is None else stored
+        trace = Trace(pipeline=self.name, image=name, source=self)
+        error: Exception | None = None
+        try:
+            with self._memory.watching(data if isinstance(given, str) else None):
+                calls, error = self._predictor.preprocess(given, {**self._replaced, "Normalize": self._admitted})
+        except NotEnoughMemory as refused:
+            calls, error = {}, refused
+        if error is not None and UNREADABLE in str(error):
+            raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
+        trace = self._recorded(trace, calls)
+        if trace.decode is None and (error is None or ("Read" in calls and not calls["Read"].result)):
+            error = StageError(
+                DECODE, f"PaddleOCR does not read {name}: it goes by the suffix and reads {self._suffixes()}"
+            )
+        if error is not None:
+            stage = DECODE if trace.decode is None else RESIZE if trace.resize is None else TENSOR
+            return replace(trace, error=self.stage_error(stage, error))
+        return trace
+
+    def _admitted(self, imgs: list[Any]) -> Any:
+        """Normalise what the network has room for; not each size needs a resize, where this is asked first."""
+        for img in imgs:  # none where the file's suffix is none that paddlex reads
+            self._memory.admit_tensor(img.shape, TENSOR)
+        return self._replaced.get("Normalize", self._predictor.steps["Normalize"])(imgs)
+
+    def _recorded(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
+        """Fill the trace from the calls of a run, of which the later ones may be missing."""
+        steps, parameters = self._predictor.steps, {}
+        if calls.get("Read") and calls["Read"].result:
+            order = getattr(self._replaced.get("Read", steps["Read"]), "format")  # noqa: B009
+            trace = replace(trace, decode=Decoded.of(calls["Read"].result[0], order))
+            parameters[DECODE] = {"img_mode": order, "ignore_orientation": False}
+        if trace.decode is not None and "Resize" in calls:
+            (resized, *_), (shape, *_) = calls["Resize"].result
+            height, width, ratio_h, ratio_w = map(float, shape)
+            trace = replace(trace, resize=snapshot(resized), shape=(height, width, ratio_h, ratio_w))
+            parameters[RESIZE] = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
+            parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
+        if trace.resize is not None and "runner" in calls:
+            (tensor,) = runner_inputs(calls["runner"])
+            trace = replace(trace, tensor=tensor)
+        self._called.update(parameters)
+        return replace(trace, parameters=self._varied(parameters))
+
+    def _suffixes(self) -> str:
+        sampler = self._predictor.inner.batch_sampler
+        return ", ".join(getattr(sampler, "IMG_SUFFIX", ())) or "other suffixes"
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the first output of the predictor's runner for a (1, 3, h, w) tensor, (1, C, h, w) float32, whole.
+
+        paddlex goes on with channel 0 of output 0, whatever else there is.
+
+        Raises:
+            NotEnoughMemory: it would take more memory than there is.
+        """
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        outputs = self._run_network(tensor)
+        self._outputs = len(outputs)
+        return outputs[0]
+
+    def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        with third_party():
+            return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])]
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes and scores that `TextDetection.predict` makes of a (1, C, h, w) map, in source pixels.
+
+        The predictor runs on a dummy image, with this map in the place of its network's output and this shape row in
+        the place of its resize's, so that its own choice of thresholds takes part.
+        """
+        dummy = np.zeros((32, 32, 3), dtype=np.uint8)
+        instead = {name: [dummy] for name in STEPS} | {
+            "Resize": ([dummy], [np.array(shape, dtype=np.float64)]),
+            "runner": [np.asarray(probability_map)],
+        }
+        with third_party(), self._predictor.taps.run(instead=instead, replaced=self._replaced) as calls:
+            (result,) = self._predictor.predict(dummy)
+        process = calls["process"]
+        names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")
+        given = dict(zip(names, process.args, strict=False)) | dict(process.kwargs)
+        self._called[DETECTIONS] = predictor_detections(self._predictor.post_process, given)
+        polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in result["dt_polys"])
+        return Detections(polygons, np.asarray(result["dt_scores"], dtype=np.float64))
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, what the predictor's objects were last called with, in plain JSON types.
+
+        Before the first image, a blank one is sent through everything but the network.
+        """
+        if not {DECODE, RESIZE, TENSOR} <= self._called.keys():
+            self.preprocess(np.zeros((64, 64, 3), dtype=np.uint8))
+        if DETECTIONS not in self._called:
+            self.postprocess(np.zeros((1, 1, 32, 32), dtype=np.float32), (32.0, 32.0, 1.0, 1.0))
+        return {**self._varied(self._called), PROBABILITY_MAP: self._engine()}
+
+    def _varied(self, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+        """Return recorded parameters with those of an experiment in their place."""
+        return {stage: {**values, **self._changes.get(stage, {})} for stage, values in parameters.items()}
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        engine = {key: value for key, value in self._engine().items() if key != "outputs"}
+        found: Mapping[str, Any] = plain(
+            {
+                "api": "paddleocr.TextDetection",
+                "code": f"{type(self).__module__}.{type(self).__qualname__}",
+                "files": self.fingerprint,
+                "model_name": self._deployed.model_name,
+                "options": self._deployed.options,
+                "predict_options": self._deployed.predict_options,
+                "engine": engine,
+                "changes": self._changes,
+            }
+        )
+        return found
+
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> InferencePipeline:
+        """Return this side with other preprocessing or post-processing parameters, by stage name, for an experiment.
+
+        paddlex's own classes are built again with them; network and engine are shared.
+        """
+        other = copy.copy(self)
+        other._traces, other._called = OrderedDict(), {}
+        stages = {*self._changes, *changes}
+        other._changes = {stage: {**self._changes.get(stage, {}), **changes.get(stage, {})} for stage in stages}
+        other._replaced = replaced_steps(self._predictor, self.parameters, other._changes)
+        return other
+
+    def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
+        """Return how a user gives this side the values of some parameters of a stage."""
+        return deployment_fix(stage, values, self._deployed)
+
+    @property
+    def given(self) -> Mapping[str, Mapping[str, str]]:
+        """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
+        return given_options(self._deployed)
+
+    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the arrays of the exported program, by the names that they have there."""
+        return {} if self._program is None else stored_arrays(self._program)
+
+    def input_size(self) -> tuple[int, int] | None:
+        """Return the height and width that the program was exported for, or None where it takes any."""
+        return None if self._program is None else fixed_size(self._program)
+
+    def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Return the outputs of the export after the first, which alone paddlex looks at."""
+        return self._run_network(tensor)[1:]
+
+    def other_engines(self) -> Iterator[Alternative]:
+        """Yield the other ways to run this export, with the cause that each would prove."""
+        if self._program is not None:
+            # What a subclass or a wrapper does to the map is not the engine's doing.
+            yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
+            yield from other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise)
+
+    def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
+        """Run the export as paddleocr loads it with some options changed, of which None takes one away."""
+        given = self._deployed
+        other = load_inference(
+            model_dir=self.model_dir,
+            options={name: value for name, value in {**given.options, **changed}.items() if value is not None},
+            predict_options=given.predict_options,
+            model_name=given.model_name,
+            memory_limit=given.memory_limit,
+        )
+        return other.infer(tensor)
+
+    def _engine(self) -> dict[str, Any]:
+        return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
+
+    def told(self, error: BaseException) -> str:
+        """Return how messages tell what a stage raised: the way out where it is known."""
+        return onednn_crash(error) or super().told(error)

@@ -1,0 +1,222 @@
+"""paddleocr's `TextDetection` on an export folder, loaded with every refusal in plain words, and tapped.
+
+Knows the inside of `paddlex_predictor`; what passes through it is read in `inference.py`.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.artifacts.configs import OPERATORS
+from pytest_ocrparity.artifacts.model_files import ExportFiles
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.taps import Call, Tap, Taps
+from pytest_ocrparity.errors import ModelError
+
+__all__ = ["Predictor", "load_predictor", "onednn_crash", "runner_inputs"]
+
+STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
+RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
+"""What `parse_common_args` renames on its way through."""
+
+RESERVED: Final = ("model_name", "model_dir")
+NEWER_PROGRAM: Final = ("pd_op", "/pir/", "json.exception")
+"""What the errors mention that paddle raises on a program it does not know, or on a damaged one; any of them."""
+
+ONEDNN: Final = ("ConvertPirAttribute2RuntimeAttribute", "ArrayAttribute", "DoubleAttribute")
+
+
+class Predictor:
+    """A tapped `TextDetection`.
+
+    Attributes:
+        taps: the taps "Read", "Resize", "Normalize", "ToCHW", "ToBatch", "runner", "process".
+        steps: the real preprocessing objects, by the same names.
+        runner: the real runner.
+        post_process: the real post-process.
+        inner: the predictor inside, from which the rest is read.
+    """
+
+    def __init__(self, detection: Any, predict_options: Mapping[str, Any]) -> None:
+        """Tap a `TextDetection` in place.
+
+        Raises:
+            ModelError: its engine does not preprocess with paddlex's own steps.
+        """
+        self._detection = detection
+        self._predict_options = dict(predict_options)
+        self.taps = Taps()
+        self.inner = detection.paddlex_predictor
+        steps = getattr(self.inner, "pre_tfs", None)
+        where = next((name for name in ("runner", "infer") if callable(getattr(self.inner, name, None))), None)
+        if steps is None or where is None or not hasattr(self.inner, "post_op"):
+            raise ModelError(
+                f"inference.options: the predictor of this engine, {type(self.inner).__name__}, has no steps to "
+                "record; use an engine that runs an exported program, such as paddle_static or onnxruntime"
+            )
+        missing = [name for name in STEPS if name not in steps]
+        if missing:
+            raise ModelError(
+                f"paddlex built no {', '.join(missing)}: PreProcess.transform_ops in inference.yml lacks it"
+            )
+        self.steps = {name: steps[name] for name in STEPS}
+        self.runner: Callable[..., Any] = getattr(self.inner, where)
+        self.post_process = self.inner.post_op
+        steps.update({name: Tap(name, real, self.taps) for name, real in self.steps.items()})
+        setattr(self.inner, where, Tap("runner", self.runner, self.taps))
+        self.post_process.process = Tap("process", self.post_process.process, self.taps)
+
+    def predict(self, image: Any) -> list[Any]:
+        """Run the real `TextDetection.predict` with the configured options."""
+        return list(self._detection.predict(image, **self._predict_options))
+
+    def preprocess(
+        self, image: Any, replaced: Mapping[str, Callable[..., Any]]
+    ) -> tuple[Mapping[str, Call], Exception | None]:
+        """Run the real `predict` up to the runner; return the calls it made and what it raised."""
+        error = None
+        with third_party():
+            with self.taps.run(replaced=replaced, stop_at="runner") as calls:
+                try:
+                    self.predict(image)
+                except Exception as raised:
+                    error = raised
+            if isinstance(image, str) and image.lower().endswith((".tif", ".tiff")):
+                gc.collect()  # paddlex leaves a file of pages open, of which Python would warn in any test that follows
+        return calls, error
+
+
+def _import_paddleocr() -> None:
+    """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
+
+    Raises:
+        ModelError: see `third_party`.
+    """
+    with third_party():
+        import paddleocr  # noqa: F401
+
+        with suppress(ModuleNotFoundError):  # another engine does without
+            import paddle  # noqa: F401
+
+
+def load_predictor(
+    export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
+) -> Predictor:
+    """Load `paddleocr.TextDetection` on an export folder.
+
+    Args:
+        export: the folder.
+        model_name: one of paddlex's text-detection models.
+        options: keyword arguments of `TextDetection`.
+        predict_options: keyword arguments of its `predict`, used in every run.
+
+    Raises:
+        ModelError: paddleocr is older than 3, an option is unknown, or the export does not load; says what to do.
+    """
+    _import_paddleocr()
+    with third_party():
+        return _loaded(export, model_name, options, predict_options)
+
+
+def _loaded(
+    export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
+) -> Predictor:
+    import paddleocr
+
+    if not hasattr(paddleocr, "TextDetection"):
+        raise ModelError(
+            f"paddleocr {getattr(paddleocr, '__version__', '?')}, imported from {paddleocr.__file__}, has no "
+            'TextDetection: pip install "paddleocr>=3" and keep folders with an older one off sys.path'
+        )
+    _check_known("inference.options", options, _known_options(paddleocr.TextDetection))
+    try:
+        detection = paddleocr.TextDetection(model_name=model_name, model_dir=str(export.folder), **options)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ModelError(_refusal(error, export, model_name)) from error
+    predictor = Predictor(detection, predict_options)
+    process = inspect.signature(type(predictor.inner).process).parameters
+    known = [name for name in process if name not in ("self", "batch_data")]
+    _check_known("inference.predict_options", predict_options, [*known, "batch_size"])
+    return predictor
+
+
+def _known_options(detection: Any) -> list[str]:
+    """Return the keyword arguments of `TextDetection`, those that it hands on to its bases included."""
+    from paddleocr._common_args import parse_common_args
+
+    own = {
+        name
+        for each in detection.__mro__
+        for name, parameter in inspect.signature(each.__init__).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    common = {RENAMED.get(name, name) for name in parse_common_args({}, default_enable_hpi=False)}
+    return sorted((own | common) - set(RESERVED))
+
+
+def _check_known(setting: str, given: Mapping[str, Any], known: list[str]) -> None:
+    for name in given:
+        if name in RESERVED:
+            raise ModelError(f"{setting}: {name} has a setting of its own, inference.{name}")
+        if name not in known:
+            raise ModelError(f"{setting}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
+
+
+def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
+    """Say why an export does not load, and what to do."""
+    import paddle
+
+    cause: BaseException = error.__cause__ or error
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    if "not registered" in text or "engine bindings" in str(error):
+        return (
+            f"{export.config}: paddlex knows no text-detection model {model_name!r}: use a name that it knows, such as "
+            "PP-OCRv5_mobile_det, for Global.model_name in the training yml and export again"
+        )
+    if "name mismatch" in text:
+        return f"inference.model_name is {model_name!r}, but {export.config} names another: {text}"
+    if isinstance(cause, KeyError) and not OPERATORS.intersection(cause.args):
+        return f"{export.config}: paddlex misses {text} in it; tools/export_model.py of PaddleOCR 3 writes that"
+    if isinstance(cause, KeyError):
+        return f"{export.config}: paddlex has no operator {text} for text detection: it runs fewer than PaddleOCR does"
+    if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause):
+        return f"{export.config}: paddlex does not accept the arguments of an operator: {type(cause).__name__}: {text}"
+    program = export.program or export.folder
+    if any(word in text for word in NEWER_PROGRAM):
+        return (
+            f"{program}: paddle {paddle.__version__} cannot read this program; a newer paddle wrote it, or it is "
+            f"damaged. Re-export with the paddle that loads it. paddle says: {text[:300]}"
+        )
+    return f"{export.folder}: paddleocr cannot load this export: {type(cause).__name__}: {text[:500]}"
+
+
+def _is_from_operators(error: BaseException) -> bool:
+    """Tell whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(Path(frame.f_code.co_filename).parent.name == "text_detection" for frame, _ in frames)
+
+
+def onednn_crash(error: BaseException) -> str | None:
+    """Return what to do about the crash of paddle 3.3 with oneDNN on CPU, or None for another error."""
+    if not isinstance(error, NotImplementedError) or not any(word in str(error) for word in ONEDNN):
+        return None
+    import paddle
+
+    return (
+        f"paddle {paddle.__version__} crashes with oneDNN, which paddleocr switches on by default on CPU. Either "
+        "set inference.options = { enable_mkldnn = false }, or install paddlepaddle==3.2.2 and re-export with it "
+        "(it does not load programs that 3.3 wrote)"
+    )
+
+
+def runner_inputs(call: Call) -> list[Any]:
+    """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
+    return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])

@@ -1,0 +1,137 @@
+"""An exported program read and run without Paddle Inference: its stored arrays, and its plain execution.
+
+Two formats: the program of a `.json` goes through `paddle.jit.load`, that of a `.pdmodel` through the static executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.trace import PROBABILITY_MAP
+
+__all__ = ["fixed_size", "plain_run", "stored_arrays"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+def stored_arrays(program: Path) -> dict[str, Array]:
+    """Return the parameters of a program by the name they have in it, in the order of their use where that is known.
+
+    Raises whatever paddle raises.
+    """
+    with third_party():
+        if program.suffix == ".json":
+            layer = _loaded(program)
+            # PIR appends its own counter to a parameter's name.
+            return _sorted({value.name: value.numpy() for value in layer.state_dict().values()}, _used(layer))
+        with _legacy(program) as (executed, scope, _):
+            names = [each.name for each in executed.list_vars() if each.persistable]
+            arrays = {
+                name: np.array(scope.find_var(name).get_tensor()) for name in names if name not in ("feed", "fetch")
+            }
+            return _sorted(arrays, _used_by_legacy(executed))
+
+
+def _sorted(arrays: Mapping[str, Array], used: Iterable[str]) -> dict[str, Array]:
+    """Return arrays with those first that are used, in that order."""
+    return {name: arrays[name] for name in dict.fromkeys((*used, *arrays)) if name in arrays}
+
+
+def _used(layer: Any) -> list[str]:
+    """Return the names of a program's parameters in the order in which its operators take them."""
+    found = []
+    try:
+        for operator in layer.program().global_block().ops:
+            makers = [operand.source().get_defining_op() for operand in operator.operands()]
+            taken = [maker for maker in makers if maker is not None and maker.name() == "builtin.parameter"]
+            found += [str(maker.attrs()["parameter_name"]) for maker in taken]
+    except Exception:  # a paddle whose programs are looked into in another way: the order is not known
+        return []
+    return found
+
+
+ROLES: Final = {"Mean": 0, "Variance": 1, "Bias": 3}
+"""Where a slot of an operator stands among the others: in the order that newer programs have."""
+
+
+def _used_by_legacy(program: Any) -> list[str]:
+    found = []
+    for operator in program.global_block().ops:
+        for slot in sorted(operator.input_names, key=lambda name: ROLES.get(name, 2)):
+            found += operator.input(slot)
+    return found
+
+
+def fixed_size(program: Path) -> tuple[int, int] | None:
+    """Return the height and width that a program was exported for, or None where it takes any."""
+    with third_party():
+        if program.suffix == ".json":
+            shape = _loaded(program)._input_spec()[0].shape
+        else:
+            with _legacy(program) as (executed, _, (feeds, _)):
+                shape = executed.global_block().var(feeds[0]).shape
+    height, width = (-1 if side is None else int(side) for side in tuple(shape)[-2:])
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Return a function that runs a program without an engine's passes, and returns its first output.
+
+    It takes more memory than an engine does, and raises NotEnoughMemory where that is not there.
+    """
+
+    def bare(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with third_party():
+            import paddle
+
+            if program.suffix == ".json":
+                with paddle.no_grad():
+                    output = _loaded(program)(paddle.to_tensor(np.ascontiguousarray(tensor)))
+                first = output[0] if isinstance(output, list | tuple) else output
+                return np.asarray(first.numpy(), np.float32)
+            with _legacy(program) as (executed, _, (feeds, fetches)):
+                executor = paddle.static.Executor(paddle.CPUPlace())
+                outputs = executor.run(executed, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=fetches)
+                return np.asarray(outputs[0], np.float32)
+
+    memory = MemoryGuard(bare, {"program": program.name}, limit=None)
+
+    def run(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        return bare(tensor)
+
+    return run
+
+
+def _loaded(program: Path) -> Any:
+    import paddle
+
+    layer = paddle.jit.load(str(program.with_suffix("")))
+    layer.eval()
+    return layer
+
+
+@contextmanager
+def _legacy(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
+    import paddle
+
+    scope = paddle.static.Scope()
+    was_dynamic = paddle.in_dynamic_mode()
+    with paddle.pir_utils.OldIrGuard():
+        paddle.enable_static()
+        try:
+            with paddle.static.scope_guard(scope):
+                executor = paddle.static.Executor(paddle.CPUPlace())
+                loaded, feeds, fetches = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
+                yield loaded, scope, (feeds, fetches)
+        finally:
+            if was_dynamic:
+                paddle.disable_static()

@@ -1,0 +1,252 @@
+"""The trained network: built from a yml's Architecture, filled strictly, run in eval mode without gradients.
+
+Knows paddle and `ppocr.modeling`, nothing of images and boxes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.isolation import folder_module, third_party
+from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.ppocr.weights import load_weights
+from pytest_ocrparity.errors import ModelError, StageError
+from pytest_ocrparity.trace import PROBABILITY_MAP
+
+__all__ = ["Network", "build_network", "check_sub_model", "on_device"]
+
+
+SMALL: Final = (1, 3, 64, 64)
+"""An input that shows in which order a network uses its parameters."""
+
+ROLES: Final = {"_mean": 0, "_variance": 1}
+"""The place of batch norm's statistics among a layer's parameters: as its operator takes them in a program."""
+
+
+@contextmanager
+def on_device(device: str) -> Iterator[None]:
+    """Run on a device without gradients, and set paddle's global device back afterwards.
+
+    Raises:
+        ModelError: paddle has no such device.
+    """
+    import paddle
+
+    before = paddle.get_device()
+    try:
+        paddle.set_device(device)
+    except Exception as error:
+        reason = f"paddle {paddle.__version__} has no such device: {error}"
+        raise ModelError(f"train.device = {device!r}: {reason}") from error
+    try:
+        with paddle.no_grad():
+            yield
+    finally:
+        paddle.set_device(before)
+
+
+class Network:
+    """A `paddle.nn.Layer` in eval mode, on its device."""
+
+    def __init__(self, layer: Any, device: str, siblings: Mapping[str, Any] | None = None) -> None:
+        """Put the layer into eval mode; `siblings` are the other networks of a Distillation, by name."""
+        layer.eval()
+        self._layer = layer
+        self.device = device
+        self.siblings = {name: Network(sibling, device) for name, sibling in (siblings or {}).items()}
+        self.outputs: int | None = None
+        """How many outputs the last run had."""
+
+    def run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the output "maps", or the first output where they have no names, for a (1, 3, h, w) float32 tensor.
+
+        Raises:
+            StageError: the outputs have names, and "maps" is none of them.
+        """
+        with third_party(), on_device(self.device):
+            import paddle
+
+            output = self._layer(paddle.to_tensor(np.ascontiguousarray(tensor)))
+            if isinstance(output, Mapping) and "maps" not in output:
+                raise StageError(PROBABILITY_MAP, f"the network returned {sorted(output)}, without 'maps'")
+            several = isinstance(output, Mapping | list | tuple)
+            self.outputs = len(output) if several else 1
+            first = output["maps"] if isinstance(output, Mapping) else output[0] if several else output
+            array: npt.NDArray[np.float32] = first.numpy()
+            return array
+
+    @cached_property
+    def fused(self) -> Network | None:
+        """The network with its branches fused by their `rep()`, as a copy; None where no layer has any to call.
+
+        The copy gets what `ppocr.utils.export_model.dynamic_to_static` does to the network that it exports.
+        """
+        if not any(_can_fuse(layer) for layer in self._layer.sublayers(include_self=True)):
+            return None
+        with third_party(), on_device(self.device):
+            layer = copy.deepcopy(self._layer)
+            for each in layer.sublayers(include_self=True):
+                if _can_fuse(each):
+                    each.rep()
+        return Network(layer, self.device)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the network's parameters and statistics by paddle's parameter names."""
+        with third_party():
+            return {value.name: value.numpy() for value in self._layer.state_dict().values()}
+
+    def keys(self) -> dict[str, str]:
+        """Return the key in a checkpoint of each parameter, by paddle's parameter name."""
+        return {value.name: key for key, value in self._layer.state_dict().items()}
+
+    @cached_property
+    def used(self) -> tuple[str, ...]:
+        """The parameters and statistics that an evaluation uses, by paddle's names and in that order.
+
+        None where the network does not run on a small input.
+        """
+        known = self.keys()
+        found: dict[str, None] = {}
+
+        def note(layer: Any, _: Any) -> None:
+            own = {**layer._parameters, **layer._buffers}
+            for key in sorted(own, key=lambda key: ROLES.get(key, len(ROLES))):
+                if own[key] is not None and own[key].name in known:
+                    found[own[key].name] = None
+
+        hooks = [each.register_forward_pre_hook(note) for each in self._layer.sublayers(include_self=True)]
+        try:
+            self.run(np.zeros(SMALL, np.float32))
+        except Exception:  # whatever a network raises on a size that it does not take
+            return ()
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return tuple(found)
+
+    def in_train_mode(self, *, batch_norm: bool) -> Network:
+        """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.
+
+        The latter is what Paddle Inference makes of a network that was exported in training mode.
+        """
+        import paddle
+
+        other = self._copy()
+        other._layer.train()
+        for layer in other._layer.sublayers():
+            if not batch_norm and isinstance(layer, paddle.nn.layer.norm._BatchNormBase):
+                layer.eval()
+        return other
+
+    def with_state(self, state: Mapping[str, Any]) -> Network:
+        """Return a copy with other values, by the keys of a checkpoint."""
+        other = self._copy()
+        with third_party():  # it warns of keys that it lacks
+            other._layer.set_state_dict(dict(state))
+        return other
+
+    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Network | None:
+        """Return a copy with the arrays of an exported program, or None where they do not fit this network."""
+        found = align(exported, self.arrays(), self.used)
+        if found is None:
+            return None
+        keys = self.keys()
+        return self.with_state({keys[found.pairs[name]]: array for name, array in exported.items()})
+
+    def _copy(self) -> Network:
+        with third_party(), on_device(self.device):
+            return Network(copy.deepcopy(self._layer), self.device)
+
+
+def _can_fuse(layer: Any) -> bool:
+    return callable(getattr(layer, "rep", None)) and not getattr(layer, "is_repped", False)
+
+
+def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
+    """Check that `sub_model` picks one network of a Distillation yml, and that a plain one gets none.
+
+    Raises:
+        ModelError: it does not; the text lists the networks.
+    """
+    models = list(architecture["Models"]) if architecture["algorithm"] == "Distillation" else []
+    if models and sub_model not in models:
+        wrong = "train.sub_model picks none" if sub_model is None else f"train.sub_model is {sub_model!r}"
+        raise ModelError(f"{config} trains {len(models)} networks and {wrong}: set it to {' or '.join(models)}")
+    if sub_model is not None and not models:
+        raise ModelError(f"{config} trains one network, so train.sub_model = {sub_model!r} picks nothing: leave it out")
+
+
+def build_network(
+    architecture: Mapping[str, Any],
+    weights: Path,
+    *,
+    config: Path,
+    network: str | None,
+    folder: Path | None,
+    device: str,
+    sub_model: str | None,
+    trust: bool,
+) -> Network:
+    """Build the network, load its weights, and pick one part of it where it has several; see `load_training`.
+
+    Raises:
+        ModelError: it cannot be built, or the weights are not its own.
+    """
+    import paddle
+
+    with on_device(device):
+        layer = _own(network, folder, architecture) if network else _from_ppocr(architecture, config)
+        load_weights(layer, weights, trust=trust)
+        if sub_model is not None:
+            parts = dict(layer.named_children())
+            if sub_model not in parts:
+                raise ModelError(f"{config} names {sub_model}, but the parts of the network are {', '.join(parts)}")
+            layer = parts.pop(sub_model)
+            return Network(layer, paddle.get_device(), parts)
+        return Network(layer, paddle.get_device())  # gpu:0 where the setting says gpu
+
+
+def _own(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
+    import paddle
+
+    build = folder_module(network, folder)
+    try:
+        layer = build(copy.deepcopy(architecture))
+    except Exception as error:  # whatever the user's function raises
+        raise ModelError(f"train.network = {network!r} raised {type(error).__name__}: {error}") from error
+    if not isinstance(layer, paddle.nn.Layer):
+        raise ModelError(f"train.network = {network!r} returned a {type(layer).__name__}, not a paddle.nn.Layer")
+    return layer
+
+
+def _from_ppocr(architecture: Mapping[str, Any], config: Path) -> Any:
+    try:
+        from ppocr.modeling.architectures import build_model
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("ppocr.modeling"):
+            raise
+        raise ModelError(
+            "this PaddleOCR has no ppocr.modeling (its pip distribution leaves it out): set train.paddleocr_root to a "
+            'full checkout, or train.network = "module:function" to build the network yourself'
+        ) from error
+    try:
+        return build_model(_without_pretrained(architecture))
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{config}: ppocr cannot build this Architecture: {type(error).__name__}: {error}") from error
+
+
+def _without_pretrained(value: Any) -> Any:
+    """Return a copy without any `pretrained` key: weights come from the checkpoint, and nothing is downloaded."""
+    if isinstance(value, Mapping):
+        return {key: _without_pretrained(each) for key, each in value.items() if key != "pretrained"}
+    return [_without_pretrained(each) for each in value] if isinstance(value, list) else value

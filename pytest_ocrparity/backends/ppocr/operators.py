@@ -1,0 +1,98 @@
+"""What PaddleOCR builds from a training yml: its Eval operators, in order, and its post-process."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_ocrparity.artifacts.configs import STAGE_OF, operators
+from pytest_ocrparity.artifacts.lint import RANDOM
+from pytest_ocrparity.backends.effective_parameters import training_operator
+from pytest_ocrparity.backends.ppocr.network import Network
+from pytest_ocrparity.errors import ModelError
+
+__all__ = ["Parts", "build_parts", "import_operators", "with_image_shape", "without_global", "without_random"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What PaddleOCR built from a training yml; `parameters` are those of the operators, by stage name."""
+
+    operators: tuple[tuple[str, Callable[[Any], Any]], ...]
+    parameters: Mapping[str, Mapping[str, Any]]
+    network: Network
+    post_process: Any
+
+
+def import_operators() -> None:
+    """Import what PaddleOCR's operators need, so that what is missing is named before anything is built.
+
+    Raises:
+        ModelError: a version of something that they need does not suit them.
+    """
+    try:
+        import ppocr.data  # noqa: F401
+    except ImportError:
+        raise
+    except Exception as error:  # such as the AttributeError of a removed numpy name
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"this PaddleOCR's ppocr.data does not suit what is installed here: {reason}") from error
+
+
+def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts:
+    """Build operators and post-process as `tools/infer_det.py` does, in the yml's own terms.
+
+    Like it, the post-process does not get `Global`, which `tools/eval.py` would merge into it.
+    """
+    from ppocr.data import create_operators
+    from ppocr.postprocess import build_post_process
+
+    leaked = yml.get("Global") or {}
+    transforms: list[dict[str, Any]] = []
+    for name, arguments in operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
+        if "Label" not in name:
+            kept = {"keep_keys": ["image", "shape"]} if name == "KeepKeys" else {}
+            transforms.append({name: copy.deepcopy(arguments) | kept})
+    try:
+        built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
+        post_process = build_post_process(yml["PostProcess"])
+    except Exception as error:
+        raise ModelError(f"{config}: PaddleOCR refuses this yml: {type(error).__name__}: {error}") from error
+    named = [next(iter(entry.items())) for entry in transforms]
+    parameters = {
+        STAGE_OF[name]: found
+        for (name, arguments), operator in zip(named, built, strict=True)
+        if (found := training_operator(name, operator, {**arguments, **leaked})) is not None
+    }
+    return Parts(
+        operators=tuple((name, operator) for (name, _), operator in zip(named, built, strict=True)),
+        parameters=parameters,
+        network=network,
+        post_process=getattr(post_process, "post_process", post_process),  # Distillation's is a DBPostProcess inside
+    )
+
+
+def without_global(yml: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a training yml whose `Global` lacks some keys."""
+    kept = {key: value for key, value in (yml.get("Global") or {}).items() if key not in keys}
+    return {**yml, "Global": kept}
+
+
+def without_random(yml: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a training yml whose Eval transforms hold no random operator."""
+    changed = copy.deepcopy(dict(yml))
+    dataset = changed["Eval"]["dataset"]
+    dataset["transforms"] = [entry for entry in dataset["transforms"] if not RANDOM & entry.keys()]
+    return changed
+
+
+def with_image_shape(yml: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """Return a copy of a training yml whose DetResizeForTest resizes to one (h, w), whatever the image."""
+    changed = copy.deepcopy(dict(yml))
+    for entry in changed["Eval"]["dataset"]["transforms"]:
+        if "DetResizeForTest" in entry:
+            entry["DetResizeForTest"] = {"image_shape": list(size)}
+    return changed

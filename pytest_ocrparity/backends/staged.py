@@ -1,0 +1,155 @@
+"""A pipeline run stage by stage: what the train side and the inference side have in common, which is no processing.
+
+Composes `preprocess`, `infer` and `postprocess` into a `Trace`, turns what they raise into `StageError`, and keeps
+the last few traces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.contract import Image, Shape
+from pytest_ocrparity.errors import ImageError, StageError
+from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Detections, Trace
+
+__all__ = ["LFS_POINTER", "StagedPipeline", "image_bytes"]
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file starts that git-lfs has not fetched yet."""
+
+MOST_TRACES, CACHE_BYTES = 2, 256 * 2**20
+"""The traces kept per model, of 20 MB for a page of 960x960: that of the image that tests are about, and one more. The
+plugin runs all tests of an image in a row. With eight, each array came to lie in cold memory, and a gate of pages took
+3 % longer."""
+
+
+def image_bytes(image: Image) -> tuple[str, bytes]:
+    """Return how messages call an image, and the bytes that identify it.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or a git-lfs pointer, or the array is not (H, W, 3) uint8.
+    """
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ImageError(
+                f"an image array must be (H, W, 3) uint8 in BGR order, this one is {image.shape} {image.dtype}"
+            )
+        data = repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
+        return f"array {image.shape[0]}x{image.shape[1]} {hashlib.sha256(data).hexdigest()[:8]}", data
+    path = Path(image)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read this image: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: this image file is empty")
+    if data.startswith(LFS_POINTER):
+        raise ImageError(f"{path} is a git-lfs pointer, not an image: run `git lfs pull`")
+    if _is_truncated(data):
+        raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")
+    return str(image), data
+
+
+def _is_truncated(data: bytes) -> bool:
+    """Tell whether a PNG lacks its end chunk, or a JPEG the end marker after its last scan."""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+class StagedPipeline(ABC):
+    """Base of the pipelines that record after each step."""
+
+    def __init__(self, name: str, fingerprint: Mapping[str, str] | None = None) -> None:
+        """Name the side for messages; `fingerprint` holds digests of the files that define it."""
+        self.name = name
+        self.fingerprint: Mapping[str, str] = dict(fingerprint or {})
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+
+    @abstractmethod
+    def preprocess(self, image: Image) -> Trace:
+        """Run the stages up to the tensor; an exception ends the returned trace (`Trace.error`)."""
+
+    @abstractmethod
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the network's first output for a (1, 3, h, w) tensor."""
+
+    @abstractmethod
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes of a map in source-image pixels."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, the parameters that take effect whatever the image."""
+
+    def trace(self, image: Image) -> Trace:
+        """Return the trace of an image, from the cache when its content was seen a moment ago.
+
+        Raises:
+            ImageError: the image is missing or does not decode.
+        """
+        __tracebackhide__ = True
+        try:
+            return self._cached(image)
+        except ImageError as error:  # its sentence says all; the way through our code does not help
+            raise error.with_traceback(None) from None
+
+    def _cached(self, image: Image) -> Trace:
+        name, data = image_bytes(image)
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"{digest} {name}"  # PaddleOCR reads by suffix, and messages name the file
+        if key not in self._traces:
+            while len(self._traces) >= MOST_TRACES or self._cached_bytes() > CACHE_BYTES:
+                self._traces.popitem(last=False)
+            with third_party():  # around all stages, as putting the process back takes a millisecond
+                trace = replace(self._run(image), image=name, image_sha256=digest)
+            if trace.error is not None:
+                return trace  # what stopped it, such as too little memory, may be over when the next test asks
+            self._traces[key] = trace
+        self._traces.move_to_end(key)
+        return self._traces[key]
+
+    def _cached_bytes(self) -> int:
+        return sum(trace.nbytes for trace in self._traces.values())
+
+    def _run(self, image: Image) -> Trace:
+        trace = replace(self.preprocess(image), source=self)
+        if trace.error is not None or trace.tensor is None or trace.shape is None:
+            return trace
+        try:
+            trace = replace(trace, probability_map=self.infer(trace.tensor))
+            assert trace.probability_map is not None and trace.shape is not None
+            detections = self.postprocess(trace.probability_map, trace.shape)
+        except Exception as error:
+            stage = PROBABILITY_MAP if trace.probability_map is None else DETECTIONS
+            return replace(trace, error=self.stage_error(stage, error), parameters=self._with(trace))
+        return replace(trace, detections=detections, parameters=self._with(trace))
+
+    def _with(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
+        """Merge what is always in effect with what this image's preprocessing recorded."""
+        return {**self.parameters, **trace.parameters}
+
+    def stage_error(self, stage: str, error: BaseException) -> StageError:
+        """Wrap what a stage raised."""
+        # Both libraries' resize catches whatever is raised in it, and raises another error from there.
+        for each in (error, error.__context__):
+            if isinstance(each, StageError):
+                return each
+        wrapped = StageError(stage, self.told(error))
+        wrapped.__cause__ = error
+        return wrapped
+
+    def told(self, error: BaseException) -> str:
+        """Return how messages tell what a stage raised."""
+        return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"

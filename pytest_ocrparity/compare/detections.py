@@ -1,0 +1,234 @@
+"""Compare the detections of two traces: boxes paired one to one, each pair judged, the rest named and counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+from pytest_ocrparity.compare.borderline import mark_borderline
+from pytest_ocrparity.compare.box_pairs import AUTOMATIC_SCORE, EQUAL_MAP_SCORE, BoxLimits, judge_boxes
+from pytest_ocrparity.compare.parameter_differences import comparison_of, missing_stages
+from pytest_ocrparity.compare.scores import are_permuted, expected_detections, expected_scores
+from pytest_ocrparity.comparison import (
+    ALLOWED_EMPTY,
+    DIFFERENT,
+    EMPTY,
+    LEFT_TO_RUN,
+    MATCHES,
+    NOT_JUDGEABLE,
+    RECORDED,
+    ROUGHLY,
+    SAME,
+    BoxFinding,
+    Comparison,
+    Difference,
+    Measure,
+    refuse_same_object,
+)
+from pytest_ocrparity.context import is_in_a_run
+from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
+from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+
+__all__ = ["compare_detections"]
+
+NOISE_OF_SCORES = 1e-2
+"""How far scores of a right export may lie apart and still be told from each other."""
+
+
+def compare_detections(
+    reference: Trace, candidate: Trace, tolerance: Tolerance, maps: Comparison | None = None
+) -> Comparison:
+    """Compare the detections of two traces; `maps` is the comparison of their maps, where both have one.
+
+    Raises:
+        DifferenceError: both sides are the same object.
+    """
+    refuse_same_object(reference, candidate)
+    differences = missing_stages(reference, candidate, (DETECTIONS,))
+    findings: tuple[BoxFinding, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    counts: dict[str, int] = {}
+    follows_map = False
+    if not differences:
+        assert reference.detections is not None
+        assert candidate.detections is not None
+        maps_equal = _are_equal(maps)
+        limits = BoxLimits.of(reference, candidate, tolerance, maps_equal)
+        rerun = cache(lambda: expected_detections(reference, candidate))
+        found = candidate.detections
+        pairs, findings = judge_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
+        if maps is not None and _leaves_allowance(maps) and not maps_equal:
+            findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
+        differences += _permuted(reference.detections, found, pairs, findings, rerun, limits)
+        counts = _count(reference.detections, candidate.detections, len(pairs), findings)
+        measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
+        if not counts["reference"] and not counts["candidate"]:
+            differences = _empty(maps, tolerance)
+        if maps is not None and maps.status == NOT_JUDGEABLE and findings and not differences:
+            follows_map = _follows_map(rerun(), found, limits)
+        if pairs:
+            differences += _no_scores(reference.detections, candidate.detections, tolerance)
+    if reference.is_recording_of(candidate):
+        status = RECORDED
+    elif differences or any(measure.fails for measure in measures) or _decides(findings, tolerance):
+        status = NOT_JUDGEABLE if follows_map else DIFFERENT
+    elif counts["reference"] or counts["candidate"]:
+        share = next(measure for measure in measures if measure.name == "detections.max_unmatched")
+        status = SAME if share.is_within else LEFT_TO_RUN
+    else:
+        status = ALLOWED_EMPTY if tolerance["detections.allow_empty"].value else EMPTY
+    stage = None if status in MATCHES else differences[0].stage if differences else DETECTIONS
+    return comparison_of(
+        "detections",
+        reference,
+        candidate,
+        tolerance,
+        status=status,
+        stage=stage,
+        measures=measures,
+        differences=tuple(differences),
+        boxes=findings,
+        counts=counts,
+    )
+
+
+def _follows_map(expected: Detections | None, found: Detections, limits: BoxLimits) -> bool:
+    """Tell whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
+    return expected is None or not judge_boxes(expected, found, limits)[1]
+
+
+def _permuted(
+    reference: Detections,
+    candidate: Detections,
+    pairs: list[BoxFinding],
+    findings: tuple[BoxFinding, ...],
+    rerun: Callable[[], Detections | None],
+    limits: BoxLimits,
+) -> list[Difference]:
+    """Return the finding that the scores are right and stand in another order than their boxes.
+
+    Against a rerun they must be equal; against the reference's own boxes alike to within what noise moves scores by.
+    """
+    wrong = [finding for finding in findings if finding.kind == "score" and not finding.is_borderline]
+    if len(wrong) < 2 or reference.scores is None or candidate.scores is None:
+        return []
+    is_exact = all(finding.score_error is not None for finding in wrong)
+    known = expected_scores(rerun(), candidate) if is_exact else {}
+    chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
+    expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
+    is_exact = is_exact or limits.max_score_difference == limits.exact_score  # equal maps
+    within = EQUAL_MAP_SCORE if is_exact else NOISE_OF_SCORES
+    if not are_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
+        return []
+    return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
+
+
+def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
+    """Return why two empty sides do not pass: they do when their maps were compared and agree, or when allowed."""
+    agree = maps is not None and maps.is_match and all(measure.is_within for measure in maps.measures)
+    if agree or tolerance["detections.allow_empty"].value:
+        return []
+    compared = maps is not None and bool(maps.measures)
+    return [Difference(DETECTIONS, "empty", compared, compared)]
+
+
+def _no_scores(reference: Detections, candidate: Detections, tolerance: Tolerance) -> list[Difference]:
+    """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept."""
+    limit = tolerance["detections.max_score_difference"]
+    present = reference.scores is not None, candidate.scores is not None
+    is_asked = limit.value not in (AUTO, OFF) and "preset" not in limit.origin
+    if all(present) or not is_asked:
+        return []
+    return [Difference(DETECTIONS, "no_scores", *present)]
+
+
+def _are_equal(maps: Comparison | None) -> bool:
+    """Tell whether the maps are equal to within the step with which a baseline was stored."""
+    largest, stored = (maps.measure(name) if maps is not None else None for name in ("largest", "stored"))
+    return largest is not None and stored is not None and largest.value <= stored.value
+
+
+def _leaves_allowance(maps: Comparison) -> bool:
+    """Tell whether the maps agree within a limit: one that is off permits anything, so it explains nothing."""
+    largest = maps.measure("probability_maps.atol")
+    return maps.is_match and largest is not None and largest.limit is not None
+
+
+def _steady(pairs: list[BoxFinding], findings: tuple[BoxFinding, ...]) -> list[BoxFinding]:
+    """Return the pairs that are not borderline."""
+    borderline = {finding.reference for finding in findings if finding.is_borderline}
+    return [pair for pair in pairs if pair.reference not in borderline]
+
+
+def _count(
+    reference: Detections, candidate: Detections, paired: int, findings: tuple[BoxFinding, ...]
+) -> dict[str, int]:
+    borderline = sum(finding.is_borderline for finding in findings)
+    return {
+        "reference": len(reference),
+        "candidate": len(candidate),
+        "paired": paired,
+        "boxes": len(reference) + len(candidate) - paired,  # each pair counts once
+        "borderline": borderline,
+        "different": len(findings) - borderline,
+    }
+
+
+def _measures(
+    pairs: list[BoxFinding], counts: dict[str, int], limits: BoxLimits, tolerance: Tolerance
+) -> tuple[Measure, ...]:
+    """Return the worst pair's amounts, which the findings judge box by box, and the shares of boxes."""
+    measures = []
+
+    def worst(name: str, limit: float | None, amounts: list[tuple[float, tuple[float, float]]]) -> None:
+        if amounts:
+            smallest = name == "min_iou"
+            # NaN is the worst of all, which neither min nor max would find.
+            value, at = min(amounts, key=lambda p: (not math.isnan(p[0]), p[0])) if smallest else _largest(amounts)
+            origin = tolerance[f"detections.{name}"].origin if limit is not None else ""
+            measures.append(Measure(f"detections.{name}", value, limit, origin, at, smallest, decides=False))
+
+    worst("min_iou", limits.iou, [(p.iou, p.at) for p in pairs if p.iou is not None])
+    shifts = [(p.shift, p.at) for p in pairs if p.shift is not None]
+    worst("max_shift", limits.max_shift, [(limits.in_map_px(shift), at) for shift, at in shifts])
+    # What turns a distance in source px into one that `max_shift` judges.
+    measures += [Measure("map_px", limits.map_px)] if shifts else []
+    measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
+    measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
+    per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
+    boxes = max(counts["boxes"], 1)
+    for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
+        limit = tolerance[f"detections.{name}"]
+        decides = decides or limit.origin == "keyword"  # asked of this very call
+        measures.append(
+            Measure(f"detections.{name}", counts[count] / boxes, float(limit.value), limit.origin, decides=decides)
+        )
+    return tuple(measures)
+
+
+def _score_measures(pairs: list[BoxFinding], limits: BoxLimits, limit: Limit) -> list[Measure]:
+    """Return the worst score difference with what judges it: by how far scores miss what they must be, where known."""
+    name = "detections.max_score_difference"
+    gaps = [(pair.score_difference, pair.at) for pair in pairs if pair.score_difference is not None]
+    errors = [(pair.score_error, pair.at) for pair in pairs if pair.score_error is not None]
+    if not gaps:
+        return []
+    (value, at), (gap, _) = _largest(errors or gaps), _largest(gaps)
+    # Scores that agree to within what rounding leaves are judged exactly, whatever could have been run.
+    is_exact = bool(errors) or (limits.exact_score is not None and gap <= limits.exact_score)
+    most = limits.exact_score if is_exact else limits.max_score_difference
+    is_rough = limit.value == AUTO and most == AUTOMATIC_SCORE
+    origin = f"{limit.origin}{ROUGHLY if is_rough else ''}" if most is not None else ""
+    measures = [Measure(name, value, most, origin, at, decides=False), Measure("score", gap)]
+    return [*measures, Measure("score_error", value)] if errors else measures
+
+
+def _largest(amounts: list[tuple[float, tuple[float, float]]]) -> tuple[float, tuple[float, float]]:
+    """Return the largest amount with its place; NaN is the largest of all, which `max` would not find."""
+    return max(amounts, key=lambda pair: (math.isnan(pair[0]), pair[0]))
+
+
+def _decides(findings: tuple[BoxFinding, ...], tolerance: Tolerance) -> bool:
+    """Tell whether single boxes decide: they do unless a share of them is permitted."""
+    return not tolerance["detections.max_unmatched"].value and any(not finding.is_borderline for finding in findings)

@@ -1,0 +1,91 @@
+"""Where nothing was computed twice there is nothing to compare: arrays handed on, or one model on both sides.
+
+Only assertions ask this. An experiment of a diagnosis puts arrays of one side into the other on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pytest_ocrparity.comparison import plain
+from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.trace import PROBABILITY_MAP, TENSOR, Trace, printable
+
+__all__ = ["have_same_files", "refuse_one_side_twice"]
+
+_JUDGED = {"preprocessing": TENSOR, "probability_maps": PROBABILITY_MAP}
+"""The array that an assertion judges; sides may share what it does not, such as the tensor of an engine without its own
+preprocessing. Boxes are several arrays."""
+
+
+def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None:
+    """Raise DifferenceError where what is judged was computed once, or twice by the same model in the same way."""
+    names = printable(reference.pipeline), printable(candidate.pipeline)
+    what = "boxes" if kind == "detections" else _JUDGED[kind].replace("_", " ")
+    if _are_shared(kind, reference, candidate):
+        raise DifferenceError(
+            f"{candidate.label}: the {what} of {names[1]} and of {names[0]} are the same arrays in memory: nothing was "
+            f"compared; let {names[1]} compute its own, and compare what it returns"
+        )
+    source = reference.source
+    if source is not None and source is candidate.source and _are_equal(kind, reference, candidate):
+        raise DifferenceError(
+            f"{candidate.label}: the {what} of {names[0]} and of {names[1]} come from the same pipeline object: "
+            "nothing was compared; a Trace's source is the pipeline that made it"
+        )
+    one, two = _identity(reference), _identity(candidate)
+    if one and one == two:
+        raise DifferenceError(
+            f"{candidate.label}: {names[0]} and {names[1]} are one model, loaded from the same files with the same "
+            f"options ({_told(one)}): nothing was compared; compare with the trained model, a baseline, or the same "
+            "files under another engine or other options"
+        )
+
+
+def have_same_files(reference: Trace, candidate: Trace) -> bool:
+    """Tell whether both sides were made by files of the same content, as far as they say."""
+    one, two = _files(reference), _files(candidate)
+    return bool(one) and one == two
+
+
+def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
+    if kind != "detections":
+        one, two = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+        return one is not None and two is not None and np.may_share_memory(one, two)
+    places, found = _places(reference), _places(candidate)
+    return bool(found) and found <= places
+
+
+def _are_equal(kind: str, reference: Trace, candidate: Trace) -> bool:
+    """Tell whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
+    if kind == "detections":
+        return reference.detections is not None and reference.detections == candidate.detections
+    one, two = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+    return one is not None and two is not None and np.array_equal(one, two, equal_nan=True)
+
+
+def _places(trace: Trace) -> set[int]:
+    """Return where in memory the boxes of a trace begin."""
+    polygons = () if trace.detections is None else trace.detections.polygons
+    return {polygon.__array_interface__["data"][0] for polygon in polygons if polygon.size}
+
+
+def _identity(trace: Trace) -> Mapping[str, Any]:
+    """Return what tells a live side from others, as its pipeline says; empty where it says nothing."""
+    found = getattr(trace.source, "identity", None)
+    return plain(found) if isinstance(found, Mapping) else {}
+
+
+def _files(trace: Trace) -> Any:
+    return plain(trace.files) or _identity(trace).get("files")
+
+
+def _told(identity: Mapping[str, Any]) -> str:
+    """Return the files of an identity by name and the start of their digest, else all of it."""
+    files = identity.get("files")
+    if not isinstance(files, Mapping):
+        return ", ".join(f"{key} {value}" for key, value in identity.items())
+    return ", ".join(f"{name} {str(digest)[:8]}" for name, digest in files.items())

@@ -1,0 +1,52 @@
+"""The score that each of a candidate's boxes must have: the reference's post-process, run on the candidate's map.
+
+A bound from the difference of the maps does not exist, as one map pixel can re-fit a rectangle: under map noise of 1e-3
+scores of the same boxes moved by 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.compare.borderline import SAME_BOX, run_again
+from pytest_ocrparity.geometry import match, vertex_distance
+from pytest_ocrparity.trace import Detections, Trace
+
+__all__ = ["are_permuted", "expected_detections", "expected_scores"]
+
+
+def expected_detections(reference: Trace, candidate: Trace) -> Detections | None:
+    """Return what the reference's post-process finds in the candidate's map, in source px; None where it can't be run.
+
+    Only of maps of one shape and images of one size: then both sides mean the same by a pixel of the map.
+    """
+    if reference.probability_map is None or candidate.probability_map is None or reference.shape is None:
+        return None
+    if reference.probability_map.shape != candidate.probability_map.shape:
+        return None
+    if candidate.shape is not None and candidate.shape[:2] != reference.shape[:2]:
+        return None
+    return run_again(reference, candidate.probability_map)
+
+
+def expected_scores(expected: Detections | None, found: Detections) -> Mapping[int, float]:
+    """Return by index the score that each found box must have; boxes that are not among the expected ones have none."""
+    if expected is None or expected.scores is None:
+        return {}
+    pairs = match(expected.polygons, found.polygons).pairs
+    return {
+        pair.candidate: float(expected.scores[pair.reference])
+        for pair in pairs
+        if vertex_distance(expected.polygons[pair.reference], found.polygons[pair.candidate]) <= SAME_BOX
+    }
+
+
+def are_permuted(found: Sequence[float] | npt.NDArray[np.float64], expected: Sequence[float], within: float) -> bool:
+    """Tell whether scores are the expected ones in another order: sorted they agree, as they stand they do not."""
+    one, two = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    if len(one) != len(two) or len(one) < 2 or np.all(np.abs(one - two) <= within):
+        return False
+    return bool(np.all(np.abs(np.sort(one) - np.sort(two)) <= within))

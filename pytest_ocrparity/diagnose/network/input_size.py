@@ -1,0 +1,116 @@
+"""Experiments with the size of the input: graphs that were frozen at one size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.weights import are_equal_maps, returns_map
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.trace import PROBABILITY_MAP
+
+__all__ = ["by_fixed_size", "by_graph"]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+SIDES: Final = (64, 128, 256, 512, 1024)
+"""Square inputs that are tried; a trace is usually made at one of them, or with small placeholders."""
+
+TEXT: Final = 0.3
+"""A part whose map spans less may be blank paper, on which networks agree that otherwise do not."""
+
+
+def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Name the exported graph where it alone is left: equal weights, and the program wrong without its engine too.
+
+    Where both networks agree on a part of the tensor, and no longer on the same part repeated to this size, it is the
+    size that the graph's error depends on.
+    """
+    tensor = lab.tensor
+    two = lab.names[1]
+    here = f"{tensor.shape[2]}x{tensor.shape[3]}"
+    side = _agreeing_side(lab, tensor)
+    is_by_size = side is not None and _agree(lab, _part(_part(tensor, (side, side)), tensor.shape[2:])) is False
+    if side is not None:
+        at_this = "differ" if is_by_size else "are equal"
+        lab.noticed.append(
+            f"the maps are equal at {side}x{side} (height x width); that part repeated to {here}, they {at_this}"
+        )
+    if not (lab.has_equal_weights and lab.is_in_program):
+        return None
+    # On another image the bare program must return the candidate's map again.
+    lab.remedy = replace(lab.remedy, explains=returns_map(lab.memo["plain run"]))
+    known = ("network.weights", "engine")
+    whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
+    if not is_by_size or side is None:
+        fix = Fix(f"export again from the code that trained the network{_told(lab)}", (Change("export"),))
+        summary = f"the exported graph of {two} computes something else with the same weights"
+        return lab.claim(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
+    summary = f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
+    mend = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
+    fix = Fix(f"{mend}{_told(lab)}", (Change("export"),))
+    return lab.claim(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
+
+
+def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Run a network that stopped at the size that its program was exported for."""
+    size = lab.ask(lab.candidate, "input_size")
+    tensor, reference, remedy = lab.tensor, lab.reference.source, lab.remedy
+    if size is not None and reference is None:
+        lab.not_tried.append(f"the size {size} (height, width) that it was exported for: that needs the train model")
+    here = (int(tensor.shape[2]), int(tensor.shape[3]))
+    if size is None or size == here or reference is None:
+        return None
+    agree = _agree(lab, _part(tensor, size))
+    one, two = lab.names
+    own = f"{size[0]}x{size[1]}"
+    if not agree:
+        told = "a network stopped there too" if agree is None else "the maps differ there too"
+        lab.noticed.append(f"{two} was exported for {own} (height x width) only, and {told}")
+        return None
+    lab.remedy = replace(remedy, explains=lambda again, map_: map_ is None and again.candidate.error is not None)
+    summary = f"{two} takes inputs of {own} (height x width) only"
+    proof = f"{two} was exported for {own} and there returns {one}'s map; at {here[0]}x{here[1]} it stopped"
+    fix = Fix(f"export with the input shape [None, 3, -1, -1]{_told(lab)}", (Change("export"),))
+    return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
+
+
+def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
+    """Return the smallest of SIDES at which both networks return the same map, with text on it."""
+    for side in SIDES:
+        maps = _both(lab, _part(tensor, (side, side)))
+        if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):
+            return side
+    return None
+
+
+def _agree(lab: Laboratory, tensor: Array) -> bool | None:
+    """Tell whether both networks return the same map, or None where one of them can't be run."""
+    maps = _both(lab, tensor)
+    return None if maps is None else are_equal_maps(lab, *maps)
+
+
+def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
+    """Run the candidate's and the reference's network, or return None where one of them can't be run."""
+    reference, remedy = lab.reference.source, lab.remedy
+    if reference is None:
+        return None
+    made, right = lab.infer(lambda t: remedy.pipeline.infer(t), tensor), lab.infer(lambda t: reference.infer(t), tensor)
+    return None if made is None or right is None else (made, right)
+
+
+def _told(lab: Laboratory) -> str:
+    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
+    told = lab.ask(lab.reference, "export_command", *place)
+    return f"; {told}" if told else ""
+
+
+def _part(tensor: Array, size: tuple[int, int]) -> Array:
+    """Return the upper left part of a tensor in a size, repeated where it is too small."""
+    height, width = tensor.shape[2:]
+    repeated = np.tile(tensor, (1, 1, -(-size[0] // height), -(-size[1] // width)))
+    return np.ascontiguousarray(repeated[:, :, : size[0], : size[1]])

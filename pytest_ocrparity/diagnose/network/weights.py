@@ -1,0 +1,205 @@
+"""Experiments with the export's stored weights: tensor by tensor against the checkpoint's, and run in its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import Alternative
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.stored import SHOWN, StoredWeights, kind_of, listed
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.trace import PROBABILITY_MAP
+
+__all__ = [
+    "are_equal_maps",
+    "by_any_weights",
+    "by_finiteness",
+    "by_weights",
+    "export_again",
+    "lookalikes_of",
+    "returns_map",
+]
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+def _exported(lab: Laboratory) -> Mapping[str, Array]:
+    """Return the export's arrays, read once; none, noted, where they can't be read."""
+    if "exported" not in lab.memo:
+        lab.budget.check()
+        read = getattr(lab.candidate.source, "stored_weights", None)
+        try:
+            lab.memo["exported"] = read() if read is not None else {}
+        except Exception as error:  # whatever paddle raises on a program or a parameter file
+            lab.not_tried.append(f"the export's weights can't be read: {type(error).__name__}: {str(error)[:200]}")
+            lab.memo["exported"] = {}
+    exported: Mapping[str, Array] = lab.memo["exported"]
+    return exported
+
+
+def _stored(lab: Laboratory) -> StoredWeights | None:
+    """Return the export's weights beside the checkpoint's, or beside its fused copy's where more of them are equal."""
+    exported, network = _exported(lab), getattr(lab.reference.source, "network", None)
+    if network is None or not exported:
+        return None
+    if "stored" not in lab.memo:
+        from pytest_ocrparity.backends.ppocr.alignment import align
+
+        unfused = frozenset(network.keys().values())
+        found = []
+        for each in (network, network.fused):
+            if each is not None:
+                aligned = align(exported, each.arrays(), getattr(each, "used", ()))
+                pairs, is_named = aligned or (None, False)
+                found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
+        fitting = [each for each in found if each.pairs is not None]
+        lab.memo["stored"] = min(fitting, key=lambda each: len(each.differing)) if fitting else found[0]
+    stored: StoredWeights = lab.memo["stored"]
+    return stored
+
+
+def by_finiteness(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Look for NaN and infinity among the export's own weights, where its map holds some; needs no reference."""
+    exported = _exported(lab)
+    if theirs is None or np.all(np.isfinite(theirs)) or not exported:
+        return None
+    counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
+    spoilt = {name: count for name, count in counts.items() if count}
+    two = lab.names[1]
+    if not spoilt:
+        lab.ruled_out.append(f"network.not_finite: {two} stores no NaN and no infinity")
+        return None
+    lab.remedy = replace(lab.remedy, explains=lambda _, other: other is not None and not np.all(np.isfinite(other)))
+    told = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(spoilt.items())[:SHOWN])
+    proof = f"{two} stores values that are not finite: {told}; so is its map, from which no box comes"
+    cause = Alternative("network.not_finite", "", lambda tensor: tensor)
+    summary = f"{two} stores weights that are NaN or infinite"
+    return lab.claim(PROBABILITY_MAP, cause.cause, summary, [proof], export_again(lab, cause))
+
+
+def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Compare the stored weights with the checkpoint's, unless another network beside it holds more of them."""
+    found = _stored(lab)
+    if found is None or theirs is None:
+        return None
+    total, one, two = len(found.exported), *lab.names
+    if found.pairs is not None and not found.differing:
+        lab.has_equal_weights = True
+        lab.ruled_out.append(f"network.weights: all {total} arrays of {two} are {one}'s, bit for bit")
+        return None
+    if found.pairs is None:
+        which = "neither their names nor their content, shapes and order tell which of them is which"
+        lab.not_tried.append(f"network.weights: the {total} arrays of {two} against {one}'s: {which}")
+        return None
+    if _nearer(lab):
+        return None  # it is tried as a network of its own
+    return _transplanted(lab, found, theirs)
+
+
+def by_any_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+    """Try the stored weights although another network holds more of them, as that network alone did not explain it."""
+    found = _stored(lab)
+    if found is None or found.pairs is None or theirs is None or not _nearer(lab):
+        return None
+    return _transplanted(lab, found, theirs)
+
+
+def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagnosis | None:
+    """Run the trained network with the export's weights: it must give the export's map."""
+    total, one, two = len(found.exported), *lab.names
+    transplanted = found.network.with_exported(found.exported)
+    made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
+    if made is None or not are_equal_maps(lab, made, theirs):
+        told = f"network.weights: {one}'s network with {two}'s weights does not return {two}'s map"
+        differ = f"({len(found.differing)} of {total} arrays differ)"
+        if found.is_named:
+            lab.tried.append(f"{told} {differ}")
+        else:
+            lab.not_tried.append(f"{told} {differ}; which is which was told by shapes and order, and may be wrong")
+        return None
+    lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
+    same = total - len(found.differing)
+    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({amount(made, theirs)})"]
+    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {listed(found)}"]
+    cause, summary = kind_of(found, two)
+    return lab.claim(
+        PROBABILITY_MAP, cause, summary, proof, export_again(lab, Alternative(cause, "", transplanted.run))
+    )
+
+
+def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
+    """Tell whether two maps of the reference's tensor are equal within what judges the reference's own."""
+    if made.shape != theirs.shape:
+        return False
+    finite = np.isfinite(made)
+    if not np.array_equal(finite, np.isfinite(theirs)):
+        return False
+    limit = max(1e-4, 4 * (lab.reference.measure_floor() or 0.0))
+    return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
+
+
+def amount(made: Array, theirs: Array) -> str:
+    """Return the largest difference of two maps in words."""
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        difference = np.abs(made - theirs)
+    return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"
+
+
+def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
+    """Return the experiment that shows on another image that a network is the candidate's."""
+
+    def explains(lab: Laboratory, theirs: Array | None) -> bool:
+        made = lab.infer(run, lab.tensor) if theirs is not None else None
+        return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
+
+    return explains
+
+
+def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
+    """Yield the networks that may have been exported in the place of the reference's."""
+    if hasattr(lab.reference.source, "network"):
+        from pytest_ocrparity.diagnose.network.lookalikes import lookalikes
+
+        yield from lookalikes(lab.reference.source, _nearest(lab))  # type: ignore[arg-type]
+
+
+def _nearest(lab: Laboratory) -> Any:
+    """Return the checkpoint beside the reference's that holds more of the export's arrays, looked for once."""
+    if "nearest" not in lab.memo:
+        from pytest_ocrparity.diagnose.network.lookalikes import nearest_checkpoint
+
+        lab.budget.check()
+        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported(lab))  # type: ignore[arg-type]
+    return lab.memo["nearest"]
+
+
+def _nearer(lab: Laboratory) -> bool:
+    from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_sibling
+
+    return has_nearer_sibling(lab.reference.source, _exported(lab)) or _nearest(lab) is not None  # type: ignore[arg-type]
+
+
+def export_again(lab: Laboratory, other: Alternative) -> Fix:
+    """Return how the right network is exported again."""
+    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
+    again = lab.ask(lab.reference, "export_command", *place, default="export again from the right checkpoint")
+    changes = (Change("export"),)
+    if other.cause == "network.sub_model":
+        text = (
+            f"deploy the export of the sub-model that you evaluated; or, if {other.label} is meant, set train.sub_model"
+        )
+        return Fix(f'{text} = "{other.label}"', (Change("train.sub_model", {"sub_model": other.label}),))
+    if other.cause == "network.weights.other_checkpoint":
+        return Fix(f"if {other.label} is meant, set train.checkpoint to it; if not, {again}", changes)
+    if other.cause.startswith("precision."):
+        preset = other.cause.removeprefix("precision.")
+        meant = f"if {preset} is meant, compare with --ocr-tolerance={preset}"
+        return Fix(f"{meant}; if not, leave the weights in fp32, and {again}", changes)
+    if other.cause == "network.train_mode":
+        return Fix(f"call eval() on the network before it is exported, as tools/export_model.py does; {again}", changes)
+    return Fix(again, changes)

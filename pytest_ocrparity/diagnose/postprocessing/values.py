@@ -1,0 +1,139 @@
+"""Experiments with the reference's own post-process under values that others have: which makes the candidate's boxes.
+
+For candidates that do not say, or can't be told, which values they run with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from pytest_ocrparity.compare.parameter_differences import is_close
+from pytest_ocrparity.contract import Shape
+from pytest_ocrparity.diagnose.drawn import PROBE, drawn_map
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.geometry import match
+from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+
+__all__ = ["by_known_values", "makes_right_boxes"]
+
+VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "thresh": (0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7),
+    "box_thresh": (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9),
+    "unclip_ratio": (1.0, 1.2, 1.4, 1.5, 1.6, 1.7, 1.8, 2.0, 2.2, 2.5, 3.0),
+    "max_candidates": (3, 5, 10, 20, 50, 100, 200, 1000, 3000),
+    "use_dilation": (True, False),
+    "score_mode": ("fast", "slow"),
+    "box_type": ("quad", "poly"),
+}
+"""What releases, configurations and ports of PaddleOCR's DB post-process have."""
+
+
+def by_known_values(lab: Laboratory) -> list[Diagnosis]:
+    """Name the one parameter of the post-process of which another value makes the candidate's boxes.
+
+    Of the candidate's own map, and where its post-process can be run, of the reference's map as well. Where values of
+    several parameters do, none is named.
+    """
+    found: dict[str, list[Any]] = {}
+    for name, value in _other_values(lab):
+        make = _maker(lab, {name: value})
+        if make is not None and _makes_its_boxes(lab, make):
+            found.setdefault(name, []).append(value)
+    one, two = lab.names
+    if len(found) != 1:
+        lab.tried += [
+            f"postprocess.{name}: {_told(name, values)} gives {two}'s boxes" for name, values in found.items()
+        ]
+        return []
+    ((name, values),) = found.items()
+    own = lab.reference.parameters[DETECTIONS][name]
+    proof = f"{one}'s own post-process, run with {_told(name, values)} in place of {own}, makes {two}'s boxes: "
+    proof += f"on {two}'s map"
+    proof += f", on {one}'s, and on a test map that is drawn" if lab.postprocessed() is not None else ""
+    chosen = {name: values[0]}
+    lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.remedy, reference_values=chosen))
+    said = lab.candidate.parameters.get(DETECTIONS, {}).get(name)
+    summary = f"{two}'s boxes are those of {_told(name, values)}; {one} has {own}"
+    summary += (
+        f", and {two} says {said}" if said is not None and not any(is_close(said, each) for each in values) else ""
+    )
+    return [lab.claim(DETECTIONS, f"postprocess.{name}", summary, [proof], f"give {two} {one}'s {name} = {own}")]
+
+
+def makes_right_boxes(lab: Laboratory, values: Mapping[str, Any]) -> bool:
+    """Tell whether the reference's post-process with these values makes the candidate's boxes on this image too."""
+    make = _maker(lab, values)
+    return make is not None and _makes_its_boxes(lab, make)
+
+
+def _other_values(lab: Laboratory) -> Iterator[tuple[str, Any]]:
+    """Yield the values to try: what the candidate says of itself may be wrong as well."""
+    own = lab.reference.parameters.get(DETECTIONS, {})
+    for name, values in VALUES.items():
+        if name in own:
+            yield from ((name, value) for value in values if value != own[name] and not is_close(value, own[name]))
+
+
+def _told(name: str, values: list[Any]) -> str:
+    return f"{name} {' or '.join(str(value) for value in values)}"
+
+
+def _maker(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape], Detections] | None:
+    """Return the reference's post-process with other values, or None where it offers none."""
+    offered = getattr(lab.reference.source, "postprocess_with", None)
+    if offered is None:
+        return None
+    key = f"postprocess with {dict(values)}"
+    if key not in lab.memo:
+        try:
+            lab.memo[key] = offered(values)
+        except Exception:  # values that this release of PaddleOCR does not take
+            lab.memo[key] = None
+    made: Callable[[Any, Shape], Detections] | None = lab.memo[key]
+    return made
+
+
+def _makes_its_boxes(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
+    lab.budget.check()
+    candidate = lab.candidate
+    own_map = candidate if candidate.probability_map is not None and candidate.shape is not None else None
+    by_itself = lab.postprocessed()
+    if candidate.detections is None or (own_map is None and by_itself is None):
+        return False
+    if own_map is not None and not _is_made(lab, make, own_map, candidate.detections):
+        return False
+    if by_itself is None:
+        return not _is_subset(lab, candidate.detections)
+    return _is_made(lab, make, lab.reference, by_itself) and _is_made_of_a_drawn_map(lab, make)
+
+
+def _is_subset(lab: Laboratory, found: Detections) -> bool:
+    """Tell whether boxes are some of the reference's: many rules drop some, and no map shows by which it was done."""
+    right = lab.reference.detections
+    if right is None or len(found) >= len(right):
+        return False
+    return len(match(right.polygons, found.polygons, min_iou=0.9).pairs) == len(found)
+
+
+def _is_made_of_a_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
+    """Tell whether both agree on a map on which other rules, that drop or move the same here, do something else."""
+    drawn, side = drawn_map(weakest=0.35), PROBE / 4
+    trace = replace(lab.reference, probability_map=drawn, shape=(side, side, 4.0, 4.0))
+    found = lab.postprocessed(trace=trace)
+    return found is not None and len(found) > 0 and _is_made(lab, make, trace, found)
+
+
+def _is_made(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:
+    """Tell whether the reference's post-process makes these boxes of a trace's map."""
+    assert of.probability_map is not None and of.shape is not None
+    try:
+        right = make(of.probability_map, of.shape)
+    except Exception:  # whatever PaddleOCR raises on a map
+        return False
+    map_of: dict[str, Any] = {"probability_map": of.probability_map, "shape": of.shape, "source": None, "error": None}
+    reference = replace(lab.reference, detections=right, **map_of)
+    # Equal maps: so scores and boxes are judged as strictly as those of one post-process.
+    return lab.is_same("detections", replace(lab.candidate, detections=found, **map_of), reference)

@@ -1,0 +1,204 @@
+"""Experiments with how the image was resized, beyond its parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.patched_candidate import Remedy
+from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.trace import RESIZE, TENSOR, Trace
+
+__all__ = ["experiments"]
+
+Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
+Rounding: TypeAlias = Callable[[float], int]
+
+PADDLEOCR: Final = "int, then round half to even"
+ROUNDINGS: Final[Mapping[str, Rounding]] = {
+    PADDLEOCR: lambda side: round(int(side) / 32) * 32,
+    "floor to 32": lambda side: math.floor(side / 32) * 32,
+    "ceil to 32": lambda side: math.ceil(round(side / 32, 6)) * 32,  # a ratio may miss a whole number by 1e-13
+    "round half up": lambda side: math.floor(int(side) / 32 + 0.5) * 32,
+    "round without int": lambda side: round(side / 32) * 32,
+}
+"""How a port may round a scaled side; the first is that of `DetResizeForTest.resize_image_type0` on both sides."""
+
+PROBES: Final = (
+    *((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848)),
+    *((40, 60), (760, 1400), (760, 1700), (760, 4200)),
+)
+"""Sizes (h, w) at which the roundings, or the limits, disagree; none that 736/min makes larger than 5888 px."""
+
+
+def by_rounding(lab: Laboratory, base: Remedy) -> Made:
+    """Find the one rounding that predicts the candidate's sizes; resized to that size, the reference's pixels are its.
+
+    Sizes alone prove nothing: a page that is padded to a multiple of 32 has those of one that is rounded up.
+    """
+    trace = lab.preprocessed(base)
+    limits = lab.reference.parameters.get(RESIZE, {})
+    if trace is None or trace.tensor is None or trace.shape is None or limits.get("rule") != "limit":
+        return None
+    own = _source(trace)
+    sizes = {own: _size(trace)} | {probe: _size(_probed(base, probe)) for probe in PROBES}
+    fitting = [
+        name
+        for name, rounding in ROUNDINGS.items()
+        if all(_predicted(p, limits, rounding) == s for p, s in sizes.items())
+    ]
+    if len(fitting) != 1 or fitting[0] == PADDLEOCR or (shown := _shown_at_its_size(lab, trace)) is None:
+        return None
+    rounding = ROUNDINGS[fitting[0]]
+    put_right = replace(
+        base,
+        own_size=True,
+        applies=lambda _, candidate: _size(candidate) == _predicted(_source(candidate), limits, rounding),
+    )
+    two = lab.names[1]
+    summary = f"{two} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
+    proof = (
+        f"of {len(ROUNDINGS)} roundings '{fitting[0]}' alone predicts {two}'s sizes, here and for {len(PROBES)} others"
+    )
+    fix = "round as PaddleOCR does: max(int(round(int(side * ratio) / 32) * 32), 32)"
+    return lab.claim(RESIZE, "resize.rounding", summary, [proof, shown], fix), put_right
+
+
+def by_known_size(lab: Laboratory, base: Remedy) -> Made:
+    """Find limits that PaddleOCR has by default, or one size, that predict the candidate's sizes.
+
+    At its size the reference's own resize must make its pixels. Where that holds and no rule is found, the cause is
+    unknown, and the later stages are compared at that size.
+    """
+    trace, limits = lab.preprocessed(base), lab.reference.parameters.get(RESIZE, {})
+    size = None if trace is None else _size(trace)
+    if trace is None or size is None or trace.shape is None or "rule" in trace.parameters.get(RESIZE, {}):
+        return None
+    if size == _size(lab.reference) or (shown := _shown_at_its_size(lab, trace)) is None:
+        return None
+    own = _source(trace)
+    sizes = {own: size} | ({probe: _size(_probed(base, probe)) for probe in PROBES} if lab.can_run else {})
+    rules = [r for r in LIMITS if r != (limits.get("limit_side_len"), limits.get("limit_type"))]
+    fitting = [rule for rule in rules if all(_under(probe, *rule) == found for probe, found in sizes.items())]
+    here, right = f"{size[1]}x{size[0]}", lab.reference.tensor.shape if lab.reference.tensor is not None else size
+    one, two = lab.names
+    told = f"{two} resizes to {here}, {one} to {right[-1]}x{right[-2]}"
+    fix = f"resize in {two} as {one} does: " + ", ".join(
+        f"{n} = {v}" for n, v in limits.items() if n not in ("rule", "max_side_limit")
+    )
+    put_right = replace(base, own_size=True)
+    if lab.can_run and set(sizes.values()) == {size}:
+        proof = f"{two} resizes all of {len(sizes)} images of different sizes to {here}"
+        put_right = replace(put_right, applies=lambda _, candidate: _size(candidate) == size)
+        return lab.claim(
+            RESIZE, "resize.image_shape", f"{told}: to one size, whatever the image", [proof, shown], fix
+        ), put_right
+    if len(fitting) == 1 and lab.can_run:
+        ((side, kind),) = fitting
+        put_right = replace(put_right, applies=lambda _, other: _size(other) == _under(_source(other), side, kind))
+        proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default only {side}/{kind} gives {two}'s sizes"
+        own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
+        summary = (
+            f"{two} resizes to {here}, which {side}/{kind} gives; {one} to {right[-1]}x{right[-2]}, by {own_limits}"
+        )
+        return lab.claim(RESIZE, "resize.limits", summary, [proof, shown], fix), put_right
+    lab.noticed.append(f"{told}; {shown}: nothing but the size differs at this stage")
+    if fitting:
+        limits_told = ", ".join(f"{side}/{kind}" for side, kind in fitting)
+        lab.tried.append(f"resize.limits: each of {limits_told} (limit_side_len/limit_type) gives this size")
+    return lab.unknown(RESIZE, f"{told}, and which rule {two} follows is not known"), put_right
+
+
+LIMITS: Final = ((960, "max"), (736, "min"), (64, "min"), (640, "max"), (1280, "max"), (1536, "max"), (4000, "max"))
+"""Limits that releases and configurations of PaddleOCR have by default."""
+
+
+def _under(size: tuple[int, int], side: int, kind: str) -> tuple[int, int]:
+    return _predicted(size, {"limit_side_len": side, "limit_type": kind}, ROUNDINGS[PADDLEOCR])
+
+
+def _shown_at_its_size(lab: Laboratory, trace: Trace) -> str | None:
+    """Return the proof in pixels: the reference's own resize at the candidate's size makes what the candidate has.
+
+    The reference's preprocessing is then compared at that size. Where the candidate records no resized pixels its
+    tensor must be the reference's at that size, with its channels in either order.
+    """
+    size = _size(trace)
+    at_size = None if size is None else lab.at_size(size)
+    if at_size is None or at_size.tensor is None or trace.tensor is None or size is None:
+        lab.not_tried.append(
+            f"resize: {lab.names[0]}'s own resize at {lab.names[1]}'s size, which it can't be asked for"
+        )
+        return None
+    before, lab.before = (
+        lab.before,
+        replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256),
+    )
+    if trace.resize is not None and lab.is_same_stage(RESIZE, trace):
+        shown = "resized pixels are equal"
+    elif lab.is_same_stage(TENSOR, trace):
+        shown = "tensors agree"
+    elif any(
+        lab.is_same_stage(TENSOR, replace(trace, tensor=tensor))
+        for tensor in (np.ascontiguousarray(trace.tensor[:, ::-1]), reversed_before(trace.tensor, at_size))
+    ):
+        shown = "tensors agree but for the order of their channels"
+    else:
+        lab.before = before
+        lab.tried.append(
+            f"resize: {lab.names[0]}'s own resize at {size[1]}x{size[0]} makes other pixels than {lab.names[1]}"
+        )
+        return None
+    return f"at {size[1]}x{size[0]}, made by {lab.names[0]}'s own resize, the {shown}"
+
+
+def by_shape_row(lab: Laboratory, base: Remedy) -> Made:
+    """Put the reference's shape row in the place of the candidate's, where the resized image is right."""
+    trace = lab.preprocessed(base)
+    mended = replace(base, has_row=True)
+    if trace is None or not lab.is_same_stage(RESIZE, lab.preprocessed(mended)):
+        return None
+    one, two = lab.names
+    summary = f"the shape row of {two} does not hold the size of the image as {one} decoded it"
+    proof = f"the resized images are equal, and with {one}'s shape row so is all that this stage hands on"
+    rows = f"the rows hold (height, width) {_source(lab.reference)} in {one} and {_source(trace)} in {two}"
+    fix = f"let {two}'s shape row hold the height and width of the image as it was decoded, before any resize"
+    return lab.claim(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), mended
+
+
+experiments = (by_shape_row, by_rounding, by_known_size)
+
+
+def _probed(base: Remedy, size: tuple[int, int]) -> Trace | None:
+    try:
+        return base.pipeline.preprocess(np.zeros((*size, 3), np.uint8))
+    except Exception:  # a pipeline of the user's may take files only
+        return None
+
+
+def _size(trace: Trace | None) -> tuple[int, int] | None:
+    return None if trace is None or trace.tensor is None else (trace.tensor.shape[2], trace.tensor.shape[3])
+
+
+def _source(trace: Trace) -> tuple[int, int]:
+    return (0, 0) if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
+
+
+def _predicted(size: tuple[int, int], limits: Mapping[str, Any], rounding: Rounding) -> tuple[int, int]:
+    """Return the (h, w) that PaddleOCR's limit rule gives an image, with another rounding."""
+    height, width = size
+    limit, kind = float(limits["limit_side_len"]), limits["limit_type"]
+    ratio = 1.0
+    if kind == "max" and max(size) > limit:
+        ratio = limit / max(size)
+    elif kind == "min" and min(size) < limit:
+        ratio = limit / min(size)
+    elif kind == "resize_long":
+        ratio = limit / max(size)
+    return max(rounding(height * ratio), 32), max(rounding(width * ratio), 32)

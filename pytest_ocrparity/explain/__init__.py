@@ -1,0 +1,349 @@
+"""Turn comparisons into the text of a failure. The first line stands alone; a cause is never guessed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pytest_ocrparity.allowance import smallest_tolerance
+from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.explain.next_step import next_step, run_again, suspects
+from pytest_ocrparity.trace import STAGES
+
+__all__ = ["amount", "explain", "headline"]
+
+MOST_BOXES = 6
+BOXES_OF_KNOWN = 3
+MOST_PARAMETERS = 6
+COLUMN = 12
+
+_DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
+    "stopped": lambda d, one, two: (
+        f"{one if d.reference else two} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
+    ),
+    "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
+    "score_order": lambda d, one, two: (
+        f"{two}'s scores are in another order than the boxes ({d.candidate} are on the wrong box)"
+    ),
+    "no_scores": lambda d, one, two: f"max_score_difference can't be judged: {_who_lacks(d, one, two)}",
+    "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
+    "no_values": lambda d, one, two: (
+        f"{d.stage} is empty: {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
+    ),
+    "source_size": lambda d, one, two: (
+        f"the image is {_size(d.reference)} px for {one}, {_size(d.candidate)} px for {two}, which scales the boxes"
+    ),
+    "size": lambda d, one, two: f"resized to {_size(d.reference)} in {one}, {_size(d.candidate)} in {two}",
+    "shape": lambda d, one, two: (
+        f"{d.stage} has shape {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
+        + (", where 1x1xHxW is right" if d.reference == d.candidate else "")
+    ),
+    "dtype": lambda d, one, two: f"{d.stage} is {d.reference} in {one}, {d.candidate} in {two}",
+    "channel_order": lambda d, one, two: f"decoded as {d.reference} in {one}, {d.candidate} in {two}",
+    "channels": lambda d, one, two: f"channels of the map: {d.reference} in {one}, {d.candidate} in {two}, 1 is right",
+    "not_finite": lambda d, one, two: (
+        f"the map holds NaN or infinity in {d.reference} pixels of {one}, {d.candidate} of {two}"
+    ),
+    "empty": lambda d, one, two: (
+        "no box on either side, and "
+        + ("the maps differ" if d.reference else "no maps were compared")
+        + ": nothing shows that this model detects"
+    ),
+    "pixels": lambda d, one, two: f"pixels differ already after {d.stage}",
+}
+
+
+_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty"}
+"""Reasons why nothing was compared or judged: their sentence names no first difference."""
+
+
+def _who_lacks(difference: Difference, one: str, two: str) -> str:
+    lacking = [name for name, has in ((one, difference.reference), (two, difference.candidate)) if not has]
+    return "neither side has any" if len(lacking) == 2 else f"{lacking[0]} has none"
+
+
+def _cut(text: str, most: int = 400) -> str:
+    """Return a text's first line; one that only announces, with the line that names the error, else with the last."""
+    line, *more = text.strip().splitlines() or [""]
+    if line.endswith(":") and more:  # paddle's "In user code:", whose last line is the operator
+        line += " " + next((each for each in more if "Error: " in each), more[-1]).strip()
+    return line if len(line) <= most else f"{line[:most]}..."
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[1]:g}x{size[0]:g}"
+
+
+def _shape(shape: Any) -> str:
+    return shape if isinstance(shape, str) else "x".join(str(side) for side in shape)
+
+
+def amount(value: float) -> str:
+    """Write a measured number so that it reads well: 0, 12, 0.91, 3.2e-05."""
+    if value != value or value in (0, math.inf):
+        return "NaN" if value != value else "0" if value == 0 else "infinite"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.1e}" if abs(value) < 0.01 else f"{value:.3g}"
+
+
+def _at(place: tuple[float, float] | None) -> str:
+    if place is None or any(math.isnan(value) for value in place):
+        return ""
+    return f" at x={place[0]:.0f} y={place[1]:.0f}"
+
+
+def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Sequence[Diagnosis] = ()) -> str:
+    """Return the message of a failed assertion: the diagnosis first, then what was measured.
+
+    Args:
+        comparisons: all that was compared of this image, in the order of the data flow.
+        judged: the one whose assertion failed.
+        diagnoses: what experiments showed.
+    """
+    # A stage that a side did not record is no difference: the comparison that was made says more.
+    seen = [c for c in comparisons if not c.is_match and not c.is_missing]
+    first = seen[0] if seen else judged
+    known = [diagnosis for diagnosis in diagnoses if diagnosis.cause != UNKNOWN]
+    unknown = [diagnosis for diagnosis in diagnoses if diagnosis.cause == UNKNOWN]
+    is_stopped = any(difference.kind == "stopped" for difference in first.differences)
+    earlier = [each for each in unknown if known and _is_earlier([each], known[0])]
+    rows = [row for each in earlier for row in _unknown_rows(each)]
+    rows += [row for each in known for row in _known_rows(each, heads=each is known[0] and not earlier)]
+    rows += [("seen", headline(first))] if known and not earlier else []
+    rows += [row for each in unknown if each not in earlier for row in _unknown_rows(each)]
+    rows += _rounding_rows(comparisons)
+    if not is_stopped:
+        rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
+    ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, *each.not_tried, each.summary)]
+    rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
+    told = headline(first)
+    if known and not earlier:
+        told = f"{known[0].stage}: {known[0].summary}"
+        told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
+    return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
+
+
+def _is_earlier(unknown: Sequence[Diagnosis], known: Diagnosis) -> bool:
+    """Tell whether something unexplained differs before a cause that is known: then that does not head the message."""
+    return any(STAGES.index(each.stage) < STAGES.index(known.stage) for each in unknown)
+
+
+def _rounding_rows(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
+    """Return what "not judgeable" means, where a comparison is."""
+    if all(comparison.status != NOT_JUDGEABLE for comparison in comparisons):
+        return []
+    return [
+        (
+            "which means",
+            "this fails, and nothing is blamed: no limit tells a right export of this network from a wrong one",
+        ),
+        ("", "a larger limit does not help; networks that are untrained, saturated or damaged behave so"),
+    ]
+
+
+def _known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
+    """Return a cause with its fix and its proof; what is wrong stands in the message's first line where it heads it."""
+    summary = "" if heads else f", {diagnosis.stage}: {diagnosis.summary}"
+    rows = [("cause" if heads else "and", f"{diagnosis.cause}{summary}")]
+    if diagnosis.fix is not None:
+        rows.append(("fix", diagnosis.fix.text))
+    return rows + [("proof" if index == 0 else "", text) for index, text in enumerate(diagnosis.evidence)]
+
+
+def _unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
+    rows += [("noticed", text) for text in diagnosis.evidence]
+    rows += [("ruled out", text) for text in diagnosis.ruled_out]
+    rows += [("tried", text) for text in diagnosis.tried]
+    return rows + [("not tried", text) for text in diagnosis.not_tried]
+
+
+def _measured_rows(
+    comparisons: Sequence[Comparison], first: Comparison, judged: Comparison, *, is_known: bool
+) -> list[tuple[str, str]]:
+    """Return what was measured; where the cause is known, the worst boxes and what became of it downstream suffice.
+
+    A tolerance that would let a known fault pass is not offered.
+    """
+    boxes = _box_rows(judged if judged.boxes else first, BOXES_OF_KNOWN if is_known else MOST_BOXES)
+    if is_known:
+        return [*boxes, *_later_rows(comparisons, first)]
+    rows = [
+        row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
+    ]
+    rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
+    if NOT_JUDGEABLE in (first.status, judged.status):  # no limit is right for it
+        return rows
+    return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
+
+
+def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
+    if NOT_JUDGEABLE in (judged.status, first.status) and not known:
+        return f"check that this checkpoint evaluates well, {run_again(judged.image)}"
+    if known:
+        return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
+    return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
+
+
+def headline(comparison: Comparison) -> str:
+    """Return what differs first in a comparison, in one line; nothing for one that matches."""
+    if comparison.is_match:
+        return ""
+    one, two = comparison.reference, comparison.candidate
+    if comparison.status == NOT_JUDGEABLE:
+        return f"{comparison.kind.replace('_', ' ')} are not judgeable: {_rounding_text(comparison)}"
+    failing = [difference for difference in comparison.differences if difference.fails]
+    lead = f"first difference at {comparison.stage}: " if comparison.stage else ""
+    if failing:
+        difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
+        text = _DIFFERENCE[difference.kind](difference, one, two)
+        return lead + text if difference.kind not in _NO_DIFFERENCE else text
+    worst = [measure for measure in comparison.measures if measure.fails]
+    if comparison.kind == "detections":
+        return f"{lead}{_count_text(comparison)} ({one} against {two})"
+    return lead + _measure_text(worst[0], one, two)
+
+
+def _rounding_text(comparison: Comparison) -> str:
+    """Return how far rounding alone moves the reference's map."""
+    floor, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
+    if floor is None or atol is None:
+        return "they follow maps that are not judgeable"
+    one, two = comparison.reference, comparison.candidate
+    return (
+        f"rounding of its tensor alone moves {one}'s own map by {amount(floor.value)}, more than the limit of "
+        f"{amount(atol.limit or 0.0)} allows; {two}'s map differs by {amount(atol.value)}{_at(atol.at)}"
+    )
+
+
+def _measure_text(measure: Measure, one: str, two: str) -> str:
+    value, limit = amount(measure.value), f"limit {amount(measure.limit or 0.0)}"
+    if measure.name == "fusion":
+        return f"{one} differs from its own copy with fused branches by {value}, {limit}"
+    if measure.name == "probability_maps.max_crossings":
+        return f"{value} pixels lie on the other side of thresh in {two}, {limit}"
+    if measure.name == "probability_maps.max_share":
+        return f"{one} and {two} differ in a share of {value} of the pixels, {limit}"
+    mean = " on average" if measure.name == "probability_maps.mean_atol" else ""
+    return f"{one} and {two} differ by {value}{mean}{_at(measure.at)}, {limit}"
+
+
+def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return a row for each amount beyond its limit, with who set the limit."""
+    rows = []
+    for measure in comparison.measures:
+        if measure.limit is not None and not measure.is_within:
+            text = f"{measure.name} {amount(measure.value)}{_UNITS.get(measure.name, '')}{_at(measure.at)}"
+            rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
+    return rows
+
+
+_UNITS = {
+    "probability_maps.max_share": " of the pixels",
+    "detections.max_shift": " map px after 1 px of rounding",
+    "detections.max_unmatched": " of the boxes",
+    "detections.max_borderline": " of the boxes",
+}
+
+
+def _count_text(comparison: Comparison) -> str:
+    counts = comparison.counts
+    boxes = _boxes(counts.get("reference", 0))
+    if comparison.is_match and not comparison.boxes:
+        return f"{boxes}, and they agree" if counts.get("reference") else "no box on either side"
+    kinds = [finding.kind for finding in comparison.boxes if not finding.is_borderline]
+    found = [f"{kinds.count(kind)} {_KINDS[kind]}" for kind in _KINDS if kind in kinds]
+    if counts.get("borderline"):
+        found.append(f"{counts['borderline']} borderline")
+    return f"{', '.join(found) or 'none differs'} of {boxes}"
+
+
+def _boxes(count: int) -> str:
+    return f"{count} box" if count == 1 else f"{count} boxes"
+
+
+_KINDS = {
+    "missing": "missing",
+    "extra": "extra",
+    "split": "split",
+    "merged": "merged",
+    "moved": "moved",
+    "invalid": "invalid",
+    "score": "with another score",
+}
+
+
+def _box_rows(comparison: Comparison, most: int) -> list[tuple[str, str]]:
+    """Return a row for each of the worst boxes: lone ones first, then by distance."""
+    failing = [finding for finding in comparison.boxes if not finding.is_borderline]
+    failing.sort(key=lambda finding: (finding.shift is not None, -(finding.shift or 0.0)))
+    rows = [(finding.kind, _box_text(finding, comparison)) for finding in failing[:most]]
+    if len(failing) > most:
+        rows.append(("", f"and {len(failing) - most} more"))
+    return rows
+
+
+def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
+    if finding.reference is not None:
+        text = f"box {finding.reference} of {comparison.reference}{_at(finding.at)}"
+    else:
+        text = f"box {finding.candidate} of {comparison.candidate}{_at(finding.at)}"
+    if finding.kind in ("moved", "score"):
+        text += f": moved by {amount(finding.shift or 0.0)} px, IoU {finding.iou:.2f}"
+        if finding.score_error is not None:
+            text += f", score is off by {amount(finding.score_error)} from what {comparison.reference} gives this box"
+        elif finding.score_difference is not None:
+            text += f", score differs by {amount(finding.score_difference)}"
+    return text + (f" ({finding.defect})" if finding.defect else "")
+
+
+def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
+    """Return the parameters that ran with different values: of the first differing stage, else of earlier ones.
+
+    They are facts, and no cause as long as no experiment with them removed the difference.
+    """
+    shown = suspects(first)
+    rows = []
+    for parameter in shown[:MOST_PARAMETERS]:
+        name = f"{parameter.stage}.{parameter.name}"
+        ours, theirs = _value(parameter.reference), _value(parameter.candidate)
+        rows.append(("ran with", f"{name}: {ours} in {first.reference}, {theirs} in {first.candidate}"))
+    if len(shown) > MOST_PARAMETERS:
+        rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
+    return rows or [("ran with", "no parameter that both sides record differs")]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return _cut("[" + ", ".join(_value(item) for item in value) + "]", 80)
+    return "none" if value is None else _cut(str(value), 80)
+
+
+def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tuple[str, str]]:
+    """Return one row for each later comparison: what became of the difference downstream."""
+    rows = []
+    later = False
+    for comparison in comparisons:
+        if later:
+            rows.append(("then", f"{comparison.kind.replace('_', ' ')}: {_later_text(comparison)}"))
+        later = later or comparison is first
+    return rows
+
+
+def _later_text(comparison: Comparison) -> str:
+    failing = [difference for difference in comparison.differences if difference.fails]
+    if failing:
+        if comparison.status == "not comparable":
+            return "not comparable, their shapes differ"
+        return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
+    if comparison.kind == "detections":
+        worst = comparison.measure("detections.min_iou")
+        return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_at(worst.at)}" if worst else "")
+    largest = comparison.measure("largest")
+    assert largest is not None  # without a failing difference, the values were measured
+    return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"

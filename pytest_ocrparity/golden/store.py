@@ -1,0 +1,275 @@
+"""The baselines of a folder: where each lies, and when to record, trust or refuse it.
+
+This module knows image digests, fingerprints and whose a baseline is, and nothing of models or pytest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_ocrparity.backends.staged import image_bytes
+from pytest_ocrparity.contract import Image
+from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale
+from pytest_ocrparity.files import remove_leftovers
+from pytest_ocrparity.golden.baseline_file import Golden, is_baseline, load, relabel, save, settings_of
+from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Reference
+from pytest_ocrparity.trace import Trace, image_label
+
+__all__ = ["Golden", "GoldenStore", "golden_path", "load", "save"]
+
+
+LONGEST_NAME = 200
+"""Bytes of a file's name: file systems take 255, of which `.npz` and a temporary file's suffix need some."""
+
+
+def golden_path(folder: Path, image: str) -> Path:
+    """Return the baseline of an image, inside `folder` whatever its name.
+
+    Names that lead out of it, or that a file system does not take, become a digest.
+
+    `image` is a "/"-separated path relative to the settings file.
+    """
+    name = posixpath.normpath(image)
+    data, can_be_a_file = _encoded(name)
+    is_long = any(len(part) > LONGEST_NAME for part in data.split(b"/"))
+    if is_long or name in (".", "..") or name.startswith(("/", "../")) or not can_be_a_file:
+        name = f"outside/{hashlib.sha256(data).hexdigest()[:32]}"
+    return folder / f"{name}.npz"
+
+
+def _encoded(name: str) -> tuple[bytes, bool]:
+    """Return the bytes of a name, and whether a file can have it."""
+    try:
+        return os.fsencode(name), "\0" not in name
+    except UnicodeEncodeError:  # half a surrogate pair
+        return name.encode("utf-8", "surrogatepass"), False
+
+
+class GoldenStore:
+    """The baselines of one folder, and what this run may do with them.
+
+    Attributes:
+        asked: the baselines that tests asked for, whether they exist or not.
+        drift: by image, what re-recording changed: `boxes_before`, `boxes_after` and `map_difference`, the largest, or
+            None where the maps have no common shape.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        root: Path,
+        reference: str,
+        mode: str | None = None,
+        lossless: bool = False,
+        fingerprint: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        settings: Path | None = None,
+        is_described: bool = False,
+    ) -> None:
+        """Open a folder; nothing is read yet.
+
+        Args:
+            folder: where the baselines lie.
+            root: the folder of the settings file, which images are named after.
+            reference: whose truth they are, "train" or "inference".
+            mode: None to compare only; "missing", "changed" or "all" to record.
+            lossless: keep every bit of the maps.
+            fingerprint: digests of the parts of the reference model that are present, such as "config", "checkpoint".
+            options: device and engine options, for the manifest.
+            settings: the settings file, which the manifest names.
+            is_described: whether the settings describe the reference model; else only a fixture can make it.
+        """
+        self.folder, self.root, self.reference, self.mode, self.lossless = folder, root, reference, mode, lossless
+        self.fingerprint, self.options = dict(fingerprint or {}), dict(options or {})
+        self.asked: set[Path] = set()
+        self.drift: dict[str, dict[str, Any]] = {}
+        self.ownership = Ownership(folder, root, settings, reference, is_described=is_described)
+        self._recorded: dict[Path, object] = {}
+        self._fingerprints: dict[str, Mapping[str, str]] = {}
+        self._is_tidy = mode is None  # who only compares removes nothing
+
+    def load(self, image: Image, fixture: str = "") -> Trace:
+        """Return the baseline of an image; `fixture` is where that of the reference lies, see `ownership.Reference`.
+
+        Raises:
+            ImageError: the image is missing or unreadable.
+            GoldenMissing, GoldenStale, GoldenCorrupt: there is none, or not for this image and reference as they are.
+            GoldenTaken: it is that of another fixture.
+            GoldenError: it is a baseline of the other model or of another project, or cannot be read.
+        """
+        name, digest, path = self._identify(image)
+        golden = self._open(name, path)
+        self.ownership.refuse_other_reference(name, path, golden.manifest, fixture)
+        if changed := self._changed(golden, digest, fixture):
+            raise GoldenStale(
+                f"{name}: {' and '.join(changed)} changed since the baseline was recorded; if that is meant: "
+                "pytest --ocr-golden --ocr-golden-mode=changed"
+            )
+        return replace(golden.trace, image=name, recorded_from=self._recorded.get(path))
+
+    def path(self, image: Image) -> Path:
+        """Return where an image's baseline lies or would lie. Raises ImageError for an image that can't be read."""
+        return self._identify(image)[2]
+
+    def needs_recording(self, image: Image, fixture: str = "") -> bool:
+        """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
+
+        Where it may record, it first removes what killed runs left in the folder.
+        """
+        name, digest, path = self._identify(image)
+        if not self._is_tidy:
+            remove_leftovers(self.folder)
+            self._is_tidy = True
+        if self.mode is None or path in self._recorded:
+            return False
+        if self.mode == "all" or not path.exists():
+            return True
+        return self.mode == "changed" and bool(self._changed(self._open(name, path), digest, fixture))
+
+    def record(self, image: Image, trace: Trace, model: Reference | None = None) -> Trace:
+        """Store a trace as the image's baseline, and return what the disk holds.
+
+        The fingerprint of `model`, from which it was made, replaces the store's where it has one.
+
+        Raises:
+            ImageError: the image is missing or unreadable.
+            GoldenCorrupt: the file in its place is not a baseline, and the mode is not "all".
+            GoldenTaken: it is that of another fixture.
+            GoldenError: it is a baseline of the other model or of another project; the trace stopped; or the disk
+                refuses.
+        """
+        name, digest, path = self._identify(image)
+        model = model or Reference()
+        old = self._old(name, path)
+        if old is not None:
+            self.ownership.refuse_other_reference(name, path, old.manifest, model.fixture)
+        if model.fingerprint is not None:
+            self._fingerprints[model.fixture] = model.fingerprint
+        shown = name if isinstance(image, np.ndarray) else self._relative(image)  # no machine's paths in the file
+        save(
+            path,
+            replace(trace, image=shown, image_sha256=digest),
+            reference=self.reference,
+            fingerprint=self.fingerprint if model.fingerprint is None else model.fingerprint,
+            options=self.options,
+            lossless=self.lossless,
+            settings=self.ownership.settings,
+            model=model.described(self.fingerprint),
+        )
+        self.ownership.take(path, model.fixture)
+        self._recorded[path] = made_by = trace.source or trace.pipeline
+        recorded = load(path).trace
+        if old is not None:
+            self.drift[name] = _drift(old.trace, recorded)
+        return replace(recorded, image=name, recorded_from=made_by)
+
+    def share(self, image: Image, fixture: str) -> None:
+        """Let the reference of one more fixture use the image's baseline, as it makes the same of the image.
+
+        Raises as `load` does, and GoldenError where the disk refuses.
+        """
+        name, _, path = self._identify(image)
+        manifest = self._open(name, path).manifest
+        users = self.ownership.users(path, manifest, fixture)
+        relabel(path, model={**manifest.get("model", {}), "fixtures": users})
+
+    def open(self, image: Image) -> Golden:
+        """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for GoldenTaken."""
+        name, _, path = self._identify(image)
+        return self._open(name, path)
+
+    def not_asked_for(
+        self, known_images: Iterable[str | os.PathLike[str]], asked: Iterable[Path] = ()
+    ) -> dict[Path, str | None]:
+        """Return the baselines whose image is not known and that no test asked for, here or (`asked`) elsewhere.
+
+        Beside each stands the settings file that it was recorded under, from the folder on, or None where it names
+        none. Files that are no baselines are left out, so that pruning never removes a user's own.
+        """
+        used = self.asked | set(asked) | {golden_path(self.folder, self._relative(image)) for image in known_images}
+        found = sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline(path))
+        return {path: settings_of(path) for path in found}
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove baselines.
+
+        Raises:
+            GoldenError: one cannot be removed.
+        """
+        for path in paths:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise GoldenError(f"{path}: cannot remove this baseline: {error.strerror or error}") from error
+
+    def _identify(self, image: Image) -> tuple[str, str, Path]:
+        """Return an image's name, its digest and the path of its baseline."""
+        name, data = image_bytes(image)
+        name = image_label(name)
+        digest = hashlib.sha256(data).hexdigest()
+        key = f"array-{digest[:16]}" if isinstance(image, np.ndarray) else self._relative(image)
+        path = golden_path(self.folder, key)
+        self.asked.add(path)
+        return name, digest, path
+
+    def _relative(self, path: str | os.PathLike[str]) -> str:
+        """Return a path from the settings file on; links are followed only where it would lead out of there."""
+        name = os.path.relpath(path, self.root)
+        if name.startswith(os.pardir + os.sep):
+            name = os.path.relpath(os.path.realpath(path), os.path.realpath(self.root))
+        return Path(name).as_posix()
+
+    def _open(self, name: str, path: Path) -> Golden:
+        folder = self._relative(self.folder)
+        try:
+            golden = load(path)
+        except GoldenMissing as error:
+            raise GoldenMissing(f"{name}: no baseline in {folder}; record it with: pytest --ocr-golden") from error
+        self.ownership.refuse_other_project(name, golden.manifest)
+        recorded = golden.manifest["reference"]
+        if recorded != self.reference:
+            raise GoldenError(
+                f"{name}: the baseline in {folder} was recorded from the {recorded} model, but golden.reference is "
+                f'"{self.reference}": change the setting back, or delete {folder} and run: pytest --ocr-golden'
+            )
+        return golden
+
+    def _old(self, name: str, path: Path) -> Golden | None:
+        try:
+            return self._open(name, path)
+        except GoldenMissing:
+            return None
+        except GoldenCorrupt:
+            if self.mode != "all":
+                raise
+            return None
+
+    def _changed(self, golden: Golden, digest: str, fixture: str) -> list[str]:
+        """Name what is no longer as it was recorded; of the parts of the reference, those known then and now."""
+        changed = [] if golden.manifest["image_sha256"] == digest else ["the image"]
+        if self.reference == "train":
+            then, known = golden.manifest["fingerprint"], self._fingerprint_of(fixture, golden)
+            changed += [f"the {part}" for part, now in known.items() if then.get(part, now) != now]
+        return changed
+
+    def _fingerprint_of(self, fixture: str, golden: Golden) -> Mapping[str, str]:
+        """Return the digests of a fixture's model: those of the settings' files are not the ones of a user's own."""
+        is_told = golden.manifest.get("model", {}).get("is_of_settings", True) or fixture in ("", OF_THE_SETTINGS)
+        return self._fingerprints.get(fixture, self.fingerprint if is_told else {})
+
+
+def _drift(old: Trace, new: Trace) -> dict[str, Any]:
+    before, after, difference = old.probability_map, new.probability_map, None
+    if before is not None and after is not None and before.shape == after.shape:
+        difference = float(np.max(np.abs(before - after), initial=0.0))
+    boxes = {"boxes_before": len(old.detections or ()), "boxes_after": len(new.detections or ())}
+    return {**boxes, "map_difference": difference}

@@ -1,0 +1,226 @@
+"""Draws what an assertion compared into the report's folder, at once, so that no arrays are kept for the end."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pytest_ocrparity.comparison import MATCHES, Comparison, plain
+from pytest_ocrparity.report.pictures import boxes as overlay
+from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
+from pytest_ocrparity.trace import DECODE, DETECTIONS, PROBABILITY_MAP, TENSOR, Decoded, Trace
+
+__all__ = ["PICTURES", "Album", "picture_lines"]
+
+PICTURES: Final = "pictures"
+"""The folder of pictures inside of the report's."""
+
+SIDES: Final = ("reference", "candidate")
+FULL: Final = 1600
+"""Longest side in px at which a drawing of boxes opens."""
+
+
+class Album:
+    """The pictures of one process. Files are named after what they show and hold, so that none replaces another."""
+
+    def __init__(self, folder: Path, *, is_selective: bool = False) -> None:
+        """Draw into this folder, and only what failed if `is_selective`."""
+        self.folder, self.is_selective = folder, is_selective
+
+    def pictures_of(self, comparison: Comparison, reference: Trace, candidate: Trace) -> dict[str, Any]:
+        """Return the `pictures` of a comparison, in JSON types.
+
+        What goes wrong while drawing is told in `picture_error` and hides nothing of the comparison.
+        """
+        found: dict[str, Any] = {"pictures": []}
+        if self.is_selective and comparison.is_match:
+            return found
+        try:
+            draw = {"preprocessing": self._preprocessing, "probability_maps": self._maps, "detections": self._boxes}
+            for picture in draw[comparison.kind](comparison, reference, candidate):
+                found["pictures"].append(picture)
+        except Exception as error:
+            found["picture_error"] = f"{type(error).__name__}: {error}"
+        return found
+
+    def _preprocessing(self, comparison: Comparison, *sides: Trace) -> Iterator[dict[str, Any]]:
+        images = [trace.decode for trace in sides]
+        orders = [image.channel_order for image in images if image is not None]
+        for side, trace, image in zip(SIDES, sides, images, strict=True):
+            if image is not None and image.pixels is not None:
+                caption = f"{image.shape[1]}x{image.shape[0]} px, decoded as {image.channel_order}"
+                caption += "" if image.channel_order == orders[0] else f", drawn as {orders[0]}, which it is taken for"
+                yield self._keep(trace, DECODE, side, photo(image.pixels, orders[0], caption))
+        ours, theirs = (None if image is None else image.pixels for image in images)
+        if ours is not None and theirs is not None and ours.shape == theirs.shape and ours.ndim == 3:
+            drawn = difference(ours.transpose(2, 0, 1), theirs.transpose(2, 0, 1), "in levels of a channel")
+            yield self._keep(sides[1], DECODE, "difference", drawn)
+        for side, trace in zip(SIDES, sides, strict=True):
+            if trace.tensor is not None and trace.tensor.size:
+                yield self._keep(trace, TENSOR, side, tensor_view(trace))
+        one, two = (trace.tensor for trace in sides)
+        if one is not None and two is not None and one.shape == two.shape and one.size:
+            yield self._keep(sides[1], TENSOR, "difference", difference(one[0], two[0], "in units of the tensor"))
+
+    def _maps(self, comparison: Comparison, *sides: Trace) -> Iterator[dict[str, Any]]:
+        for side, trace in zip(SIDES, sides, strict=True):
+            values = trace.probability_map
+            if values is not None and values.ndim == 4 and values.size:
+                thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
+                caption = f"{values.shape[-1]}x{values.shape[-2]} px"
+                caption += f", first of {values.shape[1]} channels" if values.shape[1] > 1 else ""
+                caption += f"; text where above thresh {thresh:g}" if thresh is not None else ""
+                yield self._keep(trace, PROBABILITY_MAP, side, heat_map(values[0, 0], caption))
+        one, two = (trace.probability_map for trace in sides)
+        if one is not None and two is not None and one.ndim == 4 and one.shape == two.shape and one.size:
+            yield self._keep(sides[1], PROBABILITY_MAP, "difference", difference(one[0], two[0], "of probabilities"))
+
+    def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[dict[str, Any]]:
+        found = [trace.detections for trace in sides]
+        names = comparison.reference, comparison.candidate
+        if found[0] is not None and found[1] is not None:
+            boxes = overlay.comparison_boxes(found[0], found[1], comparison.boxes, names)
+            told = f"{_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
+            sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
+            if len(set(sizes)) > 1:
+                told += f"; {names[0]} decoded {_size(sizes[0])}, {names[1]} {_size(sizes[1])}"
+            yield self._keep_boxes((sides[1], sides[0]), "both", boxes, told, veil=0.35)
+        for side, name, trace, detections in zip(SIDES, names, sides, found, strict=True):
+            if detections is not None:
+                boxes = overlay.side_boxes(detections, side, name)
+                told = f"{_boxes(len(detections))} of {name}"
+                yield self._keep_boxes((trace, *(other for other in sides if other is not trace)), side, boxes, told)
+
+    def _keep(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> dict[str, Any]:
+        suffix, how = ("jpg", {"quality": 90}) if drawn.is_photo else ("png", {"compress_level": 3})
+        thumb = ("png", {}) if side == "difference" else ("jpg", {"quality": 70})
+        contents = _encoded(drawn.full, suffix, how), _encoded(drawn.thumb, *thumb)
+        return self._write(trace, stage, side, drawn.caption, (suffix, thumb[0]), contents, drawn.bar)
+
+    def _keep_boxes(
+        self, traces: tuple[Trace, ...], side: str, boxes: Sequence[overlay.Box], told: str, veil: float = 0.0
+    ) -> dict[str, Any]:
+        """Draw boxes on the image of the first of these sides that holds one; the first is whose boxes they are."""
+        source = next((trace for trace in traces if _has_pixels(trace)), traces[0])
+        image, size = _source_image(source)
+        if image is None:
+            points = [np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes]
+            size = tuple(int(each) + 8 for each in np.concatenate([np.zeros((1, 2)), *points]).max(axis=0))
+        contents = []
+        for shown, picture in ((FULL, image and image.full), (THUMB, image and image.thumb)):
+            uri = (
+                None
+                if picture is None
+                else _data_uri(_encoded(picture, "jpg", {"quality": 85 if shown == FULL else 70}))
+            )
+            contents.append(overlay.drawing(boxes, (size[0], size[1]), uri, told, shown, veil))
+        caption = told if image is not None else f"{told}; no side recorded the image"
+        caption += image.caption if image is not None else ""
+        caption += f", on the image of {source.pipeline}" if source is not traces[0] else ""
+        return self._write(traces[0], DETECTIONS, side, caption, ("svg", "svg"), (contents[0], contents[1]), None)
+
+    def _write(
+        self,
+        trace: Trace,
+        stage: str,
+        side: str,
+        caption: str,
+        suffixes: tuple[str, str],
+        contents: tuple[bytes, bytes],
+        bar: tuple[float, float] | None,
+    ) -> dict[str, Any]:
+        digest = hashlib.sha256(contents[0]).hexdigest()[:10]
+        of = side if side in ("difference", "both") else slug(trace.pipeline, 40)
+        place = f"{PICTURES}/{slug(trace.label, 80)}/{stage}-{of}-{digest}"
+        names = f"{place}.{suffixes[0]}", f"{place}.small.{suffixes[1]}"
+        for name, content in zip(names, contents, strict=True):
+            write_whole(self.folder / name, content)
+        return {
+            "stage": stage,
+            "side": side,
+            "caption": caption,
+            "file": names[0],
+            "thumb": names[1],
+            "bar": plain(bar),
+        }
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all: another process may be writing the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def slug(text: str, most: int) -> str:
+    """Return a file name that says what a text says, whatever is in it; changed ones end in a digest."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._")[-most:]
+    return safe if safe and safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def picture_lines(records: Iterable[Mapping[str, Any]], folder: Path) -> list[str]:
+    """Return where the pictures of what differs are, for the failure's section: a folder, and its files by stage."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for record in records:
+        for comparison in (record, *record.get("others", ())):
+            if comparison.get("status") not in MATCHES:
+                for picture in comparison.get("pictures", ()):
+                    place, _, name = picture["file"].rpartition("/")
+                    found.setdefault(place, {}).setdefault(picture["stage"], []).append(name)
+    lines = []
+    for place, stages in found.items():
+        lines.append(os.path.relpath(folder / place))
+        lines += [f"  {stage:<16} {'  '.join(dict.fromkeys(names))}" for stage, names in stages.items()]
+    return lines
+
+
+def _boxes(count: int) -> str:
+    return f"{count} box" if count == 1 else f"{count} boxes"
+
+
+def _size(shape: Sequence[int]) -> str:
+    return f"{shape[1]}x{shape[0]} px"
+
+
+def _has_pixels(trace: Trace) -> bool:
+    return trace.decode is not None and trace.decode.pixels is not None
+
+
+def _source_image(trace: Trace) -> tuple[Drawn | None, tuple[int, ...]]:
+    """Return the image that boxes are drawn on, with its width and height in px.
+
+    It is what the side decoded, else the file as Pillow decodes it, else None.
+    """
+    if isinstance(trace.decode, Decoded) and trace.decode.pixels is not None:
+        return photo(trace.decode.pixels, trace.decode.channel_order, ""), trace.decode.shape[1::-1]
+    try:
+        with Image.open(trace.image) as file:
+            upright = ImageOps.exif_transpose(file).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, ()
+    return photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it"), upright.size
+
+
+def _encoded(image: Image.Image, suffix: str, how: Mapping[str, Any]) -> bytes:
+    content = io.BytesIO()
+    is_jpeg = suffix == "jpg"
+    (image.convert("RGB") if is_jpeg else image).save(content, "JPEG" if is_jpeg else "PNG", **how)
+    return content.getvalue()
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

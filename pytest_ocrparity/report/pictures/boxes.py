@@ -1,0 +1,126 @@
+"""Boxes drawn over the source image, as SVG: lines stay sharp at any zoom, and each kind has a colour and a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.comparison import BoxFinding
+from pytest_ocrparity.report.templates import TEMPLATES
+from pytest_ocrparity.trace import Detections
+
+__all__ = ["STYLES", "Box", "Style", "comparison_boxes", "drawing", "side_boxes"]
+
+
+class Style(NamedTuple):
+    """How a kind of box is drawn: stroke colour, width in screen px, dash pattern, and whether it is filled."""
+
+    colour: str
+    width: float
+    dash: str = ""
+    fill: bool = False
+
+
+# The colours are those of Okabe and Ito (2008), "Color Universal Design"; the dashes tell them apart without colour.
+STYLES: Final = {
+    "reference": Style("#0072b2", 2),
+    "candidate": Style("#e69f00", 2, "6 4"),
+    "missing": Style("#d55e00", 3.5, fill=True),
+    "extra": Style("#b0478c", 3.5, "2 4", fill=True),
+    "split": Style("#007a59", 3, "10 3 2 3"),
+    "merged": Style("#000000", 3, "14 4"),
+    "borderline": Style("#767676", 2, "1 3"),
+}
+"""By kind; what is paired, moved or has another score is drawn as its side."""
+
+
+class Box(NamedTuple):
+    """A polygon in source px with what is written at it; `name` is its tooltip."""
+
+    polygon: npt.NDArray[np.float64]
+    style: Style
+    label: int | None
+    name: str
+    is_below: bool = False
+
+
+def side_boxes(detections: Detections, side: str, name: str) -> list[Box]:
+    """Return all boxes of one side, each with its index, by which messages call it."""
+    return [
+        Box(polygon, STYLES[side], index, f"box {index} of {name}") for index, polygon in enumerate(detections.polygons)
+    ]
+
+
+def comparison_boxes(
+    reference: Detections, candidate: Detections, findings: Sequence[BoxFinding], names: tuple[str, str]
+) -> list[Box]:
+    """Return the boxes of both sides, those that differ last, so on top, and with their indices."""
+    found: dict[tuple[str, int], BoxFinding] = {}
+    for finding in findings:
+        for side, index in (("reference", finding.reference), ("candidate", finding.candidate)):
+            if index is not None:
+                found[side, index] = finding
+    boxes = []
+    for side, detections, name in zip(STYLES, (reference, candidate), names, strict=False):
+        for box in side_boxes(detections, side, name):
+            assert box.label is not None
+            of_box = found.get((side, box.label))
+            boxes.append((of_box is not None, _found(box, of_box, side)))
+    return [box for _, box in sorted(boxes, key=lambda each: each[0])]
+
+
+def _found(box: Box, finding: BoxFinding | None, side: str) -> Box:
+    if finding is None:
+        return box._replace(label=None)
+    kind = "borderline" if finding.is_borderline else finding.kind
+    style = STYLES.get(kind, STYLES[side]._replace(width=3))
+    return box._replace(style=style, name=f"{box.name}: {kind}", is_below=side == "candidate")
+
+
+def drawing(
+    boxes: Sequence[Box], size: tuple[int, int], background: str | None, title: str, shown: int, veil: float = 0.0
+) -> bytes:
+    """Return an SVG file.
+
+    Args:
+        boxes: what is drawn, in this order.
+        size: width and height of the source image in px, which are the coordinates.
+        background: the image as a data URI, or None.
+        title: what it shows.
+        shown: its longest side on a screen in px, to which the size of letters fits.
+        veil: opacity of the white between image and boxes.
+    """
+    scale = max(size) / shown
+    text = TEMPLATES.get_template("boxes.svg.jinja").render(
+        width=size[0],
+        height=size[1],
+        shown_width=round(size[0] / scale),
+        shown_height=round(size[1] / scale),
+        font=round(13 * scale, 2),
+        title=title,
+        background=background,
+        veil=veil,
+        boxes=list(_placed(boxes, 13 * scale)),
+    )
+    return text.encode()
+
+
+def _placed(boxes: Sequence[Box], font: float) -> Iterator[dict[str, Any]]:
+    for box in boxes:
+        points = box.polygon[np.isfinite(box.polygon).all(axis=1)]
+        if not len(points):
+            continue
+        # The reference's index stands above the first corner, the candidate's below the last: they do not collide.
+        x, y = points[-1] if box.is_below else points[0]
+        yield {
+            "points": " ".join(f"{px:.1f},{py:.1f}" for px, py in points),
+            "style": box.style,
+            "label": box.label,
+            "name": box.name,
+            "x": f"{x:.1f}",
+            "y": f"{y if box.is_below else max(y, 1.3 * font):.1f}",  # none above the picture's edge
+            "dy": 1.0 if box.is_below else -0.25,
+        }

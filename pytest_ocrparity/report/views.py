@@ -1,0 +1,202 @@
+"""The comparisons of a document in the groups in which people read them: by image, by pair of sides, by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE
+from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.report.table import KINDS, SHOWN
+from pytest_ocrparity.trace import first_stage
+
+__all__ = ["RANKS", "Cause", "Group", "Headroom", "causes", "headroom", "images", "sides_of"]
+
+Comparison = Mapping[str, Any]
+RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
+"""What a pair or an image can be, the worst first."""
+
+
+@dataclass(slots=True)
+class Pair:
+    """The comparisons of one image between two sides, in the order of the data flow, each kind once."""
+
+    reference: str
+    candidate: str
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def failing(self) -> list[Comparison]:
+        """Those that differ."""
+        return [each for each in self.comparisons if each["status"] not in MATCHES]
+
+    @property
+    def status(self) -> str:
+        """Return "failed", or the one word that holds for what matches."""
+        if self.failing:
+            return NOT_JUDGEABLE if all(each["status"] == NOT_JUDGEABLE for each in self.failing) else "failed"
+        statuses = {each["status"] for each in self.comparisons}
+        return next(
+            (word for word in ("recorded", "left to the run", "empty", "empty, as allowed") if word in statuses), "same"
+        )
+
+    @property
+    def stage(self) -> str | None:
+        """The first differing stage."""
+        return first_stage({each["stage"] for each in self.failing if each["stage"]})
+
+    @property
+    def rank(self) -> int:
+        """Its place among the pairs of an image: the failed ones come first."""
+        return RANKS.index(self.status)
+
+    @property
+    def told(self) -> str:
+        """What is wrong in a line: the causes that are known, else what differs first."""
+        known = [diagnosis for each in self.failing for diagnosis in each["diagnoses"] if diagnosis["cause"] != UNKNOWN]
+        summaries = dict.fromkeys(f"{diagnosis['stage']}: {diagnosis['summary']}" for diagnosis in known)
+        return "; ".join(summaries) or next((each["headline"] for each in self.failing), "")
+
+    @property
+    def margin(self) -> float:
+        """The least headroom of its amounts, 0 to 1; what is left of the limit that is used most."""
+        return min((_left(measure) for each in self.comparisons for measure in each["measures"]), default=1.0)
+
+
+@dataclass(slots=True)
+class Group:
+    """All pairs of one image."""
+
+    image: str
+    number: int
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """The worst of its pairs."""
+        return min((pair.status for pair in self.pairs), key=RANKS.index)
+
+    def pair(self, sides: tuple[str, str]) -> Pair | None:
+        """Return the pair of these two sides, or None where they were not compared on this image."""
+        return next((pair for pair in self.pairs if (pair.reference, pair.candidate) == sides), None)
+
+
+def images(comparisons: Iterable[Comparison]) -> list[Group]:
+    """Return the images, the worst first: most comparisons that differ, then most boxes, then the least headroom."""
+    groups: dict[str, Group] = {}
+    for each in sorted(comparisons, key=lambda each: (_order(each["kind"]), not each["judged"])):
+        group = groups.setdefault(each["image"], Group(each["image"], len(groups) + 1))
+        pair = group.pair((each["reference"], each["candidate"]))
+        if pair is None:
+            pair = Pair(each["reference"], each["candidate"])
+            group.pairs.append(pair)
+        _add(pair, each)
+    return sorted(
+        groups.values(),
+        key=lambda group: (
+            RANKS.index(group.status),
+            -sum(len(pair.failing) for pair in group.pairs),
+            -sum(each["counts"].get("different", 0) for pair in group.pairs for each in pair.failing),
+            min(pair.margin for pair in group.pairs),
+            group.image,
+        ),
+    )
+
+
+def _order(kind: str) -> int:
+    """Return where a kind stands in the data flow; one of a newer version comes last."""
+    return KINDS.index(kind) if kind in KINDS else len(KINDS)
+
+
+def _add(pair: Pair, comparison: Comparison) -> None:
+    """Put a comparison in, in the place of one of its kind that several tests made, if it is the worse."""
+    for index, other in enumerate(pair.comparisons):
+        if other["kind"] == comparison["kind"]:
+            if other["status"] in MATCHES and comparison["status"] not in MATCHES:
+                pair.comparisons[index] = comparison
+            return
+    pair.comparisons.append(comparison)
+
+
+def sides_of(comparisons: Iterable[Comparison]) -> list[tuple[str, str]]:
+    """Return the pairs of sides, reference and candidate, in the order in which they were compared."""
+    return list(dict.fromkeys((each["reference"], each["candidate"]) for each in comparisons))
+
+
+@dataclass(slots=True)
+class Cause:
+    """One cause with all images that show it; `diagnosis` is that of the first."""
+
+    reference: str
+    candidate: str
+    diagnosis: Mapping[str, Any]
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def images(self) -> list[str]:
+        """The images, each once."""
+        return list(dict.fromkeys(each["image"] for each in self.comparisons))
+
+
+def causes(comparisons: Iterable[Comparison]) -> list[Cause]:
+    """Return the diagnoses of failed comparisons, those of most images first; a failure without any by its headline."""
+    found: dict[tuple[Any, ...], Cause] = {}
+    for each in comparisons:
+        if each["status"] in MATCHES or not each["judged"] or each["outcome"] == "passed":
+            continue
+        word = NOT_JUDGEABLE if each["status"] == NOT_JUDGEABLE else "not diagnosed"
+        undiagnosed = {"stage": each["stage"], "cause": word, "summary": each["headline"], "fix": None}
+        for diagnosis in each["diagnoses"] or [{**undiagnosed, "evidence": [], "ruled_out": [], "not_tried": []}]:
+            what = diagnosis["fix"]["text"] if diagnosis["fix"] else each["stage"]
+            key = each["reference"], each["candidate"], diagnosis["stage"], diagnosis["cause"], what
+            cause = found.setdefault(key, Cause(each["reference"], each["candidate"], diagnosis))
+            cause.comparisons.append(each)
+    return sorted(found.values(), key=lambda cause: -len(cause.images))
+
+
+@dataclass(slots=True)
+class Headroom:
+    """How much of the limit is left in the worst place, for one kind of comparison between two sides that matches."""
+
+    sides: tuple[str, str]
+    kind: str
+    measure: Mapping[str, Any]
+    image: str
+
+    @property
+    def left(self) -> float:
+        """The share of the limit that is left, 0 to 1."""
+        return _left(self.measure)
+
+    @property
+    def is_least(self) -> bool:
+        """Tell whether the limit is only a rule's least, so that more than what seems left may be."""
+        return LEAST in self.measure["origin"]
+
+
+def headroom(comparisons: Sequence[Comparison]) -> list[Headroom]:
+    """Return the headroom of what passed, by pair of sides and kind."""
+    found = []
+    for sides in sides_of(comparisons):
+        for kind in KINDS:
+            measured = [
+                Headroom(sides, kind, measure, each["image"])
+                for each in comparisons
+                if (each["reference"], each["candidate"], each["kind"]) == (*sides, kind) and each["status"] in MATCHES
+                for measure in each["measures"]
+                if measure["name"] in SHOWN and measure["limit"] is not None
+            ]
+            if measured:
+                found.append(min(measured, key=lambda each: (each.is_least, each.left)))
+    return found
+
+
+def _left(measure: Mapping[str, Any]) -> float:
+    """Return which share of a limit is left; 1 where there is none, 0 where it is used up."""
+    if measure["limit"] is None or measure["smallest"]:
+        return 1.0
+    value, limit = float(measure["value"]), float(measure["limit"])
+    if value == 0:
+        return 1.0
+    return max(0.0, 1 - value / limit) if limit and value == value else 0.0

@@ -1,0 +1,119 @@
+"""Differences that a test found and kept to itself: such a test passes, although an assertion of ours failed in it.
+
+A `DifferenceError` that leaves a test counts as pytest counts that test, `xfail` included. One that the test caught, by
+`try`, `pytest.raises` or a thread whose result nobody reads, fails the run, unless the test says that it expects one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.errors import DifferenceError
+    from pytest_ocrparity.report.table import Record
+    from pytest_ocrparity.session.outcomes import Outcomes
+
+__all__ = ["MARKER", "Raised", "caught_faults", "expected_note", "wrong_marker"]
+
+MARKER: Final = "ocr_expects_difference"
+"""The marker of a test that expects an assertion of ocrparity to fail, and catches its error."""
+_RED: Final = ("failed", "error", "crashed")
+"""How a test ends by which alone its run fails."""
+
+
+def wrong_marker(item: Any) -> str:
+    """Return what is wrong with a test's marker, or nothing."""
+    markers = list(item.iter_markers(MARKER))
+    is_given = any(marker.args or marker.kwargs for marker in markers)
+    return f"{MARKER} takes no arguments: it is about the whole test" if is_given else ""
+
+
+class Raised:
+    """What our assertions raised in one attempt of a test, and what of it has left the test.
+
+    It keeps no error alive: each holds the frames of its test, and with them arrays.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.is_recording = False
+        """Whether something was recorded, which can't differ from itself."""
+        self._heard: list[tuple[object, str]] = []  # only appended to, as a test may assert in threads
+        self._left: set[int] = set()
+
+    def hear(self, error: DifferenceError) -> None:
+        """Take an error that is being raised."""
+        error.heard_as = object()
+        self._heard.append((error.heard_as, str(error).partition("\n")[0]))
+
+    def leave(self, error: BaseException) -> None:
+        """Take what ended a phase of the test, or a part of one: all that it was raised from, or holds, has left."""
+        self._left.update(id(getattr(each, "heard_as", None)) for each in _with_causes(error))
+
+    @contextmanager
+    def hearing_expected_failures(self, item: Any) -> Iterator[None]:
+        """Hear what leaves a test marked `unittest.expectedFailure`: pytest puts an error of its own in its place."""
+        original = getattr(item, "addExpectedFailure", None)
+        if original is None:
+            yield
+            return
+
+        def add(testcase: Any, info: Any, *rest: Any) -> None:
+            self.leave(info[1])
+            original(testcase, info, *rest)
+
+        item.addExpectedFailure = add
+        try:
+            yield
+        finally:
+            del item.addExpectedFailure
+
+    @property
+    def has_any(self) -> bool:
+        """Tell whether anything was raised, wherever it went."""
+        return bool(self._heard)
+
+    @property
+    def caught(self) -> list[str]:
+        """The first lines of the errors that have not left the test."""
+        return [text for token, text in self._heard if id(token) not in self._left]
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, those that it was raised from or while handling, and those of a group."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+
+
+def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> list[str]:
+    """Return a sentence for each test function that caught a difference, expects none and did not fail."""
+    caught: dict[str, list[tuple[str, str]]] = {}
+    for test, left in records.items():
+        outcome = outcomes.by_test.get(test)
+        for record in left if outcome is None or outcome.outcome not in _RED else ():
+            if record["what"] == "caught" and not record["is_expected"]:
+                caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record["messages"])
+    return [_fault(*found[0], others=len(found) - 1) for found in caught.values()]
+
+
+def _fault(test: str, message: str, others: int) -> str:
+    more = f" (and {others} more in this test)" if others else ""
+    return (
+        f"{test} caught a difference and did not fail: {message}{more}; let the DifferenceError leave the test, or, if "
+        f"the test expects it, mark it with @pytest.mark.{MARKER}"
+    )
+
+
+def expected_note(records: Mapping[str, Sequence[Record]]) -> list[str]:
+    """Return a line that says how many of the differences in the table tests expect, or nothing."""
+    caught = [record for left in records.values() for record in left if record["what"] == "caught"]
+    number = sum(len(record["messages"]) for record in caught if record["is_expected"])
+    return [f"expected differences: {number}, caught in tests marked {MARKER}"] if number else []

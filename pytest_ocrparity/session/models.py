@@ -1,0 +1,130 @@
+"""Load the models that the settings describe: once per process, not per fixture, while their files stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_ocrparity.diagnosis import in_table
+from pytest_ocrparity.errors import ModelError, SettingsError
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
+    from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+    from pytest_ocrparity.golden.store import GoldenStore
+    from pytest_ocrparity.report.table import Record
+    from pytest_ocrparity.settings import Settings
+
+__all__ = ["findings_in_files", "golden_store", "inference_model", "train_model"]
+
+_LOADED: dict[str, Any] = {}
+
+
+def _once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
+    key = f"{key} {[(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]}"
+    if key not in _LOADED:
+        _LOADED[key] = load()
+    return _LOADED[key]
+
+
+def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str, option: str) -> None:
+    if key not in values:
+        where = settings.file or "no settings file was found, and the command line"
+        raise SettingsError(f"{where} sets no {table}.{key}: set it, or pass {option}")
+
+
+def train_model(settings: Settings) -> TrainingPipeline:
+    """Return the trained model.
+
+    Raises:
+        SettingsError: the settings name no training yml.
+        ModelError: its files or its software do not load.
+    """
+    values = settings.train
+    limit = settings.memory_limit
+    _needed(settings, values, "train", "config", "--ocr-train-config")
+
+    def load() -> TrainingPipeline:
+        from pytest_ocrparity.backends.ppocr.pipeline import load_training
+
+        return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
+
+    checkpoint = values.get("checkpoint") or ""
+    files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint)]
+    model: TrainingPipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
+    return model
+
+
+def inference_model(settings: Settings, name: str | None = None) -> InferencePipeline:
+    """Return the exported model of a candidate: the named one, else the first.
+
+    Raises:
+        SettingsError: the settings name no export folder.
+        ModelError: its files or its software do not load.
+    """
+    candidate = settings.candidates[name] if name else settings.first_candidate
+    name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
+    table, limit = name if name == "inference" else f"candidates.{name}", settings.memory_limit
+    _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
+
+    def load() -> InferencePipeline:
+        from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+
+        try:
+            return load_inference(**values, memory_limit=limit, name=name)
+        except ModelError as error:
+            raise ModelError(in_table(str(error), table)) from error
+
+    files = sorted(Path(values["model_dir"]).glob("*"))
+    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", files, load)
+    return model
+
+
+def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
+    """Return what strikes in the ymls and export folders of the sides that tests used, without loading a model.
+
+    A fixture of the user's that stands in the place of ours reads none of them.
+    """
+    from pytest_ocrparity.artifacts.lint import static_findings
+
+    loaded = {record["side"] for record in records if record["what"] == "loads"}
+    replaced = {record["fixture"] for record in records if record["what"] == "used" and not record.get("is_own", True)}
+    train = {} if "ocr_train_model" in replaced and "train" not in loaded else settings.train
+    candidates = [each for each in settings.candidates.values() if each.name in loaded]
+    if not candidates and "ocr_inference_model" not in replaced:
+        candidates = list(settings.candidates.values())
+    found: dict[str, None] = {}
+    for candidate in candidates:
+        table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
+        found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, candidate.values))
+    return list(found if candidates else static_findings(train, {}))
+
+
+def golden_store(settings: Settings) -> GoldenStore:
+    """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
+    from pytest_ocrparity.artifacts.model_files import find_export, fingerprint_export, fingerprint_training
+    from pytest_ocrparity.golden.store import GoldenStore
+
+    fingerprint: Mapping[str, str] = {}
+    export: Mapping[str, str] = {}
+    values = settings.first_candidate.values if settings.first_candidate else {}
+    with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
+        if "model_dir" in values:
+            export = fingerprint_export(find_export(values["model_dir"]))
+    if settings.golden_reference == "train" and "config" in settings.train:
+        train = settings.train
+        fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
+    tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]
+    return GoldenStore(
+        settings.golden_dir,
+        root=settings.root,
+        reference=settings.golden_reference,
+        mode=settings.golden_mode,
+        lossless=any(each["probability_maps.atol"].value == 0 for each in tolerances),
+        fingerprint=fingerprint,
+        options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}},
+        settings=settings.file,
+        is_described="config" in settings.train if settings.golden_reference == "train" else bool(settings.candidates),
+    )

@@ -1,0 +1,69 @@
+"""Where the fixture that a test would get lies, as pytest would choose it, without setting it up."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pytest_ocrparity.golden.ownership import WITH
+
+__all__ = ["fixture_of"]
+
+
+def fixture_of(request: Any, name: str, root: Path) -> str:
+    """Return the place of a test's fixture: its file from `root` on, or its module where a plugin has it.
+
+    Where it depends on parameters, they follow. Empty where this pytest does not tell: it has no public way to ask.
+    """
+    definition = _definition(name, request.node)
+    if definition is None:
+        return ""
+    place, parameters = _place(definition, request.config.rootpath, root), _parameters(name, request.node)
+    return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
+
+
+def _definition(name: str, item: Any) -> Any:
+    """Return what pytest would set up for a test under this name, or None."""
+    for test in (item, item.nodeid):  # 8.0 wants the id
+        with suppress(AttributeError, TypeError):
+            found = item.session._fixturemanager.getfixturedefs(name, test)
+            return found[-1] if found else None
+    return None
+
+
+def _place(definition: Any, rootpath: Path, root: Path) -> str:
+    """Return where a fixture was defined; one of a conftest.py or of a test file is there for what lies below it."""
+    node, function = getattr(definition, "node", None), definition.func
+    base = definition.baseid if node is None else node.nodeid  # pytest before 9.1 has no node
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    # Its code would name the file that a cached module was compiled from, which may have moved.
+    file = Path(getattr(function, "__globals__", {}).get("__file__") or "")
+    if base not in ("", "."):
+        file = rootpath / (base if base.partition("::")[0].endswith(".py") else f"{base}/conftest.py")
+    elif file.name != "conftest.py":  # a plugin's, which is there for all
+        return str(getattr(function, "__module__", ""))
+    return Path(os.path.relpath(file, root)).as_posix()
+
+
+def _parameters(name: str, item: Any) -> list[str]:
+    """Return the parameters that a fixture or what it asks for takes in this test, as "fixture=value"."""
+    callspec: Any = getattr(item, "callspec", None)
+    given: Mapping[str, Any] = callspec.params if callspec is not None else {}
+    names, found = [name], []
+    for each in names:  # grows
+        if each in given:
+            found.append(f"{each}={_shown(given[each], callspec.indices.get(each, 0))}")
+        asked = getattr(_definition(each, item), "argnames", ())
+        names += [other for other in asked if other not in names]
+    return found
+
+
+def _shown(value: Any, index: int) -> str:
+    """Return a parameter where it is a plain word or number, else its place: a path would be this machine's."""
+    is_plain = isinstance(value, str | int | float) and re.fullmatch(r"[\w.+-]{1,40}", str(value))
+    return str(value) if is_plain else f"#{index + 1}"

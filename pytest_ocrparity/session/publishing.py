@@ -1,0 +1,100 @@
+"""When a run makes its report, and whom it tells. What it looks like is in `report`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_ocrparity.session.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.report.table import Record
+    from pytest_ocrparity.settings import Settings
+
+__all__ = ["Reporting"]
+
+
+class Reporting:
+    """The report of one run, in the process that hears of all tests.
+
+    Attributes:
+        outcomes: how the tests ended.
+        annotations: what GitHub reads from the terminal.
+        is_due: whether this run makes a report.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Report as the settings say."""
+        self.settings = settings
+        self.outcomes = Outcomes()
+        self.annotations: list[str] = []
+        self.is_due = False
+
+    def check(self) -> None:
+        """Raise ReportError where the folder is not the report's. An older report stays until this run makes one."""
+        if self.settings.report_dir is not None:
+            from pytest_ocrparity.report import check_folder
+
+            check_folder(self.settings.report_dir)
+
+    def begin(self) -> None:
+        """Remove an older report, once: what is found in the end is this run's, or none where it breaks off.
+
+        Raises:
+            ReportError: as `check`.
+        """
+        if not self.is_due and self.settings.report_dir is not None:
+            from pytest_ocrparity.report import prepare
+
+            prepare(self.settings.report_dir)
+        self.is_due = True
+
+    def publish(
+        self,
+        records: Mapping[str, Sequence[Record]],
+        *,
+        status: int,
+        is_cut_short: bool,
+        faults: Sequence[str],
+        notes: Sequence[str],
+    ) -> list[str]:
+        """Write the report and tell GitHub; return what to print about it. The arguments are those of `collect`.
+
+        Raises:
+            ReportError: the disk refuses.
+        """
+        folder = self.settings.report_dir
+        if not self.is_due or (folder is None and not self.tells_github):
+            return []
+        from pytest_ocrparity.report import publish
+        from pytest_ocrparity.report.document import collect
+        from pytest_ocrparity.report.github import append_summary, error_commands
+
+        results = collect(
+            records,
+            self.outcomes,
+            self.settings,
+            status=status,
+            is_cut_short=is_cut_short,
+            faults=faults,
+            notes=notes,
+        )
+        if self.tells_github:
+            self.annotations = error_commands(results)
+            append_summary(results)
+        if folder is None:
+            return []
+        publish(folder, results)
+        broken = [each for each in results["comparisons"] if each["picture_error"]]
+        told = [
+            f"pictures of {len(broken)} comparisons could not all be drawn: {each['image']}: {each['picture_error']}"
+            for each in broken[:1]
+        ]
+        return [*told, f"report: {os.path.relpath(folder / 'index.html')}"]
+
+    @property
+    def tells_github(self) -> bool:
+        """Tell whether GitHub Actions runs this, or it is forced."""
+        is_there = os.environ.get("GITHUB_ACTIONS") == "true"
+        return self.settings.github == "on" or (self.settings.github == "auto" and is_there)

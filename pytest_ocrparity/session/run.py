@@ -1,0 +1,394 @@
+"""One pytest run: its settings, what its tests compared, its verdict and its table. Registered as a plugin object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ocrparity import settings as settings_module
+from pytest_ocrparity.context import listener
+from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.session.caught import MARKER, caught_faults, expected_note
+from pytest_ocrparity.session.evidence import Evidence
+from pytest_ocrparity.session.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
+from pytest_ocrparity.session.recorder import Recorder, records_of, without_records
+from pytest_ocrparity.session.worst import OUTPUT, Worst, as_text, from_text, worst_of
+from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.settings.settings_file import find_project
+from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.golden.store import GoldenStore
+    from pytest_ocrparity.report.table import Record, Tally
+    from pytest_ocrparity.session.publishing import Reporting
+
+__all__ = ["RUN", "Run", "pass_errors_on"]
+
+
+@contextmanager
+def pass_errors_on() -> Iterator[None]:
+    """Turn our own errors in a fixture into pytest's, whose text stands without a traceback through our code."""
+    try:
+        yield
+    except OcrParityError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+class Run:
+    """What one run knows. The controller's collects the reports of every worker."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        """Read the settings. Raises SettingsError where one means nothing."""
+        self.config = config
+        self.records: dict[str, list[Record]] = {}
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+        self.two_projects = ""
+        self.evidence = Evidence(FIXTURES)
+        self.empty: BaseException | None = None
+        """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
+        self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
+        self.recorder = Recorder(self.settings)
+        self.recorder.announce = self._announce
+        self.worst: list[Worst] = []
+
+    def _file(self) -> Path | None:
+        """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
+        folder = self.config.invocation_params.dir
+        named = self.config.getoption("ocr_config")
+        if named:
+            if not (folder / named).is_file():
+                raise SettingsError(f"--ocr-config={named}: no such file")
+            return Path(folder / named).resolve()
+        paths = [Path(os.path.normpath(folder / arg.split("::")[0])) for arg in self.config.args]
+        found, self.two_projects = find_project([path for path in paths if path.exists()] or [folder])
+        return found
+
+    def need_settings(self) -> Settings:
+        """Return the settings, or raise where a fixture needs them and there are none."""
+        if not self.settings.is_set:
+            where = self.config.invocation_params.dir
+            raise SettingsError(
+                f"no ocrparity settings: {self.two_projects or f'no [tool.ocrparity] from {where} upward'}; "
+                "write one with images, train and inference (README, first lines), or pass --ocr-config=FILE"
+            )
+        return self.settings
+
+    def image_parameters(self) -> list[Any]:
+        """Return a parameter per image, or one whose setup fails: an empty list would be a silent skip."""
+        try:
+            settings = self.need_settings()
+        except SettingsError as error:
+            return [pytest.param(error, id="no-settings")]
+        paths = settings.image_paths()
+        if not paths:
+            return [pytest.param(SettingsError(settings.no_image()), id="no-image")]
+        # The smallest first: a failure is diagnosed on the first image that shows it, and experiments cost by size.
+        paths.sort(key=lambda path: path.stat().st_size if path.is_file() else 0)
+        return [pytest.param(path, id=settings.image_name(path)) for path in paths]
+
+    def tolerance_of(self, item: pytest.Item) -> Tolerance:
+        """Return a test's tolerance: its candidate's or the run's, with its markers on top, the closest last.
+
+        Raises:
+            SettingsError: a marker has an unknown preset, stage or limit.
+        """
+        name = candidate_of(item)
+        tolerance = self.settings.candidates[name].tolerance if name else self.settings.tolerance
+        for marker in reversed(list(item.iter_markers("ocr_tolerance"))):
+            if len(marker.args) > 1 or (marker.args and "preset" in marker.kwargs):
+                raise SettingsError(f"ocr_tolerance takes one preset, not {(*marker.args, *marker.kwargs)!r}")
+            if not marker.args and not marker.kwargs:
+                raise SettingsError("ocr_tolerance() sets nothing: give it a preset or limits")
+            preset = {"preset": marker.args[0]} if marker.args else {}
+            tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
+        return tolerance
+
+    @pytest.hookimpl(optionalhook=True, trylast=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keep the tests of an image on one worker, so that each model runs once per image.
+
+        Only in place of xdist's default distribution: one that the user chose is kept. (Its own loadgroup needs
+        workers that know of it, and those parse the typed arguments again.)
+        """
+        if not self.settings.is_set or config.getoption("dist") != "load":
+            return None
+        from pytest_ocrparity.session.scheduling import ImageScheduling
+
+        names = [self.settings.image_name(path) for path in self.settings.image_paths()]
+        return ImageScheduling(config, log, names)
+
+    @contextmanager
+    def listening_to(self, item: pytest.Item) -> Iterator[None]:
+        """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
+        before, self.recorder.properties = self.recorder.properties, item.user_properties
+        tolerance = current_tolerance.set(lambda: self.tolerance_of(item))
+        hearing = listener.set(self.recorder)
+        try:
+            yield
+        finally:
+            listener.reset(hearing)
+            current_tolerance.reset(tolerance)
+            self.recorder.properties = before
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        """Hear what left the test, and note what it caught; show where the pictures of a failed test are."""
+        report = yield
+        self._hear_end(item, call, report)
+        if report.failed and call.when == "call" and self.settings.report_dir is not None:
+            from pytest_ocrparity.report.pictures.album import picture_lines
+
+            if lines := picture_lines(records_of(item.user_properties), self.settings.report_dir):
+                report.sections.append(("ocrparity pictures", "\n".join(lines)))
+        return report
+
+    def _hear_end(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Take the end of a phase of a test, or of a subtest."""
+        error = None if call.excinfo is None else call.excinfo.value
+        if error is not None and error is self.empty:  # no xfail either, whatever empty_parameter_set_mark says
+            report.outcome, self.empty = "failed", None
+            vars(report).pop("wasxfail", None)
+        # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
+        is_a_skip = report.skipped and not hasattr(report, "wasxfail")
+        if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
+            self.recorder.raised.leave(error)
+        if call.when == "teardown":
+            is_expected = item.get_closest_marker(MARKER) is not None
+            if self.recorder.note_caught(is_expected=is_expected):
+                report.user_properties.append(item.user_properties[-1])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a test of ours that pytest skips because its parameter has no value: nothing would be compared."""
+        try:
+            return (yield)
+        except (pytest.skip.Exception, pytest.xfail.Exception) as skipped:
+            if told := empty_parameters(item, str(skipped)):
+                self.empty = pytest.fail.Exception(told, pytrace=False)
+                raise self.empty from None
+            raise
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a test that expects a difference where nothing differed."""
+        raised = self.recorder.raised
+        with raised.hearing_expected_failures(item):
+            result = yield
+        if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
+            pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect what tests left in their reports, wherever they ran."""
+        if hasattr(self.config, "workerinput"):
+            return
+        found = records_of(report.user_properties)
+        if found or self.settings.is_set:
+            self.reporting.outcomes.hear(report)
+            self.evidence.hear(report, found)
+            if found or self.reporting.outcomes.has_crashed:
+                self.reporting.begin()
+        if report.when == "teardown":
+            self.records[report.nodeid] = found  # a rerun's in place of its first's
+        report.user_properties = without_records(report.user_properties)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear what a worker collected, and what it found on its worst images."""
+        self.evidence.hear_worker(node)
+        self.worst += from_text(getattr(node, "workeroutput", {}).get(OUTPUT, "[]"))
+
+    def pytest_sessionstart(self) -> None:
+        """Refuse a folder that is not the report's, before anything runs."""
+        if self.settings.is_set and self._is_judged():
+            try:
+                self.reporting.check()
+                if self.config.getoption("ocr_report"):  # of this very run, and not of each that uses our fixtures
+                    self.reporting.begin()
+            except OcrParityError as error:
+                raise pytest.UsageError(str(error)) from error
+
+    def _is_judged(self) -> bool:
+        """Tell whether tests run and this process hears of all of them."""
+        option = self.config.option
+        is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
+        return is_run and not hasattr(self.config, "workerinput")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
+        if session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+        ):  # who interrupts a run wants its end
+            self.worst += self._diagnosed()
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[OUTPUT] = as_text(self.worst)
+        is_judged = self._is_judged()
+        if not is_judged or not (self.settings.is_set or any(self.records.values())):
+            if self.settings.golden_prune:
+                why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
+                self.notes = [f"nothing was pruned: {why}"]
+            return
+        if any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune:
+            self._judge(session)
+        is_failing = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        status = int(session.exitstatus) if is_failing or not self.faults else int(pytest.ExitCode.TESTS_FAILED)
+        is_cut_short = bool(session.shouldfail or session.shouldstop)
+        try:
+            self.notes += self.reporting.publish(
+                self.records, status=status, is_cut_short=is_cut_short, faults=self.faults, notes=self.notes
+            )
+        except OcrParityError as error:
+            self.faults.append(str(error))
+        if self.faults and not is_failing:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _diagnosed(self) -> list[Worst]:
+        """Return what is found on the worst images of this process, where its share of a run is over a limit."""
+
+        def is_over(compared: Sequence[Record]) -> list[tuple[str, str]]:
+            from pytest_ocrparity.report.table import over_the_run
+
+            return list(dict.fromkeys(sides for sides, _ in over_the_run(compared)))
+
+        return self.recorder.worst.diagnosed(is_over, lambda: self.recorder.diagnoses)
+
+    def _announce(self, image: str) -> None:
+        """Say on the terminal that a cause is looked for, which may take a while; not from a worker, nor under -q."""
+        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is None or self.config.get_verbosity() < 0 or hasattr(self.config, "workerinput"):
+            return
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+            terminal.ensure_newline()
+            terminal.write_line(f"ocrparity: looking for the cause on {image}", flush=True)
+
+    def _judge(self, session: pytest.Session) -> None:
+        """Find what only a whole run can show."""
+        settings = self.settings
+        worst = worst_of(self.worst)
+        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
+        self.faults = self.tally.faults(
+            allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None, causes=causes
+        )
+        self.faults += caught_faults(self.records, self.reporting.outcomes)
+        uses_images = any(record["fixture"] == OWN_IMAGE for record in self.tally.all("used"))
+        idle = settings.idle_globs() if uses_images else []
+        self.faults += idle if is_strict(self.config) else []
+        is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
+        if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
+            self.faults += self.reporting.outcomes.lost(session.testscollected)
+        try:
+            if self.evidence.asked or settings.golden_prune:
+                from pytest_ocrparity.golden.pruning import report_unused
+
+                faulty = bool(self.faults)
+                self.notes = report_unused(session, settings, self.goldens, self.evidence, is_faulty=faulty)
+        except OcrParityError as error:
+            self.faults.append(str(error))
+        warnings = [] if is_strict(self.config) else [f"WARNING: {each}" for each in idle]
+        from pytest_ocrparity.report.table import over_the_run
+
+        over = {sides for sides, _ in over_the_run(self.tally.all("compared"))}
+        told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
+        self.notes = [*told, *self.tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
+        if session.testsfailed:
+            from pytest_ocrparity.session.models import findings_in_files
+
+            # Also where a model did not load, and so before any experiment.
+            left = [record for records in self.records.values() for record in records]
+            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, left)]
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, once, from the controller."""
+        lines = self.tally.table(per_image=self.config.get_verbosity() > 0) if any(self.records.values()) else []
+        lines += self.notes
+        if not lines and not self.faults:
+            return
+        terminalreporter.section("ocrparity", sep="-")
+        for line in lines:
+            terminalreporter.line(line)
+        for fault in self.faults:
+            terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
+        for line in self.reporting.annotations if self.settings.is_set else ():
+            terminalreporter.line(line)
+
+    @cached_property
+    def goldens(self) -> GoldenStore:
+        """The run's baselines: what one run recorded is no matter of the next, even in one process."""
+        from pytest_ocrparity.session.models import golden_store
+
+        return golden_store(self.need_settings())
+
+    def reference_model(self, request: pytest.FixtureRequest) -> Any:
+        """Return the model that baselines are recorded from, as the test's folder has it.
+
+        Of several candidates the first is the reference, whichever the test runs.
+        """
+        if self.goldens.reference == "inference" and candidate_of(request.node):
+            from pytest_ocrparity.session.models import inference_model
+
+            return inference_model(self.need_settings())
+        return request.getfixturevalue(f"ocr_{self.goldens.reference}_model")
+
+    def reference_fixture(self, request: pytest.FixtureRequest) -> str:
+        """Return where the fixture of that model lies, without setting it up."""
+        from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS
+        from pytest_ocrparity.session.origin import fixture_of
+
+        if self.goldens.reference == "inference" and candidate_of(request.node):
+            return OF_THE_SETTINGS
+        return fixture_of(request, f"ocr_{self.goldens.reference}_model", self.settings.root)
+
+    @cached_property
+    def reporting(self) -> Reporting:
+        """Where a report is made."""
+        from pytest_ocrparity.session.publishing import Reporting
+
+        return Reporting(self.settings)
+
+    @property
+    def tally(self) -> Tally:
+        """What the run's tests left, ready to be added up."""
+        from pytest_ocrparity.report.table import Tally
+
+        return Tally(self.records)
+
+    def header(self) -> list[str]:
+        """Return the settings file and the versions under test."""
+        if not self.settings.is_set:
+            return []
+        from pytest_ocrparity import environment as versions
+
+        file = self.settings.file or "settings from the command line"
+        candidates = self.settings.candidates
+        named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
+        return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
+
+
+def is_strict(config: pytest.Config) -> bool:
+    """Tell whether what is doubtful in the configuration is an error, by --strict-config or as newer pytests say it."""
+    if getattr(config.option, "strict_config", False):
+        return True
+    with suppress(ValueError, KeyError):  # before pytest 9 there is no such setting
+        value = config.getini("strict_config")
+        return bool(config.getini("strict") if value is None else value)
+    return False
+
+
+def candidate_of(item: Any) -> str | None:
+    """Return which of several candidates a test compares, None where it is not parametrized by them."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("_ocr_candidate") if callspec is not None else None
+
+
+RUN = pytest.StashKey[Run]()

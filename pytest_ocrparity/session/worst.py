@@ -1,0 +1,121 @@
+"""The worst image between two sides whose limits are judged over a whole run: diagnosed where the run breaks them.
+
+Every process keeps the traces of its own. Where the run as a whole is beyond a limit, so is the share of at least one
+process; that one diagnoses, as it alone can run its sides again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pytest_ocrparity.comparison import LEFT_TO_RUN
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.diagnose.cache import Memory
+    from pytest_ocrparity.tolerance import Tolerance
+    from pytest_ocrparity.trace import Trace
+
+__all__ = ["Worst", "WorstImages", "worst_of"]
+
+OUTPUT: Final = "ocrparity_worst"
+"""The key under which a worker hands its own to the controller."""
+
+Sides = tuple[str, str]
+
+
+class Worst(NamedTuple):
+    """What was found on the worst image between two sides of a process."""
+
+    sides: Sides
+    image: str
+    excess: float
+    """How often the worst amount holds its limit."""
+    cause: str
+    """In words, for the sentence of the verdict."""
+    message: str
+
+
+@dataclass(frozen=True)
+class _Kept:
+    excess: float
+    reference: Trace
+    candidate: Trace
+    tolerance: Tolerance
+
+
+class WorstImages:
+    """The worst images of one process."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._kept: dict[Sides, _Kept] = {}
+        self._compared: list[Mapping[str, Any]] = []
+
+    def hear(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
+        """Take a comparison with what a run judges of it; keep its traces if they are the worst so far."""
+        self._compared.append(
+            {
+                "image": judged.image,
+                "reference": judged.reference,
+                "candidate": judged.candidate,
+                "counts": judged.counts,
+                "measures": [
+                    {"name": m.name, "value": m.value, "limit": m.limit, "origin": m.origin, "decides": m.decides}
+                    for m in judged.measures
+                ],
+            }
+        )
+        if judged.status != LEFT_TO_RUN:
+            return
+        sides = judged.reference, judged.candidate
+        excess = max(m.value / m.limit if m.limit else float("inf") for m in judged.measures if not m.is_within)
+        if sides not in self._kept or excess > self._kept[sides].excess:
+            self._kept[sides] = _Kept(excess, reference, candidate, tolerance)
+
+    def diagnosed(
+        self, is_over: Callable[[Sequence[Mapping[str, Any]]], Iterable[Sides]], memory: Callable[[], Memory]
+    ) -> list[Worst]:
+        """Return what is found on the worst image between each pair of sides whose share is over a limit.
+
+        `is_over` returns those pairs, given what was compared; `memory` is asked only where there is one.
+        """
+        if not self._kept:
+            return []
+        over = [sides for sides in is_over(self._compared) if sides in self._kept]
+        return [_diagnosed(sides, self._kept[sides], memory()) for sides in over]
+
+
+def _diagnosed(sides: Sides, kept: _Kept, memory: Memory) -> Worst:
+    from pytest_ocrparity.compare import compare
+    from pytest_ocrparity.diagnosis import UNKNOWN
+    from pytest_ocrparity.explain import explain
+
+    # Outside of tests the same limits are judged on this image alone.
+    comparisons = compare(reference=kept.reference, candidate=kept.candidate, tolerance=kept.tolerance)
+    failing = [each for each in comparisons if not each.is_match]
+    if not failing:
+        return Worst(sides, kept.candidate.label, kept.excess, "", "")
+    diagnoses = memory.diagnose(kept.reference, kept.candidate, comparisons, kept.tolerance)
+    known = [f"{each.cause}, {each.summary}" for each in diagnoses if each.cause != UNKNOWN]
+    cause = "; ".join(known) or ("unknown" if diagnoses else "")
+    return Worst(sides, kept.candidate.label, kept.excess, cause, explain(comparisons, failing[0], diagnoses))
+
+
+def as_text(found: Sequence[Worst]) -> str:
+    """Return what a worker hands over."""
+    return json.dumps(found)
+
+
+def from_text(text: str) -> list[Worst]:
+    """Return what a worker handed over."""
+    return [Worst((sides[0], sides[1]), *rest) for sides, *rest in json.loads(text)]
+
+
+def worst_of(found: Iterable[Worst]) -> dict[Sides, Worst]:
+    """Return the worst by pair of sides."""
+    ranked = sorted(found, key=lambda each: each.excess)
+    return {each.sides: each for each in ranked}

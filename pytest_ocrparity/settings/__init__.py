@@ -1,0 +1,261 @@
+"""The settings of a run: a file's, overridden by the command line's, with every path made absolute."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.settings.settings_file import TABLE, check_length, read_tables
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
+
+__all__ = ["Candidate", "Settings", "load"]
+
+IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""What a folder given as images is searched for; a glob may name anything."""
+
+
+_UNITS: Final = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
+_SIZE: Final = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})", re.IGNORECASE)
+
+
+class Candidate(NamedTuple):
+    """A deployment under test.
+
+    `values` are keyword arguments of `pipelines.inference.load_inference`; `tolerance` holds its limits, with those of
+    the command line on top.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    tolerance: Tolerance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one run. Paths are absolute.
+
+    Attributes:
+        file: the settings file, or None where only the command line spoke.
+        root: the folder that image names and baselines are relative to: the file's, else the invocation directory.
+        images: (folder, glob) pairs.
+        train: keyword arguments of `pipelines.training.load_training`; empty where nothing was said.
+        candidates: the deployments under test by name, the one under `inference` first.
+        golden_mode: how to record, None when the run only compares.
+        diagnosis_seconds: how long the experiments after a failure may take; 0 for none.
+        memory_limit: bytes that running an image may take, None for what is available.
+        report_dir: where the report goes, None for no report.
+        report_pictures: "all", or "failed" for those of failed comparisons only.
+        github: "auto", "on" or "off": annotations and job summary.
+        tolerance: of tests that compare no single candidate.
+    """
+
+    file: Path | None = None
+    root: Path = field(default_factory=Path.cwd)
+    images: tuple[tuple[Path, str], ...] = ()
+    allow_empty: bool = False
+    diagnosis_seconds: float = 60.0
+    memory_limit: int | None = None
+    golden_dir: Path = Path("goldens")
+    golden_reference: str = "train"
+    golden_mode: str | None = None
+    golden_prune: bool = False
+    train: Mapping[str, Any] = field(default_factory=dict)
+    no_train: bool = False
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    report_dir: Path | None = None
+    report_pictures: str = "all"
+    github: str = "auto"
+    tolerance: Tolerance = BUILT_IN
+
+    @property
+    def is_set(self) -> bool:
+        """Tell whether anything at all was set, in a file or on the command line."""
+        return bool(self.file or self.images or self.train or self.candidates)
+
+    @property
+    def first_candidate(self) -> Candidate | None:
+        """The one under `inference`, else the first: whose output baselines of the export are."""
+        return next(iter(self.candidates.values()), None)
+
+    def image_paths(self) -> list[Path]:
+        """Return the images that the globs match, sorted, each once."""
+        return list(dict.fromkeys(path for folder, pattern in self.images for path in _matches(folder, pattern)))
+
+    def idle_globs(self) -> list[str]:
+        """Return a sentence for each glob or folder that matches no file where others do."""
+        matches = {pattern: _matches(folder, pattern) for folder, pattern in self.images}
+        if not any(matches.values()):
+            return []  # a run without any image fails by itself
+        # A pattern of the command line starts at the invocation directory, and one of the file at the file.
+        return [
+            f"images: {pattern} matches no file, while others match {len(self.image_paths())}: correct it or remove it"
+            for pattern, found in matches.items()
+            if not found
+        ]
+
+    def image_name(self, path: Path) -> str:
+        """Return how messages, ids and baselines call an image: relative to `root`, with forward slashes."""
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+    def no_image(self) -> str:
+        """Return the sentence of a run without images."""
+        if not self.images:
+            where = self.file or "the command line"
+            return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
+        globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
+        return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
+
+
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that a glob matches, or the images in a folder, sorted."""
+    pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a glob is no path
+    path = folder / pattern
+    matches = (
+        (child for child in path.rglob("*") if child.suffix.lower() in IMAGE_SUFFIXES)
+        if path.is_dir()
+        else [path]  # a name may hold the letters of a glob
+        if path.is_file()
+        # Path.glob refuses absolute patterns and `..`, both of which users write.
+        else (folder / name for name in glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
+    )
+    # A dangling link is kept: its test fails by name, which is better than an image less.
+    return [Path(os.path.normpath(match)) for match in sorted(matches) if match.is_file() or match.is_symlink()]
+
+
+def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) -> Settings:
+    """Return the settings of a file, overridden by command-line options.
+
+    Args:
+        file: a settings file, or None.
+        options: values of the `--ocr-*` options by their `dest`; None or missing where not given.
+        invocation_dir: what command-line paths are relative to.
+
+    Raises:
+        SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
+    """
+    for name, value in options.items():
+        if name.startswith("ocr_") and (value == "" or (isinstance(value, list) and "" in value)):
+            raise SettingsError(f"--{name.replace('_', '-')}= is empty: give it a value or leave it out")
+        if name.startswith("ocr_"):
+            check_length(f"--{name.replace('_', '-')}", value)
+    root = file.parent if file else invocation_dir
+    tables = read_tables(file)
+    images = tables[""].get("images", [])
+    pairs = [(root, pattern) for pattern in ([images] if isinstance(images, str) else images)]
+    if options.get("ocr_images"):
+        pairs = [(invocation_dir, pattern) for pattern in options["ocr_images"]]
+    train, golden, report = (_absolute(tables[name], name, root) for name in ("train", "golden", "report"))
+    for option, table, name in (
+        ("ocr_train_config", train, "config"),
+        ("ocr_train_checkpoint", train, "checkpoint"),
+        ("ocr_paddleocr_root", train, "paddleocr_root"),
+        ("ocr_golden_dir", golden, "dir"),
+        ("ocr_report", report, "dir"),
+    ):
+        if options.get(option):
+            table[name] = invocation_dir / _expanded(options[option])
+    if "network" in train:
+        train["network_folder"] = root
+    words = options.get("ocr_tolerance") or ()
+    tolerance = BUILT_IN.override(tables["tolerance"], str(file)) if tables["tolerance"] else BUILT_IN
+    candidates = _candidates(tables, file, root, tolerance, words)
+    if options.get("ocr_inference_dir"):
+        candidates = _with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
+    # The only candidate's limits are everybody's: a test need not ask for it by its fixture.
+    (only,) = candidates.values() if len(candidates) == 1 else (None,)
+    settings = Settings(
+        file=file,
+        root=root,
+        images=tuple(pairs),
+        allow_empty=tables[""].get("allow_empty", False),
+        diagnosis_seconds=tables[""].get("diagnosis_seconds", 60.0),
+        memory_limit=_bytes(tables[""].get("memory_limit"), file),
+        golden_dir=golden.get("dir") or root / "goldens",
+        golden_reference=golden.get("reference", "train"),
+        golden_mode=_golden_mode(options),
+        golden_prune=bool(options.get("ocr_golden_prune")),
+        train=train,
+        no_train=bool(options.get("ocr_no_train")),
+        candidates=candidates,
+        report_dir=report.get("dir"),
+        report_pictures=report.get("pictures", "all"),
+        github=options.get("ocr_github") or report.get("github", "auto"),
+        tolerance=only.tolerance if only else _commanded(tolerance, words),
+    )
+    if settings.golden_mode and settings.no_train and settings.golden_reference == "train":
+        raise SettingsError("--ocr-golden with --ocr-no-train: the baselines are recorded from the train model")
+    return settings
+
+
+def _bytes(given: str | int | None, file: Path | None) -> int | None:
+    """Return a size in bytes. Raises SettingsError where a text is none."""
+    if not isinstance(given, str):
+        return given
+    match = _SIZE.fullmatch(given.strip())
+    size = float(match[1]) * _UNITS[match[2].upper()] if match else float("inf")
+    if size == float("inf"):
+        raise SettingsError(f'{file}: memory_limit is a size such as "4 GB", "512 MiB" or a number, not {given!r}')
+    return int(size)
+
+
+def _golden_mode(options: Mapping[str, Any]) -> str | None:
+    mode = options.get("ocr_golden_mode")
+    if mode is not None and not options.get("ocr_golden"):
+        raise SettingsError(f"--ocr-golden-mode={mode} records nothing without --ocr-golden")
+    return (mode or "missing") if options.get("ocr_golden") else None
+
+
+def _candidates(
+    tables: Mapping[str, Mapping[str, Any]], file: Path | None, root: Path, tolerance: Tolerance, words: Sequence[str]
+) -> dict[str, Candidate]:
+    """Return the candidates; what one leaves out is the inference table's, except for its tolerance."""
+    inference = tables["inference"]
+    own = {"inference": inference} if inference else {}
+    candidates = {}
+    for name, table in {**own, **tables["candidates"]}.items():
+        table = {**{key: value for key, value in inference.items() if key != "tolerance"}, **table}
+        where = f"{file}: {'' if name in own else 'candidates.'}{name}"
+        limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
+        candidates[name] = Candidate(name=name, values=_absolute(table, "inference", root), tolerance=limits)
+    return candidates
+
+
+def _with_folder(
+    candidates: Mapping[str, Candidate], folder: Path, given: str, tolerance: Tolerance, words: Sequence[str]
+) -> dict[str, Candidate]:
+    """Return the only candidate with another export folder. Raises SettingsError where there are several."""
+    if len(candidates) > 1:
+        raise SettingsError(
+            f"--ocr-inference-dir={given}: which of {', '.join(candidates)} is meant? It names the folder of an only "
+            "candidate; set the folder of one of several in the settings"
+        )
+    (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
+    return {only.name: only._replace(values={**only.values, "model_dir": folder / _expanded(given)})}
+
+
+def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
+    """Return a tolerance with the limits of the command line on top."""
+    parsed = [parse_option(word) for word in words]
+    # A preset replaces all that is below it, so it comes first wherever it stands on the line.
+    for values in sorted(parsed, key=lambda values: "preset" not in values):
+        tolerance = tolerance.override(values, "command line")
+    return tolerance
+
+
+def _expanded(path: str) -> Path:
+    """Return a path with `~` as the user's home, and that of a user who is not known as it is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError for such a user
+
+
+def _absolute(table: Mapping[str, Any], name: str, root: Path) -> dict[str, Any]:
+    """Return the table of that name with its paths made absolute; `~` is the user's home."""
+    return {
+        key: Path(os.path.normpath(root / _expanded(value))) if TABLE[name][key].is_path else value
+        for key, value in table.items()
+    }
