@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
-
-from pytest_ocrparity.running import OfTheTest
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
@@ -14,7 +12,32 @@ if TYPE_CHECKING:
     from pytest_ocrparity.errors import DifferenceError
     from pytest_ocrparity.trace import Trace
 
-__all__ = ["Listener", "is_in_a_run", "listener"]
+
+Value = TypeVar("Value")
+
+
+class OfTheTest(Generic[Value]):
+    """A value that the plugin sets around each test, and puts back, as runs can nest."""
+
+    def __init__(self, default: Value) -> None:
+        """Hold what is true outside of tests."""
+        self._value = default
+
+    def get(self) -> Value:
+        """Return the value."""
+        return self._value
+
+    def set(self, value: Value) -> Value:
+        """Set another value; return the one before, which `reset` takes."""
+        before, self._value = self._value, value
+        return before
+
+    def reset(self, before: Value) -> None:
+        """Put back what `set` returned."""
+        self._value = before
+
+
+__all__ = ["Listener", "OfTheTest", "Value", "is_in_a_run", "listener"]
 
 
 class Listener(Protocol):

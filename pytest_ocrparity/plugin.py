@@ -22,8 +22,8 @@ from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_ocrparity.baseline import Baseline
     from pytest_ocrparity.contract import Pipeline
+    from pytest_ocrparity.golden.store import Baseline
 
 MARKERS = (
     "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})",
@@ -216,7 +216,7 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     A missing baseline, one whose image changed, or one whose reference model changed is a failure that names the
     command which records it. The reference model is loaded only while recording.
     """
-    from pytest_ocrparity.baseline import Baseline
+    from pytest_ocrparity.golden.store import Baseline
 
     run = request.config.stash[RUN]
     with pass_errors_on():

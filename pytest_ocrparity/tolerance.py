@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final, NamedTuple
 
+from pytest_ocrparity.context import OfTheTest
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.running import OfTheTest
 
 __all__ = [
     "AUTO",

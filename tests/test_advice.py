@@ -18,8 +18,8 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.allowance import WIDEST
 from pytest_ocrparity.contract import Shape
+from pytest_ocrparity.explain.next_step import WIDEST
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 

@@ -22,7 +22,7 @@ from pytest_ocrparity.contract import Alternative, Image, Shape
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import Memory
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.leaks import examine_leaks
+from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing.resizing import PADDLEOCR, ROUNDINGS
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix

@@ -13,8 +13,8 @@ from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.leaks import examine_leaks
 from pytest_ocrparity.diagnose.network import examine_network
+from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.repeatability import examine_tensors, refused

@@ -15,7 +15,7 @@ from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.diagnose import examine, first_failing_stage
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
-from pytest_ocrparity.diagnose.leaks import LEAK, examine_leaks
+from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.postprocessing.values import makes_right_boxes

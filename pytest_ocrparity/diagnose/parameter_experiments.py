@@ -12,12 +12,12 @@ import numpy as np
 from pytest_ocrparity.artifacts.configs import scale_value
 from pytest_ocrparity.compare.parameter_differences import is_close, parameter_differences
 from pytest_ocrparity.comparison import ParameterDifference, plain
-from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
-from pytest_ocrparity.diagnosis import Diagnosis, Fix
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, Trace
 
-__all__ = ["Group", "by_parameters", "groups", "with_all"]
+__all__ = ["LEAK", "PARAMETER_CAUSES", "Group", "by_parameters", "examine_leaks", "groups", "with_all"]
 
 RULES = {"input_shape", "image_shape", "resize_long"}
 """Ways to resize other than by limits; a difference is named after the one that is involved, in this order."""
@@ -338,3 +338,45 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(each) for each in value) + "]"
     return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+LEAK = "reference.global_leak"
+
+
+def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
+    """Return the causes with those replaced that a key of the training yml's `Global` explains.
+
+    The experiment: built without that key, the training operators of the stage run with the candidate's parameters.
+    """
+    leaked: dict[str, str] = lab.ask(lab.reference, "leaked", default={})
+    if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in PREPROCESSING):
+        return found
+    source = lab.ask(lab.reference, "without_leak")
+    if source is None:
+        return found
+    clean = source.preprocess(lab.image)
+    # What one side lacks, such as a cap that did not act, is no difference that a leak has to explain.
+    differing = [p for p in parameter_differences(clean, lab.candidate) if None not in (p.reference, p.candidate)]
+    left = {each.stage for each in differing}
+    replaced: list[Diagnosis] = []
+    for diagnosis in found:
+        keys = [f"Global.{key}" for key, stage in leaked.items() if stage == diagnosis.stage]
+        is_leak = keys and diagnosis.stage not in left and diagnosis.cause in PARAMETER_CAUSES
+        replaced.append(_leak(lab, diagnosis, keys) if is_leak else diagnosis)
+    return replaced
+
+
+PARAMETER_CAUSES = (
+    *("decode.channel_order", "decode.orientation", "resize.limits", "resize.image_shape", "resize.resize_long"),
+    *("normalize.mean_std", "normalize.mean_std_order", "normalize.scale", "normalize.order"),
+)
+
+
+def _leak(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
+    one, two = lab.names
+    names = ", ".join(keys)
+    proof = f"built without {names}, {one}'s operators of this stage run with {two}'s parameters"
+    summary = f"{names} of the training yml reached {one}'s operators: {diagnosis.summary}"
+    change = Change("train.config", {key.removeprefix("Global."): None for key in keys}, "Global")
+    fix = Fix(f"rename or remove {names} in the training yml, and evaluate again", (change,))
+    return lab.claim(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)

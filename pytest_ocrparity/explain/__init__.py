@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pytest_ocrparity.allowance import smallest_tolerance
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.explain.next_step import next_step, run_again, suspects
+from pytest_ocrparity.explain.next_step import next_step, run_again, smallest_tolerance, suspects
 from pytest_ocrparity.trace import STAGES
 
 __all__ = ["amount", "explain", "headline"]

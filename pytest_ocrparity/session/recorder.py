@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.trace import Trace
 
-__all__ = ["Recorder", "records_of", "without_records"]
+__all__ = ["Recorder", "metrics", "records_of", "without_records", "worse"]
 
 PREFIX: Final = "ocr."
 """What the names of metrics begin with."""
@@ -97,7 +98,6 @@ class Recorder:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.compare.preconditions import have_same_files
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.metrics import metrics, worse
         from pytest_ocrparity.tolerance import Tolerance, current_tolerance
 
         # What a keyword set is in the comparison alone.
@@ -137,3 +137,36 @@ class Recorder:
         parameters = effective_parameters(comparison.kind, reference, candidate)
         record = {**comparison.as_json(), "headline": headline(comparison), "parameters": parameters}
         return record if self.album is None else record | self.album.pictures_of(comparison, reference, candidate)
+
+
+_WORST_FIRST = (
+    *("different", "not comparable", "not judgeable"),
+    *("left to the run", "recorded", "empty", "empty, as allowed", "same"),
+)
+
+
+_COUNTED = ("boxes", "different", "borderline")
+
+
+def metrics(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a comparison's metrics by name, such as `probability_maps.largest`.
+
+    `status`, every measured amount, and of the boxes how many were compared, differ and are borderline.
+    """
+    kind = comparison["kind"]
+    found: dict[str, Any] = {f"{kind}.status": comparison["status"]}
+    for measure in comparison["measures"]:
+        name = measure["name"]
+        found[name if "." in name else f"{kind}.{name}"] = measure["value"]
+    counts = comparison["counts"]
+    return found | {f"{kind}.{name}": counts[name] for name in _COUNTED if name in counts}
+
+
+def worse(one: Any, two: Any, name: str) -> Any:
+    """Return the worse of two values of a metric: the smaller IoU, the larger of all else, NaN before any number."""
+    if isinstance(one, str):
+        ranked: Iterable[str] = (status for status in _WORST_FIRST if status in (one, two))
+        return next(iter(ranked), one)
+    if math.isnan(one) or math.isnan(two):
+        return math.nan
+    return min(one, two) if name.endswith("min_iou") else max(one, two)

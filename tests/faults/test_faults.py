@@ -11,7 +11,7 @@ from faults.cases import Fault
 from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
 from faults.rows import badly_worded, row_of
 from faults.short_list import RUN
-from pytest_ocrparity.causes import CAUSES
+from pytest_ocrparity.diagnosis import CAUSES
 
 
 @pytest.mark.filterwarnings("ignore:.* holds two programs")  # which is what W10 is about

@@ -15,8 +15,7 @@ from faults.near_miss import failure
 from faults.near_misses import FAST, NEAR_MISSES, NearMiss
 from faults.rows import ALL, badly_worded, row_of
 from pytest_ocrparity import DifferenceError, Pipeline
-from pytest_ocrparity.causes import CAUSES
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Diagnosis
 
 pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="foreign ports run ONNX Runtime")
 

@@ -14,7 +14,7 @@ from faults.harmless import HARMLESS
 from faults.near_misses import NEAR_MISSES
 from faults.short_list import FAST
 from faults.test_clean import IMAGES, VARIATIONS
-from pytest_ocrparity.causes import CAUSES
+from pytest_ocrparity.diagnosis import CAUSES
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.backends.process import THREADS
+from pytest_ocrparity.backends.isolation import THREADS
 
 __all__ = ["changes", "snapshot", "thread_counts"]
 

@@ -13,7 +13,7 @@ from hostile_pickles import array_of, honest, of_content, pickles, text
 
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.ppocr.weights import read_weights
+from pytest_ocrparity.backends.ppocr.network import read_weights
 from pytest_ocrparity.errors import ModelError
 from real.accepted import accepted
 

@@ -29,9 +29,15 @@ from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.paddlex.engines import other_ways
 from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
-from pytest_ocrparity.backends.paddlex.predictor import STEPS, Predictor, load_predictor, onednn_crash, runner_inputs
+from pytest_ocrparity.backends.paddlex.predictor import (
+    STEPS,
+    Call,
+    Predictor,
+    load_predictor,
+    onednn_crash,
+    runner_inputs,
+)
 from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
-from pytest_ocrparity.backends.paddlex.taps import Call
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
 from pytest_ocrparity.backends.staged import StagedPipeline, image_bytes
 from pytest_ocrparity.comparison import plain

@@ -8,12 +8,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.drawn import PROBE, drawn_map
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
 
-__all__ = ["by_filter"]
+__all__ = ["PROBE", "by_filter", "drawn_map"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -95,3 +94,26 @@ def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
 def _shortest(polygon: Array) -> float:
     """Return a quad's shortest side in px."""
     return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
+
+
+PROBE: Final = 1024
+"""Side in px of the drawn map, which stands for a page of a quarter of it, so that small boxes survive there."""
+
+
+def drawn_map(*, weakest: float = 1.0) -> npt.NDArray[np.float32]:
+    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 24 px high and 6 to 48 px wide, far from each other.
+
+    Their values run from `weakest` to 1 in steps that repeat, and each is weaker at its rim.
+    """
+    drawn = np.zeros((1, 1, PROBE, PROBE), np.float32)
+    values = np.linspace(weakest, 1, 7, dtype=np.float32)
+    top, count = 16, 0
+    for height in range(4, 24):
+        left = 16
+        for width in (6, 12, 24, 48):
+            value = values[count % len(values)]
+            drawn[0, 0, top : top + height, left : left + width] = value if weakest == 1 else value * 0.8
+            drawn[0, 0, top + 1 : top + height - 1, left + 1 : left + width - 1] = value
+            left, count = left + 96, count + 1
+        top += height + 32
+    return drawn

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import Shape
-from pytest_ocrparity.diagnose.drawn import PROBE, drawn_map
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
 from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
