@@ -14,11 +14,10 @@ if TYPE_CHECKING:
         assert_same_preprocessing,
         assert_same_probability_maps,
     )
-    from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.errors import (
-        DifferenceError,
         GoldenError,
         ImageError,
         ModelError,

@@ -14,7 +14,7 @@ from pytest_ocrparity.rejudge import UNDECIDED, judge_again, wanted_limits
 from pytest_ocrparity.report.document import read
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import parse_option
-from pytest_ocrparity.trace import printable
+from pytest_ocrparity.wording import printable
 
 DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
 stay what they were. What the recorded measures cannot tell is "undecided". Exits 0 if all pass, 1 if anything differs,

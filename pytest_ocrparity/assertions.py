@@ -8,15 +8,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.compare import compare, compare_one
-from pytest_ocrparity.compare.preconditions import refuse_one_side_twice
-from pytest_ocrparity.comparison import Comparison, refuse_same_object
-from pytest_ocrparity.context import listener
+from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
+from pytest_ocrparity.comparison import Comparison, DifferenceError
+from pytest_ocrparity.context import current_tolerance, listener
 from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import Memory
-from pytest_ocrparity.errors import DifferenceError, SettingsError
+from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.explain.next_step import running_test
-from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"]

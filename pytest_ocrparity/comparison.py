@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.jsonable import plain
 
 if TYPE_CHECKING:
     from pytest_ocrparity.tolerance import Limit
 
-__all__ = ["BoxFinding", "Comparison", "Difference", "Measure", "ParameterDifference"]
+__all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure", "ParameterDifference"]
 
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
@@ -145,37 +147,16 @@ class Comparison:
         return result
 
 
-_PLAIN = (str, float, int, bool, type(None))
+class DifferenceError(OcrParityError, AssertionError):
+    """Two sides differ: `comparisons` holds what was measured, `diagnoses` the causes that experiments showed."""
 
+    # The name by which users import it, and shorter in pytest's one-line summary.
+    __module__ = "pytest_ocrparity"
 
-def plain(value: Any) -> Any:
-    """Turn a value into what JSON has, so that results cross process borders; what has no such form into text."""
-    if type(value) in _PLAIN:  # almost every value, and numpy's float64 is a float as well
-        return value
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        fields_of = getattr(value, "_asdict", None)  # a NamedTuple
-        return [plain(item) for item in value] if fields_of is None else plain(fields_of())
-    to_list = getattr(value, "tolist", None)  # numpy's arrays and scalars
-    if callable(to_list):
-        return plain(to_list())
-    try:
-        return value if isinstance(value, (str, bool, int, float)) else str(value)
-    except Exception:  # a parameter of the user's, which is information: what it can't say must not fail a comparison
-        return f"<{type(value).__name__}>"
-
-
-def refuse_same_object(reference: object, candidate: object) -> None:
-    """Raise DifferenceError where both sides are one object, or come from one, or are of two images."""
-    if reference is candidate:
-        raise DifferenceError("reference and candidate are the same object: nothing was compared")
-    digests = {getattr(trace, "image_sha256", None) for trace in (reference, candidate)} - {None}
-    if len(digests) > 1 and len(labels := {getattr(trace, "label", "") for trace in (reference, candidate)}) > 1:
-        raise DifferenceError(f"the traces are of two images, {' and '.join(sorted(labels))}: nothing was compared")
-    sources = [getattr(trace, "source", None) for trace in (reference, candidate)]
-    names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}
-    if sources[0] is not None and sources[0] is sources[1] and len(names) == 1:
-        raise DifferenceError(f"both traces come from the same pipeline object, {names.pop()}: nothing was compared")
+    def __init__(
+        self, message: str, comparisons: Sequence[Comparison] = (), diagnoses: Sequence[Diagnosis] = ()
+    ) -> None:
+        """Keep comparisons and diagnoses beside the message, for reports and tests."""
+        super().__init__(message)
+        self.comparisons, self.diagnoses = tuple(comparisons), tuple(diagnoses)
+        self.heard_as: object = None

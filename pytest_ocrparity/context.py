@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
+
 if TYPE_CHECKING:
-    from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
-    from pytest_ocrparity.errors import DifferenceError
     from pytest_ocrparity.trace import Trace
 
 
@@ -37,7 +38,7 @@ class OfTheTest(Generic[Value]):
         self._value = before
 
 
-__all__ = ["Listener", "OfTheTest", "Value", "is_in_a_run", "listener"]
+__all__ = ["Listener", "OfTheTest", "Value", "current_tolerance", "is_in_a_run", "listener"]
 
 
 class Listener(Protocol):
@@ -75,3 +76,7 @@ listener: OfTheTest[Listener | None] = OfTheTest(None)
 def is_in_a_run() -> bool:
     """Tell whether somebody listens who will judge the limits that hold for a whole run."""
     return listener.get() is not None
+
+
+current_tolerance: OfTheTest[Callable[[], Tolerance]] = OfTheTest(lambda: BUILT_IN)
+"""Tells the tolerance of the running test, markers that its fixtures added included; elsewhere the built-in one."""

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from os import PathLike
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_ocrparity.trace import Image, Shape
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pytest_ocrparity.diagnosis import Fix
     from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["Alternative", "Image", "Pipeline", "Shape"]
-
-Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
-"""A path, or an (H, W, 3) uint8 array in BGR order."""
-
-Shape: TypeAlias = "tuple[float, float, float, float]"
-"""PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
-
-
-class Alternative(NamedTuple):
-    """Another network, or another way to run it, for an experiment.
-
-    `cause` is the code that is proved when `run`, which takes and returns what `Pipeline.infer` does, returns the map
-    that was looked for; `label` is how messages call it; `fix` says how a user runs it that way, where that is known.
-    """
-
-    cause: str
-    label: str
-    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-    fix: Fix | None = None
+__all__ = ["Pipeline"]
 
 
 class Pipeline(Protocol):

@@ -6,13 +6,16 @@ How it is found is in `diagnose`; how it is told in `explain`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pytest_ocrparity.comparison import plain
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["CAUSES", "UNKNOWN", "Change", "Diagnosis", "Fix", "in_table"]
+from pytest_ocrparity.jsonable import plain
+
+__all__ = ["CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "Fix", "in_table"]
 
 UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
@@ -153,3 +156,16 @@ CAUSES: Final[Mapping[str, str]] = {
     "reference.global_leak": "resize",
     UNKNOWN: "any",
 }
+
+
+class Alternative(NamedTuple):
+    """Another network, or another way to run it, for an experiment.
+
+    `cause` is the code that is proved when `run`, which takes and returns what `Pipeline.infer` does, returns the map
+    that was looked for; `label` is how messages call it; `fix` says how a user runs it that way, where that is known.
+    """
+
+    cause: str
+    label: str
+    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    fix: Fix | None = None

@@ -17,16 +17,13 @@ OcrParityError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_ocrparity.comparison import Comparison
-    from pytest_ocrparity.diagnosis import Diagnosis
+    pass
 
 __all__ = [
-    "DifferenceError",
     "GoldenCorrupt",
     "GoldenError",
     "GoldenMissing",
@@ -39,6 +36,7 @@ __all__ = [
     "ReportError",
     "SettingsError",
     "StageError",
+    "did_you_mean",
 ]
 
 
@@ -99,16 +97,10 @@ class ReportError(OcrParityError):
     """The report cannot be written, or a results.json not be read."""
 
 
-class DifferenceError(OcrParityError, AssertionError):
-    """Two sides differ: `comparisons` holds what was measured, `diagnoses` the causes that experiments showed."""
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known."""
+    import difflib  # only errors need it, and every pytest run loads this module
 
-    # The name by which users import it, and shorter in pytest's one-line summary.
-    __module__ = "pytest_ocrparity"
-
-    def __init__(
-        self, message: str, comparisons: Sequence[Comparison] = (), diagnoses: Sequence[Diagnosis] = ()
-    ) -> None:
-        """Keep comparisons and diagnoses beside the message, for reports and tests."""
-        super().__init__(message)
-        self.comparisons, self.diagnoses = tuple(comparisons), tuple(diagnoses)
-        self.heard_as: object = None
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -11,7 +12,21 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["remove_leftovers", "temporary_beside"]
+import numpy as np
+
+from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.trace import Image
+
+__all__ = [
+    "LFS_POINTER",
+    "digest",
+    "header_size",
+    "image_bytes",
+    "refuse_pointer",
+    "remove_leftovers",
+    "temporary_beside",
+    "write_whole",
+]
 
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 _TEMPORARY = re.compile(r"\.ocrparity-(?P<place>[0-9a-f]*)-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
@@ -57,3 +72,86 @@ def _place() -> str:
     except OSError:
         return ""
     return hashlib.sha256(f"{boot} {processes}".encode()).hexdigest()[:12]
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file starts that git-lfs has not fetched yet."""
+
+
+def image_bytes(image: Image) -> tuple[str, bytes]:
+    """Return how messages call an image, and the bytes that identify it.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or a git-lfs pointer, or the array is not (H, W, 3) uint8.
+    """
+    if isinstance(image, np.ndarray):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ImageError(
+                f"an image array must be (H, W, 3) uint8 in BGR order, this one is {image.shape} {image.dtype}"
+            )
+        data = repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
+        return f"array {image.shape[0]}x{image.shape[1]} {hashlib.sha256(data).hexdigest()[:8]}", data
+    path = Path(image)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot read this image: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: this image file is empty")
+    if data.startswith(LFS_POINTER):
+        raise ImageError(f"{path} is a git-lfs pointer, not an image: run `git lfs pull`")
+    if _is_truncated(data):
+        raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")
+    return str(image), data
+
+
+def _is_truncated(data: bytes) -> bool:
+    """Tell whether a PNG lacks its end chunk, or a JPEG the end marker after its last scan."""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+def header_size(data: bytes) -> tuple[int, int] | None:
+    """Return the height and width that an image file states, or None where Pillow does not know it."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None  # it would refuse by a number of pixels; here the memory decides
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.height, image.width
+    except Exception:  # what Pillow raises of a file that it does not know: whoever decodes it will say
+        return None
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise ModelError when git-lfs has not fetched this file, or when it is empty."""
+    with path.open("rb") as file:
+        start = file.read(len(LFS_POINTER))
+    if start == LFS_POINTER:
+        raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
+    if not start:
+        raise ModelError(f"{path} is empty: copy or export it again")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all: another process may be writing the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -5,26 +5,14 @@ Knows numbers and names; knows nothing of arrays, files or pytest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final, NamedTuple
 
-from pytest_ocrparity.context import OfTheTest
-from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.errors import SettingsError, did_you_mean
 
-__all__ = [
-    "AUTO",
-    "BUILT_IN",
-    "LIMITS",
-    "OFF",
-    "PRESETS",
-    "Limit",
-    "Tolerance",
-    "current_tolerance",
-    "is_looser",
-    "parse_option",
-]
+__all__ = ["AUTO", "BUILT_IN", "LIMITS", "OFF", "PRESETS", "Limit", "Tolerance", "is_looser", "parse_option"]
 
 AUTO: Final = "auto"
 """Let the measured rule of this limit decide (see LIMITS)."""
@@ -136,15 +124,6 @@ PRESETS: Final[Mapping[str, Mapping[str, Value]]] = {
 }
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the end of an error sentence about an unknown word: its nearest neighbour, else all that are known."""
-    import difflib  # only errors need it, and every pytest run loads this module
-
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-
-
 class Limit(NamedTuple):
     """A limit's value and who set it."""
 
@@ -191,7 +170,7 @@ class Tolerance:
     def preset(cls, name: str, origin: str) -> Tolerance:
         """Return the limits of one of PRESETS. Raises SettingsError for another name."""
         if name not in PRESETS:
-            raise SettingsError(f"{origin}: no tolerance preset {name!r}; {nearest(name, PRESETS)}")
+            raise SettingsError(f"{origin}: no tolerance preset {name!r}; {did_you_mean(name, PRESETS)}")
         return cls({limit: Limit(value, f"{name} preset, {origin}") for limit, value in PRESETS[name].items()})
 
     def __getitem__(self, name: str) -> Limit:
@@ -225,14 +204,14 @@ class Tolerance:
         for stage, table in values.items():
             if stage not in _OF_STAGE:
                 known = (*_OF_STAGE, "preset")
-                raise SettingsError(f"{origin}: no tolerance stage {stage!r}; {nearest(stage, known)}")
+                raise SettingsError(f"{origin}: no tolerance stage {stage!r}; {did_you_mean(stage, known)}")
             if not isinstance(table, Mapping):
                 raise SettingsError(f"{origin}: {stage} is a table of limits, not {table!r}")
             for key, value in table.items():
                 name = f"{stage}.{key}"
                 if name not in LIMITS:
                     own = [known.partition(".")[2] for known in _OF_STAGE[stage]]
-                    raise SettingsError(f"{origin}: {stage} has no limit {key!r}; {nearest(key, own)}")
+                    raise SettingsError(f"{origin}: {stage} has no limit {key!r}; {did_you_mean(key, own)}")
                 limits[name] = Limit(_checked(name, value, origin), origin)
         return Tolerance(limits)
 
@@ -248,7 +227,9 @@ def parse_option(text: str) -> Mapping[str, Any]:
         return {"preset": text}
     stage, dot, key = name.partition(".")
     if not dot or not raw:
-        raise SettingsError(f"--ocr-tolerance={text}: write a preset or stage.limit=value; {nearest(name, LIMITS)}")
+        raise SettingsError(
+            f"--ocr-tolerance={text}: write a preset or stage.limit=value; {did_you_mean(name, LIMITS)}"
+        )
     return {stage: {key: _literal(raw)}}
 
 
@@ -282,6 +263,3 @@ def is_looser(name: str, value: Value) -> bool:
 
 
 BUILT_IN: Final = Tolerance.preset("fp32", "built-in")
-
-current_tolerance: OfTheTest[Callable[[], Tolerance]] = OfTheTest(lambda: BUILT_IN)
-"""Tells the tolerance of the running test, markers that its fixtures added included; elsewhere the built-in one."""

@@ -6,62 +6,33 @@ This module knows arrays and nothing of models, files or pytest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.comparison import plain
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, STAGES, TENSOR
+from pytest_ocrparity.wording import image_label
 
 if TYPE_CHECKING:
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.errors import StageError
 
-__all__ = [
-    "DECODE",
-    "DETECTIONS",
-    "PROBABILITY_MAP",
-    "RESIZE",
-    "STAGES",
-    "TENSOR",
-    "Decoded",
-    "Detections",
-    "Trace",
-]
 
-DECODE = "decode"
-RESIZE = "resize"
-TENSOR = "tensor"
-PROBABILITY_MAP = "probability_map"
-DETECTIONS = "detections"
-STAGES = (DECODE, RESIZE, TENSOR, PROBABILITY_MAP, DETECTIONS)
-"""The stages in the order in which data flows through them."""
+Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
+"""A path, or an (H, W, 3) uint8 array in BGR order."""
 
 
-def first_stage(names: Collection[str]) -> str | None:
-    """Return the earliest of the named stages, or None."""
-    return next((stage for stage in STAGES if stage in names), None)
+Shape: TypeAlias = "tuple[float, float, float, float]"
+"""PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-def image_label(name: str) -> str:
-    """Return how messages call an image: relative to the working directory where it lies below it, on one line."""
-    path = Path(name)
-    if path.is_absolute():
-        with suppress(OSError, ValueError):  # the working directory may be gone, or elsewhere
-            name = path.relative_to(Path.cwd()).as_posix()
-    return printable(name)
-
-
-def printable(name: str) -> str:
-    """Return a name on one line: what does not print, and half a surrogate pair, becomes an escape."""
-    if name.isprintable():
-        return name
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+__all__ = ["Decoded", "Detections", "Image", "Shape", "Trace"]
 
 
 def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[Any]:

@@ -34,17 +34,11 @@ from pytest_ocrparity.artifacts.configs import OPERATORS, check_inference, check
 from pytest_ocrparity.artifacts.lint import static_findings
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.comparison import plain
-from pytest_ocrparity.errors import (
-    DifferenceError,
-    GoldenCorrupt,
-    ModelError,
-    OcrParityError,
-    ReportError,
-    SettingsError,
-)
+from pytest_ocrparity.comparison import DifferenceError
+from pytest_ocrparity.errors import GoldenCorrupt, ModelError, OcrParityError, ReportError, SettingsError
 from pytest_ocrparity.golden.baseline_file import is_baseline, load
 from pytest_ocrparity.golden.store import golden_path
+from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.report.document import SCHEMA
 from pytest_ocrparity.settings import load as load_settings
 

@@ -18,10 +18,10 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.contract import Shape
 from pytest_ocrparity.explain.next_step import WIDEST
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
+from pytest_ocrparity.trace import Shape
 
 
 class Squares(Toy):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Heard
+from replay import ReplayPipeline
 from toy import BLANK, PAGE, FusedToy, Toy, page
 
 from pytest_ocrparity import (
@@ -25,7 +26,6 @@ from pytest_ocrparity import (
 )
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.context import listener
-from pytest_ocrparity.replay_tmp import ReplayPipeline
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
 

@@ -10,8 +10,7 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity import DifferenceError, assert_same_detections
-from pytest_ocrparity.contract import Shape
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.trace import Detections, Shape, Trace
 
 NOISE = 5e-5  # moves the map within its limit, and scores by less than 1e-4
 

@@ -12,11 +12,11 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.contract import Alternative
 from pytest_ocrparity.diagnose import diagnose, examine
 from pytest_ocrparity.diagnose.budget import MOST_RUNS, Budget, BudgetSpentError
 from pytest_ocrparity.diagnose.cache import Memory
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.tolerance import BUILT_IN
 
 

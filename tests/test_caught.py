@@ -7,7 +7,7 @@ import json
 import pytest
 from conftest import wrong_export
 
-from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.comparison import DifferenceError
 from pytest_ocrparity.session.caught import Raised
 
 NO_XDIST = ("-p", "no:xdist", "-p", "no:randomly")

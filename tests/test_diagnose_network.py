@@ -16,18 +16,18 @@ from scipy.special import expit
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity.backends.ppocr.alignment import align
-from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import Comparison, Difference, Measure
-from pytest_ocrparity.contract import Alternative, Image, Shape
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import Memory
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network.input_size import by_graph
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import Alternative, Diagnosis
 from pytest_ocrparity.errors import StageError
+from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR, Decoded, Detections, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
 

@@ -15,21 +15,20 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy, page
 
-from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.compare import compare, compare_one
 from pytest_ocrparity.compare.borderline import mark_borderline
-from pytest_ocrparity.contract import Alternative, Image, Shape
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import Memory
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing.resizing import PADDLEOCR, ROUNDINGS
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis, Fix
 from pytest_ocrparity.errors import NotEnoughMemory, StageError
 from pytest_ocrparity.explain import explain
+from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import Decoded, Detections, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_ocrparity.session.evidence import SAID, Evidence
+from pytest_ocrparity.session.pruning import SAID, Evidence
 
 PASSED = ("setup", "passed"), ("call", "passed"), ("teardown", "passed")
 ASKED = {"what": "asked", "path": "goldens/a.npz"}

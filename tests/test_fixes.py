@@ -14,7 +14,7 @@ import pytest
 from pytest_ocrparity.backends.paddlex.engines import own_choices, without_choices, without_onednn, without_pass
 from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
 from pytest_ocrparity.diagnosis import Change, Fix
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
 Values = Mapping[str, Any]
 PLAIN = Deployed(config=Path("inference.yml"), written={DECODE: {}, RESIZE: {}}, options={}, predict_options={})

@@ -13,13 +13,13 @@ import pytest
 from toy import Toy, page
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.contract import Image, Shape
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import Memory
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.trace import Image, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
 

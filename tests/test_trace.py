@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from replay import ReplayPipeline
 from toy import PAGE, FusedToy, Toy, page
 
-from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.errors import ImageError, StageError
-from pytest_ocrparity.replay_tmp import ReplayPipeline
+from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 QUAD = np.array([[0.0, 0], [9, 0], [9, 5], [0, 5]])

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.special import expit
 
-from pytest_ocrparity.contract import Image, Shape
-from pytest_ocrparity.trace import Decoded, Detections, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
 
 
 def page(height: int = 64, width: int = 96, boxes: tuple[tuple[int, int, int, int], ...] = ()) -> npt.NDArray[np.uint8]:

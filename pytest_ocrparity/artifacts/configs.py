@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import yaml
 
-from pytest_ocrparity.backends.staged import LFS_POINTER
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.files import LFS_POINTER
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
 __all__ = ["STAGE_OF", "check_inference", "check_training", "operators", "read_yml", "scale_value", "written"]
 

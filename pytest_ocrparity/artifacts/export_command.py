@@ -11,7 +11,7 @@ from typing import Final
 import yaml
 
 from pytest_ocrparity.artifacts.model_files import PARAMS, TrainingFiles
-from pytest_ocrparity.trace import image_label
+from pytest_ocrparity.wording import image_label
 
 __all__ = ["TOOL", "export_command"]
 

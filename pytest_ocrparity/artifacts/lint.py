@@ -12,7 +12,7 @@ from typing import Any, Final
 from pytest_ocrparity.artifacts.configs import operators, read_yml
 from pytest_ocrparity.artifacts.model_files import PROGRAMS
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.trace import image_label, printable
+from pytest_ocrparity.wording import image_label, printable
 
 __all__ = ["RANDOM", "static_findings"]
 

@@ -5,7 +5,6 @@ Knows names, bytes and folders; of what is inside it only tells a git-lfs pointe
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import read_yml
-from pytest_ocrparity.backends.staged import LFS_POINTER
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.files import digest, refuse_pointer
 
 __all__ = [
     "ExportFiles",
     "TrainingFiles",
-    "digest",
     "find_checkpoint",
     "find_export",
     "fingerprint_export",
@@ -33,25 +31,6 @@ PROGRAMS: Final = ("inference.json", "inference.pdmodel")
 
 OTHER_ENGINES: Final = ("inference.onnx", "inference.om", "model.safetensors", "inference.pdparams")
 """What engines other than Paddle Inference load from an export folder."""
-
-
-def digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal."""
-    hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(2**20), b""):
-            hasher.update(block)
-    return hasher.hexdigest()
-
-
-def refuse_pointer(path: Path) -> None:
-    """Raise ModelError when git-lfs has not fetched this file, or when it is empty."""
-    with path.open("rb") as file:
-        start = file.read(len(LFS_POINTER))
-    if start == LFS_POINTER:
-        raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
-    if not start:
-        raise ModelError(f"{path} is empty: copy or export it again")
 
 
 def _named_by_config(config: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -7,7 +7,6 @@ that PaddleOCR asks of its resize, and from the tensor before it is normalised a
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import resource
@@ -22,7 +21,8 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.errors import NotEnoughMemory
-from pytest_ocrparity.trace import DECODE, RESIZE
+from pytest_ocrparity.files import header_size
+from pytest_ocrparity.stages import DECODE, RESIZE
 
 __all__ = ["MemoryGuard", "available_memory", "decoding_bytes", "network_bytes", "readable"]
 
@@ -134,21 +134,6 @@ def _cgroups(root: Path) -> Iterator[float]:
             most, taken = _number(folder / limit), _number(folder / usage)
             if most is not None and taken is not None:
                 yield most - taken + _fields(folder / "memory.stat").get(cache, 0)
-
-
-def header_size(data: bytes) -> tuple[int, int] | None:
-    """Return the height and width that an image file states, or None where Pillow does not know it."""
-    from PIL import Image
-
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None  # it would refuse by a number of pixels; here the memory decides
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.height, image.width
-    except Exception:  # what Pillow raises of a file that it does not know: whoever decodes it will say
-        return None
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 class MemoryGuard:

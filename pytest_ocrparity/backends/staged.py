@@ -11,60 +11,24 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.contract import Image, Shape
 from pytest_ocrparity.errors import ImageError, StageError
-from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, Detections, Trace
+from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
-__all__ = ["LFS_POINTER", "StagedPipeline", "image_bytes"]
+__all__ = ["StagedPipeline"]
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-"""How a file starts that git-lfs has not fetched yet."""
 
 MOST_TRACES, CACHE_BYTES = 2, 256 * 2**20
 """The traces kept per model, of 20 MB for a page of 960x960: that of the image that tests are about, and one more. The
 plugin runs all tests of an image in a row. With eight, each array came to lie in cold memory, and a gate of pages took
 3 % longer."""
-
-
-def image_bytes(image: Image) -> tuple[str, bytes]:
-    """Return how messages call an image, and the bytes that identify it.
-
-    Raises:
-        ImageError: the file is missing, empty, truncated or a git-lfs pointer, or the array is not (H, W, 3) uint8.
-    """
-    if isinstance(image, np.ndarray):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-            raise ImageError(
-                f"an image array must be (H, W, 3) uint8 in BGR order, this one is {image.shape} {image.dtype}"
-            )
-        data = repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
-        return f"array {image.shape[0]}x{image.shape[1]} {hashlib.sha256(data).hexdigest()[:8]}", data
-    path = Path(image)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot read this image: {error.strerror or error}") from error
-    if not data:
-        raise ImageError(f"{path}: this image file is empty")
-    if data.startswith(LFS_POINTER):
-        raise ImageError(f"{path} is a git-lfs pointer, not an image: run `git lfs pull`")
-    if _is_truncated(data):
-        raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")
-    return str(image), data
-
-
-def _is_truncated(data: bytes) -> bool:
-    """Tell whether a PNG lacks its end chunk, or a JPEG the end marker after its last scan."""
-    if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data
-    return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
 class StagedPipeline(ABC):

@@ -6,7 +6,8 @@ from pytest_ocrparity.compare.detections import compare_detections
 from pytest_ocrparity.compare.preprocessing import compare_preprocessing
 from pytest_ocrparity.compare.probability_maps import compare_maps
 from pytest_ocrparity.comparison import Comparison
-from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.context import current_tolerance
+from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 
 __all__ = ["compare", "compare_one"]

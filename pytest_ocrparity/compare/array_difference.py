@@ -11,7 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Gap", "gap_of"]
+from pytest_ocrparity.trace import Trace
+
+__all__ = ["Gap", "distance", "gap_of", "source_place"]
 
 _Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -86,3 +88,21 @@ def _blocks(ours: _Array, theirs: _Array, step: int) -> list[tuple[_Array, _Arra
     end = ours.size // step * step
     whole = list(zip(ours[:end].reshape(-1, step), theirs[:end].reshape(-1, step), strict=True))
     return whole if end == ours.size else [*whole, (ours[end:], theirs[end:])]
+
+
+def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
+    """Convert (row, column) of a tensor or map into x, y of the source image."""
+    if trace.shape is None:
+        return None
+    return float(place[1] * trace.shape[1] / size[1]), float(place[0] * trace.shape[0] / size[0])
+
+
+def distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+    """Return the absolute differences; integers, which would wrap around, as float64."""
+    is_float = np.issubdtype(ours.dtype, np.floating) and np.issubdtype(theirs.dtype, np.floating)
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # beyond what a float holds, a difference is infinite, and so above every limit
+        difference: npt.NDArray[np.floating[Any]] = np.subtract(ours, theirs, dtype=None if is_float else np.float64)
+    np.abs(difference, out=difference)
+    return difference

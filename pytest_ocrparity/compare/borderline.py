@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.box_pairs import EQUAL_MAP_SCORE, nearest
+from pytest_ocrparity.compare.box_pairs import EQUAL_MAP_SCORE, nearest_box
 from pytest_ocrparity.comparison import BoxFinding, Comparison
 from pytest_ocrparity.trace import Detections, Trace
 
@@ -89,7 +89,7 @@ def _returns_reference(
     finding: BoxFinding, reference: Trace, candidate: Trace, again: Detections, is_poly: bool
 ) -> bool:
     box, is_references = _box_of(finding, reference, candidate)
-    distance, index = nearest(box, again.polygons, is_poly)
+    distance, index = nearest_box(box, again.polygons, is_poly)
     is_returned = distance <= SAME_BOX
     if finding.kind == "score":
         stored = reference.map_error
@@ -99,7 +99,7 @@ def _returns_reference(
 
 def _as_far(finding: BoxFinding, reference: Trace, candidate: Trace, moved: Detections, is_poly: bool) -> bool:
     box, is_references = _box_of(finding, reference, candidate)
-    distance, index = nearest(box, moved.polygons, is_poly)
+    distance, index = nearest_box(box, moved.polygons, is_poly)
     if finding.kind == "score":
         assert finding.score_difference is not None
         return distance <= SAME_BOX and _score_gap(finding, reference, moved, index) >= finding.score_difference

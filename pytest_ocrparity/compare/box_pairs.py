@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from pytest_ocrparity.comparison import BoxFinding
 from pytest_ocrparity.geometry import Matching, Pair, boundary_distance, classify, match, vertex_distance
+from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
-from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["EQUAL_MAP_SCORE", "BoxLimits", "judge_boxes", "nearest"]
+__all__ = ["EQUAL_MAP_SCORE", "BoxLimits", "judge_boxes", "nearest_box"]
 
 POLYGON_IOU = 0.9
 """The automatic `min_iou` of many-point polygons: under 1e-4 of map noise 14,838 of them kept 0.97."""
@@ -147,7 +148,9 @@ def _with_score_errors(
     return [replace(pair, score_error=error(pair.candidate)) for pair in pairs]
 
 
-def nearest(polygon: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]], is_poly: bool) -> tuple[float, int | None]:
+def nearest_box(
+    polygon: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]], is_poly: bool
+) -> tuple[float, int | None]:
     """Return the distance in source px to the box that overlaps most, and which that is; infinite where none does."""
     pairs = match([polygon], others).pairs
     if not pairs:

@@ -8,7 +8,7 @@ from functools import cache
 
 from pytest_ocrparity.compare.borderline import mark_borderline
 from pytest_ocrparity.compare.box_pairs import AUTOMATIC_SCORE, EQUAL_MAP_SCORE, BoxLimits, judge_boxes
-from pytest_ocrparity.compare.parameter_differences import comparison_of, missing_stages
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
 from pytest_ocrparity.compare.scores import are_permuted, expected_detections, expected_scores
 from pytest_ocrparity.comparison import (
     ALLOWED_EMPTY,
@@ -24,11 +24,11 @@ from pytest_ocrparity.comparison import (
     Comparison,
     Difference,
     Measure,
-    refuse_same_object,
 )
 from pytest_ocrparity.context import is_in_a_run
+from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
-from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["compare_detections"]
 

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.comparison import plain
-from pytest_ocrparity.errors import DifferenceError
-from pytest_ocrparity.trace import PROBABILITY_MAP, TENSOR, Trace, printable
+from pytest_ocrparity.compare.parameter_differences import parameter_differences
+from pytest_ocrparity.comparison import Comparison, Difference, DifferenceError
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
+from pytest_ocrparity.tolerance import Tolerance
+from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import printable
 
-__all__ = ["have_same_files", "refuse_one_side_twice"]
+__all__ = ["comparison_of", "have_same_files", "missing_stages", "refuse_one_side_twice", "refuse_same_object"]
 
 _JUDGED = {"preprocessing": TENSOR, "probability_maps": PROBABILITY_MAP}
 """The array that an assertion judges; sides may share what it does not, such as the tensor of an engine without its own
@@ -89,3 +93,47 @@ def _told(identity: Mapping[str, Any]) -> str:
     if not isinstance(files, Mapping):
         return ", ".join(f"{key} {value}" for key, value in identity.items())
     return ", ".join(f"{name} {str(digest)[:8]}" for name, digest in files.items())
+
+
+def refuse_same_object(reference: object, candidate: object) -> None:
+    """Raise DifferenceError where both sides are one object, or come from one, or are of two images."""
+    if reference is candidate:
+        raise DifferenceError("reference and candidate are the same object: nothing was compared")
+    digests = {getattr(trace, "image_sha256", None) for trace in (reference, candidate)} - {None}
+    if len(digests) > 1 and len(labels := {getattr(trace, "label", "") for trace in (reference, candidate)}) > 1:
+        raise DifferenceError(f"the traces are of two images, {' and '.join(sorted(labels))}: nothing was compared")
+    sources = [getattr(trace, "source", None) for trace in (reference, candidate)]
+    names = {getattr(trace, "pipeline", None) for trace in (reference, candidate)}
+    if sources[0] is not None and sources[0] is sources[1] and len(names) == 1:
+        raise DifferenceError(f"both traces come from the same pipeline object, {names.pop()}: nothing was compared")
+
+
+def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance, **values: Any) -> Comparison:
+    """Return a Comparison of these two traces under a tolerance; `values` are its remaining fields."""
+    return Comparison(
+        kind=kind,
+        image=candidate.label,
+        reference=printable(reference.pipeline),
+        candidate=printable(candidate.pipeline),
+        parameters=parameter_differences(reference, candidate),
+        limits=tolerance.of(kind),
+        table=str(getattr(candidate.source, "table", "")),
+        **values,
+    )
+
+
+def missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
+    """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
+    lacking = [[stage for stage in needed if getattr(trace, stage) is None] for trace in (reference, candidate)]
+    if not any(lacking):
+        return []
+    for index, trace in enumerate((reference, candidate)):
+        if trace.error is not None and lacking[index]:
+            told: list[str | None] = [None, None]
+            told[index] = str(trace.error)
+            return [Difference(trace.error.stage, "stopped", told[0], told[1])]
+    return [
+        Difference(stage, "not_recorded", stage not in lacking[0], stage not in lacking[1])
+        for stage in needed
+        if stage in lacking[0] or stage in lacking[1]
+    ]

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_ocrparity.compare.array_difference import gap_of
-from pytest_ocrparity.compare.parameter_differences import comparison_of, distance, missing_stages, source_place
-from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference, Measure, refuse_same_object
+from pytest_ocrparity.compare.array_difference import distance, gap_of, source_place
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
+from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference, Measure
+from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import AUTO, Limit, Tolerance
-from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Trace, first_stage
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["compare_preprocessing"]
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import Gap, gap_of
-from pytest_ocrparity.compare.parameter_differences import comparison_of, distance, missing_stages, source_place
+from pytest_ocrparity.compare.array_difference import Gap, distance, gap_of, source_place
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
 from pytest_ocrparity.comparison import (
     DIFFERENT,
     LEAST,
@@ -20,11 +20,11 @@ from pytest_ocrparity.comparison import (
     Comparison,
     Difference,
     Measure,
-    refuse_same_object,
 )
 from pytest_ocrparity.context import is_in_a_run
+from pytest_ocrparity.stages import PROBABILITY_MAP, first_stage
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
-from pytest_ocrparity.trace import PROBABILITY_MAP, Trace, first_stage
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["compare_maps", "is_within_rounding"]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
+from pytest_ocrparity.context import current_tolerance
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network import examine_network
@@ -19,8 +20,9 @@ from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.repeatability import examine_tensors, refused
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, current_tolerance
-from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, STAGES, Trace, first_stage
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, first_stage
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["SECONDS", "diagnose", "examine", "first_failing_stage"]
 

@@ -21,8 +21,9 @@ from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.postprocessing.values import makes_right_boxes
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_tensors, refused
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
 from pytest_ocrparity.tolerance import Tolerance
-from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR, Trace
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["Memory"]
 

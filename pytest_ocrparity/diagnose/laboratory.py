@@ -15,18 +15,19 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.compare import compare_one
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
-from pytest_ocrparity.contract import Image, Pipeline
+from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.budget import Budget
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Recorded, Remedy
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
+from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
-from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Detections, Trace
+from pytest_ocrparity.trace import Detections, Image, Trace
 
-__all__ = ["PREPROCESSING", "Laboratory", "bgr"]
+__all__ = ["PREPROCESSING", "Laboratory", "are_equal_maps", "bgr", "map_difference", "returns_map"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -307,3 +308,31 @@ def bgr(trace: Trace) -> Array:
     assert trace.decode is not None and trace.decode.pixels is not None
     pixels = trace.decode.pixels
     return np.ascontiguousarray(pixels[..., ::-1] if trace.decode.channel_order == "RGB" else pixels)
+
+
+def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
+    """Tell whether two maps of the reference's tensor are equal within what judges the reference's own."""
+    if made.shape != theirs.shape:
+        return False
+    finite = np.isfinite(made)
+    if not np.array_equal(finite, np.isfinite(theirs)):
+        return False
+    limit = max(1e-4, 4 * (lab.reference.measure_floor() or 0.0))
+    return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
+
+
+def map_difference(made: Array, theirs: Array) -> str:
+    """Return the largest difference of two maps in words."""
+    with np.errstate(invalid="ignore"):  # infinity minus infinity
+        difference = np.abs(made - theirs)
+    return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"
+
+
+def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
+    """Return the experiment that shows on another image that a network is the candidate's."""
+
+    def explains(lab: Laboratory, theirs: Array | None) -> bool:
+        made = lab.infer(run, lab.tensor) if theirs is not None else None
+        return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
+
+    return explains

@@ -11,11 +11,13 @@ import numpy as np
 
 from pytest_ocrparity.artifacts.configs import scale_value
 from pytest_ocrparity.compare.parameter_differences import is_close, parameter_differences
-from pytest_ocrparity.comparison import ParameterDifference, plain
+from pytest_ocrparity.comparison import ParameterDifference
 from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, Trace
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["LEAK", "PARAMETER_CAUSES", "Group", "by_parameters", "examine_leaks", "groups", "with_all"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Image, Pipeline, Shape
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.contract import Pipeline
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
     from pytest_ocrparity.diagnose.laboratory import Laboratory

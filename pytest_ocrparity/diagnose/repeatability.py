@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.weights import are_equal_maps
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
-from pytest_ocrparity.trace import PROBABILITY_MAP, RESIZE, TENSOR, Trace
+from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["examine_maps", "examine_tensors", "refused"]
 

@@ -9,9 +9,10 @@ from typing import Any
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, run_again, smallest_tolerance, suspects
-from pytest_ocrparity.trace import STAGES
+from pytest_ocrparity.stages import STAGES
+from pytest_ocrparity.wording import amount
 
-__all__ = ["amount", "explain", "headline"]
+__all__ = ["explain", "headline"]
 
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
@@ -77,15 +78,6 @@ def _size(size: Sequence[int]) -> str:
 
 def _shape(shape: Any) -> str:
     return shape if isinstance(shape, str) else "x".join(str(side) for side in shape)
-
-
-def amount(value: float) -> str:
-    """Write a measured number so that it reads well: 0, 12, 0.91, 3.2e-05."""
-    if value != value or value in (0, math.inf):
-        return "NaN" if value != value else "0" if value == 0 else "infinite"
-    if float(value).is_integer() and abs(value) < 1e6:
-        return str(int(value))
-    return f"{value:.1e}" if abs(value) < 0.01 else f"{value:.3g}"
 
 
 def _at(place: tuple[float, float] | None) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, ParameterDifference
+from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.tolerance import PRESETS
-from pytest_ocrparity.trace import STAGES
 
 __all__ = ["WIDEST", "next_step", "run_again", "smallest_tolerance", "suspects"]
 

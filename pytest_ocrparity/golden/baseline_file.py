@@ -25,10 +25,9 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from pytest_ocrparity.backends.staged import LFS_POINTER
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
-from pytest_ocrparity.files import temporary_beside
+from pytest_ocrparity.files import LFS_POINTER, temporary_beside
 from pytest_ocrparity.golden.encoding import decode, encode, item_size, pack, unpack
 from pytest_ocrparity.trace import Trace
 

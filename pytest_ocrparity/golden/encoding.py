@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from pytest_ocrparity.trace import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR, Decoded, Detections, Trace
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 __all__ = ["decode", "encode", "item_size", "pack", "unpack"]
 

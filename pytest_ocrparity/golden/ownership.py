@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import GoldenError, GoldenTaken
-from pytest_ocrparity.trace import printable
+from pytest_ocrparity.wording import printable
 
 __all__ = ["OF_THE_SETTINGS", "WITH", "Ownership", "Reference"]
 

@@ -15,16 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.backends.staged import image_bytes
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.contract import Image
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken, OcrParityError
-from pytest_ocrparity.explain import amount
-from pytest_ocrparity.files import remove_leftovers
+from pytest_ocrparity.files import image_bytes, remove_leftovers
 from pytest_ocrparity.golden.baseline_file import Golden, is_baseline, load, relabel, save, settings_of
 from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Reference
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import Trace, image_label
+from pytest_ocrparity.trace import Image, Trace
+from pytest_ocrparity.wording import amount, image_label
 
 __all__ = ["Baseline", "Golden", "GoldenStore", "golden_path", "load", "save"]
 

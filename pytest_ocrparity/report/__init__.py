@@ -58,10 +58,11 @@ def publish(folder: Path, results: Mapping[str, Any]) -> None:
     Raises:
         ReportError: a file cannot be written.
     """
+    from pytest_ocrparity.files import write_whole
     from pytest_ocrparity.report.document import as_text, without_thumbs
     from pytest_ocrparity.report.markdown import summary
     from pytest_ocrparity.report.page import page
-    from pytest_ocrparity.report.pictures.album import PICTURES, write_whole
+    from pytest_ocrparity.report.pictures.album import PICTURES
 
     try:
         html, kept = page(results, folder)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pytest_ocrparity.explain import amount
-from pytest_ocrparity.report.table import KINDS, amounts, told_statuses
+from pytest_ocrparity.report.table import amounts, told_statuses
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import causes, headroom, images, sides_of
+from pytest_ocrparity.stages import KINDS
+from pytest_ocrparity.wording import amount
 
 __all__ = ["summary"]
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.explain import amount
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, causes, headroom, images, sides_of
-from pytest_ocrparity.trace import STAGES
+from pytest_ocrparity.stages import STAGES
+from pytest_ocrparity.wording import amount
 
 __all__ = ["page"]
 

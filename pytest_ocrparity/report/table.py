@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_ocrparity.comparison import LEAST, ROUGHLY
+from pytest_ocrparity.stages import KINDS
 from pytest_ocrparity.tolerance import OFF, is_looser
 
-__all__ = ["KINDS", "SHOWN", "Record", "Tally", "amounts", "over_the_run", "told_statuses"]
+__all__ = ["SHOWN", "Record", "Tally", "amounts", "over_the_run", "told_statuses"]
 
 Record = Mapping[str, Any]
 """One thing that a test did, in JSON types; `what` is used, loads, compared, failed or golden."""
 
-KINDS = ("preprocessing", "probability_maps", "detections")
 PLAIN = ("reference", "candidate")
 """What sides are called that are no traces."""
 

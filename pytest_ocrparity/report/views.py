@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE
 from pytest_ocrparity.diagnosis import UNKNOWN
-from pytest_ocrparity.report.table import KINDS, SHOWN
-from pytest_ocrparity.trace import first_stage
+from pytest_ocrparity.report.table import SHOWN
+from pytest_ocrparity.stages import KINDS, first_stage
 
 __all__ = ["RANKS", "Cause", "Group", "Headroom", "causes", "headroom", "images", "sides_of"]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.errors import DifferenceError
+    from pytest_ocrparity.comparison import DifferenceError
     from pytest_ocrparity.report.table import Record
     from pytest_ocrparity.session.outcomes import Outcomes
 

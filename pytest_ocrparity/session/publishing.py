@@ -68,8 +68,8 @@ class Reporting:
         if not self.is_due or (folder is None and not self.tells_github):
             return []
         from pytest_ocrparity.report import publish
-        from pytest_ocrparity.report.document import collect
         from pytest_ocrparity.report.github import append_summary, error_commands
+        from pytest_ocrparity.session.collecting import collect
 
         results = collect(
             records,

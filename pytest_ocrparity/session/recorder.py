@@ -13,10 +13,9 @@ from pytest_ocrparity.session.caught import Raised
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
-    from pytest_ocrparity.errors import DifferenceError
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.report.table import Record
     from pytest_ocrparity.settings import Settings
@@ -98,7 +97,8 @@ class Recorder:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.compare.preconditions import have_same_files
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+        from pytest_ocrparity.context import current_tolerance
+        from pytest_ocrparity.tolerance import Tolerance
 
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current_tolerance.get()().limits, **judged.limits})

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import listener
+from pytest_ocrparity.context import current_tolerance, listener
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.session.caught import MARKER, caught_faults, expected_note
-from pytest_ocrparity.session.evidence import Evidence
 from pytest_ocrparity.session.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
+from pytest_ocrparity.session.pruning import Evidence
 from pytest_ocrparity.session.recorder import Recorder, records_of, without_records
 from pytest_ocrparity.session.worst import OUTPUT, Worst, as_text, from_text, worst_of
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.settings_file import find_project
-from pytest_ocrparity.tolerance import Tolerance, current_tolerance
+from pytest_ocrparity.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden.store import GoldenStore
@@ -289,7 +289,7 @@ class Run:
             self.faults += self.reporting.outcomes.lost(session.testscollected)
         try:
             if self.evidence.asked or settings.golden_prune:
-                from pytest_ocrparity.golden.pruning import report_unused
+                from pytest_ocrparity.session.pruning import report_unused
 
                 faulty = bool(self.faults)
                 self.notes = report_unused(session, settings, self.goldens, self.evidence, is_faulty=faulty)

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.tolerance import nearest
+from pytest_ocrparity.errors import SettingsError, did_you_mean
 
 __all__ = ["TABLE", "find_file", "find_project", "read_tables"]
 
@@ -210,7 +209,7 @@ def _check_name(where: str, name: str, table: Any) -> None:
 def _check_table(prefix: str, table: Mapping[str, Any], known: Mapping[str, Kind], others: Iterable[str] = ()) -> None:
     for key, value in table.items():
         if key not in known:
-            raise SettingsError(f"{prefix}{key} is no setting; {nearest(key, [*known, *filter(None, others)])}")
+            raise SettingsError(f"{prefix}{key} is no setting; {did_you_mean(key, [*known, *filter(None, others)])}")
         _check(f"{prefix}{key}", value, known[key])
 
 

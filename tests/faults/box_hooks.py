@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from faults.foreign import Array, Size, by_ratios
-from pytest_ocrparity.contract import Shape
+from pytest_ocrparity.trace import Shape
 
 # The map: `read`.
 

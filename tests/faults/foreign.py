@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from faults.deployment import EXAMPLE
 from pytest_ocrparity import Decoded, Detections, Trace
-from pytest_ocrparity.contract import Image, Shape
+from pytest_ocrparity.trace import Image, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"

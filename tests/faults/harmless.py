@@ -15,7 +15,7 @@ from faults.box_hooks import in_page
 from faults.foreign import DB, MEAN, ONNX, STD, Array, Foreign, Size, imagenet, load_bgr, run
 from faults.near_miss import Boxes
 from pytest_ocrparity import Detections, Trace
-from pytest_ocrparity.contract import Image, Shape
+from pytest_ocrparity.trace import Image, Shape
 
 Make = Callable[[Any], Any]
 

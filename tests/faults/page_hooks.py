@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from faults.foreign import MEAN, STD, Array, Size, bilinear, by_ratios, imagenet, limited, load_bgr
-from pytest_ocrparity.contract import Image, Shape
+from pytest_ocrparity.trace import Image, Shape
 
 # The page: `load` and `prepare`.
 

@@ -17,7 +17,8 @@ from scipy import ndimage
 
 from pytest_ocrparity import Decoded, Detections, Trace
 from pytest_ocrparity.backends.staged import StagedPipeline
-from pytest_ocrparity.contract import Alternative, Image, Shape
+from pytest_ocrparity.diagnosis import Alternative
+from pytest_ocrparity.trace import Image, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
 

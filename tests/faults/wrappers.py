@@ -16,7 +16,7 @@ from faults.page_hooks import square
 from faults.ports import MEAN, STD, Array, Port, decoded
 from pytest_ocrparity import Decoded, Detections, Trace
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.contract import Image, Shape
+from pytest_ocrparity.trace import Image, Shape
 
 
 class PadsToSquare(Port):

@@ -22,7 +22,7 @@ from pytest_ocrparity import assert_same_probability_maps
 from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
-from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.comparison import DifferenceError
 from real.mobile_parity import LIMITS, export, save_random
 
 YML = "configs/det/PP-OCRv3/PP-OCRv3_mobile_det.yml"

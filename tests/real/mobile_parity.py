@@ -21,7 +21,7 @@ from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.backends.isolation import checkout
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
-from pytest_ocrparity.errors import DifferenceError
+from pytest_ocrparity.comparison import DifferenceError
 
 LIMITS = {"limit_side_len": 736, "limit_type": "min"}
 

@@ -15,12 +15,11 @@ from test_diagnose_stages import GREY, SPREAD, Array, judged, only, says, seen
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.contract import Image
 from pytest_ocrparity.diagnose.cache import Memory
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Image, Trace
 
 
 class Reads(Toy):

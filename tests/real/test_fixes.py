@@ -17,10 +17,10 @@ from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, 
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.paddlex.predictor import load_predictor
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
-from pytest_ocrparity.contract import Alternative
-from pytest_ocrparity.diagnosis import Change
-from pytest_ocrparity.errors import DifferenceError, ModelError
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE
+from pytest_ocrparity.comparison import DifferenceError
+from pytest_ocrparity.diagnosis import Alternative, Change
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE
 from real.blob import LIMITS, YML, Model, edited, export_yml, transforms, write_yml
 
 Page = npt.NDArray[np.uint8]

@@ -23,9 +23,8 @@ from toy import PAGE, Toy
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
-from pytest_ocrparity.contract import Image
 from pytest_ocrparity.diagnose import diagnose
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Image, Trace
 from real.blob import HERE, LIMITS, YML, Model, edited, write_yml
 from real.state import changes, snapshot, thread_counts
 

@@ -20,7 +20,6 @@ from pytest_ocrparity.backends.memory_guard import (
     UNMEASURED_BYTES,
     MemoryGuard,
     available_memory,
-    header_size,
     network_bytes,
     readable,
 )
@@ -28,6 +27,7 @@ from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.staged import MOST_TRACES
 from pytest_ocrparity.errors import NotEnoughMemory
+from pytest_ocrparity.files import header_size
 from real.blob import LIMITS, Model
 from real.features import needs_engines
 from real.peak import EXAMPLE, sides

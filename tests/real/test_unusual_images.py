@@ -22,9 +22,10 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.comparison import DifferenceError
 from pytest_ocrparity.context import listener
 from pytest_ocrparity.diagnose.cache import Memory
-from pytest_ocrparity.errors import DifferenceError, ImageError, NotEnoughMemory
+from pytest_ocrparity.errors import ImageError, NotEnoughMemory
 from real.blob import operators_root
 from real.features import needs_suffix
 from real.peak import EXAMPLE, sides

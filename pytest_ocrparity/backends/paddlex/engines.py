@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.paddlex.program import plain_run
-from pytest_ocrparity.contract import Alternative
-from pytest_ocrparity.diagnosis import Change, Fix
+from pytest_ocrparity.diagnosis import Alternative, Change, Fix
 
 __all__ = ["other_ways"]
 

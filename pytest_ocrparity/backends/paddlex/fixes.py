@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
 from pytest_ocrparity.diagnosis import Change, Fix
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR, image_label
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.wording import image_label
 
 __all__ = ["Deployed", "deployment_fix", "given_options"]
 

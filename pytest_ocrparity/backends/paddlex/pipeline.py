@@ -39,22 +39,13 @@ from pytest_ocrparity.backends.paddlex.predictor import (
 )
 from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
-from pytest_ocrparity.backends.staged import StagedPipeline, image_bytes
-from pytest_ocrparity.comparison import plain
-from pytest_ocrparity.contract import Alternative, Image, Shape
-from pytest_ocrparity.diagnosis import Fix
+from pytest_ocrparity.backends.staged import StagedPipeline
+from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
-from pytest_ocrparity.trace import (
-    DECODE,
-    DETECTIONS,
-    PROBABILITY_MAP,
-    RESIZE,
-    TENSOR,
-    Decoded,
-    Detections,
-    Trace,
-    snapshot,
-)
+from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
 
 __all__ = ["InferencePipeline", "load_inference"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.trace import PROBABILITY_MAP
+from pytest_ocrparity.stages import PROBABILITY_MAP
 
 __all__ = ["fixed_size", "plain_run", "stored_arrays"]
 

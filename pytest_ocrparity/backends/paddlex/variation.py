@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.backends.paddlex.predictor import Predictor
-from pytest_ocrparity.trace import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
 __all__ = ["replaced_steps"]
 

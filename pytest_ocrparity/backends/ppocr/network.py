@@ -19,7 +19,7 @@ from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.backends.isolation import folder_module, third_party
 from pytest_ocrparity.backends.ppocr.alignment import align
 from pytest_ocrparity.errors import ModelError, StageError
-from pytest_ocrparity.trace import PROBABILITY_MAP
+from pytest_ocrparity.stages import PROBABILITY_MAP
 
 __all__ = ["SHOWN", "Network", "build_network", "check_sub_model", "load_weights", "on_device", "read_weights"]
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.configs import STAGE_OF, check_training, read_yml, written
 from pytest_ocrparity.artifacts.export_command import TOOL, export_command
 from pytest_ocrparity.artifacts.lint import RANDOM
-from pytest_ocrparity.artifacts.model_files import TrainingFiles, digest, find_checkpoint
+from pytest_ocrparity.artifacts.model_files import TrainingFiles, find_checkpoint
 from pytest_ocrparity.backends.effective_parameters import training_detections
 from pytest_ocrparity.backends.isolation import checkout, package_folder, third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
@@ -30,22 +30,13 @@ from pytest_ocrparity.backends.ppocr.operators import (
     without_global,
     without_random,
 )
-from pytest_ocrparity.backends.staged import StagedPipeline, image_bytes
-from pytest_ocrparity.comparison import plain
-from pytest_ocrparity.contract import Image, Shape
+from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.trace import (
-    DECODE,
-    DETECTIONS,
-    PROBABILITY_MAP,
-    RESIZE,
-    TENSOR,
-    Decoded,
-    Detections,
-    Trace,
-    image_label,
-    snapshot,
-)
+from pytest_ocrparity.files import digest, image_bytes
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
+from pytest_ocrparity.wording import image_label
 
 __all__ = ["TrainingPipeline", "load_training"]
 

@@ -10,13 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Alternative
-from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, map_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.repeatability import examine_maps
-from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.trace import PROBABILITY_MAP, TENSOR
+from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
+from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 
 __all__ = ["examine_network"]
 
@@ -70,14 +69,14 @@ def _without_running(lab: Laboratory) -> list[Diagnosis]:
     own = candidate.probability_map
     if source is not None and own is not None:
         made = lab.infer(lambda given: source.infer(given), candidate.tensor)
-        if made is not None and weights.are_equal_maps(lab, made, own):
+        if made is not None and are_equal_maps(lab, made, own):
             told = f"{lab.names[0]}'s network returns {lab.names[1]}'s map of {lab.names[1]}'s own tensor"
-            lab.acquitted = f"{told} ({weights.amount(made, own)}): the networks agree"
+            lab.acquitted = f"{told} ({map_difference(made, own)}): the networks agree"
             return []
         if made is not None:
             told = f"of {lab.names[1]}'s own tensor, {lab.names[0]}'s network makes another map"
             return [
-                lab.unknown(PROBABILITY_MAP, f"{told} ({weights.amount(made, own)}), and no experiment explained it")
+                lab.unknown(PROBABILITY_MAP, f"{told} ({map_difference(made, own)}), and no experiment explained it")
             ]
     if lab.is_same_stage(TENSOR, candidate):
         return _given_up(lab)
@@ -123,7 +122,7 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
             else:
                 lab.tried.append(f"{other.cause}: with {other.label} {told}")
             if other.cause == "engine.optimization" and made is not None and theirs is not None:
-                lab.is_in_program = weights.are_equal_maps(lab, made, theirs)
+                lab.is_in_program = are_equal_maps(lab, made, theirs)
                 lab.memo["plain run"] = other.run
             continue
         assert made is not None
@@ -199,13 +198,13 @@ def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map is the cause."""
     for other in _alternatives(lab, lambda: weights.lookalikes_of(lab)):
         made = lab.infer(other.run, lab.tensor) if theirs is not None else None
-        if made is None or theirs is None or not weights.are_equal_maps(lab, made, theirs):
+        if made is None or theirs is None or not are_equal_maps(lab, made, theirs):
             lab.tried.append(f"{other.cause}: {other.label} gives another map")
             continue
-        lab.remedy = replace(lab.remedy, explains=weights.returns_map(other.run))
+        lab.remedy = replace(lab.remedy, explains=returns_map(other.run))
         one, two = lab.names
         network = f"{one}'s network {_AS[other.cause].format(label=other.label)}"
-        proof = f"{network} returns {two}'s map ({weights.amount(made, theirs)})"
+        proof = f"{network} returns {two}'s map ({map_difference(made, theirs)})"
         return lab.claim(
             PROBABILITY_MAP,
             other.cause,

@@ -8,10 +8,9 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.weights import are_equal_maps, returns_map
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, returns_map
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.trace import PROBABILITY_MAP
+from pytest_ocrparity.stages import PROBABILITY_MAP
 
 __all__ = ["by_fixed_size", "by_graph"]
 

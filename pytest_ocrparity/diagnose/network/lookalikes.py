@@ -12,9 +12,9 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import PARAMS
 from pytest_ocrparity.backends.ppocr.network import read_weights
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
-from pytest_ocrparity.contract import Alternative
+from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.trace import image_label
+from pytest_ocrparity.wording import image_label
 
 __all__ = ["has_nearer_sibling", "lookalikes", "nearest_checkpoint"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias
@@ -10,15 +10,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Alternative
-from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.trace import PROBABILITY_MAP
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, map_difference, returns_map
+from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
+from pytest_ocrparity.stages import PROBABILITY_MAP
 
 __all__ = [
     "SHOWN",
     "StoredWeights",
-    "are_equal_maps",
     "by_any_weights",
     "by_finiteness",
     "by_weights",
@@ -26,7 +24,6 @@ __all__ = [
     "kind_of",
     "listed",
     "lookalikes_of",
-    "returns_map",
 ]
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -128,40 +125,12 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
         return None
     lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
-    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({amount(made, theirs)})"]
+    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({map_difference(made, theirs)})"]
     proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {listed(found)}"]
     cause, summary = kind_of(found, two)
     return lab.claim(
         PROBABILITY_MAP, cause, summary, proof, export_again(lab, Alternative(cause, "", transplanted.run))
     )
-
-
-def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
-    """Tell whether two maps of the reference's tensor are equal within what judges the reference's own."""
-    if made.shape != theirs.shape:
-        return False
-    finite = np.isfinite(made)
-    if not np.array_equal(finite, np.isfinite(theirs)):
-        return False
-    limit = max(1e-4, 4 * (lab.reference.measure_floor() or 0.0))
-    return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
-
-
-def amount(made: Array, theirs: Array) -> str:
-    """Return the largest difference of two maps in words."""
-    with np.errstate(invalid="ignore"):  # infinity minus infinity
-        difference = np.abs(made - theirs)
-    return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"
-
-
-def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
-    """Return the experiment that shows on another image that a network is the candidate's."""
-
-    def explains(lab: Laboratory, theirs: Array | None) -> bool:
-        made = lab.infer(run, lab.tensor) if theirs is not None else None
-        return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
-
-    return explains
 
 
 def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:

@@ -22,7 +22,8 @@ from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
-from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["examine_boxes", "puts_own_boxes_right"]
 

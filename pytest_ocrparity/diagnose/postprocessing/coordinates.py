@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Shape
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import DETECTIONS, Detections
+from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.trace import Detections, Shape
 
 __all__ = ["by_coordinates"]
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["PROBE", "by_filter", "drawn_map"]
 

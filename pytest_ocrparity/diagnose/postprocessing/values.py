@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pytest_ocrparity.compare.parameter_differences import is_close
-from pytest_ocrparity.contract import Shape
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
-from pytest_ocrparity.trace import DETECTIONS, Detections, Trace
+from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.trace import Detections, Shape, Trace
 
 __all__ = ["by_known_values", "makes_right_boxes"]
 

@@ -11,7 +11,8 @@ from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, group
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.trace import DECODE, RESIZE, TENSOR, Trace
+from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["examine_preprocessing", "is_preprocessing_same"]
 

@@ -15,7 +15,8 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.trace import DECODE, Decoded, Trace
+from pytest_ocrparity.stages import DECODE
+from pytest_ocrparity.trace import Decoded, Trace
 
 __all__ = ["experiments"]
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import TENSOR, Trace
+from pytest_ocrparity.stages import TENSOR
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["experiments", "reversed_before"]
 

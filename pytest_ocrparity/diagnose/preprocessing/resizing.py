@@ -13,7 +13,8 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.trace import RESIZE, TENSOR, Trace
+from pytest_ocrparity.stages import RESIZE, TENSOR
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["experiments"]
 

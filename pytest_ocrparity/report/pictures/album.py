@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +14,13 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from pytest_ocrparity.comparison import MATCHES, Comparison, plain
+from pytest_ocrparity.comparison import MATCHES, Comparison
+from pytest_ocrparity.files import write_whole
+from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
-from pytest_ocrparity.trace import DECODE, DETECTIONS, PROBABILITY_MAP, TENSOR, Decoded, Trace
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, TENSOR
+from pytest_ocrparity.trace import Decoded, Trace
 
 __all__ = ["PICTURES", "Album", "picture_lines"]
 
@@ -153,17 +155,6 @@ class Album:
             "thumb": names[1],
             "bar": plain(bar),
         }
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all: another process may be writing the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def slug(text: str, most: int) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pytest_ocrparity.trace import TENSOR, Trace
+from pytest_ocrparity.stages import TENSOR
+from pytest_ocrparity.trace import Trace
 
 __all__ = ["COLOURS", "Drawn", "difference", "heat_map", "photo", "tensor_view"]
 

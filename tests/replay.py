@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Image, Shape
 from pytest_ocrparity.errors import ImageError, StageError
-from pytest_ocrparity.trace import DECODE, PROBABILITY_MAP, RESIZE, TENSOR, Detections, Trace
+from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 __all__ = ["ReplayPipeline"]
 
