@@ -1,4 +1,4 @@
-"""Prove that a PaddleOCR text-detection export detects what the trained model detects.
+"""Check that a deployed PaddleOCR text detector returns what the trained model returns.
 
 Names load on first use, so that importing this package, which pytest does in every run, imports no numpy.
 """
@@ -9,74 +9,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.assertions import (
-        assert_same_detections,
-        assert_same_preprocessing,
-        assert_same_probability_maps,
-    )
-    from pytest_ocrparity.comparison import Comparison, DifferenceError
-    from pytest_ocrparity.contract import Pipeline
-    from pytest_ocrparity.diagnosis import Diagnosis
-    from pytest_ocrparity.errors import (
-        GoldenError,
-        ImageError,
-        ModelError,
-        OcrParityError,
-        ReportError,
-        SettingsError,
-        StageError,
-    )
-    from pytest_ocrparity.tolerance import Tolerance
-    from pytest_ocrparity.trace import Decoded, Detections, Trace
-
-__all__ = [
-    "Comparison",
-    "Decoded",
-    "Detections",
-    "Diagnosis",
-    "DifferenceError",
-    "GoldenError",
-    "ImageError",
-    "ModelError",
-    "OcrParityError",
-    "Pipeline",
-    "ReportError",
-    "SettingsError",
-    "StageError",
-    "Tolerance",
-    "Trace",
-    "assert_same_detections",
-    "assert_same_preprocessing",
-    "assert_same_probability_maps",
-]
+    from pytest_ocrparity.assertions import assert_same_detections as assert_same_detections
+    from pytest_ocrparity.assertions import assert_same_preprocessing as assert_same_preprocessing
+    from pytest_ocrparity.assertions import assert_same_probability_maps as assert_same_probability_maps
+    from pytest_ocrparity.comparison import Comparison as Comparison
+    from pytest_ocrparity.comparison import DifferenceError as DifferenceError
+    from pytest_ocrparity.contract import Pipeline as Pipeline
+    from pytest_ocrparity.diagnosis import Diagnosis as Diagnosis
+    from pytest_ocrparity.errors import GoldenError as GoldenError
+    from pytest_ocrparity.errors import ImageError as ImageError
+    from pytest_ocrparity.errors import ModelError as ModelError
+    from pytest_ocrparity.errors import OcrParityError as OcrParityError
+    from pytest_ocrparity.errors import ReportError as ReportError
+    from pytest_ocrparity.errors import SettingsError as SettingsError
+    from pytest_ocrparity.errors import StageError as StageError
+    from pytest_ocrparity.tolerance import Tolerance as Tolerance
+    from pytest_ocrparity.trace import Decoded as Decoded
+    from pytest_ocrparity.trace import Detections as Detections
+    from pytest_ocrparity.trace import Trace as Trace
 
 _MODULES = {
-    "assertions": ("assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"),
-    "diagnosis": ("Diagnosis",),
-    "errors": (
-        "DifferenceError",
-        "GoldenError",
-        "ImageError",
-        "ModelError",
-        "OcrParityError",
-        "ReportError",
-        "SettingsError",
-        "StageError",
-    ),
-    "contract": ("Pipeline",),
-    "tolerance": ("Tolerance",),
-    "trace": ("Decoded", "Detections", "Trace"),
-    "comparison": ("Comparison",),
+    "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps",
+    "comparison": "Comparison DifferenceError",
+    "contract": "Pipeline",
+    "diagnosis": "Diagnosis",
+    "errors": "GoldenError ImageError ModelError OcrParityError ReportError SettingsError StageError",
+    "tolerance": "Tolerance",
+    "trace": "Decoded Detections Trace",
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
     """Import the module that holds a public name (PEP 562)."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"pytest_ocrparity.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pytest_ocrparity.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

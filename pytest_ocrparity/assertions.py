@@ -7,15 +7,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pytest_ocrparity.compare import compare, compare_one
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.comparison import Comparison, DifferenceError
-from pytest_ocrparity.context import current_tolerance, listener
+from pytest_ocrparity.context import Diagnoser, current
 from pytest_ocrparity.diagnose import SECONDS
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.explain.next_step import running_test
+from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
@@ -46,7 +47,7 @@ def assert_same_preprocessing(
         SettingsError: the tolerance names an unknown limit or preset.
     """
     __tracebackhide__ = True
-    return _judge(reference, candidate, "preprocessing", tolerance, {"atol": atol})
+    return _judge(reference, candidate, PREPROCESSING, tolerance, {"atol": atol})
 
 
 def assert_same_probability_maps(
@@ -79,7 +80,7 @@ def assert_same_probability_maps(
     """
     __tracebackhide__ = True
     limits = {"atol": atol, "mean_atol": mean_atol, "max_share": max_share, "max_crossings": max_crossings}
-    return _judge(reference, candidate, "probability_maps", tolerance, limits)
+    return _judge(reference, candidate, PROBABILITY_MAPS, tolerance, limits)
 
 
 def assert_same_detections(
@@ -125,7 +126,7 @@ def assert_same_detections(
         "max_borderline": max_borderline,
         "allow_empty": allow_empty,
     }
-    return _judge(reference, candidate, "detections", tolerance, limits)
+    return _judge(reference, candidate, DETECTIONS, tolerance, limits)
 
 
 def _judge(
@@ -134,7 +135,7 @@ def _judge(
     """Make the asserted comparison; let whoever listens know what is raised, as a test may catch it."""
     __tracebackhide__ = True
     for trace in (reference, candidate):
-        if kind != "detections" and not isinstance(trace, Trace):
+        if kind != DETECTIONS and not isinstance(trace, Trace):
             raise TypeError(f"give what a model's .trace(image) returned, not {trace!r}")
     try:
         refuse_same_object(reference, candidate)
@@ -143,9 +144,8 @@ def _judge(
             refuse_one_side_twice(kind, *sides)
         return _compared(*sides, kind, tolerance, keywords)
     except DifferenceError as error:
-        hearer = listener.get()
-        if hearer is not None:
-            hearer.hear_error(error)
+        if (listener := current().listener) is not None:
+            listener.on_error(error)
         raise
 
 
@@ -154,25 +154,24 @@ def _compared(
 ) -> Comparison:
     """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
     __tracebackhide__ = True
-    given = {name: value for name, value in keywords.items() if value is not None}
+    context, given = current(), {name: value for name, value in keywords.items() if value is not None}
     try:
-        limits = current_tolerance.get()().override(tolerance, "tolerance=")
+        limits = context.tolerance().override(tolerance, "tolerance=")
         limits = limits.override({kind: given} if given else None, "keyword")
     except SettingsError as error:
         raise error.with_traceback(None) from None
-    judged = compare_one(kind, reference, candidate, limits)
-    hearer = listener.get()
-    if hearer is not None:
-        hearer.hear(judged, reference, candidate)
+    listener = context.listener
+    comparisons = Comparisons(reference, candidate, limits, defers=listener is not None)
+    judged = comparisons.of(kind)
+    if listener is not None:
+        listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
-        comparisons = compare(reference=reference, candidate=candidate, tolerance=limits)
-        failed = next(comparison for comparison in comparisons if comparison.kind == kind)
-        memory = Memory(SECONDS) if hearer is None else hearer.diagnoses
-        diagnoses = memory.diagnose(reference, candidate, comparisons, limits)
-        message = explain(comparisons, failed, diagnoses)
-        if hearer is not None:
-            hearer.hear_failure(failed, comparisons, diagnoses, message, (reference, candidate))
-        raise DifferenceError(message, comparisons, diagnoses)
+        diagnoser: Diagnoser = DiagnosisCache(SECONDS) if listener is None else listener.diagnoser
+        diagnoses = diagnoser.diagnose(comparisons)
+        message = explain(comparisons.all(), judged, diagnoses)
+        if listener is not None:
+            listener.on_failure(judged, comparisons.all(), diagnoses, message, (reference, candidate))
+        raise DifferenceError(message, comparisons.all(), diagnoses)
     return judged
 
 

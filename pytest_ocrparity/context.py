@@ -1,59 +1,45 @@
-"""What an assertion knows of the run around it. A module of its own, as every pytest run loads it."""
+"""What an assertion knows of the run around it. A module of its own, as every pytest run loads it.
+
+A context variable would not do: a thread starts without its values, so that what a test asserts in one would be judged
+by the built-in limits, and nobody would hear of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
-    from pytest_ocrparity.diagnose.cache import Memory
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.trace import Trace
 
 
-Value = TypeVar("Value")
+class Diagnoser(Protocol):
+    """Finds the causes of failed comparisons, see `diagnose.cache`."""
 
-
-class OfTheTest(Generic[Value]):
-    """A value that the plugin sets around each test, and puts back, as runs can nest."""
-
-    def __init__(self, default: Value) -> None:
-        """Hold what is true outside of tests."""
-        self._value = default
-
-    def get(self) -> Value:
-        """Return the value."""
-        return self._value
-
-    def set(self, value: Value) -> Value:
-        """Set another value; return the one before, which `reset` takes."""
-        before, self._value = self._value, value
-        return before
-
-    def reset(self, before: Value) -> None:
-        """Put back what `set` returned."""
-        self._value = before
-
-
-__all__ = ["Listener", "OfTheTest", "Value", "current_tolerance", "is_in_a_run", "listener"]
+    def diagnose(self, comparisons: Any) -> tuple[Diagnosis, ...]:
+        """Return the causes for which a `compare.Comparisons` fails."""
+        ...
 
 
 class Listener(Protocol):
-    """Who hears what assertions find: the plugin around each test, and nobody elsewhere."""
+    """Who learns what assertions find: the plugin around each test, and nobody elsewhere."""
 
     @property
-    def diagnoses(self) -> Memory:
-        """What the run has diagnosed so far, made on first use."""
+    def diagnoser(self) -> Diagnoser:
+        """The run's, which knows what it has diagnosed so far; made on first use."""
         ...
 
-    def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
-        """Hear of a comparison that an assertion judged, before anything else is done about it."""
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+        """Take a comparison that an assertion judged, before anything else is done about it."""
         ...
 
-    def hear_failure(
+    def on_failure(
         self,
         judged: Comparison,
         comparisons: Sequence[Comparison],
@@ -61,22 +47,41 @@ class Listener(Protocol):
         message: str,
         sides: tuple[Trace, Trace],
     ) -> None:
-        """Hear what became of one that failed: all comparisons of its image, the diagnoses, and the whole message."""
+        """Take what became of one that failed: all comparisons of its image, the diagnoses, and the whole message."""
         ...
 
-    def hear_error(self, error: DifferenceError) -> None:
-        """Hear what an assertion is raising, which the test may catch."""
+    def on_error(self, error: DifferenceError) -> None:
+        """Take what an assertion is raising, which the test may catch."""
         ...
 
 
-listener: OfTheTest[Listener | None] = OfTheTest(None)
-"""Who listens to the running test; None elsewhere, where each failure is diagnosed by itself."""
+@dataclass(frozen=True)
+class Context:
+    """What holds for the test that this process is running, in every thread of it.
+
+    Attributes:
+        tolerance: tells the test's, markers that its fixtures added included.
+        listener: who learns what its assertions find; None outside of tests, where each failure is diagnosed by itself.
+    """
+
+    tolerance: Callable[[], Tolerance] = lambda: BUILT_IN
+    listener: Listener | None = None
 
 
-def is_in_a_run() -> bool:
-    """Tell whether somebody listens who will judge the limits that hold for a whole run."""
-    return listener.get() is not None
+_current = Context()
 
 
-current_tolerance: OfTheTest[Callable[[], Tolerance]] = OfTheTest(lambda: BUILT_IN)
-"""Tells the tolerance of the running test, markers that its fixtures added included; elsewhere the built-in one."""
+def current() -> Context:
+    """Return what holds here and now."""
+    return _current
+
+
+@contextmanager
+def running(context: Context) -> Iterator[None]:
+    """Let a context hold, and put back what held before, as runs can nest."""
+    global _current
+    before, _current = _current, context
+    try:
+        yield
+    finally:
+        _current = before

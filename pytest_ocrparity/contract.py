@@ -1,36 +1,59 @@
-"""The contract between the core and whatever runs a model: one screen, and no model."""
+"""The contract between the core and whatever runs a model: `Pipeline`, and what else a side may offer.
+
+`Pipeline.trace` is enough to compare. Each further protocol holds what one sort of experiment asks for, and each may be
+left out: a side has it where it has members of these names, and needs no base class. A member that raises ends its
+experiment, which the message then lists as not tried, with the error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
-from pytest_ocrparity.trace import Image, Shape
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
 
-    from pytest_ocrparity.trace import Detections, Trace
+    from pytest_ocrparity.diagnosis import Alternative, Fix
 
-__all__ = ["Pipeline"]
+__all__ = [
+    "Declares",
+    "Exports",
+    "FusesBranches",
+    "HasExport",
+    "HasIdentity",
+    "HasInputSize",
+    "HasOtherOutputs",
+    "HasSettingsTable",
+    "HasTrainedNetwork",
+    "LeaksGlobals",
+    "Pipeline",
+    "PostprocessesWith",
+    "ResizesTo",
+    "RunsOtherwise",
+    "StoresWeights",
+    "TakesParameters",
+    "TrainedNetwork",
+    "UsesRandomOperators",
+    "WasGiven",
+    "WordsFixes",
+    "offered",
+    "pipeline_of",
+]
+
+Parameters: TypeAlias = "Mapping[str, Mapping[str, Any]]"
+"""By stage name, values by parameter name, both as PaddleOCR calls them."""
 
 
 class Pipeline(Protocol):
     """A model with its pre- and post-processing. Implement it to bring your own engine.
 
-    Two live sides whose `identity` is the same are refused, as they are one model: a mapping in JSON types that names
-    everything that could make another result, such as `files` by their sha256, api, options, engine and batch. Without
-    one nothing is assumed.
-
     Only `trace` is needed to compare. With the others, a failed comparison can be explained by experiment: each
     side's tensor through the other's network, each side's map through the other's post-process.
-
-    A diagnosis also asks for what follows, where a side has it. A candidate: `varied(changes)`, the same side with
-    other parameters, by stage name those of `parameters`; `parameter_fix(stage, values)`, a `Fix` that says where a
-    user sets them; `other_engines()`, which yields an `Alternative` for each other way to run its network;
-    `stored_weights()`, its network's arrays by name; `input_size()`, the (height, width) that it takes alone; and
-    `written`, by stage name what its yml says. A reference, in addition, what `TrainingPipeline` has.
     """
 
     name: str
@@ -52,6 +75,238 @@ class Pipeline(Protocol):
         ...
 
     @property
-    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """By stage name, the parameters that take effect whatever the image."""
+    def parameters(self) -> Parameters:
+        """The parameters that take effect whatever the image."""
         ...
+
+
+class HasIdentity(Protocol):
+    """Says what tells this side from others."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Everything that could make another result, in JSON types: `files` by their sha256, api, options, engine.
+
+        Two live sides whose identity is the same are refused, as they are one model. Without one nothing is assumed.
+        """
+        ...
+
+
+class HasSettingsTable(Protocol):
+    """Was loaded by the settings."""
+
+    @property
+    def table(self) -> str:
+        """The settings table, such as "inference" or "candidates.onnx", in which fixes are worded."""
+        ...
+
+
+class Declares(Protocol):
+    """Has a YAML file beside its model."""
+
+    @property
+    def written(self) -> Parameters:
+        """What the file says, which may be overruled."""
+        ...
+
+
+class WasGiven(Protocol):
+    """Knows who set its parameters."""
+
+    @property
+    def given(self) -> Mapping[str, Mapping[str, str]]:
+        """By stage and parameter name, by what a value that ran was set, such as "inference.options"."""
+        ...
+
+
+class TakesParameters(Protocol):
+    """A candidate that can run with other parameters."""
+
+    def varied(self, changes: Parameters) -> Pipeline:
+        """Return another side with these parameters changed, None to remove one; this one stays as it is."""
+        ...
+
+
+class WordsFixes(Protocol):
+    """A candidate that knows where a user sets its parameters."""
+
+    def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
+        """Return how a user sets these parameters of a stage; None is to be removed."""
+        ...
+
+
+class RunsOtherwise(Protocol):
+    """A candidate whose network can be run in other ways."""
+
+    def other_engines(self) -> Iterator[Alternative]:
+        """Yield each other way to run the same program: another engine, or without an optimisation."""
+        ...
+
+
+class HasOtherOutputs(Protocol):
+    """A candidate whose network has several outputs."""
+
+    def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Return every output but the first for a (1, 3, h, w) tensor."""
+        ...
+
+
+class StoresWeights(Protocol):
+    """A candidate whose weights can be read."""
+
+    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return its network's arrays by name."""
+        ...
+
+
+class HasInputSize(Protocol):
+    """A candidate whose network may take one size alone."""
+
+    def input_size(self) -> tuple[int, int] | None:
+        """Return the (height, width) in pixels that it takes alone, or None."""
+        ...
+
+
+class HasExport(Protocol):
+    """A candidate that was loaded from an export directory."""
+
+    @property
+    def model_dir(self) -> Path:
+        """The directory."""
+        ...
+
+    @property
+    def model_name(self) -> str:
+        """PaddleX's name of the model."""
+        ...
+
+
+class FusesBranches(Protocol):
+    """A reference whose network an export re-parameterises."""
+
+    def infer_fused(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+        """Return the map of the copy with fused branches, or None where the network has none."""
+        ...
+
+
+class ResizesTo(Protocol):
+    """A reference that can resize to another size."""
+
+    def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
+        """Run the stages up to the tensor with (height, width) in pixels in the place of its limits."""
+        ...
+
+
+class PostprocessesWith(Protocol):
+    """A reference whose post-process can be built with other values."""
+
+    def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
+        """Return what `Pipeline.postprocess` would be with these values of its parameters."""
+        ...
+
+
+class UsesRandomOperators(Protocol):
+    """A reference whose transforms may hold random operators."""
+
+    def random_operators(self) -> tuple[str, ...]:
+        """Return their names."""
+        ...
+
+    def without_random(self) -> Pipeline:
+        """Return this side without them."""
+        ...
+
+
+class LeaksGlobals(Protocol):
+    """A reference whose operators may take values from the YAML file's `Global`."""
+
+    def leaked(self) -> Mapping[str, str]:
+        """Return by key of `Global` that reached an operator, the stage that it changes."""
+        ...
+
+    def without_leak(self) -> Pipeline:
+        """Return this side built without these keys."""
+        ...
+
+
+class Exports(Protocol):
+    """A reference that knows how it is exported."""
+
+    def export_command(self, folder: Path | None = None, model_name: str | None = None) -> str:
+        """Return the shell command that exports it into a directory, under PaddleX's name of the model."""
+        ...
+
+
+class TrainedNetwork(Protocol):
+    """The network of a train side, as experiments with weights use it."""
+
+    siblings: Mapping[str, TrainedNetwork]
+    """The other sub-models of a distillation, by name."""
+
+    @property
+    def fused(self) -> TrainedNetwork | None:
+        """The copy with fused branches, or None."""
+        ...
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The parameters' names in the order in which the network uses them."""
+        ...
+
+    def run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the map of a (1, 3, h, w) tensor."""
+        ...
+
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return its arrays by paddle's parameter names."""
+        ...
+
+    def keys(self) -> Mapping[str, str]:
+        """Return the checkpoint's keys by paddle's parameter names."""
+        ...
+
+    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> TrainedNetwork | None:
+        """Return a copy with the arrays of an export, or None where they do not fit."""
+        ...
+
+    def in_train_mode(self, *, batch_norm: bool) -> TrainedNetwork:
+        """Return a copy in training mode, its batch norm as well if asked."""
+        ...
+
+
+class HasTrainedNetwork(Protocol):
+    """A reference whose network was built from a checkpoint."""
+
+    @property
+    def network(self) -> TrainedNetwork:
+        """The network."""
+        ...
+
+
+Offer = TypeVar("Offer")
+
+
+def offered(source: object, offer: type[Offer]) -> Offer | None:
+    """Return a side as one that offers something, or None where it lacks a member of it."""
+    names = members(offer)
+    return cast("Offer", source) if names and all(_has(source, name) for name in names) else None
+
+
+def members(offer: type[object]) -> list[str]:
+    """Return the names of what an offer consists of."""
+    return [name for name in (*vars(offer), *vars(offer).get("__annotations__", ())) if not name.startswith("_")]
+
+
+def _has(source: object, name: str) -> bool:
+    try:
+        return hasattr(source, name)
+    except Exception:  # a property that raises is there: whoever reads it learns why
+        return True
+
+
+def pipeline_of(trace: Trace) -> Pipeline | None:
+    """Return what made a trace and can run parts of it again, or None where it gives no source.
+
+    A user's own may lack everything but `trace`: whoever runs a part is ready for what it raises.
+    """
+    return cast("Pipeline | None", trace.source)

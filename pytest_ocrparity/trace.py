@@ -6,7 +6,7 @@ This module knows arrays and nothing of models, files or pytest.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from os import PathLike
@@ -20,7 +20,6 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, STAGES, TENSOR
 from pytest_ocrparity.wording import image_label
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.errors import StageError
 
 
@@ -178,13 +177,15 @@ class Trace:
         error: what stopped the pipeline; the stages from there on are None.
         image_sha256: digest of the image file's bytes (or of the array given in its place).
         map_error: half the step with which `probability_map` was stored, 0 for a live trace.
-        floor: the recorded answer of `measure_floor`.
+        map_sensitivity: how far the map moves when its tensor is rounded, as recorded; see `compare.sensitivity`.
         fused_map: the map of the re-parameterised copy of the network, where there is one.
         files: of a baseline, digests of the files of the model that it was recorded from, by name; a live trace's
             `source` tells its own. Left out of equality and of saving.
         recorded_from: the pipeline that this run recorded this baseline from, or its name where it gives no source;
             comparing the baseline with that side proves nothing. Left out of equality.
-        source: the pipeline that made this trace and can run parts of it again. Left out of equality and of saving.
+        source: the `contract.Pipeline` that made this trace and can run parts of it again; None where there is none.
+            Left out of equality and of saving.
+        memo: what was found out about this trace later, so that it is found out once. Left out of equality.
     """
 
     pipeline: str
@@ -199,12 +200,12 @@ class Trace:
     error: StageError | None = None
     image_sha256: str | None = None
     map_error: float = 0.0
-    floor: float | None = None
+    map_sensitivity: float | None = None
     fused_map: npt.NDArray[np.float32] | None = None
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     recorded_from: object = field(default=None, repr=False)
-    source: Pipeline | None = field(default=None, repr=False)
-    _later: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    source: object = field(default=None, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain."""
@@ -218,7 +219,7 @@ class Trace:
         """Compare everything but `source`, `files` and `recorded_from`."""
         if not isinstance(other, Trace):
             return NotImplemented
-        names = [f.name for f in fields(self) if f.name not in ("source", "files", "recorded_from", "_later")]
+        names = [f.name for f in fields(self) if f.name not in ("source", "files", "recorded_from", "memo")]
         return all(_same(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
@@ -231,8 +232,14 @@ class Trace:
     @property
     def label(self) -> str:
         """How messages call the image, see `image_label`."""
-        label: str = self._once("label", lambda: image_label(self.image))
-        return label
+        if "label" not in self.memo:
+            self.memo["label"] = image_label(self.image)
+        return str(self.memo["label"])
+
+    @property
+    def floor(self) -> float | None:
+        """The name of `map_sensitivity` in 0.1."""
+        return self.map_sensitivity
 
     @property
     def map_scale(self) -> tuple[float, float]:
@@ -258,46 +265,3 @@ class Trace:
             self.fused_map,
         )
         return sum(array.nbytes for array in arrays if array is not None)
-
-    def measure_floor(self) -> float | None:
-        """Return how far this side's own map moves when its tensor moves by +-7.2e-7, or None where it can't be run.
-
-        7.2e-7 is the measured difference between the float arithmetic of PaddleOCR's two normalisations; the answer
-        predicts the map difference of a right export within about 1.4x. Measured once per trace, with a fixed seed.
-        """
-        if self.floor is not None or self.source is None or self.tensor is None or self.probability_map is None:
-            return self.floor
-        floor: float | None = self._once("floor", self._perturb)
-        return floor
-
-    def measure_fused_map(self) -> npt.NDArray[np.float32] | None:
-        """Return the map of the network with its branches fused as an export fuses them, or None without `rep()`."""
-        if self.fused_map is not None or self.source is None or self.tensor is None:
-            return self.fused_map
-        fused = getattr(self.source, "infer_fused", None)
-        tensor = self.tensor
-        return None if fused is None else self._once("fused_map", lambda: fused(tensor))
-
-    def measured(self) -> Trace:
-        """Return this trace with the answers above filled in, ready to be saved."""
-        return replace(self, floor=self.measure_floor(), fused_map=self.measure_fused_map())
-
-    def _once(self, key: str, measure: Callable[[], Any]) -> Any:
-        if key not in self._later:
-            self._later[key] = measure()
-        return self._later[key]
-
-    def _perturb(self) -> float | None:
-        assert self.source is not None and self.tensor is not None and self.probability_map is not None
-        signs = np.random.default_rng(0).integers(0, 2, self.tensor.shape, dtype=np.int8) * 2 - 1
-        try:
-            again = self.source.infer(self.tensor)
-            moved = self.source.infer(self.tensor + np.float32(7.2e-7) * signs.astype(np.float32))
-        except Exception:  # a pipeline of the user's may only trace, or replay: then the floor is unknown
-            return None
-        if (
-            again.shape != self.probability_map.shape
-            or not np.max(np.abs(again - self.probability_map), initial=0) < 1e-6
-        ):
-            return None  # what does not repeat itself shows nothing of rounding, and must not widen its own limit
-        return float(np.max(np.abs(moved - again), initial=0.0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 from toy import PAGE, page
 
 from pytest_ocrparity import Comparison, DifferenceError, Trace
-from pytest_ocrparity.context import listener
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.context import Context, current, running
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
 pytest_plugins = "pytester"
 
@@ -27,9 +29,12 @@ def as_at_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nobody_listens() -> Iterator[None]:
     """Keep what these tests compare out of the table and the verdict of their own run."""
-    token = listener.set(None)
-    yield
-    listener.reset(token)
+    with running(Context()):
+        yield
+        LISTENING.close()
+
+
+LISTENING = ExitStack()
 
 
 class Heard:
@@ -39,16 +44,23 @@ class Heard:
         self.judged: list[Comparison] = []
         self.failures: list[str] = []
         self.errors: list[DifferenceError] = []
-        self.diagnoses = Memory(60)
+        self.diagnoser = DiagnosisCache(60)
 
-    def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         self.judged.append(judged)
 
-    def hear_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
+    def on_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
         self.failures.append(message)
 
-    def hear_error(self, error: DifferenceError) -> None:
+    def on_error(self, error: DifferenceError) -> None:
         self.errors.append(error)
+
+
+def listen(heard: Heard | None = None) -> Heard:
+    """Listen for the rest of a test."""
+    heard = heard or Heard()
+    LISTENING.enter_context(running(replace(current(), listener=heard)))
+    return heard
 
 
 CONFTEST = """

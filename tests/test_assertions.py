@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Heard
+from conftest import listen
 from replay import ReplayPipeline
 from toy import BLANK, PAGE, FusedToy, Toy, page
 
@@ -25,16 +25,9 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.context import listener
+from pytest_ocrparity.compare.sensitivity import map_sensitivity
 
 QUAD = np.array([[0.0, 0.0], [20, 0], [20, 10], [0, 10]])
-
-
-def listen() -> Heard:
-    """Listen for the rest of a test; the conftest's fixture ends it."""
-    heard = Heard()
-    listener.set(heard)
-    return heard
 
 
 def traces(**candidate: Any) -> tuple[Trace, Trace]:
@@ -178,7 +171,7 @@ class TestProbabilityMaps:
     def test_the_limit_is_four_times_the_networks_own_sensitivity(self) -> None:
         steep = Toy(gain=400.0, mean=0.82696)  # words lie on the sigmoid's steepest place
         reference = steep.trace(PAGE)
-        floor = reference.measure_floor()
+        floor = map_sensitivity(reference)
         assert floor is not None
         assert 4 * floor > 2e-4, "this toy is not steep enough for the test"
         close = replace(reference, pipeline="inference")

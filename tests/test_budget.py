@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy
 
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose, examine
 from pytest_ocrparity.diagnose.budget import MOST_RUNS, Budget, BudgetSpentError
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.tolerance import BUILT_IN
@@ -102,9 +102,9 @@ class Damps(Toy):
 
 def test_what_takes_no_network_comes_first() -> None:
     reference, candidate = Toy(gain=1.0).trace(PAGE), Damps(name="port", gain=1.0, box_thresh=0.74).trace(PAGE)
-    lab = Laboratory(reference, candidate, BUILT_IN, 60)
+    lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
     lab.budget.runs = MOST_RUNS - 1  # enough to see that the maps differ, for no experiment
-    found = examine(lab, compare(reference=reference, candidate=candidate))
+    found = examine(lab)
     assert [each.cause for each in found] == ["unknown", "postprocess.box_thresh"]
     assert found[0].summary == "budget spent"
     assert "(setting: diagnosis_seconds = 60)" in found[0].not_tried[-1]
@@ -121,9 +121,8 @@ def test_networks_run_again_only_where_they_are_suspected() -> None:
 
 def test_each_diagnosis_that_begins_is_announced_once() -> None:
     said: list[str] = []
-    memory = Memory(60, announce=said.append)
+    memory = DiagnosisCache(60, announce=said.append)
     traces = Toy().trace(PAGE), Toy(name="port", pad=9).trace(PAGE)
-    comparisons = compare(reference=traces[0], candidate=traces[1])
     for _ in range(2):
-        memory.diagnose(*traces, comparisons, BUILT_IN)
+        memory.diagnose(Comparisons(*traces, BUILT_IN))
     assert said == ["page.png"]

@@ -16,10 +16,10 @@ from scipy.special import expit
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity.backends.ppocr.alignment import align
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import Comparisons, compare
 from pytest_ocrparity.comparison import Comparison, Difference, Measure
 from pytest_ocrparity.diagnose import diagnose
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network.input_size import by_graph
 from pytest_ocrparity.diagnosis import Alternative, Diagnosis
@@ -56,8 +56,8 @@ def cause_of(reference: Trace, candidate: Trace, **keywords: Any) -> Diagnosis:
     return found
 
 
-def remembered(memory: Memory, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
-    return memory.diagnose(reference, candidate, compare(reference=reference, candidate=candidate), BUILT_IN)
+def remembered(memory: DiagnosisCache, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
+    return memory.diagnose(Comparisons(reference, candidate, BUILT_IN))
 
 
 def causes(found: tuple[Diagnosis, ...]) -> list[str]:
@@ -104,12 +104,12 @@ class Squares(Toy):
 class TestTheImage:
     @pytest.mark.parametrize("order", ["BGR", "RGB"])
     def test_is_the_array_with_the_digest_of_the_traces(self, order: str) -> None:
-        lab = Laboratory(on(Toy(img_mode=order)), on(Toy(name="port")), BUILT_IN, 60)
+        lab = Laboratory(Comparisons(on(Toy(img_mode=order)), on(Toy(name="port")), BUILT_IN), 60)
         assert np.array_equal(np.asarray(lab.image), PAGE)
 
     def test_is_looked_for_in_the_other_trace_where_one_holds_other_than_8_bits(self) -> None:
         reference = replace(on(Toy()), decode=Decoded.of(PAGE.astype(np.uint16) * 257, "BGR"))
-        lab = Laboratory(reference, on(Toy(name="port")), BUILT_IN, 60)
+        lab = Laboratory(Comparisons(reference, on(Toy(name="port")), BUILT_IN), 60)
         assert np.array_equal(np.asarray(lab.image), PAGE)
 
     @pytest.mark.parametrize("sha256", [None, digest(OTHER_PAGE)])
@@ -400,7 +400,7 @@ class TestSizes:
         assert f"port was exported for {named} (height x width) only, and {told}" in found.evidence
 
     def test_nothing_is_noticed_about_sizes_where_the_candidate_cannot_be_run(self) -> None:
-        lab = Laboratory(on(Toy()), replace(on(Squares(name="port")), source=None), BUILT_IN, 60)
+        lab = Laboratory(Comparisons(on(Toy()), replace(on(Squares(name="port")), source=None), BUILT_IN), 60)
         assert by_graph(lab, lab.candidate.probability_map) is None
         assert lab.noticed == []
 
@@ -625,7 +625,7 @@ class Races(Toy):
 
 class TestMemory:
     def test_no_time_means_no_diagnosis(self) -> None:
-        assert remembered(Memory(0), on(Toy()), on(Squares(name="port"))) == ()
+        assert remembered(DiagnosisCache(0), on(Toy()), on(Squares(name="port"))) == ()
 
     @pytest.mark.parametrize("strict", [False, True])
     def test_a_fault_of_a_diagnosis_hides_nothing_but_from_its_own_tests(
@@ -637,10 +637,10 @@ class TestMemory:
             def without_random(self) -> Toy:
                 raise KeyError("transforms")
 
-        monkeypatch.setattr(Memory, "strict", strict)
+        monkeypatch.setattr(DiagnosisCache, "strict", strict)
         error = StageError(TENSOR, "out of range")
         reference = replace(on(Faulty()), tensor=None, probability_map=None, detections=None, error=error)
-        memory, candidate = Memory(60), on(Toy(name="port"))
+        memory, candidate = DiagnosisCache(60), on(Toy(name="port"))
         if strict:
             with pytest.raises(KeyError, match="transforms"):
                 remembered(memory, reference, candidate)
@@ -649,12 +649,12 @@ class TestMemory:
             assert (found.cause, found.summary) == ("unknown", "the diagnosis stopped: KeyError: 'transforms'")
 
     def test_an_image_is_looked_at_once(self) -> None:
-        memory, reference, candidate = Memory(60), on(Toy()), on(Squares(name="port"))
+        memory, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
         one, two = (remembered(memory, reference, candidate) for _ in range(2))
         assert one[0] is two[0]
 
     def test_what_stays_unknown_is_looked_for_on_three_images_only(self) -> None:
-        memory, train, port = Memory(60), Toy(), Squares(name="port")
+        memory, train, port = DiagnosisCache(60), Toy(), Squares(name="port")
         *first, last = [
             remembered(memory, on(train, pixels, f"page {index}"), on(port, pixels, f"page {index}"))
             for index, pixels in enumerate(PAGES)
@@ -678,7 +678,7 @@ class TestMemory:
         ids=["parameter", "engine", "chance", "not finite", "parameter and not finite", "weights"],
     )
     def test_a_known_cause_is_confirmed_on_another_image(self, train: Toy, port: Toy, expected: list[str]) -> None:
-        memory = Memory(60)
+        memory = DiagnosisCache(60)
         for index, pixels in enumerate(PAGES[:2]):
             found = remembered(memory, on(train, pixels, f"page {index}"), on(port, pixels, f"page {index}"))
             assert causes(found) == expected
@@ -698,14 +698,14 @@ class TestMemory:
     def test_a_known_cause_is_not_confirmed_where_another_fault_shows(
         self, port: Toy, before: list[str], after: list[str]
     ) -> None:
-        memory, train = Memory(60), Toy()
+        memory, train = DiagnosisCache(60), Toy()
         assert causes(remembered(memory, on(train), on(port))) == before
         found = remembered(memory, on(train, OTHER_PAGE, "page 1"), on(port, OTHER_PAGE, "page 1"))
         assert causes(found)[:1] == after
         assert not any(is_confirmed(each) for each in found)
 
     def test_a_network_that_stops_is_confirmed_by_stopping_again(self) -> None:
-        memory, train, port = Memory(60), Toy(), OneSize(name="port")
+        memory, train, port = DiagnosisCache(60), Toy(), OneSize(name="port")
         for index, pixels in enumerate((OTHER_PAGE, page(128, 96, ((8, 8, 60, 20), (8, 70, 60, 90))))):
             reference, name = on(train, pixels, f"page {index}"), f"page {index}"
             found = remembered(memory, reference, of_one_size(port, pixels, name))
@@ -713,7 +713,7 @@ class TestMemory:
         assert is_confirmed(found[0])
 
     def test_a_reference_without_a_network_confirms_by_the_tensor(self) -> None:
-        memory, train, port = Memory(60), Toy(), Varies(name="port", mean=0.4)
+        memory, train, port = DiagnosisCache(60), Toy(), Varies(name="port", mean=0.4)
         for index, pixels in enumerate(PAGES[:2]):
             reference = replace(on(train, pixels, f"page {index}"), probability_map=None, detections=None)
             found = remembered(memory, reference, on(port, pixels, f"page {index}"))
@@ -721,7 +721,7 @@ class TestMemory:
         assert is_confirmed(found[0])
 
     def test_nothing_is_confirmed_without_time(self) -> None:
-        memory, train, port = Memory(60), Toy(), Varies(name="port", mean=0.4)
+        memory, train, port = DiagnosisCache(60), Toy(), Varies(name="port", mean=0.4)
         assert causes(remembered(memory, on(train), on(port))) == ["normalize.mean_std"]
         memory.seconds = 1e-9
         (found,) = remembered(memory, on(train, PAGES[1], "page 1"), on(port, PAGES[1], "page 1"))

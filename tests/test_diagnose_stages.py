@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy, page
 
-from pytest_ocrparity.compare import compare, compare_one
+from pytest_ocrparity.compare import Comparisons, compare
 from pytest_ocrparity.compare.borderline import mark_borderline
 from pytest_ocrparity.diagnose import diagnose
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
@@ -142,7 +142,7 @@ class TestBoxes:
     def test_boxes_that_were_moved_within_the_limits_after_the_post_process_are_no_fault(self) -> None:
         reference, candidate = seen(Toy()), seen(Toy(name="port"))
         shifted = moved(candidate.detections, lambda _, polygon: polygon + 0.25)
-        lab = Laboratory(reference, replace(candidate, detections=shifted), BUILT_IN, 60)
+        lab = Laboratory(Comparisons(reference, replace(candidate, detections=shifted), BUILT_IN), 60)
         assert examine_boxes(lab) == []
         assert (lab.ruled_out, lab.not_tried) == ([], [])
 
@@ -326,11 +326,11 @@ class TestResizing:
     def test_a_rounding_is_proved_again_on_another_page_at_its_own_size(self, path: Path, tmp_path: Path) -> None:
         other = tmp_path / "other.npy"
         np.save(other, page(80, 150, ((8, 8, 60, 30), (70, 40, 120, 70))))
-        memory, right, wrong = Memory(60), self.Limits(), self.RoundsDown(name="port")
+        memory, right, wrong = DiagnosisCache(60), self.Limits(), self.RoundsDown(name="port")
         found: list[Diagnosis] = []
         for each in (path, other):
             traces = seen(right, each), seen(wrong, each)
-            found += memory.diagnose(*traces, compare(reference=traces[0], candidate=traces[1]), BUILT_IN)
+            found += memory.diagnose(Comparisons(*traces, BUILT_IN))
         assert [each.cause for each in found] == ["resize.rounding"] * 2
         assert "here as well the stage differs unless it is put right" in found[1].evidence[0]
 
@@ -504,11 +504,11 @@ class TestRemedy:
         ids=["network", "tensor"],
     )
     def test_a_mended_network_is_run_on_the_next_image(self, wrong: Toy, cause: str) -> None:
-        memory, right = Memory(60), Toy()
+        memory, right = DiagnosisCache(60), Toy()
         found: list[Diagnosis] = []
         for image in (PAGE, SPREAD):
             traces = seen(right, image), replace(seen(wrong, image), image=f"{image.shape[1]} px wide")
-            found += memory.diagnose(*traces, compare(reference=traces[0], candidate=traces[1]), BUILT_IN)
+            found += memory.diagnose(Comparisons(*traces, BUILT_IN))
         assert [each.cause for each in found] == [cause, cause]
         (told,) = found[1].evidence
         assert told.startswith("found on 96 px wide; here as well the stage differs unless it is put right")
@@ -527,7 +527,7 @@ class TestLeaks:
         [(Leaks, []), (LeaksForGood, ["without_leak of train: RuntimeError: can't be built"])],
     )
     def test_a_leak_that_cannot_be_taken_out_is_not_blamed(self, side: type[Toy], not_tried: list[str]) -> None:
-        lab = Laboratory(seen(side()), seen(Varied(name="port", img_mode="RGB")), BUILT_IN, 60)
+        lab = Laboratory(Comparisons(seen(side()), seen(Varied(name="port", img_mode="RGB")), BUILT_IN), 60)
         found = list(diagnose(reference=lab.reference, candidate=lab.candidate))
         assert [judged(each) for each in found] == [("decode", "decode.channel_order")]
         assert examine_leaks(lab, found) is found
@@ -544,16 +544,16 @@ class TestBorderline:
 
     def test_boxes_moved_after_the_post_process_are_explained_by_no_map(self) -> None:
         reference, candidate = self.sides()
-        explained = compare_one("detections", reference, candidate, BUILT_IN)
+        explained = Comparisons(reference, candidate, BUILT_IN).of("detections")
         assert (explained.is_match, explained.counts["borderline"]) == (True, 1)
         shifted = moved(candidate.detections, lambda _, polygon: polygon + 5)
-        comparison = compare_one("detections", reference, replace(candidate, detections=shifted), BUILT_IN)
+        comparison = Comparisons(reference, replace(candidate, detections=shifted), BUILT_IN).of("detections")
         assert (comparison.is_match, comparison.counts["borderline"]) == (False, 0)
 
     def test_boxes_recorded_without_a_map_count_as_its_own(self) -> None:
         reference, candidate = self.sides()
-        maps = compare_one("probability_maps", reference, candidate, BUILT_IN)
-        findings = compare_one("detections", reference, candidate, BUILT_IN).boxes
+        maps = Comparisons(reference, candidate, BUILT_IN).of("probability_maps")
+        findings = Comparisons(reference, candidate, BUILT_IN).of("detections").boxes
         unmarked = tuple(replace(finding, is_borderline=False) for finding in findings)
         marked = mark_borderline(reference, replace(candidate, probability_map=None), maps, unmarked, False)
         assert [(finding.kind, finding.is_borderline) for finding in marked] == [("missing", True)]
@@ -570,11 +570,11 @@ def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) ->
     reference, candidate = traces["train"], traces["inference"]
     told = f"{refused} did not run, and no experiment was made, for want of memory"
     assert only(reference, candidate).summary == told
-    memory, failing = Memory(60), compare(reference=reference, candidate=candidate)
+    memory = DiagnosisCache(60)
     for number in range(5):
         ours, theirs = (replace(trace, image=f"{number}.png") for trace in (reference, candidate))
-        (diagnosis,) = memory.diagnose(ours, theirs, failing, BUILT_IN)
+        (diagnosis,) = memory.diagnose(Comparisons(ours, theirs, BUILT_IN))
         assert (diagnosis.cause, diagnosis.summary) == (UNKNOWN, told)
     assert (sides["train"].runs, sides["inference"].runs) == runs
     other = replace(candidate, error=StageError("probability_map", "it broke"), probability_map=None, detections=None)
-    assert memory.diagnose(seen(sides["train"]), other, failing, BUILT_IN)[0].summary != told
+    assert memory.diagnose(Comparisons(seen(sides["train"]), other, BUILT_IN))[0].summary != told

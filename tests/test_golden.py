@@ -55,7 +55,7 @@ def trace_of(seed: int = 0, **changes: Any) -> Trace:
         detections=Detections((QUAD, np.vstack([QUAD, [[0.5, 7]]])), np.array([0.9, 0.6])),
         parameters={"detections": {"thresh": 0.3, "box_type": "quad"}, "resize": {"limits": [736, "min"]}},
         image_sha256="0" * 64,
-        floor=1.5e-5,
+        map_sensitivity=1.5e-5,
         fused_map=np.clip(blurred(seed) + np.float32(1e-5), 0, 1),
     )
     return replace(trace, **changes)

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Heard, wrong_export
+from conftest import listen, wrong_export
 from toy import BLANK, PAGE, FusedToy, Toy
 
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import Comparison
-from pytest_ocrparity.context import listener
 from pytest_ocrparity.rejudge import UNDECIDED, judge_again, wanted_limits
 from pytest_ocrparity.report.document import finite
 from pytest_ocrparity.tolerance import BUILT_IN, parse_option
@@ -120,7 +119,7 @@ def compared(sides: tuple[Trace, Trace], word: str) -> tuple[Comparison, ...]:
 @pytest.fixture(autouse=True)
 def in_a_run() -> None:
     """Let limits that hold for a run be left to it, as they are where results are recorded."""
-    listener.set(Heard())
+    listen()
 
 
 @pytest.mark.parametrize("name", TRACES)

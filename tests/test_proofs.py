@@ -13,9 +13,9 @@ import pytest
 from toy import Toy, page
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.tolerance import BUILT_IN
@@ -33,10 +33,10 @@ def seen(side: Toy, image: Array = SPREAD, name: str = "page 0") -> Trace:
     return replace(side.trace(image), image=name, image_sha256=hashlib.sha256(image_bytes(image)[1]).hexdigest())
 
 
-def found_by(memory: Memory, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
-    comparisons = compare(reference=reference, candidate=candidate)
-    assert not all(each.is_match for each in comparisons)
-    return memory.diagnose(reference, candidate, comparisons, BUILT_IN)
+def found_by(memory: DiagnosisCache, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
+    comparisons = Comparisons(reference, candidate, BUILT_IN)
+    assert not all(each.is_match for each in comparisons.all())
+    return memory.diagnose(comparisons)
 
 
 def causes(found: Sequence[Diagnosis]) -> list[tuple[str, str]]:
@@ -62,7 +62,7 @@ class TestNothingIsHandedOn:
     """A1, A2: what was found on one page, of one engine, is said of no other."""
 
     def test_plain_polygons_of_two_pages_are_two_matters(self) -> None:
-        memory = Memory(60)
+        memory = DiagnosisCache(60)
         summaries = []
         for image, shift in zip(PAGES, (40, 32), strict=True):
             plain = boxes(Toy().trace(image))
@@ -83,7 +83,7 @@ class TestNothingIsHandedOn:
             assert_same_detections(plain, [polygon + 40 for polygon in plain])
 
     def test_two_engines_of_one_name_without_a_source_are_two_matters(self) -> None:
-        memory = Memory(60)
+        memory = DiagnosisCache(60)
         found: list[Diagnosis] = []
         for change in (lambda p: p[:, ::-1], lambda p: p + 5):
             made = seen(Toy(name="port"))
@@ -97,7 +97,7 @@ class TestNothingIsHandedOn:
             def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
                 return moved(super().postprocess(probability_map, shape), lambda p: p + shape[1] / 16)
 
-        memory, train, port = Memory(60), Toy(), Shifts(name="port")
+        memory, train, port = DiagnosisCache(60), Toy(), Shifts(name="port")
         first = found_by(memory, seen(train), seen(port))
         second = found_by(memory, seen(train, OTHER, "page 1"), seen(port, OTHER, "page 1"))
         assert "x +10.0, y +10.0" in first[0].summary
@@ -105,7 +105,11 @@ class TestNothingIsHandedOn:
         assert "page 0" not in " ".join(second[0].evidence)
 
     def test_the_same_fault_is_proved_again_and_only_where_it_shows(self) -> None:
-        memory, train, port = Memory(60), Toy(gain=1.0), Varied(name="port", gain=1.0, mean=0.49, box_thresh=0.72)
+        memory, train, port = (
+            DiagnosisCache(60),
+            Toy(gain=1.0),
+            Varied(name="port", gain=1.0, mean=0.49, box_thresh=0.72),
+        )
         assert causes(found_by(memory, seen(train), seen(port))) == [
             ("tensor", "normalize.mean_std"),
             ("detections", "postprocess.box_thresh"),
@@ -251,7 +255,7 @@ class TestOneNamedAndOneUnknown:
             return Detections(made.polygons[1:], made.scores[1:])
 
     def test_are_confirmed_on_other_images_and_spend_no_whole_diagnosis(self) -> None:
-        memory, train, port = Memory(60), Toy(), self.MeanAndForgets(name="port", mean=0.4)
+        memory, train, port = DiagnosisCache(60), Toy(), self.MeanAndForgets(name="port", mean=0.4)
         expected = [("tensor", "normalize.mean_std"), ("detections", UNKNOWN)]
         for index in range(5):
             image = PAGES[index % 2] if index < 2 else page(96, 160 + 32 * index, WORDS)
@@ -300,7 +304,7 @@ class TestValuesOfAPostProcessThatSaysNothing:
             return replace(super().trace(image), parameters={})
 
     def test_are_found_by_the_references_own_under_them(self) -> None:
-        memory, train, port = Memory(60), Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
+        memory, train, port = DiagnosisCache(60), Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
         dim = page(96, 192, (*WORDS, (150, 60, 180, 74)))
         found = found_by(memory, seen(train), seen(port))
         assert causes(found) == [("detections", "postprocess.box_thresh")]
@@ -419,7 +423,7 @@ class TestVariedIsControlled:
             def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
                 raise SystemExit(0)
 
-        monkeypatch.setattr(Memory, "strict", False)
+        monkeypatch.setattr(DiagnosisCache, "strict", False)
         with pytest.raises(DifferenceError, match="the diagnosis stopped: SystemExit: 0"):
             assert_same_detections(seen(Toy(gain=1.0)), seen(Exits(name="port", gain=1.0, box_thresh=0.72)))
 

@@ -490,7 +490,7 @@ def traces(draw: Any) -> Trace:
         parameters={"detections": {"thresh": thresh}},
         image_sha256=draw(st.none() | st.just("1" * 64)),
         map_error=draw(st.floats(0, 1)),
-        floor=draw(st.none() | st.floats(0, 1)),
+        map_sensitivity=draw(st.none() | st.floats(0, 1)),
     )
 
 
@@ -605,6 +605,12 @@ def test_what_is_encoded_is_what_decodes() -> None:
             "map_error": trace.map_error + error,
         }
         back = decode(arrays_, fields)
-        return replace(back, decode=trace.decode, shape=trace.shape, image_sha256=trace.image_sha256, floor=trace.floor)
+        return replace(
+            back,
+            decode=trace.decode,
+            shape=trace.shape,
+            image_sha256=trace.image_sha256,
+            map_sensitivity=trace.map_sensitivity,
+        )
 
     check_stored(store)

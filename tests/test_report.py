@@ -21,7 +21,7 @@ from PIL import Image
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, ReportError, Trace
-from pytest_ocrparity.compare import compare_one
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.report import prepare
 from pytest_ocrparity.report.document import SCHEMA, read
 from pytest_ocrparity.report.pictures.album import Album, slug
@@ -341,7 +341,7 @@ def two(**fields: Any) -> tuple[Trace, Trace]:
 
 
 def pictures(folder: Path, kind: str, sides: tuple[Trace, Trace]) -> dict[tuple[str, str], dict[str, Any]]:
-    comparison = compare_one(kind, *sides, BUILT_IN)
+    comparison = Comparisons(*sides, BUILT_IN).of(kind)
     found = Album(folder).pictures_of(comparison, *sides)
     assert "picture_error" not in found
     return {(picture["stage"], picture["side"]): picture for picture in found["pictures"]}

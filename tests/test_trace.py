@@ -12,6 +12,8 @@ import pytest
 from replay import ReplayPipeline
 from toy import PAGE, FusedToy, Toy, page
 
+from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, measured
+from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.trace import Decoded, Detections, Trace
@@ -53,20 +55,20 @@ def test_arrays_cannot_be_written_to() -> None:
 def test_the_floor_and_the_fused_map_are_measured_once() -> None:
     toy = FusedToy(fused_noise=1e-3)
     trace = toy.trace(PAGE)
-    assert trace.measure_floor() == trace.measure_floor()
+    assert map_sensitivity(trace) == map_sensitivity(trace)
     assert toy.runs == 3  # its own, the same again, and the one on a tensor that is rounded otherwise
-    first = trace.measure_fused_map()
+    first = fused_map(trace)
     assert first is not None
-    assert first is trace.measure_fused_map()
-    assert trace.measured().floor == trace.measure_floor()
+    assert first is fused_map(trace)
+    assert measured(trace).map_sensitivity == map_sensitivity(trace)
 
 
 def test_what_was_measured_of_a_trace_is_not_believed_of_another() -> None:
     trace = Toy().trace(PAGE)
-    floor = trace.measure_floor()
+    floor = map_sensitivity(trace)
     assert trace.tensor is not None and floor is not None
     other = replace(trace, tensor=trace.tensor + np.float32(1), image="b.png")
-    assert other.measure_floor() != floor
+    assert map_sensitivity(other) != floor
     assert (trace.label, other.label) == (trace.image, "b.png")
 
 
@@ -94,9 +96,9 @@ class TestDecoded:
 
 def test_what_cannot_be_run_is_none() -> None:
     trace = replace(Toy().trace(PAGE), source=None)
-    assert trace.measure_floor() is None
-    assert trace.measure_fused_map() is None
-    assert Toy().trace(PAGE).measure_fused_map() is None
+    assert map_sensitivity(trace) is None
+    assert fused_map(trace) is None
+    assert fused_map(Toy().trace(PAGE)) is None
 
 
 def test_labels_are_relative_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,11 +155,12 @@ class TestReplay:
         assert trace.tensor is not None
         assert trace.probability_map is not None
         assert trace.shape is not None
-        assert trace.source is not None
-        assert np.array_equal(trace.source.infer(trace.tensor), trace.probability_map)
-        assert trace.source.postprocess(trace.probability_map, trace.shape) == trace.detections
-        assert trace.source.preprocess("page.png").stages == ("decode", "resize", "tensor")
-        assert trace.source.parameters == trace.parameters
+        source = pipeline_of(trace)
+        assert source is not None
+        assert np.array_equal(source.infer(trace.tensor), trace.probability_map)
+        assert source.postprocess(trace.probability_map, trace.shape) == trace.detections
+        assert source.preprocess("page.png").stages == ("decode", "resize", "tensor")
+        assert source.parameters == trace.parameters
 
     def test_what_it_does_not_hold_is_an_error(self) -> None:
         pipeline = self.pipeline()

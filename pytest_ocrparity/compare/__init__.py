@@ -3,40 +3,65 @@
 from __future__ import annotations
 
 from pytest_ocrparity.compare.detections import compare_detections
+from pytest_ocrparity.compare.preconditions import refuse_same_object
 from pytest_ocrparity.compare.preprocessing import compare_preprocessing
 from pytest_ocrparity.compare.probability_maps import compare_maps
 from pytest_ocrparity.comparison import Comparison
-from pytest_ocrparity.context import current_tolerance
+from pytest_ocrparity.context import current
+from pytest_ocrparity.stages import DETECTIONS, KINDS, PREPROCESSING, PROBABILITY_MAPS
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["compare", "compare_one"]
+
+class Comparisons:
+    """The comparisons of two traces, each made once: when it is first asked for.
+
+    Attributes:
+        reference, candidate: the traces.
+        tolerance: what judges.
+        defers: whether somebody judges the limits of a whole run, so that one image alone does not decide by them.
+    """
+
+    def __init__(self, reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> None:
+        """Take two traces of one image; nothing is measured yet.
+
+        Raises:
+            DifferenceError: both sides are the same object, which would compare nothing.
+        """
+        refuse_same_object(reference, candidate)
+        self.reference, self.candidate, self.tolerance, self.defers = reference, candidate, tolerance, defers
+        self._made: dict[str, Comparison] = {}
+
+    def of(self, kind: str) -> Comparison:
+        """Return the comparison of one kind, and make no other than those it rests on."""
+        if kind not in self._made:
+            self._made[kind] = self._compare(kind)
+        return self._made[kind]
+
+    def all(self) -> tuple[Comparison, ...]:
+        """Return one per kind, in the order of the data flow; none decides over the others."""
+        return tuple(self.of(kind) for kind in KINDS)
+
+    def know(self, made: Comparison) -> None:
+        """Take a comparison that was made of these arrays before."""
+        self._made[made.kind] = made
+
+    def _compare(self, kind: str) -> Comparison:
+        sides = self.reference, self.candidate, self.tolerance
+        if kind == PREPROCESSING:
+            return compare_preprocessing(*sides)
+        if kind == PROBABILITY_MAPS:
+            return compare_maps(*sides, defers=self.defers)
+        assert kind == DETECTIONS
+        return compare_detections(*sides, self.of(PROBABILITY_MAPS), defers=self.defers)
 
 
 def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None = None) -> tuple[Comparison, ...]:
-    """Compare preprocessing, probability maps and detections of two traces of one image.
+    """Compare two traces of one image under a tolerance, by default that of the running test; each image decides.
 
     Returns one Comparison per kind, in the order of the data flow; none decides over the others.
 
     Raises:
         DifferenceError: both sides are the same object, which would compare nothing.
     """
-    tolerance = tolerance or current_tolerance.get()()
-    maps = compare_maps(reference, candidate, tolerance)
-    return (
-        compare_preprocessing(reference, candidate, tolerance),
-        maps,
-        compare_detections(reference, candidate, tolerance, maps),
-    )
-
-
-def compare_one(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
-    """Return the comparison of one kind, and make no other than those it rests on.
-
-    Raises:
-        DifferenceError: both sides are the same object, which would compare nothing.
-    """
-    if kind == "preprocessing":
-        return compare_preprocessing(reference, candidate, tolerance)
-    maps = compare_maps(reference, candidate, tolerance)
-    return maps if kind == "probability_maps" else compare_detections(reference, candidate, tolerance, maps)
+    return Comparisons(reference, candidate, tolerance or current().tolerance()).all()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.box_pairs import EQUAL_MAP_SCORE, nearest_box
 from pytest_ocrparity.comparison import BoxFinding, Comparison
+from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.trace import Detections, Trace
 
 __all__ = ["SAME_BOX", "mark_borderline", "run_again"]
@@ -67,10 +68,11 @@ def _holds_its_own(candidate: Trace) -> bool:
 
 def run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detections | None:
     """Return the boxes that the trace's own side finds in a map, with its own shape row, or None where it can't run."""
-    if trace.source is None or trace.shape is None:
+    source = pipeline_of(trace)
+    if source is None or trace.shape is None:
         return None
     try:
-        return trace.source.postprocess(np.array(probability_map), trace.shape)  # it may write in place
+        return source.postprocess(np.array(probability_map), trace.shape)  # it may write in place
     except Exception:  # a pipeline of the user's may only trace, or replay: then it explains nothing
         return None
 

@@ -25,7 +25,6 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
-from pytest_ocrparity.context import is_in_a_run
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import Detections, Trace
@@ -37,9 +36,12 @@ NOISE_OF_SCORES = 1e-2
 
 
 def compare_detections(
-    reference: Trace, candidate: Trace, tolerance: Tolerance, maps: Comparison | None = None
+    reference: Trace, candidate: Trace, tolerance: Tolerance, maps: Comparison | None = None, *, defers: bool = False
 ) -> Comparison:
-    """Compare the detections of two traces; `maps` is the comparison of their maps, where both have one.
+    """Compare the detections of two traces.
+
+    `maps` is the comparison of their maps, where both have one; `defers` tells that somebody judges the limits of a
+    whole run.
 
     Raises:
         DifferenceError: both sides are the same object.
@@ -62,7 +64,7 @@ def compare_detections(
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
         differences += _permuted(reference.detections, found, pairs, findings, rerun, limits)
         counts = _count(reference.detections, candidate.detections, len(pairs), findings)
-        measures = _measures(_steady(pairs, findings), counts, limits, tolerance)
+        measures = _measures(_steady(pairs, findings), counts, limits, tolerance, defers)
         if not counts["reference"] and not counts["candidate"]:
             differences = _empty(maps, tolerance)
         if maps is not None and maps.status == NOT_JUDGEABLE and findings and not differences:
@@ -176,7 +178,7 @@ def _count(
 
 
 def _measures(
-    pairs: list[BoxFinding], counts: dict[str, int], limits: BoxLimits, tolerance: Tolerance
+    pairs: list[BoxFinding], counts: dict[str, int], limits: BoxLimits, tolerance: Tolerance, defers: bool
 ) -> tuple[Measure, ...]:
     """Return the worst pair's amounts, which the findings judge box by box, and the shares of boxes."""
     measures = []
@@ -196,7 +198,7 @@ def _measures(
     measures += [Measure("map_px", limits.map_px)] if shifts else []
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
-    per_run = bool(tolerance["detections.per_run"].value) and is_in_a_run()
+    per_run = bool(tolerance["detections.per_run"].value) and defers
     boxes = max(counts["boxes"], 1)
     for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
         limit = tolerance[f"detections.{name}"]

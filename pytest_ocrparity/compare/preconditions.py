@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_ocrparity.compare.parameter_differences import parameter_differences
 from pytest_ocrparity.comparison import Comparison, Difference, DifferenceError
+from pytest_ocrparity.contract import HasIdentity, HasSettingsTable, offered
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 from pytest_ocrparity.tolerance import Tolerance
@@ -79,8 +80,8 @@ def _places(trace: Trace) -> set[int]:
 
 def _identity(trace: Trace) -> Mapping[str, Any]:
     """Return what tells a live side from others, as its pipeline says; empty where it says nothing."""
-    found = getattr(trace.source, "identity", None)
-    return plain(found) if isinstance(found, Mapping) else {}
+    side = offered(trace.source, HasIdentity)
+    return plain(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
 
 
 def _files(trace: Trace) -> Any:
@@ -117,7 +118,7 @@ def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tole
         candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
         limits=tolerance.of(kind),
-        table=str(getattr(candidate.source, "table", "")),
+        table="" if (side := offered(candidate.source, HasSettingsTable)) is None else side.table,
         **values,
     )
 

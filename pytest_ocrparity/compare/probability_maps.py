@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import Gap, distance, gap_of, source_place
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
+from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, sensitivity_to_rounding
 from pytest_ocrparity.comparison import (
     DIFFERENT,
     LEAST,
@@ -21,7 +22,6 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
-from pytest_ocrparity.context import is_in_a_run
 from pytest_ocrparity.stages import PROBABILITY_MAP, first_stage
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import Trace
@@ -34,14 +34,14 @@ FLOOR_FACTOR = 4.0
 """A right export differs by up to 1.4 x the floor on nine photos of five detectors; 4 leaves room for the rest."""
 RIGHT_FACTOR = 1.4
 """What of the floor a right export reaches, measured as above."""
-ROUNDING = 2e-6
-"""The largest difference of two tensors that is rounding, see `tolerance.LIMITS`."""
 LEAST_ATOL, MOST_ATOL = 1e-4, 1e-2
 """The range of the map rule: below 1e-4 of noise no box of 13,278 moved; above 1e-2 lie reduced-precision exports."""
 
 
-def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
+def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> Comparison:
     """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
+
+    `defers` tells that somebody judges the limits of a whole run.
 
     Raises:
         DifferenceError: both sides are the same object.
@@ -56,7 +56,7 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
         if any(difference.kind == "shape" for difference in differences):
             status = NOT_COMPARABLE
         elif not differences and gap is not None:
-            measures = _map_measures(reference, candidate, gap, tolerance)
+            measures = _map_measures(reference, candidate, gap, tolerance, defers)
             if all(measure.limit is None for measure in measures):
                 differences.append(Difference(PROBABILITY_MAP, "not_judged"))
     failing = any(measure.fails for measure in measures)
@@ -77,24 +77,6 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Co
         measures=measures,
         differences=tuple(differences),
     )
-
-
-def _sensitivity(reference: Trace, candidate: Trace) -> float | None:
-    """Return how far rounding moves the reference's own map: a rounding drawn at random, and that of the candidate.
-
-    The candidate's is its tensor, where that differs from the reference's by no more than a right one does.
-    """
-    floor, source = reference.measure_floor(), reference.source
-    one, two, own = reference.tensor, candidate.tensor, reference.probability_map
-    if floor is None or source is None or one is None or two is None or own is None or one.shape != two.shape:
-        return floor
-    if not 0 < gap_of(one, two).largest <= ROUNDING:
-        return floor
-    try:
-        moved = gap_of(source.infer(two), own).largest
-    except Exception:  # a pipeline of the user's may only trace
-        return floor
-    return max(floor, moved)
 
 
 def _is_rounding(measures: tuple[Measure, ...]) -> bool:
@@ -143,7 +125,9 @@ def _obstacles(ours: _Array, theirs: _Array, gap: Gap | None) -> list[Difference
     return found
 
 
-def _map_measures(reference: Trace, candidate: Trace, gap: Gap, tolerance: Tolerance) -> tuple[Measure, ...]:
+def _map_measures(
+    reference: Trace, candidate: Trace, gap: Gap, tolerance: Tolerance, defers: bool
+) -> tuple[Measure, ...]:
     ours, theirs = reference.probability_map, candidate.probability_map
     assert ours is not None and theirs is not None
     atol, extra = _map_limit(reference, candidate, gap.largest, tolerance["probability_maps.atol"])
@@ -154,7 +138,7 @@ def _map_measures(reference: Trace, candidate: Trace, gap: Gap, tolerance: Toler
         # Where the largest keeps the limit, as almost always, none exceeds it.
         share = np.count_nonzero(distance(ours, theirs) > atol.limit) / ours.size if gap.largest > atol.limit else 0.0
     mean_limit, crossings_limit = tolerance["probability_maps.mean_atol"], tolerance["probability_maps.max_crossings"]
-    per_run = bool(tolerance["probability_maps.per_run"].value) and is_in_a_run()
+    per_run = bool(tolerance["probability_maps.per_run"].value) and defers
     measures = [
         Measure(
             "probability_maps.atol",
@@ -173,7 +157,10 @@ def _map_measures(reference: Trace, candidate: Trace, gap: Gap, tolerance: Toler
     elif crossings_limit.value != OFF:
         measures.append(_judged("probability_maps.max_crossings", float("nan"), crossings_limit))
     others = [Measure("largest", gap.largest), Measure("stored", reference.map_error + candidate.map_error)]
-    if any(measure.fails for measure in measures) and (moves := _sensitivity(reference, candidate)) is not None:
+    if (
+        any(measure.fails for measure in measures)
+        and (moves := sensitivity_to_rounding(reference, candidate)) is not None
+    ):
         others.append(Measure("sensitivity", moves))
     return (*measures, *others, *([extra] if extra else []))
 
@@ -195,13 +182,13 @@ def _map_limit(reference: Trace, candidate: Trace, largest: float, limit: Limit)
         return Measure(name, largest), None
     if limit.value != AUTO:
         return Measure(name, largest, float(limit.value) + stored, limit.origin + storage), None
-    if largest <= LEAST_ATOL + stored and reference.floor is None:  # one that was recorded costs nothing
+    if largest <= LEAST_ATOL + stored and reference.map_sensitivity is None:  # one that was recorded costs nothing
         return Measure(name, largest, LEAST_ATOL + stored, f"{limit.origin}: {LEAST}{storage}"), None
-    floor = reference.measure_floor()
+    floor = map_sensitivity(reference)
     allowed = float(np.clip(FLOOR_FACTOR * (floor or 0.0), LEAST_ATOL, MOST_ATOL)) + stored
     rule = "4 x floor unknown" if floor is None else f"4 x floor {floor:.1e}"
     origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage}"
-    fused = reference.measure_fused_map() if largest > allowed else None
+    fused = fused_map(reference) if largest > allowed else None
     theirs, ours = candidate.probability_map, reference.probability_map
     if fused is not None and theirs is not None and ours is not None and fused.shape == theirs.shape:
         fusion = float(np.max(np.abs(fused - ours)))

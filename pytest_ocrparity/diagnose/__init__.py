@@ -9,9 +9,9 @@ What costs no network run comes first.
 
 from __future__ import annotations
 
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
-from pytest_ocrparity.context import current_tolerance
+from pytest_ocrparity.context import current
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network import examine_network
@@ -20,7 +20,7 @@ from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.repeatability import examine_tensors, refused
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, first_stage
+from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
@@ -50,12 +50,10 @@ def diagnose(
     Raises:
         DifferenceError: both sides are the same object.
     """
-    tolerance = tolerance or current_tolerance.get()()
-    comparisons = compare(reference=reference, candidate=candidate, tolerance=tolerance)
-    if all(comparison.is_match for comparison in comparisons):
+    comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
+    if all(comparison.is_match for comparison in comparisons.all()):
         return ()
-    lab = Laboratory(reference, candidate, tolerance, seconds)
-    return tuple(examine(lab, comparisons))
+    return tuple(examine(Laboratory(comparisons, seconds)))
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
@@ -63,9 +61,9 @@ def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
     return first_stage({c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}) or DETECTIONS
 
 
-def examine(lab: Laboratory, comparisons: tuple[Comparison, ...]) -> list[Diagnosis]:
-    """Return the causes that a laboratory finds for comparisons that fail."""
-    stage = first_failing_stage(comparisons)
+def examine(lab: Laboratory) -> list[Diagnosis]:
+    """Return the causes that a laboratory finds for its comparisons, some of which fail."""
+    stage = first_failing_stage(lab.comparisons.all())
     if (unknown := refused(lab, stage)) is not None:
         return [unknown]
     found: list[Diagnosis] = []
@@ -85,10 +83,11 @@ def examine(lab: Laboratory, comparisons: tuple[Comparison, ...]) -> list[Diagno
         lab.not_tried.append(f"the rest: {lab.budget.spent()}")
         found.append(lab.unknown(examined, "budget spent"))
     found.sort(key=lambda diagnosis: STAGES.index(diagnosis.stage))
-    return found or _nothing_found(lab, stage, comparisons)
+    return found or _nothing_found(lab, stage)
 
 
-def _nothing_found(lab: Laboratory, stage: str, comparisons: tuple[Comparison, ...]) -> list[Diagnosis]:
+def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
+    comparisons = lab.comparisons.all()
     if all(c.is_match or c.status == NOT_JUDGEABLE for c in comparisons):
         return []
     kinds = {each.kind for c in comparisons if not c.is_match for each in c.differences if each.fails}
@@ -97,7 +96,7 @@ def _nothing_found(lab: Laboratory, stage: str, comparisons: tuple[Comparison, .
     if not lab.can_run and not lab.acquitted:
         lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
         return [lab.unknown(stage, "no experiment was made")]
-    if all(each.is_match for each in compare(reference=lab.reference, candidate=lab.candidate, tolerance=BUILT_IN)):
+    if all(lab.judged(kind, lab.candidate, BUILT_IN).is_match for kind in KINDS):
         return [lab.unknown(stage, "both sides agree within the built-in limits, and those that judged are stricter")]
     if lab.acquitted:
         lab.noticed.append(lab.acquitted)

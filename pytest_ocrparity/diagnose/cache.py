@@ -11,10 +11,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
+from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose import examine, first_failing_stage
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
-from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
+from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
@@ -22,10 +24,7 @@ from pytest_ocrparity.diagnose.postprocessing.values import makes_right_boxes
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_tensors, refused
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
-from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
-
-__all__ = ["Memory"]
 
 MOST_DIAGNOSES = 3
 """Whole diagnoses of one signature; on further images nothing more is looked for than what was found."""
@@ -43,7 +42,7 @@ class Known:
 
 
 @dataclass
-class Memory:
+class DiagnosisCache:
     """The diagnoses of one run; `seconds` is what one may take. Tests make it `strict`, to see our own faults.
 
     `announce` is told the image of each diagnosis that begins.
@@ -57,18 +56,16 @@ class Memory:
     """The pipelines whose identity is part of a key."""
     strict: ClassVar[bool] = False
 
-    def diagnose(
-        self, reference: Trace, candidate: Trace, comparisons: Sequence[Comparison], tolerance: Tolerance
-    ) -> tuple[Diagnosis, ...]:
+    def diagnose(self, comparisons: Comparisons) -> tuple[Diagnosis, ...]:
         """Return the causes of failed comparisons of one image; experiments run only where none are known."""
         if self.seconds <= 0:
             return ()
-        found = tuple(comparisons)
+        reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
         stage = first_failing_stage(found)
         sides = [self._identity(trace) for trace in (reference, candidate)]
-        key = json.dumps([sides, [_content(trace) for trace in (reference, candidate)], str(tolerance)])
+        key = json.dumps([sides, [_content(trace) for trace in (reference, candidate)], str(comparisons.tolerance)])
         if key not in self.by_image:
-            lab = Laboratory(reference, candidate, tolerance, self.seconds)
+            lab = Laboratory(comparisons, self.seconds)
             self.announce(candidate.label)
             try:
                 with warnings.catch_warnings():
@@ -79,7 +76,8 @@ class Memory:
                 if self.strict:
                     raise
                 self.by_image[key] = (lab.unknown(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),)
-        table = getattr(candidate.source, "table", "inference")
+        side = offered(candidate.source, HasSettingsTable)
+        table = "inference" if side is None else side.table
         return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
 
     def _identity(self, trace: Trace) -> str:
@@ -105,7 +103,7 @@ class Memory:
             return (
                 lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
             )
-        found = tuple(examine(lab, comparisons))
+        found = tuple(examine(lab))
         entries.append(Known(lab.candidate.label, found, lab.remedy, (lab.reference.source, lab.candidate.source)))
         return found
 
@@ -180,7 +178,7 @@ def _stages_put_right(lab: Laboratory, unknown: set[str]) -> str | None:
     reference, right = lab.reference, []
     if reference.tensor is not None and lab.candidate.tensor is not None:
         is_same = lab.is_same_stage(TENSOR, lab.preprocessed())
-        if is_same == bool(unknown & set(PREPROCESSING)):
+        if is_same == bool(unknown & set(BEFORE_NETWORK)):
             return None
         right += ["tensor"] if is_same else []
     if reference.probability_map is not None and (lab.candidate.probability_map is not None or lab.candidate.error):
@@ -233,14 +231,14 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     rest = lab.remedy.without(patch.cause, lab.own)
     if rest is None:
         return False
-    if patch.stage in PREPROCESSING:
+    if patch.stage in BEFORE_NETWORK:
         if patch.fields.get("own_size"):  # the reference is compared at the candidate's size, which then differs
             return lab.candidate.tensor is not None and lab.candidate.tensor.shape != lab.reference.tensor.shape  # type: ignore[union-attr]
         trace = lab.preprocessed(rest)
-        return not all(lab.is_same_stage(stage, trace) for stage in PREPROCESSING)
+        return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
     boxes = lab.postprocessed(rest)
     if patch.fields.get("reference_values") and boxes is None:
-        return not lab.is_same("detections", lab.candidate)
+        return not lab.is_same(DETECTIONS, lab.candidate)
     if boxes is None or lab.reference.probability_map is None:
         return not _are_own_boxes_right(lab, rest)
     return not lab.is_same_boxes(boxes) and not _are_own_boxes_right(lab, rest)

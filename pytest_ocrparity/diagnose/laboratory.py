@@ -6,32 +6,42 @@ Knows how to run a part of a side and how to judge the result, and nothing of ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare import compare_one
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
-from pytest_ocrparity.contract import Pipeline
-from pytest_ocrparity.diagnose.budget import Budget
+from pytest_ocrparity.contract import Pipeline, ResizesTo, members, offered, pipeline_of
+from pytest_ocrparity.diagnose.budget import Budget, BudgetSpentError
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Recorded, Remedy
-from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import image_bytes
-from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
+from pytest_ocrparity.stages import (
+    DECODE,
+    DETECTIONS,
+    PREPROCESSING,
+    PROBABILITY_MAPS,
+    RESIZE,
+    STAGES_OF,
+)
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Detections, Image, Trace
 
 __all__ = ["PREPROCESSING", "Laboratory", "are_equal_maps", "bgr", "map_difference", "returns_map"]
 
 Array: TypeAlias = "npt.NDArray[Any]"
+Answer = TypeVar("Answer")
+Offer = TypeVar("Offer")
 
-PREPROCESSING = (DECODE, RESIZE, TENSOR)
+BEFORE_NETWORK = STAGES_OF[PREPROCESSING]
 """The stages before the network, in order."""
 
 
@@ -40,8 +50,7 @@ class Laboratory:
     """One diagnosis.
 
     Attributes:
-        reference, candidate: the traces that differ.
-        tolerance: what judged them.
+        comparisons: of the two traces that differ, under what judged them.
         seconds: of processor time that experiments may take.
         remedy: the candidate with what was put right so far; what it recorded where it cannot be run again.
         can_run: whether the candidate gives a source, so that it can be run again.
@@ -55,9 +64,7 @@ class Laboratory:
         memo: what several experiments need and is dear to read, such as the export's weights.
     """
 
-    reference: Trace
-    candidate: Trace
-    tolerance: Tolerance
+    comparisons: Comparisons
     seconds: float
     ruled_out: list[str] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
@@ -72,8 +79,10 @@ class Laboratory:
 
     def __post_init__(self) -> None:
         self.budget = self.budget or Budget(self.seconds)
-        self.can_run = self.candidate.source is not None
-        source = self.candidate.source
+        self.reference, self.candidate = self.comparisons.reference, self.comparisons.candidate
+        self.tolerance = self.comparisons.tolerance
+        source = pipeline_of(self.candidate)
+        self.can_run = source is not None
         self.own: Pipeline = Recorded(self.candidate.pipeline, self.candidate) if source is None else source
         self.remedy = Remedy(self.own)
         self.before = self.reference
@@ -110,15 +119,39 @@ class Laboratory:
     def infer(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
         """Run a network, or return None where it raises. Raises BudgetSpentError."""
         with self.budget.network_run(tensor.size):
-            try:
-                return run(tensor)
-            except Exception as error:  # an engine's own: it returned no map, which is what the experiment asked
-                self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
-                return None
+            return self.attempt(lambda: run(tensor))
+
+    def attempt(self, run: Callable[[], Answer], what: str = "") -> Answer | None:
+        """Run a part of a side, or return None where it raises: a pipeline of the user's may only trace.
+
+        The error is kept as `last_error`, and noted as not tried under `what` if that is given. This is the one place
+        that takes what a side raises. Raises BudgetSpentError.
+        """
+        try:
+            return run()
+        except BudgetSpentError:
+            raise
+        except Exception as error:
+            self.last_error = f"{type(error).__name__}: {' '.join(str(error).split())[-200:]}"
+            self.not_tried += [f"{what}: {self.last_error}"] * bool(what)
+            return None
+
+    def ask(self, side: Trace, offer: type[Offer], call: Callable[[Offer], Answer]) -> Answer | None:
+        """Return what a side answers that offers something; None where it does not, or, noted, where it raises."""
+        found = offered(side.source, offer)
+        if found is None:
+            return None
+        return self.attempt(lambda: call(found), f"{' and '.join(members(offer))} of {side.pipeline}")
+
+    def alternatives(self, give: Callable[[], Iterator[Alternative]] | None) -> Iterator[Alternative]:
+        """Yield what a side offers to run in the place of a network, as far as it can."""
+        offers = iter(()) if give is None else self.attempt(give, "some networks")
+        while offers is not None and (other := self.attempt(lambda: next(offers, None), "some networks")) is not None:
+            yield other
 
     def use_recorded(self) -> None:
         """Let the candidate's preprocessing be what its trace recorded, as it can't be run again."""
-        self.own = Recorded(self.candidate.pipeline, self.candidate, self.candidate.source)
+        self.own = Recorded(self.candidate.pipeline, self.candidate, pipeline_of(self.candidate))
         self.remedy = Remedy(self.own)
 
     def preprocessed(self, remedy: Remedy | None = None) -> Trace | None:
@@ -129,10 +162,8 @@ class Laboratory:
             image = self.candidate.image  # what is recorded is of this image, wherever its file is now
         if image is None or (isinstance(self.own, Recorded) and self.candidate.tensor is None):
             return None
-        try:
-            return remedy.preprocess(image, self.reference)
-        except Exception:  # a pipeline of the user's may only trace
-            return None
+        given = image
+        return self.attempt(lambda: remedy.preprocess(given, self.reference))
 
     def postprocessed(self, remedy: Remedy | None = None, trace: Trace | None = None) -> Detections | None:
         """Run the candidate's post-process, put right, on a trace's map, by default the reference's; None if it can't.
@@ -141,25 +172,20 @@ class Laboratory:
         """
         self.budget.check()
         trace = trace or self.reference
-        if trace.probability_map is None or trace.shape is None:
+        probability_map, shape = trace.probability_map, trace.shape
+        if probability_map is None or shape is None:
             return None
-        try:
-            return (remedy or self.remedy).postprocess(trace.probability_map, trace.shape)
-        except Exception:  # a pipeline of the user's may only trace
-            return None
+        return self.attempt(lambda: (remedy or self.remedy).postprocess(probability_map, shape))
 
     def at_size(self, size: tuple[int, int]) -> Trace | None:
         """Run the reference's own preprocessing with another target size (h, w); None where it can't."""
         self.budget.check()
-        run, image = getattr(self.reference.source, "preprocess_at", None), self.image
-        if run is None or image is None:
+        source, image = offered(self.reference.source, ResizesTo), self.image
+        if source is None or image is None:
             return None
         key = f"at {size}"
-        if key not in self.memo:
-            try:
-                self.memo[key] = run(image, size)
-            except Exception:  # operators that take no fixed size
-                self.memo[key] = None
+        if key not in self.memo:  # operators may take no fixed size
+            self.memo[key] = self.attempt(lambda: source.preprocess_at(image, size))
         made: Trace | None = self.memo[key]
         return None if made is None or made.error is not None else made
 
@@ -175,7 +201,16 @@ class Laboratory:
     ) -> Comparison:
         """Compare a trace of an experiment with the reference, or with what stands in for it."""
         candidate = replace(candidate, image=self.candidate.image, image_sha256=self.candidate.image_sha256)
-        return compare_one(kind, reference or self.reference, candidate, tolerance or self.tolerance)
+        reference, tolerance = reference or self.reference, tolerance or self.tolerance
+        made = Comparisons(reference, candidate, tolerance, defers=self.comparisons.defers)
+        if kind == DETECTIONS and reference.probability_map is not None and candidate.probability_map is not None:
+            # An experiment on boxes finds its maps compared already, by the very arrays.
+            arrays = [side.probability_map for side in (reference, candidate)] + [reference.tensor, candidate.tensor]
+            key = str((str(tolerance), id(reference.source), *map(_place, arrays)))
+            if key not in self.memo:
+                self.memo[key] = made.of(PROBABILITY_MAPS), arrays  # kept, so that no other array comes to lie there
+            made.know(self.memo[key][0])
+        return made.of(kind)
 
     def with_map(self, probability_map: Array) -> Trace:
         """Return the candidate's trace as if it had made this map from the reference's tensor."""
@@ -195,21 +230,21 @@ class Laboratory:
 
     def is_same_map(self, probability_map: Array | None) -> bool:
         """Tell whether a map made from the reference's tensor is the reference's."""
-        return probability_map is not None and self.is_same("probability_maps", self.with_map(probability_map))
+        return probability_map is not None and self.is_same(PROBABILITY_MAPS, self.with_map(probability_map))
 
     def is_judgeable_map(self, probability_map: Array | None) -> bool:
         """Tell whether a map that differs from the reference's differs by more than rounding moves that one."""
         if probability_map is None:
             return True
         statuses = [
-            self.judged("probability_maps", self.with_map(probability_map), limits).status
+            self.judged(PROBABILITY_MAPS, self.with_map(probability_map), limits).status
             for limits in (self.tolerance, BUILT_IN)
         ]
         return NOT_JUDGEABLE not in statuses
 
     def is_same_boxes(self, detections: Detections | None) -> bool:
         """Tell whether boxes found in the reference's map are the reference's."""
-        return detections is not None and self.is_same("detections", self.with_boxes(detections))
+        return detections is not None and self.is_same(DETECTIONS, self.with_boxes(detections))
 
     def is_same_stage(self, stage: str, trace: Trace | None) -> bool:
         """Tell whether a stage of the preprocessing came out as in the reference, or was not recorded by both.
@@ -236,7 +271,7 @@ class Laboratory:
             )
         # The tensor by itself: what came before was judged before.
         same = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
-        return self.is_same("preprocessing", same, reference)
+        return self.is_same(PREPROCESSING, same, reference)
 
     def _are_same_pixels(self, reference: Trace, trace: Trace) -> bool:
         """Compare the resized images, each in the channel order of its decoded one."""
@@ -249,29 +284,18 @@ class Laboratory:
 
     def tensor_amount(self, trace: Trace) -> str:
         """Return the largest tensor difference of an experiment in words, with its limit."""
-        measure = self.judged("preprocessing", trace, BUILT_IN, self.before).measure("preprocessing.atol")
+        measure = self.judged(PREPROCESSING, trace, BUILT_IN, self.before).measure("preprocessing.atol")
         return "" if measure is None else f"largest difference {measure.value:.1e}, limit {measure.limit:.1e}"
 
     def map_amount(self, probability_map: Array) -> str:
         """Return the largest map difference of an experiment in words, with its limit."""
-        measure = self.judged("probability_maps", self.with_map(probability_map), BUILT_IN).measure(
+        measure = self.judged(PROBABILITY_MAPS, self.with_map(probability_map), BUILT_IN).measure(
             "probability_maps.atol"
         )
         if measure is None:
             return "not comparable"
         limit = "" if measure.limit is None else f", limit {measure.limit:.1e}"
         return f"largest difference {measure.value:.1e}{limit}"
-
-    def ask(self, side: Trace, name: str, *arguments: Any, default: Any = None) -> Any:
-        """Call what a side may have to offer beyond the `Pipeline` contract; noted and `default` where it raises."""
-        offered = getattr(side.source, name, None)
-        if offered is None:
-            return default
-        try:
-            return offered(*arguments) if callable(offered) else offered
-        except Exception as error:  # a pipeline of the user's
-            self.not_tried.append(f"{name} of {side.pipeline}: {type(error).__name__}: {error}")
-            return default
 
     def claim(self, stage: str, cause: str, summary: str, evidence: list[str], fix: Fix | str) -> Diagnosis:
         """Return a diagnosis that an experiment has shown."""
@@ -317,7 +341,7 @@ def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
     finite = np.isfinite(made)
     if not np.array_equal(finite, np.isfinite(theirs)):
         return False
-    limit = max(1e-4, 4 * (lab.reference.measure_floor() or 0.0))
+    limit = max(1e-4, 4 * (map_sensitivity(lab.reference) or 0.0))
     return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
 
 
@@ -336,3 +360,8 @@ def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | 
         return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
 
     return explains
+
+
+def _place(array: Array | None) -> tuple[Any, ...]:
+    """Return what tells an array from every other one that is there."""
+    return () if array is None else (array.__array_interface__["data"][0], array.shape, array.strides)

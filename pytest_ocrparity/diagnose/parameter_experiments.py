@@ -12,7 +12,16 @@ import numpy as np
 from pytest_ocrparity.artifacts.configs import scale_value
 from pytest_ocrparity.compare.parameter_differences import is_close, parameter_differences
 from pytest_ocrparity.comparison import ParameterDifference
-from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
+from pytest_ocrparity.contract import (
+    Declares,
+    LeaksGlobals,
+    TakesParameters,
+    WasGiven,
+    WordsFixes,
+    offered,
+    pipeline_of,
+)
+from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.jsonable import plain
@@ -37,7 +46,7 @@ class Group:
 
 def groups(lab: Laboratory, stage: str) -> list[Group]:
     """Return the differing parameters of a stage, grouped by the cause that they would be."""
-    candidate = _with_all_parameters(lab.candidate)
+    candidate = _with_all_parameters(lab, lab.candidate)
     ours, theirs = lab.reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
     # What only one side declares is not known to differ, except where both name their rule of resizing: each has the
     # parameters of its own.
@@ -71,15 +80,13 @@ def with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
         return None
 
 
-def _with_all_parameters(candidate: Trace) -> Trace:
+def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
     """Return the trace with what its side always runs with, where it stopped before recording it."""
-    if candidate.source is None or candidate.error is None:
+    source = pipeline_of(candidate)
+    if source is None or candidate.error is None:
         return candidate
-    try:
-        always = candidate.source.parameters
-    except Exception:  # a pipeline of the user's may only trace
-        return candidate
-    return replace(candidate, parameters={**always, **candidate.parameters})
+    always = lab.attempt(lambda: source.parameters)
+    return replace(candidate, parameters={**(always or {}), **candidate.parameters})
 
 
 def _cause(each: ParameterDifference, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
@@ -153,7 +160,7 @@ def _why_not_varied(lab: Laboratory, base: Remedy, stage: str) -> str | None:
     The control: given its own parameters again it must be the same side, and the side itself must stay as it is.
     """
     pipeline = base.pipeline
-    if not hasattr(pipeline, "varied"):
+    if offered(pipeline, TakesParameters) is None:
         return "this pipeline has no varied()"
     key = f"control of {stage} {id(pipeline)}"
     if key not in lab.memo:
@@ -163,13 +170,12 @@ def _why_not_varied(lab: Laboratory, base: Remedy, stage: str) -> str | None:
 
 
 def _control(lab: Laboratory, base: Remedy, stage: str) -> str | None:
-    own = _with_all_parameters(lab.candidate).parameters.get(stage, {})
+    own = _with_all_parameters(lab, lab.candidate).parameters.get(stage, {})
     before = _ran(lab, base, stage)[1]
-    try:
-        same = base.varied({stage: dict(own)})
-    except Exception:  # what it runs with may be no whole set of what it takes
+    same = lab.attempt(lambda: base.varied({stage: dict(own)}))
+    if same is None:  # what it runs with may be no whole set of what it takes
         return None
-    if same is None or same.pipeline is base.pipeline:
+    if same.pipeline is base.pipeline:
         return "its varied() changes the side itself, where another side is asked for"
     if not _is_close(before, _ran(lab, same, stage)[1]):
         return "with its own parameters given again, varied() returns another side than this one"
@@ -213,10 +219,7 @@ def _ran(lab: Laboratory, remedy: Remedy, stage: str) -> tuple[Mapping[str, Any]
     """Run a stage; return the parameters that took effect there, and what came out."""
     if stage == DETECTIONS:
         boxes = lab.postprocessed(remedy)
-        try:
-            return remedy.pipeline.parameters.get(DETECTIONS, {}), boxes
-        except Exception:  # a pipeline of the user's may not say
-            return {}, boxes
+        return (lab.attempt(lambda: remedy.pipeline.parameters) or {}).get(DETECTIONS, {}), boxes
     trace = lab.preprocessed(remedy)
     if trace is None:
         return {}, None
@@ -306,7 +309,7 @@ def _is_what_ran(name: str, said: Any, ran: Any) -> bool:
 
 def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return where a side's yml does not say what was used: the third column beside the two that ran."""
-    said = lab.ask(trace, "written")
+    said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
     known = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
     if said is None:
@@ -318,7 +321,7 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     if silent:
         names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)
         rows.append(f"the yml of {trace.pipeline} does not set {names}: {values}, by default or option")
-    given = lab.ask(trace, "given")
+    given = lab.ask(trace, WasGiven, lambda side: side.given)
     for name in overruled:
         who = "" if given is None else ", by " + given.get(group.stage, {}).get(name, "paddleocr's default")
         said_and_ran = f"sets {name} to {_value(own[name])}; {_value(ran[name])} was used{who}"
@@ -327,7 +330,7 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
 
 
 def _fix(lab: Laboratory, group: Group) -> Fix:
-    fix = lab.ask(lab.candidate, "parameter_fix", group.stage, group.values)
+    fix = lab.ask(lab.candidate, WordsFixes, lambda side: side.parameter_fix(group.stage, group.values))
     one, two = lab.names
     values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items() if value is not None)
     gone = ", ".join(name for name, value in group.values.items() if value is None)
@@ -350,10 +353,10 @@ def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
 
     The experiment: built without that key, the training operators of the stage run with the candidate's parameters.
     """
-    leaked: dict[str, str] = lab.ask(lab.reference, "leaked", default={})
-    if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in PREPROCESSING):
+    leaked = lab.ask(lab.reference, LeaksGlobals, lambda side: side.leaked()) or {}
+    if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in BEFORE_NETWORK):
         return found
-    source = lab.ask(lab.reference, "without_leak")
+    source = lab.ask(lab.reference, LeaksGlobals, lambda side: side.without_leak())
     if source is None:
         return found
     clean = source.preprocess(lab.image)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Pipeline
+from pytest_ocrparity.contract import Pipeline, TakesParameters, offered
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
-
-if TYPE_CHECKING:
-    from pytest_ocrparity.diagnose.laboratory import Laboratory
 
 __all__ = ["Patch", "Recorded", "Remedy"]
 
@@ -46,7 +43,7 @@ class Remedy:
         reference_values: what the reference's post-process was given to make the candidate's boxes, which shows a cause
             that can't be put right in the candidate.
         explains: whether the network's cause shows on another image as well, by an experiment of two runs at most;
-            None where the network is right, or `infer` is what was found to put it right.
+            takes that image's `Laboratory` and the candidate's map; None where the network is right, or `infer` is what was found to put it right.
         applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
         patches: what was put right so far, in order.
     """
@@ -57,7 +54,7 @@ class Remedy:
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
     reference_values: Mapping[str, Any] | None = None
-    explains: Callable[[Laboratory, Array | None], bool] | None = None
+    explains: Callable[[Any, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     is_resized: bool = False
     has_row: bool = False
@@ -66,8 +63,8 @@ class Remedy:
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Remedy | None:
         """Return this with other parameters of the candidate, or None where it takes none."""
-        vary = getattr(self.pipeline, "varied", None)
-        return None if vary is None else replace(self, pipeline=vary(changes))
+        side = offered(self.pipeline, TakesParameters)
+        return None if side is None else replace(self, pipeline=side.varied(changes))
 
     def patched(self, patch: Patch) -> Remedy | None:
         """Return this with one more cause put right, or None where the candidate takes no other parameters."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
@@ -36,12 +37,11 @@ def refused(lab: Laboratory, stage: str) -> Diagnosis | None:
 def _stopped(lab: Laboratory) -> Diagnosis:
     """Return why the reference itself stopped: a random operator, where it runs without."""
     assert lab.reference.error is not None
-    source, image, stage = lab.reference.source, lab.image, lab.reference.error.stage
-    one = lab.names[0]
-    operators: tuple[str, ...] = lab.ask(lab.reference, "random_operators", default=())
+    image, stage, one = lab.image, lab.reference.error.stage, lab.names[0]
+    operators = _random_operators(lab, lab.reference)
     if operators and image is not None:
-        trace = source.without_random().preprocess(image)  # type: ignore[union-attr]
-        if trace.tensor is not None:
+        trace = lab.ask(lab.reference, UsesRandomOperators, lambda side: side.without_random().preprocess(image))
+        if trace is not None and trace.tensor is not None:
             names = ", ".join(operators)
             proof = f"{one} stopped ({lab.reference.error}), and without {names} its operators run"
             summary = f"{one} stopped at {names}, a random operator that evaluation must not have"
@@ -64,7 +64,7 @@ def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     if not is_shape:
         amount = f"by up to {float(np.max(np.abs(one.tensor - two.tensor))):.3g}"
     proof = [f"the same image twice through {trace.pipeline} gives tensors that differ {amount}"]
-    operators: tuple[str, ...] = lab.ask(trace, "random_operators", default=())
+    operators = _random_operators(lab, trace)
     fix = f"find what is random in the preprocessing of {trace.pipeline}, and take it out"
     if operators:
         proof.append(f"its transforms hold random operators: {', '.join(operators)}")
@@ -74,19 +74,19 @@ def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
 
 
 def _preprocessed(lab: Laboratory, trace: Trace) -> Trace | None:
-    if trace.source is None or lab.image is None:
-        return None
-    try:
-        return trace.source.preprocess(lab.image)
-    except Exception:  # a pipeline of the user's may only trace
-        return None
+    source, image = pipeline_of(trace), lab.image
+    return None if source is None or image is None else lab.attempt(lambda: source.preprocess(image))
+
+
+def _random_operators(lab: Laboratory, trace: Trace) -> tuple[str, ...]:
+    return lab.ask(trace, UsesRandomOperators, lambda side: side.random_operators()) or ()
 
 
 def _maps(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     """Run the network on the recorded tensor; where it returns another map than recorded, once more."""
-    if trace.source is None or trace.tensor is None or trace.probability_map is None:
+    source, tensor = pipeline_of(trace), trace.tensor
+    if source is None or tensor is None or trace.probability_map is None:
         return None
-    source, tensor = trace.source, trace.tensor
     first = lab.infer(lambda given: source.infer(given), tensor)
     if first is None or first.shape != trace.probability_map.shape:
         return None

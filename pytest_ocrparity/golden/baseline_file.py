@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from pytest_ocrparity.compare.sensitivity import measured
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
 from pytest_ocrparity.files import LFS_POINTER, temporary_beside
@@ -82,7 +83,7 @@ def save(
     """
     if trace.error is not None:
         raise GoldenError(f"{trace.image}: nothing to record, {trace.pipeline} stopped: {trace.error}")
-    trace = trace.measured()
+    trace = measured(trace)
     arrays, steps_error = encode(trace, lossless)
     packed = {name: pack(array) for name, array in arrays.items()}
     if (size := sum(planes.nbytes for planes, _ in packed.values())) > _MOST_BYTES:
@@ -103,7 +104,7 @@ def save(
         "parameters": trace.parameters,
         "decode": image and [list(image.shape), image.dtype, image.channel_order, image.sha256],
         "shape": trace.shape,
-        "floor": trace.floor,
+        "floor": trace.map_sensitivity,
         "map_error": trace.map_error + steps_error,
         "arrays": {name: [str(array.dtype), list(array.shape), packed[name][1]] for name, array in arrays.items()},
         "arrays_sha256": hashlib.sha256(frame).hexdigest(),

@@ -83,7 +83,7 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         parameters=manifest["parameters"],
         image_sha256=manifest["image_sha256"],
         map_error=manifest["map_error"],
-        floor=manifest["floor"],
+        map_sensitivity=manifest["floor"],
         fused_map=_values(fused),
     )
 

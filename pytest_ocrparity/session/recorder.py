@@ -14,7 +14,7 @@ from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
-    from pytest_ocrparity.diagnose.cache import Memory
+    from pytest_ocrparity.diagnose.cache import DiagnosisCache
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.report.table import Record
@@ -57,11 +57,11 @@ class Recorder:
         self._lock = threading.RLock()  # a test may assert in threads
 
     @cached_property
-    def diagnoses(self) -> Memory:
+    def diagnoser(self) -> DiagnosisCache:
         """What this run has diagnosed so far."""
-        from pytest_ocrparity.diagnose.cache import Memory
+        from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
-        return Memory(self.settings.diagnosis_seconds, announce=self.announce)
+        return DiagnosisCache(self.settings.diagnosis_seconds, announce=self.announce)
 
     @cached_property
     def album(self) -> Album | None:
@@ -77,7 +77,7 @@ class Recorder:
         properties[:] = [found for found in properties if found[0] != PROPERTY and not found[0].startswith(PREFIX)]
         self.raised = Raised()
 
-    def hear_error(self, error: DifferenceError) -> None:
+    def on_error(self, error: DifferenceError) -> None:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
         self.raised.hear(error)
 
@@ -93,15 +93,15 @@ class Recorder:
         assert self.properties is not None  # fixtures and assertions run inside a test
         self.properties.append((PROPERTY, json.dumps({"what": what, **values})))
 
-    def hear(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.compare.preconditions import have_same_files
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.context import current_tolerance
+        from pytest_ocrparity.context import current
         from pytest_ocrparity.tolerance import Tolerance
 
         # What a keyword set is in the comparison alone.
-        tolerance = Tolerance({**current_tolerance.get()().limits, **judged.limits})
+        tolerance = Tolerance({**current().tolerance().limits, **judged.limits})
         self.worst.hear(judged, reference, candidate, tolerance)
         self.raised.is_recording |= judged.status == RECORDED
         record = self._record(judged, reference, candidate)
@@ -113,7 +113,7 @@ class Recorder:
             new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}
             self.properties[:] = [found for found in self.properties if found[0] not in new] + list(new.items())
 
-    def hear_failure(
+    def on_failure(
         self,
         judged: Comparison,
         comparisons: Sequence[Comparison],

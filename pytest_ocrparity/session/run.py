@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import current_tolerance, listener
+from pytest_ocrparity.context import Context, running
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.session.caught import MARKER, caught_faults, expected_note
 from pytest_ocrparity.session.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
@@ -128,13 +128,10 @@ class Run:
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
         before, self.recorder.properties = self.recorder.properties, item.user_properties
-        tolerance = current_tolerance.set(lambda: self.tolerance_of(item))
-        hearing = listener.set(self.recorder)
         try:
-            yield
+            with running(Context(lambda: self.tolerance_of(item), self.recorder)):
+                yield
         finally:
-            listener.reset(hearing)
-            current_tolerance.reset(tolerance)
             self.recorder.properties = before
 
     @pytest.hookimpl(wrapper=True)
@@ -260,7 +257,7 @@ class Run:
 
             return list(dict.fromkeys(sides for sides, _ in over_the_run(compared)))
 
-        return self.recorder.worst.diagnosed(is_over, lambda: self.recorder.diagnoses)
+        return self.recorder.worst.diagnosed(is_over, lambda: self.recorder.diagnoser)
 
     def _announce(self, image: str) -> None:
         """Say on the terminal that a cause is looked for, which may take a while; not from a worker, nor under -q."""

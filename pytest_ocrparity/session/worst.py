@@ -15,7 +15,7 @@ from pytest_ocrparity.comparison import LEFT_TO_RUN
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
-    from pytest_ocrparity.diagnose.cache import Memory
+    from pytest_ocrparity.context import Diagnoser
     from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
 
@@ -77,32 +77,32 @@ class WorstImages:
             self._kept[sides] = _Kept(excess, reference, candidate, tolerance)
 
     def diagnosed(
-        self, is_over: Callable[[Sequence[Mapping[str, Any]]], Iterable[Sides]], memory: Callable[[], Memory]
+        self, is_over: Callable[[Sequence[Mapping[str, Any]]], Iterable[Sides]], diagnoser: Callable[[], Diagnoser]
     ) -> list[Worst]:
         """Return what is found on the worst image between each pair of sides whose share is over a limit.
 
-        `is_over` returns those pairs, given what was compared; `memory` is asked only where there is one.
+        `is_over` returns those pairs, given what was compared; `diagnoser` is asked only where there is one.
         """
         if not self._kept:
             return []
         over = [sides for sides in is_over(self._compared) if sides in self._kept]
-        return [_diagnosed(sides, self._kept[sides], memory()) for sides in over]
+        return [_diagnosed(sides, self._kept[sides], diagnoser()) for sides in over]
 
 
-def _diagnosed(sides: Sides, kept: _Kept, memory: Memory) -> Worst:
-    from pytest_ocrparity.compare import compare
+def _diagnosed(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
+    from pytest_ocrparity.compare import Comparisons
     from pytest_ocrparity.diagnosis import UNKNOWN
     from pytest_ocrparity.explain import explain
 
     # Outside of tests the same limits are judged on this image alone.
-    comparisons = compare(reference=kept.reference, candidate=kept.candidate, tolerance=kept.tolerance)
-    failing = [each for each in comparisons if not each.is_match]
+    comparisons = Comparisons(kept.reference, kept.candidate, kept.tolerance)
+    failing = [each for each in comparisons.all() if not each.is_match]
     if not failing:
         return Worst(sides, kept.candidate.label, kept.excess, "", "")
-    diagnoses = memory.diagnose(kept.reference, kept.candidate, comparisons, kept.tolerance)
+    diagnoses = diagnoser.diagnose(comparisons)
     known = [f"{each.cause}, {each.summary}" for each in diagnoses if each.cause != UNKNOWN]
     cause = "; ".join(known) or ("unknown" if diagnoses else "")
-    return Worst(sides, kept.candidate.label, kept.excess, cause, explain(comparisons, failing[0], diagnoses))
+    return Worst(sides, kept.candidate.label, kept.excess, cause, explain(comparisons.all(), failing[0], diagnoses))
 
 
 def as_text(found: Sequence[Worst]) -> str:

@@ -58,7 +58,7 @@ def page_of_noise(seed: int) -> Trace:
         tensor=rng.random((1, 3, height, width), dtype=np.float32),
         probability_map=rng.random((1, 1, height, width), dtype=np.float32),
         detections=Detections((np.array([[1.0, 2], [30, 2], [30, 12], [1, 12]]),), np.array([0.9])),
-        floor=1e-6,
+        map_sensitivity=1e-6,
     )
 
 

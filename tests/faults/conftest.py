@@ -11,7 +11,7 @@ import pytest
 
 from faults.rows import ALL, added_up, counts, line, markdown
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
 TABLES = {"faults": "faults.row", "near_misses": "faults.near"}
 """The tables, and the property in which a test of each records its row."""
@@ -22,7 +22,7 @@ BUILD = Path(__file__).parents[2] / "build"
 
 @pytest.fixture(autouse=True)
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Memory, "strict", True)
+    monkeypatch.setattr(DiagnosisCache, "strict", True)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,7 @@ import numpy as np
 from faults import box_hooks
 from faults.deployment import EXAMPLE, Deployment
 from faults.foreign import DB, Array, with_weights
-from faults.near_miss import NearMiss, Table, port
+from faults.near_miss import CLOSE, NearMiss, Table, port
 from pytest_ocrparity.backends.isolation import third_party
 
 IMAGES = ("curved.png", "colours.png", "receipt.png")
@@ -241,12 +241,20 @@ SCORES = [
 
 placed = Table("coordinates", IMAGES)
 COORDINATES = [
-    placed("all moved by 2 px", port(place=box_hooks.moved(lambda box: box + 2)), "detections:rescale.offset"),
     placed(
-        "x moved by 3 px", port(place=box_hooks.moved(lambda box: box + np.array([3, 0]))), "detections:rescale.offset"
+        "all moved by 2 px",
+        port(place=box_hooks.moved(lambda box: box + 2)),
+        "detections:rescale.offset",
+        unnamed=CLOSE,
+    ),
+    placed(
+        "x moved by 3 px",
+        port(place=box_hooks.moved(lambda box: box + np.array([3, 0]))),
+        "detections:rescale.offset",
+        unnamed=CLOSE,
     ),
     placed("every other moved by 6 px", port(finish=box_hooks.every_other(lambda box: box + 6)), "detections:unknown"),
-    placed("x1.02", port(place=box_hooks.moved(lambda box: box * 1.02)), "detections:rescale.ratio"),
+    placed("x1.02", port(place=box_hooks.moved(lambda box: box * 1.02)), "detections:rescale.ratio", unnamed=CLOSE),
     placed(
         "x1.02 about the middle",
         port(place=box_hooks.in_page(lambda box, page: (box - page / 2) * 1.02 + page / 2)),

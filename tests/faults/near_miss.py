@@ -29,6 +29,7 @@ class NearMiss:
         injected: the causes that are truly at fault, so that none of them may be "ruled out".
         also: another cause that may be stated, and `because`: why that is true as well.
         saying: what a diagnosis with `also` must say, a regular expression, where the code alone is not the truth.
+        unnamed: the pages on which it may stay unknown as well, each with why.
         inject: spoils the deployment's files first.
         never: regular expressions of sentences that are false here.
         message: a regular expression of what the message must say.
@@ -44,6 +45,7 @@ class NearMiss:
     also: str = ""
     because: str = ""
     saying: str = ""
+    unnamed: Mapping[str, str] = field(default_factory=dict)
     inject: Callable[[Deployment], None] | None = None
     never: tuple[str, ...] = ()
     message: str = ""
@@ -52,6 +54,9 @@ class NearMiss:
     def is_own_engine(self) -> bool:
         """Whether nothing of paddleocr runs in the candidate, so that no setting of it can be the way out."""
         return isinstance(self.make(None, ()), (Foreign, Boxes))
+
+
+CLOSE = {"colours.png": "its three boxes are wider than they lie apart, where enlarged ones look like scaled ones"}
 
 
 class Boxes:

@@ -8,7 +8,7 @@ from faults import box_hooks, page_hooks, wrappers
 from faults.cases import NO_LIMITS, both, export_yml, options
 from faults.foreign import DB
 from faults.near_boxes import weights
-from faults.near_miss import NearMiss, Table, kept, port, wrapped
+from faults.near_miss import CLOSE, NearMiss, Table, kept, port, wrapped
 from faults.near_pages import letterbox
 from faults.ports import SharpensMap
 
@@ -141,15 +141,15 @@ SOURCELESS = [
     sourceless(
         "another checkpoint, trace alone",
         port(network=weights("early"), has_source=False),
-        "probability_map:network.weights.other_checkpoint",
-        also="network.weights",
-        because="other weights they are",
+        "probability_map:unknown",
+        "network.weights.other_checkpoint",
     ),
     sourceless("unclip 2.0, trace alone", port(db=DB(unclip=2.0), has_source=False), f"detections:{UNCLIP}"),
     sourceless(
         "all moved by 2 px, trace alone",
         port(place=box_hooks.moved(lambda box: box + 2), has_source=False),
         f"detections:{OFFSET}",
+        unnamed=CLOSE,
     ),
     sourceless(
         "A2 (y, x), boxes alone",
@@ -160,11 +160,13 @@ SOURCELESS = [
         "A2 all moved by 2 px, boxes alone",
         port(place=box_hooks.moved(lambda box: box + 2), recorded=(), has_source=False),
         f"detections:{OFFSET}",
+        unnamed=CLOSE,
     ),
     sourceless(
         "A1 plain polygons, all moved",
         port(place=box_hooks.moved(lambda box: box + 40), plain=True),
         f"detections:{OFFSET}",
+        unnamed=CLOSE,
     ),
     sourceless(
         "plain polygons, every other moved",

@@ -21,6 +21,7 @@ from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.backends.isolation import checkout
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
+from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity
 from pytest_ocrparity.comparison import DifferenceError
 
 LIMITS = {"limit_side_len": 736, "limit_type": "min"}
@@ -76,10 +77,10 @@ def main(root: Path, config: Path, folder: Path, image: Path) -> dict[str, Any]:
         for name in ("mine", "other")
     )
     assert train.probability_map is not None and mine.probability_map is not None
-    fused = train.measure_fused_map()
+    fused = fused_map(train)
     return {
         "largest": float(np.abs(train.probability_map - mine.probability_map).max()),
-        "floor": train.measure_floor(),
+        "floor": map_sensitivity(train),
         "fused_to_train": None if fused is None else float(np.abs(fused - train.probability_map).max()),
         "fused_to_export": None if fused is None else float(np.abs(fused - mine.probability_map).max()),
         "spread": float(np.ptp(train.probability_map)),

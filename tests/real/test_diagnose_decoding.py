@@ -14,8 +14,8 @@ import pytest
 from test_diagnose_stages import GREY, SPREAD, Array, judged, only, says, seen
 from toy import PAGE, Toy
 
-from pytest_ocrparity.compare import compare
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.tolerance import BUILT_IN
@@ -109,11 +109,10 @@ class TestDecoding:
 
     def test_one_way_found_is_confirmed_on_the_next_image_by_the_same_way(self, tmp_path: Path, clear: Path) -> None:
         other = self.written(tmp_path / "other.png", self.with_alpha(SPREAD))
-        memory, one, two = Memory(60), Reads(), self.OnWhite(name="port")
+        memory, one, two = DiagnosisCache(60), Reads(), self.OnWhite(name="port")
         for path, proof in ((clear, "decoded in these two ways"), (other, f"found on {clear}; here as well")):
             traces = seen(one, path), seen(two, path)
-            comparisons = compare(reference=traces[0], candidate=traces[1])
-            (diagnosis,) = memory.diagnose(*traces, comparisons, BUILT_IN)
+            (diagnosis,) = memory.diagnose(Comparisons(*traces, BUILT_IN))
             assert judged(diagnosis) == ("decode", "decode.alpha")
             assert says(diagnosis.evidence, proof)
 

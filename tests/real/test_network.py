@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
+from pytest_ocrparity.compare.sensitivity import fused_map
 from pytest_ocrparity.errors import StageError
 from real.blob import YML, Model, edited, write_yml
 
@@ -24,7 +25,7 @@ def load(model: Model, folder: Path, yml: dict[str, Any], **settings: Any) -> Tr
 
 def test_a_network_with_rep_has_a_fused_map(train: TrainingPipeline, page: Page) -> None:
     trace = train.trace(page)
-    fused = trace.measure_fused_map()
+    fused = fused_map(trace)
     assert fused is not None and trace.probability_map is not None
     assert 0 < np.abs(fused - trace.probability_map).max() < 1e-5
     np.testing.assert_array_equal(train.infer(np.asarray(trace.tensor)), trace.probability_map)  # itself not fused

@@ -13,6 +13,7 @@ import pytest
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
+from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from real.blob import LIMITS, operators_root
 from real.test_example import EXAMPLE, change, run
 
@@ -65,7 +66,7 @@ def test_a_right_export_stays_within_the_measured_bounds(trained: TrainingPipeli
         assert one.probability_map is not None
         assert two.probability_map is not None
         assert np.max(np.abs(one.tensor - two.tensor)) <= 7.3e-7, image.name
-        floor = one.measure_floor()
+        floor = map_sensitivity(one)
         assert floor is not None
         assert np.max(np.abs(one.probability_map - two.probability_map)) <= 4 * floor, image.name
 

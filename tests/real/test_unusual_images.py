@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import Heard
+from conftest import Heard, listen
 from PIL import Image
 
 from pytest_ocrparity import (
@@ -23,8 +23,7 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.comparison import DifferenceError
-from pytest_ocrparity.context import listener
-from pytest_ocrparity.diagnose.cache import Memory
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import ImageError, NotEnoughMemory
 from real.blob import operators_root
 from real.features import needs_suffix
@@ -48,13 +47,11 @@ def uncapped() -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def quick(nobody_listens: None) -> Iterator[None]:
+def quick(nobody_listens: None) -> None:
     """Make no experiments: what is seen here is what the assertions say by themselves."""
     heard = Heard()
-    heard.diagnoses = Memory(0)
-    token = listener.set(heard)
-    yield
-    listener.reset(token)
+    heard.diagnoser = DiagnosisCache(0)
+    listen(heard)
 
 
 def words() -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -10,11 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, map_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.repeatability import examine_maps
-from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 
 __all__ = ["examine_network"]
@@ -52,7 +53,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         if found_one is not None:
             put_right, lab.remedy = lab.remedy, start
             # The map is explained: what follows is examined with the reference's.
-            infer = put_right.infer or _run_of(reference.source)
+            infer = put_right.infer or (None if (source := pipeline_of(reference)) is None else source.infer)
             lab.adopt(PROBABILITY_MAP, found_one.cause, replace(put_right, infer=infer))
             return [found_one]
         lab.remedy = start
@@ -61,7 +62,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
 
 def _without_running(lab: Laboratory) -> list[Diagnosis]:
     """Examine the map of a candidate that can't be run again: the reference's network runs on its tensor."""
-    candidate, source = lab.candidate, lab.reference.source
+    candidate, source = lab.candidate, pipeline_of(lab.reference)
     lab.not_tried.append(f"experiments with the network of {lab.names[1]}, which can't be run again")
     if candidate.tensor is None or lab.reference.tensor is None:
         lab.not_tried.append("the network by itself: a side records no tensor, which may be what differs")
@@ -106,13 +107,10 @@ def _map_of(lab: Laboratory) -> Array | None:
     return lab.infer(lambda given: lab.own.infer(given), tensor)
 
 
-def _run_of(source: Any) -> Run | None:
-    return getattr(source, "infer", None)
-
-
 def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run the candidate's program in other ways; the one that returns the reference's map is the cause."""
-    for other in _alternatives(lab, getattr(lab.candidate.source, "other_engines", None)):
+    side = offered(lab.candidate.source, RunsOtherwise)
+    for other in lab.alternatives(None if side is None else side.other_engines):
         made = lab.infer(other.run, lab.tensor)
         if not lab.is_same_map(made):
             told = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
@@ -163,21 +161,13 @@ _ENGINE_FIX = {
 }
 
 
-def _alternatives(lab: Laboratory, give: Callable[[], Iterator[Alternative]] | None) -> Iterator[Alternative]:
-    """Yield what a side offers, as far as it can."""
-    try:
-        yield from give() if give is not None else ()
-    except Exception as error:  # reading weights or building a copy: whatever a framework raises
-        lab.not_tried.append(f"some networks: {type(error).__name__}: {error}")
-
-
 def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Look for the reference's map among the outputs that paddlex does not take."""
-    give = getattr(lab.candidate.source, "other_outputs", None)
-    if give is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
+    side = offered(lab.candidate.source, HasOtherOutputs)
+    if side is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
         return None
     for index in range(1, lab.candidate.parameters[PROBABILITY_MAP]["outputs"]):
-        run = partial(_output, give, index)
+        run = partial(_output, side.other_outputs, index)
         made = lab.infer(run, lab.tensor)
         if made is not None and lab.is_same_map(made):
             one, two = lab.names
@@ -196,7 +186,7 @@ def _output(give: Callable[[Array], list[Array]], index: int, tensor: Array) -> 
 
 def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map is the cause."""
-    for other in _alternatives(lab, lambda: weights.lookalikes_of(lab)):
+    for other in lab.alternatives(lambda: weights.lookalikes_of(lab)):
         made = lab.infer(other.run, lab.tensor) if theirs is not None else None
         if made is None or theirs is None or not are_equal_maps(lab, made, theirs):
             lab.tried.append(f"{other.cause}: {other.label} gives another map")

@@ -8,7 +8,9 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.contract import HasInputSize, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, returns_map
+from pytest_ocrparity.diagnose.network.weights import export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -57,8 +59,8 @@ def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 
 def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     """Run a network that stopped at the size that its program was exported for."""
-    size = lab.ask(lab.candidate, "input_size")
-    tensor, reference, remedy = lab.tensor, lab.reference.source, lab.remedy
+    size = lab.ask(lab.candidate, HasInputSize, lambda side: side.input_size())
+    tensor, reference, remedy = lab.tensor, pipeline_of(lab.reference), lab.remedy
     if size is not None and reference is None:
         lab.not_tried.append(f"the size {size} (height, width) that it was exported for: that needs the train model")
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
@@ -95,7 +97,7 @@ def _agree(lab: Laboratory, tensor: Array) -> bool | None:
 
 def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
     """Run the candidate's and the reference's network, or return None where one of them can't be run."""
-    reference, remedy = lab.reference.source, lab.remedy
+    reference, remedy = pipeline_of(lab.reference), lab.remedy
     if reference is None:
         return None
     made, right = lab.infer(lambda t: remedy.pipeline.infer(t), tensor), lab.infer(lambda t: reference.infer(t), tensor)
@@ -103,8 +105,7 @@ def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
 
 
 def _told(lab: Laboratory) -> str:
-    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
-    told = lab.ask(lab.reference, "export_command", *place)
+    told = export_command(lab)
     return f"; {told}" if told else ""
 
 

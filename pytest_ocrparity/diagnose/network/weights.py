@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.contract import (
+    Exports,
+    HasExport,
+    HasTrainedNetwork,
+    StoresWeights,
+    TrainedNetwork,
+    offered,
+)
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, map_difference, returns_map
+from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_sibling, lookalikes, nearest_checkpoint
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -33,29 +45,23 @@ def _exported(lab: Laboratory) -> Mapping[str, Array]:
     """Return the export's arrays, read once; none, noted, where they can't be read."""
     if "exported" not in lab.memo:
         lab.budget.check()
-        read = getattr(lab.candidate.source, "stored_weights", None)
-        try:
-            lab.memo["exported"] = read() if read is not None else {}
-        except Exception as error:  # whatever paddle raises on a program or a parameter file
-            lab.not_tried.append(f"the export's weights can't be read: {type(error).__name__}: {str(error)[:200]}")
-            lab.memo["exported"] = {}
+        lab.memo["exported"] = lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights()) or {}
     exported: Mapping[str, Array] = lab.memo["exported"]
     return exported
 
 
 def _stored(lab: Laboratory) -> StoredWeights | None:
     """Return the export's weights beside the checkpoint's, or beside its fused copy's where more of them are equal."""
-    exported, network = _exported(lab), getattr(lab.reference.source, "network", None)
-    if network is None or not exported:
+    exported, side = _exported(lab), offered(lab.reference.source, HasTrainedNetwork)
+    if side is None or not exported:
         return None
+    network = side.network
     if "stored" not in lab.memo:
-        from pytest_ocrparity.backends.ppocr.alignment import align
-
         unfused = frozenset(network.keys().values())
         found = []
         for each in (network, network.fused):
             if each is not None:
-                aligned = align(exported, each.arrays(), getattr(each, "used", ()))
+                aligned = align(exported, each.arrays(), each.used)
                 pairs, is_named = aligned or (None, False)
                 found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
         fitting = [each for each in found if each.pairs is not None]
@@ -115,7 +121,7 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
     total, one, two = len(found.exported), *lab.names
     transplanted = found.network.with_exported(found.exported)
     made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
-    if made is None or not are_equal_maps(lab, made, theirs):
+    if transplanted is None or made is None or not are_equal_maps(lab, made, theirs):
         told = f"network.weights: {one}'s network with {two}'s weights does not return {two}'s map"
         differ = f"({len(found.differing)} of {total} arrays differ)"
         if found.is_named:
@@ -135,32 +141,38 @@ def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagn
 
 def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
     """Yield the networks that may have been exported in the place of the reference's."""
-    if hasattr(lab.reference.source, "network"):
-        from pytest_ocrparity.diagnose.network.lookalikes import lookalikes
-
-        yield from lookalikes(lab.reference.source, _nearest(lab))  # type: ignore[arg-type]
+    if isinstance(lab.reference.source, TrainingPipeline):
+        yield from lookalikes(lab.reference.source, _nearest(lab))
 
 
-def _nearest(lab: Laboratory) -> Any:
+def _nearest(lab: Laboratory) -> Path | None:
     """Return the checkpoint beside the reference's that holds more of the export's arrays, looked for once."""
+    if not isinstance(lab.reference.source, TrainingPipeline):
+        return None
     if "nearest" not in lab.memo:
-        from pytest_ocrparity.diagnose.network.lookalikes import nearest_checkpoint
-
         lab.budget.check()
-        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported(lab))  # type: ignore[arg-type]
-    return lab.memo["nearest"]
+        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported(lab))
+    found: Path | None = lab.memo["nearest"]
+    return found
 
 
 def _nearer(lab: Laboratory) -> bool:
-    from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_sibling
+    """Tell whether another network beside the reference's holds more of the export's arrays."""
+    source = lab.reference.source
+    if not isinstance(source, TrainingPipeline):
+        return False
+    return has_nearer_sibling(source, _exported(lab)) or _nearest(lab) is not None
 
-    return has_nearer_sibling(lab.reference.source, _exported(lab)) or _nearest(lab) is not None  # type: ignore[arg-type]
+
+def export_command(lab: Laboratory) -> str:
+    """Return how the reference says that it is exported to where the candidate lies, or nothing."""
+    place = lab.ask(lab.candidate, HasExport, lambda side: (side.model_dir, side.model_name)) or (None, None)
+    return lab.ask(lab.reference, Exports, lambda side: side.export_command(*place)) or ""
 
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:
     """Return how the right network is exported again."""
-    place = lab.ask(lab.candidate, "model_dir"), lab.ask(lab.candidate, "model_name")
-    again = lab.ask(lab.reference, "export_command", *place, default="export again from the right checkpoint")
+    again = export_command(lab) or "export again from the right checkpoint"
     changes = (Change("export"),)
     if other.cause == "network.sub_model":
         text = (
@@ -187,7 +199,7 @@ class StoredWeights:
     """The export's arrays beside those of the trained network that they are, or of its fused copy."""
 
     exported: Mapping[str, Array]
-    network: Any
+    network: TrainedNetwork
     is_fused: bool
     unfused: frozenset[str]
     """The checkpoint's keys before fusing."""

@@ -46,7 +46,7 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
 def _of_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
     """Examine boxes of which nothing is known but themselves, such as plain polygons."""
     reference, candidate = lab.reference.detections, lab.candidate.detections
-    if reference is None or candidate is None or lab.is_same("detections", lab.candidate):
+    if reference is None or candidate is None or lab.is_same(DETECTIONS, lab.candidate):
         return []
     if not len(reference) and not len(candidate):
         return []  # there is no box to examine
@@ -77,7 +77,7 @@ def _after_the_post_process(lab: Laboratory) -> list[Diagnosis]:
     if trace.detections is None or trace.probability_map is None or trace.shape is None:
         return []
     own = run_again(trace, trace.probability_map)
-    if own is None or own == trace.detections or lab.is_same("detections", trace):
+    if own is None or own == trace.detections or lab.is_same(DETECTIONS, trace):
         return []
     if lab.is_same_map(trace.probability_map) and (found := _after(lab, trace.detections)):
         return found
@@ -154,7 +154,7 @@ def puts_own_boxes_right(lab: Laboratory, remedy: Remedy, *, needs_fault: bool =
     if mended is None:
         return False
     if trace.probability_map is None or lab.is_same_map(trace.probability_map):
-        return lab.is_same("detections", replace(trace, detections=mended, source=None))
+        return lab.is_same(DETECTIONS, replace(trace, detections=mended, source=None))
     assert lab.reference.detections is not None
     gain = _agreement(lab.reference.detections, mended) - _agreement(lab.reference.detections, trace.detections)
     if remedy.boxes is not None:
@@ -163,7 +163,7 @@ def puts_own_boxes_right(lab: Laboratory, remedy: Remedy, *, needs_fault: bool =
     if right is None:
         return gain > 0
     own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
-    is_wrong = not lab.is_same("detections", replace(trace, source=None), own)
+    is_wrong = not lab.is_same(DETECTIONS, replace(trace, source=None), own)
     return (is_wrong or not needs_fault) and lab.is_same(
         "detections", replace(trace, detections=mended, source=None), own
     )
@@ -190,7 +190,7 @@ def _own_boxes(lab: Laboratory, remedy: Remedy) -> Detections | None:
         return boxes if remedy.boxes is None else remedy.boxes(boxes, (int(size[0]), int(size[1])), shape)
     map_trace = trace if trace.probability_map is not None and trace.shape is not None else lab.reference
     own = lab.postprocessed(Remedy(lab.own), map_trace)
-    if own is None or not lab.is_same("detections", replace(trace, detections=own, source=None), _as_reference(trace)):
+    if own is None or not lab.is_same(DETECTIONS, replace(trace, detections=own, source=None), _as_reference(trace)):
         return None
     return lab.postprocessed(remedy, map_trace)
 
@@ -209,7 +209,7 @@ def _agreement(reference: Detections, found: Detections) -> float:
 def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     """Put the scores that the candidate really returned in the order that its boxes ask for: then nothing differs."""
     trace, found = lab.candidate, lab.candidate.detections
-    is_said = any(each.kind == "score_order" for each in lab.judged("detections", trace).differences)
+    is_said = any(each.kind == "score_order" for each in lab.judged(DETECTIONS, trace).differences)
     if found is None or found.scores is None or not is_said:
         return []
     expected = expected_scores(expected_detections(lab.reference, trace), found) or _of_reference(lab, found)
@@ -218,7 +218,7 @@ def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     order = np.argsort([expected[index] for index in range(len(found))], kind="stable")
     scores = np.empty_like(found.scores)
     scores[order] = np.sort(found.scores)
-    if not lab.is_same("detections", replace(trace, detections=Detections(found.polygons, scores))):
+    if not lab.is_same(DETECTIONS, replace(trace, detections=Detections(found.polygons, scores))):
         return []
     one, two = lab.names
     proof = f"with its {len(found)} scores put in the order of {one}'s, nothing of {two}'s boxes differs"

@@ -105,7 +105,7 @@ def _geometry(lab: Laboratory) -> tuple[Size, Shape]:
 def _is_same(lab: Laboratory, boxes: Detections) -> bool:
     if lab.reference.probability_map is not None and lab.reference.shape is not None:
         return lab.is_same_boxes(boxes)
-    return lab.is_same("detections", replace(lab.candidate, detections=boxes, source=None))
+    return lab.is_same(DETECTIONS, replace(lab.candidate, detections=boxes, source=None))
 
 
 def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
@@ -36,7 +38,7 @@ def by_filter(
         own_right: those that its own map should give.
     """
     one, two = lab.names
-    source, found = lab.reference.source, lab.reference.detections
+    source, found = pipeline_of(lab.reference), lab.reference.detections
     if source is None or found is None or not lab.can_run or lab.reference.probability_map is None:
         return []
     here = _cut(lab, lab.with_boxes(made), found)
@@ -47,11 +49,13 @@ def by_filter(
     # The drawn map is scaled so that the filter, if it is one, cuts through the boxes on it.
     drawn, ratio = drawn_map(), max(0.25, (here.kept or 2 * here.dropped) / 16)
     shape = (PROBE * ratio, PROBE * ratio, 1 / ratio, 1 / ratio)
-    try:
-        right, kept = source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)
-    except Exception:  # a pipeline of the user's may only trace
+    both = lab.attempt(lambda: (source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)))
+    if both is None:
         return []
-    probe = replace(lab, reference=replace(lab.reference, probability_map=drawn, shape=shape, detections=right))
+    right, kept = both
+    reference = replace(lab.reference, probability_map=drawn, shape=shape, detections=right)
+    sides = Comparisons(reference, lab.candidate, lab.tolerance, defers=lab.comparisons.defers)
+    probe = replace(lab, comparisons=sides, memo={})
     there = _cut(probe, probe.with_boxes(kept), right)
     if there is None or there.kept is None or here.dropped >= there.kept or there.dropped >= (here.kept or INFINITE):
         return []  # one rule would keep on one map what it drops on the other
@@ -88,7 +92,7 @@ def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
     scores = None if right.scores is None or made.scores is None else right.scores[kept]
     filtered = Detections(tuple(right.polygons[index] for index in kept), scores)
     reference = replace(lab.reference, detections=filtered, source=None)
-    is_same = lab.is_same("detections", replace(trace, source=None), reference)
+    is_same = lab.is_same(DETECTIONS, replace(trace, source=None), reference)
     return Cut(dropped, least) if is_same else None
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pytest_ocrparity.compare.parameter_differences import is_close
+from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -83,15 +84,12 @@ def _told(name: str, values: list[Any]) -> str:
 
 def _maker(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape], Detections] | None:
     """Return the reference's post-process with other values, or None where it offers none."""
-    offered = getattr(lab.reference.source, "postprocess_with", None)
-    if offered is None:
+    source = offered(lab.reference.source, PostprocessesWith)
+    if source is None:
         return None
     key = f"postprocess with {dict(values)}"
-    if key not in lab.memo:
-        try:
-            lab.memo[key] = offered(values)
-        except Exception:  # values that this release of PaddleOCR does not take
-            lab.memo[key] = None
+    if key not in lab.memo:  # this release of PaddleOCR may not take them
+        lab.memo[key] = lab.attempt(lambda: source.postprocess_with(values))
     made: Callable[[Any, Shape], Detections] | None = lab.memo[key]
     return made
 
@@ -128,12 +126,12 @@ def _is_made_of_a_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detect
 
 def _is_made(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:
     """Tell whether the reference's post-process makes these boxes of a trace's map."""
-    assert of.probability_map is not None and of.shape is not None
-    try:
-        right = make(of.probability_map, of.shape)
-    except Exception:  # whatever PaddleOCR raises on a map
+    probability_map, shape = of.probability_map, of.shape
+    assert probability_map is not None and shape is not None
+    right = lab.attempt(lambda: make(probability_map, shape))
+    if right is None:
         return False
     map_of: dict[str, Any] = {"probability_map": of.probability_map, "shape": of.shape, "source": None, "error": None}
     reference = replace(lab.reference, detections=right, **map_of)
     # Equal maps: so scores and boxes are judged as strictly as those of one post-process.
-    return lab.is_same("detections", replace(lab.candidate, detections=found, **map_of), reference)
+    return lab.is_same(DETECTIONS, replace(lab.candidate, detections=found, **map_of), reference)

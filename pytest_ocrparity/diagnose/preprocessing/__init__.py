@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_ocrparity.diagnose.laboratory import PREPROCESSING, Laboratory
+from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, groups, with_all
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
+from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
 __all__ = ["examine_preprocessing", "is_preprocessing_same"]
@@ -21,15 +21,15 @@ EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSO
 
 def is_preprocessing_same(lab: Laboratory) -> bool:
     """Tell whether there is nothing to examine: the tensors agree, or a side did not record its own."""
-    first = lab.judged("preprocessing", lab.candidate)
-    is_same = lab.is_same("preprocessing", lab.candidate)
+    first = lab.judged(PREPROCESSING, lab.candidate)
+    is_same = lab.is_same(PREPROCESSING, lab.candidate)
     # Where one of them records no tensor, the assertion that asked for it says so.
     return is_same or first.stage is None or first.is_missing or lab.reference.tensor is None
 
 
 def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     """Add the causes for which the two sides feed their networks different tensors, one by one as they are found."""
-    first = lab.judged("preprocessing", lab.candidate).stage or TENSOR
+    first = lab.judged(PREPROCESSING, lab.candidate).stage or TENSOR
     is_run = lab.can_run and lab.preprocessed() is not None
     if not is_run:
         lab.not_tried.append(_why_not_again(lab))
@@ -38,7 +38,7 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
         found.append(lab.unknown(first))
         return
     start = len(found)
-    for stage in PREPROCESSING:
+    for stage in BEFORE_NETWORK:
         if not lab.is_same_stage(stage, lab.preprocessed()):
             found += _examine(lab, stage)
             if found[-1].cause == UNKNOWN and lab.before is lab.reference:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.decoders import STANDARD, decoded_ways
+from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import Remedy
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -64,7 +65,8 @@ def by_way(lab: Laboratory, base: Remedy) -> Made:
         f"decoded in these two ways, the file has exactly the pixels of {one} and of {two}; given {one}'s, {two} agrees"
     )
     fix = f"where {two} loads images, {_INSTEAD[cause]}"
-    if theirs != STANDARD and lab.ask(lab.candidate, "table"):  # a deployment of paddleocr's, whose reader is its own
+    deployment = offered(lab.candidate.source, HasSettingsTable)
+    if theirs != STANDARD and deployment is not None:  # of paddleocr's, whose reader is its own
         fix = f"convert such images before {two} reads them: {_INSTEAD[cause]}"
     if ours != STANDARD:
         fix = f"let training decode as {two} does ({does[0]}): edit DecodeImage in its yml, and evaluate again"
