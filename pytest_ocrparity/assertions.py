@@ -20,8 +20,6 @@ from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["assert_same_detections", "assert_same_preprocessing", "assert_same_probability_maps"]
-
 ToleranceLike: TypeAlias = "Tolerance | Mapping[str, Any] | str | None"
 Boxes: TypeAlias = "Trace | Detections | Iterable[Any]"
 

@@ -6,8 +6,6 @@ import importlib.metadata
 import platform
 from collections.abc import Iterable
 
-__all__ = ["environment", "header"]
-
 FRAMEWORKS = ("paddlepaddle", "paddlepaddle-gpu", "paddleocr", "paddlex", "onnxruntime")
 CV2 = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
 OTHERS = ("pytest-ocrparity", "pytest", "numpy", "shapely")

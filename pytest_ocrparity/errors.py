@@ -23,22 +23,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     pass
 
-__all__ = [
-    "GoldenCorrupt",
-    "GoldenError",
-    "GoldenMissing",
-    "GoldenStale",
-    "GoldenTaken",
-    "ImageError",
-    "ModelError",
-    "NotEnoughMemory",
-    "OcrParityError",
-    "ReportError",
-    "SettingsError",
-    "StageError",
-    "did_you_mean",
-]
-
 
 class OcrParityError(Exception):
     """Base of everything this package raises on purpose."""

@@ -17,17 +17,6 @@ import numpy as np
 from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.trace import Image
 
-__all__ = [
-    "LFS_POINTER",
-    "digest",
-    "header_size",
-    "image_bytes",
-    "refuse_pointer",
-    "remove_leftovers",
-    "temporary_beside",
-    "write_whole",
-]
-
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 _TEMPORARY = re.compile(r"\.ocrparity-(?P<place>[0-9a-f]*)-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
 _PROC = Path("/proc")

@@ -16,8 +16,6 @@ from pytest_ocrparity.assertions import (
     assert_same_probability_maps,
 )
 
-__all__ = ["ocr_reference", "test_ocr_detections", "test_ocr_preprocessing", "test_ocr_probability_maps"]
-
 
 @pytest.fixture
 def ocr_reference(request: pytest.FixtureRequest) -> Any:

@@ -15,22 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = [
-    "Key",
-    "Matching",
-    "Pair",
-    "Polygon",
-    "Shapes",
-    "as_points",
-    "boundary_distance",
-    "classify",
-    "is_finite",
-    "match",
-    "point_set",
-    "prepare",
-    "vertex_distance",
-]
-
 _Groups: TypeAlias = "defaultdict[int, set[int]]"
 _Index: TypeAlias = "npt.NDArray[np.intp]"
 _Edges: TypeAlias = "tuple[_Index, _Index, npt.NDArray[np.float64]]"  # rows, columns, what each pair has in common

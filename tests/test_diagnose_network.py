@@ -299,7 +299,8 @@ class TestRepeatability:
                 return replace(super().preprocess(image), tensor=None, error=StageError(TENSOR, "out of range"))
 
         class Random(Toy):
-            random_operators = ("RandomCrop",)
+            def random_operators(self) -> tuple[str, ...]:
+                return ("RandomCrop",)
 
             def without_random(self) -> Toy:
                 return without or StopsAlways()
@@ -324,7 +325,11 @@ class TestRepeatability:
     )
     def test_another_size_each_time_is_a_matter_of_the_resize(self, operators: tuple[str, ...], fix: str) -> None:
         class Crops(Toy):
-            random_operators = operators
+            def random_operators(self) -> tuple[str, ...]:
+                return operators
+
+            def without_random(self) -> Toy:
+                return self
 
             def preprocess(self, image: Image) -> Trace:
                 self.runs += 1
@@ -421,6 +426,7 @@ class Network:
     weights: Mapping[str, Array] = field(default_factory=lambda: WEIGHTS)
     gain: float = 6.0
     fused: None = None
+    used: tuple[str, ...] = ()
     siblings: Mapping[str, Network] = field(default_factory=dict)
 
     def arrays(self) -> Mapping[str, Array]:
@@ -563,9 +569,7 @@ class TestWeights:
 
         found = cause_of(on(Trained()), on(Unreadable(name="port", power=2)))
         assert found.cause == "unknown"
-        assert [each for each in found.not_tried if "weights" in each] == [
-            "the export's weights can't be read: OSError: truncated"
-        ]
+        assert [each for each in found.not_tried if "weights" in each] == ["the export's weights: OSError: truncated"]
 
     def test_that_are_finite_do_not_explain_a_map_that_is_not(self) -> None:
         class Overflows(Exported):
@@ -631,16 +635,12 @@ class TestMemory:
     def test_a_fault_of_a_diagnosis_hides_nothing_but_from_its_own_tests(
         self, monkeypatch: pytest.MonkeyPatch, strict: bool
     ) -> None:
-        class Faulty(Toy):
-            random_operators = ("RandomCrop",)
-
-            def without_random(self) -> Toy:
-                raise KeyError("transforms")
+        def faulty(lab: Laboratory) -> list[Diagnosis]:
+            raise KeyError("transforms")
 
         monkeypatch.setattr(DiagnosisCache, "strict", strict)
-        error = StageError(TENSOR, "out of range")
-        reference = replace(on(Faulty()), tensor=None, probability_map=None, detections=None, error=error)
-        memory, candidate = DiagnosisCache(60), on(Toy(name="port"))
+        monkeypatch.setattr("pytest_ocrparity.diagnose.cache.examine", faulty)
+        memory, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
         if strict:
             with pytest.raises(KeyError, match="transforms"):
                 remembered(memory, reference, candidate)

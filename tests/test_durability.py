@@ -22,7 +22,7 @@ from toy import PAGE
 
 from pytest_ocrparity import files as leftovers
 from pytest_ocrparity.files import remove_leftovers
-from pytest_ocrparity.golden.store import load
+from pytest_ocrparity.golden.baseline_file import load
 
 # Killed
 

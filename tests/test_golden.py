@@ -19,8 +19,9 @@ import zstandard
 
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, ImageError, StageError
 from pytest_ocrparity.golden import baseline_file as archive
+from pytest_ocrparity.golden.baseline_file import Golden, load, save
 from pytest_ocrparity.golden.ownership import Reference
-from pytest_ocrparity.golden.store import Golden, GoldenStore, golden_path, load, save
+from pytest_ocrparity.golden.store import GoldenStore, golden_path
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 Array = npt.NDArray[Any]
@@ -235,7 +236,7 @@ def test_a_tensor_that_a_table_makes_costs_a_table(path: Path, tmp_path: Path) -
         {"tensor": None},
         {"detections": Detections(()), "decode": None, "shape": None},
         {"detections": Detections((np.zeros((0, 2)), np.full((4, 2), np.nan))), "fused_map": None},
-        {"detections": None, "probability_map": None, "floor": None, "image_sha256": None},
+        {"detections": None, "probability_map": None, "map_sensitivity": None, "image_sha256": None},
         {"probability_map": np.zeros((1, 1, 0, 40), np.float32)},
     ],
 )

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import listen, wrong_export
+from conftest import wrong_export
 from toy import BLANK, PAGE, FusedToy, Toy
 
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.__main__ import main
-from pytest_ocrparity.compare import compare
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.rejudge import UNDECIDED, judge_again, wanted_limits
 from pytest_ocrparity.report.document import finite
-from pytest_ocrparity.tolerance import BUILT_IN, parse_option
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 
 WORDS = (
     "exact",
@@ -111,15 +111,12 @@ def record(comparison: Comparison) -> dict[str, Any]:
 
 
 def compared(sides: tuple[Trace, Trace], word: str) -> tuple[Comparison, ...]:
-    return compare(
-        reference=sides[0], candidate=sides[1], tolerance=BUILT_IN.override(parse_option(word), "command line")
-    )
+    return in_a_run(*sides, BUILT_IN.override(parse_option(word), "command line"))
 
 
-@pytest.fixture(autouse=True)
-def in_a_run() -> None:
-    """Let limits that hold for a run be left to it, as they are where results are recorded."""
-    listen()
+def in_a_run(reference: Trace, candidate: Trace, tolerance: Tolerance = BUILT_IN) -> tuple[Comparison, ...]:
+    """Compare as where results are recorded: limits that hold for a run are left to it."""
+    return Comparisons(reference, candidate, tolerance, defers=True).all()
 
 
 @pytest.mark.parametrize("name", TRACES)
@@ -130,7 +127,7 @@ def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
     for recorded, wanted in itertools.product(RECORDED, WORDS):
         limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
         again = judge_again([record(each) for each in fresh[recorded]], wanted_limits([parse_option(wanted)]))
-        for found, right in zip(again, compare(reference=sides[0], candidate=sides[1], tolerance=limits), strict=True):
+        for found, right in zip(again, in_a_run(*sides, limits), strict=True):
             decided[found["status"] != UNDECIDED] += 1
             if found["status"] != UNDECIDED:
                 told = f"{found['kind']} recorded under {recorded}, judged under {wanted}"
@@ -142,7 +139,7 @@ def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
 def test_what_was_recorded_and_not_compared_stays_so() -> None:
     train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
     own = replace(train, recorded_from=inference.source)
-    found = [record(each) for each in compare(reference=own, candidate=inference)]
+    found = [record(each) for each in in_a_run(own, inference)]
     assert [each["status"] for each in judge_again(found, wanted_limits([parse_option("exact")]))] == ["recorded"] * 3
 
 

@@ -547,7 +547,7 @@ def test_storing(tmp_path: Path) -> None:
         {"tensor": lambda values: np.nextafter(values, np.float32(9))},
         {"resize": lambda values: values ^ 1},
         {"detections": lambda found: Detections(found.polygons[::-1], found.scores)},
-        {"floor": lambda _: None},
+        {"map_sensitivity": lambda _: None},
         {"map_error": lambda error: error + 1e-3},
     ],
     ids=lambda damage: next(iter(damage)),

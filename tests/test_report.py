@@ -324,10 +324,10 @@ def test_a_picture_that_cannot_be_drawn_hides_nothing(project: pytest.Pytester) 
     with (project.path / "conftest.py").open("a") as file:
         file.write(
             """
-from pytest_ocrparity.report import album
+from pytest_ocrparity import files
 def broken(*args):
     raise OSError("No space left on device")
-album.write_whole = broken
+files.write_whole = broken
 """
         )
     wrong_export(project, pad=4)

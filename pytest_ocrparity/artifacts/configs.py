@@ -18,8 +18,6 @@ from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import LFS_POINTER
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
-__all__ = ["STAGE_OF", "check_inference", "check_training", "operators", "read_yml", "scale_value", "written"]
-
 ALGORITHMS: Final = ("DB", "DB++")
 POST_PROCESSES: Final = ("DBPostProcess", "DistillationDBPostProcess")
 NEEDED: Final = ("DecodeImage", "DetResizeForTest", "KeepKeys")

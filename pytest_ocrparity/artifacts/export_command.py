@@ -13,8 +13,6 @@ import yaml
 from pytest_ocrparity.artifacts.model_files import PARAMS, TrainingFiles
 from pytest_ocrparity.wording import image_label
 
-__all__ = ["TOOL", "export_command"]
-
 TOOL: Final = Path("tools", "export_model.py")
 DEFAULT_NAME: Final = "PP-OCRv5_mobile_det"
 """What an inference.yml names where nothing else does: paddleocr 3.x loads only what names one of its models."""

@@ -14,8 +14,6 @@ from pytest_ocrparity.artifacts.model_files import PROGRAMS
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.wording import image_label, printable
 
-__all__ = ["RANDOM", "static_findings"]
-
 RANDOM: Final = frozenset(
     {
         "ColorJitter",

@@ -16,15 +16,6 @@ from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import digest, refuse_pointer
 
-__all__ = [
-    "ExportFiles",
-    "TrainingFiles",
-    "find_checkpoint",
-    "find_export",
-    "fingerprint_export",
-    "fingerprint_training",
-]
-
 PARAMS: Final = ".pdparams"
 PROGRAMS: Final = ("inference.json", "inference.pdmodel")
 """In the order in which paddlex looks for them (`get_model_paths`): with both, the first is what runs."""

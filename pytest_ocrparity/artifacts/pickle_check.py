@@ -18,8 +18,6 @@ from typing import Any, Final, cast
 
 from pytest_ocrparity.errors import ModelError
 
-__all__ = ["check_pickle"]
-
 HARMLESS: Final = frozenset(
     {
         ("_codecs", "encode"),

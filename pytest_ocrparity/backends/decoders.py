@@ -11,8 +11,6 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import third_party
 
-__all__ = ["STANDARD", "decoded_ways", "decoded_without_orientation"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 STANDARD = "standard"

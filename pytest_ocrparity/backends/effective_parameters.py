@@ -12,15 +12,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "predictor_detections",
-    "predictor_engine",
-    "predictor_resize",
-    "predictor_tensor",
-    "training_detections",
-    "training_operator",
-]
-
 Parameters = dict[str, Any]
 
 

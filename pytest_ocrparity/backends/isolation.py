@@ -27,8 +27,6 @@ import numpy as np
 
 from pytest_ocrparity.errors import ModelError
 
-__all__ = ["OPENMP", "SIGACTION_BYTES", "SIGNALS", "THREADS", "checkout", "folder_module", "restored", "third_party"]
-
 FROM_CHECKOUT: Final = ("ppocr", "tools")
 LIBRARIES: Final = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0"}
 """What cv2 needs and slim machines lack, and the Debian package that has it."""

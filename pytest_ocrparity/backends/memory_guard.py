@@ -24,8 +24,6 @@ from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.files import header_size
 from pytest_ocrparity.stages import DECODE, RESIZE
 
-__all__ = ["MemoryGuard", "available_memory", "decoding_bytes", "network_bytes", "readable"]
-
 DECODE_BYTES: Final = 12
 """Per pixel of a file: decoding one of 12000x9000 px took 6.0 bytes on the train side, turned by its EXIF tag 7.2,
 with cv2 4.10; an RGB side holds one copy more. `make endurance` measures it."""

@@ -22,9 +22,6 @@ from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
-__all__ = ["StagedPipeline"]
-
-
 MOST_TRACES, CACHE_BYTES = 2, 256 * 2**20
 """The traces kept per model, of 20 MB for a page of 960x960: that of the image that tests are about, and one more. The
 plugin runs all tests of an image in a row. With eight, each array came to lie in cold memory, and a gate of pages took

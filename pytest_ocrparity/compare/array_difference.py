@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["Gap", "distance", "gap_of", "source_place"]
-
 _Array: TypeAlias = "npt.NDArray[Any]"
 
 BLOCK = 76_800

@@ -17,8 +17,6 @@ from pytest_ocrparity.comparison import BoxFinding, Comparison
 from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["SAME_BOX", "mark_borderline", "run_again"]
-
 SAME_BOX = 1.0
 """Source px within which a re-run post-process returns "the same" box: both round to whole pixels."""
 

@@ -15,8 +15,6 @@ from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["EQUAL_MAP_SCORE", "BoxLimits", "judge_boxes", "nearest_box"]
-
 POLYGON_IOU = 0.9
 """The automatic `min_iou` of many-point polygons: under 1e-4 of map noise 14,838 of them kept 0.97."""
 EQUAL_MAP_SCORE = 1e-5

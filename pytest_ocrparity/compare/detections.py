@@ -29,8 +29,6 @@ from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["compare_detections"]
-
 NOISE_OF_SCORES = 1e-2
 """How far scores of a right export may lie apart and still be told from each other."""
 

@@ -11,8 +11,6 @@ from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import PROBABILITY_MAP, STAGES, STAGES_OF
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["effective_parameters", "is_close"]
-
 
 def parameter_differences(reference: Trace, candidate: Trace) -> tuple[ParameterDifference, ...]:
     """Return the parameters of the stages that both sides recorded and that ran with different values."""

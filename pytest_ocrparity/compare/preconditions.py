@@ -19,8 +19,6 @@ from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import printable
 
-__all__ = ["comparison_of", "have_same_files", "missing_stages", "refuse_one_side_twice", "refuse_same_object"]
-
 _JUDGED = {"preprocessing": TENSOR, "probability_maps": PROBABILITY_MAP}
 """The array that an assertion judges; sides may share what it does not, such as the tensor of an engine without its own
 preprocessing. Boxes are several arrays."""

@@ -13,8 +13,6 @@ from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import AUTO, Limit, Tolerance
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["compare_preprocessing"]
-
 
 def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
     """Compare decoded image (shape, dtype, channel order), resized size, and tensor.

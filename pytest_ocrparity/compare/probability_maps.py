@@ -26,8 +26,6 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, first_stage
 from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["compare_maps", "is_within_rounding"]
-
 _Array: TypeAlias = "npt.NDArray[Any]"
 
 FLOOR_FACTOR = 4.0

@@ -15,8 +15,6 @@ from pytest_ocrparity.compare.borderline import SAME_BOX, run_again
 from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["are_permuted", "expected_detections", "expected_scores"]
-
 
 def expected_detections(reference: Trace, candidate: Trace) -> Detections | None:
     """Return what the reference's post-process finds in the candidate's map, in source px; None where it can't be run.

@@ -24,8 +24,6 @@ from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, 
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["SECONDS", "diagnose", "examine", "first_failing_stage"]
-
 AGREES = "every part that could be run by itself agrees with the reference"
 """What is said where only the whole differs."""
 SECONDS = 60.0

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["MOST_RUNS", "Budget", "BudgetSpentError"]
-
 MOST_RUNS: Final = 20
 """Network runs of one diagnosis; a mobile detector takes 1.3 to 3.3 s per megapixel on one core."""
 

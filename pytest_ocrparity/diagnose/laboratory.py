@@ -35,8 +35,6 @@ from pytest_ocrparity.stages import (
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Detections, Image, Trace
 
-__all__ = ["PREPROCESSING", "Laboratory", "are_equal_maps", "bgr", "map_difference", "returns_map"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 Answer = TypeVar("Answer")
 Offer = TypeVar("Offer")
@@ -136,12 +134,15 @@ class Laboratory:
             self.not_tried += [f"{what}: {self.last_error}"] * bool(what)
             return None
 
-    def ask(self, side: Trace, offer: type[Offer], call: Callable[[Offer], Answer]) -> Answer | None:
-        """Return what a side answers that offers something; None where it does not, or, noted, where it raises."""
+    def ask(self, side: Trace, offer: type[Offer], call: Callable[[Offer], Answer], what: str = "") -> Answer | None:
+        """Return what a side answers that offers something; None where it does not, or, noted, where it raises.
+
+        `what` is how the note calls it, by default the members of the offer.
+        """
         found = offered(side.source, offer)
         if found is None:
             return None
-        return self.attempt(lambda: call(found), f"{' and '.join(members(offer))} of {side.pipeline}")
+        return self.attempt(lambda: call(found), what or f"{' and '.join(members(offer))} of {side.pipeline}")
 
     def alternatives(self, give: Callable[[], Iterator[Alternative]] | None) -> Iterator[Alternative]:
         """Yield what a side offers to run in the place of a network, as far as it can."""

@@ -28,8 +28,6 @@ from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["LEAK", "PARAMETER_CAUSES", "Group", "by_parameters", "examine_leaks", "groups", "with_all"]
-
 RULES = {"input_shape", "image_shape", "resize_long"}
 """Ways to resize other than by limits; a difference is named after the one that is involved, in this order."""
 

@@ -12,8 +12,6 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import Pipeline, TakesParameters, offered
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
-__all__ = ["Patch", "Recorded", "Remedy"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 
@@ -42,8 +40,8 @@ class Remedy:
         own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.at_size`.
         reference_values: what the reference's post-process was given to make the candidate's boxes, which shows a cause
             that can't be put right in the candidate.
-        explains: whether the network's cause shows on another image as well, by an experiment of two runs at most;
-            takes that image's `Laboratory` and the candidate's map; None where the network is right, or `infer` is what was found to put it right.
+        explains: tells, given the `Laboratory` of another image and the candidate's map, whether the network's cause
+            shows there as well, by two runs at most; None where the network is right, or `infer` puts it right.
         applies: whether the cause shows on the traces of another image, where putting the stage right does not tell.
         patches: what was put right so far, in order.
     """

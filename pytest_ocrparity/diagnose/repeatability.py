@@ -11,8 +11,6 @@ from pytest_ocrparity.errors import NotEnoughMemory
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["examine_maps", "examine_tensors", "refused"]
-
 
 def examine_tensors(lab: Laboratory) -> list[Diagnosis]:
     """Return a diagnosis for each side that gives another tensor of the same image; if the reference stopped, why."""

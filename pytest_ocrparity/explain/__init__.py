@@ -12,8 +12,6 @@ from pytest_ocrparity.explain.next_step import next_step, run_again, smallest_to
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.wording import amount
 
-__all__ = ["explain", "headline"]
-
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
 MOST_PARAMETERS = 6

@@ -13,8 +13,6 @@ from pytest_ocrparity.comparison import Comparison, ParameterDifference
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.tolerance import PRESETS
 
-__all__ = ["WIDEST", "next_step", "run_again", "smallest_tolerance", "suspects"]
-
 
 def suspects(first: Comparison) -> list[ParameterDifference]:
     """Return the parameters that ran with different values: of the first differing stage, else of earlier ones.

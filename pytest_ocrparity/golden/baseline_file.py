@@ -32,8 +32,6 @@ from pytest_ocrparity.files import LFS_POINTER, temporary_beside
 from pytest_ocrparity.golden.encoding import decode, encode, item_size, pack, unpack
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["FORMAT", "Golden", "is_baseline", "load", "relabel", "save", "settings_of"]
-
 FORMAT = 1
 _Array: TypeAlias = "npt.NDArray[Any]"
 _NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently

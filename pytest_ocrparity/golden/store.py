@@ -24,9 +24,6 @@ from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Trace
 from pytest_ocrparity.wording import amount, image_label
 
-__all__ = ["Baseline", "Golden", "GoldenStore", "golden_path", "load", "save"]
-
-
 LONGEST_NAME = 200
 """Bytes of a file's name: file systems take 255, of which `.npz` and a temporary file's suffix need some."""
 

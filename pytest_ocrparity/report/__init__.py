@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from pytest_ocrparity.errors import ReportError
 
-__all__ = ["check_folder", "prepare", "publish"]
-
 PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
 """What tells a page of ours from a user's."""

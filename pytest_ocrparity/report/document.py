@@ -16,7 +16,6 @@ from pytest_ocrparity.errors import ReportError
 if TYPE_CHECKING:
     pass
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "as_text", "finite", "read", "without_thumbs"]
 
 SCHEMA_VERSION: Final = 2
 SCHEMA: Final = Path(__file__).parent.parent / "results.schema.json"

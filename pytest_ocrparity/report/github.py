@@ -11,8 +11,6 @@ from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.markdown import summary
 from pytest_ocrparity.report.views import causes
 
-__all__ = ["append_summary", "error_commands"]
-
 MOST: Final = 10
 """GitHub shows that many annotations of a step."""
 

@@ -12,8 +12,6 @@ from pytest_ocrparity.report.views import causes, headroom, images, sides_of
 from pytest_ocrparity.stages import KINDS
 from pytest_ocrparity.wording import amount
 
-__all__ = ["summary"]
-
 MOST: Final = 60_000
 """Characters; GitHub takes 65,536 in a comment."""
 LINES: Final = (40, 10, 3, 0)

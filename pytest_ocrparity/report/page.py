@@ -14,8 +14,6 @@ from pytest_ocrparity.report.views import RANKS, causes, headroom, images, sides
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.wording import amount
 
-__all__ = ["page"]
-
 MOST_INLINE: Final = 30_000_000
 """Characters of pictures inside of the page; further thumbnails stay files beside it."""
 

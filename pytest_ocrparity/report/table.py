@@ -13,8 +13,6 @@ from pytest_ocrparity.comparison import LEAST, ROUGHLY
 from pytest_ocrparity.stages import KINDS
 from pytest_ocrparity.tolerance import OFF, is_looser
 
-__all__ = ["SHOWN", "Record", "Tally", "amounts", "over_the_run", "told_statuses"]
-
 Record = Mapping[str, Any]
 """One thing that a test did, in JSON types; `what` is used, loads, compared, failed or golden."""
 

@@ -11,8 +11,6 @@ from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.report.table import SHOWN
 from pytest_ocrparity.stages import KINDS, first_stage
 
-__all__ = ["RANKS", "Cause", "Group", "Headroom", "causes", "headroom", "images", "sides_of"]
-
 Comparison = Mapping[str, Any]
 RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
 """What a pair or an image can be, the worst first."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.table import Record
     from pytest_ocrparity.session.outcomes import Outcomes
 
-__all__ = ["MARKER", "Raised", "caught_faults", "expected_note", "wrong_marker"]
 
 MARKER: Final = "ocr_expects_difference"
 """The marker of a test that expects an assertion of ocrparity to fail, and catches its error."""

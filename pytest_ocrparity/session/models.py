@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.table import Record
     from pytest_ocrparity.settings import Settings
 
-__all__ = ["findings_in_files", "golden_store", "inference_model", "train_model"]
 
 _LOADED: dict[str, Any] = {}
 

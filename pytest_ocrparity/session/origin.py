@@ -11,8 +11,6 @@ from typing import Any
 
 from pytest_ocrparity.golden.ownership import WITH
 
-__all__ = ["fixture_of"]
-
 
 def fixture_of(request: Any, name: str, root: Path) -> str:
     """Return the place of a test's fixture: its file from `root` on, or its module where a plugin has it.

@@ -6,8 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Outcome", "Outcomes", "image_of"]
-
 PHASES = ("setup", "call", "teardown")
 
 

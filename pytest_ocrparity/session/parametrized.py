@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-__all__ = ["FIXTURES", "OWN_IMAGE", "empty_parameters", "images_are_given", "is_an_image", "misplaced_parameter"]
-
 FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
 IMAGE: Final = "ocr_image"
 OWN_IMAGE: Final = "_ocr_image"

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.settings import Settings
 
-__all__ = ["FAULT", "LIMITING", "PHASES", "SAID", "WHOLE", "Evidence", "report_unused"]
-
 
 def report_unused(
     session: Any, settings: Settings, store: GoldenStore, evidence: Evidence, *, is_faulty: bool

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.table import Record
     from pytest_ocrparity.settings import Settings
 
-__all__ = ["Reporting"]
-
 
 class Reporting:
     """The report of one run, in the process that hears of all tests.

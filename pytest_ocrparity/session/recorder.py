@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.trace import Trace
 
-__all__ = ["Recorder", "metrics", "records_of", "without_records", "worse"]
 
 PREFIX: Final = "ocr."
 """What the names of metrics begin with."""

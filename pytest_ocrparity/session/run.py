@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.table import Record, Tally
     from pytest_ocrparity.session.publishing import Reporting
 
-__all__ = ["RUN", "Run", "pass_errors_on"]
-
 
 @contextmanager
 def pass_errors_on() -> Iterator[None]:

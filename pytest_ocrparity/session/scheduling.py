@@ -9,8 +9,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 from pytest_ocrparity.session.outcomes import image_of
 
-__all__ = ["ImageScheduling"]
-
 
 class ImageScheduling(LoadScopeScheduling):
     """Sends the tests of an image to one worker, and every other test by itself, as the default does."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
 
-__all__ = ["Worst", "WorstImages", "worst_of"]
 
 OUTPUT: Final = "ocrparity_worst"
 """The key under which a worker hands its own to the controller."""

@@ -14,8 +14,6 @@ from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings.settings_file import TABLE, check_length, read_tables
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 
-__all__ = ["Candidate", "Settings", "load"]
-
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What a folder given as images is searched for; a glob may name anything."""
 

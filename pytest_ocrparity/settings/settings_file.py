@@ -13,8 +13,6 @@ from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError, did_you_mean
 
-__all__ = ["TABLE", "find_file", "find_project", "read_tables"]
-
 
 class Kind(NamedTuple):
     """What a setting's value must be, in words and as a type; `choices` where only some words mean something."""

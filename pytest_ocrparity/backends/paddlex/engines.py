@@ -17,8 +17,6 @@ from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.paddlex.program import plain_run
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix
 
-__all__ = ["other_ways"]
-
 Options: TypeAlias = Mapping[str, Any]
 Map: TypeAlias = "npt.NDArray[np.float32]"
 

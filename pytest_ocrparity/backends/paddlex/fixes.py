@@ -15,8 +15,6 @@ from pytest_ocrparity.diagnosis import Change, Fix
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.wording import image_label
 
-__all__ = ["Deployed", "deployment_fix", "given_options"]
-
 Values = Mapping[str, Any]
 
 LIMITS: Final = ("limit_side_len", "limit_type")

@@ -47,8 +47,6 @@ from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
 
-__all__ = ["InferencePipeline", "load_inference"]
-
 UNREADABLE = "Image read Error"
 """How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
 

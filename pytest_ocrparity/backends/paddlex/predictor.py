@@ -92,8 +92,6 @@ class Tap:
         return getattr(self._real, name)
 
 
-__all__ = ["Call", "Predictor", "Stopped", "Tap", "Taps", "load_predictor", "onednn_crash", "runner_inputs"]
-
 STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
 RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
 """What `parse_common_args` renames on its way through."""

@@ -17,8 +17,6 @@ from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
-__all__ = ["fixed_size", "plain_run", "stored_arrays"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 

@@ -11,8 +11,6 @@ import numpy as np
 from pytest_ocrparity.backends.paddlex.predictor import Predictor
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
-__all__ = ["replaced_steps"]
-
 Steps = dict[str, Callable[..., Any]]
 Changes = Mapping[str, Mapping[str, Any]]
 

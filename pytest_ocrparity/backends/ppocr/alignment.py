@@ -16,8 +16,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Alignment", "align", "same_bytes"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 Named: TypeAlias = "list[tuple[str, Array]]"
 Layer: TypeAlias = "dict[str, tuple[str, Array]]"

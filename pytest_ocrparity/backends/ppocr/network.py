@@ -21,9 +21,6 @@ from pytest_ocrparity.backends.ppocr.alignment import align
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
-__all__ = ["SHOWN", "Network", "build_network", "check_sub_model", "load_weights", "on_device", "read_weights"]
-
-
 SMALL: Final = (1, 3, 64, 64)
 """An input that shows in which order a network uses its parameters."""
 

@@ -14,8 +14,6 @@ from pytest_ocrparity.backends.effective_parameters import training_operator
 from pytest_ocrparity.backends.ppocr.network import Network
 from pytest_ocrparity.errors import ModelError
 
-__all__ = ["Parts", "build_parts", "import_operators", "with_image_shape", "without_global", "without_random"]
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:

@@ -38,8 +38,6 @@ from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE,
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
 from pytest_ocrparity.wording import image_label
 
-__all__ = ["TrainingPipeline", "load_training"]
-
 TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
 """The methods of DBPostProcess that know the scores."""
 

@@ -18,8 +18,6 @@ from pytest_ocrparity.diagnose.repeatability import examine_maps
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 
-__all__ = ["examine_network"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
 

@@ -14,8 +14,6 @@ from pytest_ocrparity.diagnose.network.weights import export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
-__all__ = ["by_fixed_size", "by_graph"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 SIDES: Final = (64, 128, 256, 512, 1024)

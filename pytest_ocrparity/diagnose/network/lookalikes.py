@@ -16,8 +16,6 @@ from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.wording import image_label
 
-__all__ = ["has_nearer_sibling", "lookalikes", "nearest_checkpoint"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CHECKPOINTS = 20

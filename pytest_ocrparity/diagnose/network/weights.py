@@ -26,18 +26,6 @@ from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_sibling, loo
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
-__all__ = [
-    "SHOWN",
-    "StoredWeights",
-    "by_any_weights",
-    "by_finiteness",
-    "by_weights",
-    "export_again",
-    "kind_of",
-    "listed",
-    "lookalikes_of",
-]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 
@@ -45,7 +33,9 @@ def _exported(lab: Laboratory) -> Mapping[str, Array]:
     """Return the export's arrays, read once; none, noted, where they can't be read."""
     if "exported" not in lab.memo:
         lab.budget.check()
-        lab.memo["exported"] = lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights()) or {}
+        lab.memo["exported"] = (
+            lab.ask(lab.candidate, StoresWeights, lambda side: side.stored_weights(), "the export's weights") or {}
+        )
     exported: Mapping[str, Array] = lab.memo["exported"]
     return exported
 

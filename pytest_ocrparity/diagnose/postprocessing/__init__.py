@@ -25,8 +25,6 @@ from pytest_ocrparity.geometry import match
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["examine_boxes", "puts_own_boxes_right"]
-
 GAIN: Final = 0.1
 """By how much coordinates that are undone must raise the mean IoU with the reference's boxes, where the maps differ."""
 

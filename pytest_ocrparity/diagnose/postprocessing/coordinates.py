@@ -15,8 +15,6 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape
 
-__all__ = ["by_coordinates"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
 Undo: TypeAlias = Callable[[Detections, Size, Shape], Detections]

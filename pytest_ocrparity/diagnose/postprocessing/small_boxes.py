@@ -15,8 +15,6 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["PROBE", "by_filter", "drawn_map"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST: Final = 3

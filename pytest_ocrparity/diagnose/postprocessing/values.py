@@ -18,8 +18,6 @@ from pytest_ocrparity.geometry import match
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape, Trace
 
-__all__ = ["by_known_values", "makes_right_boxes"]
-
 VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "thresh": (0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7),
     "box_thresh": (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9),

@@ -14,8 +14,6 @@ from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["examine_preprocessing", "is_preprocessing_same"]
-
 EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSOR: normalizing.experiments}
 
 

@@ -19,8 +19,6 @@ from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DECODE
 from pytest_ocrparity.trace import Decoded, Trace
 
-__all__ = ["experiments"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
 

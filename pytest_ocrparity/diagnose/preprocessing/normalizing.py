@@ -16,8 +16,6 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import TENSOR
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["experiments", "reversed_before"]
-
 Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
 

@@ -16,8 +16,6 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["experiments"]
-
 Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
 Rounding: TypeAlias = Callable[[float], int]
 

@@ -19,10 +19,8 @@ from pytest_ocrparity.files import write_whole
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
-from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, TENSOR
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAP, PROBABILITY_MAPS, TENSOR
 from pytest_ocrparity.trace import Decoded, Trace
-
-__all__ = ["PICTURES", "Album", "picture_lines"]
 
 PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
@@ -48,7 +46,7 @@ class Album:
         if self.is_selective and comparison.is_match:
             return found
         try:
-            draw = {"preprocessing": self._preprocessing, "probability_maps": self._maps, "detections": self._boxes}
+            draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._maps, DETECTIONS: self._boxes}
             for picture in draw[comparison.kind](comparison, reference, candidate):
                 found["pictures"].append(picture)
         except Exception as error:

@@ -12,8 +12,6 @@ from PIL import Image
 from pytest_ocrparity.stages import TENSOR
 from pytest_ocrparity.trace import Trace
 
-__all__ = ["COLOURS", "Drawn", "difference", "heat_map", "photo", "tensor_view"]
-
 COLOURS: Final = ((0, 32, 77), (124, 123, 120), (255, 234, 70))
 """Low, middle, high of every heat map: the ends and the middle of the cividis scale, which colour-blind eyes order."""
 

@@ -12,8 +12,6 @@ from pytest_ocrparity.comparison import BoxFinding
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.trace import Detections
 
-__all__ = ["STYLES", "Box", "Style", "comparison_boxes", "drawing", "side_boxes"]
-
 
 class Style(NamedTuple):
     """How a kind of box is drawn: stroke colour, width in screen px, dash pattern, and whether it is filled."""

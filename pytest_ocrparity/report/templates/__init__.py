@@ -6,8 +6,6 @@ from typing import Final
 
 import jinja2
 
-__all__ = ["TEMPLATES"]
-
 TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.PackageLoader("pytest_ocrparity.report", "templates"),
     autoescape=lambda name: name is not None and not name.endswith(".md.jinja"),
