@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_ocrparity.comparison import MATCHES
+from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.rejudge import UNDECIDED, judge_again, wanted_limits
+from pytest_ocrparity.rejudge import judge_again, wanted_limits
 from pytest_ocrparity.report.document import read
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import parse_option

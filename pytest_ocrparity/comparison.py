@@ -25,6 +25,8 @@ LEAST = "the rule's least"
 """How the origin of a limit says that its rule stopped early: the amount was so small that it passes in any case."""
 ROUGHLY = ": no post-process of the reference was run on the candidate's map"
 """How the origin of a score's limit says that scores were not judged exactly."""
+UNDECIDED = "undecided"
+"""What was recorded does not tell how another limit would judge it."""
 MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
 """The statuses under which nothing that decides was found."""
 

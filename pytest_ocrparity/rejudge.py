@@ -9,8 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
-from pytest_ocrparity.compare.box_pairs import AUTOMATIC_SCORE, POLYGON_IOU
-from pytest_ocrparity.compare.probability_maps import is_within_rounding
+from pytest_ocrparity.compare.judge import is_within_rounding
 from pytest_ocrparity.comparison import (
     ALLOWED_EMPTY,
     DIFFERENT,
@@ -20,12 +19,10 @@ from pytest_ocrparity.comparison import (
     NOT_JUDGEABLE,
     RECORDED,
     SAME,
+    UNDECIDED,
 )
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
-from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance, Value
-
-UNDECIDED: Final = "undecided"
-
+from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Limit, Tolerance, Value
 
 Limits: TypeAlias = "Mapping[str, Limit]"
 

@@ -19,6 +19,25 @@ AUTO: Final = "auto"
 OFF: Final = "off"
 """Report the amount, but do not judge it."""
 
+TENSOR_LEAST: Final = 2e-6
+"""The least automatic `preprocessing.atol`, see LIMITS: what is smaller is rounding."""
+MAP_LEAST, MAP_MOST = 1e-4, 1e-2
+"""The range of the automatic `probability_maps.atol`: below 1e-4 of noise no box of 13,278 moved; above 1e-2 lie
+reduced-precision exports."""
+FLOOR_FACTOR: Final = 4.0
+"""What of the reference's own sensitivity a map may differ by: right exports of five detectors on nine photos differed
+by up to 1.4 x; 4 leaves room for the rest."""
+RIGHT_FACTOR: Final = 1.4
+"""What of the sensitivity a right export reaches, measured as above."""
+POLYGON_IOU: Final = 0.9
+"""The automatic `min_iou` of many-point polygons: under 1e-4 of map noise 14,838 of them kept 0.97."""
+EQUAL_MAP_SCORE: Final = 1e-5
+"""The automatic `max_score_difference` of one map: both post-processes average the same float32 pixels in double
+precision."""
+AUTOMATIC_SCORE: Final = 0.2
+"""The automatic `max_score_difference` where no post-process can be run on the other side's map: one map pixel can
+re-fit a rectangle, which moved scores of right exports by up to 0.15."""
+
 Value = float | bool | str
 
 
@@ -60,7 +79,7 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     ),
     # auto: both post-processes average the same float32 pixels in double precision, so that the reference's, run on the
     # candidate's map, gives each score to 1e-5. Without it 0.2, as one map pixel can re-fit a rectangle and move its
-    # score by 0.15 (scores.py, pairing.py).
+    # score by 0.15 (AUTOMATIC_SCORE).
     "detections.max_score_difference": LimitSpec(
         "largest score difference of a pair; auto: 1e-5 from what the reference's post-process gives on the "
         "candidate's map, else 0.2",

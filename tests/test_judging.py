@@ -20,8 +20,8 @@ from toy import BLANK, PAGE, FusedToy, Toy
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.comparison import Comparison
-from pytest_ocrparity.rejudge import UNDECIDED, judge_again, wanted_limits
+from pytest_ocrparity.comparison import UNDECIDED, Comparison
+from pytest_ocrparity.rejudge import judge_again, wanted_limits
 from pytest_ocrparity.report.document import finite
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 

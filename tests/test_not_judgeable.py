@@ -12,7 +12,7 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity import DifferenceError, Trace, assert_same_detections, assert_same_probability_maps
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.compare.probability_maps import is_within_rounding
+from pytest_ocrparity.compare.judge import is_within_rounding
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE
 from pytest_ocrparity.rejudge import judge_again, wanted_limits

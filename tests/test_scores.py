@@ -11,10 +11,10 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare.box_pairs import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
 from pytest_ocrparity.compare.scores import are_permuted
 from pytest_ocrparity.comparison import ROUGHLY
 from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
 from pytest_ocrparity.trace import Shape
 
 NAME = "detections.max_score_difference"

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.box_pairs import EQUAL_MAP_SCORE, nearest_box
+from pytest_ocrparity.compare.box_pairs import nearest_box
 from pytest_ocrparity.comparison import BoxFinding, Comparison
 from pytest_ocrparity.contract import pipeline_of
+from pytest_ocrparity.tolerance import EQUAL_MAP_SCORE
 from pytest_ocrparity.trace import Detections, Trace
 
 SAME_BOX = 1.0

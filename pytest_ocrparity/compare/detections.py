@@ -7,26 +7,23 @@ from collections.abc import Callable
 from functools import cache
 
 from pytest_ocrparity.compare.borderline import mark_borderline
-from pytest_ocrparity.compare.box_pairs import AUTOMATIC_SCORE, EQUAL_MAP_SCORE, BoxLimits, judge_boxes
+from pytest_ocrparity.compare.box_pairs import box_limits, pair_boxes
+from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, shares
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
 from pytest_ocrparity.compare.scores import are_permuted, expected_detections, expected_scores
 from pytest_ocrparity.comparison import (
-    ALLOWED_EMPTY,
     DIFFERENT,
-    EMPTY,
-    LEFT_TO_RUN,
     MATCHES,
     NOT_JUDGEABLE,
     RECORDED,
     ROUGHLY,
-    SAME,
     BoxFinding,
     Comparison,
     Difference,
     Measure,
 )
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.tolerance import AUTO, OFF, Limit, Tolerance
+from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, EQUAL_MAP_SCORE, OFF, Limit, Tolerance
 from pytest_ocrparity.trace import Detections, Trace
 
 NOISE_OF_SCORES = 1e-2
@@ -54,10 +51,10 @@ def compare_detections(
         assert reference.detections is not None
         assert candidate.detections is not None
         maps_equal = _are_equal(maps)
-        limits = BoxLimits.of(reference, candidate, tolerance, maps_equal)
+        limits = box_limits(reference, candidate, tolerance, maps_equal)
         rerun = cache(lambda: expected_detections(reference, candidate))
         found = candidate.detections
-        pairs, findings = judge_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
+        pairs, findings = pair_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
         if maps is not None and _leaves_allowance(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
         differences += _permuted(reference.detections, found, pairs, findings, rerun, limits)
@@ -71,13 +68,11 @@ def compare_detections(
             differences += _no_scores(reference.detections, candidate.detections, tolerance)
     if reference.is_recording_of(candidate):
         status = RECORDED
-    elif differences or any(measure.fails for measure in measures) or _decides(findings, tolerance):
+    elif differences:
         status = NOT_JUDGEABLE if follows_map else DIFFERENT
-    elif counts["reference"] or counts["candidate"]:
-        share = next(measure for measure in measures if measure.name == "detections.max_unmatched")
-        status = SAME if share.is_within else LEFT_TO_RUN
     else:
-        status = ALLOWED_EMPTY if tolerance["detections.allow_empty"].value else EMPTY
+        status = judge_boxes(counts, measures, tolerance.limits)
+        status = NOT_JUDGEABLE if follows_map and status == DIFFERENT else status
     stage = None if status in MATCHES else differences[0].stage if differences else DETECTIONS
     return comparison_of(
         "detections",
@@ -95,7 +90,7 @@ def compare_detections(
 
 def _follows_map(expected: Detections | None, found: Detections, limits: BoxLimits) -> bool:
     """Tell whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
-    return expected is None or not judge_boxes(expected, found, limits)[1]
+    return expected is None or not pair_boxes(expected, found, limits)[1]
 
 
 def _permuted(
@@ -196,14 +191,7 @@ def _measures(
     measures += [Measure("map_px", limits.map_px)] if shifts else []
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
-    per_run = bool(tolerance["detections.per_run"].value) and defers
-    boxes = max(counts["boxes"], 1)
-    for name, count, decides in (("max_unmatched", "different", not per_run), ("max_borderline", "borderline", False)):
-        limit = tolerance[f"detections.{name}"]
-        decides = decides or limit.origin == "keyword"  # asked of this very call
-        measures.append(
-            Measure(f"detections.{name}", counts[count] / boxes, float(limit.value), limit.origin, decides=decides)
-        )
+    measures += shares(counts, tolerance.limits, defers=defers)
     return tuple(measures)
 
 
@@ -227,8 +215,3 @@ def _score_measures(pairs: list[BoxFinding], limits: BoxLimits, limit: Limit) ->
 def _largest(amounts: list[tuple[float, tuple[float, float]]]) -> tuple[float, tuple[float, float]]:
     """Return the largest amount with its place; NaN is the largest of all, which `max` would not find."""
     return max(amounts, key=lambda pair: (math.isnan(pair[0]), pair[0]))
-
-
-def _decides(findings: tuple[BoxFinding, ...], tolerance: Tolerance) -> bool:
-    """Tell whether single boxes decide: they do unless a share of them is permitted."""
-    return not tolerance["detections.max_unmatched"].value and any(not finding.is_borderline for finding in findings)

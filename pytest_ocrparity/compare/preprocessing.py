@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import distance, gap_of, source_place
+from pytest_ocrparity.compare.judge import Place, TensorAmounts, judge_tensor
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
 from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference, Measure
-from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR, first_stage
-from pytest_ocrparity.tolerance import AUTO, Limit, Tolerance
+from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR, first_stage
+from pytest_ocrparity.tolerance import TENSOR_LEAST, Tolerance
 from pytest_ocrparity.trace import Trace
 
 
@@ -28,10 +30,10 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
         if not reference.tensor.size or not candidate.tensor.size:
             differences.append(Difference(TENSOR, "no_values", reference.tensor.shape, candidate.tensor.shape))
         elif reference.tensor.shape != candidate.tensor.shape or reference.tensor.dtype != candidate.tensor.dtype:
-            one, two = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
-            differences.append(Difference(TENSOR, "shape", one, two))
+            one, other = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
+            differences.append(Difference(TENSOR, "shape", one, other))
         else:
-            measures = _tensor_measures(reference, candidate, tolerance["preprocessing.atol"])
+            measures = judge_tensor(_amounts(reference, candidate), tolerance.limits).measures
     differences = _decided(differences, measures)
     stages = {difference.stage for difference in differences if difference.fails}
     if any(measure.fails for measure in measures):
@@ -39,7 +41,7 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
         stages |= {TENSOR, *(d.stage for d in differences if d.kind == "pixels")}
     status = RECORDED if reference.is_recording_of(candidate) else DIFFERENT if stages else SAME
     return comparison_of(
-        "preprocessing",
+        PREPROCESSING,
         reference,
         candidate,
         tolerance,
@@ -51,15 +53,15 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
 
 
 def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
-    ours, theirs = reference.decode, candidate.decode
-    if ours is None or theirs is None:
-        return _one_sided(DECODE, ours, theirs)
+    one, other = reference.decode, candidate.decode
+    if one is None or other is None:
+        return _one_sided(DECODE, one, other)
     found = [
-        Difference(DECODE, name, getattr(ours, name), getattr(theirs, name))
+        Difference(DECODE, name, getattr(one, name), getattr(other, name))
         for name in ("shape", "dtype", "channel_order")
-        if getattr(ours, name) != getattr(theirs, name)
+        if getattr(one, name) != getattr(other, name)
     ]
-    if all(each.kind == "channel_order" for each in found) and not ours.has_pixels_of(theirs):
+    if all(each.kind == "channel_order" for each in found) and not one.has_pixels_of(other):
         found.append(Difference(DECODE, "pixels", fails=False))
     # In which order a side holds its pixels is its own affair as long as it feeds its network the same: see _decided.
     return [replace(each, fails=each.kind not in ("channel_order", "pixels")) for each in found]
@@ -71,41 +73,49 @@ def _decided(differences: list[Difference], measures: tuple[Measure, ...]) -> li
     return [replace(each, fails=not is_same) if each.kind == "channel_order" else each for each in differences]
 
 
-def _one_sided(stage: str, ours: object, theirs: object) -> list[Difference]:
+def _one_sided(stage: str, one: object, other: object) -> list[Difference]:
     """Return a stage that only one side recorded, as a fact: the tensor decides."""
-    if ours is None and theirs is None:
+    if one is None and other is None:
         return []
-    return [Difference(stage, "one_sided", ours is not None, theirs is not None, fails=False)]
+    return [Difference(stage, "one_sided", one is not None, other is not None, fails=False)]
 
 
 def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
-    ours, theirs = reference.resize, candidate.resize
+    one, other = reference.resize, candidate.resize
     sizes = [trace.shape and tuple(map(float, trace.shape[:2])) for trace in (reference, candidate)]
     if all(sizes) and sizes[0] != sizes[1]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
-    if ours is None or theirs is None:
-        return _one_sided(RESIZE, ours, theirs)
-    if ours.shape[:2] != theirs.shape[:2]:
-        return [Difference(RESIZE, "size", ours.shape[:2], theirs.shape[:2])]
-    return [] if np.array_equal(ours, theirs) else [Difference(RESIZE, "pixels", fails=False)]
+    if one is None or other is None:
+        return _one_sided(RESIZE, one, other)
+    if one.shape[:2] != other.shape[:2]:
+        return [Difference(RESIZE, "size", one.shape[:2], other.shape[:2])]
+    return [] if np.array_equal(one, other) else [Difference(RESIZE, "pixels", fails=False)]
 
 
-def _tensor_measures(reference: Trace, candidate: Trace, limit: Limit) -> tuple[Measure, Measure]:
-    """Return the value that exceeds its own limit by most, and the largest difference wherever it is."""
-    assert reference.tensor is not None and candidate.tensor is not None
-    gap = gap_of(reference.tensor, candidate.tensor)
-    value, place, allowed = gap.largest, gap.place, 2e-6 if limit.value == AUTO else float(limit.value)
-    if limit.value == AUTO and not value <= allowed:
-        difference = distance(reference.tensor, candidate.tensor).reshape(-1)
-        limits = np.maximum(2e-6, 4 * np.spacing(np.maximum(np.abs(reference.tensor), _offset(reference)))).reshape(-1)
-        place = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
-        value, allowed = float(difference[place]), float(limits[place])
-    elif limit.value == AUTO:  # headroom is told against the limit of this very place
-        size = np.maximum(np.abs(reference.tensor.reshape(-1)[place]), _offset(reference))
-        allowed = max(allowed, float(4 * np.spacing(size)))
-    shape = reference.tensor.shape
-    at = source_place(reference, np.unravel_index(place, shape)[-2:], shape[-2:])
-    return Measure("preprocessing.atol", value, allowed, limit.origin, at), Measure("largest", gap.largest)
+def _amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
+    one, other = reference.tensor, candidate.tensor
+    assert one is not None and other is not None
+    gap = gap_of(one, other)
+
+    def place(index: int) -> Place:
+        return source_place(reference, np.unravel_index(index, one.shape)[-2:], one.shape[-2:])
+
+    def automatic() -> tuple[float, float, Place]:
+        """Return the value that exceeds the rule's limit of its own place by most; else the largest and its limit."""
+        if gap.largest <= TENSOR_LEAST:  # headroom is told against the limit of this very place
+            limit = float(_limits(one.reshape(-1)[gap.place : gap.place + 1], reference)[0])
+            return gap.largest, max(TENSOR_LEAST, limit), place(gap.place)
+        difference, limits = distance(one, other).reshape(-1), _limits(one, reference).reshape(-1)
+        index = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
+        return float(difference[index]), float(limits[index]), place(index)
+
+    return TensorAmounts(gap.largest, place(gap.place), automatic)
+
+
+def _limits(values: npt.NDArray[np.float32], reference: Trace) -> npt.NDArray[np.float32]:
+    """Return the automatic limit of each value: 4 ulp of the terms that it is the sum of."""
+    limits: npt.NDArray[np.float32] = 4 * np.spacing(np.maximum(np.abs(values), _offset(reference)))
+    return np.maximum(limits, np.float32(TENSOR_LEAST))
 
 
 def _offset(trace: Trace) -> np.float32:

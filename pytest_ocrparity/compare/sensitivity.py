@@ -10,13 +10,11 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import gap_of
 from pytest_ocrparity.contract import FusesBranches, offered, pipeline_of
+from pytest_ocrparity.tolerance import TENSOR_LEAST
 from pytest_ocrparity.trace import Trace
 
 STEP: Final = np.float32(7.2e-7)
 """The measured difference between the float arithmetic of PaddleOCR's two normalisations."""
-
-ROUNDING: Final = 2e-6
-"""The largest difference of two tensors that is rounding, see `tolerance.LIMITS`."""
 
 REPEATS: Final = 1e-6
 """Within which a network that is run again must return its map: else its movement shows nothing of rounding."""
@@ -65,7 +63,7 @@ def sensitivity_to_rounding(reference: Trace, candidate: Trace) -> float | None:
     one, two, own = reference.tensor, candidate.tensor, reference.probability_map
     if drawn is None or source is None or one is None or two is None or own is None or one.shape != two.shape:
         return drawn
-    if not 0 < gap_of(one, two).largest <= ROUNDING:
+    if not 0 < gap_of(one, two).largest <= TENSOR_LEAST:
         return drawn
     try:
         moved = gap_of(source.infer(two), own).largest

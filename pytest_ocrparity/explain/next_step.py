@@ -11,7 +11,7 @@ from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, ParameterDifference
 from pytest_ocrparity.stages import STAGES
-from pytest_ocrparity.tolerance import PRESETS
+from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, MAP_MOST, PRESETS, TENSOR_LEAST
 
 
 def suspects(first: Comparison) -> list[ParameterDifference]:
@@ -93,9 +93,9 @@ WIDEST: Final[Mapping[str, float]] = {
     # Everything that the loosest preset judges by a number: of mean_atol 2e-3, of min_iou 0.5, of max_unmatched 0.06.
     **{name: value for name, value in PRESETS["int8"].items() if isinstance(value, float)},
     # What it leaves to other limits ends where the rules of fp32 end (see `tolerance.LIMITS`).
-    "preprocessing.atol": 2e-6,
-    "probability_maps.atol": 1e-2,
-    "detections.max_score_difference": 0.2,
+    "preprocessing.atol": TENSOR_LEAST,
+    "probability_maps.atol": MAP_MOST,
+    "detections.max_score_difference": AUTOMATIC_SCORE,
 }
 """How far each limit may be widened by advice; one that is not here is never offered."""
 
