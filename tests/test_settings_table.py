@@ -34,7 +34,7 @@ def test_a_row_is_whole(row: Setting) -> None:
     assert row.default is None or not row.choices or row.default in row.choices
     # What stands after the option in --help: choices, a word of its own, or nothing after a switch.
     takes_value = bool(row.option) and row.kind.type is not bool
-    assert bool(row.metavar) == (takes_value and not row.choices)
+    assert ("=" in row.usage) == (takes_value and not row.choices)
 
 
 def test_no_name_is_there_twice() -> None:
@@ -67,7 +67,7 @@ def test_the_page_is_what_the_table_gives() -> None:
 
 
 @pytest.mark.parametrize("row", SETTINGS, ids=title)
-@pytest.mark.parametrize("change", [{"help": "other"}, {"default": "other"}, {"option": "--ocr-other"}], ids=str)
+@pytest.mark.parametrize("change", [{"help": "other"}, {"default": "other"}, {"usage": "--ocr-other=X"}], ids=str)
 def test_a_page_of_another_row_is_another(row: Setting, change: dict[str, Any]) -> None:
     assert settings_page([row._replace(**change) if each is row else each for each in SETTINGS]) != PAGE
 

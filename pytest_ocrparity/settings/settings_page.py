@@ -74,8 +74,7 @@ def _value(value: Any) -> str:
 
 
 def _usage(row: Setting) -> str:
-    value = row.metavar or "|".join(row.choices)
-    return f"`{row.option}={value}`" if value else f"`{row.option}`"
+    return f"`{row.option}={'|'.join(row.choices)}`" if row.choices else f"`{row.usage}`"
 
 
 if __name__ == "__main__":

@@ -26,19 +26,22 @@ class Setting(NamedTuple):
 
     Attributes:
         name: the key with its table, as "train.config"; empty for what only the command line says.
+        usage: the option that overrides the setting, with what `--help` calls its value; empty where there is none.
         default: the value where nothing is said; None where there is none.
         choices: the only values, where only some words mean something.
-        option: what overrides the setting on the command line; empty where nothing does.
-        metavar: how `--help` calls the option's value, where neither choices nor a switch show it.
     """
 
     name: str
     kind: Kind
     help: str
+    usage: str = ""
     default: Any = None
     choices: tuple[str, ...] = ()
-    option: str = ""
-    metavar: str = ""
+
+    @property
+    def option(self) -> str:
+        """Return the option without its value."""
+        return self.usage.partition("=")[0]
 
     @property
     def dest(self) -> str:
@@ -66,7 +69,7 @@ class Setting(NamedTuple):
         help_text = f"{self.help} ({', '.join(notes)})" if notes else self.help
         if self.kind is _FLAG:
             return {"help": help_text, "action": "store_true"}
-        shape = {"choices": self.choices} if self.choices else {"metavar": self.metavar}
+        shape = {"choices": self.choices} if self.choices else {"metavar": self.usage.partition("=")[2]}
         return {"help": help_text, "action": "append" if self.kind.is_repeatable else "store", **shape}
 
 
@@ -80,25 +83,15 @@ _SIZE: Final = Kind('a size such as "4 GB", or a number of bytes', (str, int))
 _LIMITS: Final = Kind("a preset's name or a table", (str, Mapping), is_repeatable=True)
 
 SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("", _PATH, "settings file; without it, the nearest one upward from the given paths", "--ocr-config=FILE"),
     Setting(
-        "",
-        _PATH,
-        "settings file; without it, the nearest one upward from the given paths",
-        option="--ocr-config",
-        metavar="FILE",
-    ),
-    Setting(
-        "images",
-        _GLOBS,
-        "images to compare: globs or folders; quote a glob on the command line",
-        option="--ocr-images",
-        metavar="GLOB_OR_DIR",
+        "images", _GLOBS, "images to compare: globs (quote them in a shell) or folders", "--ocr-images=GLOB_OR_DIR"
     ),
     Setting("allow_empty", _FLAG, "true: a run in which no image has a box may pass", default=False),
     Setting(
         "diagnosis_seconds",
         _SECONDS,
-        "processor time that the experiments after a failure may take; 0: none are made",
+        "processor time for the experiments after a failure; 0: none are made",
         default=60,
     ),
     Setting("memory_limit", _SIZE, "memory that an image may take; without it, what is available"),
@@ -106,24 +99,21 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "tolerance",
         _LIMITS,
         f"a preset ({', '.join(PRESETS)}), or limits of stages",
+        "--ocr-tolerance=PRESET|STAGE.LIMIT=VALUE",
         default="fp32",
-        option="--ocr-tolerance",
-        metavar="PRESET|STAGE.LIMIT=VALUE",
     ),
-    Setting("train.config", _PATH, "PaddleOCR training yml", option="--ocr-train-config", metavar="YML"),
+    Setting("train.config", _PATH, "PaddleOCR training yml", "--ocr-train-config=YML"),
     Setting(
         "train.checkpoint",
         _PATH,
-        "trained weights, with or without .pdparams; without it, those that the yml names",
-        option="--ocr-train-checkpoint",
-        metavar="FILE",
+        "trained weights; without it, those that the yml names",
+        "--ocr-train-checkpoint=FILE",
     ),
     Setting(
         "train.paddleocr_root",
         _PATH,
-        "PaddleOCR checkout, or paddleocr 2.10 unpacked; without it, a ppocr that is importable",
-        option="--ocr-paddleocr-root",
-        metavar="DIR",
+        "PaddleOCR checkout, or paddleocr 2.10; without it, an importable ppocr",
+        "--ocr-paddleocr-root=DIR",
     ),
     Setting(
         "train.network",
@@ -133,19 +123,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("train.device", _TEXT, "where the trained model runs, as in paddle.set_device", default="cpu"),
     Setting("train.sub_model", _TEXT, 'which model of a distillation yml, as "Student"'),
     Setting("train.trust_checkpoint", _FLAG, "true: load a checkpoint that names unusual classes", default=False),
-    Setting("", _FLAG, "do without the train model: compare with recorded baselines", option="--ocr-no-train"),
-    Setting("inference.model_dir", _PATH, "export folder", option="--ocr-inference-dir", metavar="DIR"),
+    Setting("", _FLAG, "do without the train model: compare with recorded baselines", "--ocr-no-train"),
+    Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
     Setting("inference.options", _TABLE, "handed to paddleocr.TextDetection as they are"),
     Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),
-    Setting(
-        "inference.model_name",
-        _TEXT,
-        "paddlex's name of the model, where inference.yml has none, as those of PaddleOCR 2.x",
-    ),
+    Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),
     Setting("inference.tolerance", _LIMITS, "as the setting `tolerance`, for this deployment alone"),
-    Setting(
-        "golden.dir", _PATH, "folder of the baselines", default="goldens", option="--ocr-golden-dir", metavar="DIR"
-    ),
+    Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),
     Setting(
         "golden.reference",
         _TEXT,
@@ -153,37 +137,31 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default="train",
         choices=("train", "inference"),
     ),
-    Setting("", _FLAG, "record the baselines that tests ask for", option="--ocr-golden"),
+    Setting("", _FLAG, "record the baselines that tests ask for", "--ocr-golden"),
     Setting(
         "",
         _TEXT,
         "with --ocr-golden, what to record: missing files, also those whose image or reference changed, or all",
+        "--ocr-golden-mode",
         default="missing",
         choices=("missing", "changed", "all"),
-        option="--ocr-golden-mode",
     ),
-    Setting("", _FLAG, "remove baselines that a run of all tests shows to be unused", option="--ocr-golden-prune"),
-    Setting(
-        "report.dir",
-        _PATH,
-        "folder of an HTML report, results.json and summary.md; without it, none is written",
-        option="--ocr-report",
-        metavar="DIR",
-    ),
+    Setting("", _FLAG, "remove baselines that a run of all tests shows to be unused", "--ocr-golden-prune"),
+    Setting("report.dir", _PATH, "folder of an HTML report, results.json and summary.md", "--ocr-report=DIR"),
     Setting(
         "report.pictures",
         _TEXT,
-        "whether the report has pictures of all comparisons, or of failed ones only",
+        "pictures in the report: of all comparisons, or of failed ones only",
         default="all",
         choices=("all", "failed"),
     ),
     Setting(
         "report.github",
         _TEXT,
-        "annotations and job summary; auto: where GitHub Actions runs",
+        "annotations and job summary; auto: in GitHub Actions",
+        "--ocr-github",
         default="auto",
         choices=("auto", "on", "off"),
-        option="--ocr-github",
     ),
 )
 
