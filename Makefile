@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test faults endurance companions bench versions lint format clean
+.PHONY: example test faults endurance companions bench docs versions lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -35,6 +35,10 @@ companions: .venv-companions/ready
 # The README's table; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready
 	PYTHONPATH=tests:. $(BIN)/python -m benchmarks
+
+# The page of settings and options, from their table; a test holds the two together.
+docs: .venv/ready
+	$(BIN)/python -m pytest_ocrparity.settings.settings_page > docs/settings.md
 
 # The oldest and the newest versions of everything, in environments of their own.
 versions: .venv/ready

@@ -18,6 +18,7 @@ from pytest_ocrparity.session.parametrized import (
     misplaced_parameter,
 )
 from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on
+from pytest_ocrparity.settings.settings_table import OPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,46 +33,10 @@ MARKERS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options; those that are no switch have a twin in [tool.ocrparity]."""
+    """Declare the options of the table of settings."""
     group = parser.getgroup("ocrparity", "OCR parity (PaddleOCR text detection)")
-    add = group.addoption
-    add("--ocr-config", metavar="FILE", help="settings file (default: the nearest one upward from the given paths)")
-    add("--ocr-train-config", metavar="YML", help="PaddleOCR training yml (setting: train.config)")
-    add("--ocr-train-checkpoint", metavar="FILE", help="trained weights, .pdparams (setting: train.checkpoint)")
-    add("--ocr-paddleocr-root", metavar="DIR", help="PaddleOCR checkout (setting: train.paddleocr_root)")
-    add("--ocr-inference-dir", metavar="DIR", help="export folder (setting: inference.model_dir)")
-    add(
-        "--ocr-images",
-        metavar="GLOB_OR_DIR",
-        action="append",
-        help="images to compare, repeatable; quote a glob (setting: images)",
-    )
-    add("--ocr-no-train", action="store_true", help="do without the train model: compare with recorded baselines")
-    add("--ocr-golden", action="store_true", help="record the baselines that tests ask for")
-    add(
-        "--ocr-golden-mode",
-        choices=("missing", "changed", "all"),
-        help="with --ocr-golden, what to record: missing files (default), also those whose image or reference "
-        "changed, or all",
-    )
-    add("--ocr-golden-dir", metavar="DIR", help="folder of the baselines (setting: golden.dir, default: goldens)")
-    add("--ocr-golden-prune", action="store_true", help="remove baselines that a run of all tests shows to be unused")
-    add(
-        "--ocr-report",
-        metavar="DIR",
-        help="write an HTML report, results.json and summary.md there (setting: report.dir)",
-    )
-    add(
-        "--ocr-github",
-        choices=("auto", "on", "off"),
-        help="annotations and job summary: auto (default) where GitHub Actions runs (setting: report.github)",
-    )
-    add(
-        "--ocr-tolerance",
-        metavar="PRESET|STAGE.LIMIT=VALUE",
-        action="append",
-        help="exact, fp32 (default), fp16, int8, or one limit; repeatable (setting: tolerance)",
-    )
+    for row in OPTIONS.values():
+        group.addoption(row.option, **row.argument())
 
 
 def pytest_configure(config: pytest.Config) -> None:

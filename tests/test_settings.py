@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings import load
 from pytest_ocrparity.settings.settings_file import find_file, find_project
 
 FULL = """
@@ -37,6 +37,10 @@ model_dir = "export"
 options = { limit_side_len = 736 }
 predict_options = { max_side_limit = 9000 }
 model_name = "PP-OCRv5_mobile_det"
+
+[report]
+dir = "pages"
+github = "on"
 
 [tolerance]
 preset = "fp16"
@@ -69,6 +73,8 @@ def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
         "trust_checkpoint": True,
     }
     assert settings.candidates["inference"].values["options"] == {"limit_side_len": 736}
+    assert settings.report_dir == folder / "pages"
+    assert settings.github == "on"
     assert settings.tolerance["detections.min_iou"].value == 0.8
     assert settings.tolerance["detections.max_unmatched"].value == 0.02
 
@@ -90,6 +96,8 @@ def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: 
         "ocr_paddleocr_root": "P",
         "ocr_inference_dir": "e",
         "ocr_golden_dir": "g",
+        "ocr_report": "r",
+        "ocr_github": "off",
         "ocr_tolerance": ["detections.max_shift=3", "exact"],
     }
     settings = load(written(folder, FULL), options, tmp_path)
@@ -99,6 +107,8 @@ def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: 
     assert settings.train["paddleocr_root"] == tmp_path / "P"
     assert settings.candidates["inference"].values["model_dir"] == tmp_path / "e"
     assert settings.golden_dir == tmp_path / "g"
+    assert settings.report_dir == tmp_path / "r"
+    assert settings.github == "off"
     assert settings.tolerance["detections.max_shift"].value == 3
     assert settings.tolerance["detections.min_iou"].value == 1.0
 
@@ -271,7 +281,7 @@ class TestImages:
             path = tmp_path / "images" / name
             path.parent.mkdir(exist_ok=True, parents=True)
             path.touch()
-        settings = Settings(root=tmp_path, images=((tmp_path, "images/*.png"), (tmp_path, "images")))
+        settings = load(None, {"ocr_images": ["images/*.png", "images"]}, tmp_path)
         assert [settings.image_name(path) for path in settings.image_paths()] == [
             "images/b.png",
             "images/a.PNG",
@@ -283,10 +293,10 @@ class TestImages:
         inner = tmp_path / "inner"
         inner.mkdir()
         for pattern in ("../*.png", str(tmp_path / "*.png")):
-            settings = Settings(root=inner, images=((inner, pattern),))
+            settings = load(None, {"ocr_images": [pattern]}, inner)
             assert settings.image_paths() == [tmp_path / "a.png"]
             assert settings.image_name(tmp_path / "a.png") == "../a.png"
 
     def test_no_image_has_a_sentence(self, tmp_path: Path) -> None:
-        assert "sets none; set `images`" in Settings(root=tmp_path).no_image()
-        assert "matches no file" in Settings(root=tmp_path, images=((tmp_path, "*.png"),)).no_image()
+        assert "sets none; set `images`" in load(None, {}, tmp_path).no_image()
+        assert "matches no file" in load(None, {"ocr_images": ["*.png"]}, tmp_path).no_image()

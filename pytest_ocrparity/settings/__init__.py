@@ -6,12 +6,13 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings.settings_file import TABLE, check_length, read_tables
+from pytest_ocrparity.settings.settings_file import check_length, read_tables
+from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -53,23 +54,23 @@ class Settings:
         tolerance: of tests that compare no single candidate.
     """
 
-    file: Path | None = None
-    root: Path = field(default_factory=Path.cwd)
-    images: tuple[tuple[Path, str], ...] = ()
-    allow_empty: bool = False
-    diagnosis_seconds: float = 60.0
-    memory_limit: int | None = None
-    golden_dir: Path = Path("goldens")
-    golden_reference: str = "train"
-    golden_mode: str | None = None
-    golden_prune: bool = False
-    train: Mapping[str, Any] = field(default_factory=dict)
-    no_train: bool = False
-    candidates: Mapping[str, Candidate] = field(default_factory=dict)
-    report_dir: Path | None = None
-    report_pictures: str = "all"
-    github: str = "auto"
-    tolerance: Tolerance = BUILT_IN
+    file: Path | None
+    root: Path
+    images: tuple[tuple[Path, str], ...]
+    allow_empty: bool
+    diagnosis_seconds: float
+    memory_limit: int | None
+    golden_dir: Path
+    golden_reference: str
+    golden_mode: str | None
+    golden_prune: bool
+    train: Mapping[str, Any]
+    no_train: bool
+    candidates: Mapping[str, Candidate]
+    report_dir: Path | None
+    report_pictures: str
+    github: str
+    tolerance: Tolerance
 
     @property
     def is_set(self) -> bool:
@@ -137,27 +138,21 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     Raises:
         SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
     """
-    for name, value in options.items():
-        if name.startswith("ocr_") and (value == "" or (isinstance(value, list) and "" in value)):
-            raise SettingsError(f"--{name.replace('_', '-')}= is empty: give it a value or leave it out")
-        if name.startswith("ocr_"):
-            check_length(f"--{name.replace('_', '-')}", value)
+    for option, row in OPTIONS.items():
+        value = options.get(option)
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise SettingsError(f"{row.option}= is empty: give it a value or leave it out")
+        check_length(row.option, value)
     root = file.parent if file else invocation_dir
     tables = read_tables(file)
-    images = tables[""].get("images", [])
-    pairs = [(root, pattern) for pattern in ([images] if isinstance(images, str) else images)]
-    if options.get("ocr_images"):
-        pairs = [(invocation_dir, pattern) for pattern in options["ocr_images"]]
-    train, golden, report = (_absolute(tables[name], name, root) for name in ("train", "golden", "report"))
-    for option, table, name in (
-        ("ocr_train_config", train, "config"),
-        ("ocr_train_checkpoint", train, "checkpoint"),
-        ("ocr_paddleocr_root", train, "paddleocr_root"),
-        ("ocr_golden_dir", golden, "dir"),
-        ("ocr_report", report, "dir"),
-    ):
-        if options.get(option):
-            table[name] = invocation_dir / _expanded(options[option])
+
+    def merged(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {**_absolute(values, table, root), **_overriding(table, options, invocation_dir)}
+
+    train = merged("train", tables["train"])
+    top, golden, report = (merged(name, {**defaults(name), **tables[name]}) for name in ("", "golden", "report"))
+    images = top.get("images", [])
+    images_dir = invocation_dir if options.get("ocr_images") else root
     if "network" in train:
         train["network_folder"] = root
     words = options.get("ocr_tolerance") or ()
@@ -170,20 +165,20 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     settings = Settings(
         file=file,
         root=root,
-        images=tuple(pairs),
-        allow_empty=tables[""].get("allow_empty", False),
-        diagnosis_seconds=tables[""].get("diagnosis_seconds", 60.0),
-        memory_limit=_bytes(tables[""].get("memory_limit"), file),
-        golden_dir=golden.get("dir") or root / "goldens",
-        golden_reference=golden.get("reference", "train"),
+        images=tuple((images_dir, pattern) for pattern in ([images] if isinstance(images, str) else images)),
+        allow_empty=top["allow_empty"],
+        diagnosis_seconds=top["diagnosis_seconds"],
+        memory_limit=_bytes(top.get("memory_limit"), file),
+        golden_dir=golden["dir"],
+        golden_reference=golden["reference"],
         golden_mode=_golden_mode(options),
         golden_prune=bool(options.get("ocr_golden_prune")),
         train=train,
         no_train=bool(options.get("ocr_no_train")),
         candidates=candidates,
         report_dir=report.get("dir"),
-        report_pictures=report.get("pictures", "all"),
-        github=options.get("ocr_github") or report.get("github", "auto"),
+        report_pictures=report["pictures"],
+        github=report["github"],
         tolerance=only.tolerance if only else _commanded(tolerance, words),
     )
     if settings.golden_mode and settings.no_train and settings.golden_reference == "train":
@@ -206,7 +201,7 @@ def _golden_mode(options: Mapping[str, Any]) -> str | None:
     mode = options.get("ocr_golden_mode")
     if mode is not None and not options.get("ocr_golden"):
         raise SettingsError(f"--ocr-golden-mode={mode} records nothing without --ocr-golden")
-    return (mode or "missing") if options.get("ocr_golden") else None
+    return (mode or OPTIONS["ocr_golden_mode"].default) if options.get("ocr_golden") else None
 
 
 def _candidates(
@@ -251,9 +246,17 @@ def _expanded(path: str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError for such a user
 
 
-def _absolute(table: Mapping[str, Any], name: str, root: Path) -> dict[str, Any]:
-    """Return the table of that name with its paths made absolute; `~` is the user's home."""
+def _absolute(values: Mapping[str, Any], table: str, root: Path) -> dict[str, Any]:
+    """Return the values of a table with its paths made absolute; `~` is the user's home."""
     return {
-        key: Path(os.path.normpath(root / _expanded(value))) if TABLE[name][key].is_path else value
-        for key, value in table.items()
+        key: Path(os.path.normpath(root / _expanded(value))) if TABLES[table][key].kind.is_path else value
+        for key, value in values.items()
+    }
+
+
+def _overriding(table: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what the command line sets of a table; its paths start at `folder`."""
+    given = {key: (row, options.get(row.dest)) for key, row in TABLES[table].items()}
+    return {
+        key: folder / _expanded(value) if row.kind.is_path else value for key, (row, value) in given.items() if value
     }

@@ -1,4 +1,4 @@
-"""The settings file: where it is, which keys it may hold, and what a wrong one is told.
+"""The settings file: where it is, what it says, and the message for a wrong key or value.
 
 Reads `[tool.ocrparity]` of a pyproject.toml, or an ocrparity.toml. Checks values only; files are checked on use.
 """
@@ -9,62 +9,11 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pytest_ocrparity.errors import SettingsError, did_you_mean
+from pytest_ocrparity.settings.settings_table import TABLES, Setting
 
-
-class Kind(NamedTuple):
-    """What a setting's value must be, in words and as a type; `choices` where only some words mean something."""
-
-    words: str
-    type: type | tuple[type, ...]
-    is_path: bool = False
-    choices: tuple[str, ...] = ()
-
-
-_PATH = Kind("a path", str, is_path=True)
-_TEXT = Kind("a text", str)
-_FLAG = Kind("true or false", bool)
-_TABLE = Kind("a table", Mapping)
-_DEPLOYMENT: Final[Mapping[str, Kind]] = {
-    "model_dir": _PATH,
-    "options": _TABLE,
-    "predict_options": _TABLE,
-    "model_name": _TEXT,
-    "tolerance": Kind("a preset's name or a table", (str, Mapping)),
-}
-
-TABLE: Final[Mapping[str, Mapping[str, Kind]]] = {
-    "": {
-        "images": Kind("a list of globs", (list, str)),
-        "allow_empty": _FLAG,
-        "diagnosis_seconds": Kind("a number from 0 up", (int, float)),
-        "memory_limit": Kind('a size such as "4 GB", or a number of bytes', (str, int)),
-    },
-    "golden": {"dir": _PATH, "reference": Kind("a text", str, choices=("train", "inference"))},
-    "report": {
-        "dir": _PATH,
-        "pictures": Kind("a text", str, choices=("all", "failed")),
-        "github": Kind("a text", str, choices=("auto", "on", "off")),
-    },
-    "train": {
-        "config": _PATH,
-        "checkpoint": _PATH,
-        "paddleocr_root": _PATH,
-        "network": _TEXT,
-        "device": _TEXT,
-        "sub_model": _TEXT,
-        "trust_checkpoint": _FLAG,
-    },
-    "inference": _DEPLOYMENT,
-}
-"""Every key a settings file may hold, by table; `Tolerance` checks `[tool.ocrparity.tolerance]`.
-
-Each table under `candidates` holds what `inference` holds.
-"""
-
-UNCHECKED: Final = ("tolerance", "candidates")
 _MOST: Final = 2**24
 """The bytes that a settings file may have: more than any has, as each run looks at those of projects without us too."""
 DEEPEST: Final = 50
@@ -139,12 +88,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the checked tables of a settings file by name: those of TABLE, "tolerance" and "candidates".
+    """Return the checked tables of a settings file by name: those of TABLES, "tolerance" and "candidates".
 
     Raises:
         SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
     """
-    tables: dict[str, dict[str, Any]] = {name: {} for name in (*TABLE, *UNCHECKED)}
+    tables: dict[str, dict[str, Any]] = {name: {} for name in (*TABLES, "tolerance", "candidates")}
     if file is None:
         return tables
     is_own = file.name != "pyproject.toml"
@@ -165,12 +114,12 @@ def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
             tables[name] = dict(value)
         else:
             tables[""][name] = value
-    for name, known in TABLE.items():
-        others = () if name else (*TABLE, *UNCHECKED)
+    for name, known in TABLES.items():
+        others = () if name else (*TABLES, "candidates")
         _check_table(f"{where}: {name}." if name else f"{where}: ", tables[name], known, others)
     for name, table in tables["candidates"].items():
         _check_name(f"{where}: candidates", name, table)
-        _check_table(f"{where}: candidates.{name}.", table, _DEPLOYMENT)
+        _check_table(f"{where}: candidates.{name}.", table, TABLES["inference"])
     return tables
 
 
@@ -204,14 +153,17 @@ def _check_name(where: str, name: str, table: Any) -> None:
         raise SettingsError(f"{where}.{name} is a table, not {table!r}")
 
 
-def _check_table(prefix: str, table: Mapping[str, Any], known: Mapping[str, Kind], others: Iterable[str] = ()) -> None:
+def _check_table(
+    prefix: str, table: Mapping[str, Any], known: Mapping[str, Setting], others: Iterable[str] = ()
+) -> None:
     for key, value in table.items():
         if key not in known:
             raise SettingsError(f"{prefix}{key} is no setting; {did_you_mean(key, [*known, *filter(None, others)])}")
         _check(f"{prefix}{key}", value, known[key])
 
 
-def _check(name: str, value: Any, kind: Kind) -> None:
+def _check(name: str, value: Any, row: Setting) -> None:
+    kind = row.kind
     is_right = isinstance(value, kind.type) and value != ""
     if isinstance(kind.type, tuple) and isinstance(value, int | float):
         is_right = is_right and not isinstance(value, bool) and value >= 0
@@ -221,5 +173,5 @@ def _check(name: str, value: Any, kind: Kind) -> None:
         raise SettingsError(f"{name} is {kind.words}, not {value!r}")
     if kind.is_path or isinstance(value, list):
         check_length(name, value)
-    if kind.choices and value not in kind.choices:
-        raise SettingsError(f"{name} is one of {', '.join(kind.choices)}, not {value!r}")
+    if row.choices and value not in row.choices:
+        raise SettingsError(f"{name} is one of {', '.join(row.choices)}, not {value!r}")

@@ -1,0 +1,81 @@
+"""docs/settings.md: all settings, limits and options, written from their tables. `make docs` prints this page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from pytest_ocrparity.settings.settings_table import SETTINGS, Setting, by_table
+from pytest_ocrparity.tolerance import LIMITS, PRESETS
+
+_HEAD: Final = """\
+<!-- `make docs` writes this page from pytest_ocrparity/settings/settings_table.py: edit that file instead. -->
+
+# Settings and options
+
+Settings stand in `[tool.ocrparity]` of a `pyproject.toml`, or under the same keys at the top level of an
+`ocrparity.toml`. The file is looked for upward from the paths given to pytest; `--ocr-config=FILE` names one. An option
+overrides its setting. Paths in the file start at the file, and those of the command line where it was typed.
+"""
+_CANDIDATES: Final = """
+Each `[tool.ocrparity.candidates.NAME]` is one more deployment, with the same keys. What it leaves out is the
+`inference` table's, except for its `tolerance`. `--ocr-inference-dir` sets the folder of an only candidate.
+"""
+_TOLERANCE: Final = """\
+## `[tool.ocrparity.tolerance]`
+
+`preset` names a column; a limit of its own is `detections = { max_shift = 2 }` here and
+`--ocr-tolerance=detections.max_shift=2` on the command line. The stronger limit wins, one by one: built-in, file,
+candidate, command line, marker, keyword. A preset replaces all below it. `"off"` reports the amount and judges nothing.
+"""
+
+
+def settings_page(settings: Sequence[Setting] = SETTINGS) -> str:
+    """Return the page, as Markdown."""
+    limits = _rows(
+        ("limit", *(f"`{name}`" for name in PRESETS), "meaning"),
+        (
+            (f"`{name}`", *(_value(limits[name]) for limits in PRESETS.values()), spec.help)
+            for name, spec in LIMITS.items()
+        ),
+    )
+    options = _rows(("option", "meaning"), ((_usage(row), row.argument()["help"]) for row in settings if row.option))
+    sections = [_section(table, rows) for table, rows in by_table(settings).items()]
+    return "\n".join([_HEAD, *sections, f"{_TOLERANCE}\n{limits}", f"## Options\n\n{options}"])
+
+
+def _section(table: str, rows: Mapping[str, Setting]) -> str:
+    """Return the heading and the settings of a table."""
+    lines = _rows(
+        ("key", "value", "default", "meaning", "option"),
+        (
+            (f"`{key}`", _kind(row), _value(row.default), row.help, f"`{row.option}`" if row.option else "")
+            for key, row in rows.items()
+        ),
+    )
+    after = _CANDIDATES if table == "inference" else ""
+    return f"## `[tool.ocrparity{'.' * bool(table)}{table}]`\n\n{lines}{after}"
+
+
+def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table. A bar within a cell would end it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _kind(row: Setting) -> str:
+    return " or ".join(map(_value, row.choices)) or row.kind.words
+
+
+def _value(value: Any) -> str:
+    """Return a value as TOML has it, or nothing where there is none."""
+    return "" if value is None else f"`{json.dumps(value)}`"
+
+
+def _usage(row: Setting) -> str:
+    return f"`{row.option}={'|'.join(row.choices)}`" if row.choices else f"`{row.usage}`"
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")

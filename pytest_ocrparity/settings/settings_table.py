@@ -1,0 +1,190 @@
+"""Every setting and option, each in one row: what it may be, what it is by default, what it means.
+
+From these rows come the checks of a settings file, the defaults, `pytest --help` and docs/settings.md. Every run of
+pytest loads them: nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from pytest_ocrparity.tolerance import PRESETS
+
+
+class Kind(NamedTuple):
+    """What a value must be, in words and as a type. `is_repeatable`: its option may be given several times."""
+
+    words: str
+    type: type | tuple[type, ...]
+    is_path: bool = False
+    is_repeatable: bool = False
+
+
+class Setting(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: the key with its table, as "train.config"; empty for what only the command line says.
+        usage: the option that overrides the setting, with what `--help` calls its value; empty where there is none.
+        default: the value where nothing is said; None where there is none.
+        choices: the only values, where only some words mean something.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    usage: str = ""
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def option(self) -> str:
+        """Return the option without its value."""
+        return self.usage.partition("=")[0]
+
+    @property
+    def dest(self) -> str:
+        """Return the attribute of pytest's `config.option` that holds the option's value."""
+        return self.option.lstrip("-").replace("-", "_")
+
+    @property
+    def table(self) -> str:
+        """Return the table that holds the key; empty for the top level."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """Return the key without its table."""
+        return self.name.rpartition(".")[2]
+
+    def argument(self) -> dict[str, Any]:
+        """Return the keyword arguments of `addoption`.
+
+        The default is not among them: an option that is not given must not override the settings file.
+        """
+        notes = ["repeatable"] if self.kind.is_repeatable else []
+        notes += [f"setting: {self.name}"] if self.name else []
+        notes += [f"default: {self.default}"] if self.default is not None else []
+        help_text = f"{self.help} ({', '.join(notes)})" if notes else self.help
+        if self.kind is _FLAG:
+            return {"help": help_text, "action": "store_true"}
+        shape = {"choices": self.choices} if self.choices else {"metavar": self.usage.partition("=")[2]}
+        return {"help": help_text, "action": "append" if self.kind.is_repeatable else "store", **shape}
+
+
+_PATH: Final = Kind("a path", str, is_path=True)
+_TEXT: Final = Kind("a text", str)
+_FLAG: Final = Kind("true or false", bool)
+_TABLE: Final = Kind("a table", Mapping)
+_GLOBS: Final = Kind("a list of globs", (list, str), is_repeatable=True)
+_SECONDS: Final = Kind("a number from 0 up", (int, float))
+_SIZE: Final = Kind('a size such as "4 GB", or a number of bytes', (str, int))
+_LIMITS: Final = Kind("a preset's name or a table", (str, Mapping), is_repeatable=True)
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("", _PATH, "settings file; without it, the nearest one upward from the given paths", "--ocr-config=FILE"),
+    Setting(
+        "images", _GLOBS, "images to compare: globs (quote them in a shell) or folders", "--ocr-images=GLOB_OR_DIR"
+    ),
+    Setting("allow_empty", _FLAG, "true: a run in which no image has a box may pass", default=False),
+    Setting(
+        "diagnosis_seconds",
+        _SECONDS,
+        "processor time for the experiments after a failure; 0: none are made",
+        default=60,
+    ),
+    Setting("memory_limit", _SIZE, "memory that an image may take; without it, what is available"),
+    Setting(
+        "tolerance",
+        _LIMITS,
+        f"a preset ({', '.join(PRESETS)}), or limits of stages",
+        "--ocr-tolerance=PRESET|STAGE.LIMIT=VALUE",
+        default="fp32",
+    ),
+    Setting("train.config", _PATH, "PaddleOCR training yml", "--ocr-train-config=YML"),
+    Setting(
+        "train.checkpoint",
+        _PATH,
+        "trained weights; without it, those that the yml names",
+        "--ocr-train-checkpoint=FILE",
+    ),
+    Setting(
+        "train.paddleocr_root",
+        _PATH,
+        "PaddleOCR checkout, or paddleocr 2.10; without it, an importable ppocr",
+        "--ocr-paddleocr-root=DIR",
+    ),
+    Setting(
+        "train.network",
+        _TEXT,
+        '"module:function" that makes the network of the yml\'s Architecture; without it, ppocr.modeling makes it',
+    ),
+    Setting("train.device", _TEXT, "where the trained model runs, as in paddle.set_device", default="cpu"),
+    Setting("train.sub_model", _TEXT, 'which model of a distillation yml, as "Student"'),
+    Setting("train.trust_checkpoint", _FLAG, "true: load a checkpoint that names unusual classes", default=False),
+    Setting("", _FLAG, "do without the train model: compare with recorded baselines", "--ocr-no-train"),
+    Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
+    Setting("inference.options", _TABLE, "handed to paddleocr.TextDetection as they are"),
+    Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),
+    Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),
+    Setting("inference.tolerance", _LIMITS, "as the setting `tolerance`, for this deployment alone"),
+    Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),
+    Setting(
+        "golden.reference",
+        _TEXT,
+        "the model whose output the baselines are",
+        default="train",
+        choices=("train", "inference"),
+    ),
+    Setting("", _FLAG, "record the baselines that tests ask for", "--ocr-golden"),
+    Setting(
+        "",
+        _TEXT,
+        "with --ocr-golden, what to record: missing files, also those whose image or reference changed, or all",
+        "--ocr-golden-mode",
+        default="missing",
+        choices=("missing", "changed", "all"),
+    ),
+    Setting("", _FLAG, "remove baselines that a run of all tests shows to be unused", "--ocr-golden-prune"),
+    Setting("report.dir", _PATH, "folder of an HTML report, results.json and summary.md", "--ocr-report=DIR"),
+    Setting(
+        "report.pictures",
+        _TEXT,
+        "pictures in the report: of all comparisons, or of failed ones only",
+        default="all",
+        choices=("all", "failed"),
+    ),
+    Setting(
+        "report.github",
+        _TEXT,
+        "annotations and job summary; auto: in GitHub Actions",
+        "--ocr-github",
+        default="auto",
+        choices=("auto", "on", "off"),
+    ),
+)
+
+
+def by_table(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:
+    """Return the rows that a settings file may hold, by table and key, in their order."""
+    tables: dict[str, dict[str, Setting]] = {}
+    for row in settings:
+        if row.name:
+            tables.setdefault(row.table, {})[row.key] = row
+    return tables
+
+
+TABLES: Final = by_table(SETTINGS)
+"""Every key a settings file may hold, by table; `Tolerance` checks what `tolerance` holds.
+
+Each table under `candidates` holds what `inference` holds.
+"""
+
+OPTIONS: Final[Mapping[str, Setting]] = {row.dest: row for row in SETTINGS if row.option}
+"""Every option of the command line, by the attribute of pytest's `config.option` that holds its value."""
+
+
+def defaults(table: str) -> dict[str, Any]:
+    """Return the defaults of a table by key; a key without one is left out."""
+    return {key: row.default for key, row in TABLES[table].items() if row.default is not None}
