@@ -16,8 +16,6 @@ from typing import Any, Final
 from pytest_ocrparity.errors import GoldenError, GoldenTaken
 from pytest_ocrparity.wording import printable
 
-__all__ = ["OF_THE_SETTINGS", "WITH", "Ownership", "Reference"]
-
 OF_THE_SETTINGS: Final = "pytest_ocrparity.plugin"
 """Where the fixtures lie that load what the settings describe."""
 

@@ -22,8 +22,6 @@ from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, he
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, TENSOR
 from pytest_ocrparity.trace import Decoded, Trace
 
-__all__ = ["PICTURES", "Album", "picture_lines"]
-
 PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
 
