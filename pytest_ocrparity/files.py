@@ -1,15 +1,13 @@
-"""What a killed process leaves of a file that it was writing: how it is named, and when it may go."""
+"""Files: image bytes, digests, git-lfs pointers, and writing a file whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import re
 import secrets
 import time
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,50 +16,6 @@ from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.trace import Image
 
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
-_TEMPORARY = re.compile(r"\.ocrparity-(?P<place>[0-9a-f]*)-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
-_PROC = Path("/proc")
-
-
-def temporary_beside(path: Path) -> Path:
-    """Return where this process writes what is moved to a path once it is whole."""
-    return path.parent / f".ocrparity-{_place()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes were writing below a folder: at once where they are known to be dead, else later.
-
-    A process is known to be dead where its number means the same as here: on this machine, since it was started, and
-    among the same processes (containers count their own). Files of elsewhere go after an hour.
-    """
-    with suppress(OSError):  # another process may be as tidy
-        for leftover in list(folder.rglob(".ocrparity-*.tmp")):
-            if _is_of_the_dead(leftover.name) or time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                leftover.unlink(missing_ok=True)
-
-
-def _is_of_the_dead(name: str) -> bool:
-    found = _TEMPORARY.fullmatch(name)
-    if found is None or not found["place"] or found["place"] != _place():
-        return False
-    try:
-        os.kill(int(found["pid"]), 0)
-        # A worker that was killed with its run is a zombie until process 1 looks after it; a container's may never do.
-        state = _PROC.joinpath(found["pid"], "stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (OSError, OverflowError) as error:
-        return isinstance(error, ProcessLookupError)  # others say that it is somebody else's, and so alive
-    return state == b"Z"
-
-
-@cache
-def _place() -> str:
-    """Return where numbers of processes mean what they do here, or nothing where this system does not tell."""
-    try:
-        processes = _PROC.joinpath("self/ns/pid").stat().st_ino
-        boot = _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-    return hashlib.sha256(f"{boot} {processes}".encode()).hexdigest()[:12]
-
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file starts that git-lfs has not fetched yet."""
@@ -136,11 +90,33 @@ def refuse_pointer(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all: another process may be writing the same."""
+    """Write a file in one step: whoever reads it sees the old content or the new one, whatever ends this process.
+
+    The content is written to a temporary file beside the path, which then takes its place. A killed process leaves that
+    file; see `remove_leftovers`.
+
+    Raises:
+        OSError: the file cannot be written. An older file is unchanged.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = path.parent / f".ocrparity-{secrets.token_hex(8)}.tmp"
     try:
-        temporary.write_bytes(content)
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left below a folder, once they are an hour old.
+
+    A younger one may be what another process is writing. Nothing reads them.
+    """
+    with suppress(OSError):  # another process may remove the same
+        for leftover in list(folder.rglob(".ocrparity-*.tmp")):
+            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
+                leftover.unlink(missing_ok=True)

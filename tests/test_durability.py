@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from endurance.killing import content, kill_recordings, page_of_noise, save, seen_while_two_record
+from endurance.killing import aged, content, kill_recordings, page_of_noise, save, seen_while_two_record, temporaries
 from toy import PAGE
 
-from pytest_ocrparity import files as leftovers
-from pytest_ocrparity.files import remove_leftovers
+from pytest_ocrparity.files import remove_leftovers, write_whole
 from pytest_ocrparity.golden.baseline_file import load
 
 # Killed
@@ -31,6 +30,11 @@ def test_a_kill_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
     for seed in range(20):  # about one kill of ten hits an open file
         found = kill_recordings(tmp_path, kills=10, seed=seed)
         assert (found.kills, found.damaged, found.left_old + found.left_new) == (10, 0, 10)
+        left = temporaries(tmp_path)
+        remove_leftovers(tmp_path)
+        assert temporaries(tmp_path) == left
+        for path in left:
+            aged(path)
         remove_leftovers(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["page.png.npz"]
         if found.in_the_write:
@@ -46,75 +50,88 @@ def test_a_kill_damages_what_is_written_in_place(tmp_path: Path) -> None:
 # Leftovers
 
 
-def leftover(folder: Path, place: str, pid: int, age: float = 0) -> Path:
+def leftover(folder: Path, age: float = 0, name: str = ".ocrparity-0a1b2c3d4e5f6071.tmp") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".ocrparity-{place}-{pid}-0a1b2c3d.tmp"
+    path = folder / name
     path.write_text("half")
-    os.utime(path, (time.time() - age,) * 2)
-    return path
+    return aged(path, age)
 
 
-@pytest.fixture(scope="module")
-def dead() -> int:
-    """The number of a process that has ended."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
-
-
-def test_leftovers_of_the_dead_go_at_once_and_others_after_an_hour(tmp_path: Path, dead: int) -> None:
-    here, hour = leftovers._place(), 3700
-    assert here
+def test_leftovers_go_after_an_hour_and_no_sooner(tmp_path: Path) -> None:
     gone = [
-        leftover(tmp_path, here, dead),
-        leftover(tmp_path / "images", here, dead),
-        leftover(tmp_path / "old", here, os.getpid(), hour),
-        leftover(tmp_path / "old", "0123456789ab", dead, hour),
-        leftover(tmp_path / "old", "", dead, hour),
+        leftover(tmp_path, 3700),
+        leftover(tmp_path / "images", 3700),
+        leftover(tmp_path / "images", 3700, f".ocrparity-0123456789ab-{os.getpid()}-0a1b2c3d.tmp"),  # of 0.1.0
     ]
     kept = [
-        leftover(tmp_path, here, os.getpid()),
-        leftover(tmp_path, here, 1),
-        leftover(tmp_path, here, 10**30),
-        leftover(tmp_path, "0123456789ab", dead),
-        leftover(tmp_path, "", dead),
+        leftover(tmp_path / "new"),
+        leftover(tmp_path / "newer", 3500),
+        leftover(tmp_path, 3700, ".notes.tmp"),
+        leftover(tmp_path, 3700, ".ocrparity-notes.txt"),
     ]
-    foreign = tmp_path / ".ocrparity-notes.tmp"
-    foreign.write_text("a user's")
     remove_leftovers(tmp_path)
     assert not [path for path in gone if path.exists()]
-    assert all(path.exists() for path in (*kept, foreign))
+    assert all(path.exists() for path in kept)
 
 
-def test_leftovers_of_the_dead_that_nobody_waits_for_go_at_once(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        path = leftover(tmp_path, leftovers._place(), process.pid)
-        remove_leftovers(tmp_path)
-    assert not path.exists()
-
-
-def test_where_the_system_does_not_tell_none_goes_at_once(
-    tmp_path: Path, dead: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leftovers, "_PROC", tmp_path / "no proc")
-    leftovers._place.cache_clear()
-    try:
-        path = leftover(tmp_path, leftovers._place(), dead)
-    finally:
-        leftovers._place.cache_clear()
-    assert path.name.startswith(".ocrparity--")
-    remove_leftovers(tmp_path)
-    assert path.exists()
-
-
-def test_only_a_run_that_records_tidies_up_also_where_it_writes_nothing(project: pytest.Pytester, dead: int) -> None:
+def test_only_a_run_that_records_tidies_up_also_where_it_writes_nothing(project: pytest.Pytester) -> None:
     project.runpytest("-p", "no:xdist", "--ocr-golden", "-k", "baseline").assert_outcomes(passed=2, deselected=2)
-    path = leftover(project.path / "goldens" / "images", leftovers._place(), dead)
+    path = leftover(project.path / "goldens" / "images", 3700)
     project.runpytest("-p", "no:xdist")
     assert path.exists()
     project.runpytest("-p", "no:xdist", "--ocr-golden")
     assert not path.exists()
+
+
+def test_a_leftover_of_this_hour_disturbs_no_run(project: pytest.Pytester) -> None:
+    path = leftover(project.path / "goldens" / "images")
+    project.runpytest("-p", "no:xdist", "--ocr-golden").assert_outcomes(passed=4)
+    project.runpytest("-p", "no:xdist", "--ocr-golden", "--ocr-golden-mode=all").assert_outcomes(passed=4)
+    result = project.runpytest("-p", "no:xdist", "--ocr-golden-prune")
+    result.assert_outcomes(passed=4)
+    assert "unused" not in result.stdout.str()
+    assert path.read_text() == "half"
+
+
+# Written whole
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "page.bin"
+    for data in (b"old", b"new and longer", b""):
+        write_whole(path, data)
+        assert path.read_bytes() == data
+        assert [each.name for each in path.parent.iterdir()] == ["page.bin"]
+
+
+@pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
+def test_a_step_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    path = tmp_path / "page.bin"
+    write_whole(path, b"old")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    where, name = {"write": (Path, "open"), "fsync": (os, "fsync"), "replace": (Path, "replace")}[fails]
+    monkeypatch.setattr(where, name, refuse)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_whole(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["page.bin"]
+
+
+def test_the_content_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, steps = tmp_path / "page.bin", []
+
+    def fsync(number: int) -> None:
+        assert os.fstat(number).st_size == 3
+        steps.append(("fsync", path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, b"new")
+    assert steps == [("fsync", False)]
+    assert path.exists()
 
 
 # Refused

@@ -276,6 +276,17 @@ def test_an_older_report_is_replaced_and_its_pictures_are_gone(project: pytest.P
     results_of(project)  # checks that only its own pictures are there
 
 
+def test_what_a_killed_run_began_to_draw_is_gone(project: pytest.Pytester) -> None:
+    run(project)
+    page = next((project.path / "report" / "pictures").iterdir())
+    kept = [page / ".notes.tmp", page / "ocrparity-0a1b2c3d4e5f6071.tmp"]
+    for path in (page / ".ocrparity-0a1b2c3d4e5f6071.tmp", *kept):
+        path.write_text("half")
+    run(project)
+    assert [path.name for path in page.iterdir() if path.suffix == ".tmp" and path not in kept] == []
+    assert all(path.exists() for path in kept)
+
+
 def test_an_older_report_is_gone_before_any_test_runs(project: pytest.Pytester) -> None:
     run(project)
     project.makepyfile(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Baselines: the traces that `--ocr-golden` records and later runs compare with."""

@@ -1,6 +1,6 @@
-"""One baseline on disk: a `.npz` with its manifest inside, written whole or not at all.
+"""One baseline on disk: a `.npz` of two byte arrays, the manifest and the compressed arrays of a trace.
 
-This module knows files and digests. Nothing in a file is believed before it is checked, and nothing is unpickled.
+Nothing in a file is believed before it is checked, and nothing is unpickled. The file is written whole or not at all.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ import hashlib
 import io
 import json
 import math
-import os
 import re
 import struct
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import accumulate
@@ -28,13 +26,14 @@ import zstandard
 from pytest_ocrparity.compare.sensitivity import measured
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
-from pytest_ocrparity.files import LFS_POINTER, temporary_beside
+from pytest_ocrparity.files import LFS_POINTER, write_whole
 from pytest_ocrparity.golden.encoding import decode, encode, item_size, pack, unpack
 from pytest_ocrparity.trace import Trace
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 is read as well: beside an array's shape it names the axes along which the array holds differences."""
+
 _Array: TypeAlias = "npt.NDArray[Any]"
-_NPY: Any = np.lib.format  # NumPy 1.26 and 2 type it differently
 _MOST_BYTES = 2**29  # of all arrays of one file: a trace of 8,000 x 8,000 px; reading takes a multiple of it
 _MOST_MANIFEST = 2**20  # bytes of JSON: reading takes up to 30 times as much
 _START = b"\x93NUMPY\x01\x00"
@@ -42,7 +41,7 @@ _HEADER = re.compile(rb"\{'descr': '\|u1', 'fortran_order': False, 'shape': \((\
 _LEVEL = 3  # zstd's default; 9 takes six times as long to write 3 % less
 _WINDOW = 2**21  # bytes that reading looks back on, at that level
 _AT_ONCE = 2**26  # bytes that are believed before they are there
-_NOT_OURS = (
+_UNREADABLE = (
     *(zipfile.BadZipFile, zstandard.ZstdError, struct.error, OSError, EOFError),
     *(RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
 )
@@ -84,9 +83,9 @@ def save(
     trace = measured(trace)
     arrays, steps_error = encode(trace, lossless)
     packed = {name: pack(array) for name, array in arrays.items()}
-    if (size := sum(planes.nbytes for planes, _ in packed.values())) > _MOST_BYTES:
+    if (size := sum(planes.nbytes for planes in packed.values())) > _MOST_BYTES:
         raise GoldenError(f"{trace.image}: its trace has {size} bytes, and a baseline takes {_MOST_BYTES}")
-    frame = zstandard.ZstdCompressor(_LEVEL).compress(b"".join(planes.tobytes() for planes, _ in packed.values()))
+    frame = zstandard.ZstdCompressor(_LEVEL).compress(b"".join(planes.tobytes() for planes in packed.values()))
     image = trace.decode
     manifest = {
         "format": FORMAT,
@@ -104,16 +103,16 @@ def save(
         "shape": trace.shape,
         "floor": trace.map_sensitivity,
         "map_error": trace.map_error + steps_error,
-        "arrays": {name: [str(array.dtype), list(array.shape), packed[name][1]] for name, array in arrays.items()},
+        "arrays": {name: [str(array.dtype), list(array.shape)] for name, array in arrays.items()},
         "arrays_sha256": hashlib.sha256(frame).hexdigest(),
     }
     manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
     manifest["sha256"] = _digest(manifest)
     try:
         _golden(manifest, memoryview(frame))
-    except _NOT_OURS as error:
+    except _UNREADABLE as error:
         raise GoldenError(f"{trace.image}: the trace of {trace.pipeline} can be no baseline: {error}") from error
-    _replace(path, {"manifest": json.dumps(manifest, indent=1).encode(), "arrays": frame})
+    _write(path, manifest, frame)
 
 
 def load(path: Path) -> Golden:
@@ -128,12 +127,12 @@ def load(path: Path) -> Golden:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = _manifest(archive)
-            if manifest["format"] == FORMAT:
+            if manifest["format"] <= FORMAT:
                 return _golden(manifest, _member(archive, "arrays"))
-    except _NOT_OURS as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
     raise GoldenCorrupt(
-        f"{path} has format {manifest['format']}, and this version of pytest-ocrparity reads format {FORMAT}: "
+        f"{path} has format {manifest['format']}, and this version of pytest-ocrparity reads formats 1 and {FORMAT}: "
         "update pytest-ocrparity"
     )
 
@@ -148,10 +147,19 @@ def relabel(path: Path, **changes: Any) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest, frame = {**_manifest(archive), **changes}, bytes(_member(archive, "arrays"))
-    except _NOT_OURS as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
     manifest["sha256"] = _digest(manifest)
-    _replace(path, {"manifest": json.dumps(manifest, indent=1).encode(), "arrays": frame})
+    _write(path, manifest, frame)
+
+
+def is_baseline(path: Path) -> bool:
+    """Tell whether a file has a baseline's manifest, without reading its arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "arrays" in _manifest(archive)
+    except _UNREADABLE:
+        return False
 
 
 def settings_of(path: Path) -> str | None:
@@ -160,7 +168,7 @@ def settings_of(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             manifest = _manifest(archive)
             _check(manifest)
-    except _NOT_OURS:
+    except _UNREADABLE:
         return None
     settings: str | None = manifest.get("settings")
     return settings
@@ -174,7 +182,7 @@ def _damaged(path: Path, error: Exception) -> GoldenCorrupt:
 
 
 def _golden(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
-    """Return the baseline of a manifest and a frame; what does not fit together raises one of `_NOT_OURS`."""
+    """Return the baseline of a manifest and a frame; what does not fit together raises one of `_UNREADABLE`."""
     _check(manifest)
     trace = replace(decode(_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
     return Golden(trace, manifest)
@@ -196,9 +204,9 @@ def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]
     """Return the arrays of a zstd frame: its digest is checked before it is opened, its size before memory is taken."""
     if hashlib.sha256(frame).hexdigest() != manifest["arrays_sha256"]:
         raise ValueError("its arrays are not what was recorded")
-    told = manifest["arrays"].items()
-    forms = {name: ((item_size(kind), *shape), kind, axes) for name, (kind, shape, axes) in told}
-    sizes = [math.prod(shape) for shape, _, _ in forms.values()]
+    entries = manifest["arrays"].items()
+    forms = {name: ((item_size(kind), *shape), kind, *axes) for name, (kind, shape, *axes) in entries}
+    sizes = [math.prod(shape) for shape, *_ in forms.values()]
     if any(size < 0 for size in sizes) or not sum(sizes) == zstandard.frame_content_size(frame) <= _MOST_BYTES:
         raise ValueError(f"its arrays claim {sum(sizes)} bytes; {_MOST_BYTES} at most, and as many as it holds")
     content = np.frombuffer(_unpacked(frame, sum(sizes)), np.uint8)
@@ -206,8 +214,8 @@ def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]
         raise ValueError(f"its arrays end after {len(content)} of {sum(sizes)} bytes")
     parts = (content[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
     return {
-        name: unpack(planes.reshape(shape), kind, axes)
-        for planes, (name, (shape, kind, axes)) in zip(parts, forms.items(), strict=True)
+        name: unpack(planes.reshape(shape), kind, *axes)
+        for planes, (name, (shape, kind, *axes)) in zip(parts, forms.items(), strict=True)
     }
 
 
@@ -224,7 +232,7 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     if archive.getinfo("manifest.npy").file_size > _MOST_MANIFEST:
         raise ValueError(f"its manifest has more than {_MOST_MANIFEST} bytes")
     manifest = json.loads(bytes(_member(archive, "manifest")))
-    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] < FORMAT:
+    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] < 1:
         raise ValueError("its manifest has no format number")
     return manifest
 
@@ -253,7 +261,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
     if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
         raise ValueError(f"{name} claims {info.file_size} bytes of {info.compress_size}")
     data = archive.read(info)
-    # NumPy's own reader parses headers as Python, and warns; ours are all of this one form.
+    # NumPy's own reader parses headers as Python, and warns; those of baselines are all of this one form.
     body = len(_START) + 2 + int.from_bytes(data[len(_START) : len(_START) + 2], "little")
     found = _HEADER.fullmatch(data[len(_START) + 2 : body])
     if not data.startswith(_START) or found is None or int(found[1]) != len(data) - body:
@@ -261,32 +269,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
     return memoryview(data)[body:]
 
 
-def _replace(path: Path, members: Mapping[str, bytes]) -> None:
-    """Write the file beside its place, then move it there in one step."""
-    temporary = temporary_beside(path)
+def _write(path: Path, manifest: Mapping[str, Any], frame: bytes) -> None:
+    content, text = io.BytesIO(), json.dumps(manifest, indent=1).encode()
+    np.savez(content, manifest=np.frombuffer(text, np.uint8), arrays=np.frombuffer(frame, np.uint8))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for name, data in members.items():
-                    content = io.BytesIO()
-                    _NPY.write_array(content, np.frombuffer(data, np.uint8), version=(1, 0), allow_pickle=False)
-                    # A ZipInfo of our own has no clock in it: equal arrays make equal bytes.
-                    archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, content.getvalue())
     except OSError as error:
         raise GoldenError(f"{path}: cannot write this baseline: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def is_baseline(path: Path) -> bool:
-    """Tell whether a file has a manifest of ours, without reading its arrays."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return "arrays" in _manifest(archive)
-    except _NOT_OURS:
-        return False

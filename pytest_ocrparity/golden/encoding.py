@@ -6,14 +6,12 @@ This module knows arrays and a trace's fields, and nothing of files.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Trace
@@ -22,11 +20,8 @@ _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
 
 _MOST_BOXES = 2**20  # each costs hundreds of bytes in memory and none in a file
-# Along which axes differences may be stored. Images are (h, w, 3), maps and tensors (1, C, h, w); measured on rendered
-# pages, no other choice is smaller by a tenth.
-_AXES: dict[int, list[list[int]]] = {3: [[], [0]], 4: [[], [2, 3]]}
 _KIND = re.compile(r"(uint|float)(8|16|32|64)")
-_MOST_LINES = 2**14
+_DIFFERENCES: tuple[list[int], ...] = ([], [0], [2, 3])  # the axes along which format 1 may hold differences
 
 
 def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
@@ -35,15 +30,15 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
     if (table := _table(trace.resize, trace.tensor)) is not None:
         arrays |= {TENSOR: None, "table": table}
     thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
-    ours, fused = trace.probability_map, trace.fused_map
+    map_, fused = trace.probability_map, trace.fused_map
     if not lossless:
-        ours, fused = _steps(ours, thresh), _steps(fused, thresh)
+        map_, fused = _steps(map_, thresh), _steps(fused, thresh)
     error = 0.0
-    if ours is not None and ours.dtype == np.uint16:
-        error = float(np.max(np.abs(_values(ours) - trace.probability_map)))
-    if ours is not None and fused is not None and _is_relative(ours, fused):
-        fused = fused - ours
-    arrays |= {PROBABILITY_MAP: ours, "fused_map": fused}
+    if map_ is not None and map_.dtype == np.uint16:
+        error = float(np.max(np.abs(_values(map_) - trace.probability_map)))
+    if map_ is not None and fused is not None and _is_relative(map_, fused):
+        fused = fused - map_
+    arrays |= {PROBABILITY_MAP: map_, "fused_map": fused}
     if trace.detections is not None:
         polygons = trace.detections.polygons
         arrays["points"] = np.concatenate([*polygons, np.zeros((0, 2))])
@@ -57,9 +52,9 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     _check_fields(manifest)
     decode, shape, resize = manifest["decode"], manifest["shape"], arrays.get(RESIZE)
     tensor, table = arrays.get(TENSOR), arrays.get("table")
-    ours, fused = arrays.get(PROBABILITY_MAP), arrays.get("fused_map")
-    if ours is not None and fused is not None and _is_relative(ours, fused):
-        fused = fused + ours
+    map_, fused = arrays.get(PROBABILITY_MAP), arrays.get("fused_map")
+    if map_ is not None and fused is not None and _is_relative(map_, fused):
+        fused = fused + map_
     detections = None
     if "points" in arrays:
         counts = arrays["counts"]
@@ -76,7 +71,7 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         resize=resize,
         shape=shape and (float(shape[0]), float(shape[1]), float(shape[2]), float(shape[3])),
         tensor=tensor if table is None or resize is None else _look_up(table, resize),
-        probability_map=_values(ours),
+        probability_map=_values(map_),
         detections=detections,
         parameters=manifest["parameters"],
         image_sha256=manifest["image_sha256"],
@@ -170,25 +165,14 @@ def _values(steps: Any) -> Any:
     return np.divide(steps, np.float32(_STEPS), dtype=np.float32)
 
 
-def _is_relative(ours: _Array, fused: _Array) -> bool:
-    """Tell whether the second stored map is the difference to the first: two in steps and of one shape are."""
-    return ours.shape == fused.shape and ours.dtype == fused.dtype == np.uint16
+def _is_relative(map_: _Array, fused: _Array) -> bool:
+    """Tell whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
+    return map_.shape == fused.shape and map_.dtype == fused.dtype == np.uint16
 
 
-def pack(array: _Array) -> tuple[_Array, list[int]]:
-    """Return the array as byte planes, (bytes per number, *shape), and the axes along which they hold differences."""
-    tried = [(_planes(array, axes), axes) for axes in _AXES.get(array.ndim, [[]])]
-    return min(tried, key=lambda planes: len(zstandard.compress(planes[0].tobytes(), 1)))
-
-
-def _planes(array: _Array, axes: list[int]) -> _Array:
-    width = array.dtype.itemsize
-    numbers = array.view(f"<u{width}")
-    for axis in axes:
-        numbers = np.diff(numbers, axis=axis, prepend=numbers.dtype.type(0))
-    if axes and width > 1:  # the sign goes last, so that small differences of either sign have empty high bytes
-        numbers = (numbers << 1) ^ (0 - (numbers >> (8 * width - 1)))
-    return np.ascontiguousarray(np.moveaxis(numbers[..., None].view(np.uint8), -1, 0))
+def pack(array: _Array) -> _Array:
+    """Return the array as byte planes, (bytes per number, *shape): bytes of equal weight lie together."""
+    return np.ascontiguousarray(np.moveaxis(array[..., None].view(np.uint8), -1, 0))
 
 
 def item_size(kind: object) -> int:
@@ -199,24 +183,31 @@ def item_size(kind: object) -> int:
     return int(found[2]) // 8
 
 
-def unpack(planes: _Array, kind: str, axes: list[int]) -> _Array:
-    """Return the array of byte planes; `kind` is its dtype. Raises ValueError where `pack` makes no such form."""
-    if axes not in _AXES.get(planes.ndim - 1, [[]]):
-        raise ValueError(f"planes of {planes.shape} hold no differences along {axes}")
-    dtype = np.dtype(kind)
-    shape = planes.shape[1:]
-    planes = planes.reshape(len(planes), *(shape or (1,)))  # NumPy 1 would count a lone number in integers of its own
-    numbers = planes[-1].astype(f"<u{dtype.itemsize}", copy=bool(axes))
-    for plane in planes[-2::-1]:
-        numbers <<= numbers.dtype.type(8)
-        numbers |= plane
-    if axes and dtype.itemsize > 1:
+def unpack(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
+    """Return the array of byte planes.
+
+    Args:
+        planes: the bytes, as `pack` returns them.
+        kind: the dtype of the array.
+        axes: along which the array holds differences, in files of format 1.
+
+    Raises:
+        ValueError: format 1 holds no differences along these axes.
+    """
+    numbers = np.empty((*planes.shape[1:], len(planes)), np.uint8)
+    for place, plane in enumerate(planes):
+        numbers[..., place] = plane
+    array: _Array = numbers.view(kind)[..., 0]
+    return _summed(array, axes) if axes else array
+
+
+def _summed(differences: _Array, axes: Sequence[int]) -> _Array:
+    """Return the array whose differences along these axes a file of format 1 holds."""
+    if axes not in _DIFFERENCES:
+        raise ValueError(f"an array of {differences.shape} holds no differences along {axes}")
+    numbers = differences.view(f"u{differences.itemsize}")
+    if differences.itemsize > 1:  # the sign is the lowest bit
         numbers = (numbers >> 1) ^ (0 - (numbers & 1))
     for axis in reversed(axes):
-        if axis == numbers.ndim - 1 or numbers.shape[axis] > _MOST_LINES:
-            np.add.accumulate(numbers, axis=axis, out=numbers)
-            continue
-        for before, line in pairwise(np.moveaxis(numbers, axis, 0)):  # six times as fast as accumulating over rows
-            np.add(before, line, out=line)
-    restored: _Array = numbers.view(dtype).reshape(shape)
-    return restored
+        numbers = np.add.accumulate(numbers, axis=axis, dtype=numbers.dtype)
+    return numbers.view(differences.dtype)

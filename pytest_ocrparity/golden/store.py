@@ -1,6 +1,7 @@
-"""The baselines of a folder: where each lies, and when to record, trust or refuse it.
+"""The baselines of a folder: where each lies, and when to record, load or refuse it.
 
-This module knows image digests, fingerprints and whose a baseline is, and nothing of models or pytest.
+`GoldenStore` knows files, digests and whose a baseline is, and nothing of models; `Baseline`, what a test holds, also
+knows the reference model.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pytest_ocrparity.trace import Image, Trace
 from pytest_ocrparity.wording import amount, image_label
 
 LONGEST_NAME = 200
-"""Bytes of a file's name: file systems take 255, of which `.npz` and a temporary file's suffix need some."""
+"""Bytes of a file's name: file systems take 255, of which `.npz` needs some."""
 
 
 def golden_path(folder: Path, image: str) -> Path:
@@ -121,7 +122,7 @@ class GoldenStore:
     def needs_recording(self, image: Image, fixture: str = "") -> bool:
         """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
 
-        Where it may record, it first removes what killed runs left in the folder.
+        Where it may record, it first removes the old temporary files of killed runs from the folder.
         """
         name, digest, path = self._identify(image)
         if not self._is_tidy:
@@ -261,8 +262,9 @@ class GoldenStore:
 
     def _fingerprint_of(self, fixture: str, golden: Golden) -> Mapping[str, str]:
         """Return the digests of a fixture's model: those of the settings' files are not the ones of a user's own."""
-        is_told = golden.manifest.get("model", {}).get("is_of_settings", True) or fixture in ("", OF_THE_SETTINGS)
-        return self._fingerprints.get(fixture, self.fingerprint if is_told else {})
+        is_of_settings = golden.manifest.get("model", {}).get("is_of_settings", True)
+        known = self.fingerprint if is_of_settings or fixture in ("", OF_THE_SETTINGS) else {}
+        return self._fingerprints.get(fixture, known)
 
 
 def _drift(old: Trace, new: Trace) -> dict[str, Any]:

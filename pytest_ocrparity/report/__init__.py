@@ -13,9 +13,8 @@ PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
 """What tells a page of ours from a user's."""
 
-
-OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|png|svg)|\.\d+-[0-9a-f]{8}\.tmp")
-"""What `album` calls its pictures, and what it leaves when it is killed: nothing else is removed."""
+OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|png|svg)|\.ocrparity-[0-9a-f]+\.tmp")
+"""The names of `album`'s pictures and of their temporary files: nothing else is removed."""
 
 
 def check_folder(folder: Path) -> None:

@@ -24,8 +24,6 @@ from pytest_ocrparity.errors import GoldenError
 from pytest_ocrparity.golden import baseline_file as archive
 from pytest_ocrparity.trace import Detections, Trace
 
-__all__ = ["Kills", "content", "kill_recordings", "page_of_noise", "save", "save_in_place", "seen_while_two_record"]
-
 SIZE = 240, 320
 
 
@@ -104,13 +102,13 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
     result.save_milliseconds = duration * 1000
     with _nursery(path, recording) as born:
         for _ in range(kills):
-            left, old = _temporaries(folder), content(path)
+            left, old = temporaries(folder), content(path)
             victim = born(1 - (old or 0))
             time.sleep(moments.uniform(0, 2 * duration))
             _kill(victim)
             new = content(path)
             result.kills += 1
-            result.in_the_write += len(_temporaries(folder) - left)
+            result.in_the_write += len(temporaries(folder) - left)
             result.damaged += new is None
             result.left_old += new == old is not None
             result.left_new += new is not None and new != old
@@ -163,8 +161,15 @@ def _environ() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def _temporaries(folder: Path) -> set[str]:
-    return {file.name for file in folder.glob(".ocrparity-*.tmp")}
+def temporaries(folder: Path) -> set[Path]:
+    """Return the files below a folder that writers have begun, or left behind."""
+    return set(folder.rglob(".ocrparity-*.tmp"))
+
+
+def aged(path: Path, seconds: float = 3700) -> Path:
+    """Let a file look as if it had last been written so long ago, by default more than the hour it may stay."""
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
 
 
 def _kill(victim: int) -> None:

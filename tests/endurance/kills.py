@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from toy import page
 
-from endurance.killing import kill_recordings
+from endurance.killing import aged, kill_recordings, temporaries
 from pytest_ocrparity.errors import GoldenError
 from pytest_ocrparity.files import remove_leftovers
 from pytest_ocrparity.golden.baseline_file import load
@@ -45,15 +45,20 @@ def note(capsys: pytest.CaptureFixture[str], found: dict[str, Any], under: str |
 @pytest.mark.parametrize("seed", [1])
 def test_no_kill_damages_a_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
     result = kill_recordings(tmp_path, kills=KILLS, seed=seed)
-    left = len(list(tmp_path.glob(".ocrparity-*.tmp")))
+    left = temporaries(tmp_path)
     remove_leftovers(tmp_path)
-    found = {**result.as_json(), "left_behind": left, "left_after_cleaning": len(list(tmp_path.iterdir())) - 1}
+    young = temporaries(tmp_path)
+    for path in left:
+        aged(path)
+    remove_leftovers(tmp_path)
+    found = {**result.as_json(), "left_behind": len(left), "left_after_an_hour": len(list(tmp_path.iterdir())) - 1}
     note(capsys, found)
+    assert young == left, "a file was removed that another process might be writing"
     assert result.damaged == 0
     assert result.left_old + result.left_new == result.kills == KILLS
     assert min(result.left_old, result.left_new) > KILLS / 10
     assert result.in_the_write > KILLS / 25, "too few kills hit an open file to show anything"
-    assert found["left_after_cleaning"] == 0
+    assert found["left_after_an_hour"] == 0
 
 
 @pytest.fixture
@@ -91,10 +96,6 @@ def baselines(folder: Path) -> dict[str, Trace | None]:
         except GoldenError:
             found[path.name] = None
     return found
-
-
-def temporaries(folder: Path) -> list[Path]:
-    return list(folder.rglob(".ocrparity-*.tmp"))
 
 
 def kill_while_it_records(
@@ -136,11 +137,16 @@ def test_no_killed_run_damages_a_baseline(
         found["left_new"] += sum(is_new.values())
         found["left_old"] += sum(trace == whole[old][name] for name, trace in left.items())
         found["damaged"] += sum(trace is None for trace in left.values())
+        young = temporaries(folder)
         record(pages)
         assert baselines(folder) == whole[new]
-        found["left_after_recording"] += len(temporaries(folder))
+        assert temporaries(folder) == young, "a run removed what another might be writing, or left more"
+        for path in young:
+            aged(path)
+        record(pages)
+        found["left_after_an_hour"] += len(temporaries(folder))
     note(capsys, found, "runs")
-    assert found["damaged"] == found["left_after_recording"] == 0
+    assert found["damaged"] == found["left_after_an_hour"] == 0
     assert found["left_old"] + found["left_new"] == KILLED_RUNS * (PAGES + 2)
     assert found["killed_amid"] > KILLED_RUNS / 2, "too few runs were killed while they recorded to show anything"
     assert found["in_the_write"], "no kill hit an open file"
