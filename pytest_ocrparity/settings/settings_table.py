@@ -158,7 +158,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "report.github",
         _TEXT,
-        "annotations and job summary; auto: in GitHub Actions",
+        "annotations and job summary; auto: where GitHub Actions runs",
         "--ocr-github",
         default="auto",
         choices=("auto", "on", "off"),
