@@ -15,8 +15,8 @@ MOST_RUNS: Final = 20
 """Most network runs of one diagnosis; a mobile detector takes 1.3 to 3.3 s per megapixel on one core."""
 
 CLOCK: Final = 10
-"""How many times the setting may pass on the clock. If this process worked for less than a tenth of a span, it waited for
-an engine elsewhere; that span counts by the clock."""
+"""How many times the setting may pass on the clock. A span counts by the clock if this process worked for less than a
+tenth of it, as it then waited for an engine elsewhere."""
 
 
 class BudgetSpentError(Exception):

@@ -115,9 +115,7 @@ def _are_reversed(reference: Any, candidate: Any) -> bool:
     )
 
 
-def by_parameters(
-    lab: Laboratory, stage: str, fixes_stage: Callable[[PatchedCandidate], str | None]
-) -> list[Diagnosis]:
+def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[Diagnosis]:
     """Return a diagnosis for each group of parameters that is needed to put a stage right.
 
     All groups together must put it right; those that can be left out are. `lab.patched` then holds the needed ones.

@@ -66,9 +66,8 @@ def _tensors(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     fix = f"find what is random in the preprocessing of {trace.pipeline}, and take it out"
     if operators:
         proof.append(f"its transforms hold random operators: {', '.join(operators)}")
-        fix = (
-            f"take {', '.join(operators)} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
-        )
+        names = ", ".join(operators)
+        fix = f"take {names} out of Eval.dataset.transforms of the training YAML file, and evaluate again"
     cause = "reference.not_repeatable" if trace is lab.reference else "preprocessing.not_repeatable"
     return lab.claim(RESIZE if is_shape else TENSOR, cause, f"{trace.pipeline} does not agree with itself", proof, fix)
 

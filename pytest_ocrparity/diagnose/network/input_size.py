@@ -100,10 +100,8 @@ def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
     reference, patched = pipeline_of(lab.reference), lab.patched
     if reference is None:
         return None
-    made, right = (
-        lab.infer(lambda t: patched.pipeline.infer(t), tensor),
-        lab.infer(lambda t: reference.infer(t), tensor),
-    )
+    made = lab.infer(lambda given: patched.pipeline.infer(given), tensor)
+    right = lab.infer(lambda given: reference.infer(given), tensor)
     return None if made is None or right is None else (made, right)
 
 
