@@ -1,4 +1,4 @@
-"""`DiagnosisCache`: searches a cause once per run, and proves it again on each further image."""
+"""`DiagnosisCache`: looks for a cause once per run, and proves it again on each further image."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Laboratory:
 
     @cached_property
     def image(self) -> Image | None:
-        """The image that both sides saw: its file if unchanged, or decoded pixels with the traces' digest; else None."""
+        """The image that both sides saw: its unchanged file, or decoded pixels with the traces' digest, or None."""
         digest = self.reference.image_sha256 or self.candidate.image_sha256
         path = Path(self.candidate.image)
         if path.is_file():

@@ -41,7 +41,6 @@ class PatchedCandidate:
             cause shows there as well, in at most two runs. None where the network is right, or `infer` puts it right.
         applies: takes the traces of another image, and returns whether the cause shows on them. None where putting the
             stage right shows it.
-        is_resized: `pixels` already have the reference's size, so decoding and resizing are the reference's.
         has_row: the shape row is the reference's.
         own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.at_size`.
         patches: what was put right so far, in order.
@@ -55,7 +54,6 @@ class PatchedCandidate:
     reference_values: Mapping[str, Any] | None = None
     explains: Callable[[Any, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
-    is_resized: bool = False
     has_row: bool = False
     own_size: bool = False
     patches: tuple[Patch, ...] = ()
@@ -76,7 +74,7 @@ class PatchedCandidate:
         return {name: value for name in names if (value := getattr(self, name)) is not getattr(earlier, name)}
 
     def without(self, cause: str, pipeline: Pipeline) -> PatchedCandidate | None:
-        """Return the candidate's own pipeline with all patches but those of one cause; None where it refuses one."""
+        """Return `pipeline` with all patches but those of one cause; None where it takes no parameters."""
         patched: PatchedCandidate | None = PatchedCandidate(pipeline)
         for patch in self.patches:
             if patched is not None and patch.cause != cause:
@@ -87,8 +85,6 @@ class PatchedCandidate:
         """Run the candidate's preprocessing with what was put right."""
         pixels = self.pixels(reference, image) if self.pixels is not None else None
         trace = self.pipeline.preprocess(image if pixels is None else pixels)
-        if self.is_resized and reference.resize is not None and _size(trace) == reference.resize.shape[:2]:
-            trace = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
         if self.has_row:
             trace = replace(trace, shape=reference.shape)
         if self.tensor is not None and trace.tensor is not None:
@@ -148,7 +144,3 @@ class Recorded:
         if self.inner is None:
             raise CannotRunError(f"{self.name} can't be run again")
         return self.inner
-
-
-def _size(trace: Trace) -> tuple[int, ...] | None:
-    return None if trace.tensor is None else tuple(trace.tensor.shape[2:])

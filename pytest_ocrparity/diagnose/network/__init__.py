@@ -161,7 +161,7 @@ _ENGINE_FIX = {
 
 
 def _other_output(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
-    """Search the reference's map among the outputs that paddlex does not take."""
+    """Look for the reference's map among the outputs that paddlex does not take."""
     side = offered(lab.candidate.source, HasOtherOutputs)
     if side is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
         return None

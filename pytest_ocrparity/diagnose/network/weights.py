@@ -61,7 +61,7 @@ def _stored(lab: Laboratory) -> StoredWeights | None:
 
 
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
-    """Search NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
+    """Look for NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
     exported = _exported(lab)
     if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
@@ -136,7 +136,7 @@ def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
 
 
 def _nearest(lab: Laboratory) -> Path | None:
-    """Return the checkpoint that holds more of the export's arrays than the reference's, searched once."""
+    """Return the checkpoint that holds more of the export's arrays than the reference's, looked for once."""
     if not isinstance(lab.reference.source, TrainingPipeline):
         return None
     if "nearest" not in lab.memo:

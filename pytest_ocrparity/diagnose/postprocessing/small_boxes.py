@@ -106,9 +106,9 @@ PROBE: Final = 1024
 
 
 def drawn_map(*, weakest: float = 1.0) -> npt.NDArray[np.float32]:
-    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 24 px high and 6 to 48 px wide, far from each other.
+    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 23 px high and 6 to 48 px wide, far from each other.
 
-    Their values run from `weakest` to 1 in steps that repeat, and each is weaker at its rim.
+    Their values run from `weakest` to 1 in steps that repeat. With `weakest` below 1 each is weaker at its rim.
     """
     drawn = np.zeros((1, 1, PROBE, PROBE), np.float32)
     values = np.linspace(weakest, 1, 7, dtype=np.float32)
