@@ -121,8 +121,8 @@ def test_networks_run_again_only_where_they_are_suspected() -> None:
 
 def test_each_diagnosis_that_begins_is_announced_once() -> None:
     said: list[str] = []
-    memory = DiagnosisCache(60, announce=said.append)
+    cache = DiagnosisCache(60, announce=said.append)
     traces = Toy().trace(PAGE), Toy(name="port", pad=9).trace(PAGE)
     for _ in range(2):
-        memory.diagnose(Comparisons(*traces, BUILT_IN))
+        cache.diagnose(Comparisons(*traces, BUILT_IN))
     assert said == ["page.png"]

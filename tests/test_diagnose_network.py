@@ -38,7 +38,7 @@ SHADED = PAGE + np.arange(24, dtype=np.uint8).repeat(4)[None, :, None]
 
 
 def is_confirmed(diagnosis: Diagnosis) -> bool:
-    """Tell whether a diagnosis was found on another image and proved again on its own."""
+    """Return whether a diagnosis was found on another image and proved again on its own."""
     return diagnosis.evidence[:1] != () and diagnosis.evidence[0].startswith("found on page 0; here as well")
 
 
@@ -56,8 +56,8 @@ def cause_of(reference: Trace, candidate: Trace, **keywords: Any) -> Diagnosis:
     return found
 
 
-def remembered(memory: DiagnosisCache, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
-    return memory.diagnose(Comparisons(reference, candidate, BUILT_IN))
+def remembered(cache: DiagnosisCache, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
+    return cache.diagnose(Comparisons(reference, candidate, BUILT_IN))
 
 
 def causes(found: tuple[Diagnosis, ...]) -> list[str]:
@@ -99,6 +99,21 @@ class Squares(Toy):
 
     def infer(self, tensor: Array) -> Array:
         return np.asarray(super().infer(tensor) ** 2)
+
+
+def test_the_maps_agree_where_the_candidates_own_map_is_the_references() -> None:
+    reference, same, other = on(Toy()), on(Toy(name="port")), on(Squares(name="port"))
+    candidates = same, other, replace(same, probability_map=None)
+    labs = [Laboratory(Comparisons(reference, candidate, BUILT_IN), 60) for candidate in candidates]
+    assert [lab.maps_agree for lab in labs] == [True, False, False]
+
+
+def test_boxes_are_judged_by_themselves_where_the_reference_has_no_map() -> None:
+    reference, candidate = (replace(on(side), probability_map=None, source=None) for side in (Toy(), Toy(name="port")))
+    lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
+    assert candidate.detections is not None
+    moved = Detections(tuple(polygon + 9 for polygon in candidate.detections.polygons), candidate.detections.scores)
+    assert [lab.is_same_boxes(boxes) for boxes in (candidate.detections, moved, None)] == [True, False, False]
 
 
 class TestTheImage:
@@ -560,7 +575,7 @@ class TestWeights:
         export = replace(export_with(head_b=NO_BIAS), power=2)
         found = cause_of(on(Trained()), on(Renamed.of(export, ("a", "b", "c"))))
         assert not any(text.startswith("network.weights") for text in found.ruled_out)
-        assert any("which is which was told by shapes and order, and may be wrong" in text for text in found.not_tried)
+        assert any("arrays were paired by shape and order, which may be wrong" in text for text in found.not_tried)
 
     def test_that_cannot_be_read_are_noted_once(self) -> None:
         class Unreadable(Exported):
@@ -627,7 +642,7 @@ class Races(Toy):
         return super().infer(tensor) * np.float32(0.9 / (1 + self.runs % 5))
 
 
-class TestMemory:
+class TestTheCache:
     def test_no_time_means_no_diagnosis(self) -> None:
         assert remembered(DiagnosisCache(0), on(Toy()), on(Squares(name="port"))) == ()
 
@@ -640,23 +655,23 @@ class TestMemory:
 
         monkeypatch.setattr(DiagnosisCache, "strict", strict)
         monkeypatch.setattr("pytest_ocrparity.diagnose.cache.examine", faulty)
-        memory, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
+        cache, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
         if strict:
             with pytest.raises(KeyError, match="transforms"):
-                remembered(memory, reference, candidate)
+                remembered(cache, reference, candidate)
         else:
-            (found,) = remembered(memory, reference, candidate)
+            (found,) = remembered(cache, reference, candidate)
             assert (found.cause, found.summary) == ("unknown", "the diagnosis stopped: KeyError: 'transforms'")
 
     def test_an_image_is_looked_at_once(self) -> None:
-        memory, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
-        one, two = (remembered(memory, reference, candidate) for _ in range(2))
-        assert one[0] is two[0]
+        cache, reference, candidate = DiagnosisCache(60), on(Toy()), on(Squares(name="port"))
+        first, second = (remembered(cache, reference, candidate) for _ in range(2))
+        assert first[0] is second[0]
 
     def test_what_stays_unknown_is_looked_for_on_three_images_only(self) -> None:
-        memory, train, port = DiagnosisCache(60), Toy(), Squares(name="port")
+        cache, train, port = DiagnosisCache(60), Toy(), Squares(name="port")
         *first, last = [
-            remembered(memory, on(train, pixels, f"page {index}"), on(port, pixels, f"page {index}"))
+            remembered(cache, on(train, pixels, f"page {index}"), on(port, pixels, f"page {index}"))
             for index, pixels in enumerate(PAGES)
         ]
         told = "the same tensor gives another map, and no experiment explained it"
@@ -678,9 +693,9 @@ class TestMemory:
         ids=["parameter", "engine", "chance", "not finite", "parameter and not finite", "weights"],
     )
     def test_a_known_cause_is_confirmed_on_another_image(self, train: Toy, port: Toy, expected: list[str]) -> None:
-        memory = DiagnosisCache(60)
+        cache = DiagnosisCache(60)
         for index, pixels in enumerate(PAGES[:2]):
-            found = remembered(memory, on(train, pixels, f"page {index}"), on(port, pixels, f"page {index}"))
+            found = remembered(cache, on(train, pixels, f"page {index}"), on(port, pixels, f"page {index}"))
             assert causes(found) == expected
             # What is random is shown anew on each image, by an experiment of its own.
             is_proved_anew = index == 0 or expected == ["engine.not_repeatable"]
@@ -698,33 +713,33 @@ class TestMemory:
     def test_a_known_cause_is_not_confirmed_where_another_fault_shows(
         self, port: Toy, before: list[str], after: list[str]
     ) -> None:
-        memory, train = DiagnosisCache(60), Toy()
-        assert causes(remembered(memory, on(train), on(port))) == before
-        found = remembered(memory, on(train, OTHER_PAGE, "page 1"), on(port, OTHER_PAGE, "page 1"))
+        cache, train = DiagnosisCache(60), Toy()
+        assert causes(remembered(cache, on(train), on(port))) == before
+        found = remembered(cache, on(train, OTHER_PAGE, "page 1"), on(port, OTHER_PAGE, "page 1"))
         assert causes(found)[:1] == after
         assert not any(is_confirmed(each) for each in found)
 
     def test_a_network_that_stops_is_confirmed_by_stopping_again(self) -> None:
-        memory, train, port = DiagnosisCache(60), Toy(), OneSize(name="port")
+        cache, train, port = DiagnosisCache(60), Toy(), OneSize(name="port")
         for index, pixels in enumerate((OTHER_PAGE, page(128, 96, ((8, 8, 60, 20), (8, 70, 60, 90))))):
             reference, name = on(train, pixels, f"page {index}"), f"page {index}"
-            found = remembered(memory, reference, of_one_size(port, pixels, name))
+            found = remembered(cache, reference, of_one_size(port, pixels, name))
             assert causes(found) == ["network.fixed_shape"]
         assert is_confirmed(found[0])
 
     def test_a_reference_without_a_network_confirms_by_the_tensor(self) -> None:
-        memory, train, port = DiagnosisCache(60), Toy(), Varies(name="port", mean=0.4)
+        cache, train, port = DiagnosisCache(60), Toy(), Varies(name="port", mean=0.4)
         for index, pixels in enumerate(PAGES[:2]):
             reference = replace(on(train, pixels, f"page {index}"), probability_map=None, detections=None)
-            found = remembered(memory, reference, on(port, pixels, f"page {index}"))
+            found = remembered(cache, reference, on(port, pixels, f"page {index}"))
             assert causes(found) == ["normalize.mean_std"]
         assert is_confirmed(found[0])
 
     def test_nothing_is_confirmed_without_time(self) -> None:
-        memory, train, port = DiagnosisCache(60), Toy(), Varies(name="port", mean=0.4)
-        assert causes(remembered(memory, on(train), on(port))) == ["normalize.mean_std"]
-        memory.seconds = 1e-9
-        (found,) = remembered(memory, on(train, PAGES[1], "page 1"), on(port, PAGES[1], "page 1"))
+        cache, train, port = DiagnosisCache(60), Toy(), Varies(name="port", mean=0.4)
+        assert causes(remembered(cache, on(train), on(port))) == ["normalize.mean_std"]
+        cache.seconds = 1e-9
+        (found,) = remembered(cache, on(train, PAGES[1], "page 1"), on(port, PAGES[1], "page 1"))
         assert (found.cause, found.summary) == ("unknown", "budget spent")
 
 
@@ -794,7 +809,7 @@ class ForgetsABox(Varies):
         (ForgetsABox(name="port", box_thresh=0.9999), "postprocess.box_thresh: with train's box_thresh, port's set of"),
     ],
 )
-def test_boxes_that_parameters_do_not_mend_stay_unknown(wrong: Toy, told: str) -> None:
+def test_boxes_that_parameters_do_not_put_right_stay_unknown(wrong: Toy, told: str) -> None:
     diagnosis = cause_of(on(Toy()), on(wrong))
     assert (diagnosis.stage, diagnosis.cause) == ("detections", "unknown")
     assert any(told in text for text in (*diagnosis.tried, *diagnosis.not_tried))

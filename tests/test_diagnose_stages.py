@@ -106,10 +106,10 @@ class TestTheWhole:
     def test_a_cause_without_a_fix_has_no_row_for_one(self) -> None:
         comparisons = compare(reference=Toy().trace(PAGE), candidate=Toy(name="port", pad=9).trace(PAGE))
         known = Diagnosis(stage="detections", cause="rescale.frame", summary="no fix is known", evidence=("seen once",))
-        with_fix = replace(known, fix=Fix("mend it"))
-        told, mended = (explain(comparisons, comparisons[-1], [each]).splitlines() for each in (known, with_fix))
-        assert told[1:3] == ["  cause       rescale.frame", "  proof       seen once"]
-        assert mended[2] == "  fix         mend it"
+        with_fix = replace(known, fix=Fix("correct it"))
+        without, patched = (explain(comparisons, comparisons[-1], [each]).splitlines() for each in (known, with_fix))
+        assert without[1:3] == ["  cause       rescale.frame", "  proof       seen once"]
+        assert patched[2] == "  fix         correct it"
 
 
 class TestBoxes:
@@ -326,11 +326,11 @@ class TestResizing:
     def test_a_rounding_is_proved_again_on_another_page_at_its_own_size(self, path: Path, tmp_path: Path) -> None:
         other = tmp_path / "other.npy"
         np.save(other, page(80, 150, ((8, 8, 60, 30), (70, 40, 120, 70))))
-        memory, right, wrong = DiagnosisCache(60), self.Limits(), self.RoundsDown(name="port")
+        cache, right, wrong = DiagnosisCache(60), self.Limits(), self.RoundsDown(name="port")
         found: list[Diagnosis] = []
         for each in (path, other):
             traces = seen(right, each), seen(wrong, each)
-            found += memory.diagnose(Comparisons(*traces, BUILT_IN))
+            found += cache.diagnose(Comparisons(*traces, BUILT_IN))
         assert [each.cause for each in found] == ["resize.rounding"] * 2
         assert "here as well the stage differs unless it is put right" in found[1].evidence[0]
 
@@ -490,7 +490,7 @@ class TestPreprocessing:
         assert says(diagnosis.not_tried, "experiments that run the preprocessing of port: page.png is no file")
 
 
-class TestRemedy:
+class TestPatchedCandidate:
     class Damps(Toy):
         def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
             return np.asarray(super().infer(tensor) * 0.9, np.float32)
@@ -503,12 +503,12 @@ class TestRemedy:
         [(Damps(name="port"), "engine.onednn"), (Varied(name="port", mean=0.4), "normalize.mean_std")],
         ids=["network", "tensor"],
     )
-    def test_a_mended_network_is_run_on_the_next_image(self, wrong: Toy, cause: str) -> None:
-        memory, right = DiagnosisCache(60), Toy()
+    def test_a_patched_candidate_is_run_on_the_next_image(self, wrong: Toy, cause: str) -> None:
+        cache, right = DiagnosisCache(60), Toy()
         found: list[Diagnosis] = []
         for image in (PAGE, SPREAD):
             traces = seen(right, image), replace(seen(wrong, image), image=f"{image.shape[1]} px wide")
-            found += memory.diagnose(Comparisons(*traces, BUILT_IN))
+            found += cache.diagnose(Comparisons(*traces, BUILT_IN))
         assert [each.cause for each in found] == [cause, cause]
         (told,) = found[1].evidence
         assert told.startswith("found on 96 px wide; here as well the stage differs unless it is put right")
@@ -562,7 +562,7 @@ class TestBorderline:
 
 @pytest.mark.parametrize("refused", ["train", "inference"])
 def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) -> None:
-    """Nor does the number of such images count: each is told the same."""
+    """Nor does the number of such images count: each has the same message."""
     sides = {name: Toy(name=name) for name in ("train", "inference")}
     traces = {name: seen(side) for name, side in sides.items()}
     error = NotEnoughMemory("probability_map", "it would take an estimated 9.0 GB of memory")
@@ -571,11 +571,11 @@ def test_no_experiment_takes_the_memory_that_a_side_was_refused(refused: str) ->
     reference, candidate = traces["train"], traces["inference"]
     told = f"{refused} did not run, and no experiment was made, for want of memory"
     assert only(reference, candidate).summary == told
-    memory = DiagnosisCache(60)
+    cache = DiagnosisCache(60)
     for number in range(5):
-        ours, theirs = (replace(trace, image=f"{number}.png") for trace in (reference, candidate))
-        (diagnosis,) = memory.diagnose(Comparisons(ours, theirs, BUILT_IN))
+        again = replace(reference, image=f"{number}.png"), replace(candidate, image=f"{number}.png")
+        (diagnosis,) = cache.diagnose(Comparisons(*again, BUILT_IN))
         assert (diagnosis.cause, diagnosis.summary) == (UNKNOWN, told)
     assert (sides["train"].runs, sides["inference"].runs) == runs
     other = replace(candidate, error=StageError("probability_map", "it broke"), probability_map=None, detections=None)
-    assert memory.diagnose(Comparisons(seen(sides["train"]), other, BUILT_IN))[0].summary != told
+    assert cache.diagnose(Comparisons(seen(sides["train"]), other, BUILT_IN))[0].summary != told

@@ -33,10 +33,10 @@ def seen(side: Toy, image: Array = SPREAD, name: str = "page 0") -> Trace:
     return replace(side.trace(image), image=name, image_sha256=hashlib.sha256(image_bytes(image)[1]).hexdigest())
 
 
-def found_by(memory: DiagnosisCache, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
+def found_by(cache: DiagnosisCache, reference: Trace, candidate: Trace) -> tuple[Diagnosis, ...]:
     comparisons = Comparisons(reference, candidate, BUILT_IN)
     assert not all(each.is_match for each in comparisons.all())
-    return memory.diagnose(comparisons)
+    return cache.diagnose(comparisons)
 
 
 def causes(found: Sequence[Diagnosis]) -> list[tuple[str, str]]:
@@ -62,7 +62,7 @@ class TestNothingIsHandedOn:
     """A1, A2: what was found on one page, of one engine, is said of no other."""
 
     def test_plain_polygons_of_two_pages_are_two_matters(self) -> None:
-        memory = DiagnosisCache(60)
+        cache = DiagnosisCache(60)
         summaries = []
         for image, shift in zip(PAGES, (40, 32), strict=True):
             plain = boxes(Toy().trace(image))
@@ -74,7 +74,7 @@ class TestNothingIsHandedOn:
                 Trace(pipeline=side, image="detections", detections=Detections(tuple(polygons)))
                 for side, polygons in (("reference", plain), ("candidate", [p + shift for p in plain]))
             ]
-            assert found_by(memory, *traces)[0].summary == diagnosis.summary
+            assert found_by(cache, *traces)[0].summary == diagnosis.summary
         assert [each.partition("by ")[2] for each in summaries] == ["x +40.0, y +40.0 px", "x +32.0, y +32.0 px"]
 
     def test_the_first_line_names_the_test_where_no_image_is_known(self) -> None:
@@ -83,13 +83,13 @@ class TestNothingIsHandedOn:
             assert_same_detections(plain, [polygon + 40 for polygon in plain])
 
     def test_two_engines_of_one_name_without_a_source_are_two_matters(self) -> None:
-        memory = DiagnosisCache(60)
+        cache = DiagnosisCache(60)
         found: list[Diagnosis] = []
         for change in (lambda p: p[:, ::-1], lambda p: p + 5):
             made = seen(Toy(name="port"))
             assert made.detections is not None
             candidate = Trace(pipeline="port", image="page 0", detections=moved(made.detections, change))
-            found += found_by(memory, seen(Toy()), candidate)
+            found += found_by(cache, seen(Toy()), candidate)
         assert [each.cause for each in found] == ["rescale.axes", "rescale.offset"]
 
     def test_another_fault_on_another_page_is_not_what_was_found_on_the_first(self) -> None:
@@ -97,25 +97,25 @@ class TestNothingIsHandedOn:
             def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
                 return moved(super().postprocess(probability_map, shape), lambda p: p + shape[1] / 16)
 
-        memory, train, port = DiagnosisCache(60), Toy(), Shifts(name="port")
-        first = found_by(memory, seen(train), seen(port))
-        second = found_by(memory, seen(train, OTHER, "page 1"), seen(port, OTHER, "page 1"))
+        cache, train, port = DiagnosisCache(60), Toy(), Shifts(name="port")
+        first = found_by(cache, seen(train), seen(port))
+        second = found_by(cache, seen(train, OTHER, "page 1"), seen(port, OTHER, "page 1"))
         assert "x +10.0, y +10.0" in first[0].summary
         assert "x +12.0, y +12.0" in second[0].summary
         assert "page 0" not in " ".join(second[0].evidence)
 
     def test_the_same_fault_is_proved_again_and_only_where_it_shows(self) -> None:
-        memory, train, port = (
+        cache, train, port = (
             DiagnosisCache(60),
             Toy(gain=1.0),
             Varied(name="port", gain=1.0, mean=0.49, box_thresh=0.72),
         )
-        assert causes(found_by(memory, seen(train), seen(port))) == [
+        assert causes(found_by(cache, seen(train), seen(port))) == [
             ("tensor", "normalize.mean_std"),
             ("detections", "postprocess.box_thresh"),
         ]
         bright = page(96, 192, ((10, 10, 40, 20),))  # above either box_thresh
-        again = found_by(memory, seen(train, bright, "page 1"), seen(port, bright, "page 1"))
+        again = found_by(cache, seen(train, bright, "page 1"), seen(port, bright, "page 1"))
         assert causes(again) == [("tensor", "normalize.mean_std")]
         assert again[0].evidence[0].startswith("found on page 0; here as well the stage differs unless it is put right")
 
@@ -255,15 +255,15 @@ class TestOneNamedAndOneUnknown:
             return Detections(made.polygons[1:], made.scores[1:])
 
     def test_are_confirmed_on_other_images_and_spend_no_whole_diagnosis(self) -> None:
-        memory, train, port = DiagnosisCache(60), Toy(), self.MeanAndForgets(name="port", mean=0.4)
+        cache, train, port = DiagnosisCache(60), Toy(), self.MeanAndForgets(name="port", mean=0.4)
         expected = [("tensor", "normalize.mean_std"), ("detections", UNKNOWN)]
         for index in range(5):
             image = PAGES[index % 2] if index < 2 else page(96, 160 + 32 * index, WORDS)
-            found = found_by(memory, seen(train, image, f"page {index}"), seen(port, image, f"page {index}"))
+            found = found_by(cache, seen(train, image, f"page {index}"), seen(port, image, f"page {index}"))
             assert causes(found) == expected
         assert found[0].evidence[0].startswith("found on page 0")
         assert found[1].not_tried == ("the experiments that were made on page 0, which explained nothing there",)
-        assert [len(entries) for entries in memory.known.values()] == [1]
+        assert [len(entries) for entries in cache.known.values()] == [1]
 
 
 class TestTwoFaults:
@@ -304,12 +304,12 @@ class TestValuesOfAPostProcessThatSaysNothing:
             return replace(super().trace(image), parameters={})
 
     def test_are_found_by_the_references_own_under_them(self) -> None:
-        memory, train, port = DiagnosisCache(60), Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
+        cache, train, port = DiagnosisCache(60), Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
         dim = page(96, 192, (*WORDS, (150, 60, 180, 74)))
-        found = found_by(memory, seen(train), seen(port))
+        found = found_by(cache, seen(train), seen(port))
         assert causes(found) == [("detections", "postprocess.box_thresh")]
         assert "makes port's boxes: on port's map, on train's, and on a test map that is drawn" in found[0].evidence[0]
-        again = found_by(memory, seen(train, dim, "page 1"), seen(port, dim, "page 1"))
+        again = found_by(cache, seen(train, dim, "page 1"), seen(port, dim, "page 1"))
         assert causes(again) == [("detections", "postprocess.box_thresh")]
 
     def test_one_that_no_value_explains_stays_unknown(self) -> None:

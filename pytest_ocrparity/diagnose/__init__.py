@@ -1,10 +1,10 @@
-"""Why two sides differ: experiments that name the guilty stage and the cause, or say that it is not known.
+"""`diagnose`: finds the stages and the causes of a difference by experiment.
 
-Each part of the candidate runs by itself on what the reference recorded: its preprocessing on the image, its network
-on the reference's tensor, its post-process on the reference's map. Of the 2x2x2 ways to put two pipelines together
-these are the three that differ from the reference's own in one part. So a part that differs here is guilty whatever
-the others do, and several faults are told apart. Then what could be wrong there is put right, one thing at a time.
-What costs no network run comes first.
+Each part of the candidate runs alone on what the reference recorded: its preprocessing on the image, its network on the
+reference's tensor, its post-process on the reference's map. A part whose result differs is at fault, whatever the other
+parts do. So several faults are found separately. At each part at fault, experiments put possible causes right. A cause
+is named if the result is then the reference's; otherwise it is reported as unknown. Experiments that need no network
+run come first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
 AGREES = "every part that could be run by itself agrees with the reference"
-"""What is said where only the whole differs."""
+"""The summary where each part agrees and the whole differs."""
 SECONDS = 60.0
 """How much processor time a diagnosis may take unless the settings say otherwise."""
 
@@ -35,14 +35,14 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Return the causes of a difference between two traces of one image, in the order of the data flow.
 
-    Runs parts of the pipelines again, at most 20 networks; a baseline in the place of the reference does, but then what
-    needs the reference's network is named as not tried. Nothing where no limit is exceeded, or where nothing is at
-    fault but that the reference's map can't be judged.
+    Experiments run parts of the pipelines again, with at most 20 network runs. A baseline may be the reference;
+    experiments that need its network are then listed as not tried. The result is empty where no limit is exceeded, and
+    where the only failure is that the maps are not judgeable or that neither side has a box.
 
     Args:
         reference: the trace that is right by definition.
         candidate: the trace under test.
-        tolerance: what judges; None means that of the running test.
+        tolerance: the limits; None means those of the running test.
         seconds: how much processor time experiments may take.
 
     Raises:
@@ -55,12 +55,12 @@ def diagnose(
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
-    """Return the first stage at which comparisons fail, what was not recorded aside."""
+    """Return the first stage at which comparisons fail, without those whose stage was not recorded."""
     return first_stage({c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}) or DETECTIONS
 
 
 def examine(lab: Laboratory) -> list[Diagnosis]:
-    """Return the causes that a laboratory finds for its comparisons, some of which fail."""
+    """Return the causes of a laboratory's comparisons, of which at least one fails."""
     stage = first_failing_stage(lab.comparisons.all())
     if (unknown := refused(lab, stage)) is not None:
         return [unknown]
@@ -92,7 +92,8 @@ def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
     if kinds == {"empty"}:
         return []  # neither side has a box: nothing differs
     if not lab.can_run and not lab.acquitted:
-        lab.not_tried.append(f"any experiment: {lab.names[1]} gives no source, so that no part of it can be run again")
+        name = lab.names.candidate
+        lab.not_tried.append(f"any experiment: {name} gives no source, so that no part of it can be run again")
         return [lab.unknown(stage, "no experiment was made")]
     if all(lab.judged(kind, lab.candidate, BUILT_IN).is_match for kind in KINDS):
         return [lab.unknown(stage, "both sides agree within the built-in limits, and those that judged are stricter")]

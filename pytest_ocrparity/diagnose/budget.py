@@ -1,6 +1,6 @@
-"""What a diagnosis may take: network runs, processor time of this process, and at most ten times that on the clock.
+"""`Budget`: limits one diagnosis by network runs, processor time, and ten times that time on the clock.
 
-A loaded machine makes the clock run faster than the work is done, so that the clock alone would end a diagnosis early.
+The clock alone would end a diagnosis too early on a loaded machine.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MOST_RUNS: Final = 20
-"""Network runs of one diagnosis; a mobile detector takes 1.3 to 3.3 s per megapixel on one core."""
+"""Most network runs of one diagnosis; a mobile detector takes 1.3 to 3.3 s per megapixel on one core."""
 
 CLOCK: Final = 10
-"""How many times the setting may pass on the clock. A span in which this process worked for less than that share of the
-clock's time was spent waiting for an engine elsewhere, and counts by the clock."""
+"""How many times the setting may pass on the clock. A span counts by the clock if this process worked for less than a
+tenth of it, as it then waited for an engine elsewhere."""
 
 
 class BudgetSpentError(Exception):
@@ -25,14 +25,14 @@ class BudgetSpentError(Exception):
 
 @dataclass
 class Budget:
-    """The budget of one diagnosis.
+    """Counts what one diagnosis has used, and ends it.
 
     Attributes:
-        seconds: of processor time, as the setting `diagnosis_seconds` has it.
+        seconds: processor time that it may use (setting `diagnosis_seconds`).
         runs: network runs so far.
-        used: seconds so far.
-        pace: seconds per value of the tensor, of the last network run.
-        clock, processor: what tells the time; a test's own.
+        used: seconds used so far.
+        pace: seconds per value of the tensor in the last network run.
+        clock, processor: return the time in seconds; tests replace them.
     """
 
     seconds: float
@@ -49,7 +49,7 @@ class Budget:
         self._marks = self.started, self.processor()
 
     def check(self, values: int = 0) -> None:
-        """Raise BudgetSpentError where the time, or a network run on so many values, is not left."""
+        """Raise BudgetSpentError where no time is left, or none for a network run on a tensor of so many values."""
         self._count()
         is_late = self._marks[0] - self.started >= CLOCK * self.seconds
         if is_late or self.seconds - self.used <= values * self.pace or (values and self.runs >= MOST_RUNS):
@@ -57,7 +57,7 @@ class Budget:
 
     @contextmanager
     def network_run(self, values: int) -> Iterator[None]:
-        """Count a network run on a tensor of so many values. Raises BudgetSpentError before it begins."""
+        """Count a network run on a tensor of so many values. Raises BudgetSpentError before the run."""
         self.check(values)
         self.runs += 1
         before = self.used
@@ -68,18 +68,18 @@ class Budget:
             self.pace = (self.used - before) / values
 
     def _count(self) -> None:
-        """Add what has passed since the last time: processor time, or the clock's where the process hardly worked."""
+        """Add the time since the last call: processor time, or the clock's where the process hardly worked."""
         marks = self.clock(), self.processor()
         passed, worked = (now - then for now, then in zip(marks, self._marks, strict=True))
         self.used += worked if worked * CLOCK >= passed else passed
         self._marks = marks
 
     def spent(self) -> str:
-        """Return what of the budget was used, and which setting raises it."""
+        """Return in words how much was used, and which setting allows more."""
         on_clock = self._marks[0] - self.started
-        told = (
+        text = (
             f"used {self.runs} of {MOST_RUNS} network runs and {self.used:.0f} of {self.seconds:g} s of processor time"
         )
         if self.used < self.seconds <= on_clock / CLOCK:
-            told += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
-        return f"{told} (setting: diagnosis_seconds = {self.seconds:g})"
+            text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
+        return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"

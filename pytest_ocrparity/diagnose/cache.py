@@ -1,4 +1,4 @@
-"""What a run has diagnosed so far: a cause is looked for once, and proved again on each further image."""
+"""`DiagnosisCache`: looks for a cause once per run, and proves it again on each further image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_ocrparity.diagnose import examine, first_failing_stage
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
-from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
+from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.postprocessing.values import makes_right_boxes
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_tensors, refused
@@ -27,25 +27,31 @@ from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
 MOST_DIAGNOSES = 3
-"""Whole diagnoses of one signature; on further images nothing more is looked for than what was found."""
+"""Most full diagnoses of one signature; on further images only the causes found so far are checked."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """The causes found on one image, and the remedy that removed them."""
+    """The causes found on one image, and the patched candidate in which they are put right."""
 
     image: str
     diagnoses: tuple[Diagnosis, ...]
-    remedy: Remedy
+    patched: PatchedCandidate
     sides: tuple[object, object]
-    """The two pipelines, kept so that no later one is taken for them."""
+    """The two pipelines, kept alive so that no later one has their identity."""
 
 
 @dataclass
 class DiagnosisCache:
-    """The diagnoses of one run; `seconds` is what one may take. Tests make it `strict`, to see our own faults.
+    """The diagnoses of one run.
 
-    `announce` is told the image of each diagnosis that begins.
+    Attributes:
+        seconds: processor time that one diagnosis may use; 0 means that none is made.
+        announce: called with the image of each diagnosis that begins.
+        known: by signature, the causes found so far.
+        by_image: by sides and content of two traces, their diagnoses.
+        kept: the pipelines whose `id` is part of a key, kept alive.
+        strict: do not hide what a diagnosis raises or warns of; set by tests.
     """
 
     seconds: float
@@ -53,11 +59,10 @@ class DiagnosisCache:
     known: dict[str, list[Known]] = field(default_factory=dict)
     by_image: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
     kept: dict[int, object] = field(default_factory=dict)
-    """The pipelines whose identity is part of a key."""
     strict: ClassVar[bool] = False
 
     def diagnose(self, comparisons: Comparisons) -> tuple[Diagnosis, ...]:
-        """Return the causes of failed comparisons of one image; experiments run only where none are known."""
+        """Return the causes of failed comparisons of one image; known causes are checked first."""
         if self.seconds <= 0:
             return ()
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
@@ -69,10 +74,10 @@ class DiagnosisCache:
             self.announce(candidate.label)
             try:
                 with warnings.catch_warnings():
-                    if not self.strict:  # a user's `filterwarnings = error` is not about our experiments
+                    if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
                         warnings.simplefilter("ignore")
-                    self.by_image[key] = self._look(lab, _signature(sides, stage, found), found)
-            except (Exception, SystemExit) as error:  # a fault of ours or of a pipeline must not hide the difference
+                    self.by_image[key] = self._find(lab, _signature(sides, stage, found), found)
+            except (Exception, SystemExit) as error:  # a fault here or in a pipeline must not hide the difference
                 if self.strict:
                     raise
                 self.by_image[key] = (lab.unknown(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),)
@@ -81,20 +86,20 @@ class DiagnosisCache:
         return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
 
     def _identity(self, trace: Trace) -> str:
-        """Return what tells a side from every other of the run; one without a source is only itself."""
+        """Return a text that identifies a side in this run; a trace without a source is a side of its own."""
         if trace.source is None:
             is_baseline = trace.recorded_from is None and trace.pipeline.startswith("baseline")
             return trace.pipeline if is_baseline else f"{trace.pipeline}, this trace: {_content(trace)}"
         self.kept[id(trace.source)] = trace.source
         return f"{trace.pipeline} {id(trace.source)}"
 
-    def _look(self, lab: Laboratory, signature: str, comparisons: tuple[Comparison, ...]) -> tuple[Diagnosis, ...]:
+    def _find(self, lab: Laboratory, signature: str, comparisons: tuple[Comparison, ...]) -> tuple[Diagnosis, ...]:
         stage = first_failing_stage(comparisons)
         if (unknown := refused(lab, stage)) is not None:
             return (unknown,)
         entries = self.known.setdefault(signature, [])
         for entry in entries:
-            again = replace(lab, ruled_out=[], tried=[], not_tried=[], noticed=[], memo={})  # the budget goes on
+            again = replace(lab, ruled_out=[], tried=[], not_tried=[], noticed=[], memo={})  # the budget is shared
             if (confirmed := _confirmed(entry, again)) is not None:
                 return confirmed
         if len(entries) >= MOST_DIAGNOSES:
@@ -104,7 +109,7 @@ class DiagnosisCache:
                 lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
             )
         found = tuple(examine(lab))
-        entries.append(Known(lab.candidate.label, found, lab.remedy, (lab.reference.source, lab.candidate.source)))
+        entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
         return found
 
 
@@ -117,7 +122,7 @@ def _signature(sides: Sequence[str], stage: str, comparisons: Sequence[Compariso
 
 
 def _content(trace: Trace) -> str:
-    """Return a digest of all that a trace holds, as two traces may share every name and differ."""
+    """Return a digest of everything a trace holds, as two traces with the same names may differ."""
     digest = hashlib.sha256(repr((trace.image, trace.image_sha256, trace.shape, str(trace.error))).encode())
     found = trace.detections
     arrays = [trace.resize, trace.tensor, trace.probability_map, *((*found.polygons, found.scores) if found else ())]
@@ -129,10 +134,11 @@ def _content(trace: Trace) -> str:
 
 
 def _confirmed(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
-    """Return the causes found on another image that show on this one as well, with two network runs at most.
+    """Return the causes found on another image that show on this one too; None where they do not explain it.
 
-    All of them together must take this image from end to end, where nothing was unknown; and each is stated only if
-    its stage differs without it. None where they do not explain this image.
+    With all of them put right, each stage must come out as the reference's, unless its cause was unknown. A cause is
+    stated only if its stage differs without its patch. Takes at most two network runs, or four where a side was found
+    not to be repeatable.
     """
     named = [each for each in known.diagnoses if each.cause != UNKNOWN]
     unknown = {each.stage for each in known.diagnoses if each.cause == UNKNOWN}
@@ -142,12 +148,12 @@ def _confirmed(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
         if any(each.cause.endswith("not_repeatable") for each in named):
             again = examine_tensors(lab) or examine_maps(lab)
             return tuple(again) if [d.cause for d in again] == [d.cause for d in known.diagnoses] else None
-        lab.remedy = known.remedy
-        if known.remedy.own_size and not _compares_at_own_size(lab):
+        lab.patched = known.patched
+        if known.patched.own_size and not _compares_at_own_size(lab):
             return None
-        if known.remedy.applies is not None and not known.remedy.applies(lab.reference, lab.candidate):
+        if known.patched.applies is not None and not known.patched.applies(lab.reference, lab.candidate):
             return None
-        stages = _stages_put_right(lab, unknown)
+        stages = _stages_that_agree(lab, unknown)
         if stages is None:
             return None
         shown = [each for each in known.diagnoses if each.cause == UNKNOWN or _has_effect(lab, each)]
@@ -155,12 +161,12 @@ def _confirmed(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
         return None
     if not any(each.cause != UNKNOWN for each in shown):
         return None
-    told = [_again(each, known.image, stages) for each in shown]
-    return tuple(examine_leaks(lab, told)) if any(each.cause == LEAK for each in named) else tuple(told)
+    stated = [_again(each, known.image, stages) for each in shown]
+    return tuple(examine_leaks(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
 def _compares_at_own_size(lab: Laboratory) -> bool:
-    """Compare the reference's preprocessing at this candidate's size, as on the image on which that was found."""
+    """Set `lab.before` to the reference at this candidate's size; return whether the reference can run at it."""
     tensor = lab.candidate.tensor
     at_size = None if tensor is None else lab.at_size((int(tensor.shape[2]), int(tensor.shape[3])))
     if at_size is None:
@@ -169,11 +175,10 @@ def _compares_at_own_size(lab: Laboratory) -> bool:
     return True
 
 
-def _stages_put_right(lab: Laboratory, unknown: set[str]) -> str | None:
-    """Return which stages come out as the reference's under the remedy; None where one does not that should.
+def _stages_that_agree(lab: Laboratory, unknown: set[str]) -> str | None:
+    """Return in words the stages that agree once the causes are put right; None where one should and does not.
 
-    Those that were unknown on the other image must differ here as well, and nothing is asked of what follows in the
-    preprocessing.
+    A stage whose cause was unknown on the other image must differ here too.
     """
     reference, right = lab.reference, []
     if reference.tensor is not None and lab.candidate.tensor is not None:
@@ -194,45 +199,44 @@ def _stages_put_right(lab: Laboratory, unknown: set[str]) -> str | None:
 
 
 def _is_same_network(lab: Laboratory) -> bool:
-    """Tell whether the network's cause, if there is one, explains this image's map; else the networks must agree."""
-    reference, candidate, remedy = lab.reference, lab.candidate, lab.remedy
+    """Return whether the network's cause explains this image's map; without one, whether the networks agree."""
+    reference, candidate, patched = lab.reference, lab.candidate, lab.patched
     own, tensor = candidate.probability_map, reference.tensor
-    if remedy.explains is None and remedy.infer is None and own is not None and lab.is_same_map(own):
+    if patched.explains is None and patched.infer is None and lab.maps_agree:
         return True
     if tensor is None:
         return False
     is_own = own is not None and candidate.tensor is not None and np.array_equal(candidate.tensor, tensor)
-    if remedy.explains is not None:
+    if patched.explains is not None:
         made = own if is_own or candidate.error is not None else lab.infer(lab.own.infer, tensor)
-        return remedy.explains(lab, made)
-    return lab.is_same_map(lab.infer(remedy.run, tensor))
+        return patched.explains(lab, made)
+    return lab.is_same_map(lab.infer(patched.run, tensor))
 
 
 def _are_same_boxes(lab: Laboratory) -> bool:
-    if lab.remedy.reference_values is not None:
-        return makes_right_boxes(lab, lab.remedy.reference_values)
+    if lab.patched.reference_values is not None:
+        return makes_right_boxes(lab, lab.patched.reference_values)
     if lab.reference.probability_map is None or lab.reference.shape is None:
-        return _are_own_boxes_right(lab, lab.remedy)
+        return _are_own_boxes_right(lab, lab.patched)
     boxes = lab.postprocessed()
     if boxes is None:
-        return _are_own_boxes_right(lab, lab.remedy)
-    is_own = all(patch.stage != DETECTIONS for patch in lab.remedy.patches) or _are_own_boxes_right(lab, lab.remedy)
+        return _are_own_boxes_right(lab, lab.patched)
+    is_own = all(patch.stage != DETECTIONS for patch in lab.patched.patches) or _are_own_boxes_right(lab, lab.patched)
     return lab.is_same_boxes(boxes) and is_own
 
 
 def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
-    """Tell whether a stage differs on this image when its cause is the only one that is not put right."""
+    """Return whether a stage differs on this image when all causes but this one are put right."""
     patch = _patch_of(lab, diagnosis)
     if patch is None:
         return False
     if patch.stage == PROBABILITY_MAP:
-        own = lab.candidate.probability_map
-        return own is None or not lab.is_same_map(own)
-    rest = lab.remedy.without(patch.cause, lab.own)
+        return not lab.maps_agree
+    rest = lab.patched.without(patch.cause, lab.own)
     if rest is None:
         return False
     if patch.stage in BEFORE_NETWORK:
-        if patch.fields.get("own_size"):  # the reference is compared at the candidate's size, which then differs
+        if patch.fields.get("own_size"):  # the stages are compared at the candidate's size, so only the size shows it
             return lab.candidate.tensor is not None and lab.candidate.tensor.shape != lab.reference.tensor.shape  # type: ignore[union-attr]
         trace = lab.preprocessed(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
@@ -244,16 +248,16 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     return not lab.is_same_boxes(boxes) and not _are_own_boxes_right(lab, rest)
 
 
-def _are_own_boxes_right(lab: Laboratory, remedy: Remedy) -> bool:
-    return puts_own_boxes_right(lab, remedy, needs_fault=False)
+def _are_own_boxes_right(lab: Laboratory, patched: PatchedCandidate) -> bool:
+    return puts_own_boxes_right(lab, patched, needs_fault=False)
 
 
 def _patch_of(lab: Laboratory, diagnosis: Diagnosis) -> Patch | None:
-    """Return the patch that put a cause right; a leak into the reference is a stage's parameters."""
+    """Return the patch that put a cause right; a leak is put right by its stage's parameters."""
     return next(
         (
             patch
-            for patch in lab.remedy.patches
+            for patch in lab.patched.patches
             if patch.cause == diagnosis.cause or (diagnosis.cause == LEAK and patch.stage == diagnosis.stage)
         ),
         None,
@@ -261,9 +265,9 @@ def _patch_of(lab: Laboratory, diagnosis: Diagnosis) -> Patch | None:
 
 
 def _again(diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
-    """Return a diagnosis as it is stated for another image than it was found on."""
+    """Return a diagnosis as it is stated for an image other than the one that it was found on."""
     if diagnosis.cause == UNKNOWN:
-        told = (f"the experiments that were made on {image}, which explained nothing there",)
-        return replace(diagnosis, evidence=(), ruled_out=(), tried=(), not_tried=told)
-    told = (f"found on {image}; here as well the stage differs unless it is put right, and then the {stages} agree",)
-    return replace(diagnosis, evidence=told)
+        not_tried = f"the experiments that were made on {image}, which explained nothing there"
+        return replace(diagnosis, evidence=(), ruled_out=(), tried=(), not_tried=(not_tried,))
+    proof = f"found on {image}; here as well the stage differs unless it is put right, and then the {stages} agree"
+    return replace(diagnosis, evidence=(proof,))

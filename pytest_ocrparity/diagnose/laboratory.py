@@ -1,6 +1,6 @@
-"""Where experiments are made: the two traces, the candidate's remedy so far, the budget, and what was tried.
+"""`Laboratory`: runs parts of the two sides for experiments, judges the results, and keeps the notes of one diagnosis.
 
-Knows how to run a part of a side and how to judge the result, and nothing of causes.
+It knows no causes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
 from pytest_ocrparity.contract import Pipeline, ResizesTo, members, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import Budget, BudgetSpentError
-from pytest_ocrparity.diagnose.patched_candidate import Patch, Recorded, Remedy
+from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate, Recorded
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import image_bytes
@@ -43,23 +43,32 @@ BEFORE_NETWORK = STAGES_OF[PREPROCESSING]
 """The stages before the network, in order."""
 
 
+class Names(NamedTuple):
+    """How messages call the two sides."""
+
+    reference: str
+    candidate: str
+
+
 @dataclass
 class Laboratory:
-    """One diagnosis.
+    """Holds the state of one diagnosis.
 
     Attributes:
-        comparisons: of the two traces that differ, under what judged them.
-        seconds: of processor time that experiments may take.
-        remedy: the candidate with what was put right so far; what it recorded where it cannot be run again.
+        comparisons: the comparisons of the two traces, under the tolerance that judged them.
+        seconds: processor time that experiments may take.
+        own: the candidate's own pipeline, or its recorded trace where it can't be run again.
+        patched: `own` with what was put right so far.
         can_run: whether the candidate gives a source, so that it can be run again.
-        before: the reference's preprocessing that the candidate's is compared with: its own, or that at another size.
-        ruled_out, tried, not_tried: what an unknown cause will say, see `Diagnosis`.
+        before: the reference's trace that the candidate's preprocessing is compared with; its own, or one at another
+            size.
+        ruled_out, tried, not_tried: notes for the next unknown cause, see `Diagnosis`.
         has_equal_weights: whether the export's weights were found to be the reference's.
-        is_in_program: whether the export's program, run without its engine, was found to return its map.
-        last_error: what the last network that stopped said.
-        noticed: facts that explain nothing by themselves, and that a reader should know.
-        acquitted: what showed that the networks agree, where the candidate's can't be run again.
-        memo: what several experiments need and is dear to read, such as the export's weights.
+        is_in_program: whether the export's program was found to return the candidate's map without its engine.
+        last_error: the error of the last part that raised.
+        noticed: facts that explain nothing by themselves and help a reader.
+        acquitted: the evidence that the networks agree, where the candidate's can't be run again.
+        memo: results that several experiments need and that are slow to get, such as the export's weights.
     """
 
     comparisons: Comparisons
@@ -82,23 +91,23 @@ class Laboratory:
         source = pipeline_of(self.candidate)
         self.can_run = source is not None
         self.own: Pipeline = Recorded(self.candidate.pipeline, self.candidate) if source is None else source
-        self.remedy = Remedy(self.own)
+        self.patched = PatchedCandidate(self.own)
         self.before = self.reference
 
     @property
-    def names(self) -> tuple[str, str]:
+    def names(self) -> Names:
         """How messages call the two sides."""
-        return self.reference.pipeline, self.candidate.pipeline
+        return Names(self.reference.pipeline, self.candidate.pipeline)
 
     @property
     def tensor(self) -> Array:
-        """The reference's tensor, which is there in every experiment with a network."""
+        """The reference's tensor; every experiment with a network has one."""
         assert self.reference.tensor is not None
         return self.reference.tensor
 
     @cached_property
     def image(self) -> Image | None:
-        """What both sides saw: the file while it is as it was, else the array of which the traces keep the digest."""
+        """The image that both sides saw: its unchanged file, or decoded pixels with the traces' digest, or None."""
         digest = self.reference.image_sha256 or self.candidate.image_sha256
         path = Path(self.candidate.image)
         if path.is_file():
@@ -115,15 +124,15 @@ class Laboratory:
         return None
 
     def infer(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
-        """Run a network, or return None where it raises. Raises BudgetSpentError."""
+        """Run a network; return None where it raises. Raises BudgetSpentError."""
         with self.budget.network_run(tensor.size):
             return self.attempt(lambda: run(tensor))
 
     def attempt(self, run: Callable[[], Answer], what: str = "") -> Answer | None:
-        """Run a part of a side, or return None where it raises: a pipeline of the user's may only trace.
+        """Run a part of a side; return None where it raises, as a user's pipeline may implement `trace` only.
 
-        The error is kept as `last_error`, and noted as not tried under `what` if that is given. This is the one place
-        that takes what a side raises. Raises BudgetSpentError.
+        The error is kept as `last_error`. If `what` is given, the error is noted as not tried under that name. Only
+        this method catches what a side raises. Raises BudgetSpentError.
         """
         try:
             return run()
@@ -135,9 +144,9 @@ class Laboratory:
             return None
 
     def ask(self, side: Trace, offer: type[Offer], call: Callable[[Offer], Answer], what: str = "") -> Answer | None:
-        """Return what a side answers that offers something; None where it does not, or, noted, where it raises.
+        """Call an offer of a side; return None where the side lacks it or raises.
 
-        `what` is how the note calls it, by default the members of the offer.
+        What it raises is noted under `what`, by default the names of the offer's members.
         """
         found = offered(side.source, offer)
         if found is None:
@@ -145,41 +154,41 @@ class Laboratory:
         return self.attempt(lambda: call(found), what or f"{' and '.join(members(offer))} of {side.pipeline}")
 
     def alternatives(self, give: Callable[[], Iterator[Alternative]] | None) -> Iterator[Alternative]:
-        """Yield what a side offers to run in the place of a network, as far as it can."""
+        """Yield what a side offers to run in the place of its network, until it raises."""
         offers = iter(()) if give is None else self.attempt(give, "some networks")
         while offers is not None and (other := self.attempt(lambda: next(offers, None), "some networks")) is not None:
             yield other
 
     def use_recorded(self) -> None:
-        """Let the candidate's preprocessing be what its trace recorded, as it can't be run again."""
+        """Use the candidate's recorded trace as its preprocessing, as that can't be run again."""
         self.own = Recorded(self.candidate.pipeline, self.candidate, pipeline_of(self.candidate))
-        self.remedy = Remedy(self.own)
+        self.patched = PatchedCandidate(self.own)
 
-    def preprocessed(self, remedy: Remedy | None = None) -> Trace | None:
-        """Run the candidate's preprocessing, put right, on the image; None where it cannot be run."""
+    def preprocessed(self, patched: PatchedCandidate | None = None) -> Trace | None:
+        """Run the patched candidate's preprocessing on the image; return None where it can't be run."""
         self.budget.check()
-        remedy, image = remedy or self.remedy, self.image
+        patched, image = patched or self.patched, self.image
         if isinstance(self.own, Recorded):
             image = self.candidate.image  # what is recorded is of this image, wherever its file is now
         if image is None or (isinstance(self.own, Recorded) and self.candidate.tensor is None):
             return None
         given = image
-        return self.attempt(lambda: remedy.preprocess(given, self.reference))
+        return self.attempt(lambda: patched.preprocess(given, self.reference))
 
-    def postprocessed(self, remedy: Remedy | None = None, trace: Trace | None = None) -> Detections | None:
-        """Run the candidate's post-process, put right, on a trace's map, by default the reference's; None if it can't.
+    def postprocessed(self, patched: PatchedCandidate | None = None, trace: Trace | None = None) -> Detections | None:
+        """Run the patched candidate's post-process on a trace's map, by default the reference's; None if it can't.
 
-        With the trace's own shape row, so that a candidate's map is read in its own geometry.
+        It is given that trace's shape row, so a candidate's map is read in the candidate's geometry.
         """
         self.budget.check()
         trace = trace or self.reference
         probability_map, shape = trace.probability_map, trace.shape
         if probability_map is None or shape is None:
             return None
-        return self.attempt(lambda: (remedy or self.remedy).postprocess(probability_map, shape))
+        return self.attempt(lambda: (patched or self.patched).postprocess(probability_map, shape))
 
     def at_size(self, size: tuple[int, int]) -> Trace | None:
-        """Run the reference's own preprocessing with another target size (h, w); None where it can't."""
+        """Run the reference's own preprocessing with another target size (h, w); return None where it can't."""
         self.budget.check()
         source, image = offered(self.reference.source, ResizesTo), self.image
         if source is None or image is None:
@@ -191,25 +200,28 @@ class Laboratory:
         return None if made is None or made.error is not None else made
 
     def is_same(self, kind: str, candidate: Trace, reference: Trace | None = None) -> bool:
-        """Tell whether a trace of an experiment keeps the limits: those that judged, or the built-in ones.
+        """Return whether a trace of an experiment keeps the limits that judged the two sides, or the built-in ones.
 
-        The built-in ones matter where those that judged permit nothing, as rounding remains even in a right export.
+        Limits that permit nothing would fail a right export too, as rounding remains.
         """
         return any(self.judged(kind, candidate, limits, reference).is_match for limits in (self.tolerance, BUILT_IN))
 
     def judged(
         self, kind: str, candidate: Trace, tolerance: Tolerance | None = None, reference: Trace | None = None
     ) -> Comparison:
-        """Compare a trace of an experiment with the reference, or with what stands in for it."""
+        """Compare a trace of an experiment with a reference, by default the diagnosis's own."""
         candidate = replace(candidate, image=self.candidate.image, image_sha256=self.candidate.image_sha256)
         reference, tolerance = reference or self.reference, tolerance or self.tolerance
         made = Comparisons(reference, candidate, tolerance, defers=self.comparisons.defers)
         if kind == DETECTIONS and reference.probability_map is not None and candidate.probability_map is not None:
-            # An experiment on boxes finds its maps compared already, by the very arrays.
+            # Experiments on boxes share the comparison of their maps, where the arrays are the same.
             arrays = [side.probability_map for side in (reference, candidate)] + [reference.tensor, candidate.tensor]
-            key = str((str(tolerance), id(reference.source), *map(_place, arrays)))
+            key = str((str(tolerance), id(reference.source), *map(_buffer_key, arrays)))
             if key not in self.memo:
-                self.memo[key] = made.of(PROBABILITY_MAPS), arrays  # kept, so that no other array comes to lie there
+                self.memo[key] = (
+                    made.of(PROBABILITY_MAPS),
+                    arrays,
+                )  # kept, so that no other array takes their address
             made.know(self.memo[key][0])
         return made.of(kind)
 
@@ -230,11 +242,16 @@ class Laboratory:
         return replace(self.with_map(self.reference.probability_map), detections=detections)
 
     def is_same_map(self, probability_map: Array | None) -> bool:
-        """Tell whether a map made from the reference's tensor is the reference's."""
+        """Return whether a map made from the reference's tensor is the reference's."""
         return probability_map is not None and self.is_same(PROBABILITY_MAPS, self.with_map(probability_map))
 
+    @cached_property
+    def maps_agree(self) -> bool:
+        """Whether the candidate's own map is the reference's; False where it has none."""
+        return self.is_same_map(self.candidate.probability_map)
+
     def is_judgeable_map(self, probability_map: Array | None) -> bool:
-        """Tell whether a map that differs from the reference's differs by more than rounding moves that one."""
+        """Return whether a map that differs from the reference's does so by more than rounding can explain."""
         if probability_map is None:
             return True
         statuses = [
@@ -244,33 +261,37 @@ class Laboratory:
         return NOT_JUDGEABLE not in statuses
 
     def is_same_boxes(self, detections: Detections | None) -> bool:
-        """Tell whether boxes found in the reference's map are the reference's."""
-        return detections is not None and self.is_same(DETECTIONS, self.with_boxes(detections))
+        """Return whether boxes found in the reference's map are the reference's; without a map, the boxes alone."""
+        if detections is None:
+            return False
+        if self.reference.probability_map is None or self.reference.shape is None:
+            return self.is_same(DETECTIONS, replace(self.candidate, detections=detections, source=None))
+        return self.is_same(DETECTIONS, self.with_boxes(detections))
 
     def is_same_stage(self, stage: str, trace: Trace | None) -> bool:
-        """Tell whether a stage of the preprocessing came out as in the reference, or was not recorded by both.
+        """Return whether a preprocessing stage came out as in the reference.
 
-        Pixels are compared in one channel order: which one a side holds shows in its tensor.
+        A decoded image that a side did not record counts as the same. Where a resized image was not recorded, the
+        sizes decide. Pixels are compared in one channel order, as a wrong order shows in the tensor.
         """
         if trace is None or (trace.error is not None and trace.error.stage == stage):
             return False
         reference = self.before
         if stage == DECODE:
-            one, two = reference.decode, trace.decode
-            return one is None or two is None or one.has_image_of(two)
+            return reference.decode is None or trace.decode is None or reference.decode.has_image_of(trace.decode)
         if stage == RESIZE:
             rows = [each.shape and tuple(map(int, each.shape[:2])) for each in (reference, trace)]
             if all(rows) and rows[0] != rows[1]:
                 return False
             if reference.resize is not None and trace.resize is not None:
                 return self._are_same_pixels(reference, trace)
-            # Axes in another order are a matter of the next stage.
+            # Axes in another order are examined at the next stage.
             return (
                 reference.tensor is None
                 or trace.tensor is None
                 or sorted(reference.tensor.shape) == sorted(trace.tensor.shape)
             )
-        # The tensor by itself: what came before was judged before.
+        # The tensor alone: the earlier stages were judged before.
         same = replace(trace, decode=reference.decode, resize=reference.resize, shape=reference.shape)
         return self.is_same(PREPROCESSING, same, reference)
 
@@ -299,12 +320,12 @@ class Laboratory:
         return f"largest difference {measure.value:.1e}{limit}"
 
     def claim(self, stage: str, cause: str, summary: str, evidence: list[str], fix: Fix | str) -> Diagnosis:
-        """Return a diagnosis that an experiment has shown."""
+        """Return the diagnosis of a cause that an experiment has shown."""
         fix = Fix(fix) if isinstance(fix, str) else fix
         return Diagnosis(stage=stage, cause=cause, summary=summary, evidence=tuple(evidence), fix=fix)
 
     def unknown(self, stage: str, summary: str = "") -> Diagnosis:
-        """Return the diagnosis of a stage whose cause no experiment showed, and begin the next one's lists."""
+        """Return the diagnosis of a stage whose cause no experiment showed, with all notes, which it clears."""
         said = Diagnosis(
             stage=stage,
             cause=UNKNOWN,
@@ -317,14 +338,14 @@ class Laboratory:
         self.ruled_out, self.tried, self.not_tried, self.noticed = [], [], [], []
         return said
 
-    def adopt(self, stage: str, cause: str, put_right: Remedy) -> None:
-        """Go on with a remedy that puts one more cause right, and drop what was ruled out on the way to it."""
-        patch = Patch(stage, cause, fields=put_right.changed_since(self.remedy))
-        self.remedy = replace(put_right, patches=(*self.remedy.patches, patch))
-        self.forget()
+    def adopt(self, stage: str, cause: str, patched: PatchedCandidate) -> None:
+        """Keep a patched candidate that puts one more cause right, and reset the notes."""
+        patch = Patch(stage, cause, fields=patched.changed_since(self.patched))
+        self.patched = replace(patched, patches=(*self.patched.patches, patch))
+        self.reset_notes()
 
-    def forget(self) -> None:
-        """Drop what was ruled out on the way to a cause that was found."""
+    def reset_notes(self) -> None:
+        """Clear what was ruled out, tried and not tried on the way to a cause that was found; `noticed` stays."""
         self.ruled_out, self.tried, self.not_tried = [], [], []
 
 
@@ -335,34 +356,34 @@ def bgr(trace: Trace) -> Array:
     return np.ascontiguousarray(pixels[..., ::-1] if trace.decode.channel_order == "RGB" else pixels)
 
 
-def are_equal_maps(lab: Laboratory, made: Array, theirs: Array) -> bool:
-    """Tell whether two maps of the reference's tensor are equal within what judges the reference's own."""
-    if made.shape != theirs.shape:
+def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
+    """Return whether two maps of one tensor are equal within 4 times `map_sensitivity`, at least 1e-4, at most 1e-2."""
+    if made.shape != other.shape:
         return False
     finite = np.isfinite(made)
-    if not np.array_equal(finite, np.isfinite(theirs)):
+    if not np.array_equal(finite, np.isfinite(other)):
         return False
     limit = max(1e-4, 4 * (map_sensitivity(lab.reference) or 0.0))
-    return bool(np.max(np.abs(made[finite] - theirs[finite]), initial=0.0) <= min(limit, 1e-2))
+    return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= min(limit, 1e-2))
 
 
-def map_difference(made: Array, theirs: Array) -> str:
+def map_difference(made: Array, other: Array) -> str:
     """Return the largest difference of two maps in words."""
     with np.errstate(invalid="ignore"):  # infinity minus infinity
-        difference = np.abs(made - theirs)
+        difference = np.abs(made - other)
     return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"
 
 
 def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | None], bool]:
-    """Return the experiment that shows on another image that a network is the candidate's."""
+    """Return a check for another image: whether `run` returns the candidate's map there too."""
 
-    def explains(lab: Laboratory, theirs: Array | None) -> bool:
-        made = lab.infer(run, lab.tensor) if theirs is not None else None
-        return made is not None and theirs is not None and are_equal_maps(lab, made, theirs)
+    def explains(lab: Laboratory, candidate_map: Array | None) -> bool:
+        made = lab.infer(run, lab.tensor) if candidate_map is not None else None
+        return made is not None and candidate_map is not None and are_equal_maps(lab, made, candidate_map)
 
     return explains
 
 
-def _place(array: Array | None) -> tuple[Any, ...]:
-    """Return what tells an array from every other one that is there."""
+def _buffer_key(array: Array | None) -> tuple[Any, ...]:
+    """Return what identifies an array among all live ones: address, shape and strides."""
     return () if array is None else (array.__array_interface__["data"][0], array.shape, array.strides)

@@ -1,11 +1,11 @@
-"""Experiments with the parameters that ran with different values: the candidate, given the reference's one by one."""
+"""Experiments with parameters: run the candidate with the reference's values, and leave them out one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,19 +22,22 @@ from pytest_ocrparity.contract import (
     pipeline_of,
 )
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import Patch, Remedy
+from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-RULES = {"input_shape", "image_shape", "resize_long"}
-"""Ways to resize other than by limits; a difference is named after the one that is involved, in this order."""
+FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
+"""Runs a stage, and returns in words how well it agrees with the reference; None where it still differs."""
+
+RULES = ("input_shape", "image_shape", "resize_long")
+"""Ways to resize other than by limits; a difference is named after the first of them that a side uses."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters of one stage that go together, with the reference's values; `cause` is what they prove."""
+    """Parameters of one stage that belong to one cause, with the reference's values."""
 
     stage: str
     cause: str
@@ -43,43 +46,43 @@ class Group:
 
 
 def groups(lab: Laboratory, stage: str) -> list[Group]:
-    """Return the differing parameters of a stage, grouped by the cause that they would be."""
+    """Return the differing parameters of a stage, grouped by cause."""
     candidate = _with_all_parameters(lab, lab.candidate)
-    ours, theirs = lab.reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
-    # What only one side declares is not known to differ, except where both name their rule of resizing: each has the
-    # parameters of its own.
-    has_rules = stage == RESIZE and "rule" in ours and "rule" in theirs
+    reference_values, candidate_values = (side.parameters.get(stage, {}) for side in (lab.reference, candidate))
+    # A parameter that one side alone reports is not known to differ. Where both report their resize rule it is, as each
+    # rule has parameters of its own.
+    has_rules = stage == RESIZE and "rule" in reference_values and "rule" in candidate_values
     differing = [
         each
         for each in parameter_differences(lab.reference, candidate)
-        if each.stage == stage and (has_rules or (each.name in ours and each.name in theirs))
+        if each.stage == stage and (has_rules or (each.name in reference_values and each.name in candidate_values))
     ]
     by_cause: dict[str, list[ParameterDifference]] = {}
     for each in differing:
-        by_cause.setdefault(_cause(each, ours, theirs), []).append(each)
+        by_cause.setdefault(_cause(each, reference_values, candidate_values), []).append(each)
     found = []
     for cause, members in by_cause.items():
         values = {each.name: each.reference for each in members}
         if stage == RESIZE and cause != "resize.max_side_limit":
-            values = {name: value for name, value in ours.items() if name != "max_side_limit"}
+            values = {name: value for name, value in reference_values.items() if name != "max_side_limit"}
         found.append(Group(stage, cause, values, tuple(members)))
     return found
 
 
-def with_all(lab: Laboratory, stage: str, base: Remedy) -> Remedy | None:
-    """Return a remedy with every differing parameter of a stage set to the reference's; None where it can't be."""
+def with_all(lab: Laboratory, stage: str, base: PatchedCandidate) -> PatchedCandidate | None:
+    """Return a patched candidate with all differing parameters of a stage put right; None where it can't be."""
     chosen = groups(lab, stage)
     if not chosen or _why_not_varied(lab, base, stage) is not None:
         return None
     try:
         return _patched(base, chosen)
     except _RefusedError as error:
-        lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {error}")
+        lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return None
 
 
 def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
-    """Return the trace with what its side always runs with, where it stopped before recording it."""
+    """Return the trace; where its side stopped, with the parameters that it uses for every image."""
     source = pipeline_of(candidate)
     if source is None or candidate.error is None:
         return candidate
@@ -87,75 +90,72 @@ def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
     return replace(candidate, parameters={**(always or {}), **candidate.parameters})
 
 
-def _cause(each: ParameterDifference, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+def _cause(each: ParameterDifference, reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:
     if each.stage == DECODE:
         return "decode.channel_order" if each.name == "img_mode" else "decode.orientation"
     if each.stage == RESIZE:
         if each.name == "max_side_limit":
             return "resize.max_side_limit"
-        involved = {ours.get("rule"), theirs.get("rule")} & RULES
-        return next(
-            (f"resize.{rule}" for rule in ("input_shape", "image_shape", "resize_long") if rule in involved),
-            "resize.limits",
-        )
+        used = {reference.get("rule"), candidate.get("rule")}
+        return next((f"resize.{rule}" for rule in RULES if rule in used), "resize.limits")
     if each.stage == TENSOR:
         if each.name in ("mean", "std"):
-            reverse = all(_are_reversed(ours.get(name), theirs.get(name)) for name in ("mean", "std"))
+            reverse = all(_are_reversed(reference.get(name), candidate.get(name)) for name in ("mean", "std"))
             return "normalize.mean_std_order" if reverse else "normalize.mean_std"
         return f"normalize.{each.name}"
     return f"postprocess.{each.name}"
 
 
-def _are_reversed(one: Any, two: Any) -> bool:
+def _are_reversed(reference: Any, candidate: Any) -> bool:
     return (
-        isinstance(one, list)
-        and isinstance(two, list)
-        and len(one) == len(two)
-        and bool(np.allclose(one[::-1], two, rtol=1e-5))
+        isinstance(reference, list)
+        and isinstance(candidate, list)
+        and len(reference) == len(candidate)
+        and bool(np.allclose(reference[::-1], candidate, rtol=1e-5))
     )
 
 
-def by_parameters(lab: Laboratory, stage: str, puts_right: Callable[[Remedy], str | None]) -> list[Diagnosis]:
-    """Return a diagnosis for each group of parameters without which a stage does not come out as in the reference.
+def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[Diagnosis]:
+    """Return a diagnosis for each group of parameters that is needed to put a stage right.
 
-    All groups together must put the stage right; those that can be left out are. The remedy then holds them.
+    All groups together must put it right; those that can be left out are. `lab.patched` then holds the needed ones.
 
     Args:
         lab: the diagnosis.
-        stage: whose parameters are tried.
-        puts_right: runs the stage, and returns in words what is left, or None where the stage still differs.
+        stage: the stage whose parameters are tried.
+        fixes_stage: runs the stage, see `FixesStage`.
     """
-    needed, base = groups(lab, stage), lab.remedy
+    needed, base = groups(lab, stage), lab.patched
     if not needed:
         return []
     if (why := _why_not_varied(lab, base, stage)) is not None:
         names = ", ".join(each.name for group in needed for each in group.differences)
-        lab.not_tried.append(f"{lab.names[1]} with other {names}: {why}")
+        lab.not_tried.append(f"{lab.names.candidate} with other {names}: {why}")
         return []
     try:
         needed = [group for group in needed if _takes(lab, base, group)]
-        whole = _tried(base, needed, puts_right) if needed else None
+        whole = _tried(base, needed, fixes_stage) if needed else None
     except _RefusedError as error:
-        lab.not_tried.append(f"{lab.names[1]} with {lab.names[0]}'s parameters: {error}")
+        lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return []
     if whole is None:
         for group in needed:
-            _say_what_it_does(lab, base, group)
+            _note_effect(lab, base, group)
         return []
     for group in list(needed):
         fewer = [each for each in needed if each is not group]
-        left = _tried(base, fewer, puts_right)
+        left = _tried(base, fewer, fixes_stage)
         if left is not None:
             needed, whole = fewer, left
-    lab.remedy = whole[0]
-    lab.forget()
+    lab.patched = whole[0]
+    lab.reset_notes()
     return [_diagnosis(lab, group, needed, whole[1]) for group in needed]
 
 
-def _why_not_varied(lab: Laboratory, base: Remedy, stage: str) -> str | None:
-    """Return why nothing may be concluded from `varied()` at a stage, or None.
+def _why_not_varied(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
+    """Return why experiments with `varied()` would prove nothing at a stage, or None where they may run.
 
-    The control: given its own parameters again it must be the same side, and the side itself must stay as it is.
+    As a control, the candidate is given its own parameters: its output must stay, and so must the side itself.
     """
     pipeline = base.pipeline
     if offered(pipeline, TakesParameters) is None:
@@ -167,11 +167,11 @@ def _why_not_varied(lab: Laboratory, base: Remedy, stage: str) -> str | None:
     return why
 
 
-def _control(lab: Laboratory, base: Remedy, stage: str) -> str | None:
+def _control(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
     own = _with_all_parameters(lab, lab.candidate).parameters.get(stage, {})
     before = _ran(lab, base, stage)[1]
     same = lab.attempt(lambda: base.varied({stage: dict(own)}))
-    if same is None:  # what it runs with may be no whole set of what it takes
+    if same is None:  # the parameters that it reports may not be all that it takes
         return None
     if same.pipeline is base.pipeline:
         return "its varied() changes the side itself, where another side is asked for"
@@ -181,15 +181,15 @@ def _control(lab: Laboratory, base: Remedy, stage: str) -> str | None:
 
 
 class _RefusedError(Exception):
-    """A pipeline does not take the parameters of the other."""
+    """The candidate does not take the reference's parameters."""
 
 
 def _patch(group: Group) -> Patch:
     return Patch(group.stage, group.cause, {group.stage: group.values})
 
 
-def _patched(base: Remedy, chosen: Sequence[Group]) -> Remedy:
-    """Return the remedy with these groups on top. Raises _RefusedError."""
+def _patched(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
+    """Return a patched candidate with these groups on top. Raises _RefusedError."""
     if not chosen:
         return base
     changes: dict[str, dict[str, Any]] = {}
@@ -197,7 +197,7 @@ def _patched(base: Remedy, chosen: Sequence[Group]) -> Remedy:
         changes.setdefault(group.stage, {}).update(group.values)
     try:
         made = base.varied(changes)
-    except Exception as error:  # what one side can be set to, the other may refuse
+    except Exception as error:  # a side may refuse what the other runs with
         raise _RefusedError(f"{type(error).__name__}: {error}") from error
     if made is None:
         raise _RefusedError("it takes no other parameters")
@@ -205,28 +205,28 @@ def _patched(base: Remedy, chosen: Sequence[Group]) -> Remedy:
 
 
 def _tried(
-    base: Remedy, chosen: Sequence[Group], puts_right: Callable[[Remedy], str | None]
-) -> tuple[Remedy, str] | None:
-    """Return the remedy with these groups, and what is left of the difference, or None where it stays."""
-    remedy = _patched(base, chosen)
-    amount = puts_right(remedy)
-    return None if amount is None else (remedy, amount)
+    base: PatchedCandidate, chosen: Sequence[Group], fixes_stage: FixesStage
+) -> tuple[PatchedCandidate, str] | None:
+    """Return a patched candidate with these groups, and how well its stage agrees; None where it still differs."""
+    patched = _patched(base, chosen)
+    amount = fixes_stage(patched)
+    return None if amount is None else (patched, amount)
 
 
-def _ran(lab: Laboratory, remedy: Remedy, stage: str) -> tuple[Mapping[str, Any], Any]:
-    """Run a stage; return the parameters that took effect there, and what came out."""
+def _ran(lab: Laboratory, patched: PatchedCandidate, stage: str) -> tuple[Mapping[str, Any], Any]:
+    """Run a stage; return the parameters that it reports, and its output."""
     if stage == DETECTIONS:
-        boxes = lab.postprocessed(remedy)
-        return (lab.attempt(lambda: remedy.pipeline.parameters) or {}).get(DETECTIONS, {}), boxes
-    trace = lab.preprocessed(remedy)
+        boxes = lab.postprocessed(patched)
+        return (lab.attempt(lambda: patched.pipeline.parameters) or {}).get(DETECTIONS, {}), boxes
+    trace = lab.preprocessed(patched)
     if trace is None:
         return {}, None
     made: Any = {DECODE: trace.decode, RESIZE: trace.resize}.get(stage)
     return trace.parameters.get(stage, {}), trace.tensor if made is None else made
 
 
-def _takes(lab: Laboratory, base: Remedy, group: Group) -> bool:
-    """Tell whether the candidate really runs with a group's values when it is given them; note where it does not."""
+def _takes(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
+    """Return whether the candidate reports a group's values when it is given them; note those that it does not."""
     ran, _ = _ran(lab, _patched(base, [group]), group.stage)
     ignored = [
         each.name
@@ -235,34 +235,34 @@ def _takes(lab: Laboratory, base: Remedy, group: Group) -> bool:
         and not (plain(ran.get(each.name)) == each.reference or is_close(ran.get(each.name), each.reference))
     ]
     if ignored:
-        lab.not_tried.append(
-            f"{group.cause}: given {lab.names[0]}'s {', '.join(ignored)}, {lab.names[1]}'s varied() keeps its own"
-        )
+        reference, candidate = lab.names
+        text = f"{group.cause}: given {reference}'s {', '.join(ignored)}, {candidate}'s varied() keeps its own"
+        lab.not_tried.append(text)
     return not ignored
 
 
-def _say_what_it_does(lab: Laboratory, base: Remedy, group: Group) -> None:
-    """Say what a group alone changes."""
+def _note_effect(lab: Laboratory, base: PatchedCandidate, group: Group) -> None:
+    """Note whether a group alone changes the output of its stage."""
     names = ", ".join(each.name for each in group.differences)
-    before, after = (_ran(lab, remedy, group.stage)[1] for remedy in (base, _patched(base, [group])))
+    before, after = (_ran(lab, patched, group.stage)[1] for patched in (base, _patched(base, [group])))
     output = _OUTPUT[group.stage].removesuffix(" is")
-    given = f"{group.cause}: with {lab.names[0]}'s {names}, {lab.names[1]}'s {output}"
+    given = f"{group.cause}: with {lab.names.reference}'s {names}, {lab.names.candidate}'s {output}"
     is_unchanged = before is not None and after is not None and _is_equal(before, after)
-    # Not "ruled out": a side may say that it runs with another value, and run on with its own.
+    # Not "ruled out": a side may report another value and still run with its own.
     lab.tried.append(f"{given} {'does not change' if is_unchanged else 'changes, and still differs'}")
 
 
-def _is_close(one: Any, two: Any) -> bool:
-    """Compare two outputs of a stage; numbers that are kept as float32 may be rounded when they are given again."""
-    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray) and np.issubdtype(one.dtype, np.floating):
-        return one.shape == two.shape and np.allclose(one, two, rtol=1e-5, atol=1e-5, equal_nan=True)
-    return _is_equal(one, two)
+def _is_close(before: Any, after: Any) -> bool:
+    """Compare two outputs of a stage; a parameter may be rounded to float32 on its way through `varied()`."""
+    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray) and np.issubdtype(before.dtype, np.floating):
+        return before.shape == after.shape and np.allclose(before, after, rtol=1e-5, atol=1e-5, equal_nan=True)
+    return _is_equal(before, after)
 
 
-def _is_equal(one: Any, two: Any) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
-        return np.array_equal(one, two, equal_nan=bool(np.issubdtype(one.dtype, np.floating)))
-    return bool(one == two)
+def _is_equal(before: Any, after: Any) -> bool:
+    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
+        return np.array_equal(before, after, equal_nan=bool(np.issubdtype(before.dtype, np.floating)))
+    return bool(before == after)
 
 
 _OUTPUT = {
@@ -274,39 +274,43 @@ _OUTPUT = {
 
 
 def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
-    one, two = lab.names
+    reference, candidate = lab.names
     names = [each.name for each in group.differences if each.reference is not None and each.name != "rule"]
-    given = f"with {one}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
+    given = f"with {reference}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
     others = [each.name for other in needed if other is not group for each in other.differences]
     together = f" and {', '.join(others)} together" if others else ""
-    proof = f"{given}{together}, {two}'s {_OUTPUT[group.stage]} {one}'s{f' ({amount})' if amount else ''}"
+    proof = f"{given}{together}, {candidate}'s {_OUTPUT[group.stage]} {reference}'s{f' ({amount})' if amount else ''}"
     proof += f"; with {', '.join(others)} alone it is not" if others else ""
     written = [row for trace in (lab.reference, lab.candidate) for row in _written(lab, trace, group)]
     return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
 
 
 def _summary(lab: Laboratory, group: Group) -> str:
-    """Return the values that ran: those that both sides have beside each other, the others by side."""
-    one, two = lab.names
+    """Return the values that ran, those of both sides first, then those of one side only."""
+    reference, candidate = lab.names
     shown = [each for each in group.differences if each.name != "rule"] or list(group.differences)
     both = [each for each in shown if each.reference is not None and each.candidate is not None]
-    told = [f"{each.name} {_value(each.reference)} in {one}, {_value(each.candidate)} in {two}" for each in both]
-    ours = [f"{each.name} {_value(each.reference)}" for each in shown if each.candidate is None]
-    theirs = [f"{each.name} {_value(each.candidate)}" for each in shown if each.reference is None]
-    told += [f"{', '.join(values)} in {name} only" for name, values in ((one, ours), (two, theirs)) if values]
+    parts = [
+        f"{each.name} {_value(each.reference)} in {reference}, {_value(each.candidate)} in {candidate}" for each in both
+    ]
+    by_side = (
+        (reference, [f"{each.name} {_value(each.reference)}" for each in shown if each.candidate is None]),
+        (candidate, [f"{each.name} {_value(each.candidate)}" for each in shown if each.reference is None]),
+    )
+    parts += [f"{', '.join(values)} in {name} only" for name, values in by_side if values]
     reverse = "mean and std are reversed: " if group.cause == "normalize.mean_std_order" else ""
-    return reverse + "; ".join(told)
+    return reverse + "; ".join(parts)
 
 
 def _is_what_ran(name: str, said: Any, ran: Any) -> bool:
-    """Tell whether a yml says the value that ran, which is kept as float32 and may be written as a fraction."""
+    """Return whether a YAML file sets the value that ran; it may write a fraction, or more digits."""
     if name == "scale" and isinstance(said, str):
         said = scale_value(said, Path(), name)
     return bool(said == ran or is_close(said, ran))
 
 
 def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
-    """Return where a side's yml does not say what was used: the third column beside the two that ran."""
+    """Return the parameters whose value that ran is not the one in the side's YAML file, as rows of evidence."""
     said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
     known = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
@@ -318,23 +322,23 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     rows = []
     if silent:
         names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)
-        rows.append(f"the yml of {trace.pipeline} does not set {names}: {values}, by default or option")
+        rows.append(f"the YAML file of {trace.pipeline} does not set {names}: {values}, by default or option")
     given = lab.ask(trace, WasGiven, lambda side: side.given)
     for name in overruled:
         who = "" if given is None else ", by " + given.get(group.stage, {}).get(name, "paddleocr's default")
         said_and_ran = f"sets {name} to {_value(own[name])}; {_value(ran[name])} was used{who}"
-        rows.append(f"the yml of {trace.pipeline} {said_and_ran}")
+        rows.append(f"the YAML file of {trace.pipeline} {said_and_ran}")
     return rows
 
 
 def _fix(lab: Laboratory, group: Group) -> Fix:
     fix = lab.ask(lab.candidate, WordsFixes, lambda side: side.parameter_fix(group.stage, group.values))
-    one, two = lab.names
+    reference, candidate = lab.names
     values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items() if value is not None)
-    gone = ", ".join(name for name, value in group.values.items() if value is None)
-    told = [f"give {two} {one}'s {values}"] * bool(values)
-    told += [f"take {gone} away from {two}, as {one} has none"] * bool(gone)
-    return fix if isinstance(fix, Fix) else Fix("; ".join(told))
+    surplus = ", ".join(name for name, value in group.values.items() if value is None)
+    steps = [f"give {candidate} {reference}'s {values}"] * bool(values)
+    steps += [f"take {surplus} away from {candidate}, as {reference} has none"] * bool(surplus)
+    return fix if isinstance(fix, Fix) else Fix("; ".join(steps))
 
 
 def _value(value: Any) -> str:
@@ -347,9 +351,10 @@ LEAK = "reference.global_leak"
 
 
 def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
-    """Return the causes with those replaced that a key of the training yml's `Global` explains.
+    """Return the causes, with those replaced that a key under `Global` of the training YAML file explains.
 
-    The experiment: built without that key, the training operators of the stage run with the candidate's parameters.
+    The key explains a cause if, built without it, the training operators of the stage run with the candidate's
+    parameters.
     """
     leaked = lab.ask(lab.reference, LeaksGlobals, lambda side: side.leaked()) or {}
     if lab.image is None or not any(each.stage in leaked.values() for each in found if each.stage in BEFORE_NETWORK):
@@ -358,7 +363,7 @@ def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     if source is None:
         return found
     clean = source.preprocess(lab.image)
-    # What one side lacks, such as a cap that did not act, is no difference that a leak has to explain.
+    # A parameter that one side lacks, such as a cap that did not act, need not be explained by a leak.
     differing = [p for p in parameter_differences(clean, lab.candidate) if None not in (p.reference, p.candidate)]
     left = {each.stage for each in differing}
     replaced: list[Diagnosis] = []
@@ -376,10 +381,10 @@ PARAMETER_CAUSES = (
 
 
 def _leak(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
-    one, two = lab.names
+    reference, candidate = lab.names
     names = ", ".join(keys)
-    proof = f"built without {names}, {one}'s operators of this stage run with {two}'s parameters"
-    summary = f"{names} of the training yml reached {one}'s operators: {diagnosis.summary}"
+    proof = f"built without {names}, {reference}'s operators of this stage run with {candidate}'s parameters"
+    summary = f"{names} of the training YAML file reached {reference}'s operators: {diagnosis.summary}"
     change = Change("train.config", {key.removeprefix("Global."): None for key in keys}, "Global")
-    fix = Fix(f"rename or remove {names} in the training yml, and evaluate again", (change,))
+    fix = Fix(f"rename or remove {names} in the training YAML file, and evaluate again", (change,))
     return lab.claim(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)

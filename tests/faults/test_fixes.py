@@ -60,7 +60,7 @@ def test_what_no_option_and_no_global_set_is_paddleocrs_default(tmp_path: Path) 
     d = Deployment.copy(tmp_path)
     both(NO_LIMITS, LIMITS_IN_YML)(d)
     text = str(d.failure())
-    assert "the yml of inference sets limit_side_len to 1280; 960 was used, by paddleocr's default" in text
+    assert "the YAML file of inference sets limit_side_len to 1280; 960 was used, by paddleocr's default" in text
     assert "by inference" not in text
 
 
@@ -69,7 +69,7 @@ def test_what_an_option_set_is_told_by_the_option(tmp_path: Path, setting: str) 
     d = Deployment.copy(tmp_path)
     both(NO_LIMITS, LIMITS_IN_YML)(d)
     getattr(d, setting)["limit_side_len"] = 640
-    told = f"the yml of inference sets limit_side_len to 1280; 640 was used, by inference.{setting}"
+    told = f"the YAML file of inference sets limit_side_len to 1280; 640 was used, by inference.{setting}"
     error = d.failure()
     assert told in str(error)
     assert error is not None
@@ -83,7 +83,7 @@ def test_what_global_set_is_told_by_its_key(tmp_path: Path) -> None:
         d
     )
     text = str(d.failure())
-    assert "the yml of train sets limit_side_len to 736; 640 was used, by Global.limit_side_len" in text
+    assert "the YAML file of train sets limit_side_len to 736; 640 was used, by Global.limit_side_len" in text
 
 
 def grey_as_the_newest_decodes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Why the same tensor gives another map: experiments with the export's weights, its engine and its graph."""
+"""Examines the network: experiments with the export's engine, outputs, weights and graph."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ Run: TypeAlias = Callable[[Array], Array]
 
 
 def examine_network(lab: Laboratory) -> list[Diagnosis]:
-    """Return the causes for which the two networks return different maps for one tensor."""
+    """Return the causes why the two networks return different maps of one tensor."""
     tensor, reference, candidate = lab.reference.tensor, lab.reference, lab.candidate
     own = candidate.probability_map
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
-        return []  # nothing of a network is known
+        return []  # no map to examine
     is_run = lab.can_run and tensor is not None
-    theirs = _map_of(lab) if is_run else own
-    if lab.is_same_map(theirs) or not lab.is_judgeable_map(theirs):
+    candidate_map = _map_of(lab) if is_run else own
+    if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):
         return []
-    if not is_run or (theirs is None and candidate.error is None):
+    if not is_run or (candidate_map is None and candidate.error is None):
         return [] if own is None else _without_running(lab)
     if found := examine_maps(lab):
-        return found  # a side that does not agree with itself: nothing is blamed on an export
+        return found  # a map that its own side does not return again shows nothing of the export
     experiments = (
         _other_engine,
         _other_output,
@@ -45,23 +45,24 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         weights.by_any_weights,
         sizes.by_graph,
     )
-    for experiment in experiments if theirs is not None else (_other_engine, sizes.by_fixed_size):
-        start = lab.remedy
-        found_one = experiment(lab, theirs)
-        if found_one is not None:
-            put_right, lab.remedy = lab.remedy, start
-            # The map is explained: what follows is examined with the reference's.
-            infer = put_right.infer or (None if (source := pipeline_of(reference)) is None else source.infer)
-            lab.adopt(PROBABILITY_MAP, found_one.cause, replace(put_right, infer=infer))
-            return [found_one]
-        lab.remedy = start
+    for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):
+        start = lab.patched
+        diagnosis = experiment(lab, candidate_map)
+        if diagnosis is not None:
+            patched, lab.patched = lab.patched, start
+            # The map is explained, so later stages are examined with the reference's network.
+            infer = patched.infer or (None if (source := pipeline_of(reference)) is None else source.infer)
+            lab.adopt(PROBABILITY_MAP, diagnosis.cause, replace(patched, infer=infer))
+            return [diagnosis]
+        lab.patched = start
     return _given_up(lab)
 
 
 def _without_running(lab: Laboratory) -> list[Diagnosis]:
-    """Examine the map of a candidate that can't be run again: the reference's network runs on its tensor."""
+    """Examine the map of a candidate that can't be run again, by running the reference's network on its tensor."""
     candidate, source = lab.candidate, pipeline_of(lab.reference)
-    lab.not_tried.append(f"experiments with the network of {lab.names[1]}, which can't be run again")
+    reference_name, candidate_name = lab.names
+    lab.not_tried.append(f"experiments with the network of {candidate_name}, which can't be run again")
     if candidate.tensor is None or lab.reference.tensor is None:
         lab.not_tried.append("the network by itself: a side records no tensor, which may be what differs")
         return [lab.unknown(PROBABILITY_MAP, "the maps differ, and whether their tensors do is not known")]
@@ -69,14 +70,13 @@ def _without_running(lab: Laboratory) -> list[Diagnosis]:
     if source is not None and own is not None:
         made = lab.infer(lambda given: source.infer(given), candidate.tensor)
         if made is not None and are_equal_maps(lab, made, own):
-            told = f"{lab.names[0]}'s network returns {lab.names[1]}'s map of {lab.names[1]}'s own tensor"
-            lab.acquitted = f"{told} ({map_difference(made, own)}): the networks agree"
+            text = f"{reference_name}'s network returns {candidate_name}'s map of {candidate_name}'s own tensor"
+            lab.acquitted = f"{text} ({map_difference(made, own)}): the networks agree"
             return []
         if made is not None:
-            told = f"of {lab.names[1]}'s own tensor, {lab.names[0]}'s network makes another map"
-            return [
-                lab.unknown(PROBABILITY_MAP, f"{told} ({map_difference(made, own)}), and no experiment explained it")
-            ]
+            text = f"of {candidate_name}'s own tensor, {reference_name}'s network makes another map"
+            text += f" ({map_difference(made, own)}), and no experiment explained it"
+            return [lab.unknown(PROBABILITY_MAP, text)]
     if lab.is_same_stage(TENSOR, candidate):
         return _given_up(lab)
     lab.not_tried.append("the network by itself: the tensors differ, and neither network can be run on the other's")
@@ -84,52 +84,53 @@ def _without_running(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _given_up(lab: Laboratory) -> list[Diagnosis]:
+    reference, candidate = lab.names
     if lab.candidate.error is not None:
-        lab.not_tried.append(f"weights and other networks: {lab.names[1]} returned no map to compare with")
+        lab.not_tried.append(f"weights and other networks: {candidate} returned no map to compare with")
     if lab.reference.source is None:
-        lab.not_tried.append(f"weights, sub-models and training mode: they need the train model, not a {lab.names[0]}")
+        lab.not_tried.append(f"weights, sub-models and training mode: they need the train model, not a {reference}")
     stopped = lab.candidate.error is not None and lab.candidate.probability_map is None
-    told = "its network stopped" if stopped else "the same tensor gives another map"
-    return [lab.unknown(PROBABILITY_MAP, f"{told}, and no experiment explained it")]
+    text = "its network stopped" if stopped else "the same tensor gives another map"
+    return [lab.unknown(PROBABILITY_MAP, f"{text}, and no experiment explained it")]
 
 
 def _map_of(lab: Laboratory) -> Array | None:
-    """Return the map that the candidate's network makes of the reference's tensor, its own where it was given that."""
+    """Return the candidate's map of the reference's tensor: the recorded one if that is of it, else a new one."""
     tensor, trace = lab.tensor, lab.candidate
     own = trace.probability_map
     if own is not None and trace.tensor is not None:
-        # Tensors that agree within their limit are the same question, and maps that agree are an answer to it.
-        is_same = lab.is_same_stage(TENSOR, trace) and lab.is_same_map(own)
+        # Where tensors and maps agree within their limits, no run is needed.
+        is_same = lab.is_same_stage(TENSOR, trace) and lab.maps_agree
         if is_same or np.array_equal(trace.tensor, tensor):
             return own
     return lab.infer(lambda given: lab.own.infer(given), tensor)
 
 
-def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Run the candidate's program in other ways; the one that returns the reference's map is the cause."""
+def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Run the candidate's program in other ways; the way that returns the reference's map shows the cause."""
     side = offered(lab.candidate.source, RunsOtherwise)
     for other in lab.alternatives(None if side is None else side.other_engines):
         made = lab.infer(other.run, lab.tensor)
         if not lab.is_same_map(made):
-            told = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
-            is_unchanged = made is not None and theirs is not None and np.array_equal(made, theirs)
+            result = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
+            is_unchanged = made is not None and candidate_map is not None and np.array_equal(made, candidate_map)
             if is_unchanged:
                 lab.ruled_out.append(f"{other.cause}: with {other.label} the map is what it was without, bit for bit")
             else:
-                lab.tried.append(f"{other.cause}: with {other.label} {told}")
-            if other.cause == "engine.optimization" and made is not None and theirs is not None:
-                lab.is_in_program = are_equal_maps(lab, made, theirs)
+                lab.tried.append(f"{other.cause}: with {other.label} {result}")
+            if other.cause == "engine.optimization" and made is not None and candidate_map is not None:
+                lab.is_in_program = are_equal_maps(lab, made, candidate_map)
                 lab.memo["plain run"] = other.run
             continue
         assert made is not None
-        one, two = lab.names
-        before = "it stopped" if theirs is None else f"its map differed ({lab.map_amount(theirs)})"
-        proof = f"with {other.label}, {two}'s map is {one}'s ({lab.map_amount(made)}); before, {before}"
-        lab.remedy = replace(lab.remedy, infer=other.run)
+        reference, candidate = lab.names
+        before = "it stopped" if candidate_map is None else f"its map differed ({lab.map_amount(candidate_map)})"
+        proof = f"with {other.label}, {candidate}'s map is {reference}'s ({lab.map_amount(made)}); before, {before}"
+        lab.patched = replace(lab.patched, infer=other.run)
         return lab.claim(
             PROBABILITY_MAP,
             other.cause,
-            _ENGINE_SAYS[other.cause].format(two=two, label=other.label),
+            _ENGINE_SAYS[other.cause].format(candidate=candidate, label=other.label),
             [proof],
             other.fix or _ENGINE_FIX[other.cause],
         )
@@ -137,10 +138,10 @@ def _other_engine(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
 
 
 _ENGINE_SAYS = {
-    "network.own_code": "{two} changes what its engine is given or returns",
-    "network.stale_program": "the folder of {two} holds two programs, and paddle runs the stale one",
-    "engine.onednn": "oneDNN computes something else than {two}'s program says",
-    "engine.optimization": "the engine's optimisation passes change what {two}'s program computes",
+    "network.own_code": "{candidate} changes what its engine is given or returns",
+    "network.stale_program": "the folder of {candidate} holds two programs, and paddle runs the stale one",
+    "engine.onednn": "oneDNN computes something else than {candidate}'s program says",
+    "engine.optimization": "the engine's optimisation passes change what {candidate}'s program computes",
 }
 _ENGINE_FIX = {
     "network.own_code": Fix("take out what the pipeline's infer() does before or after its engine runs"),
@@ -159,7 +160,7 @@ _ENGINE_FIX = {
 }
 
 
-def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
+def _other_output(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Look for the reference's map among the outputs that paddlex does not take."""
     side = offered(lab.candidate.source, HasOtherOutputs)
     if side is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
@@ -168,12 +169,13 @@ def _other_output(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
         run = partial(_output, side.other_outputs, index)
         made = lab.infer(run, lab.tensor)
         if made is not None and lab.is_same_map(made):
-            one, two = lab.names
-            lab.remedy = replace(lab.remedy, infer=run)
-            proof = f"output {index} of {two} (from 0) is {one}'s map ({lab.map_amount(made)}); paddlex takes output 0"
-            summary = f"{two} has several outputs, and its first is not the probability map"
-            told = "export the map alone, or as the first output (outputs of a dict are sorted by their names)"
-            return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], Fix(told, (Change("export"),)))
+            reference, candidate = lab.names
+            lab.patched = replace(lab.patched, infer=run)
+            proof = f"output {index} of {candidate} (from 0) is {reference}'s map ({lab.map_amount(made)}); "
+            proof += "paddlex takes output 0"
+            summary = f"{candidate} has several outputs, and its first is not the probability map"
+            fix = "export the map alone, or as the first output (outputs of a dict are sorted by their names)"
+            return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], Fix(fix, (Change("export"),)))
     lab.tried.append("network.outputs: no other output is the map")
     return None
 
@@ -182,21 +184,21 @@ def _output(give: Callable[[Array], list[Array]], index: int, tensor: Array) -> 
     return give(tensor)[index - 1]
 
 
-def _other_network(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Run networks that may have been exported instead; the one that returns the candidate's map is the cause."""
+def _other_network(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
     for other in lab.alternatives(lambda: weights.lookalikes_of(lab)):
-        made = lab.infer(other.run, lab.tensor) if theirs is not None else None
-        if made is None or theirs is None or not are_equal_maps(lab, made, theirs):
+        made = lab.infer(other.run, lab.tensor) if candidate_map is not None else None
+        if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
             lab.tried.append(f"{other.cause}: {other.label} gives another map")
             continue
-        lab.remedy = replace(lab.remedy, explains=returns_map(other.run))
-        one, two = lab.names
-        network = f"{one}'s network {_AS[other.cause].format(label=other.label)}"
-        proof = f"{network} returns {two}'s map ({map_difference(made, theirs)})"
+        lab.patched = replace(lab.patched, explains=returns_map(other.run))
+        reference, candidate = lab.names
+        network = f"{reference}'s network {_AS[other.cause].format(label=other.label)}"
+        proof = f"{network} returns {candidate}'s map ({map_difference(made, candidate_map)})"
         return lab.claim(
             PROBABILITY_MAP,
             other.cause,
-            _NETWORK_SAYS[other.cause].format(two=two, label=other.label),
+            _NETWORK_SAYS[other.cause].format(candidate=candidate, label=other.label),
             [proof],
             weights.export_again(lab, other),
         )
@@ -209,7 +211,7 @@ _AS = {
     "network.train_mode": "in {label}",
 }
 _NETWORK_SAYS = {
-    "network.weights.other_checkpoint": "{two} was exported from {label}",
-    "network.sub_model": "{two} is the sub-model {label}",
-    "network.train_mode": "{two} was exported in training mode",
+    "network.weights.other_checkpoint": "{candidate} was exported from {label}",
+    "network.sub_model": "{candidate} is the sub-model {label}",
+    "network.train_mode": "{candidate} was exported in training mode",
 }

@@ -1,4 +1,4 @@
-"""Experiments with the size of the input: graphs that were frozen at one size."""
+"""Experiments with the size of the input, which find graphs that were frozen at one size."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from pytest_ocrparity.stages import PROBABILITY_MAP
 Array: TypeAlias = "npt.NDArray[Any]"
 
 SIDES: Final = (64, 128, 256, 512, 1024)
-"""Square inputs that are tried; a trace is usually made at one of them, or with small placeholders."""
+"""Sides in px of the square inputs that are tried; exports are usually traced at one of them, or smaller."""
 
 TEXT: Final = 0.3
-"""A part whose map spans less may be blank paper, on which networks agree that otherwise do not."""
+"""A part whose map spans less may be blank paper, on which even different networks agree."""
 
 
-def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Name the exported graph where it alone is left: equal weights, and the program wrong without its engine too.
+def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Return the exported graph as the cause where the weights are equal and the program errs without its engine too.
 
-    Where both networks agree on a part of the tensor, and no longer on the same part repeated to this size, it is the
-    size that the graph's error depends on.
+    Where both networks agree on a part of the tensor, but not on that part repeated to this size, the graph errs by
+    size.
     """
     tensor = lab.tensor
-    two = lab.names[1]
+    candidate = lab.names.candidate
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
     side = _agreeing_side(lab, tensor)
     is_by_size = side is not None and _agree(lab, _part(_part(tensor, (side, side)), tensor.shape[2:])) is False
@@ -42,44 +42,46 @@ def by_graph(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
     if not (lab.has_equal_weights and lab.is_in_program):
         return None
     # On another image the bare program must return the candidate's map again.
-    lab.remedy = replace(lab.remedy, explains=returns_map(lab.memo["plain run"]))
+    lab.patched = replace(lab.patched, explains=returns_map(lab.memo["plain run"]))
     known = ("network.weights", "engine")
     whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
     if not is_by_size or side is None:
-        fix = Fix(f"export again from the code that trained the network{_told(lab)}", (Change("export"),))
-        summary = f"the exported graph of {two} computes something else with the same weights"
+        fix = Fix(f"export again from the code that trained the network{_command(lab)}", (Change("export"),))
+        summary = f"the exported graph of {candidate} computes something else with the same weights"
         return lab.claim(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
-    summary = f"{two} computes something else at some input sizes: a branch on the size was frozen when it was traced"
-    mend = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
-    fix = Fix(f"{mend}{_told(lab)}", (Change("export"),))
+    summary = f"{candidate} computes something else at some input sizes: "
+    summary += "a branch on the size was frozen when it was traced"
+    text = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
+    fix = Fix(f"{text}{_command(lab)}", (Change("export"),))
     return lab.claim(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
 
 
-def by_fixed_size(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Run a network that stopped at the size that its program was exported for."""
+def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Run a network that stopped, at the size that its program was exported for."""
     size = lab.ask(lab.candidate, HasInputSize, lambda side: side.input_size())
-    tensor, reference, remedy = lab.tensor, pipeline_of(lab.reference), lab.remedy
+    tensor, reference, patched = lab.tensor, pipeline_of(lab.reference), lab.patched
     if size is not None and reference is None:
         lab.not_tried.append(f"the size {size} (height, width) that it was exported for: that needs the train model")
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None:
         return None
     agree = _agree(lab, _part(tensor, size))
-    one, two = lab.names
+    reference_name, candidate_name = lab.names
     own = f"{size[0]}x{size[1]}"
     if not agree:
-        told = "a network stopped there too" if agree is None else "the maps differ there too"
-        lab.noticed.append(f"{two} was exported for {own} (height x width) only, and {told}")
+        result = "a network stopped there too" if agree is None else "the maps differ there too"
+        lab.noticed.append(f"{candidate_name} was exported for {own} (height x width) only, and {result}")
         return None
-    lab.remedy = replace(remedy, explains=lambda again, map_: map_ is None and again.candidate.error is not None)
-    summary = f"{two} takes inputs of {own} (height x width) only"
-    proof = f"{two} was exported for {own} and there returns {one}'s map; at {here[0]}x{here[1]} it stopped"
-    fix = Fix(f"export with the input shape [None, 3, -1, -1]{_told(lab)}", (Change("export"),))
+    lab.patched = replace(patched, explains=lambda other, made: made is None and other.candidate.error is not None)
+    summary = f"{candidate_name} takes inputs of {own} (height x width) only"
+    proof = f"{candidate_name} was exported for {own} and there returns {reference_name}'s map; "
+    proof += f"at {here[0]}x{here[1]} it stopped"
+    fix = Fix(f"export with the input shape [None, 3, -1, -1]{_command(lab)}", (Change("export"),))
     return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
 
 
 def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
-    """Return the smallest of SIDES at which both networks return the same map, with text on it."""
+    """Return the smallest of SIDES at which both networks return the same map of a part that has text."""
     for side in SIDES:
         maps = _both(lab, _part(tensor, (side, side)))
         if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):
@@ -88,27 +90,28 @@ def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
 
 
 def _agree(lab: Laboratory, tensor: Array) -> bool | None:
-    """Tell whether both networks return the same map, or None where one of them can't be run."""
+    """Return whether both networks return the same map; None where one of them can't be run."""
     maps = _both(lab, tensor)
     return None if maps is None else are_equal_maps(lab, *maps)
 
 
 def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
-    """Run the candidate's and the reference's network, or return None where one of them can't be run."""
-    reference, remedy = pipeline_of(lab.reference), lab.remedy
+    """Return the candidate's and the reference's map of a tensor; None where one of them can't be run."""
+    reference, patched = pipeline_of(lab.reference), lab.patched
     if reference is None:
         return None
-    made, right = lab.infer(lambda t: remedy.pipeline.infer(t), tensor), lab.infer(lambda t: reference.infer(t), tensor)
+    made = lab.infer(lambda given: patched.pipeline.infer(given), tensor)
+    right = lab.infer(lambda given: reference.infer(given), tensor)
     return None if made is None or right is None else (made, right)
 
 
-def _told(lab: Laboratory) -> str:
-    told = export_command(lab)
-    return f"; {told}" if told else ""
+def _command(lab: Laboratory) -> str:
+    command = export_command(lab)
+    return f"; {command}" if command else ""
 
 
 def _part(tensor: Array, size: tuple[int, int]) -> Array:
-    """Return the upper left part of a tensor in a size, repeated where it is too small."""
+    """Return the upper left part of a tensor, of a given size; a smaller tensor is repeated."""
     height, width = tensor.shape[2:]
     repeated = np.tile(tensor, (1, 1, -(-size[0] // height), -(-size[1] // width)))
     return np.ascontiguousarray(repeated[:, :, : size[0], : size[1]])

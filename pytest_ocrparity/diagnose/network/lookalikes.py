@@ -1,4 +1,4 @@
-"""Networks that may have been exported in the place of the trained one, for experiments with an export's map."""
+"""Finds networks that may have been exported in the place of the trained one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pytest_ocrparity.wording import image_label
 Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CHECKPOINTS = 20
-"""The newest in the checkpoint's folder; a training run writes many."""
+"""Most checkpoints of the folder that are read, the newest first; a training run writes many."""
 
 BEST = "best_accuracy"
-"""How PaddleOCR's training calls the best of them, which is also there as that of its epoch."""
+"""How PaddleOCR names a copy of the best checkpoint; it also lies there under its epoch."""
 
 
 def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternative]:
@@ -37,23 +37,23 @@ def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternat
 
 
 def has_nearer_sibling(train: TrainingPipeline, exported: Mapping[str, Array]) -> bool:
-    """Tell whether another sub-model holds more of an export's arrays than the train side's own."""
+    """Return whether another sub-model holds more of an export's arrays than the train side's own."""
     own = _held(exported, train.network.arrays())
     return any(_held(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
 
 
 def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
-    """Return the checkpoint beside the train side's own that holds most of an export's arrays, if any has more.
+    """Return the checkpoint that holds most of an export's arrays; None where none holds more than the train side's.
 
-    Of several that hold as many, as copies do, it is the one that a user would name.
+    Of several that hold as many, `best_accuracy` wins, then the YAML file's, then the newest.
     """
     own = train.files.checkpoint
     best, most = None, _held(exported, train.network.arrays())
-    for path in _candidates(train, own):
+    for path in _checkpoints(train, own):
         try:
             values = read_weights(path, trust=train.files.trust)
         except ModelError:
-            continue  # not a checkpoint that may be read, so not one that was exported by it
+            continue  # it can't be read safely, so its weights stay unknown
         held = _held(exported, {key: np.asarray(value) for key, value in values.items()})
         if held > most:
             best, most = path, held
@@ -61,7 +61,7 @@ def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -
 
 
 def _held(exported: Mapping[str, Array], among: Mapping[str, Array]) -> int:
-    """Count the exported arrays that occur in another network, bit for bit."""
+    """Return how many different exported arrays occur in another network, bit for bit."""
     return len({_key(array) for array in exported.values()} & {_key(array) for array in among.values()})
 
 
@@ -69,7 +69,8 @@ def _key(array: Array) -> tuple[Any, ...]:
     return array.shape, str(array.dtype), array.tobytes()
 
 
-def _candidates(train: TrainingPipeline, own: Path) -> list[Path]:
+def _checkpoints(train: TrainingPipeline, own: Path) -> list[Path]:
+    """Return the other checkpoints that the YAML file names or that lie beside the train side's own."""
     settings = train.files.yml.get("Global") or {}
     named = [settings[key] for key in ("checkpoints", "pretrained_model") if settings.get(key)]
     folders = [train.files.config.parent, *([train.files.paddleocr_root] if train.files.paddleocr_root else [])]

@@ -1,4 +1,4 @@
-"""Experiments with the export's stored weights: tensor by tensor against the checkpoint's, and run in its network."""
+"""Experiments with the export's stored weights: compare them with the checkpoint's, and run them in its network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 
 def _exported(lab: Laboratory) -> Mapping[str, Array]:
-    """Return the export's arrays, read once; none, noted, where they can't be read."""
+    """Return the export's arrays, read once; an empty mapping, and a note, where they can't be read."""
     if "exported" not in lab.memo:
         lab.budget.check()
         lab.memo["exported"] = (
@@ -41,7 +41,7 @@ def _exported(lab: Laboratory) -> Mapping[str, Array]:
 
 
 def _stored(lab: Laboratory) -> StoredWeights | None:
-    """Return the export's weights beside the checkpoint's, or beside its fused copy's where more of them are equal."""
+    """Return the export's weights with the checkpoint's, or with its fused copy's where more of them are equal."""
     exported, side = _exported(lab), offered(lab.reference.source, HasTrainedNetwork)
     if side is None or not exported:
         return None
@@ -60,73 +60,73 @@ def _stored(lab: Laboratory) -> StoredWeights | None:
     return stored
 
 
-def by_finiteness(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Look for NaN and infinity among the export's own weights, where its map holds some; needs no reference."""
+def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Look for NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
     exported = _exported(lab)
-    if theirs is None or np.all(np.isfinite(theirs)) or not exported:
+    if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
-    spoilt = {name: count for name, count in counts.items() if count}
-    two = lab.names[1]
-    if not spoilt:
-        lab.ruled_out.append(f"network.not_finite: {two} stores no NaN and no infinity")
+    not_finite = {name: count for name, count in counts.items() if count}
+    candidate = lab.names.candidate
+    if not not_finite:
+        lab.ruled_out.append(f"network.not_finite: {candidate} stores no NaN and no infinity")
         return None
-    lab.remedy = replace(lab.remedy, explains=lambda _, other: other is not None and not np.all(np.isfinite(other)))
-    told = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(spoilt.items())[:SHOWN])
-    proof = f"{two} stores values that are not finite: {told}; so is its map, from which no box comes"
-    cause = Alternative("network.not_finite", "", lambda tensor: tensor)
-    summary = f"{two} stores weights that are NaN or infinite"
-    return lab.claim(PROBABILITY_MAP, cause.cause, summary, [proof], export_again(lab, cause))
+    lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
+    shown = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(not_finite.items())[:SHOWN])
+    proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which no box comes"
+    other = Alternative("network.not_finite", "", lambda tensor: tensor)
+    summary = f"{candidate} stores weights that are NaN or infinite"
+    return lab.claim(PROBABILITY_MAP, other.cause, summary, [proof], export_again(lab, other))
 
 
-def by_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Compare the stored weights with the checkpoint's, unless another network beside it holds more of them."""
+def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Compare the stored weights with the checkpoint's, unless another network holds more of them."""
     found = _stored(lab)
-    if found is None or theirs is None:
+    if found is None or candidate_map is None:
         return None
-    total, one, two = len(found.exported), *lab.names
+    total, reference, candidate = len(found.exported), *lab.names
     if found.pairs is not None and not found.differing:
         lab.has_equal_weights = True
-        lab.ruled_out.append(f"network.weights: all {total} arrays of {two} are {one}'s, bit for bit")
+        lab.ruled_out.append(f"network.weights: all {total} arrays of {candidate} are {reference}'s, bit for bit")
         return None
     if found.pairs is None:
         which = "neither their names nor their content, shapes and order tell which of them is which"
-        lab.not_tried.append(f"network.weights: the {total} arrays of {two} against {one}'s: {which}")
+        lab.not_tried.append(f"network.weights: the {total} arrays of {candidate} against {reference}'s: {which}")
         return None
     if _nearer(lab):
-        return None  # it is tried as a network of its own
-    return _transplanted(lab, found, theirs)
+        return None  # `_other_network` tries that network first
+    return _transplanted(lab, found, candidate_map)
 
 
-def by_any_weights(lab: Laboratory, theirs: Array | None) -> Diagnosis | None:
-    """Try the stored weights although another network holds more of them, as that network alone did not explain it."""
+def by_any_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Try the stored weights where another network holds more of them but did not explain the map."""
     found = _stored(lab)
-    if found is None or found.pairs is None or theirs is None or not _nearer(lab):
+    if found is None or found.pairs is None or candidate_map is None or not _nearer(lab):
         return None
-    return _transplanted(lab, found, theirs)
+    return _transplanted(lab, found, candidate_map)
 
 
-def _transplanted(lab: Laboratory, found: StoredWeights, theirs: Array) -> Diagnosis | None:
-    """Run the trained network with the export's weights: it must give the export's map."""
-    total, one, two = len(found.exported), *lab.names
+def _transplanted(lab: Laboratory, found: StoredWeights, candidate_map: Array) -> Diagnosis | None:
+    """Run the trained network with the export's weights; if it returns the export's map, they are the cause."""
+    total, reference, candidate = len(found.exported), *lab.names
     transplanted = found.network.with_exported(found.exported)
     made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
-    if transplanted is None or made is None or not are_equal_maps(lab, made, theirs):
-        told = f"network.weights: {one}'s network with {two}'s weights does not return {two}'s map"
+    if transplanted is None or made is None or not are_equal_maps(lab, made, candidate_map):
+        text = f"network.weights: {reference}'s network with {candidate}'s weights does not return {candidate}'s map"
         differ = f"({len(found.differing)} of {total} arrays differ)"
         if found.is_named:
-            lab.tried.append(f"{told} {differ}")
+            lab.tried.append(f"{text} {differ}")
         else:
-            lab.not_tried.append(f"{told} {differ}; which is which was told by shapes and order, and may be wrong")
+            lab.not_tried.append(f"{text} {differ}; arrays were paired by shape and order, which may be wrong")
         return None
-    lab.remedy = replace(lab.remedy, explains=returns_map(transplanted.run))
+    lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
-    proof = [f"{one}'s network with {two}'s weights returns {two}'s map ({map_difference(made, theirs)})"]
+    difference = map_difference(made, candidate_map)
+    proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
     proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {listed(found)}"]
-    cause, summary = kind_of(found, two)
-    return lab.claim(
-        PROBABILITY_MAP, cause, summary, proof, export_again(lab, Alternative(cause, "", transplanted.run))
-    )
+    cause, summary = kind_of(found, candidate)
+    fix = export_again(lab, Alternative(cause, "", transplanted.run))
+    return lab.claim(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
 def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
@@ -136,7 +136,7 @@ def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
 
 
 def _nearest(lab: Laboratory) -> Path | None:
-    """Return the checkpoint beside the reference's that holds more of the export's arrays, looked for once."""
+    """Return the checkpoint that holds more of the export's arrays than the reference's, looked for once."""
     if not isinstance(lab.reference.source, TrainingPipeline):
         return None
     if "nearest" not in lab.memo:
@@ -147,7 +147,7 @@ def _nearest(lab: Laboratory) -> Path | None:
 
 
 def _nearer(lab: Laboratory) -> bool:
-    """Tell whether another network beside the reference's holds more of the export's arrays."""
+    """Return whether a sub-model or another checkpoint holds more of the export's arrays than the reference."""
     source = lab.reference.source
     if not isinstance(source, TrainingPipeline):
         return False
@@ -155,13 +155,13 @@ def _nearer(lab: Laboratory) -> bool:
 
 
 def export_command(lab: Laboratory) -> str:
-    """Return how the reference says that it is exported to where the candidate lies, or nothing."""
-    place = lab.ask(lab.candidate, HasExport, lambda side: (side.model_dir, side.model_name)) or (None, None)
-    return lab.ask(lab.reference, Exports, lambda side: side.export_command(*place)) or ""
+    """Return the command that exports the reference to the candidate's directory, or an empty text."""
+    target = lab.ask(lab.candidate, HasExport, lambda side: (side.model_dir, side.model_name)) or (None, None)
+    return lab.ask(lab.reference, Exports, lambda side: side.export_command(*target)) or ""
 
 
 def export_again(lab: Laboratory, other: Alternative) -> Fix:
-    """Return how the right network is exported again."""
+    """Return the fix that exports the right network, by cause."""
     again = export_command(lab) or "export again from the right checkpoint"
     changes = (Change("export"),)
     if other.cause == "network.sub_model":
@@ -186,7 +186,7 @@ SHOWN: Final = 4
 
 @dataclass
 class StoredWeights:
-    """The export's arrays beside those of the trained network that they are, or of its fused copy."""
+    """The export's arrays paired with those of the trained network, or of its fused copy."""
 
     exported: Mapping[str, Array]
     network: TrainedNetwork
@@ -194,9 +194,9 @@ class StoredWeights:
     unfused: frozenset[str]
     """The checkpoint's keys before fusing."""
     pairs: Mapping[str, str] | None
-    """By exported name, the trained one; None where that is not known."""
+    """The trained name by exported name; None where the arrays could not be paired."""
     is_named: bool = True
-    """Whether their names tell the pairs, and not only shapes and order."""
+    """Whether the pairs were found by names, and not only by shapes and order."""
 
     @cached_property
     def trained(self) -> Mapping[str, Array]:
@@ -215,43 +215,43 @@ class StoredWeights:
         ]
 
     def key(self, name: str) -> str:
-        """Return how the checkpoint calls an exported array."""
+        """Return the checkpoint's key of an exported array."""
         keys: Mapping[str, str] = self.network.keys()
         return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
 
 
-def kind_of(found: StoredWeights, two: str) -> tuple[str, str]:
-    """Return what is wrong with weights that differ: the most specific cause of which every array is an example."""
+def kind_of(found: StoredWeights, candidate: str) -> tuple[str, str]:
+    """Return the most specific cause that fits every array that differs, and its summary."""
     total, differing = len(found.exported), found.differing
     if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
-        return "network.not_finite", f"{two} stores weights that are NaN or infinite"
+        return "network.not_finite", f"{candidate} stores weights that are NaN or infinite"
     pairs = [(found.exported[name], found.trained[(found.pairs or {})[name]]) for name in differing]
     if all(np.array_equal(e, t.astype(np.float16).astype(t.dtype)) for e, t in pairs):
-        return "precision.fp16", f"{two} stores weights rounded to half precision"
+        return "precision.fp16", f"{candidate} stores weights rounded to half precision"
     if all(_is_eight_bits(e, t) for e, t in pairs):
-        return "precision.int8", f"{two} stores weights rounded to 8 bits"
+        return "precision.int8", f"{candidate} stores weights rounded to 8 bits"
     if _is_untrained(found):
-        told = f"{two} was exported without loading the checkpoint: its batch norm is as initialised"
-        return "network.weights.not_loaded", told
+        summary = f"{candidate} was exported without loading the checkpoint: its batch norm is as initialised"
+        return "network.weights.not_loaded", summary
     if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
-        return "network.fusion", f"branches of {two} were fused wrongly"
+        return "network.fusion", f"branches of {candidate} were fused wrongly"
     if _are_whole_layers(found) and all(_are_unrelated(exported, trained) for exported, trained in pairs):
-        told = f"{len(differing)} of {two}'s {total} weights have nothing of the checkpoint's"
-        return "network.weights.partly_loaded", told
-    return "network.weights", f"{len(differing)} of {two}'s {total} weights are not the checkpoint's"
+        summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
+        return "network.weights.partly_loaded", summary
+    return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
 
 
 def _are_whole_layers(found: StoredWeights) -> bool:
-    """Tell whether some layers differ in all their arrays and the others in none, as skipped keys leave them."""
+    """Return whether some layers differ in all their arrays and the others in none, as where keys were skipped."""
     differing = {found.key(name).rpartition(".")[0] for name in found.differing}
     equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
     return bool(equal) and not differing & equal
 
 
 def _are_unrelated(exported: Array, trained: Array) -> bool:
-    """Tell whether an array may be of fresh initialisation: a constant vector, or not correlated with the checkpoint's.
+    """Return whether an array may be freshly initialised: a constant vector, or not correlated with the checkpoint's.
 
-    One that was rounded, scaled or trained on correlates with it; one that was turned holds the same values.
+    An array that was rounded, scaled or trained further correlates with it. A transposed one holds the same values.
     """
     if np.ptp(exported) == 0:
         return exported.ndim == 1
@@ -261,13 +261,13 @@ def _are_unrelated(exported: Array, trained: Array) -> bool:
 
 
 def _is_eight_bits(exported: Array, trained: Array) -> bool:
-    """Tell whether an array is another one rounded to 255 steps, per tensor or per channel of either leading axis."""
+    """Return whether an array is the trained one rounded to 255 steps, per tensor or per channel of a leading axis."""
     if trained.ndim < 2:
         return False
     for axes in (None, tuple(range(1, trained.ndim)), (0, *range(2, trained.ndim))):
         step = np.max(np.abs(trained), axis=axes, keepdims=True) / 127
         steps = exported / np.maximum(step, 1e-12)
-        # Within 0.1 % of whole steps, and of the right one: rounding to float32 leaves 1e-5.
+        # Values are whole steps within 0.1 %, and the nearest ones: rounding to float32 leaves 1e-5.
         if np.max(np.abs(steps - np.round(steps))) < 1e-3 and np.all(
             np.abs(exported - trained) <= 0.502 * step + 1e-12
         ):
@@ -276,7 +276,7 @@ def _is_eight_bits(exported: Array, trained: Array) -> bool:
 
 
 def _is_untrained(found: StoredWeights) -> bool:
-    """Tell whether nothing was trained: each batch-norm mean is 0 and variance 1, and no kernel is the checkpoint's."""
+    """Return whether nothing was trained: batch-norm means are 0, variances 1, and no kernel is the checkpoint's."""
     kernels = [name for name, array in found.exported.items() if array.ndim >= 2]
     if any(name not in found.differing for name in kernels):
         return False
@@ -289,6 +289,6 @@ def _is_untrained(found: StoredWeights) -> bool:
 
 
 def listed(found: StoredWeights) -> str:
-    """Return the parameters that differ, as the checkpoint calls them."""
+    """Return the checkpoint's keys of the arrays that differ, as a text."""
     names = [found.key(name) for name in found.differing]
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

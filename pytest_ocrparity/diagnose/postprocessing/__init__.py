@@ -1,7 +1,7 @@
-"""Why the same map gives other boxes: experiments with the post-process's parameters and with what follows it.
+"""Examines detections: experiments with the post-process's parameters and with what changes boxes after it.
 
-They run on the reference's map. What is claimed must also put right the boxes that the candidate really returned, which
-are of its own map, in its own geometry.
+Experiments run on the reference's map. A cause is claimed only if putting it right also corrects the boxes that the
+candidate really returned, which come from its own map and geometry.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_ocrparity.compare.borderline import run_again
 from pytest_ocrparity.compare.scores import expected_detections, expected_scores
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
-from pytest_ocrparity.diagnose.patched_candidate import Remedy
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
@@ -26,7 +26,7 @@ from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
 
 GAIN: Final = 0.1
-"""By how much coordinates that are undone must raise the mean IoU with the reference's boxes, where the maps differ."""
+"""How much undoing a distortion must raise the mean IoU with the reference's boxes, where the maps differ."""
 
 
 def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
@@ -42,7 +42,7 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _of_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
-    """Examine boxes of which nothing is known but themselves, such as plain polygons."""
+    """Examine boxes where the reference records no map or no shape row, such as plain polygons."""
     reference, candidate = lab.reference.detections, lab.candidate.detections
     if reference is None or candidate is None or lab.is_same(DETECTIONS, lab.candidate):
         return []
@@ -53,15 +53,13 @@ def _of_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _of_recorded(lab: Laboratory) -> list[Diagnosis]:
-    """Examine the recorded boxes of a candidate whose post-process can't be run by itself; they are of its own map."""
-    found, probability_map = lab.candidate.detections, lab.candidate.probability_map
-    lab.not_tried.append(
-        f"{lab.names[0]}'s map through the post-process of {lab.names[1]}, which can't be run by itself"
-    )
+    """Examine the recorded boxes of a candidate whose post-process can't be run by itself."""
+    found, (reference, candidate) = lab.candidate.detections, lab.names
+    lab.not_tried.append(f"{reference}'s map through the post-process of {candidate}, which can't be run by itself")
     if found is None or lab.is_same_boxes(found):
         return []
-    if probability_map is not None and not lab.is_same_map(probability_map):
-        return by_known_values(lab)  # else the map explains them as far as anyone can tell
+    if lab.candidate.probability_map is not None and not lab.maps_agree:
+        return by_known_values(lab)  # if there are none, the other map is the only known reason
     return (
         _after(lab, found)
         or by_known_values(lab)
@@ -70,20 +68,20 @@ def _of_recorded(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _after_the_post_process(lab: Laboratory) -> list[Diagnosis]:
-    """Examine what a side does with its boxes after the post-process: what comes out must be what its trace holds."""
+    """Examine a candidate whose own post-process does not return the boxes that its trace holds."""
     trace = lab.candidate
     if trace.detections is None or trace.probability_map is None or trace.shape is None:
         return []
     own = run_again(trace, trace.probability_map)
     if own is None or own == trace.detections or lab.is_same(DETECTIONS, trace):
         return []
-    if lab.is_same_map(trace.probability_map) and (found := _after(lab, trace.detections)):
+    if lab.maps_agree and (found := _after(lab, trace.detections)):
         return found
-    told = (
-        f"{lab.names[1]}'s own post-process makes {_boxes(own)} of its own map, and its trace holds "
+    summary = (
+        f"{lab.names.candidate}'s own post-process makes {_boxes(own)} of its own map, and its trace holds "
         f"{_boxes(trace.detections)} that differ: something changes boxes after it (a second stage, merging, tiles?)"
     )
-    return [lab.unknown(DETECTIONS, told)]
+    return [lab.unknown(DETECTIONS, summary)]
 
 
 def _boxes(found: Detections) -> str:
@@ -91,14 +89,14 @@ def _boxes(found: Detections) -> str:
 
 
 def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
-    def puts_right(remedy: Remedy) -> str | None:
-        boxes = lab.postprocessed(remedy)
-        if boxes is None or not lab.is_same_boxes(boxes) or not puts_own_boxes_right(lab, remedy):
+    def fixes_stage(patched: PatchedCandidate) -> str | None:
+        boxes = lab.postprocessed(patched)
+        if boxes is None or not lab.is_same_boxes(boxes) or not puts_own_boxes_right(lab, patched):
             return None
         return f"{_boxes(boxes)}, all within the limits"
 
     return (
-        by_parameters(lab, DETECTIONS, puts_right)
+        by_parameters(lab, DETECTIONS, fixes_stage)
         or _after(lab, made)
         or _of_both(lab)
         or by_known_values(lab)
@@ -107,29 +105,29 @@ def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
 
 
 def _of_both(lab: Laboratory) -> list[Diagnosis]:
-    """Return the causes of a fault of parameters and one of what follows the post-process, at once."""
-    start = lab.remedy
+    """Return the causes where parameters and something after the post-process are at fault together."""
+    start = lab.patched
 
-    def leaves_one(remedy: Remedy) -> str | None:
-        """Tell which cause is left with these parameters put right."""
-        boxes, said = lab.postprocessed(remedy), [list(each) for each in (lab.tried, lab.not_tried, lab.noticed)]
-        lab.remedy = remedy
+    def leaves_one(patched: PatchedCandidate) -> str | None:
+        """Return which cause is left with these parameters put right, or None."""
+        boxes, notes = lab.postprocessed(patched), [list(each) for each in (lab.tried, lab.not_tried, lab.noticed)]
+        lab.patched = patched
         later = _after(lab, boxes) if boxes is not None else []
-        lab.remedy = start
-        lab.tried, lab.not_tried, lab.noticed = said
+        lab.patched = start
+        lab.tried, lab.not_tried, lab.noticed = notes
         return f"but for {later[0].cause}" if later else None
 
     found = by_parameters(lab, DETECTIONS, leaves_one)
     boxes = lab.postprocessed() if found else None
     if boxes is None or not (later := _after(lab, boxes)):
-        lab.remedy = start
+        lab.patched = start
         return []
     return [*found, *later]
 
 
 def _after(lab: Laboratory, made: Detections) -> list[Diagnosis]:
-    """Examine what follows the post-process: `made` are boxes that the remedy so far makes of the reference's map."""
-    own = _own_boxes(lab, lab.remedy)
+    """Examine what follows the post-process; `made` are the patched candidate's boxes of the reference's map."""
+    own = _own_boxes(lab, lab.patched)
     return (
         _by_score_order(lab)
         or by_coordinates(lab, made, puts_own_boxes_right)
@@ -137,78 +135,78 @@ def _after(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     )
 
 
-def puts_own_boxes_right(lab: Laboratory, remedy: Remedy, *, needs_fault: bool = True) -> bool:
-    """Tell whether a remedy also explains the boxes that the candidate really returned.
+def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fault: bool = True) -> bool:
+    """Return whether a patched candidate also corrects the boxes that the candidate really returned.
 
-    Its recorded boxes, with what follows the post-process undone; or where parameters were put right, what it then
-    makes of its own map. They must be the reference's where the maps agree, else what the reference's post-process
-    makes of that map; and where that can't be run, or coordinates are at issue, nearer to the reference's boxes.
-    What was right before is explained by nothing that makes it right, unless no fault is needed.
+    Where parameters of the post-process were put right, it runs on the candidate's own map. Otherwise what follows the
+    post-process is undone on the recorded boxes. Where the maps agree, the result must be the reference's boxes. Where
+    they differ and coordinates were undone, it must be nearer to the reference's boxes by `GAIN`. Else it must be what
+    the reference's post-process makes of the candidate's map; if that can't be run, nearer to the reference's boxes.
+    With `needs_fault`, recorded boxes that already are what the reference's post-process makes are not explained.
     """
     trace = lab.candidate
     if trace.detections is None:
         return True  # it stopped before, and has no result to explain
-    mended = _own_boxes(lab, remedy)
-    if mended is None:
+    own_boxes = _own_boxes(lab, patched)
+    if own_boxes is None:
         return False
-    if trace.probability_map is None or lab.is_same_map(trace.probability_map):
-        return lab.is_same(DETECTIONS, replace(trace, detections=mended, source=None))
+    if trace.probability_map is None or lab.maps_agree:
+        return lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None))
     assert lab.reference.detections is not None
-    gain = _agreement(lab.reference.detections, mended) - _agreement(lab.reference.detections, trace.detections)
-    if remedy.boxes is not None:
+    gain = _agreement(lab.reference.detections, own_boxes) - _agreement(lab.reference.detections, trace.detections)
+    if patched.boxes is not None:
         return gain >= GAIN
     right = _right_boxes(lab)
     if right is None:
         return gain > 0
     own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
     is_wrong = not lab.is_same(DETECTIONS, replace(trace, source=None), own)
-    return (is_wrong or not needs_fault) and lab.is_same(
-        "detections", replace(trace, detections=mended, source=None), own
-    )
+    is_put_right = lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None), own)
+    return (is_wrong or not needs_fault) and is_put_right
 
 
 def _right_boxes(lab: Laboratory) -> Detections | None:
-    """Return the boxes that the candidate's own map should give: the reference's, where the maps agree."""
+    """Return the boxes that the candidate's own map should give; where the maps agree, the reference's."""
     trace = lab.candidate
-    if trace.probability_map is None or lab.is_same_map(trace.probability_map):
+    if trace.probability_map is None or lab.maps_agree:
         return lab.reference.detections
     return None if trace.shape is None else run_again(replace(lab.reference, shape=trace.shape), trace.probability_map)
 
 
-def _own_boxes(lab: Laboratory, remedy: Remedy) -> Detections | None:
-    """Return the candidate's own boxes put right, or None where its parts do not explain them as they are."""
+def _own_boxes(lab: Laboratory, patched: PatchedCandidate) -> Detections | None:
+    """Return the candidate's own boxes put right, or None where its post-process does not return them unpatched."""
     trace = lab.candidate
     if trace.detections is None:
         return None
-    if not any(patch.stage == DETECTIONS and patch.parameters for patch in remedy.patches):
+    if not any(patch.stage == DETECTIONS and patch.parameters for patch in patched.patches):
         side = trace if trace.probability_map is not None else lab.reference
         size = (1, 1) if side.probability_map is None else side.probability_map.shape[-2:]
         shape = trace.shape or lab.reference.shape or (1.0, 1.0, 1.0, 1.0)
         boxes = trace.detections
-        return boxes if remedy.boxes is None else remedy.boxes(boxes, (int(size[0]), int(size[1])), shape)
+        return boxes if patched.boxes is None else patched.boxes(boxes, (int(size[0]), int(size[1])), shape)
     map_trace = trace if trace.probability_map is not None and trace.shape is not None else lab.reference
-    own = lab.postprocessed(Remedy(lab.own), map_trace)
+    own = lab.postprocessed(PatchedCandidate(lab.own), map_trace)
     if own is None or not lab.is_same(DETECTIONS, replace(trace, detections=own, source=None), _as_reference(trace)):
         return None
-    return lab.postprocessed(remedy, map_trace)
+    return lab.postprocessed(patched, map_trace)
 
 
 def _as_reference(trace: Trace) -> Trace:
-    """Return a trace of the candidate's to compare with: another object of the same values."""
+    """Return a copy of the candidate's trace that it can be compared with."""
     return replace(trace, pipeline=f"{trace.pipeline} as recorded", source=None)
 
 
 def _agreement(reference: Detections, found: Detections) -> float:
-    """Return the sum of the IoU of pairs, as a share of all boxes, 0 to 1."""
+    """Return the mean IoU, 0 to 1, with boxes that have no pair counting as 0."""
     pairs = match(reference.polygons, found.polygons).pairs
     return sum(pair.iou for pair in pairs) / max(len(reference), len(found), 1)
 
 
 def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
-    """Put the scores that the candidate really returned in the order that its boxes ask for: then nothing differs."""
+    """Sort the candidate's scores into the order of its boxes; if nothing differs then, their order is the cause."""
     trace, found = lab.candidate, lab.candidate.detections
-    is_said = any(each.kind == "score_order" for each in lab.judged(DETECTIONS, trace).differences)
-    if found is None or found.scores is None or not is_said:
+    is_reported = any(each.kind == "score_order" for each in lab.judged(DETECTIONS, trace).differences)
+    if found is None or found.scores is None or not is_reported:
         return []
     expected = expected_scores(expected_detections(lab.reference, trace), found) or _of_reference(lab, found)
     if len(expected) != len(found):
@@ -218,15 +216,16 @@ def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     scores[order] = np.sort(found.scores)
     if not lab.is_same(DETECTIONS, replace(trace, detections=Detections(found.polygons, scores))):
         return []
-    one, two = lab.names
-    proof = f"with its {len(found)} scores put in the order of {one}'s, nothing of {two}'s boxes differs"
-    summary = f"{two}'s scores are in another order than the boxes"
-    fix = f"keep boxes and scores of {two} in one order: whatever sorts or filters the boxes must move the scores along"
+    reference, candidate = lab.names
+    proof = f"with its {len(found)} scores put in the order of {reference}'s, nothing of {candidate}'s boxes differs"
+    summary = f"{candidate}'s scores are in another order than the boxes"
+    fix = f"keep boxes and scores of {candidate} in one order: "
+    fix += "whatever sorts or filters the boxes must move the scores along"
     return [lab.claim(DETECTIONS, "postprocess.score_order", summary, [proof], fix)]
 
 
 def _of_reference(lab: Laboratory, found: Detections) -> Mapping[int, float]:
-    """Return by index the score of the reference's box that each found box pairs with."""
+    """Return, by index of a found box, the score of the reference's box that it pairs with."""
     right = lab.reference.detections
     if right is None or right.scores is None:
         return {}

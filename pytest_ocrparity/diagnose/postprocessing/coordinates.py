@@ -1,4 +1,4 @@
-"""Experiments with the coordinates of boxes: ways in which they may be distorted after the post-process, undone."""
+"""Experiments with coordinates: undo each way in which they may be distorted after the post-process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import Remedy
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape
@@ -24,7 +24,7 @@ FEWEST_BOXES: Final = 3
 
 
 class Distortion(NamedTuple):
-    """A way in which coordinates may have been distorted, with what undoes it."""
+    """A way in which coordinates may be distorted, with the function that undoes it."""
 
     cause: str
     summary: str
@@ -35,32 +35,32 @@ class Distortion(NamedTuple):
 _BY_SIZES = "rescale x by source width / map width and y by source height / map height"
 _WRAPPED = Distortion(
     "rescale.int16",
-    "coordinates beyond 32767 px wrapped around in {two}: it returns int16",
+    "coordinates beyond 32767 px wrapped around in {candidate}: it returns int16",
     lambda boxes, *_: _mapped(boxes, lambda p: np.where(p < 0, p + 65536, p)),
     "cut pages wider or higher than 32767 px, or use box_type: poly on both sides, which is not cast to int16",
 )
 _FIXED: Final = (
     Distortion(
         "rescale.frame",
-        "boxes of {two} are in pixels of the map, not of the image",
+        "boxes of {candidate} are in pixels of the map, not of the image",
         lambda boxes, size, row: _scaled(boxes, row[1] / size[1], row[0] / size[0]),
         _BY_SIZES,
     ),
     Distortion(
         "rescale.frame",
-        "boxes of {two} lie between 0 and 1, not in pixels of the image",
+        "boxes of {candidate} lie between 0 and 1, not in pixels of the image",
         lambda boxes, _, row: _scaled(boxes, row[1], row[0]),
         "multiply x by the source width and y by the source height",
     ),
     Distortion(
         "rescale.ratio",
-        "{two} rescales x by the ratio of y, and y by that of x",
+        "{candidate} rescales x by the ratio of y, and y by that of x",
         lambda boxes, size, row: _scaled(boxes, _ratio(size, row), 1 / _ratio(size, row)),
         _BY_SIZES,
     ),
     Distortion(
         "rescale.axes",
-        "{two} returns (y, x) where (x, y) is right",
+        "{candidate} returns (y, x) where (x, y) is right",
         lambda boxes, *_: _mapped(boxes, lambda polygon: polygon[:, ::-1]),
         "return x first, then y",
     ),
@@ -68,49 +68,43 @@ _FIXED: Final = (
 
 
 def by_coordinates(
-    lab: Laboratory, made: Detections, puts_own_boxes_right: Callable[[Laboratory, Remedy], bool]
+    lab: Laboratory, made: Detections, puts_own_boxes_right: Callable[[Laboratory, PatchedCandidate], bool]
 ) -> list[Diagnosis]:
-    """Undo what may have distorted the coordinates, one way at a time; what returns the reference's boxes is the cause.
+    """Undo one distortion at a time; the one whose undoing returns the reference's boxes is the cause.
 
-    Also the boxes that the candidate really returned must come out right, as `puts_own_boxes_right` tells.
+    It must also correct the boxes that the candidate really returned, which `puts_own_boxes_right` checks.
     """
-    one, two = lab.names
+    reference, candidate = lab.names
     size, shape = _geometry(lab)
     for way in _ways(lab, made):
-        undone = way.undo(made, size, shape)
-        if not _is_same(lab, undone):
+        undone, summary = way.undo(made, size, shape), way.summary.format(candidate=candidate)
+        if not lab.is_same_boxes(undone):
             continue
-        put_right = replace(lab.remedy, boxes=way.undo)
-        if not puts_own_boxes_right(lab, put_right):
-            told = f"undoing it would mend boxes of {one}'s map, and not the boxes that {two} returned"
-            lab.noticed.append(f"{way.summary.format(two=two)}? {told}")
+        patched = replace(lab.patched, boxes=way.undo)
+        if not puts_own_boxes_right(lab, patched):
+            text = f"undoing it would correct boxes of {reference}'s map, but not the boxes that {candidate} returned"
+            lab.noticed.append(f"{summary}? {text}")
             continue
-        proof = f"with that undone, the {len(undone)} boxes of {two} are {one}'s, within the limits"
-        lab.adopt(DETECTIONS, way.cause, put_right)
-        return [lab.claim(DETECTIONS, way.cause, way.summary.format(two=two), [proof], way.fix)]
+        proof = f"with that undone, the {len(undone)} boxes of {candidate} are {reference}'s, within the limits"
+        lab.adopt(DETECTIONS, way.cause, patched)
+        return [lab.claim(DETECTIONS, way.cause, summary, [proof], way.fix)]
     lab.tried.append("rescale: no int16 wrap, frame, order of x and y, offset or ratio per axis explains all boxes")
     return []
 
 
 def _geometry(lab: Laboratory) -> tuple[Size, Shape]:
-    """Return the (h, w) of the map and the shape row; 1 and 1 where boxes alone are known, which have none to undo."""
+    """Return the (h, w) of the map and the shape row; ones where the reference records no map or no row."""
     probability_map, shape = lab.reference.probability_map, lab.reference.shape
     if probability_map is None or shape is None:
         return (1, 1), (1.0, 1.0, 1.0, 1.0)
     return (int(probability_map.shape[-2]), int(probability_map.shape[-1])), shape
 
 
-def _is_same(lab: Laboratory, boxes: Detections) -> bool:
-    if lab.reference.probability_map is not None and lab.reference.shape is not None:
-        return lab.is_same_boxes(boxes)
-    return lab.is_same(DETECTIONS, replace(lab.candidate, detections=boxes, source=None))
-
-
 def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
     size, shape = _geometry(lab)
     if max(shape[:2]) > 32767 and any((polygon < 0).any() for polygon in made.polygons):
         yield _WRAPPED
-    # Without a map its frame is not known, and a scale is the fit's.
+    # Without a map its size is not known, and the fit alone finds a scale.
     yield from (way for way in _FIXED if size != (1, 1) or way.cause == "rescale.axes")
     assert lab.reference.detections is not None
     fit = _fit(lab.reference.detections, made)
@@ -122,20 +116,20 @@ def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
     if np.all(np.abs(slope - 1) * (extent if size == (1, 1) else (shape[1], shape[0])) < 1.5):
         yield Distortion(
             "rescale.offset",
-            f"boxes of {{two}} are {shifted}",
+            f"boxes of {{candidate}} are {shifted}",
             lambda boxes, *_: _mapped(boxes, lambda p: p - offset),
             "subtract the padding that was added before the network, or add the origin of the crop, to the boxes",
         )
     yield Distortion(
         "rescale.ratio",
-        f"boxes of {{two}} are scaled by x {slope[0]:.4g}, y {slope[1]:.4g} and {shifted}",
+        f"boxes of {{candidate}} are scaled by x {slope[0]:.4g}, y {slope[1]:.4g} and {shifted}",
         lambda boxes, *_: _mapped(boxes, lambda p: (p - offset) / slope),
         f"find where boxes are scaled so after the post-process; right is: {_BY_SIZES}",
     )
 
 
 def _ratio(size: Size, shape: Shape) -> float:
-    """Return what x was multiplied by too little where the ratios were swapped."""
+    """Return the factor that x lacks, and y has too much, where the ratios were swapped."""
     return (shape[1] / size[1]) / (shape[0] / size[0])
 
 
@@ -147,23 +141,24 @@ def _scaled(boxes: Detections, x: float, y: float) -> Detections:
     return _mapped(boxes, lambda polygon: np.round(polygon * (x, y)))
 
 
-def _fit(ours: Detections, theirs: Detections) -> tuple[Array, Array] | None:
-    """Fit theirs = slope * ours + offset per axis, without pairs, as a growing map keeps the order of coordinates.
+def _fit(reference: Detections, candidate: Detections) -> tuple[Array, Array] | None:
+    """Fit candidate = slope * reference + offset per axis; None where that does not fit.
 
-    Centres must fit as corners do: boxes that were only enlarged keep their centres.
+    Sorted coordinates are fitted, as a positive slope keeps their order; no pairs are needed. Centres must fit as well
+    as corners: boxes that were only enlarged keep their centres.
     """
-    if len(ours) < FEWEST_BOXES or len(ours) != len(theirs):
+    if len(reference) < FEWEST_BOXES or len(reference) != len(candidate):
         return None
-    one, two = np.concatenate(ours.polygons), np.concatenate(theirs.polygons)
-    if len(one) != len(two) or not (np.isfinite(one).all() and np.isfinite(two).all()):
+    corners = [np.concatenate(boxes.polygons) for boxes in (reference, candidate)]
+    if len(corners[0]) != len(corners[1]) or not all(np.isfinite(each).all() for each in corners):
         return None
-    centres = [np.array([polygon.mean(axis=0) for polygon in boxes.polygons]) for boxes in (ours, theirs)]
+    centres = [np.array([polygon.mean(axis=0) for polygon in boxes.polygons]) for boxes in (reference, candidate)]
     slopes, offsets = [], []
     for axis in (0, 1):
-        x, y = np.sort(one[:, axis]), np.sort(two[:, axis])
-        size = max(float(np.ptp(polygon[:, axis])) for polygon in ours.polygons)
+        x, y = (np.sort(each[:, axis]) for each in corners)
+        size = max(float(np.ptp(polygon[:, axis])) for polygon in reference.polygons)
         if np.ptp(centres[0][:, axis]) < size:
-            return None  # boxes beside each other on this axis: enlarged ones look like scaled ones
+            return None  # boxes overlap on this axis: enlarged ones look like scaled ones
         slope, offset = np.polyfit(x, y, 1)
         moved = np.sort(centres[1][:, axis]) - (slope * np.sort(centres[0][:, axis]) + offset)
         # Rounding moves a coordinate by half a px on either side; what lies further off is not scaled but cut or moved.

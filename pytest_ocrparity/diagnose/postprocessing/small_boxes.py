@@ -1,4 +1,4 @@
-"""The experiment with predict_det.py's `filter_tag_det_res`, which ports have and PaddleOCR 3.x has not."""
+"""The experiment with a filter of small boxes, as predict_det.py's `filter_tag_det_res`, which PaddleOCR 3.x lacks."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from pytest_ocrparity.trace import Detections, Trace
 Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST: Final = 3
-"""The whole px up to which PaddleOCR's own filter drops boxes."""
+"""PaddleOCR's own filter drops boxes with a side of up to so many whole px."""
 INFINITE: Final = float("inf")
 
 
 def by_filter(
     lab: Laboratory, made: Detections, own: Detections | None, own_right: Detections | None
 ) -> list[Diagnosis]:
-    """Drop the reference's boxes with a short side: left are the candidate's, on this map and on one drawn.
+    """Drop the reference's boxes with a short side; if the candidate's are left, its filter is the cause.
 
-    On the drawn map boxes have sides of 1 to 8 px, of which some must be kept, so that no other rule keeps the same.
+    They must be left on this map and on a drawn one, with limits that fit both. On the drawn map boxes have many
+    sizes, and some must be kept, so that another rule would keep others.
 
     Args:
         lab: the diagnosis.
-        made: the boxes that the candidate makes of the reference's map.
-        own: those that it really returned, put right so far.
-        own_right: those that its own map should give.
+        made: the boxes that the patched candidate makes of the reference's map.
+        own: the boxes that the candidate really returned, with what was put right so far.
+        own_right: the boxes that its own map should give.
     """
-    one, two = lab.names
     source, found = pipeline_of(lab.reference), lab.reference.detections
     if source is None or found is None or not lab.can_run or lab.reference.probability_map is None:
         return []
@@ -44,39 +44,41 @@ def by_filter(
         return []
     if _cut(lab, replace(lab.candidate, detections=own), own_right) is None:
         return []
-    # The drawn map is scaled so that the filter, if it is one, cuts through the boxes on it.
+    # The drawn map is scaled so that a filter by side drops some of its boxes and keeps others.
     drawn, ratio = drawn_map(), max(0.25, (here.kept or 2 * here.dropped) / 16)
     shape = (PROBE * ratio, PROBE * ratio, 1 / ratio, 1 / ratio)
-    both = lab.attempt(lambda: (source.postprocess(drawn, shape), lab.remedy.postprocess(drawn, shape)))
+    both = lab.attempt(lambda: (source.postprocess(drawn, shape), lab.patched.postprocess(drawn, shape)))
     if both is None:
         return []
     right, kept = both
-    reference = replace(lab.reference, probability_map=drawn, shape=shape, detections=right)
-    sides = Comparisons(reference, lab.candidate, lab.tolerance, defers=lab.comparisons.defers)
+    drawn_trace = replace(lab.reference, probability_map=drawn, shape=shape, detections=right)
+    sides = Comparisons(drawn_trace, lab.candidate, lab.tolerance, defers=lab.comparisons.defers)
     probe = replace(lab, comparisons=sides, memo={})
     there = _cut(probe, probe.with_boxes(kept), right)
     if there is None or there.kept is None or here.dropped >= there.kept or there.dropped >= (here.kept or INFINITE):
-        return []  # one rule would keep on one map what it drops on the other
+        return []  # one limit can't fit both maps
     least, from_ = max(here.dropped, there.dropped), min(here.kept or there.kept, there.kept)
+    reference, candidate = lab.names
     proof = (
-        f"{one}'s boxes without those that have a side of up to {least:.1f} px are {two}'s, here and on a drawn map of "
-        f"{len(right)} boxes, of which {two} keeps {len(kept)}"
+        f"{reference}'s boxes without those that have a side of up to {least:.1f} px are {candidate}'s, here and on a "
+        f"drawn map of {len(right)} boxes, of which {candidate} keeps {len(kept)}"
     )
-    summary = f"{two} drops boxes by their shorter side: those of up to {least:.1f} px, and none from {from_:.1f} px on"
+    summary = f"{candidate} drops boxes by their shorter side: "
+    summary += f"those of up to {least:.1f} px, and none from {from_:.1f} px on"
     summary += ", as predict_det.py's filter_tag_det_res does" if least < MOST + 1 <= from_ + 0.1 else ""
-    fix = f"take the filter out of {two}, or filter {one}'s boxes in the same way"
+    fix = f"take the filter out of {candidate}, or filter {reference}'s boxes in the same way"
     return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
 
 
 class Cut(NamedTuple):
-    """Where boxes are cut by their short sides, in px: the longest dropped, and the shortest kept if one is."""
+    """A cut by shortest side in px: the longest that is dropped, and the shortest that is kept, if one is."""
 
     dropped: float
     kept: float | None
 
 
 def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
-    """Return the cut that makes a trace's boxes of the right ones; None where none does."""
+    """Return the cut that leaves a trace's boxes of the right ones; None where no cut does."""
     made = trace.detections
     assert made is not None
     sides = sorted((_shortest(polygon), index) for index, polygon in enumerate(right.polygons))
@@ -100,13 +102,13 @@ def _shortest(polygon: Array) -> float:
 
 
 PROBE: Final = 1024
-"""Side in px of the drawn map, which stands for a page of a quarter of it, so that small boxes survive there."""
+"""Side in px of the drawn map."""
 
 
 def drawn_map(*, weakest: float = 1.0) -> npt.NDArray[np.float32]:
-    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 24 px high and 6 to 48 px wide, far from each other.
+    """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 23 px high and 6 to 48 px wide, far from each other.
 
-    Their values run from `weakest` to 1 in steps that repeat, and each is weaker at its rim.
+    Their values run from `weakest` to 1 in steps that repeat. With `weakest` below 1 each is weaker at its rim.
     """
     drawn = np.zeros((1, 1, PROBE, PROBE), np.float32)
     values = np.linspace(weakest, 1, 7, dtype=np.float32)

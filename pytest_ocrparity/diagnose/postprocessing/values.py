@@ -1,6 +1,6 @@
-"""Experiments with the reference's own post-process under values that others have: which makes the candidate's boxes.
+"""Experiments with common parameter values: the reference's post-process runs with them on the candidate's map.
 
-For candidates that do not say, or can't be told, which values they run with.
+They can find the cause in a candidate that does not report its values, or can't be run with others.
 """
 
 from __future__ import annotations
@@ -27,56 +27,57 @@ VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "score_mode": ("fast", "slow"),
     "box_type": ("quad", "poly"),
 }
-"""What releases, configurations and ports of PaddleOCR's DB post-process have."""
+"""Values that releases, configurations and ports of PaddleOCR's DB post-process use."""
 
 
 def by_known_values(lab: Laboratory) -> list[Diagnosis]:
-    """Name the one parameter of the post-process of which another value makes the candidate's boxes.
+    """Return the one parameter of the post-process that explains the candidate's boxes by another value.
 
-    Of the candidate's own map, and where its post-process can be run, of the reference's map as well. Where values of
-    several parameters do, none is named.
+    The reference's post-process with this value must make the candidate's boxes of the candidate's own map. Where the
+    candidate's post-process can be run, the two must also agree on the reference's map and on a drawn one. Where
+    several parameters explain the boxes, none is named.
     """
     found: dict[str, list[Any]] = {}
     for name, value in _other_values(lab):
         make = _maker(lab, {name: value})
         if make is not None and _makes_its_boxes(lab, make):
             found.setdefault(name, []).append(value)
-    one, two = lab.names
+    reference, candidate = lab.names
     if len(found) != 1:
         lab.tried += [
-            f"postprocess.{name}: {_told(name, values)} gives {two}'s boxes" for name, values in found.items()
+            f"postprocess.{name}: {_written(name, values)} gives {candidate}'s boxes" for name, values in found.items()
         ]
         return []
     ((name, values),) = found.items()
     own = lab.reference.parameters[DETECTIONS][name]
-    proof = f"{one}'s own post-process, run with {_told(name, values)} in place of {own}, makes {two}'s boxes: "
-    proof += f"on {two}'s map"
-    proof += f", on {one}'s, and on a test map that is drawn" if lab.postprocessed() is not None else ""
+    proof = f"{reference}'s own post-process, run with {_written(name, values)} in place of {own}, "
+    proof += f"makes {candidate}'s boxes: on {candidate}'s map"
+    proof += f", on {reference}'s, and on a test map that is drawn" if lab.postprocessed() is not None else ""
     chosen = {name: values[0]}
-    lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.remedy, reference_values=chosen))
+    lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.patched, reference_values=chosen))
     said = lab.candidate.parameters.get(DETECTIONS, {}).get(name)
-    summary = f"{two}'s boxes are those of {_told(name, values)}; {one} has {own}"
-    summary += (
-        f", and {two} says {said}" if said is not None and not any(is_close(said, each) for each in values) else ""
-    )
-    return [lab.claim(DETECTIONS, f"postprocess.{name}", summary, [proof], f"give {two} {one}'s {name} = {own}")]
+    summary = f"{candidate}'s boxes are those of {_written(name, values)}; {reference} has {own}"
+    if said is not None and not any(is_close(said, each) for each in values):
+        summary += f", and {candidate} says {said}"
+    fix = f"give {candidate} {reference}'s {name} = {own}"
+    return [lab.claim(DETECTIONS, f"postprocess.{name}", summary, [proof], fix)]
 
 
 def makes_right_boxes(lab: Laboratory, values: Mapping[str, Any]) -> bool:
-    """Tell whether the reference's post-process with these values makes the candidate's boxes on this image too."""
+    """Return whether the reference's post-process with these values makes the candidate's boxes on this image too."""
     make = _maker(lab, values)
     return make is not None and _makes_its_boxes(lab, make)
 
 
 def _other_values(lab: Laboratory) -> Iterator[tuple[str, Any]]:
-    """Yield the values to try: what the candidate says of itself may be wrong as well."""
+    """Yield the values to try, also those that the candidate reports otherwise, as its report may be wrong."""
     own = lab.reference.parameters.get(DETECTIONS, {})
     for name, values in VALUES.items():
         if name in own:
             yield from ((name, value) for value in values if value != own[name] and not is_close(value, own[name]))
 
 
-def _told(name: str, values: list[Any]) -> str:
+def _written(name: str, values: list[Any]) -> str:
     return f"{name} {' or '.join(str(value) for value in values)}"
 
 
@@ -86,7 +87,7 @@ def _maker(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape],
     if source is None:
         return None
     key = f"postprocess with {dict(values)}"
-    if key not in lab.memo:  # this release of PaddleOCR may not take them
+    if key not in lab.memo:  # this release of PaddleOCR may refuse them
         lab.memo[key] = lab.attempt(lambda: source.postprocess_with(values))
     made: Callable[[Any, Shape], Detections] | None = lab.memo[key]
     return made
@@ -107,7 +108,7 @@ def _makes_its_boxes(lab: Laboratory, make: Callable[[Any, Shape], Detections]) 
 
 
 def _is_subset(lab: Laboratory, found: Detections) -> bool:
-    """Tell whether boxes are some of the reference's: many rules drop some, and no map shows by which it was done."""
+    """Return whether boxes are a part of the reference's; then any of many rules may have dropped the others."""
     right = lab.reference.detections
     if right is None or len(found) >= len(right):
         return False
@@ -115,7 +116,7 @@ def _is_subset(lab: Laboratory, found: Detections) -> bool:
 
 
 def _is_made_of_a_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
-    """Tell whether both agree on a map on which other rules, that drop or move the same here, do something else."""
+    """Return whether both agree on a drawn map, where rules that do the same on this image do different things."""
     drawn, side = drawn_map(weakest=0.35), PROBE / 4
     trace = replace(lab.reference, probability_map=drawn, shape=(side, side, 4.0, 4.0))
     found = lab.postprocessed(trace=trace)
@@ -123,7 +124,7 @@ def _is_made_of_a_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detect
 
 
 def _is_made(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:
-    """Tell whether the reference's post-process makes these boxes of a trace's map."""
+    """Return whether the reference's post-process makes these boxes of a trace's map."""
     probability_map, shape = of.probability_map, of.shape
     assert probability_map is not None and shape is not None
     right = lab.attempt(lambda: make(probability_map, shape))
@@ -131,5 +132,5 @@ def _is_made(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trac
         return False
     map_of: dict[str, Any] = {"probability_map": of.probability_map, "shape": of.shape, "source": None, "error": None}
     reference = replace(lab.reference, detections=right, **map_of)
-    # Equal maps: so scores and boxes are judged as strictly as those of one post-process.
+    # With equal maps, boxes and scores are judged as strictly as two results of one post-process.
     return lab.is_same(DETECTIONS, replace(lab.candidate, detections=found, **map_of), reference)

@@ -1,4 +1,4 @@
-"""Why the tensors differ: experiments stage by stage, each on top of what the earlier ones put right."""
+"""Examines the preprocessing stage by stage, each with the earlier stages put right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, groups, with_all
-from pytest_ocrparity.diagnose.patched_candidate import Remedy
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
@@ -18,15 +18,15 @@ EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSO
 
 
 def is_preprocessing_same(lab: Laboratory) -> bool:
-    """Tell whether there is nothing to examine: the tensors agree, or a side did not record its own."""
+    """Return whether there is nothing to examine: the tensors agree, or a side did not record one."""
     first = lab.judged(PREPROCESSING, lab.candidate)
     is_same = lab.is_same(PREPROCESSING, lab.candidate)
-    # Where one of them records no tensor, the assertion that asked for it says so.
+    # The assertion itself reports a tensor that was not recorded.
     return is_same or first.stage is None or first.is_missing or lab.reference.tensor is None
 
 
 def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
-    """Add the causes for which the two sides feed their networks different tensors, one by one as they are found."""
+    """Add to `found` each cause for which the two tensors differ, as it is found."""
     first = lab.judged(PREPROCESSING, lab.candidate).stage or TENSOR
     is_run = lab.can_run and lab.preprocessed() is not None
     if not is_run:
@@ -49,8 +49,8 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
 
 
 def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
-    """Take back what was said of a resize of which only the size was seen: without the tensor it is not shown."""
-    trace = lab.preprocessed(Remedy(lab.own))
+    """Make a resize cause unknown that only sizes showed, where the tensors still differ."""
+    trace = lab.preprocessed(PatchedCandidate(lab.own))
     if (
         lab.before is not lab.reference
         or trace is None
@@ -66,56 +66,56 @@ def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
 
 
 def _why_not_again(lab: Laboratory) -> str:
-    told = "experiments that run the preprocessing of"
+    text = f"experiments that run the preprocessing of {lab.names.candidate}"
     if lab.can_run and lab.image is None:
-        return f"{told} {lab.names[1]}: {lab.candidate.label} is no file, or no longer the one that the traces are of"
-    return f"{told} {lab.names[1]}: it can't be run again on this image"
+        return f"{text}: {lab.candidate.label} is no file, or no longer the one that the traces are of"
+    return f"{text}: it can't be run again on this image"
 
 
 def _channel_order(lab: Laboratory) -> Diagnosis | None:
-    """Name a channel order that differs where it reaches the tensor: the reference's brings the tensor nearer."""
+    """Return a channel order as the cause if, with the reference's, the tensor is nearer to the reference's."""
     trace, reference = lab.preprocessed(), lab.reference
     if trace is None or trace.decode is None or reference.decode is None:
         return None
     if trace.decode.channel_order == reference.decode.channel_order:
         return None
 
-    def puts_right(remedy: Remedy) -> str | None:
-        made = lab.preprocessed(remedy)
+    def fixes_stage(patched: PatchedCandidate) -> str | None:
+        made = lab.preprocessed(patched)
         if made is None or made.decode is None or made.decode.channel_order != reference.decode.channel_order:  # type: ignore[union-attr]
             return None
         before, after = _distance(reference, trace), _distance(reference, made)
         return "" if after < before else None
 
-    found = by_parameters(lab, DECODE, puts_right)
+    found = by_parameters(lab, DECODE, fixes_stage)
     return found[0] if found else None
 
 
 def _distance(reference: Trace, trace: Trace) -> float:
-    """Return the mean distance of two tensors, infinite where they can't be compared; of other sizes, by channel."""
-    one, two = reference.tensor, trace.tensor
-    if one is None or two is None or one.ndim != 4 or two.ndim != 4 or one.shape[1] != two.shape[1]:
+    """Return the mean distance of two tensors; of channel means where sizes differ; infinity where axes differ."""
+    first, second = reference.tensor, trace.tensor
+    if first is None or second is None or first.ndim != 4 or second.ndim != 4 or first.shape[1] != second.shape[1]:
         return float("inf")
-    if one.shape != two.shape:
-        return float(np.mean(np.abs(one.mean(axis=(0, 2, 3)) - two.mean(axis=(0, 2, 3)))))
-    return float(np.mean(np.abs(one - two)))
+    if first.shape != second.shape:
+        return float(np.mean(np.abs(first.mean(axis=(0, 2, 3)) - second.mean(axis=(0, 2, 3)))))
+    return float(np.mean(np.abs(first - second)))
 
 
 def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
-    """Return the causes of one stage; parameters first, then what else could be, on either."""
+    """Return the causes of one stage: of parameters, else of other experiments, also with all parameters put right."""
 
-    def puts_right(remedy: Remedy) -> str | None:
-        trace = lab.preprocessed(remedy)
+    def fixes_stage(patched: PatchedCandidate) -> str | None:
+        trace = lab.preprocessed(patched)
         if trace is None or not lab.is_same_stage(stage, trace):
             return None
         if stage == RESIZE and (trace.resize is None or lab.before.resize is None):
             return "in size: its pixels are not recorded"
         return lab.tensor_amount(trace) if stage == TENSOR else ""
 
-    found = by_parameters(lab, stage, puts_right)
+    found = by_parameters(lab, stage, fixes_stage)
     if found:
         return found
-    start = lab.remedy
+    start = lab.patched
     for experiment in EXPERIMENTS[stage]:
         for base, own in ((start, []), (with_all(lab, stage, start), groups(lab, stage))):
             if base is None:
@@ -123,12 +123,12 @@ def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
             made = experiment(lab, base)
             if made is None:
                 continue
-            diagnosis, put_right = made
-            # With parameters that had to change as well, each of them is found again on top of what is put right.
-            lab.remedy = start
-            lab.adopt(stage, diagnosis.cause, replace(put_right, pipeline=start.pipeline))
-            parameters = by_parameters(lab, stage, puts_right) if own else []
-            lab.forget()
+            diagnosis, patched = made
+            # Where parameters had to change too, they are searched again with this cause put right.
+            lab.patched = start
+            lab.adopt(stage, diagnosis.cause, replace(patched, pipeline=start.pipeline))
+            parameters = by_parameters(lab, stage, fixes_stage) if own else []
+            lab.reset_notes()
             return [*parameters, diagnosis]
-    lab.remedy = start
+    lab.patched = start
     return [lab.unknown(stage)]

@@ -1,4 +1,4 @@
-"""Experiments with how the file was decoded."""
+"""Experiments with decoding: how a side reads the image file."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.decoders import STANDARD, decoded_ways
 from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
-from pytest_ocrparity.diagnose.patched_candidate import Remedy
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DECODE
 from pytest_ocrparity.trace import Decoded, Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
-Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
+Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 _DOES = {
     "decode.orientation": ("turns the image as its EXIF tag says", "ignores the EXIF orientation"),
     "decode.alpha": ("drops the alpha channel", "composites the image on white"),
     "decode.bit_depth": ("reads 8 bits", "keeps 16 bits"),
 }
-"""By cause, what the standard decoding does and what the other one does."""
+"""By cause, what the standard decoding does, then what the other one does."""
 
 _INSTEAD = {
     "decode.orientation": "apply the EXIF orientation: cv2.IMREAD_COLOR does; IMREAD_UNCHANGED and Pillow do not",
@@ -37,158 +37,158 @@ _INSTEAD = {
 """By cause, how to decode in the standard way."""
 
 
-def by_way(lab: Laboratory, base: Remedy) -> Made:
-    """Find the ways in which the two sides decode this file; given the reference's, the candidate agrees."""
+def by_way(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Find the ways in which both sides decode this file; the candidate must agree if given the reference's pixels."""
     trace = lab.preprocessed(base)
     if trace is None:
         return None
-    ours, theirs = _sides(lab.reference, trace)
-    if ours is None or theirs is None or ours == theirs:
+    reference_way, candidate_way = _sides(lab.reference, trace)
+    if reference_way is None or candidate_way is None or reference_way == candidate_way:
         return None
 
     def given(reference: Trace, image: object) -> Array | None:
-        """Return the pixels of the reference's way, also of another image."""
-        return _ways(reference).get(ours)
+        """Return the pixels that the reference's way yields, also of another image."""
+        return _ways(reference).get(reference_way)
 
     def shows(reference: Trace, candidate: Trace) -> bool:
-        return _sides(reference, candidate) == (ours, theirs)
+        return _sides(reference, candidate) == (reference_way, candidate_way)
 
-    if (mended := _mended(lab, replace(base, pixels=given, applies=shows))) is None:
+    if (patched := _agreeing(lab, replace(base, pixels=given, applies=shows))) is None:
         return None
-    cause = theirs if theirs != STANDARD else ours
+    cause = candidate_way if candidate_way != STANDARD else reference_way
     does = _DOES[cause]
-    one, two = lab.names
-    said = f"{one} {does[ours != STANDARD]}, {two} {does[theirs != STANDARD]}"
-    proof = (
-        f"decoded in these two ways, the file has exactly the pixels of {one} and of {two}; given {one}'s, {two} agrees"
-    )
-    fix = f"where {two} loads images, {_INSTEAD[cause]}"
+    reference_name, candidate_name = lab.names
+    summary = f"{reference_name} {does[reference_way != STANDARD]}, {candidate_name} {does[candidate_way != STANDARD]}"
+    proof = f"decoded in these two ways, the file has exactly the pixels of {reference_name} and of {candidate_name}; "
+    proof += f"given {reference_name}'s, {candidate_name} agrees"
+    fix = f"where {candidate_name} loads images, {_INSTEAD[cause]}"
     deployment = offered(lab.candidate.source, HasSettingsTable)
-    if theirs != STANDARD and deployment is not None:  # of paddleocr's, whose reader is its own
-        fix = f"convert such images before {two} reads them: {_INSTEAD[cause]}"
-    if ours != STANDARD:
-        fix = f"let training decode as {two} does ({does[0]}): edit DecodeImage in its yml, and evaluate again"
-    return lab.claim(DECODE, cause, said, [proof], fix), mended
+    if candidate_way != STANDARD and deployment is not None:  # paddleocr brings its own image reader
+        fix = f"convert such images before {candidate_name} reads them: {_INSTEAD[cause]}"
+    if reference_way != STANDARD:
+        fix = f"let training decode as {candidate_name} does ({does[0]}): "
+        fix += "edit DecodeImage in its YAML file, and evaluate again"
+    return lab.claim(DECODE, cause, summary, [proof], fix), patched
 
 
-def by_reversal(lab: Laboratory, base: Remedy) -> Made:
-    """Reverse the channels of what the candidate is given: a side that swaps red and blue then agrees."""
+def by_reversal(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Give the candidate the reference's pixels with reversed channels; one that swaps red and blue then agrees."""
     if _pixels(lab.reference) is None:
         return None
 
-    def given(reference: Trace, image: object) -> Array | None:
-        pixels = _pixels(reference)
+    def given(trace: Trace, image: object) -> Array | None:
+        pixels = _pixels(trace)
         return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
-    mended = _mended(lab, replace(base, pixels=given))
-    if mended is None or _is_grey(lab.reference):
+    patched = _agreeing(lab, replace(base, pixels=given))
+    if patched is None or _is_grey(lab.reference):
         return None
-    one, two = lab.names
-    proof = f"given {one}'s pixels with red and blue exchanged, {two}'s decoded image is {one}'s"
-    fix = f"do not exchange red and blue where {two} loads images"
-    return lab.claim(DECODE, "decode.channel_order", f"{two} exchanges red and blue", [proof], fix), mended
+    reference, candidate = lab.names
+    proof = f"given {reference}'s pixels with red and blue exchanged, {candidate}'s decoded image is {reference}'s"
+    fix = f"do not exchange red and blue where {candidate} loads images"
+    return lab.claim(DECODE, "decode.channel_order", f"{candidate} exchanges red and blue", [proof], fix), patched
 
 
-def by_pixels(lab: Laboratory, base: Remedy) -> Made:
-    """Give the candidate the pixels that the reference decoded."""
-    one, two = lab.names
+def by_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Give the candidate the pixels that the reference decoded, and relate its own to them."""
+    reference_name, candidate_name = lab.names
     trace = lab.preprocessed(base)
     if _pixels(lab.reference) is None:
-        lab.not_tried.append(f"{one}'s pixels given to {two}: they are not kept")
+        lab.not_tried.append(f"{reference_name}'s pixels given to {candidate_name}: they are not kept")
         return None
     if trace is None:
         return None
     given = replace(base, pixels=lambda reference, _: _pixels(reference))
-    if (mended := _mended(lab, given)) is None:
+    if (patched := _agreeing(lab, given)) is None:
         was_given = (made := lab.preprocessed(given)) is not None and made.decode is not None
-        told = f"decode.pixels: given the pixels that {one} decoded, {two} still has others"
         if was_given:
-            lab.tried.append(told)
+            text = f"decode.pixels: given the pixels that {reference_name} decoded, {candidate_name} still has others"
+            lab.tried.append(text)
         else:
-            lab.not_tried.append(f"decode.pixels: {two} takes no pixels in the place of the file")
-        lab.noticed.append(_told(_difference(lab.reference, trace)).removeprefix("before, "))
+            lab.not_tried.append(f"decode.pixels: {candidate_name} takes no pixels in the place of the file")
+        lab.noticed.append(_amount(_difference(lab.reference, trace)).removeprefix("before, "))
         return None
     if trace.decode is None:
-        return _unread(lab, replace(mended, applies=lambda _, candidate: candidate.decode is None), str(trace.error))
+        return _unread(lab, replace(patched, applies=lambda _, candidate: candidate.decode is None), str(trace.error))
     proof = [
-        f"given the pixels that {one} decoded, {two} agrees at this stage",
-        _told(_difference(lab.reference, trace)),
+        f"given the pixels that {reference_name} decoded, {candidate_name} agrees at this stage",
+        _amount(_difference(lab.reference, trace)),
     ]
-    cause, summary, fix = _relation(lab, trace)
-    mended = replace(
-        mended, applies=lambda ours, theirs: _relation_of(ours, theirs) == _relation_of(lab.reference, trace)
-    )
-    return lab.claim(DECODE, cause, summary, proof, fix), mended
-
-
-def _relation(lab: Laboratory, trace: Trace) -> tuple[str, str, str]:
-    """Return what makes the candidate's pixels of the reference's: cause, summary, fix."""
-    one, two = lab.names
     relation = _relation_of(lab.reference, trace)
+    cause, summary, fix = _named(lab, relation)
+    patched = replace(patched, applies=lambda *traces: _relation_of(*traces) == relation)
+    return lab.claim(DECODE, cause, summary, proof, fix), patched
+
+
+def _named(lab: Laboratory, relation: str) -> tuple[str, str, str]:
+    """Return the cause, the summary and the fix of pixels that are related in this way, see `_relation_of`."""
+    reference, candidate = lab.names
     if relation == "":
-        fix = (
-            f"load images in {two} as {one} does, cv2.imread(path, cv2.IMREAD_COLOR), with the same library and version"
-        )
-        return "decode.pixels", f"{two} loads other pixels than {one}", f"{fix}, and change no pixel before the resize"
+        fix = f"load images in {candidate} as {reference} does, cv2.imread(path, cv2.IMREAD_COLOR), "
+        fix += "with the same library and version, and change no pixel before the resize"
+        return "decode.pixels", f"{candidate} loads other pixels than {reference}", fix
     cause = "decode.channel_order" if relation == "with red and blue exchanged" else "decode.orientation"
-    return cause, f"{two} loads images {relation}", f"take out what leaves images {relation} where {two} loads them"
+    fix = f"take out what leaves images {relation} where {candidate} loads them"
+    return cause, f"{candidate} loads images {relation}", fix
 
 
 def _relation_of(reference: Trace, candidate: Trace) -> str:
-    """Return how the candidate's pixels are the reference's, exactly, or "" where they are not."""
-    ours = _pixels(reference)
-    theirs = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
-    if ours is None or theirs is None:
+    """Return in words the change that turns the reference's pixels exactly into the candidate's, or ""."""
+    reference_pixels = _pixels(reference)
+    candidate_pixels = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
+    if reference_pixels is None or candidate_pixels is None:
         return ""
     for words, changed in (
-        ("with red and blue exchanged", ours[..., ::-1]),
-        ("turned by 90 degrees", np.rot90(ours, -1)),
-        ("turned by 180 degrees", np.rot90(ours, 2)),
-        ("turned by 270 degrees", np.rot90(ours, 1)),
-        ("mirrored left to right", ours[:, ::-1]),
-        ("mirrored top to bottom", ours[::-1]),
+        ("with red and blue exchanged", reference_pixels[..., ::-1]),
+        ("turned by 90 degrees", np.rot90(reference_pixels, -1)),
+        ("turned by 180 degrees", np.rot90(reference_pixels, 2)),
+        ("turned by 270 degrees", np.rot90(reference_pixels, 1)),
+        ("mirrored left to right", reference_pixels[:, ::-1]),
+        ("mirrored top to bottom", reference_pixels[::-1]),
     ):
-        if np.array_equal(theirs, changed):
+        if np.array_equal(candidate_pixels, changed):
             return words
     return ""
 
 
-def _unread(lab: Laboratory, mended: Remedy, error: str) -> Made:
-    """Name the file's suffix where it is not that of its content, as paddlex goes by it; no other reason is known."""
+def _unread(lab: Laboratory, patched: PatchedCandidate, error: str) -> Made:
+    """Return a file suffix that is not that of the content as the cause, as paddlex reads files by suffix."""
     kind, suffix = _content(lab), Path(lab.candidate.image).suffix
-    one, two = lab.names
+    reference, candidate = lab.names
     if kind is None or suffix.lower() in _SUFFIXES[kind]:
         lab.ruled_out.append(
-            f"decode.file_type: the suffix {suffix or 'none'} is right for its content; {two} said: {error}"
+            f"decode.file_type: the suffix {suffix or 'none'} is right for its content; {candidate} said: {error}"
         )
         return None
     proof = [
-        f"{two} stopped on the file ({error}), and agrees at this stage when given the pixels that {one} decoded",
+        f"{candidate} stopped on the file ({error}), "
+        f"and agrees at this stage when given the pixels that {reference} decoded",
         f"its suffix is {suffix or 'missing'}, its content {kind}",
     ]
     fix = "give the file the suffix of its content, or convert it to PNG"
-    summary = f"{two} does not read this file, whose suffix is not that of its content"
-    return lab.claim(DECODE, "decode.file_type", summary, proof, fix), mended
+    summary = f"{candidate} does not read this file, whose suffix is not that of its content"
+    return lab.claim(DECODE, "decode.file_type", summary, proof, fix), patched
 
 
 experiments = (by_way, by_reversal, by_pixels)
 
 
-def _mended(lab: Laboratory, mended: Remedy) -> Remedy | None:
-    trace = lab.preprocessed(mended)
+def _agreeing(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
+    """Return a patched candidate if it decodes what the reference decodes, else None."""
+    trace = lab.preprocessed(patched)
     is_same = trace is not None and trace.decode is not None and lab.is_same_stage(DECODE, trace)
-    return mended if is_same else None
+    return patched if is_same else None
 
 
 def _sides(reference: Trace, candidate: Trace) -> tuple[str | None, str | None]:
-    """Return the ways in which two sides decoded a file, None where it is none of those known."""
+    """Return the way in which each side decoded the file; None where it is not a known one."""
     ways = _ways(reference)
     if reference.decode is None or candidate.decode is None:
         return None, None
     return _way_of(reference.decode, ways), _way_of(candidate.decode, ways)
 
 
-def _told(difference: Array | None) -> str:
+def _amount(difference: Array | None) -> str:
     if difference is None:
         return "before, the pixels had another shape or type"
     size = np.abs(difference).max(axis=2)
@@ -196,22 +196,24 @@ def _told(difference: Array | None) -> str:
 
 
 def _is_grey(reference: Trace) -> bool:
-    """Tell whether a page has no colour, so that its channel order can't show."""
+    """Return whether a page has no colour, so its channel order can't show."""
     pixels = _pixels(reference)
     return pixels is not None and bool(np.array_equal(pixels[..., 0], pixels[..., 2]))
 
 
 def _difference(reference: Trace, candidate: Trace) -> Array | None:
-    """Return the candidate's pixels minus the reference's, int16, or None where they have no common form."""
-    ours = _pixels(reference)
-    theirs = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
-    if ours is None or theirs is None or ours.shape != theirs.shape or theirs.dtype != np.uint8:
+    """Return the candidate's pixels minus the reference's, int16; None where shape or type differ."""
+    reference_pixels = _pixels(reference)
+    candidate_pixels = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
+    if reference_pixels is None or candidate_pixels is None:
         return None
-    return np.asarray(theirs.astype(np.int16) - ours)
+    if reference_pixels.shape != candidate_pixels.shape or candidate_pixels.dtype != np.uint8:
+        return None
+    return np.asarray(candidate_pixels.astype(np.int16) - reference_pixels)
 
 
 def _pixels(reference: Trace) -> Array | None:
-    """Return what the reference decoded, in BGR; of a baseline, where the file still decodes to its digest."""
+    """Return the reference's decoded pixels in BGR; a baseline has them where the file still decodes to its digest."""
     if reference.decode is None:
         return None
     if reference.decode.pixels is None:
@@ -234,8 +236,8 @@ def _ways(trace: Trace) -> Mapping[str, Array]:
 def _way_of(decoded: Decoded, ways: Mapping[str, Array]) -> str | None:
     """Return the way that yields exactly these pixels, in this side's channel order."""
     for name, pixels in ways.items():
-        one = Decoded.of(pixels[..., ::-1] if decoded.channel_order == "RGB" else pixels, decoded.channel_order)
-        if one == decoded:
+        way = Decoded.of(pixels[..., ::-1] if decoded.channel_order == "RGB" else pixels, decoded.channel_order)
+        if way == decoded:
             return name
     return None
 
@@ -245,7 +247,7 @@ def _content(lab: Laboratory) -> str | None:
 
 
 def _kind_of(path: Path) -> str | None:
-    """Return what a file holds, by its first bytes."""
+    """Return the format of a file by its first bytes, or None."""
     start = path.read_bytes()[:4] if path.is_file() else b""
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
 

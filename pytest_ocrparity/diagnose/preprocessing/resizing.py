@@ -1,4 +1,4 @@
-"""Experiments with how the image was resized, beyond its parameters."""
+"""Experiments with the resize, after those with parameters."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.patched_candidate import Remedy
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-Made: TypeAlias = "tuple[Diagnosis, Remedy] | None"
+Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 Rounding: TypeAlias = Callable[[float], int]
 
 PADDLEOCR: Final = "int, then round half to even"
@@ -33,13 +33,14 @@ PROBES: Final = (
     *((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848)),
     *((40, 60), (760, 1400), (760, 1700), (760, 4200)),
 )
-"""Sizes (h, w) at which the roundings, or the limits, disagree; none that 736/min makes larger than 5888 px."""
+"""Sizes (h, w) at which roundings or limits disagree; 736/min makes none of them larger than 5888 px."""
 
 
-def by_rounding(lab: Laboratory, base: Remedy) -> Made:
-    """Find the one rounding that predicts the candidate's sizes; resized to that size, the reference's pixels are its.
+def by_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Find the only rounding that predicts the candidate's sizes.
 
-    Sizes alone prove nothing: a page that is padded to a multiple of 32 has those of one that is rounded up.
+    The reference's own resize at this size must also make the candidate's pixels: a page that is padded to a multiple
+    of 32 has the size of one that is rounded up.
     """
     trace = lab.preprocessed(base)
     limits = lab.reference.parameters.get(RESIZE, {})
@@ -55,25 +56,24 @@ def by_rounding(lab: Laboratory, base: Remedy) -> Made:
     if len(fitting) != 1 or fitting[0] == PADDLEOCR or (shown := _shown_at_its_size(lab, trace)) is None:
         return None
     rounding = ROUNDINGS[fitting[0]]
-    put_right = replace(
+    patched = replace(
         base,
         own_size=True,
         applies=lambda _, candidate: _size(candidate) == _predicted(_source(candidate), limits, rounding),
     )
-    two = lab.names[1]
-    summary = f"{two} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
-    proof = (
-        f"of {len(ROUNDINGS)} roundings '{fitting[0]}' alone predicts {two}'s sizes, here and for {len(PROBES)} others"
-    )
+    name = lab.names.candidate
+    summary = f"{name} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
+    proof = f"of {len(ROUNDINGS)} roundings '{fitting[0]}' alone predicts {name}'s sizes, "
+    proof += f"here and for {len(PROBES)} others"
     fix = "round as PaddleOCR does: max(int(round(int(side * ratio) / 32) * 32), 32)"
-    return lab.claim(RESIZE, "resize.rounding", summary, [proof, shown], fix), put_right
+    return lab.claim(RESIZE, "resize.rounding", summary, [proof, shown], fix), patched
 
 
-def by_known_size(lab: Laboratory, base: Remedy) -> Made:
-    """Find limits that PaddleOCR has by default, or one size, that predict the candidate's sizes.
+def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Find default limits of PaddleOCR, or one fixed size, that predict the candidate's sizes.
 
-    At its size the reference's own resize must make its pixels. Where that holds and no rule is found, the cause is
-    unknown, and the later stages are compared at that size.
+    The reference's own resize at this size must make the candidate's pixels. If it does and no rule is found, the cause
+    is unknown, and the later stages are compared at this size.
     """
     trace, limits = lab.preprocessed(base), lab.reference.parameters.get(RESIZE, {})
     size = None if trace is None else _size(trace)
@@ -86,36 +86,36 @@ def by_known_size(lab: Laboratory, base: Remedy) -> Made:
     rules = [r for r in LIMITS if r != (limits.get("limit_side_len"), limits.get("limit_type"))]
     fitting = [rule for rule in rules if all(_under(probe, *rule) == found for probe, found in sizes.items())]
     here, right = f"{size[1]}x{size[0]}", lab.reference.tensor.shape if lab.reference.tensor is not None else size
-    one, two = lab.names
-    told = f"{two} resizes to {here}, {one} to {right[-1]}x{right[-2]}"
-    fix = f"resize in {two} as {one} does: " + ", ".join(
+    reference_name, candidate_name = lab.names
+    sizes_differ = f"{candidate_name} resizes to {here}, {reference_name} to {right[-1]}x{right[-2]}"
+    fix = f"resize in {candidate_name} as {reference_name} does: " + ", ".join(
         f"{n} = {v}" for n, v in limits.items() if n not in ("rule", "max_side_limit")
     )
-    put_right = replace(base, own_size=True)
+    patched = replace(base, own_size=True)
     if lab.can_run and set(sizes.values()) == {size}:
-        proof = f"{two} resizes all of {len(sizes)} images of different sizes to {here}"
-        put_right = replace(put_right, applies=lambda _, candidate: _size(candidate) == size)
+        proof = f"{candidate_name} resizes all of {len(sizes)} images of different sizes to {here}"
+        patched = replace(patched, applies=lambda _, candidate: _size(candidate) == size)
         return lab.claim(
-            RESIZE, "resize.image_shape", f"{told}: to one size, whatever the image", [proof, shown], fix
-        ), put_right
+            RESIZE, "resize.image_shape", f"{sizes_differ}: to one size, whatever the image", [proof, shown], fix
+        ), patched
     if len(fitting) == 1 and lab.can_run:
         ((side, kind),) = fitting
-        put_right = replace(put_right, applies=lambda _, other: _size(other) == _under(_source(other), side, kind))
-        proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default only {side}/{kind} gives {two}'s sizes"
+        patched = replace(patched, applies=lambda _, other: _size(other) == _under(_source(other), side, kind))
+        proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default "
+        proof += f"only {side}/{kind} gives {candidate_name}'s sizes"
         own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
-        summary = (
-            f"{two} resizes to {here}, which {side}/{kind} gives; {one} to {right[-1]}x{right[-2]}, by {own_limits}"
-        )
-        return lab.claim(RESIZE, "resize.limits", summary, [proof, shown], fix), put_right
-    lab.noticed.append(f"{told}; {shown}: nothing but the size differs at this stage")
+        summary = f"{candidate_name} resizes to {here}, which {side}/{kind} gives; "
+        summary += f"{reference_name} to {right[-1]}x{right[-2]}, by {own_limits}"
+        return lab.claim(RESIZE, "resize.limits", summary, [proof, shown], fix), patched
+    lab.noticed.append(f"{sizes_differ}; {shown}: nothing but the size differs at this stage")
     if fitting:
-        limits_told = ", ".join(f"{side}/{kind}" for side, kind in fitting)
-        lab.tried.append(f"resize.limits: each of {limits_told} (limit_side_len/limit_type) gives this size")
-    return lab.unknown(RESIZE, f"{told}, and which rule {two} follows is not known"), put_right
+        limits_shown = ", ".join(f"{side}/{kind}" for side, kind in fitting)
+        lab.tried.append(f"resize.limits: each of {limits_shown} (limit_side_len/limit_type) gives this size")
+    return lab.unknown(RESIZE, f"{sizes_differ}, and which rule {candidate_name} follows is not known"), patched
 
 
 LIMITS: Final = ((960, "max"), (736, "min"), (64, "min"), (640, "max"), (1280, "max"), (1536, "max"), (4000, "max"))
-"""Limits that releases and configurations of PaddleOCR have by default."""
+"""Default limits of releases and configurations of PaddleOCR."""
 
 
 def _under(size: tuple[int, int], side: int, kind: str) -> tuple[int, int]:
@@ -123,22 +123,18 @@ def _under(size: tuple[int, int], side: int, kind: str) -> tuple[int, int]:
 
 
 def _shown_at_its_size(lab: Laboratory, trace: Trace) -> str | None:
-    """Return the proof in pixels: the reference's own resize at the candidate's size makes what the candidate has.
+    """Return the proof that the reference's own resize at the candidate's size makes the candidate's pixels, or None.
 
-    The reference's preprocessing is then compared at that size. Where the candidate records no resized pixels its
-    tensor must be the reference's at that size, with its channels in either order.
+    If so, `lab.before` becomes the reference at that size. A candidate that records no resized pixels must have the
+    reference's tensor at that size, with its channels in either order.
     """
-    size = _size(trace)
+    size, (reference, candidate) = _size(trace), lab.names
     at_size = None if size is None else lab.at_size(size)
     if at_size is None or at_size.tensor is None or trace.tensor is None or size is None:
-        lab.not_tried.append(
-            f"resize: {lab.names[0]}'s own resize at {lab.names[1]}'s size, which it can't be asked for"
-        )
+        lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
-    before, lab.before = (
-        lab.before,
-        replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256),
-    )
+    before = lab.before
+    lab.before = replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
     if trace.resize is not None and lab.is_same_stage(RESIZE, trace):
         shown = "resized pixels are equal"
     elif lab.is_same_stage(TENSOR, trace):
@@ -150,34 +146,32 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> str | None:
         shown = "tensors agree but for the order of their channels"
     else:
         lab.before = before
-        lab.tried.append(
-            f"resize: {lab.names[0]}'s own resize at {size[1]}x{size[0]} makes other pixels than {lab.names[1]}"
-        )
+        lab.tried.append(f"resize: {reference}'s own resize at {size[1]}x{size[0]} makes other pixels than {candidate}")
         return None
-    return f"at {size[1]}x{size[0]}, made by {lab.names[0]}'s own resize, the {shown}"
+    return f"at {size[1]}x{size[0]}, made by {reference}'s own resize, the {shown}"
 
 
-def by_shape_row(lab: Laboratory, base: Remedy) -> Made:
-    """Put the reference's shape row in the place of the candidate's, where the resized image is right."""
+def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Replace the candidate's shape row by the reference's, where the resized image is right."""
     trace = lab.preprocessed(base)
-    mended = replace(base, has_row=True)
-    if trace is None or not lab.is_same_stage(RESIZE, lab.preprocessed(mended)):
+    patched = replace(base, has_row=True)
+    if trace is None or not lab.is_same_stage(RESIZE, lab.preprocessed(patched)):
         return None
-    one, two = lab.names
-    summary = f"the shape row of {two} does not hold the size of the image as {one} decoded it"
-    proof = f"the resized images are equal, and with {one}'s shape row so is all that this stage hands on"
-    rows = f"the rows hold (height, width) {_source(lab.reference)} in {one} and {_source(trace)} in {two}"
-    fix = f"let {two}'s shape row hold the height and width of the image as it was decoded, before any resize"
-    return lab.claim(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), mended
+    reference, candidate = lab.names
+    summary = f"the shape row of {candidate} does not hold the size of the image as {reference} decoded it"
+    proof = f"the resized images are equal, and with {reference}'s shape row so is all that this stage hands on"
+    rows = f"the rows hold (height, width) {_source(lab.reference)} in {reference} and {_source(trace)} in {candidate}"
+    fix = f"let {candidate}'s shape row hold the height and width of the image as it was decoded, before any resize"
+    return lab.claim(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), patched
 
 
 experiments = (by_shape_row, by_rounding, by_known_size)
 
 
-def _probed(base: Remedy, size: tuple[int, int]) -> Trace | None:
+def _probed(base: PatchedCandidate, size: tuple[int, int]) -> Trace | None:
     try:
         return base.pipeline.preprocess(np.zeros((*size, 3), np.uint8))
-    except Exception:  # a pipeline of the user's may take files only
+    except Exception:  # a user's pipeline may take files only
         return None
 
 
@@ -190,7 +184,7 @@ def _source(trace: Trace) -> tuple[int, int]:
 
 
 def _predicted(size: tuple[int, int], limits: Mapping[str, Any], rounding: Rounding) -> tuple[int, int]:
-    """Return the (h, w) that PaddleOCR's limit rule gives an image, with another rounding."""
+    """Return the (h, w) that PaddleOCR's limit rule gives an image, with a given rounding."""
     height, width = size
     limit, kind = float(limits["limit_side_len"]), limits["limit_type"]
     ratio = 1.0
