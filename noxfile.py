@@ -23,13 +23,13 @@ OLDEST = {
     "numpy": "1.26.*",
     "shapely": "2.0.*",
     "Jinja2": "3.1.0",
-    "jsonschema": "4.18.*",
+    "msgspec": "0.19.*",
     "pillow": "10.0.*",
     "scipy": "1.11.*",
     "zstandard": "0.22.*",
     "setuptools": "75.*",  # paddle 3.0 imports it and does not ask for it
 }
-TOOLS = ("hypothesis", "pytest-rerunfailures")
+TOOLS = ("hypothesis", "jsonschema", "pytest-rerunfailures")
 
 
 @nox.session(python="3.10")

@@ -6,12 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pytest_ocrparity.comparison import MATCHES, UNDECIDED
+from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
-from pytest_ocrparity.report.document import read
+from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import parse_option
 from pytest_ocrparity.wording import printable
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = wanted_limits([parse_option(word) for word in given.tolerance])
         results = read(given.results)
         # Also those that a failure kept from being asserted: under other limits their test would get to them.
-        compared = judge_again(results["comparisons"], wanted)
+        compared = judge_again(results.comparisons, wanted)
         table, faults = _judged(compared, results, is_verbose=given.verbose)
     except OcrParityError as error:
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
@@ -56,19 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _judged(
-    compared: Sequence[dict[str, Any]], results: dict[str, Any], *, is_verbose: bool
+    compared: Sequence[RecordedComparison], results: Results, *, is_verbose: bool
 ) -> tuple[list[str], list[str]]:
     """Return the lines of the table, and why the run fails."""
-    tally = Tally({"": [{**each, "what": "compared"} for each in compared]})
+    tally = Tally({"": [Compared(comparison=each) for each in compared]})
     faults = [] if compared else ["nothing was compared"]
-    faults += ["the run stopped before its last test"] if results["run"]["interrupted"] else []
-    faults += tally.faults(allow_empty=results["settings"]["allow_empty"], is_recording=False)
-    missed = [each for each in results["not_compared"] if each["outcome"] != "skipped"]
-    faults += [f"not compared: {each['image'] or each['test']}: {each['reason'] or each['outcome']}" for each in missed]
+    faults += ["the run stopped before its last test"] if results.run.interrupted else []
+    faults += tally.faults(allow_empty=results.settings.allow_empty, is_recording=False)
+    missed = [each for each in results.not_compared if each.outcome != "skipped"]
+    faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
     for each in compared:
-        if each["status"] not in MATCHES:
-            faults.append(f"{each['status']}: {each['image']}: {each['kind'].replace('_', ' ')} of {each['candidate']}")
-    if any(each["status"] == UNDECIDED for each in compared):
+        if each.status not in MATCHES:
+            faults.append(f"{each.status}: {each.image}: {each.kind.replace('_', ' ')} of {each.candidate}")
+    if any(each.status == UNDECIDED for each in compared):
         faults.append("undecided is what these measures cannot tell: run pytest with this --ocr-tolerance")
     return tally.table(per_image=is_verbose), faults
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.jsonable import plain
-
-if TYPE_CHECKING:
-    from pytest_ocrparity.tolerance import Limit
+from pytest_ocrparity.tolerance import Limit
 
 __all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure", "ParameterDifference"]
 
@@ -42,11 +40,11 @@ class Measure:
 
     name: str
     value: float
-    limit: float | None = None
-    origin: str = ""
-    at: tuple[float, float] | None = None
-    smallest: bool = False
-    decides: bool = True
+    limit: Annotated[float | None, "null: not judged"] = None
+    origin: Annotated[str, "who set the limit, and by which rule"] = ""
+    at: Annotated[tuple[float, float] | None, "x and y in pixels of the source image"] = None
+    smallest: Annotated[bool, "true: the value must not fall below the limit"] = False
+    decides: Annotated[bool, "false: the run decides, or the boxes one by one"] = True
 
     @property
     def is_within(self) -> bool:
@@ -65,7 +63,7 @@ class Measure:
 class Difference:
     """Something that differs in kind and not by an amount, such as a shape; `fails` tells whether it decides."""
 
-    stage: str
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
     kind: str
     reference: Any = None
     candidate: Any = None
@@ -81,16 +79,20 @@ class BoxFinding:
     `score_error` is how far its score is from the one that it must have, None where that is not known (see `scores`).
     """
 
-    kind: str
-    at: tuple[float, float]
-    reference: int | None = None
-    candidate: int | None = None
+    kind: Annotated[str, "missing, extra, split, merged, moved, score, invalid"]
+    at: Annotated[tuple[float, float], "its centre: x and y in pixels of the source image"]
+    reference: Annotated[int | None, "index of the box among the reference's"] = None
+    candidate: Annotated[int | None, "index of the box among the candidate's"] = None
     iou: float | None = None
-    shift: float | None = None
+    shift: Annotated[float | None, "source px"] = None
     score_difference: float | None = None
     defect: str | None = None
     is_borderline: bool = False
-    score_error: float | None = None
+    score_error: Annotated[
+        float | None,
+        "from version 2 on: how far the candidate's score is from what the reference's post-process gives this box "
+        "on the candidate's map",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from pytest_ocrparity.jsonable import plain
 
@@ -77,8 +77,8 @@ class Diagnosis:
         not_tried: what could not be tried here, each with the reason.
     """
 
-    stage: str
-    cause: str
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    cause: Annotated[str, "a code of docs/causes.md, or unknown"]
     summary: str
     evidence: tuple[str, ...] = ()
     fix: Fix | None = None

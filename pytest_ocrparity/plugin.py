@@ -112,7 +112,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""
     run = item.config.stash[RUN]
-    run.recorder.forget(item.user_properties)
+    run.recorder.reset()
     with pass_errors_on():
         run.tolerance_of(item)  # a marker added late, or on a unittest.TestCase, was not checked at collection
     if run.settings.no_train and "ocr_train_model" in getattr(item, "fixturenames", ()):

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeAlias
+
+from msgspec import structs
 
 from pytest_ocrparity.compare.judge import is_within_rounding
 from pytest_ocrparity.comparison import (
@@ -20,11 +23,17 @@ from pytest_ocrparity.comparison import (
     RECORDED,
     SAME,
     UNDECIDED,
+    BoxFinding,
+    Measure,
 )
+from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
 from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Limit, Tolerance, Value
 
+
 Limits: TypeAlias = "Mapping[str, Limit]"
+Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
+"""The comparison of the maps as it was, and as it is judged now."""
 
 
 class Judge(ABC):
@@ -33,33 +42,29 @@ class Judge(ABC):
     JUDGED: ClassVar[tuple[str, ...]] = ()
     """The differences in kind that are no more than limits judged."""
 
-    def __init__(
-        self, was: Mapping[str, Any], wanted: Limits, maps: tuple[Mapping[str, Any], Mapping[str, Any]] | None
-    ) -> None:
-        """Take a comparison and, for boxes, that of its maps as it was and as it is judged now."""
+    def __init__(self, was: RecordedComparison, wanted: Limits, maps: Maps | None) -> None:
+        """Take a comparison and, for boxes, that of its maps."""
         self.was, self.wanted, self.maps = was, wanted, maps
-        self.old: dict[str, Value] = {name: limit["value"] for name, limit in was["limits"].items()}
+        self.old: dict[str, Value] = {name: limit.value for name, limit in was.limits.items()}
         self.new = {name: wanted[name].value if name in wanted else value for name, value in self.old.items()}
-        self.measures: dict[str, dict[str, Any]] = {each["name"]: dict(each) for each in was["measures"]}
-        self.counts: dict[str, int] = dict(was["counts"])
+        self.measures = {each.name: each for each in was.measures}
+        self.counts = dict(was.counts)
 
-    def comparison(self) -> dict[str, Any]:
+    def comparison(self) -> RecordedComparison:
         """Return the comparison as judged."""
         status = self._status()
         limits = {
-            name: self.was["limits"][name]
-            if self.is_old(name)
-            else {"value": value, "origin": self.wanted[name].origin}
+            name: self.was.limits[name] if self.is_old(name) else Limit(value, self.wanted[name].origin)
             for name, value in self.new.items()
         }
-        measures = list(self.measures.values())
-        return {**self.was, "status": status, "limits": limits, "measures": measures, "counts": self.counts}
+        measures = tuple(self.measures.values())
+        return structs.replace(self.was, status=status, limits=limits, measures=measures, counts=self.counts)
 
     def _status(self) -> str:
-        was: str = self.was["status"]
+        was = self.was.status
         if was == RECORDED or (self.old == self.new and not self.rests_on_other_maps()):
             return was
-        failing = [difference["kind"] for difference in self.was["differences"] if difference["fails"]]
+        failing = [difference.kind for difference in self.was.differences if difference.fails]
         answers = [answer for answer in map(self._difference, failing) if answer]
         if DIFFERENT in answers:
             return was
@@ -91,21 +96,22 @@ class Judge(ABC):
 
     def value(self, name: str) -> float:
         """Return a measured amount."""
-        return float(self.measures[name]["value"])
+        return self.measures[name].value
 
     def keeps(self, name: str) -> bool:
         """Tell whether a measure keeps the limit that stands beside it; one that was not taken keeps any."""
         measure = self.measures.get(name)
-        if measure is None or measure["limit"] is None:
-            return True
-        value, limit = self.value(name), float(measure["limit"])
-        return value >= limit if measure["smallest"] else value <= limit
+        return measure is None or measure.is_within
 
-    def set(self, name: str, value: Value | None, limit: float | None) -> None:
+    def set(self, name: str, value: float | None, limit: float | None) -> None:
         """Put another limit beside a measure, and another amount where one is given."""
         if name in self.measures:
-            self.measures[name] |= {"limit": limit, "origin": "" if limit is None else "--tolerance"}
-            self.measures[name] |= {} if value is None else {"value": value}
+            self.change(name, limit=limit, origin="" if limit is None else "--tolerance")
+            self.change(name, **({} if value is None else {"value": value}))
+
+    def change(self, name: str, **values: Any) -> None:
+        """Put other values into a measure. Raises KeyError where it was not taken."""
+        self.measures[name] = replace(self.measures[name], **values)
 
     def simple(self, name: str) -> str:
         """Judge an amount by a number; none can be asked of one that was not taken."""
@@ -133,7 +139,7 @@ class TensorJudge(Judge):
         name, limit = "preprocessing.atol", self.new["preprocessing.atol"]
         if limit == AUTO:
             return [SAME if self.value("largest") <= TENSOR_LEAST else UNDECIDED]
-        self.set(name, self.measures["largest"]["value"], float(limit))
+        self.set(name, self.value("largest"), float(limit))
         return [SAME if self.keeps(name) else DIFFERENT]
 
 
@@ -150,7 +156,7 @@ class MapJudge(Judge):
         if self.new[atol] == self.new[mean] == self.new[crossings] == OFF and not self.new[share]:
             return [DIFFERENT]  # nothing would be judged
         answer = self.simple(mean)
-        self.measures[mean]["decides"] = not self.new[per_run]
+        self.change(mean, decides=not self.new[per_run])
         others = [LEFT_TO_RUN if answer == DIFFERENT and self.new[per_run] else answer, self.simple(crossings)]
         largest = self._map_atol(atol, share)
         if largest == DIFFERENT and DIFFERENT not in others:
@@ -159,12 +165,12 @@ class MapJudge(Judge):
 
     def _beyond(self, atol: str) -> str:
         """Return what maps are whose largest difference alone breaks its limit: rounding may be all that it is."""
-        limit = self.measures[atol]["limit"]
+        limit = self.measures[atol].limit
         if not limit:
             return DIFFERENT
         if "sensitivity" not in self.measures:
             return UNDECIDED
-        is_rounding = is_within_rounding(self.value(atol), float(limit), self.value("sensitivity"))
+        is_rounding = is_within_rounding(self.value(atol), limit, self.value("sensitivity"))
         return NOT_JUDGEABLE if is_rounding else DIFFERENT
 
     def _map_atol(self, atol: str, share: str) -> str:
@@ -181,7 +187,7 @@ class MapJudge(Judge):
                 return SAME
             return DIFFERENT if largest > MAP_MOST + 2 * stored and not allowed else UNDECIDED
         self.measures.pop("fusion", None)  # a flat limit takes the place of the rule that needed it
-        self.set(atol, self.measures["largest"]["value"], None if allowed else float(limit) + stored)
+        self.set(atol, largest, None if allowed else float(limit) + stored)
         if largest <= float(limit) + stored:
             return SAME
         if not allowed:
@@ -226,7 +232,7 @@ class BoxJudge(Judge):
         """Tell whether boxes may be judged otherwise because their maps are."""
         if self.maps is None:  # no test asserted the maps, but the boxes' comparison made theirs
             return any(name.startswith("probability_maps.") for name in self.wanted)
-        return bool(self.maps[0]["limits"] != self.maps[1]["limits"])
+        return self.maps[0].limits != self.maps[1].limits
 
     def answers(self) -> list[str]:
         """Judge every finding again, and the pairs that were none by the worst of them."""
@@ -240,7 +246,7 @@ class BoxJudge(Judge):
         for name, limit in limits.items():
             if limit != self._limit_before(name):
                 self.set(f"detections.{name}", None, limit)  # type: ignore[arg-type]  # no longer UNDECIDED
-        found = [self._again(box, limits) for box in self.was["boxes"]]
+        found = [self._again(box, limits) for box in self.was.boxes]
         if UNDECIDED in found:
             return [UNDECIDED]
         different, is_more = found.count(DIFFERENT), self._is_more(limits)
@@ -257,7 +263,7 @@ class BoxJudge(Judge):
             return [DIFFERENT]
         if is_more:
             return [UNDECIDED]
-        self.measures[unmatched]["decides"] = not self.new["detections.per_run"]
+        self.change(unmatched, decides=not self.new["detections.per_run"])
         if self.keeps(unmatched):
             return [SAME]
         return [LEFT_TO_RUN if self.new["detections.per_run"] else DIFFERENT]
@@ -265,12 +271,12 @@ class BoxJudge(Judge):
     def _measure_shift(self, limit: Any) -> None:
         """Convert the worst shift into map px as `BoxLimits.in_map_px` does: a source px is free except under 0."""
         if "shift" in self.measures and "detections.max_shift" in self.measures:
-            self.measures["detections.max_shift"]["value"] = self._in_map_px(self.value("shift"), limit)
+            self.change("detections.max_shift", value=self._in_map_px(self.value("shift"), limit))
 
     def _measure_score(self) -> None:
         """Put the difference itself in the place of how far scores miss what they must be: numbers judge that."""
         if not self.is_old(SCORE) and SCORE in self.measures and "score" in self.measures:
-            self.measures[SCORE]["value"] = self.value("score")
+            self.change(SCORE, value=self.value("score"))
             self.measures.pop("score_error", None)
 
     def _in_map_px(self, shift: float, limit: float | None) -> float:
@@ -280,7 +286,7 @@ class BoxJudge(Judge):
         """Tell whether pairs that kept the old limits break these: known by the worst of them, if that is one."""
         if all(map(self.keeps, (f"detections.{name}" for name in limits))):
             return False
-        if not any(box["kind"] in ("moved", "score", "invalid") for box in self.was["boxes"]):
+        if not any(box.kind in ("moved", "score", "invalid") for box in self.was.boxes):
             # Maps that differ within their limit might explain them.
             return UNDECIDED if self._maps_allow(1) is not False and not self._are_maps_equal() else True
         return UNDECIDED if any(self._is_stricter(name, limit) for name, limit in limits.items()) else False
@@ -292,16 +298,16 @@ class BoxJudge(Judge):
         return limit > before if name == "min_iou" else limit < before
 
     def _limit_before(self, name: str) -> float | None:
-        return next((each["limit"] for each in self.was["measures"] if each["name"] == f"detections.{name}"), None)
+        return next((each.limit for each in self.was.measures if each.name == f"detections.{name}"), None)
 
     def _no_box(self) -> list[str]:
         """Two empty sides pass when that is allowed, or when their maps were compared and agree."""
         if self.new["detections.allow_empty"]:
             return [SAME]
         if self.maps is None:
-            is_known = self.was["status"] == EMPTY and not self.rests_on_other_maps()
+            is_known = self.was.status == EMPTY and not self.rests_on_other_maps()
             return [SAME if is_known else UNDECIDED]
-        maps = self.maps[1]["status"]
+        maps = self.maps[1].status
         return [maps if maps in (SAME, UNDECIDED) else DIFFERENT]
 
     def _pair_limit(self, name: str) -> float | str | None:
@@ -312,35 +318,35 @@ class BoxJudge(Judge):
         if name == "min_iou" and value == AUTO:
             return self._automatic_iou(measure)
         if self.is_old(key):
-            return None if measure is None or measure["limit"] is None else float(measure["limit"])
+            return None if measure is None else measure.limit
         if value == OFF or (value == AUTO and measure is None):
             return None
         if measure is None and self.counts["paired"] and "preset" not in self.wanted[key].origin:
             return UNDECIDED  # a side has no scores, of which a limit by name asks
         return UNDECIDED if value == AUTO else float(value)
 
-    def _automatic_iou(self, measure: Mapping[str, Any] | None) -> float | str | None:
+    def _automatic_iou(self, measure: Measure | None) -> float | str | None:
         """Return the rule's limit: 0.9 for polygons, and for quads where nothing judges their shift."""
         shift = "detections.max_shift"
         if self.new[shift] == OFF:
             return POLYGON_IOU
         if self.is_old("detections.min_iou") and self.old[shift] != OFF and measure is not None:
-            return None if measure["limit"] is None else float(measure["limit"])
+            return measure.limit
         return None if measure is None else UNDECIDED
 
-    def _again(self, box: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+    def _again(self, box: BoxFinding, limits: Mapping[str, Any]) -> str:
         """Return what a finding is under other limits: DIFFERENT, BORDERLINE, SAME, or UNDECIDED."""
-        if box["kind"] not in LONE and not self._is_beyond(box, limits):
+        if box.kind not in LONE and not self._is_beyond(box, limits):
             return SAME
         allowed = self._maps_allow(1)
-        if box["is_borderline"]:
+        if box.is_borderline:
             return BORDERLINE if allowed else DIFFERENT if allowed is False else UNDECIDED
         # Maps that agree only now might explain the box: telling takes an experiment.
         return UNDECIDED if allowed is None or (allowed and not self._maps_allow(0)) else DIFFERENT
 
     def _are_maps_equal(self) -> bool:
         """Tell whether the maps are known to be equal to within their stored steps, which explains nothing."""
-        measured = {each["name"]: float(each["value"]) for each in self.maps[1]["measures"]} if self.maps else {}
+        measured = {each.name: each.value for each in self.maps[1].measures} if self.maps else {}
         return "largest" in measured and measured["largest"] <= measured["stored"]
 
     def _maps_allow(self, when: int) -> bool | None:
@@ -348,24 +354,21 @@ class BoxJudge(Judge):
         if self.maps is None:
             return None if self.rests_on_other_maps() else True
         maps = self.maps[when]
-        if maps["status"] == UNDECIDED:
+        if maps.status == UNDECIDED:
             return None
-        limit = next((each["limit"] for each in maps["measures"] if each["name"] == "probability_maps.atol"), None)
-        return maps["status"] in MATCHES and limit is not None
+        limit = next((each.limit for each in maps.measures if each.name == "probability_maps.atol"), None)
+        return maps.status in MATCHES and limit is not None
 
-    def _is_beyond(self, box: Mapping[str, Any], limits: Mapping[str, Any]) -> bool:
-        iou, shift, score = (
-            None if box[key] is None else float(box[key]) for key in ("iou", "shift", "score_difference")
-        )
-        if limits["min_iou"] is not None and iou is not None and not iou >= limits["min_iou"]:
+    def _is_beyond(self, box: BoxFinding, limits: Mapping[str, Any]) -> bool:
+        if limits["min_iou"] is not None and box.iou is not None and not box.iou >= limits["min_iou"]:
             return True
-        most_shift = limits["max_shift"]
-        if most_shift is not None and shift is not None and not self._in_map_px(shift, most_shift) <= most_shift:
+        most = limits["max_shift"]
+        if most is not None and box.shift is not None and not self._in_map_px(box.shift, most) <= most:
             return True
-        most = limits["max_score_difference"]
+        score, most = box.score_difference, limits["max_score_difference"]
         if self.is_old(SCORE) and self.old[SCORE] == AUTO and "score_error" in self.measures:
-            error = box.get("score_error")  # version 1 of results.json has none
-            score, most = (score, AUTOMATIC_SCORE) if error is None else (float(error), most)
+            error = box.score_error  # version 1 of results.json has none
+            score, most = (score, AUTOMATIC_SCORE) if error is None else (error, most)
         return score is not None and not score <= (float("inf") if most is None else most)
 
 
@@ -388,16 +391,16 @@ def wanted_limits(given: Sequence[Mapping[str, Any]]) -> Limits:
     return tolerance.limits
 
 
-def judge_again(comparisons: Sequence[Mapping[str, Any]], wanted: Limits) -> list[dict[str, Any]]:
+def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> list[RecordedComparison]:
     """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give."""
-    maps: dict[tuple[Any, ...], tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
-    judged: dict[int, dict[str, Any]] = {}
-    for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1]["kind"] == DETECTIONS):
-        sides = each["image"], each["reference"], each["candidate"]
-        if each["kind"] not in _JUDGES:  # of a newer version: what is not known does not pass
-            judged[place] = {**each, "status": UNDECIDED}
+    maps: dict[tuple[str, str, str], Maps] = {}
+    judged: dict[int, RecordedComparison] = {}
+    for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind == DETECTIONS):
+        sides = each.image, each.reference, each.candidate
+        if each.kind not in _JUDGES:  # of a newer version: what is not known does not pass
+            judged[place] = structs.replace(each, status=UNDECIDED)
             continue
-        judged[place] = found = _JUDGES[each["kind"]](each, wanted, maps.get(sides)).comparison()
-        if each["kind"] == PROBABILITY_MAPS:
+        judged[place] = found = _JUDGES[each.kind](each, wanted, maps.get(sides)).comparison()
+        if each.kind == PROBABILITY_MAPS:
             maps[sides] = each, found
     return [judged[place] for place in range(len(comparisons))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError, did_you_mean
 
@@ -143,11 +143,12 @@ PRESETS: Final[Mapping[str, Mapping[str, Value]]] = {
 }
 
 
-class Limit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Limit:
     """A limit's value and who set it."""
 
     value: Value
-    origin: str
+    origin: Annotated[str, "who set it"]
 
 
 def _checked(name: str, value: Any, origin: str) -> Value:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_ocrparity.errors import ReportError
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.report.views import View
 
 PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
@@ -49,25 +51,25 @@ def prepare(folder: Path) -> None:
         raise ReportError(f"{folder}: cannot write a report there: {error.strerror or error}") from error
 
 
-def publish(folder: Path, results: Mapping[str, Any]) -> None:
+def publish(folder: Path, view: View) -> None:
     """Write the report of a run, and remove pictures that are not in it.
 
     Raises:
         ReportError: a file cannot be written.
     """
     from pytest_ocrparity.files import write_whole
-    from pytest_ocrparity.report.document import as_text, without_thumbs
+    from pytest_ocrparity.report.document import as_text
     from pytest_ocrparity.report.markdown import summary
     from pytest_ocrparity.report.page import page
     from pytest_ocrparity.report.pictures.album import PICTURES
 
     try:
-        html, kept = page(results, folder)
+        html, kept = page(view, folder)
         # First, as it tells whose the others are. Half a surrogate pair, as a file may hold, is no text.
         write_whole(folder / PAGE, html.encode(errors="backslashreplace"))
-        write_whole(folder / RESULTS, as_text(without_thumbs(results)).encode())
-        write_whole(folder / SUMMARY, summary(results).encode(errors="backslashreplace"))
-        full = {picture["file"] for each in results["comparisons"] for picture in each["pictures"]}
+        write_whole(folder / RESULTS, as_text(view.results).encode())
+        write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))
+        full = {picture.file for each in view.results.comparisons for picture in each.pictures}
         used = {folder / name for name in full | kept}
         for path in sorted((folder / PICTURES).glob("*/*")):
             if path not in used and OURS.fullmatch(path.name):

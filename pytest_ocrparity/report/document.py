@@ -1,53 +1,295 @@
-"""What a run found, in one JSON document: `results.json`, described by `results.schema.json`.
+"""What a run found, as typed records: what travels from a worker, what `results.json` holds, and what is judged again.
 
-Works on the plain records that tests leave, so that it can run in another process than they did.
+A string in an `Annotated` describes its key in `results.schema.json`, which `report.schema` makes of these types.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Any, Final, Literal, TypeVar
 
+import msgspec
+from msgspec import Meta, Struct
+
+from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure
+from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ReportError
-
-if TYPE_CHECKING:
-    pass
-
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
-SCHEMA: Final = Path(__file__).parent.parent / "results.schema.json"
+NEWER: Final = frozenset({("BoxFinding", "score_error"), ("Diagnosis", "tried")})
+"""Keys that a document of version 1 may lack: all others are required, also those whose type has a default."""
 
 _LONGEST_INTEGER: Final = 300
 """Letters of an integer that any float can hold."""
+
+T = TypeVar("T")
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Parameter(Struct, frozen=True):
+    """A parameter that took effect, with each side's value."""
+
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    name: str
+    reference: Any
+    candidate: Any
+    differs: bool
+
+
+class Picture(Struct, frozen=True):
+    """A drawing of one stage of one side, or of both."""
+
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    side: Annotated[str, "reference, candidate, difference, both"]
+    caption: str
+    file: Annotated[str, "beside results.json"]
+    bar: Annotated[tuple[float, float] | None, "the values at the ends of a heat map's scale"] = None
+
+    @property
+    def thumb(self) -> str:
+        """The file of the thumbnail, which is the page's: of an exact difference no lossy one."""
+        place, _, suffix = self.file.rpartition(".")
+        small = "svg" if suffix == "svg" else "png" if self.side == "difference" else "jpg"
+        return f"{place}.small.{small}"
+
+
+class RecordedComparison(Struct, frozen=True, kw_only=True):
+    """One comparison, with the test that made it and all that was found about it."""
+
+    test: Annotated[str, "pytest's node id"] = ""
+    file: str = ""
+    line: int | None = None
+    outcome: Annotated[
+        str, "how the test ended, which may expect a difference: passed, failed, error, skipped, crashed"
+    ] = "passed"
+    image: str
+    reference: str
+    candidate: str
+    kind: Annotated[str, "preprocessing, probability_maps, detections"]
+    status: Annotated[
+        str,
+        "passes: same, recorded, empty, empty, as allowed, left to the run; fails: different, not comparable, not "
+        "judgeable (the reference's own map moves by more than the limit when its tensor is only rounded)",
+    ]
+    stage: Annotated[str | None, "the first that differs"]
+    limits: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    measures: tuple[Measure, ...]
+    differences: tuple[Difference, ...]
+    judged: Annotated[
+        bool, "false: measured because another comparison of the image failed, and asserted by no test"
+    ] = True
+    boxes: tuple[BoxFinding, ...]
+    counts: dict[str, Count]
+    parameters: Annotated[tuple[Parameter, ...], "what took effect on each side"] = ()
+    pictures: tuple[Picture, ...] = ()
+    picture_error: str | None = None
+    headline: str = ""
+    message: Annotated[str, "what the failed assertion said"] = ""
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+    @classmethod
+    def of(cls, comparison: Comparison, headline: str = "", parameters: Sequence[Any] = ()) -> RecordedComparison:
+        """Return what is recorded of a comparison: values of a user's parameters become JSON's types."""
+        return msgspec.convert({**plain(comparison), "headline": headline, "parameters": plain(parameters)}, cls)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from the other comparisons of its test."""
+        return self.image, self.reference, self.candidate, self.kind
+
+
+# What a test leaves
+
+
+class Left(Struct, frozen=True, kw_only=True, tag_field="what", tag=str.lower):
+    """Something that a test did or found."""
+
+
+class Used(Left, frozen=True, kw_only=True):
+    """It took one of our fixtures; `is_own` is false for a fixture of the user's in the place of ours."""
+
+    fixture: str
+    is_own: bool = True
+
+
+class Loads(Left, frozen=True, kw_only=True):
+    """It asked for the model of a side: "train", or the name of a candidate."""
+
+    side: str
+
+
+class Asked(Left, frozen=True, kw_only=True):
+    """It asked for a baseline, whatever came of it."""
+
+    path: str
+
+
+class Golden(Left, frozen=True, kw_only=True):
+    """It took a baseline, or recorded one; `drift` says what an older one was moved by."""
+
+    image: str
+    path: str
+    reference: str
+    recorded: bool
+    drift: str
+
+
+class Compared(Left, frozen=True, kw_only=True):
+    """An assertion judged a comparison."""
+
+    comparison: RecordedComparison
+    has_same_files: bool = False
+
+
+class Failed(Left, frozen=True, kw_only=True):
+    """It failed: the whole message, the causes, and what the other comparisons of the image show."""
+
+    image: str
+    reference: str
+    candidate: str
+    kind: str
+    message: str
+    diagnoses: tuple[Diagnosis, ...]
+    others: tuple[RecordedComparison, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """That of the comparison."""
+        return self.image, self.reference, self.candidate, self.kind
+
+
+class Caught(Left, frozen=True, kw_only=True):
+    """It caught differences, and kept them to itself."""
+
+    messages: tuple[str, ...]
+    is_expected: bool
+
+
+Record = Used | Loads | Asked | Golden | Compared | Failed | Caught
+
+
+def record(what: str, **values: Any) -> Record:
+    """Return the record of this tag. Raises msgspec.ValidationError where there is none, or it has other values."""
+    found: Record = msgspec.convert({"what": what, **values}, Record)
+    return found
+
+
+def pack(value: Any) -> bytes:
+    """Return typed values as they travel between processes.
+
+    As JSON: MessagePack has no half surrogate pairs, as names of files do, and no integers of more than 64 bits.
+    """
+    return json.dumps(msgspec.to_builtins(value)).encode()
+
+
+def unpack(data: bytes, kind: type[T]) -> T:
+    """Return what was packed."""
+    return msgspec.convert(json.loads(data), kind)
+
+
+def unpack_records(data: bytes) -> list[Record]:
+    """Return the records that a test left."""
+    return unpack(data, list[Record])
+
+
+# The document
+
+
+class RunRecord(Struct, frozen=True):
+    """The run as a whole."""
+
+    finished: Annotated[str, "UTC, ISO 8601"]
+    verdict: Annotated[
+        str,
+        "passed or failed; passed: something was compared, nothing differs, and no test of ours failed to compare",
+    ]
+    exit_status: Annotated[int, "pytest's, which other tests of the suite share"]
+    interrupted: Annotated[bool, "the run stopped before its last test; comparisons are those made before"]
+    tests: Annotated[dict[str, Count], "tests of the whole suite by how they ended; of several attempts, the last"]
+    faults: Annotated[tuple[str, ...], "why the run as a whole fails"]
+    notes: tuple[str, ...]
+
+
+class CandidateRecord(Struct, frozen=True):
+    """The settings of a candidate."""
+
+    values: dict[str, Any]
+    tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+
+
+class SettingsRecord(Struct, frozen=True):
+    """The settings of the run."""
+
+    file: str | None
+    root: str
+    no_train: bool
+    allow_empty: bool
+    golden: dict[str, Any]
+    train: dict[str, Any]
+    tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    candidates: dict[str, CandidateRecord]
+
+
+class NotCompared(Struct, frozen=True):
+    """A test or an image without a comparison."""
+
+    test: str
+    image: str | None
+    outcome: Annotated[str, "failed, error, skipped, crashed, compared nothing, not reached"]
+    reason: str
+
+
+class Results(Struct, frozen=True):
+    """What one run compared."""
+
+    schema_version: Literal[1, 2]
+    run: RunRecord
+    environment: Annotated[dict[str, str], "versions by distribution, python and platform"]
+    settings: SettingsRecord
+    comparisons: tuple[RecordedComparison, ...]
+    not_compared: Annotated[
+        tuple[NotCompared, ...],
+        "tests that used the fixtures, or whose worker died, and left no comparison; and images that a run did not "
+        "reach which stopped early",
+    ]
 
 
 def finite(value: Any) -> Any:
     """Return a JSON value in which numbers that JSON lacks are the texts "NaN", "Infinity" and "-Infinity"."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
 
 
-def without_thumbs(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a document without the thumbnails, which are the page's."""
-
-    def full(comparison: Mapping[str, Any]) -> dict[str, Any]:
-        kept = [{key: value for key, value in each.items() if key != "thumb"} for each in comparison["pictures"]]
-        return {**comparison, "pictures": kept}
-
-    return {**results, "comparisons": [full(each) for each in results["comparisons"]]}
-
-
-def as_text(results: Mapping[str, Any]) -> str:
+def as_text(results: Results) -> str:
     """Return the document as it is written."""
-    return json.dumps(results, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(finite(msgspec.to_builtins(results)), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def read(path: Path) -> Results:
+    """Return a document that keeps the schema.
+
+    Raises:
+        ReportError: the file is missing or unreadable, no JSON, of a newer schema, or does not keep it.
+    """
+    try:
+        document: Any = finite(json.loads(path.read_bytes(), parse_int=_integer))
+        return _typed(path, document)
+    except OSError as error:
+        raise ReportError(f"{path}: cannot read these results: {error.strerror or error}") from error
+    except msgspec.ValidationError as error:
+        raise ReportError(f"{path} is no results.json of pytest-ocrparity: {str(error)[:300]}") from error
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"{path} is no JSON: {error}") from error
 
 
 def _integer(text: str) -> int:
@@ -56,33 +298,33 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a document that keeps the schema.
-
-    Raises:
-        ReportError: the file is missing or unreadable, no JSON, of a newer schema, or does not keep it.
-    """
-    try:
-        document: Any = json.loads(path.read_bytes(), parse_int=_integer)
-        _check(path, document)
-    except OSError as error:
-        raise ReportError(f"{path}: cannot read these results: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ReportError(f"{path} is no JSON: {error}") from error
-    result: dict[str, Any] = document
-    return result
-
-
-def _check(path: Path, document: Any) -> None:
-    import jsonschema
-
+def _typed(path: Path, document: Any) -> Results:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(
             f"{path} has schema_version {version}; this version of pytest-ocrparity reads up to {SCHEMA_VERSION}"
         )
-    try:
-        jsonschema.validate(document, json.loads(SCHEMA.read_text()))
-    except jsonschema.ValidationError as error:
-        place = "/".join(map(str, error.absolute_path)) or "the whole"
-        raise ReportError(f"{path} is no results.json of pytest-ocrparity: {place}: {error.message[:200]}") from error
+    found = msgspec.convert(document, Results, strict=False)  # which takes the texts NaN and Infinity for numbers
+    _check_same(document, finite(msgspec.to_builtins(found)), "$")
+    return found
+
+
+def _check_same(given: Any, read: Any, place: str) -> None:
+    """Raise ValidationError where a document lacks a key or says something else than was read of it.
+
+    Reading fills defaults in, and takes a number in quotation marks for a number. Unknown keys are passed over.
+    """
+    if isinstance(read, dict):
+        newer = {key for _, key in NEWER}
+        for key, item in read.items():
+            if key in given:
+                _check_same(given[key], item, f"{place}.{key}")
+            elif key not in newer:
+                raise msgspec.ValidationError(f"Object missing required field `{key}` - at `{place}`")
+    elif isinstance(read, list):
+        for index, (one, two) in enumerate(zip(given, read, strict=True)):
+            _check_same(one, two, f"{place}[{index}]")
+    else:
+        number = float(given) if isinstance(read, float) and type(given) is int else given
+        if number != read or isinstance(given, bool) != isinstance(read, bool):
+            raise msgspec.ValidationError(f"Expected `{type(read).__name__}`, got {str(given)[:40]!r} - at `{place}`")

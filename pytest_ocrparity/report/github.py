@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.markdown import summary
-from pytest_ocrparity.report.views import causes
+from pytest_ocrparity.report.views import View
 
 MOST: Final = 10
 """GitHub shows that many annotations of a step."""
 
 
-def error_commands(results: Mapping[str, Any]) -> list[str]:
+def error_commands(view: View) -> list[str]:
     """Return a workflow command per cause, at the test that found it first, and one per fault of the run."""
-    commands = [_command(fault, title="ocrparity") for fault in results["run"]["faults"]]
-    # What a test marked xfail shows is no error of the run.
-    for cause in causes([each for each in results["comparisons"] if each["outcome"] != "skipped"]):
+    commands = [_command(fault, title="ocrparity") for fault in view.results.run.faults]
+    for cause in view.errors:
         first, diagnosis = cause.comparisons[0], cause.diagnosis
         count = len(cause.images)
-        told = f"{first['image']}: {diagnosis['stage']}: {diagnosis['summary']}"
+        told = f"{first.image}: {diagnosis.stage}: {diagnosis.summary}"
         told += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
-        told += f"\nfix: {diagnosis['fix']['text']}" if diagnosis["fix"] else ""
-        title = f"{cause.candidate} against {cause.reference}: {diagnosis['cause']}"
-        commands.append(_command(told, title=title, file=_from_root(first["file"]), line=first["line"]))
-    for missed in results["not_compared"]:
-        if missed["outcome"] != "skipped":
+        told += f"\nfix: {diagnosis.fix.text}" if diagnosis.fix else ""
+        title = f"{cause.candidate} against {cause.reference}: {diagnosis.cause}"
+        commands.append(_command(told, title=title, file=_from_root(first.file), line=first.line))
+    for missed in view.results.not_compared:
+        if missed.outcome != "skipped":
             commands.append(
-                _command(f"{missed['image'] or missed['test']}: not compared: {missed['reason']}", title="ocrparity")
+                _command(f"{missed.image or missed.test}: not compared: {missed.reason}", title="ocrparity")
             )
     if len(commands) > MOST:
         left = len(commands) - MOST + 1
@@ -38,14 +36,14 @@ def error_commands(results: Mapping[str, Any]) -> list[str]:
     return commands
 
 
-def append_summary(results: Mapping[str, Any]) -> None:
+def append_summary(view: View) -> None:
     """Append the Markdown summary to the job's, where GitHub names its file. Raises ReportError if it can't."""
     name = os.environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
     try:
         with Path(name).open("a", encoding="utf-8") as file:
-            file.write(summary(results))
+            file.write(summary(view))
     except OSError as error:
         raise ReportError(f"GITHUB_STEP_SUMMARY={name}: cannot write there: {error.strerror or error}") from error
 

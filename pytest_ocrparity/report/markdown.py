@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_ocrparity.report.table import amounts, told_statuses
 from pytest_ocrparity.report.templates import TEMPLATES
-from pytest_ocrparity.report.views import causes, headroom, images, sides_of
+from pytest_ocrparity.report.views import View
 from pytest_ocrparity.stages import KINDS
-from pytest_ocrparity.wording import amount
 
 MOST: Final = 60_000
 """Characters; GitHub takes 65,536 in a comment."""
@@ -18,30 +16,28 @@ LINES: Final = (40, 10, 3, 0)
 """How many images, causes and tests are listed, each by itself; fewer where that is too long."""
 
 
-def summary(results: Mapping[str, Any]) -> str:
+def summary(view: View) -> str:
     """Return the Markdown summary of a document; what is left out of it is counted."""
-    comparisons = results["comparisons"]
+    results = view.results
     rows = [
         (
             sides,
             kind,
-            [each for each in comparisons if (each["reference"], each["candidate"], each["kind"]) == (*sides, kind)],
+            [each for each in results.comparisons if (each.reference, each.candidate, each.kind) == (*sides, kind)],
         )
-        for sides in sides_of(comparisons)
+        for sides in view.sides
         for kind in KINDS
     ]
     for most in LINES:
         text = TEMPLATES.get_template("summary.md.jinja").render(
             results=results,
-            run=results["run"],
+            run=results.run,
             rows=[(sides, kind, found, told_statuses(found), amounts(found)) for sides, kind, found in rows if found],
-            causes=causes(comparisons),
-            headroom=headroom(comparisons),
-            images=images(comparisons),
+            causes=view.causes,
+            images=view.images,
             most=most,
             code=code,
             plain=escaped,
-            amount=amount,
         )
         if len(text) <= MOST:
             return text

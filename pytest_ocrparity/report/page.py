@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_ocrparity.report.document import Picture, finite
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
-from pytest_ocrparity.report.views import RANKS, causes, headroom, images, sides_of
+from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.wording import amount
 
@@ -20,11 +21,11 @@ MOST_INLINE: Final = 30_000_000
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 
 
-def page(results: Mapping[str, Any], folder: Path) -> tuple[str, set[str]]:
+def page(view: View, folder: Path) -> tuple[str, set[str]]:
     """Return the page, and the thumbnails that did not fit into it, which it shows as files.
 
     Args:
-        results: the document of the run.
+        view: the document of the run, in groups.
         folder: where its pictures lie.
     """
     inlined: dict[str, str] = {}
@@ -43,20 +44,19 @@ def page(results: Mapping[str, Any], folder: Path) -> tuple[str, set[str]]:
             inlined[name] = f"data:{_TYPES[name.rpartition('.')[2]]};base64,{content}"
         return inlined[name]
 
-    shown = images(results["comparisons"])
-    pairs = [pair for group in shown for pair in group.pairs]
+    pairs = [pair for group in view.images for pair in group.pairs]
     text = TEMPLATES.get_template("page.html.jinja").render(
-        results=results,
-        run=results["run"],
-        images=shown,
-        sides=sides_of(results["comparisons"]),
-        groups=causes(results["comparisons"]),
-        headroom=headroom(results["comparisons"]),
+        results=view.results,
+        run=view.results.run,
+        images=view.images,
+        sides=view.sides,
+        groups=view.causes,
+        headroom=view.headroom,
         stages=[stage for stage in STAGES if any(pair.stage == stage for pair in pairs)],
         statuses=sorted({pair.status for pair in pairs}, key=RANKS.index),
         styles=STYLES,
         gradient=", ".join(f"rgb{colour}" for colour in COLOURS),
-        amount=_amount,
+        amount=amount,
         value=_value,
         source=source,
         by_stage=_by_stage,
@@ -64,18 +64,14 @@ def page(results: Mapping[str, Any], folder: Path) -> tuple[str, set[str]]:
     return text, kept
 
 
-def _amount(value: Any) -> str:
-    """Write a recorded number, also one that JSON has no number for."""
-    return amount(float(value))
-
-
 def _value(value: Any) -> str:
+    value = finite(value)
     if isinstance(value, list):
         return f"[{', '.join(_value(item) for item in value)}]"
     return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _by_stage(pictures: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def _by_stage(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
     order: Callable[[str], int] = STAGES.index
-    stages = sorted({picture["stage"] for picture in pictures}, key=order)
-    return {stage: [picture for picture in pictures if picture["stage"] == stage] for stage in stages}
+    stages = sorted({picture.stage for picture in pictures}, key=order)
+    return {stage: [picture for picture in pictures if picture.stage == stage] for stage in stages}

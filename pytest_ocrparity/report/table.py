@@ -1,70 +1,78 @@
 """Add up what a run compared: its table, and the faults that only a whole run can show.
 
-Works on the plain records that tests leave behind, so that it can run in another process than they did.
+Works on the records that tests leave behind, so that it can run in another process than they did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
 
-from pytest_ocrparity.comparison import LEAST, ROUGHLY
-from pytest_ocrparity.stages import KINDS
+from pytest_ocrparity.comparison import EMPTY, LEAST, RECORDED, ROUGHLY, Comparison
+from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison, Used
+from pytest_ocrparity.stages import DETECTIONS, KINDS
 from pytest_ocrparity.tolerance import OFF, is_looser
 
-Record = Mapping[str, Any]
-"""One thing that a test did, in JSON types; `what` is used, loads, compared, failed or golden."""
-
+T = TypeVar("T", bound=Record)
+Sides: TypeAlias = tuple[str, str]
 PLAIN = ("reference", "candidate")
 """What sides are called that are no traces."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Tally:
     """The records of a run, by test."""
 
     records: Mapping[str, Sequence[Record]]
 
-    def all(self, what: str) -> list[Record]:
+    def all(self, sort: type[T]) -> list[T]:
         """Return the records of one sort, in the order of the tests."""
-        return [record for records in self.records.values() for record in records if record["what"] == what]
+        return [record for records in self.records.values() for record in records if isinstance(record, sort)]
 
-    def faults(
-        self, *, allow_empty: bool, is_recording: bool, causes: Mapping[tuple[str, str], str] | None = None
-    ) -> list[str]:
+    @cached_property
+    def compared(self) -> list[RecordedComparison]:
+        """What assertions judged."""
+        return [record.comparison for record in self.all(Compared)]
+
+    @cached_property
+    def over_the_run(self) -> list[tuple[Sides, str]]:
+        """The limits that the run as a whole breaks, as `over_the_run` returns them."""
+        return over_the_run([each for each in self.compared if each.status != RECORDED])
+
+    def faults(self, *, allow_empty: bool, is_recording: bool, causes: Mapping[Sides, str] | None = None) -> list[str]:
         """Return a sentence for each reason why the whole run fails, whatever its tests said.
 
         `causes` are, by pair of sides, what is to be said beside a limit that the run as a whole breaks.
         """
-        if is_recording and not self.all("golden"):
-            if any(record["fixture"] == "ocr_golden" for record in self.all("used")):
+        if is_recording and not self.all(Golden):
+            if any(record.fixture == "ocr_golden" for record in self.all(Used)):
                 return ["nothing was recorded: the tests that asked ocr_golden for a baseline failed before"]
             return ["nothing was recorded: no test asked ocr_golden for a baseline"]
         if not any(self.records.values()):
             return []
-        compared = [record for record in self.all("compared") if record["status"] != "recorded"]
-        if not compared and not any(record["recorded"] for record in self.all("golden")):
+        compared = [each for each in self.compared if each.status != RECORDED]
+        if not compared and not any(record.recorded for record in self.all(Golden)):
             return ["nothing was compared: tests used ocrparity's fixtures, and none reached an assertion"]
-        found = [f"{text}{(causes or {}).get(sides, '')}" for sides, text in over_the_run(compared)]
+        found = [f"{text}{(causes or {}).get(sides, '')}" for sides, text in self.over_the_run]
         return [*_all_empty(compared, allow_empty), *found]
 
     def table(self, *, per_image: bool) -> list[str]:
         """Return the run's table as lines: one per sort of comparison, or one per image and sort."""
-        compared = self.all("compared")
         lines = []
-        for sides in dict.fromkeys((record["reference"], record["candidate"]) for record in compared):
-            chosen = [record for record in compared if (record["reference"], record["candidate"]) == sides]
-            images = len({record["image"] for record in chosen})
+        for sides in dict.fromkeys(map(_sides_of, self.compared)):
+            chosen = [each for each in self.compared if _sides_of(each) == sides]
+            images = len({each.image for each in chosen})
             lines.append(f"{sides[1]} against {sides[0]}: {images} image{'s' * (images != 1)}")
-            if all(record.get("has_same_files") for record in chosen):
+            if all(each.has_same_files for each in self.all(Compared) if _sides_of(each.comparison) == sides):
                 lines.append("  both sides come from the same model files: only engine, options or versions can differ")
             for kind in KINDS:
-                rows = [record for record in chosen if record["kind"] == kind]
+                rows = [each for each in chosen if each.kind == kind]
                 if rows:
                     lines.append(_row(kind.replace("_", " "), rows))
                 if per_image:
-                    lines += [_row(f"  {record['image']}", [record], is_one_image=True) for record in rows]
+                    lines += [_row(f"  {each.image}", [each], is_one_image=True) for each in rows]
             lines += _roughly_judged(chosen)
             lines += self._never_compared(sides, chosen)
         return lines + self._golden_lines()
@@ -72,62 +80,66 @@ class Tally:
     def loosened(self) -> list[str]:
         """Return a line that names the limits in force that may permit more than the fp32 preset, or nothing."""
         found: dict[str, dict[str, None]] = {}
-        for record in self.all("compared"):
-            for name, limit in record["limits"].items():
-                if is_looser(name, limit["value"]) and _is_judged_by(name, record):
-                    found.setdefault(limit["origin"], {})[f"{name} = {_written(limit['value'])}"] = None
+        for each in self.compared:
+            for name, limit in each.limits.items():
+                if is_looser(name, limit.value) and _is_judged_by(name, each):
+                    found.setdefault(limit.origin, {})[f"{name} = {_written(limit.value)}"] = None
         named = [f"{', '.join(limits)} ({origin})" for origin, limits in found.items()]
         return [f"limits that may permit more than the fp32 preset: {'; '.join(named)}"] if named else []
 
-    def _never_compared(self, sides: tuple[Any, Any], chosen: Sequence[Record]) -> list[str]:
+    def _never_compared(self, sides: Sides, chosen: Sequence[RecordedComparison]) -> list[str]:
         """Return a line that names what no test compared of two sides, or nothing; plain polygons have no more."""
         others = [
             other
-            for failure in self.all("failed")
-            if (failure["reference"], failure["candidate"]) == sides
-            for other in failure["others"]
+            for failure in self.all(Failed)
+            if (failure.reference, failure.candidate) == sides
+            for other in failure.others
         ]
-        compared = {record["kind"] for record in (*chosen, *others)}
+        compared = {each.kind for each in (*chosen, *others)}
         missing = [kind.replace("_", " ") for kind in KINDS if kind not in compared]
         return [f"  never compared: {', '.join(missing)}"] if missing and sides != PLAIN else []
 
     def _golden_lines(self) -> list[str]:
-        recorded = {record["image"]: record for record in self.all("golden") if record["recorded"]}
+        recorded = {record.image: record for record in self.all(Golden) if record.recorded}
         if not recorded:
             return []
-        lines = [f"{len(recorded)} baseline{'s' * (len(recorded) != 1)} recorded from {_sides(recorded.values())}"]
-        if any(record["status"] == "recorded" for record in self.all("compared")):
+        references = ", ".join(sorted({record.reference for record in recorded.values()}))
+        lines = [f"{len(recorded)} baseline{'s' * (len(recorded) != 1)} recorded from {references}"]
+        if any(each.status == RECORDED for each in self.compared):
             lines.append("recorded, not compared: a side always equals its own baseline")
-        lines += [f"  {image}: {record['drift']}" for image, record in recorded.items() if record["drift"]]
+        lines += [f"  {image}: {record.drift}" for image, record in recorded.items() if record.drift]
         return lines
 
 
-def _is_judged_by(name: str, record: Record) -> bool:
+def _sides_of(compared: RecordedComparison) -> Sides:
+    return compared.reference, compared.candidate
+
+
+def _is_judged_by(name: str, compared: RecordedComparison) -> bool:
     """Tell whether this limit takes part: `min_iou` widens nothing where quads are judged by their shift."""
-    if name != "detections.min_iou" or record["limits"]["detections.max_shift"]["value"] == OFF:
+    if name != "detections.min_iou" or compared.limits["detections.max_shift"].value == OFF:
         return True
-    types = [(p["reference"], p["candidate"]) for p in record["parameters"] if p["name"] == "box_type"]
-    return any("poly" in both for both in types)
+    return any("poly" in (each.reference, each.candidate) for each in compared.parameters if each.name == "box_type")
 
 
 def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
-def _roughly_judged(records: Sequence[Record]) -> list[str]:
+def _roughly_judged(compared: Sequence[RecordedComparison]) -> list[str]:
     """Return a line where scores were not judged exactly."""
     limits = {
-        float(measure["limit"])
-        for record in records
-        for measure in record["measures"]
-        if measure["limit"] is not None and measure["origin"].endswith(ROUGHLY)
+        measure.limit
+        for each in compared
+        for measure in each.measures
+        if measure.limit is not None and measure.origin.endswith(ROUGHLY)
     }
     return [f"  scores were judged within {limit:g} only{ROUGHLY}" for limit in sorted(limits)]
 
 
-def _all_empty(compared: Sequence[Record], allow_empty: bool) -> list[str]:
-    boxes = [record for record in compared if record["kind"] == "detections" and record["counts"]]
-    if allow_empty or not boxes or any(record["status"] != "empty" for record in boxes):
+def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> list[str]:
+    boxes = [each for each in compared if each.kind == DETECTIONS and each.counts]
+    if allow_empty or not boxes or any(each.status != EMPTY for each in boxes):
         return []
     return [
         f"no image of this run has a box ({len(boxes)} compared): nothing shows that the model detects; "
@@ -142,50 +154,46 @@ RUN_LIMITS = {
 }
 
 
-def over_the_run(compared: Sequence[Record]) -> list[tuple[tuple[str, str], str]]:
+def over_the_run(compared: Sequence[RecordedComparison | Comparison]) -> list[tuple[Sides, str]]:
     """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart.
 
     Returns, for each that is broken, the two sides and a sentence.
     """
-    groups: dict[tuple[Any, ...], list[tuple[Record, float]]] = {}
-    for record in compared:
-        for measure in record["measures"]:
-            if measure["name"] in RUN_LIMITS and not measure["decides"] and measure["limit"] is not None:
-                key = measure["name"], measure["limit"], measure["origin"], record["reference"], record["candidate"]
-                groups.setdefault(key, []).append((record, measure["value"]))
-    faults: list[tuple[tuple[str, str], str]] = []
-    for (name, limit, origin, *sides), members in groups.items():
+    groups: dict[tuple[str, float, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
+    for each in compared:
+        for measure in each.measures:
+            if measure.name in RUN_LIMITS and not measure.decides and measure.limit is not None:
+                key = measure.name, measure.limit, measure.origin, (each.reference, each.candidate)
+                groups.setdefault(key, []).append((each, measure.value))
+    faults: list[tuple[Sides, str]] = []
+    for (name, limit, origin, sides), members in groups.items():
         count, words = RUN_LIMITS[name]
         if count is None:
-            amounts = [value for _, value in members]
+            amounts: Sequence[float] = [value for _, value in members]
             amount, total = sum(amounts), len(members)
         else:
-            amounts = [record["counts"][count] for record, _ in members]
-            total = sum(record["counts"]["boxes"] for record, _ in members)
+            amounts = [each.counts[count] for each, _ in members]
+            total = sum(each.counts["boxes"] for each, _ in members)
             amount = sum(amounts)
         if total and not amount / total <= limit:
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
-            worst = ", ".join(str(member[0]["image"]) for value, member in ranked[:3] if value)
+            worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
             where = f"{sides[1]} against {sides[0]}, most in {worst}"
             text = f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}"
-            faults.append(((sides[0], sides[1]), text))
+            faults.append((sides, text))
     return faults
 
 
-def _sides(records: Iterable[Record]) -> str:
-    return ", ".join(sorted({record["reference"] for record in records}))
-
-
-def _row(name: str, rows: Sequence[Record], is_one_image: bool = False) -> str:
+def _row(name: str, rows: Sequence[RecordedComparison], is_one_image: bool = False) -> str:
     """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
-    told = rows[0]["status"] if is_one_image else told_statuses(rows)
+    told = rows[0].status if is_one_image else told_statuses(rows)
     return f"  {name:<32} {told:<24} {amounts(rows)}".rstrip()
 
 
-def told_statuses(rows: Sequence[Record]) -> str:
+def told_statuses(rows: Sequence[RecordedComparison]) -> str:
     """Return how many comparisons ended how, such as "1 different, 13 same"."""
-    statuses = [record["status"] for record in rows]
+    statuses = [each.status for each in rows]
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
 
 
@@ -196,27 +204,26 @@ SHOWN = {
 }
 
 
-def amounts(rows: Sequence[Record]) -> str:
+def amounts(rows: Sequence[RecordedComparison]) -> str:
     """Return how many boxes differ; where none does, the worst amount of the leading measure with its headroom."""
-    different = sum(record["counts"].get("different", 0) for record in rows)
+    different = sum(each.counts.get("different", 0) for each in rows)
     if different:
-        return f"{different} of {sum(record['counts'].get('boxes', 0) for record in rows)} boxes differ"
-    measures = [m for record in rows for m in record["measures"] if m["name"] in SHOWN]
+        return f"{different} of {sum(each.counts.get('boxes', 0) for each in rows)} boxes differ"
+    measures = [measure for each in rows for measure in each.measures if measure.name in SHOWN]
     text = []
     if measures:
         # The worst is the one that used most of its own limit, not the largest number. What stayed within a rule's
         # least is not as bad as what needed the rule's limit.
-        judged = [m for m in measures if LEAST not in m["origin"]] or measures
-        worst = max(judged, key=lambda m: float(m["value"]) / m["limit"] if m["limit"] else float(m["value"]))
-        value = float(worst["value"])  # in a document, NaN is a text
-        name, unit = SHOWN[worst["name"]]
-        text.append(f"worst {name} {value:.2g}")
-        if worst["limit"] and LEAST in worst["origin"]:
-            text[-1] += f", within {LEAST} limit {worst['limit']:.2g}{unit}"
-        elif worst["limit"]:
-            text.append(f"of {worst['limit']:.2g}{unit}, headroom {max(0.0, 1 - value / worst['limit']):.0%}")
-    borderline = sum(record["counts"].get("borderline", 0) for record in rows)
-    boxes = sum(record["counts"].get("reference", 0) for record in rows)
+        judged = [each for each in measures if LEAST not in each.origin] or measures
+        worst = max(judged, key=lambda each: each.value / each.limit if each.limit else each.value)
+        name, unit = SHOWN[worst.name]
+        text.append(f"worst {name} {worst.value:.2g}")
+        if worst.limit and LEAST in worst.origin:
+            text[-1] += f", within {LEAST} limit {worst.limit:.2g}{unit}"
+        elif worst.limit:
+            text.append(f"of {worst.limit:.2g}{unit}, headroom {max(0.0, 1 - worst.value / worst.limit):.0%}")
+    borderline = sum(each.counts.get("borderline", 0) for each in rows)
+    boxes = sum(each.counts.get("reference", 0) for each in rows)
     if boxes:
         text.append(f"({boxes} boxes{f', {borderline} borderline' if borderline else ''})")
     return " ".join(text)

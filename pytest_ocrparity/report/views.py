@@ -1,17 +1,17 @@
-"""The comparisons of a document in the groups in which people read them: by image, by pair of sides, by cause."""
+"""A document in the groups in which people read it: by image, by pair of sides, by cause. Made once for all outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE
-from pytest_ocrparity.diagnosis import UNKNOWN
-from pytest_ocrparity.report.table import SHOWN
+from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.report.document import RecordedComparison, Results
+from pytest_ocrparity.report.table import SHOWN, Sides
 from pytest_ocrparity.stages import KINDS, first_stage
 
-Comparison = Mapping[str, Any]
 RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
 """What a pair or an image can be, the worst first."""
 
@@ -22,19 +22,19 @@ class Pair:
 
     reference: str
     candidate: str
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: list[RecordedComparison] = field(default_factory=list)
 
     @property
-    def failing(self) -> list[Comparison]:
+    def failing(self) -> list[RecordedComparison]:
         """Those that differ."""
-        return [each for each in self.comparisons if each["status"] not in MATCHES]
+        return [each for each in self.comparisons if each.status not in MATCHES]
 
     @property
     def status(self) -> str:
         """Return "failed", or the one word that holds for what matches."""
         if self.failing:
-            return NOT_JUDGEABLE if all(each["status"] == NOT_JUDGEABLE for each in self.failing) else "failed"
-        statuses = {each["status"] for each in self.comparisons}
+            return NOT_JUDGEABLE if all(each.status == NOT_JUDGEABLE for each in self.failing) else "failed"
+        statuses = {each.status for each in self.comparisons}
         return next(
             (word for word in ("recorded", "left to the run", "empty", "empty, as allowed") if word in statuses), "same"
         )
@@ -42,7 +42,7 @@ class Pair:
     @property
     def stage(self) -> str | None:
         """The first differing stage."""
-        return first_stage({each["stage"] for each in self.failing if each["stage"]})
+        return first_stage({each.stage for each in self.failing if each.stage})
 
     @property
     def rank(self) -> int:
@@ -52,14 +52,14 @@ class Pair:
     @property
     def told(self) -> str:
         """What is wrong in a line: the causes that are known, else what differs first."""
-        known = [diagnosis for each in self.failing for diagnosis in each["diagnoses"] if diagnosis["cause"] != UNKNOWN]
-        summaries = dict.fromkeys(f"{diagnosis['stage']}: {diagnosis['summary']}" for diagnosis in known)
-        return "; ".join(summaries) or next((each["headline"] for each in self.failing), "")
+        known = [diagnosis for each in self.failing for diagnosis in each.diagnoses if diagnosis.cause != UNKNOWN]
+        summaries = dict.fromkeys(f"{diagnosis.stage}: {diagnosis.summary}" for diagnosis in known)
+        return "; ".join(summaries) or next((each.headline for each in self.failing), "")
 
     @property
     def margin(self) -> float:
         """The least headroom of its amounts, 0 to 1; what is left of the limit that is used most."""
-        return min((_left(measure) for each in self.comparisons for measure in each["measures"]), default=1.0)
+        return min((_left(measure) for each in self.comparisons for measure in each.measures), default=1.0)
 
 
 @dataclass(slots=True)
@@ -75,19 +75,19 @@ class Group:
         """The worst of its pairs."""
         return min((pair.status for pair in self.pairs), key=RANKS.index)
 
-    def pair(self, sides: tuple[str, str]) -> Pair | None:
+    def pair(self, sides: Sides) -> Pair | None:
         """Return the pair of these two sides, or None where they were not compared on this image."""
         return next((pair for pair in self.pairs if (pair.reference, pair.candidate) == sides), None)
 
 
-def images(comparisons: Iterable[Comparison]) -> list[Group]:
+def _images(comparisons: Iterable[RecordedComparison]) -> list[Group]:
     """Return the images, the worst first: most comparisons that differ, then most boxes, then the least headroom."""
     groups: dict[str, Group] = {}
-    for each in sorted(comparisons, key=lambda each: (_order(each["kind"]), not each["judged"])):
-        group = groups.setdefault(each["image"], Group(each["image"], len(groups) + 1))
-        pair = group.pair((each["reference"], each["candidate"]))
+    for each in sorted(comparisons, key=lambda each: (_order(each.kind), not each.judged)):
+        group = groups.setdefault(each.image, Group(each.image, len(groups) + 1))
+        pair = group.pair((each.reference, each.candidate))
         if pair is None:
-            pair = Pair(each["reference"], each["candidate"])
+            pair = Pair(each.reference, each.candidate)
             group.pairs.append(pair)
         _add(pair, each)
     return sorted(
@@ -95,7 +95,7 @@ def images(comparisons: Iterable[Comparison]) -> list[Group]:
         key=lambda group: (
             RANKS.index(group.status),
             -sum(len(pair.failing) for pair in group.pairs),
-            -sum(each["counts"].get("different", 0) for pair in group.pairs for each in pair.failing),
+            -sum(each.counts.get("different", 0) for pair in group.pairs for each in pair.failing),
             min(pair.margin for pair in group.pairs),
             group.image,
         ),
@@ -107,19 +107,19 @@ def _order(kind: str) -> int:
     return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
-def _add(pair: Pair, comparison: Comparison) -> None:
+def _add(pair: Pair, comparison: RecordedComparison) -> None:
     """Put a comparison in, in the place of one of its kind that several tests made, if it is the worse."""
     for index, other in enumerate(pair.comparisons):
-        if other["kind"] == comparison["kind"]:
-            if other["status"] in MATCHES and comparison["status"] not in MATCHES:
+        if other.kind == comparison.kind:
+            if other.status in MATCHES and comparison.status not in MATCHES:
                 pair.comparisons[index] = comparison
             return
     pair.comparisons.append(comparison)
 
 
-def sides_of(comparisons: Iterable[Comparison]) -> list[tuple[str, str]]:
+def _sides(comparisons: Iterable[RecordedComparison]) -> list[Sides]:
     """Return the pairs of sides, reference and candidate, in the order in which they were compared."""
-    return list(dict.fromkeys((each["reference"], each["candidate"]) for each in comparisons))
+    return list(dict.fromkeys((each.reference, each.candidate) for each in comparisons))
 
 
 @dataclass(slots=True)
@@ -128,27 +128,27 @@ class Cause:
 
     reference: str
     candidate: str
-    diagnosis: Mapping[str, Any]
-    comparisons: list[Comparison] = field(default_factory=list)
+    diagnosis: Diagnosis
+    comparisons: list[RecordedComparison] = field(default_factory=list)
 
     @property
     def images(self) -> list[str]:
         """The images, each once."""
-        return list(dict.fromkeys(each["image"] for each in self.comparisons))
+        return list(dict.fromkeys(each.image for each in self.comparisons))
 
 
-def causes(comparisons: Iterable[Comparison]) -> list[Cause]:
+def _causes(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
     """Return the diagnoses of failed comparisons, those of most images first; a failure without any by its headline."""
     found: dict[tuple[Any, ...], Cause] = {}
     for each in comparisons:
-        if each["status"] in MATCHES or not each["judged"] or each["outcome"] == "passed":
+        if each.status in MATCHES or not each.judged or each.outcome == "passed":
             continue
-        word = NOT_JUDGEABLE if each["status"] == NOT_JUDGEABLE else "not diagnosed"
-        undiagnosed = {"stage": each["stage"], "cause": word, "summary": each["headline"], "fix": None}
-        for diagnosis in each["diagnoses"] or [{**undiagnosed, "evidence": [], "ruled_out": [], "not_tried": []}]:
-            what = diagnosis["fix"]["text"] if diagnosis["fix"] else each["stage"]
-            key = each["reference"], each["candidate"], diagnosis["stage"], diagnosis["cause"], what
-            cause = found.setdefault(key, Cause(each["reference"], each["candidate"], diagnosis))
+        word = NOT_JUDGEABLE if each.status == NOT_JUDGEABLE else "not diagnosed"
+        undiagnosed = Diagnosis(stage=each.stage or "no stage", cause=word, summary=each.headline)
+        for diagnosis in each.diagnoses or [undiagnosed]:
+            what = diagnosis.fix.text if diagnosis.fix else each.stage
+            key = each.reference, each.candidate, diagnosis.stage, diagnosis.cause, what
+            cause = found.setdefault(key, Cause(each.reference, each.candidate, diagnosis))
             cause.comparisons.append(each)
     return sorted(found.values(), key=lambda cause: -len(cause.images))
 
@@ -157,9 +157,9 @@ def causes(comparisons: Iterable[Comparison]) -> list[Cause]:
 class Headroom:
     """How much of the limit is left in the worst place, for one kind of comparison between two sides that matches."""
 
-    sides: tuple[str, str]
+    sides: Sides
     kind: str
-    measure: Mapping[str, Any]
+    measure: Measure
     image: str
 
     @property
@@ -170,31 +170,48 @@ class Headroom:
     @property
     def is_least(self) -> bool:
         """Tell whether the limit is only a rule's least, so that more than what seems left may be."""
-        return LEAST in self.measure["origin"]
+        return LEAST in self.measure.origin
 
 
-def headroom(comparisons: Sequence[Comparison]) -> list[Headroom]:
+def _headroom(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
     """Return the headroom of what passed, by pair of sides and kind."""
     found = []
-    for sides in sides_of(comparisons):
+    for sides in _sides(comparisons):
         for kind in KINDS:
             measured = [
-                Headroom(sides, kind, measure, each["image"])
+                Headroom(sides, kind, measure, each.image)
                 for each in comparisons
-                if (each["reference"], each["candidate"], each["kind"]) == (*sides, kind) and each["status"] in MATCHES
-                for measure in each["measures"]
-                if measure["name"] in SHOWN and measure["limit"] is not None
+                if (each.reference, each.candidate, each.kind) == (*sides, kind) and each.status in MATCHES
+                for measure in each.measures
+                if measure.name in SHOWN and measure.limit is not None
             ]
             if measured:
                 found.append(min(measured, key=lambda each: (each.is_least, each.left)))
     return found
 
 
-def _left(measure: Mapping[str, Any]) -> float:
+def _left(measure: Measure) -> float:
     """Return which share of a limit is left; 1 where there is none, 0 where it is used up."""
-    if measure["limit"] is None or measure["smallest"]:
+    if measure.limit is None or measure.smallest or measure.value == 0:
         return 1.0
-    value, limit = float(measure["value"]), float(measure["limit"])
-    if value == 0:
-        return 1.0
-    return max(0.0, 1 - value / limit) if limit and value == value else 0.0
+    return max(0.0, 1 - measure.value / measure.limit) if measure.limit and measure.value == measure.value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A document as the page, the Markdown summary and the annotations show it."""
+
+    results: Results
+    images: list[Group]
+    sides: list[Sides]
+    causes: list[Cause]
+    errors: list[Cause]
+    """The causes without what a test marked xfail shows, which is no error of the run."""
+    headroom: list[Headroom]
+
+    @classmethod
+    def of(cls, results: Results) -> View:
+        """Return the groups of a document."""
+        found = results.comparisons
+        errors = _causes(each for each in found if each.outcome != "skipped")
+        return cls(results, _images(found), _sides(found), _causes(found), errors, _headroom(found))

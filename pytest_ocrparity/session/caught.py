@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import DifferenceError
-    from pytest_ocrparity.report.table import Record
+    from pytest_ocrparity.report.document import Caught, Record
     from pytest_ocrparity.session.outcomes import Outcomes
 
 
@@ -95,12 +95,18 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
 def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> list[str]:
     """Return a sentence for each test function that caught a difference, expects none and did not fail."""
     caught: dict[str, list[tuple[str, str]]] = {}
-    for test, left in records.items():
+    for test, record in _caught(records):
         outcome = outcomes.by_test.get(test)
-        for record in left if outcome is None or outcome.outcome not in _RED else ():
-            if record["what"] == "caught" and not record["is_expected"]:
-                caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record["messages"])
+        if not record.is_expected and (outcome is None or outcome.outcome not in _RED):
+            caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record.messages)
     return [_fault(*found[0], others=len(found) - 1) for found in caught.values()]
+
+
+def _caught(records: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, Caught]]:
+    from pytest_ocrparity.report.document import Caught
+
+    for test, left in records.items():
+        yield from ((test, record) for record in left if isinstance(record, Caught))
 
 
 def _fault(test: str, message: str, others: int) -> str:
@@ -113,6 +119,5 @@ def _fault(test: str, message: str, others: int) -> str:
 
 def expected_note(records: Mapping[str, Sequence[Record]]) -> list[str]:
     """Return a line that says how many of the differences in the table tests expect, or nothing."""
-    caught = [record for left in records.values() for record in left if record["what"] == "caught"]
-    number = sum(len(record["messages"]) for record in caught if record["is_expected"])
+    number = sum(len(record.messages) for _, record in _caught(records) if record.is_expected)
     return [f"expected differences: {number}, caught in tests marked {MARKER}"] if number else []

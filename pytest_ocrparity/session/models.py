@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
     from pytest_ocrparity.golden.store import GoldenStore
-    from pytest_ocrparity.report.table import Record
+    from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.settings import Settings
 
 
@@ -87,9 +87,10 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
     A fixture of the user's that stands in the place of ours reads none of them.
     """
     from pytest_ocrparity.artifacts.lint import static_findings
+    from pytest_ocrparity.report.document import Loads, Used
 
-    loaded = {record["side"] for record in records if record["what"] == "loads"}
-    replaced = {record["fixture"] for record in records if record["what"] == "used" and not record.get("is_own", True)}
+    loaded = {record.side for record in records if isinstance(record, Loads)}
+    replaced = {record.fixture for record in records if isinstance(record, Used) and not record.is_own}
     train = {} if "ocr_train_model" in replaced and "train" not in loaded else settings.train
     candidates = [each for each in settings.candidates.values() if each.name in loaded]
     if not candidates and "ocr_inference_model" not in replaced:

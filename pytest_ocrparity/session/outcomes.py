@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-PHASES = ("setup", "call", "teardown")
+PHASES: Final = ("setup", "call", "teardown")
+_WORST_FIRST: Final = ("crashed", "error", "failed", "passed", "skipped")
 
 
 @dataclass(slots=True)
@@ -17,43 +18,77 @@ class Outcome:
     reason: str
     file: str
     line: int | None
+    phases: dict[str, str] = field(default_factory=dict)
+    """What pytest calls the outcome of each phase."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether this was the last attempt of its test: a plugin may report one that is made again in part."""
+        if "rerun" in self.phases.values():
+            return False
+        if not self.phases.keys() <= set(PHASES):  # its worker died
+            return True
+        return "teardown" in self.phases and ("call" in self.phases or self.phases.get("setup") != "passed")
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """The tests of a run by node id; of several attempts, the last."""
+    """The tests of a run by node id: of several attempts the last, of a test that ran more than once the worst."""
 
     by_test: dict[str, Outcome] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-    """Those whose last report has come."""
-
-    @property
-    def has_crashed(self) -> bool:
-        """Tell whether a worker died."""
-        return any(outcome.outcome == "crashed" for outcome in self.by_test.values())
+    ended: int = 0
+    """How many tests have ended; one that is collected twice ends twice."""
+    has_crashed: bool = False
+    """Whether a worker died."""
+    _attempts: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    """Those that have not ended, by worker and node id."""
+    _ended: dict[str, Outcome] = field(default_factory=dict)
 
     def lost(self, collected: int) -> list[str]:
         """Return what to say where not all tests of a whole run were heard of, which xdist may not tell itself.
 
         Its INTERNALERROR for a report that does not travel, such as one with half a surrogate pair, leaves exit 0.
         """
-        lost = collected - len(self.ended)
-        return [f"{lost} of {collected} tests were not heard to end: their worker's reports were lost"] if lost else []
+        lost = collected - self.ended
+        if lost <= 0:
+            return []
+        return [f"{lost} of {collected} tests were not heard to end: their worker's reports were lost"]
 
-    def hear(self, report: Any) -> None:
-        """Take a report of pytest's, or of xdist's where a worker died in the middle of a test."""
-        outcome = self.by_test.get(report.nodeid)
-        if outcome is None or report.when == "setup":
+    def hear(self, report: Any) -> bool:
+        """Take a report of pytest's, or of xdist's where a worker died in the middle of a test.
+
+        Returns whether a test has ended with it: not where a plugin makes another attempt.
+        """
+        test, key = report.nodeid, (_worker(report), report.nodeid)
+        attempt = self._attempts.get(key)
+        if attempt is None or report.when == "setup":
             file, line, _ = report.location
-            outcome = self.by_test[report.nodeid] = Outcome("passed", "", file, None if line is None else line + 1)
-        if report.when not in PHASES[:2]:
-            self.ended.add(report.nodeid)
+            attempt = self._attempts[key] = Outcome("passed", "", file, None if line is None else line + 1)
+        self._note(attempt, report)
+        before = self._ended.get(test)
+        worst = min((before or attempt, attempt), key=lambda each: _WORST_FIRST.index(each.outcome))
+        self.by_test[test] = worst
+        if attempt.is_whole:
+            self.ended += 1
+            self._ended[test] = worst
+            del self._attempts[key]
+        return attempt.is_whole
+
+    def _note(self, outcome: Outcome, report: Any) -> None:
+        outcome.phases[report.when] = report.outcome
         if report.when not in PHASES:
             outcome.outcome, outcome.reason = "crashed", _reason(report)
+            self.has_crashed = True
         elif report.failed:
             outcome.outcome, outcome.reason = "failed" if report.when == "call" else "error", _reason(report)
         elif report.skipped and outcome.outcome == "passed":
             outcome.outcome, outcome.reason = "skipped", _reason(report)
+
+
+def _worker(report: Any) -> str:
+    """Return which worker ran a test; a crash is reported by the controller, which names its node."""
+    gateway = getattr(getattr(report, "node", None), "gateway", None)
+    return str(getattr(report, "worker_id", "") or getattr(gateway, "id", ""))
 
 
 def _reason(report: Any) -> str:

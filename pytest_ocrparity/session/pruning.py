@@ -14,6 +14,7 @@ from pytest_ocrparity.wording import printable
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden.store import GoldenStore
+    from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.settings import Settings
 
 
@@ -161,8 +162,8 @@ class Evidence:
         """Take what a worker said at its end; one that died said nothing."""
         self._workers.append(getattr(node, "workeroutput", {}).get(SAID))
 
-    def hear(self, report: Any, records: Sequence[Mapping[str, Any]]) -> None:
-        """Take a report of pytest's, with the records that its test has left up to then."""
+    def hear(self, report: Any, records: Sequence[Record]) -> None:
+        """Take a report of pytest's, with the records that came with it."""
         test, when = report.nodeid, report.when
         key = getattr(report, "worker_id", ""), test
         why = _why_not_passed(report)
@@ -173,13 +174,15 @@ class Evidence:
             so_far |= self._phases.get(key, FAULT)
         self._phases[key] = so_far
         if when == "teardown":
-            self.asked |= {Path(record["path"]) for record in records if record["what"] == "asked"}
-            if self._phases.pop(key) == WHOLE:
-                self._hear_passed(test, records)
+            from pytest_ocrparity.report.document import Asked, Used
 
-    def _hear_passed(self, test: str, records: Sequence[Mapping[str, Any]]) -> None:
-        has_asked = any(record["what"] == "asked" for record in records)
-        took = any(record["what"] == "used" and record["fixture"] == "ocr_golden" for record in records)
+            asked = {Path(record.path) for record in records if isinstance(record, Asked)}
+            took = any(isinstance(record, Used) and record.fixture == "ocr_golden" for record in records)
+            self.asked |= asked
+            if self._phases.pop(key) == WHOLE:
+                self._hear_passed(test, has_asked=bool(asked), took=took)
+
+    def _hear_passed(self, test: str, *, has_asked: bool, took: bool) -> None:
         if took and not has_asked:  # it might, under other options, or did in a process of its own
             self._why[test] = "took ocr_golden and asked it for nothing here"
             return

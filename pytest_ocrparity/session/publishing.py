@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_ocrparity.session.outcomes import Outcomes
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.report.table import Record
+    from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.settings import Settings
 
 
@@ -67,6 +67,7 @@ class Reporting:
             return []
         from pytest_ocrparity.report import publish
         from pytest_ocrparity.report.github import append_summary, error_commands
+        from pytest_ocrparity.report.views import View
         from pytest_ocrparity.session.collecting import collect
 
         results = collect(
@@ -78,15 +79,16 @@ class Reporting:
             faults=faults,
             notes=notes,
         )
+        view = View.of(results)
         if self.tells_github:
-            self.annotations = error_commands(results)
-            append_summary(results)
+            self.annotations = error_commands(view)
+            append_summary(view)
         if folder is None:
             return []
-        publish(folder, results)
-        broken = [each for each in results["comparisons"] if each["picture_error"]]
+        publish(folder, view)
+        broken = [each for each in results.comparisons if each.picture_error]
         told = [
-            f"pictures of {len(broken)} comparisons could not all be drawn: {each['image']}: {each['picture_error']}"
+            f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
             for each in broken[:1]
         ]
         return [*told, f"report: {os.path.relpath(folder / 'index.html')}"]

@@ -1,13 +1,14 @@
-"""Hears what the assertions of a test find, and leaves it in the test's properties, which cross process borders."""
+"""Hears what the assertions of a test find, and leaves it on the test as records, which its last report takes along."""
 
 from __future__ import annotations
 
-import json
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
+
+import pytest
 
 from pytest_ocrparity.session.caught import Raised
 from pytest_ocrparity.session.worst import WorstImages
@@ -16,44 +17,77 @@ if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import DiagnosisCache
     from pytest_ocrparity.diagnosis import Diagnosis
+    from pytest_ocrparity.report.document import Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
-    from pytest_ocrparity.report.table import Record
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.trace import Trace
 
 
 PREFIX: Final = "ocr."
 """What the names of metrics begin with."""
-PROPERTY: Final = "ocrparity.record"
-"""The name under which records travel in `report.user_properties`, each as JSON text.
-
-They are taken out where they arrive: what is left, and so reaches JUnit XML, are the metrics.
-"""
-
-Properties = list[tuple[str, object]]
+ATTRIBUTE: Final = "ocrparity_records"
+"""The attribute of a test's teardown report in which its records travel, as bytes; taken off where they arrive."""
 
 
-def records_of(properties: Properties) -> list[Record]:
-    """Return the records among a test's properties."""
-    return [json.loads(str(value)) for name, value in properties if name == PROPERTY]
+class Leaves:
+    """What a test leaves: its records, and its metrics, which are properties of the test."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        """Begin with nothing."""
+        self.records: list[Record] = []
+        self._item = item
+        self._metrics: list[tuple[str, object]] = []
+        self._lock = threading.RLock()  # a test may assert in threads
+
+    def reset(self) -> None:
+        """Drop what an earlier attempt of the test left: reruns count once."""
+        self.records.clear()
+        self._put([])
+
+    def take(self) -> list[Record]:
+        """Return the records, now that the test has ended, and keep none."""
+        taken, self.records = self.records, []
+        return taken
+
+    def add(self, metrics: Iterable[tuple[str, object]]) -> None:
+        """Add metrics, of which several may have one name."""
+        with self._lock:
+            self._put([*self._metrics, *metrics])
+
+    def measure(self, found: Iterable[tuple[str, object]]) -> None:
+        """Add metrics, each in the place of an earlier one of its name, if it is the worse."""
+        with self._lock:
+            known = dict(self._metrics)
+            new = [(name, worse(known.get(name, value), value, name)) for name, value in found]
+            names = {name for name, _ in new}
+            self._put([*(each for each in self._metrics if each[0] not in names), *new])
+
+    def _put(self, metrics: list[tuple[str, object]]) -> None:
+        """Put metrics in the place of ours; a property of the user's stays, whatever it is called."""
+        ours = set(map(id, self._metrics))
+        others = [each for each in self._item.user_properties if id(each) not in ours]
+        self._item.user_properties[:] = [*others, *metrics]
+        self._metrics = metrics
 
 
-def without_records(properties: Properties) -> Properties:
-    """Return a test's properties without the records."""
-    return [found for found in properties if found[0] != PROPERTY]
+_LEAVES = pytest.StashKey[Leaves]()
+
+
+def leaves_of(item: pytest.Item) -> Leaves:
+    """Return what a test leaves."""
+    return item.stash.setdefault(_LEAVES, Leaves(item))
 
 
 class Recorder:
-    """The `Listener` of one process. `properties` are those of the running test, None between tests."""
+    """The `Listener` of one process. `leaves` are those of the running test, None between tests."""
 
     def __init__(self, settings: Settings) -> None:
         """Record as the settings say."""
         self.settings = settings
-        self.properties: Properties | None = None
+        self.leaves: Leaves | None = None
         self.raised = Raised()
         self.worst = WorstImages()
         self.announce: Callable[[str], None] = lambda image: None
-        self._lock = threading.RLock()  # a test may assert in threads
 
     @cached_property
     def diagnoser(self) -> DiagnosisCache:
@@ -71,46 +105,48 @@ class Recorder:
 
         return Album(self.settings.report_dir, is_selective=self.settings.report_pictures == "failed")
 
-    def forget(self, properties: Properties) -> None:
-        """Drop what an earlier attempt of a test left: reruns count once."""
-        properties[:] = [found for found in properties if found[0] != PROPERTY and not found[0].startswith(PREFIX)]
+    def reset(self) -> None:
+        """Begin a test, or another attempt of it, with nothing."""
+        self._of_the_test.reset()
         self.raised = Raised()
+
+    @property
+    def _of_the_test(self) -> Leaves:
+        assert self.leaves is not None  # fixtures and assertions run inside a test
+        return self.leaves
 
     def on_error(self, error: DifferenceError) -> None:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
         self.raised.hear(error)
 
-    def note_caught(self, *, is_expected: bool) -> bool:
-        """Note the errors that did not leave the test, now that it has ended; tell whether there are any."""
+    def note_caught(self, *, is_expected: bool) -> None:
+        """Note the errors that did not leave the test, now that it has ended."""
         caught, self.raised = self.raised.caught, Raised()
         if caught:
             self.note("caught", messages=caught, is_expected=is_expected)
-        return bool(caught)
 
     def note(self, what: str, **values: Any) -> None:
-        """Leave a record in the report of the running test."""
-        assert self.properties is not None  # fixtures and assertions run inside a test
-        self.properties.append((PROPERTY, json.dumps({"what": what, **values})))
+        """Leave a record of the running test, see `document.record`."""
+        from pytest_ocrparity.report.document import record
+
+        self._of_the_test.records.append(record(what, **values))
 
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures and its metrics."""
         from pytest_ocrparity.compare.preconditions import have_same_files
         from pytest_ocrparity.comparison import RECORDED
         from pytest_ocrparity.context import current
+        from pytest_ocrparity.report.document import Compared
         from pytest_ocrparity.tolerance import Tolerance
 
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current().tolerance().limits, **judged.limits})
         self.worst.hear(judged, reference, candidate, tolerance)
         self.raised.is_recording |= judged.status == RECORDED
-        record = self._record(judged, reference, candidate)
-        found = {f"{PREFIX}{name}": value for name, value in metrics(record).items()}
-        with self._lock:
-            self.note("compared", **record, has_same_files=have_same_files(reference, candidate))
-            assert self.properties is not None
-            known: dict[str, Any] = {name: value for name, value in self.properties if name.startswith(PREFIX)}
-            new = {name: worse(known.get(name, value), value, name) for name, value in found.items()}
-            self.properties[:] = [found for found in self.properties if found[0] not in new] + list(new.items())
+        compared = self._recorded(judged, reference, candidate)
+        same = have_same_files(reference, candidate)
+        self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
+        self._of_the_test.measure((f"{PREFIX}{name}", value) for name, value in metrics(compared).items())
 
     def on_failure(
         self,
@@ -121,21 +157,34 @@ class Recorder:
         sides: tuple[Trace, Trace],
     ) -> None:
         """Note the message and the causes of a failed comparison, and what the others of its image show."""
-        key = {name: getattr(judged, name) for name in ("image", "reference", "candidate", "kind")}
-        others = [self._record(each, *sides) for each in comparisons if each.kind != judged.kind]
-        told = [diagnosis.as_json() for diagnosis in diagnoses]
-        self.note("failed", **key, message=message, diagnoses=told, others=others)
-        assert self.properties is not None
-        self.properties.append((f"{PREFIX}stage", judged.stage or ""))
-        self.properties.extend((f"{PREFIX}cause", diagnosis.cause) for diagnosis in diagnoses)
+        from pytest_ocrparity.report.document import Failed
 
-    def _record(self, comparison: Comparison, reference: Trace, candidate: Trace) -> dict[str, Any]:
+        failed = Failed(
+            image=judged.image,
+            reference=judged.reference,
+            candidate=judged.candidate,
+            kind=judged.kind,
+            message=message,
+            diagnoses=tuple(diagnoses),
+            others=tuple(self._recorded(each, *sides) for each in comparisons if each.kind != judged.kind),
+        )
+        self._of_the_test.records.append(failed)
+        causes = [(f"{PREFIX}cause", diagnosis.cause) for diagnosis in diagnoses]
+        self._of_the_test.add([(f"{PREFIX}stage", judged.stage or ""), *causes])
+
+    def _recorded(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
+        from msgspec.structs import replace
+
         from pytest_ocrparity.compare.parameter_differences import effective_parameters
         from pytest_ocrparity.explain import headline
+        from pytest_ocrparity.report.document import RecordedComparison
 
         parameters = effective_parameters(comparison.kind, reference, candidate)
-        record = {**comparison.as_json(), "headline": headline(comparison), "parameters": parameters}
-        return record if self.album is None else record | self.album.pictures_of(comparison, reference, candidate)
+        recorded = RecordedComparison.of(comparison, headline(comparison), parameters)
+        if self.album is None:
+            return recorded
+        pictures, error = self.album.pictures_of(comparison, reference, candidate)
+        return replace(recorded, pictures=pictures, picture_error=error)
 
 
 _WORST_FIRST = (
@@ -147,17 +196,15 @@ _WORST_FIRST = (
 _COUNTED = ("boxes", "different", "borderline")
 
 
-def metrics(comparison: Mapping[str, Any]) -> dict[str, Any]:
+def metrics(comparison: RecordedComparison) -> dict[str, Any]:
     """Return a comparison's metrics by name, such as `probability_maps.largest`.
 
     `status`, every measured amount, and of the boxes how many were compared, differ and are borderline.
     """
-    kind = comparison["kind"]
-    found: dict[str, Any] = {f"{kind}.status": comparison["status"]}
-    for measure in comparison["measures"]:
-        name = measure["name"]
-        found[name if "." in name else f"{kind}.{name}"] = measure["value"]
-    counts = comparison["counts"]
+    kind, counts = comparison.kind, comparison.counts
+    found: dict[str, Any] = {f"{kind}.status": comparison.status}
+    for measure in comparison.measures:
+        found[measure.name if "." in measure.name else f"{kind}.{measure.name}"] = measure.value
     return found | {f"{kind}.{name}": counts[name] for name in _COUNTED if name in counts}
 
 

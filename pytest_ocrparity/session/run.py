@@ -17,15 +17,17 @@ from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.session.caught import MARKER, caught_faults, expected_note
 from pytest_ocrparity.session.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
 from pytest_ocrparity.session.pruning import Evidence
-from pytest_ocrparity.session.recorder import Recorder, records_of, without_records
-from pytest_ocrparity.session.worst import OUTPUT, Worst, as_text, from_text, worst_of
+from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, leaves_of
+from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.comparison import Comparison
     from pytest_ocrparity.golden.store import GoldenStore
-    from pytest_ocrparity.report.table import Record, Tally
+    from pytest_ocrparity.report.document import Record, RecordedComparison
+    from pytest_ocrparity.report.table import Tally
     from pytest_ocrparity.session.publishing import Reporting
 
 
@@ -125,12 +127,12 @@ class Run:
     @contextmanager
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
-        before, self.recorder.properties = self.recorder.properties, item.user_properties
+        before, self.recorder.leaves = self.recorder.leaves, leaves_of(item)
         try:
             with running(Context(lambda: self.tolerance_of(item), self.recorder)):
                 yield
         finally:
-            self.recorder.properties = before
+            self.recorder.leaves = before
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
@@ -140,7 +142,7 @@ class Run:
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import picture_lines
 
-            if lines := picture_lines(records_of(item.user_properties), self.settings.report_dir):
+            if lines := picture_lines(_compared(leaves_of(item).records), self.settings.report_dir):
                 report.sections.append(("ocrparity pictures", "\n".join(lines)))
         return report
 
@@ -155,9 +157,11 @@ class Run:
         if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
             self.recorder.raised.leave(error)
         if call.when == "teardown":
-            is_expected = item.get_closest_marker(MARKER) is not None
-            if self.recorder.note_caught(is_expected=is_expected):
-                report.user_properties.append(item.user_properties[-1])
+            self.recorder.note_caught(is_expected=item.get_closest_marker(MARKER) is not None)
+            if records := leaves_of(item).take():
+                from pytest_ocrparity.report.document import pack
+
+                setattr(report, ATTRIBUTE, pack(records))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -185,21 +189,27 @@ class Run:
         """Collect what tests left in their reports, wherever they ran."""
         if hasattr(self.config, "workerinput"):
             return
-        found = records_of(report.user_properties)
+        found: list[Record] = []
+        if data := vars(report).pop(ATTRIBUTE, None):  # before any other plugin writes the report down
+            from pytest_ocrparity.report.document import unpack_records
+
+            found = unpack_records(data)
+        has_ended = self.reporting.outcomes.hear(report)
         if found or self.settings.is_set:
-            self.reporting.outcomes.hear(report)
             self.evidence.hear(report, found)
             if found or self.reporting.outcomes.has_crashed:
                 self.reporting.begin()
-        if report.when == "teardown":
-            self.records[report.nodeid] = found  # a rerun's in place of its first's
-        report.user_properties = without_records(report.user_properties)
+        if has_ended:
+            self.records.setdefault(report.nodeid, []).extend(found)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Hear what a worker collected, and what it found on its worst images."""
         self.evidence.hear_worker(node)
-        self.worst += from_text(getattr(node, "workeroutput", {}).get(OUTPUT, "[]"))
+        if data := getattr(node, "workeroutput", {}).get(OUTPUT):
+            from pytest_ocrparity.report.document import unpack
+
+            self.worst += unpack(data, list[Worst])
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
@@ -225,8 +235,10 @@ class Run:
             pytest.ExitCode.TESTS_FAILED,
         ):  # who interrupts a run wants its end
             self.worst += self._diagnosed()
-        if hasattr(self.config, "workeroutput"):
-            self.config.workeroutput[OUTPUT] = as_text(self.worst)
+        if hasattr(self.config, "workeroutput") and self.worst:
+            from pytest_ocrparity.report.document import pack
+
+            self.config.workeroutput[OUTPUT] = pack(self.worst)
         is_judged = self._is_judged()
         if not is_judged or not (self.settings.is_set or any(self.records.values())):
             if self.settings.golden_prune:
@@ -250,7 +262,7 @@ class Run:
     def _diagnosed(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
 
-        def is_over(compared: Sequence[Record]) -> list[tuple[str, str]]:
+        def is_over(compared: Sequence[Comparison]) -> list[tuple[str, str]]:
             from pytest_ocrparity.report.table import over_the_run
 
             return list(dict.fromkeys(sides for sides, _ in over_the_run(compared)))
@@ -269,14 +281,17 @@ class Run:
 
     def _judge(self, session: pytest.Session) -> None:
         """Find what only a whole run can show."""
+        from pytest_ocrparity.report.document import Used
+
         settings = self.settings
         worst = worst_of(self.worst)
         causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
-        self.faults = self.tally.faults(
+        tally = self.tally
+        self.faults = tally.faults(
             allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None, causes=causes
         )
         self.faults += caught_faults(self.records, self.reporting.outcomes)
-        uses_images = any(record["fixture"] == OWN_IMAGE for record in self.tally.all("used"))
+        uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = settings.idle_globs() if uses_images else []
         self.faults += idle if is_strict(self.config) else []
         is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
@@ -291,11 +306,9 @@ class Run:
         except OcrParityError as error:
             self.faults.append(str(error))
         warnings = [] if is_strict(self.config) else [f"WARNING: {each}" for each in idle]
-        from pytest_ocrparity.report.table import over_the_run
-
-        over = {sides for sides, _ in over_the_run(self.tally.all("compared"))}
+        over = {sides for sides, _ in tally.over_the_run}
         told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        self.notes = [*told, *self.tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
+        self.notes = [*told, *tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 
@@ -368,6 +381,17 @@ class Run:
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
         return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
+
+
+def _compared(records: Sequence[Record]) -> Iterator[RecordedComparison]:
+    """Yield what the assertions of a test judged, and what a failure compared besides."""
+    from pytest_ocrparity.report.document import Compared, Failed
+
+    for record in records:
+        if isinstance(record, Compared):
+            yield record.comparison
+        elif isinstance(record, Failed):
+            yield from record.others
 
 
 def is_strict(config: pytest.Config) -> bool:

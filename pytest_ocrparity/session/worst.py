@@ -6,10 +6,9 @@ process; that one diagnoses, as it alone can run its sides again.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from pytest_ocrparity.comparison import LEFT_TO_RUN
 
@@ -26,7 +25,8 @@ OUTPUT: Final = "ocrparity_worst"
 Sides = tuple[str, str]
 
 
-class Worst(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Worst:
     """What was found on the worst image between two sides of a process."""
 
     sides: Sides
@@ -52,22 +52,11 @@ class WorstImages:
     def __init__(self) -> None:
         """Begin with none."""
         self._kept: dict[Sides, _Kept] = {}
-        self._compared: list[Mapping[str, Any]] = []
+        self._compared: list[Comparison] = []
 
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
         """Take a comparison with what a run judges of it; keep its traces if they are the worst so far."""
-        self._compared.append(
-            {
-                "image": judged.image,
-                "reference": judged.reference,
-                "candidate": judged.candidate,
-                "counts": judged.counts,
-                "measures": [
-                    {"name": m.name, "value": m.value, "limit": m.limit, "origin": m.origin, "decides": m.decides}
-                    for m in judged.measures
-                ],
-            }
-        )
+        self._compared.append(replace(judged, differences=(), boxes=(), parameters=()))
         if judged.status != LEFT_TO_RUN:
             return
         sides = judged.reference, judged.candidate
@@ -76,7 +65,7 @@ class WorstImages:
             self._kept[sides] = _Kept(excess, reference, candidate, tolerance)
 
     def diagnosed(
-        self, is_over: Callable[[Sequence[Mapping[str, Any]]], Iterable[Sides]], diagnoser: Callable[[], Diagnoser]
+        self, is_over: Callable[[Sequence[Comparison]], Iterable[Sides]], diagnoser: Callable[[], Diagnoser]
     ) -> list[Worst]:
         """Return what is found on the worst image between each pair of sides whose share is over a limit.
 
@@ -102,16 +91,6 @@ def _diagnosed(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
     known = [f"{each.cause}, {each.summary}" for each in diagnoses if each.cause != UNKNOWN]
     cause = "; ".join(known) or ("unknown" if diagnoses else "")
     return Worst(sides, kept.candidate.label, kept.excess, cause, explain(comparisons.all(), failing[0], diagnoses))
-
-
-def as_text(found: Sequence[Worst]) -> str:
-    """Return what a worker hands over."""
-    return json.dumps(found)
-
-
-def from_text(text: str) -> list[Worst]:
-    """Return what a worker handed over."""
-    return [Worst((sides[0], sides[1]), *rest) for sides, *rest in json.loads(text)]
 
 
 def worst_of(found: Iterable[Worst]) -> dict[Sides, Worst]:

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from pytest_ocrparity.comparison import MATCHES, Comparison
 from pytest_ocrparity.files import write_whole
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.report.document import Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAP, PROBABILITY_MAPS, TENSOR
@@ -37,23 +37,22 @@ class Album:
         """Draw into this folder, and only what failed if `is_selective`."""
         self.folder, self.is_selective = folder, is_selective
 
-    def pictures_of(self, comparison: Comparison, reference: Trace, candidate: Trace) -> dict[str, Any]:
-        """Return the `pictures` of a comparison, in JSON types.
-
-        What goes wrong while drawing is told in `picture_error` and hides nothing of the comparison.
-        """
-        found: dict[str, Any] = {"pictures": []}
+    def pictures_of(
+        self, comparison: Comparison, reference: Trace, candidate: Trace
+    ) -> tuple[tuple[Picture, ...], str | None]:
+        """Return the pictures of a comparison, and what went wrong while drawing, which hides nothing of it."""
+        found: list[Picture] = []
         if self.is_selective and comparison.is_match:
-            return found
+            return (), None
         try:
             draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._maps, DETECTIONS: self._boxes}
             for picture in draw[comparison.kind](comparison, reference, candidate):
-                found["pictures"].append(picture)
+                found.append(picture)
         except Exception as error:
-            found["picture_error"] = f"{type(error).__name__}: {error}"
-        return found
+            return tuple(found), f"{type(error).__name__}: {error}"
+        return tuple(found), None
 
-    def _preprocessing(self, comparison: Comparison, *sides: Trace) -> Iterator[dict[str, Any]]:
+    def _preprocessing(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         images = [trace.decode for trace in sides]
         orders = [image.channel_order for image in images if image is not None]
         for side, trace, image in zip(SIDES, sides, images, strict=True):
@@ -72,7 +71,7 @@ class Album:
         if one is not None and two is not None and one.shape == two.shape and one.size:
             yield self._keep(sides[1], TENSOR, "difference", difference(one[0], two[0], "in units of the tensor"))
 
-    def _maps(self, comparison: Comparison, *sides: Trace) -> Iterator[dict[str, Any]]:
+    def _maps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         for side, trace in zip(SIDES, sides, strict=True):
             values = trace.probability_map
             if values is not None and values.ndim == 4 and values.size:
@@ -85,7 +84,7 @@ class Album:
         if one is not None and two is not None and one.ndim == 4 and one.shape == two.shape and one.size:
             yield self._keep(sides[1], PROBABILITY_MAP, "difference", difference(one[0], two[0], "of probabilities"))
 
-    def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[dict[str, Any]]:
+    def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         found = [trace.detections for trace in sides]
         names = comparison.reference, comparison.candidate
         if found[0] is not None and found[1] is not None:
@@ -101,15 +100,15 @@ class Album:
                 told = f"{_boxes(len(detections))} of {name}"
                 yield self._keep_boxes((trace, *(other for other in sides if other is not trace)), side, boxes, told)
 
-    def _keep(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> dict[str, Any]:
+    def _keep(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> Picture:
         suffix, how = ("jpg", {"quality": 90}) if drawn.is_photo else ("png", {"compress_level": 3})
         thumb = ("png", {}) if side == "difference" else ("jpg", {"quality": 70})
         contents = _encoded(drawn.full, suffix, how), _encoded(drawn.thumb, *thumb)
-        return self._write(trace, stage, side, drawn.caption, (suffix, thumb[0]), contents, drawn.bar)
+        return self._write(trace, stage, side, drawn.caption, suffix, contents, drawn.bar)
 
     def _keep_boxes(
         self, traces: tuple[Trace, ...], side: str, boxes: Sequence[overlay.Box], told: str, veil: float = 0.0
-    ) -> dict[str, Any]:
+    ) -> Picture:
         """Draw boxes on the image of the first of these sides that holds one; the first is whose boxes they are."""
         source = next((trace for trace in traces if _has_pixels(trace)), traces[0])
         image, size = _source_image(source)
@@ -127,7 +126,7 @@ class Album:
         caption = told if image is not None else f"{told}; no side recorded the image"
         caption += image.caption if image is not None else ""
         caption += f", on the image of {source.pipeline}" if source is not traces[0] else ""
-        return self._write(traces[0], DETECTIONS, side, caption, ("svg", "svg"), (contents[0], contents[1]), None)
+        return self._write(traces[0], DETECTIONS, side, caption, "svg", (contents[0], contents[1]), None)
 
     def _write(
         self,
@@ -135,24 +134,17 @@ class Album:
         stage: str,
         side: str,
         caption: str,
-        suffixes: tuple[str, str],
+        suffix: str,
         contents: tuple[bytes, bytes],
         bar: tuple[float, float] | None,
-    ) -> dict[str, Any]:
+    ) -> Picture:
         digest = hashlib.sha256(contents[0]).hexdigest()[:10]
         of = side if side in ("difference", "both") else slug(trace.pipeline, 40)
-        place = f"{PICTURES}/{slug(trace.label, 80)}/{stage}-{of}-{digest}"
-        names = f"{place}.{suffixes[0]}", f"{place}.small.{suffixes[1]}"
-        for name, content in zip(names, contents, strict=True):
-            write_whole(self.folder / name, content)
-        return {
-            "stage": stage,
-            "side": side,
-            "caption": caption,
-            "file": names[0],
-            "thumb": names[1],
-            "bar": plain(bar),
-        }
+        name = f"{PICTURES}/{slug(trace.label, 80)}/{stage}-{of}-{digest}.{suffix}"
+        picture = Picture(stage, side, caption, name, bar)
+        for each, content in zip((picture.file, picture.thumb), contents, strict=True):
+            write_whole(self.folder / each, content)
+        return picture
 
 
 def slug(text: str, most: int) -> str:
@@ -161,15 +153,14 @@ def slug(text: str, most: int) -> str:
     return safe if safe and safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def picture_lines(records: Iterable[Mapping[str, Any]], folder: Path) -> list[str]:
+def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list[str]:
     """Return where the pictures of what differs are, for the failure's section: a folder, and its files by stage."""
     found: dict[str, dict[str, list[str]]] = {}
-    for record in records:
-        for comparison in (record, *record.get("others", ())):
-            if comparison.get("status") not in MATCHES:
-                for picture in comparison.get("pictures", ()):
-                    place, _, name = picture["file"].rpartition("/")
-                    found.setdefault(place, {}).setdefault(picture["stage"], []).append(name)
+    for comparison in comparisons:
+        if comparison.status not in MATCHES:
+            for picture in comparison.pictures:
+                place, _, name = picture.file.rpartition("/")
+                found.setdefault(place, {}).setdefault(picture.stage, []).append(name)
     lines = []
     for place, stages in found.items():
         lines.append(os.path.relpath(folder / place))
