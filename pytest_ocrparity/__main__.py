@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_ocrparity.comparison import MATCHES
+from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
 from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read

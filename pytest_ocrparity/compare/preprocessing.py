@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import distance, gap_of, source_place
-from pytest_ocrparity.compare.judge import Place, TensorAmounts, judge_tensor
+from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, decided, judge_tensor
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
-from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference, Measure
+from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import TENSOR_LEAST, Tolerance
 from pytest_ocrparity.trace import Trace
@@ -25,7 +25,7 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
     refuse_same_object(reference, candidate)
     differences = missing_stages(reference, candidate, (TENSOR,))
     differences += _decode_differences(reference, candidate) + _resize_differences(reference, candidate)
-    measures: tuple[Measure, ...] = ()
+    judged: Judged | None = None
     if reference.tensor is not None and candidate.tensor is not None:
         if not reference.tensor.size or not candidate.tensor.size:
             differences.append(Difference(TENSOR, "no_values", reference.tensor.shape, candidate.tensor.shape))
@@ -33,8 +33,9 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
             one, other = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
             differences.append(Difference(TENSOR, "shape", one, other))
         else:
-            measures = judge_tensor(_amounts(reference, candidate), tolerance.limits).measures
-    differences = _decided(differences, measures)
+            judged = judge_tensor(_amounts(reference, candidate), tolerance.limits)
+    differences = decided(differences, judged)
+    measures = () if judged is None else judged.measures
     stages = {difference.stage for difference in differences if difference.fails}
     if any(measure.fails for measure in measures):
         # Pixels that differ before the tensor are no fault by themselves, but they say where its difference begins.
@@ -63,14 +64,8 @@ def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ]
     if all(each.kind == "channel_order" for each in found) and not one.has_pixels_of(other):
         found.append(Difference(DECODE, "pixels", fails=False))
-    # In which order a side holds its pixels is its own affair as long as it feeds its network the same: see _decided.
+    # Whether another channel order counts is decided with the tensors: see `judge.decided`.
     return [replace(each, fails=each.kind not in ("channel_order", "pixels")) for each in found]
-
-
-def _decided(differences: list[Difference], measures: tuple[Measure, ...]) -> list[Difference]:
-    """Return the differences with a channel order that differs counted where the tensors differ as well, or are not."""
-    is_same = bool(measures) and not any(measure.fails for measure in measures)
-    return [replace(each, fails=not is_same) if each.kind == "channel_order" else each for each in differences]
 
 
 def _one_sided(stage: str, one: object, other: object) -> list[Difference]:
