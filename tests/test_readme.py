@@ -12,7 +12,9 @@ from pytest_ocrparity.settings import load
 from pytest_ocrparity.settings.settings_table import OPTIONS
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("comparison", "diagnosis", "robustness", "performance")))
+README = "\n".join((ROOT / name).read_text() for name in PAGES)
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
@@ -83,7 +85,14 @@ def test_every_limit_is_told_with_its_default() -> None:
         assert f"| `{name}` | {spec.help} | {word} |" in README
 
 
+def test_every_link_leads_somewhere() -> None:
+    for name in (*PAGES, "docs/compatibility.md", "docs/causes.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text()
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+            assert ((ROOT / name).parent / link).exists(), f"{name} links to {link}"
+
+
 def test_the_commands_exist() -> None:
-    makefile = (Path(__file__).parent.parent / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`make (\w+)`", README):
         assert f"\n{target}:" in makefile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,16 @@ def test_every_cause_has_its_paragraph() -> None:
         assert "- **Fix.** " in text
 
 
-def test_the_readme_quotes_the_table() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    row = readme.partition("| cases | caught |")[2].splitlines()[2]
-    cases, caught, stage, cause, wrong, false, mended = map(int, row.strip("|").split("|"))
-    assert cases == caught == stage == cause == mended == len(FAST)
-    assert (wrong, false) == (0, 0)
+def test_the_readme_quotes_the_tables() -> None:
+    root = Path(__file__).parents[2]
+    readme, page = (root / "README.md").read_text(), (root / "docs" / "faults.md").read_text()
+    for name, count in (("faults", len(FAULTS)), ("near misses", sum(len(case.images) for case in NEAR_MISSES))):
+        (row,) = re.findall(rf"(?m)^\| {name} \|.*$", page)
+        assert row in readme
+        cases, caught, stage, _, _, wrong, false, fixes = (each.strip() for each in row.strip("|").split("|")[1:])
+        assert int(cases) == int(caught) == int(stage) == count
+        assert (wrong, false) == ("0", "0")
+        assert len(set(fixes.split(" of "))) == 1
     assert f"{len(NEAR_MISSES)} near misses and foreign ports" in readme
     harmless = sum(len(images) for _, images in HARMLESS.values())
     assert f"{len(IMAGES) * len(VARIATIONS) + 1 + harmless} right deployments" in readme
