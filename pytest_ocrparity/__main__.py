@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except _INCONSISTENT as error:
         told = f"{type(error).__name__}: {error}"
-        print(f"{parser.prog}: {given.results} does not hold together: {printable(told)}", file=sys.stderr)
+        print(f"{parser.prog}: {given.results} is inconsistent: {printable(told)}", file=sys.stderr)
         return 2
     for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
         print(printable(line))

@@ -1,6 +1,6 @@
-"""What a diagnosis says, as plain values: guilty stage, cause, proof in numbers, and the change that fixes it.
+"""A diagnosis as plain values: stage at fault, cause, evidence in numbers, and the change that fixes it.
 
-How it is found is in `diagnose`; how it is told in `explain`.
+Produced by `diagnose`, formatted by `explain`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "Fix", "in_table"]
+__all__ = ["AGREES", "CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "Fix", "in_table"]
 
 UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
@@ -170,3 +170,7 @@ class Alternative(NamedTuple):
     label: str
     run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     fix: Fix | None = None
+
+
+AGREES = "every part that could be run by itself agrees with the reference"
+"""The summary where each part agrees and the whole differs."""

@@ -180,6 +180,6 @@ def test_tests_that_are_not_heard_to_end_are_counted() -> None:
     for test, phases in (("a", ("setup", "call", "teardown")), ("b", ("setup",)), ("c", ("???",))):
         for when in phases:
             outcomes.hear(pytest.TestReport(test, ("t.py", 1, test), {}, "passed", None, when))  # type: ignore[arg-type]
-    assert outcomes.lost(2) == []
-    (told,) = outcomes.lost(3)
-    assert told.startswith("1 of 3 tests were not heard to end")
+    assert outcomes.missing_reports(2) == []
+    (told,) = outcomes.missing_reports(3)
+    assert told.startswith("1 of 3 tests did not report a result")

@@ -236,7 +236,7 @@ class TestCommand:
         assert main([str(results), "--tolerance=exact"]) == 2
         told = capsys.readouterr()
         assert told.out == ""
-        assert "results.json does not hold together: KeyError: 'largest'" in told.err
+        assert "results.json is inconsistent: KeyError: 'largest'" in told.err
 
     def test_what_a_file_says_stays_on_its_line(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         document = json.loads(results.read_text())

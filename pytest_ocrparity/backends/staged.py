@@ -107,10 +107,10 @@ class StagedPipeline(ABC):
         for each in (error, error.__context__):
             if isinstance(each, StageError):
                 return each
-        wrapped = StageError(stage, self.told(error))
+        wrapped = StageError(stage, self.describe_error(error))
         wrapped.__cause__ = error
         return wrapped
 
-    def told(self, error: BaseException) -> str:
+    def describe_error(self, error: BaseException) -> str:
         """Return how messages tell what a stage raised."""
         return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"

@@ -19,13 +19,11 @@ from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.repeatability import examine_tensors, refused
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import AGREES, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
-AGREES = "every part that could be run by itself agrees with the reference"
-"""The summary where each part agrees and the whole differs."""
 SECONDS = 60.0
 """How much processor time a diagnosis may take unless the settings say otherwise."""
 

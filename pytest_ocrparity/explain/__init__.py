@@ -174,7 +174,7 @@ def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence
         return f"check that this checkpoint evaluates well, {run_again(judged.image)}"
     if known:
         return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
-    return f"mend what stopped it, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
+    return f"fix the error above, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
 
 
 def headline(comparison: Comparison) -> str:

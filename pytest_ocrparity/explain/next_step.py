@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, ParameterDifference
+from pytest_ocrparity.diagnosis import AGREES
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, MAP_MOST, PRESETS, TENSOR_LEAST
 
@@ -82,7 +83,7 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
     if not were_tried and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
-    acquitted = ("network.weights: all", "every part that could be run by itself agrees")
+    acquitted = ("network.weights: all", AGREES)
     may_be_another = not any(text.startswith(acquitted) for text in ruled_out)
     if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"

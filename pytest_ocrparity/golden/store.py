@@ -174,7 +174,7 @@ class GoldenStore:
     def share(self, image: Image, fixture: str) -> None:
         """Let the reference of one more fixture use the image's baseline, as it makes the same of the image.
 
-        Raises as `load` does, and GoldenError where the disk refuses.
+        Raises as `load` does, and GoldenError where the file cannot be written.
         """
         name, _, path = self._identify(image)
         manifest = self._open(name, path).manifest

@@ -44,7 +44,7 @@ class Outcomes:
     """Those that have not ended, by worker and node id."""
     _ended: dict[str, Outcome] = field(default_factory=dict)
 
-    def lost(self, collected: int) -> list[str]:
+    def missing_reports(self, collected: int) -> list[str]:
         """Return what to say where not all tests of a whole run were heard of, which xdist may not tell itself.
 
         Its INTERNALERROR for a report that does not travel, such as one with half a surrogate pair, leaves exit 0.
@@ -52,7 +52,7 @@ class Outcomes:
         lost = collected - self.ended
         if lost <= 0:
             return []
-        return [f"{lost} of {collected} tests were not heard to end: their worker's reports were lost"]
+        return [f"{lost} of {collected} tests did not report a result (xdist worker output lost)"]
 
     def hear(self, report: Any) -> bool:
         """Take a report of pytest's, or of xdist's where a worker died in the middle of a test.

@@ -60,7 +60,7 @@ class Reporting:
         """Write the report and tell GitHub; return what to print about it. The arguments are those of `collect`.
 
         Raises:
-            ReportError: the disk refuses.
+            ReportError: the report cannot be written.
         """
         folder = self.settings.report_dir
         if not self.is_due or (folder is None and not self.tells_github):

@@ -296,7 +296,7 @@ class Run:
         self.faults += idle if is_strict(self.config) else []
         is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
-            self.faults += self.reporting.outcomes.lost(session.testscollected)
+            self.faults += self.reporting.outcomes.missing_reports(session.testscollected)
         try:
             if self.evidence.asked or settings.golden_prune:
                 from pytest_ocrparity.session.pruning import report_unused

@@ -305,6 +305,6 @@ class InferencePipeline(StagedPipeline):
     def _engine(self) -> dict[str, Any]:
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
-    def told(self, error: BaseException) -> str:
+    def describe_error(self, error: BaseException) -> str:
         """Return how messages tell what a stage raised: the way out where it is known."""
-        return onednn_crash(error) or super().told(error)
+        return onednn_crash(error) or super().describe_error(error)

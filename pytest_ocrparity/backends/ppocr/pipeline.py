@@ -218,11 +218,11 @@ class TrainingPipeline(StagedPipeline):
             return replace(trace, error=self.stage_error(stage, error))
         return trace
 
-    def told(self, error: BaseException) -> str:
+    def describe_error(self, error: BaseException) -> str:
         """Return how messages tell what a stage raised."""
         if isinstance(error, SystemExit):  # with exit status 0
             return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
-        return super().told(error)
+        return super().describe_error(error)
 
     def _recorded(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
         """Add to the trace what an operator has just produced."""
