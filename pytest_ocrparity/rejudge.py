@@ -147,9 +147,9 @@ def _tensor(again: _Recorded) -> RecordedComparison:
 
 def _maps(again: _Recorded) -> RecordedComparison:
     was, names = again.was, ("probability_maps.atol", "probability_maps.max_share")
-    atol, fusion = again.measures.get(names[0]), again.measures.get("fusion")
-    if _failing(again, "not_judged") or atol is None:
+    if _failing(again, "not_judged"):
         return structs.replace(was, limits=again.limits)
+    atol, fusion = again.measures[names[0]], again.measures.get("fusion")
 
     def automatic() -> tuple[Measure, Measure | None] | NotKnown:
         """Return what the rule found then; where a share was permitted, its limit was not recorded."""

@@ -39,7 +39,6 @@ from pytest_ocrparity.errors import GoldenCorrupt, ModelError, OcrParityError, R
 from pytest_ocrparity.golden.baseline_file import is_baseline, load
 from pytest_ocrparity.golden.store import golden_path
 from pytest_ocrparity.jsonable import plain
-from pytest_ocrparity.report.document import SCHEMA
 from pytest_ocrparity.settings import load as load_settings
 
 MEMORY = 256 * 2**20
@@ -77,7 +76,7 @@ class Guard:
         if event == "open":
             path, _, flags = arguments
             name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
-            is_given = name.startswith(self.folder) or name == str(SCHEMA)
+            is_given = name.startswith(self.folder)
             if not is_given or (isinstance(flags, int) and flags & _WRITING):
                 self.seen.append(f"open {name!r} {flags}")
         elif event == "pickle.find_class" and arguments in self.globals:

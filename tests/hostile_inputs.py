@@ -13,20 +13,23 @@ import math
 import struct
 import tempfile
 import zipfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import records
 import yaml
 import zstandard
 from hypothesis import strategies as st
+from msgspec import structs
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.golden.baseline_file import _digest, save
 from pytest_ocrparity.golden.encoding import pack
-from pytest_ocrparity.report.document import finite
+from pytest_ocrparity.report.document import NotCompared, Parameter, RecordedComparison, as_text
 
 EXAMPLE = Path(__file__).parents[1] / "example_project"
 EVIL = "__import__('os').system('touch evil')"
@@ -455,49 +458,14 @@ def results() -> Any:
     for image, candidate in (("a.png", Toy(name="inference")), ("b.png", Toy(name="inference", mean=0.6, pad=3))):
         found = compare(reference=Toy().trace(PAGE[:24, :48]), candidate=candidate.trace(PAGE[:24, :48]))
         for each in found[2 if image == "a.png" else 0 :]:
-            place = {
-                "test": "t.py::t",
-                "file": "t.py",
-                "line": 1,
-                "outcome": "passed",
-                "judged": True,
-                "headline": "h",
-                "message": "",
-            }
-            rest: dict[str, Any] = {"pictures": [], "picture_error": None, "diagnoses": []}
-            parameters = [
-                {"stage": "decode", "name": "img_mode", "reference": "BGR", "candidate": "BGR", "differs": False}
-            ]
-            comparisons.append({**each.as_json(), **place, **rest, "image": image, "parameters": parameters})
-    run = {
-        "finished": "2026-01-01",
-        "verdict": "passed",
-        "exit_status": 0,
-        "interrupted": False,
-        "tests": {},
-        "faults": [],
-        "notes": [],
-    }
-    settings: dict[str, Any] = {
-        "file": None,
-        "root": "/",
-        "no_train": False,
-        "allow_empty": False,
-        "golden": {},
-        "train": {},
-        "tolerance": {},
-        "candidates": {},
-    }
-    missed = [{"test": "t", "image": None, "outcome": "skipped", "reason": ""}]
-    document = {
-        "schema_version": 1,
-        "run": run,
-        "environment": {},
-        "settings": settings,
-        "comparisons": comparisons,
-        "not_compared": missed,
-    }
-    return finite(document)
+            parameter = Parameter("decode", "img_mode", "BGR", "BGR", False)
+            recorded = RecordedComparison.of(replace(each, image=image), "h")
+            comparisons.append(structs.replace(recorded, test="t.py::t", file="t.py", line=1, parameters=(parameter,)))
+    missed = [NotCompared("t", None, "skipped", "")]
+    document = json.loads(as_text(records.results(comparisons, missed, version=1, verdict="passed", exit_status=0)))
+    for comparison in document["comparisons"]:  # version 1 had none
+        comparison["boxes"] = [{k: v for k, v in box.items() if k != "score_error"} for box in comparison["boxes"]]
+    return document
 
 
 WORDS = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from records import comparison, tally
 from toy import BLANK, PAGE, Toy
 
 from pytest_ocrparity import (
@@ -19,7 +20,6 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.explain.next_step import WIDEST
-from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 from pytest_ocrparity.trace import Shape
 
@@ -212,10 +212,10 @@ def test_no_limit_is_widened_beyond_the_loosest_preset() -> None:
 
 
 def test_a_run_without_a_box_is_told_to_add_text_and_not_to_permit_it() -> None:
-    found = [{"what": "compared", "kind": "detections", "status": "empty", "counts": {"boxes": 0}, "measures": ()}]
-    (fault,) = Tally({"test": found}).faults(allow_empty=False, is_recording=False)
+    found = tally(comparison("detections", status="empty", counts={"boxes": 0}))
+    (fault,) = found.faults(allow_empty=False, is_recording=False)
     assert fault.endswith("nothing shows that the model detects; add an image with text")
-    assert Tally({"test": found}).faults(allow_empty=True, is_recording=False) == []
+    assert found.faults(allow_empty=True, is_recording=False) == []
 
 
 def test_what_was_not_recorded_is_told_to_be_and_not_to_be_left_out() -> None:

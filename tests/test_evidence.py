@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pytest_ocrparity.report.document import Asked, Record, Used
 from pytest_ocrparity.session.pruning import SAID, Evidence
 
 PASSED = ("setup", "passed"), ("call", "passed"), ("teardown", "passed")
-ASKED = {"what": "asked", "path": "goldens/a.npz"}
-TOOK = {"what": "used", "fixture": "ocr_golden"}
+ASKED = Asked(path="goldens/a.npz")
+TOOK = Used(fixture="ocr_golden")
 
 
 def item(nodeid: str, *fixtures: str, **more: Any) -> Any:
@@ -47,7 +48,7 @@ def tell(
     evidence: Evidence,
     test: str,
     phases: Sequence[tuple[str, str]] = PASSED,
-    records: Sequence[Mapping[str, Any]] = (ASKED,),
+    records: Sequence[Record] = (ASKED,),
     **more: Any,
 ) -> None:
     for when, outcome in phases:
@@ -103,7 +104,7 @@ def test_a_last_attempt_that_passed_counts(tmp_path: Path, teardown: Sequence[tu
 
 def test_what_only_a_first_attempt_asked_for_was_asked_for(tmp_path: Path) -> None:
     evidence = collected(ONE)
-    tell(evidence, ONE.nodeid, (PASSED[0], ("call", "rerun"), PASSED[2]), [{**ASKED, "path": "goldens/first.npz"}])
+    tell(evidence, ONE.nodeid, (PASSED[0], ("call", "rerun"), PASSED[2]), [Asked(path="goldens/first.npz")])
     tell(evidence, ONE.nodeid)
     assert evidence.asked == {Path("goldens/a.npz"), Path("goldens/first.npz")}
 

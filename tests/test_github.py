@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 from conftest import wrong_export
+from msgspec.structs import replace
+from records import comparison, results
 
+from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.report.github import error_commands
 from pytest_ocrparity.report.markdown import MOST, summary
+from pytest_ocrparity.report.views import View
 
 NO_XDIST = ("-p", "no:xdist")
 
@@ -104,38 +108,25 @@ def test_a_summary_that_cannot_be_written_fails_the_run(
     result.stdout.fnmatch_lines(["FAILED GITHUB_STEP_SUMMARY=*: cannot write there: Is a directory"])
 
 
-def document(count: int, **diagnosis: Any) -> dict[str, Any]:
+def document(count: int, **diagnosis: Any) -> View:
     """Return the results of a run in which each image differs for a cause of its own."""
-    told: dict[str, Any] = {
-        "stage": "tensor",
-        "summary": "x",
-        "evidence": [],
-        "fix": None,
-        "ruled_out": [],
-        "not_tried": [],
-    }
+    usual: dict[str, Any] = {"stage": "tensor", "summary": "x", **diagnosis}
     comparisons = [
-        {
-            "image": f"images/{index}.png",
-            "reference": "train",
-            "candidate": f"candidate {index}",
-            "kind": "preprocessing",
-            "status": "different",
-            "stage": "tensor",
-            "judged": True,
-            "headline": "x",
-            "test": "t",
-            "file": "t.py",
-            "line": 1,
-            "outcome": "failed",
-            "measures": [],
-            "counts": {},
-            "diagnoses": [{**told, "cause": f"cause.{index}", **diagnosis}],
-        }
+        comparison(
+            "preprocessing",
+            image=f"images/{index}.png",
+            candidate=f"candidate {index}",
+            status="different",
+            stage="tensor",
+            headline="x",
+            file="t.py",
+            line=1,
+            outcome="failed",
+            diagnoses=(Diagnosis(cause=f"cause.{index}", **usual),),
+        )
         for index in range(count)
     ]
-    run = {"verdict": "failed", "exit_status": 1, "interrupted": False, "faults": []}
-    return {"run": run, "comparisons": comparisons, "not_compared": [], "environment": {}}
+    return View.of(results(comparisons))
 
 
 def test_no_more_annotations_than_github_shows() -> None:
@@ -156,5 +147,15 @@ def test_the_summary_fits_a_comment_and_counts_what_it_leaves_out() -> None:
 
 
 def test_a_cause_of_one_image_counts_no_others() -> None:
-    ((_, message),) = map(parsed, error_commands(document(1, fix={"text": "turn it", "changes": []})))
+    ((_, message),) = map(parsed, error_commands(document(1, fix=Fix("turn it"))))
     assert message == "images/0.png: tensor: x\nfix: turn it"
+
+
+def test_what_a_test_marked_xfail_shows_is_no_error() -> None:
+    whole = document(3)
+    found = [
+        replace(each, outcome="skipped" if index else "failed") for index, each in enumerate(whole.results.comparisons)
+    ]
+    view = View.of(results(found))
+    assert len(view.causes) == 3
+    assert len(error_commands(view)) == len(view.errors) == 1

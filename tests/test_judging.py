@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import wrong_export
+from records import results
 from toy import BLANK, PAGE, FusedToy, Toy
 
 from pytest_ocrparity import Detections, Trace
@@ -22,7 +24,7 @@ from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
-from pytest_ocrparity.report.document import finite
+from pytest_ocrparity.report.document import RecordedComparison, as_text, read
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 
 WORDS = (
@@ -105,9 +107,12 @@ def pairs() -> Iterator[tuple[str, Trace, Trace]]:
 TRACES = {f"{name} {index}": (one, two) for index, (name, one, two) in enumerate(pairs())}
 
 
-def record(comparison: Comparison) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(finite(comparison.as_json())))
-    return found
+def record(comparison: Comparison) -> RecordedComparison:
+    """Return a comparison as a document has it that was written and read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.json"
+        path.write_text(as_text(results([RecordedComparison.of(comparison)])))
+        return read(path).comparisons[0]
 
 
 def compared(sides: tuple[Trace, Trace], word: str) -> tuple[Comparison, ...]:
@@ -122,17 +127,17 @@ def in_a_run(reference: Trace, candidate: Trace, tolerance: Tolerance = BUILT_IN
 @pytest.mark.parametrize("name", TRACES)
 def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
     sides = TRACES[name]
-    fresh = {word: compared(sides, word) for word in RECORDED}
+    fresh = {word: [record(each) for each in compared(sides, word)] for word in RECORDED}
     decided: Counter[bool] = Counter()
     for recorded, wanted in itertools.product(RECORDED, WORDS):
         limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
-        again = judge_again([record(each) for each in fresh[recorded]], wanted_limits([parse_option(wanted)]))
+        again = judge_again(fresh[recorded], wanted_limits([parse_option(wanted)]))
         for found, right in zip(again, in_a_run(*sides, limits), strict=True):
-            decided[found["status"] != UNDECIDED] += 1
-            if found["status"] != UNDECIDED:
-                told = f"{found['kind']} recorded under {recorded}, judged under {wanted}"
-                assert found["status"] == right.status, told
-                assert found["counts"].get("different", 0) in (0, right.counts.get("different", 0)), told
+            decided[found.status != UNDECIDED] += 1
+            if found.status != UNDECIDED:
+                told = f"{found.kind} recorded under {recorded}, judged under {wanted}"
+                assert found.status == right.status, told
+                assert found.counts.get("different", 0) in (0, right.counts.get("different", 0)), told
     assert decided[True] > 3 * decided[False]
 
 
@@ -140,27 +145,27 @@ def test_what_was_recorded_and_not_compared_stays_so() -> None:
     train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
     own = replace(train, recorded_from=inference.source)
     found = [record(each) for each in in_a_run(own, inference)]
-    assert [each["status"] for each in judge_again(found, wanted_limits([parse_option("exact")]))] == ["recorded"] * 3
+    assert [each.status for each in judge_again(found, wanted_limits([parse_option("exact")]))] == ["recorded"] * 3
 
 
 def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -> None:
     boxes = record(compared(TRACES["missing 19"], "fp32")[2])
     (again,) = judge_again([boxes], wanted_limits([parse_option("probability_maps.atol=0.1")]))
-    assert again["status"] == UNDECIDED
+    assert again.status == UNDECIDED
     (same,) = judge_again([boxes], wanted_limits([parse_option("preprocessing.atol=0.1")]))
-    assert same["status"] == "different"
+    assert same.status == "different"
 
 
 def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() -> None:
     blank = record(compared(TRACES["same 1"], "fp32")[2])
-    assert blank["status"] == "empty"
+    assert blank.status == "empty"
     for word, status in (
         ("detections.max_shift=9", "empty"),
         ("probability_maps.atol=0", UNDECIDED),
         ("detections.allow_empty=true", "empty, as allowed"),
     ):
         (again,) = judge_again([blank], wanted_limits([parse_option(word)]))
-        assert again["status"] == status
+        assert again.status == status
 
 
 class TestCommand:
@@ -225,7 +230,7 @@ class TestCommand:
         told = {"nothing": "FAILED nothing was compared", "cut short": "FAILED the run stopped before its last test"}
         assert told[what] in capsys.readouterr().out
 
-    def test_a_file_that_does_not_hold_together_is_told(
+    def test_a_file_that_is_inconsistent_is_refused(
         self, results: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The schema leaves open which measures a comparison has."""
@@ -236,7 +241,7 @@ class TestCommand:
         assert main([str(results), "--tolerance=exact"]) == 2
         told = capsys.readouterr()
         assert told.out == ""
-        assert "results.json is inconsistent: KeyError: 'largest'" in told.err
+        assert "results.json is inconsistent: KeyError: 'preprocessing.atol'" in told.err
 
     def test_what_a_file_says_stays_on_its_line(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         document = json.loads(results.read_text())

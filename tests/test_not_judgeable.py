@@ -16,6 +16,7 @@ from pytest_ocrparity.compare.judge import is_within_rounding
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
+from pytest_ocrparity.report.document import RecordedComparison
 
 
 class Steep(Toy):
@@ -98,21 +99,25 @@ def test_the_rule(largest: float, limit: float | None, floor: float, answer: boo
     assert is_within_rounding(largest, limit, floor) is answer
 
 
+def recorded(reference: Trace, candidate: Trace) -> list[RecordedComparison]:
+    return [RecordedComparison.of(each) for each in compare(reference=reference, candidate=candidate)]
+
+
 @pytest.mark.parametrize(
     ("atol", "expected"),
     [("0.05", NOT_JUDGEABLE), ("0.3", "same"), ("0", "different")],
 )
 def test_judging_again_says_so_as_well(atol: str, expected: str) -> None:
-    found = [each.as_json() for each in compare(reference=Steep().trace(PAGE), candidate=Rounded(name="p").trace(PAGE))]
+    found = recorded(Steep().trace(PAGE), Rounded(name="p").trace(PAGE))
     wanted = wanted_limits([{"probability_maps": {"atol": float(atol)}}])
-    assert judge_again(found, wanted)[1]["status"] == expected
+    assert judge_again(found, wanted)[1].status == expected
 
 
 def test_where_rounding_was_not_measured_judging_again_is_undecided() -> None:
     traces = Toy().trace(PAGE), Toy(name="port", offset=5e-5).trace(PAGE)
-    found = [each.as_json() for each in compare(reference=traces[0], candidate=traces[1])]
+    found = recorded(*traces)
     wanted = wanted_limits([{"probability_maps": {"atol": 1e-6}}])
-    assert judge_again(found, wanted)[1]["status"] == "undecided"
+    assert judge_again(found, wanted)[1].status == "undecided"
 
 
 class Dropout(Toy):

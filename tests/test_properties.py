@@ -447,7 +447,7 @@ def test_another_tolerance_is_noticed(name: str, scale: float) -> None:
 
     def off(reference: Trace, candidate: Trace, tolerance: Tolerance) -> str:
         values = {
-            limit: value._replace(value=float(value.value) * scale) if value.origin == "test" else value
+            limit: replace(value, value=float(value.value) * scale) if value.origin == "test" else value
             for limit, value in tolerance.limits.items()
         }
         return status_of(kind)(reference, candidate, Tolerance(values))

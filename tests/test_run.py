@@ -238,7 +238,7 @@ def test_fixtures_without_their_settings_name_them(project: pytest.Pytester) -> 
 def test_loading_the_plugin_imports_nothing_heavy() -> None:
     code = (
         "import sys, pytest_ocrparity.plugin; "
-        "print({'numpy', 'shapely', 'scipy', 'cv2', 'yaml', 'paddle'} & set(sys.modules))"
+        "print({'numpy', 'shapely', 'scipy', 'cv2', 'yaml', 'paddle', 'msgspec'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

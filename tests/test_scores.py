@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from records import tally
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
 from pytest_ocrparity.compare.scores import are_permuted
 from pytest_ocrparity.comparison import ROUGHLY
-from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
 from pytest_ocrparity.trace import Shape
 
@@ -156,9 +156,8 @@ def test_the_table_says_where_scores_were_judged_roughly(is_recorded: bool) -> N
     reference, candidate = sides()
     if is_recorded:
         reference = replace(reference, source=None, pipeline="baseline (train)")
-    exact = {**assert_same_detections(Toy().trace(PAGE), Toy(name="port").trace(PAGE)).as_json(), "what": "compared"}
-    assert not any("scores were judged" in line for line in Tally({"test": [exact]}).table(per_image=False))
-    record = {**assert_same_detections(reference, candidate).as_json(), "what": "compared"}
-    lines = Tally({"test": [record]}).table(per_image=False)
+    exact = assert_same_detections(Toy().trace(PAGE), Toy(name="port").trace(PAGE))
+    assert not any("scores were judged" in line for line in tally(exact).table(per_image=False))
+    lines = tally(assert_same_detections(reference, candidate)).table(per_image=False)
     told = "  scores were judged within 0.2 only: no post-process of the reference was run on the candidate's map"
     assert (told in lines) is is_recorded

@@ -1,10 +1,17 @@
-"""What a run adds up to, from plain records."""
+"""What a run adds up to, from the records of its tests."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from records import comparison, tally
+
+from pytest_ocrparity.comparison import Measure
+from pytest_ocrparity.report import table
+from pytest_ocrparity.report.document import Compared, Failed, Parameter, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.tolerance import Limit
 
 
 def test_a_run_that_used_nothing_of_ours_has_no_fault() -> None:
@@ -14,22 +21,19 @@ def test_a_run_that_used_nothing_of_ours_has_no_fault() -> None:
 
 
 def test_one_that_used_a_fixture_and_compared_nothing_has() -> None:
-    (fault,) = Tally({"a": [{"what": "used", "fixture": "ocr_image"}]}).faults(allow_empty=False, is_recording=False)
+    (fault,) = tally(Used(fixture="ocr_image")).faults(allow_empty=False, is_recording=False)
     assert fault.startswith("nothing was compared")
 
 
-def record(candidate: str, different: int, boxes: int) -> dict[str, Any]:
-    share = {"name": "detections.max_unmatched", "value": different / boxes, "limit": 0.06, "origin": "int8 preset"}
-    return {
-        "what": "compared",
-        "kind": "detections",
-        "image": f"{candidate}.png",
-        "reference": "train",
-        "candidate": candidate,
-        "status": "left to the run",
-        "counts": {"different": different, "borderline": 0, "boxes": boxes, "reference": boxes},
-        "measures": [{**share, "decides": False, "smallest": False}],
-    }
+def record(candidate: str, different: int, boxes: int) -> Record:
+    found = comparison(
+        image=f"{candidate}.png",
+        candidate=candidate,
+        status="left to the run",
+        counts={"different": different, "borderline": 0, "boxes": boxes, "reference": boxes},
+        measures=(Measure("detections.max_unmatched", different / boxes, 0.06, "int8 preset", decides=False),),
+    )
+    return Compared(comparison=found)
 
 
 def test_each_candidate_is_judged_over_the_run_by_itself() -> None:
@@ -42,30 +46,32 @@ def test_each_candidate_is_judged_over_the_run_by_itself() -> None:
 
 
 def compared(
-    kind: str, value: float = 0.0, limit: float = 1e-4, origin: str = "built-in", **more: Any
-) -> dict[str, Any]:
+    kind: str, value: float = 0.0, limit: float | None = 1e-4, origin: str = "built-in", **more: Any
+) -> RecordedComparison:
     name = {"preprocessing": "preprocessing.atol", "probability_maps": "probability_maps.atol"}.get(kind, "other")
-    return {
-        "what": "compared",
-        "kind": kind,
-        "image": "page.png",
-        "reference": "train",
-        "candidate": "inference",
-        "status": "same",
-        "counts": {},
-        "measures": [{"name": name, "value": value, "limit": limit, "origin": origin}],
-        "limits": {},
-        "parameters": [],
-        **more,
-    }
+    return comparison(kind, measures=(Measure(name, value, limit, origin),), **more)
+
+
+def test_the_limits_of_a_run_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    judge = table.over_the_run
+
+    def counted(compared: Any) -> Any:
+        calls.append(len(compared))
+        return judge(compared)
+
+    monkeypatch.setattr(table, "over_the_run", counted)
+    whole = Tally({"test_b": [record("b", 4, 30)]})
+    assert len(whole.faults(allow_empty=False, is_recording=False)) == len(whole.over_the_run) == 1
+    assert calls == [1]
 
 
 LEAST = "fp32 preset, built-in: the rule's least"
 MEASURED = "fp32 preset, built-in: 4 x floor 1.1e-04 within 1e-4 to 1e-2"
 
 
-def told(*records: dict[str, Any]) -> list[str]:
-    return Tally({"test": records}).table(per_image=False)
+def told(*left: RecordedComparison | Record) -> list[str]:
+    return tally(*left).table(per_image=False)
 
 
 class TestHeadroom:
@@ -86,8 +92,7 @@ class TestHeadroom:
         assert lines[1].endswith("worst map 0.00011 of 0.00044, headroom 75%")
 
     def test_is_none_of_what_is_only_reported(self) -> None:
-        without = compared("probability_maps", 9.8e-5, origin=LEAST)
-        without["measures"][0]["limit"] = None
+        without = compared("probability_maps", 9.8e-5, None, origin=LEAST)
         assert told(without)[1].endswith("worst map 9.8e-05")
 
 
@@ -104,29 +109,32 @@ class TestNeverCompared:
         assert sum("never" in line for line in lines) == 1
 
     def test_a_failure_compares_the_others_as_well(self) -> None:
-        others = [{"kind": "probability_maps"}, {"kind": "detections"}]
-        failed = {"what": "failed", "reference": "train", "candidate": "inference", "others": others}
-        assert "never" not in "".join(told(compared("preprocessing", status="different"), failed))
-        assert "never" in "".join(told(compared("preprocessing"), {**failed, "candidate": "onnx"}))
+        def failed(candidate: str) -> Failed:
+            others = comparison("probability_maps"), comparison("detections")
+            sides = {"image": "page.png", "reference": "train", "candidate": candidate, "kind": "preprocessing"}
+            return Failed(message="", diagnoses=(), others=others, **sides)
+
+        assert "never" not in "".join(told(compared("preprocessing", status="different"), failed("inference")))
+        assert "never" in "".join(told(compared("preprocessing"), failed("onnx")))
 
     def test_plain_polygons_have_nothing_else(self) -> None:
         assert "never" not in "".join(told(compared("detections", reference="reference", candidate="candidate")))
 
 
 class TestLoosened:
-    def line(self, *records: dict[str, Any]) -> str:
-        (line,) = Tally({"test": records}).loosened() or [""]
+    def line(self, *left: RecordedComparison) -> str:
+        (line,) = tally(*left).loosened() or [""]
         return line
 
-    def limits(self, **values: Any) -> dict[str, Any]:
+    def limits(self, **values: Any) -> dict[str, Limit]:
         usual = {"max_shift": 1.0, "min_iou": "auto", **values}
-        return {f"detections.{name}": {"value": value, "origin": "marker"} for name, value in usual.items()}
+        return {f"detections.{name}": Limit(value, "marker") for name, value in usual.items()}
 
     def test_each_is_named_with_its_value_and_origin_once(self) -> None:
         wide = {
-            "probability_maps.atol": {"value": 0.5, "origin": "marker"},
-            "probability_maps.max_share": {"value": 0.25, "origin": "pyproject.toml"},
-            "probability_maps.per_run": {"value": True, "origin": "marker"},
+            "probability_maps.atol": Limit(0.5, "marker"),
+            "probability_maps.max_share": Limit(0.25, "pyproject.toml"),
+            "probability_maps.per_run": Limit(True, "marker"),
         }
         record = compared("probability_maps", limits=wide)
         assert self.line(record, record) == (
@@ -135,12 +143,11 @@ class TestLoosened:
         )
 
     def test_the_usual_ones_are_not_told(self) -> None:
-        usual = {"probability_maps.atol": {"value": "auto", "origin": "fp32 preset, built-in"}}
+        usual = {"probability_maps.atol": Limit("auto", "fp32 preset, built-in")}
         assert self.line(compared("probability_maps", limits=usual)) == ""
 
     def test_an_iou_permits_more_where_it_stands_in_the_place_of_0_9(self) -> None:
-        poly = [{"name": "box_type", "reference": "poly", "candidate": "poly"}]
-        quad = [{"name": "box_type", "reference": "quad", "candidate": "quad"}]
+        poly, quad = ((Parameter("detections", "box_type", name, name, False),) for name in ("poly", "quad"))
         low = self.limits(min_iou=0.5)
         assert "min_iou = 0.5" in self.line(compared("detections", limits=low, parameters=poly))
         assert self.line(compared("detections", limits=low, parameters=quad)) == ""
