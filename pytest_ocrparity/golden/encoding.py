@@ -194,20 +194,24 @@ def unpack(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
     Raises:
         ValueError: format 1 holds no differences along these axes.
     """
-    numbers = np.empty((*planes.shape[1:], len(planes)), np.uint8)
-    for place, plane in enumerate(planes):
-        numbers[..., place] = plane
-    array: _Array = numbers.view(kind)[..., 0]
-    return _summed(array, axes) if axes else array
+    shape, dtype = planes.shape[1:], np.dtype(kind)
+    planes = planes.reshape(len(planes), *(shape or (1,)))  # NumPy 1 would count a lone number in integers of its own
+    numbers = planes[-1].astype(f"<u{dtype.itemsize}", copy=False)
+    for plane in planes[-2::-1]:  # twice as fast as writing each plane to every n-th byte
+        numbers <<= numbers.dtype.type(8)
+        numbers |= plane
+    if axes:
+        numbers = _summed(numbers, axes)
+    array: _Array = numbers.view(dtype).reshape(shape)
+    return array
 
 
-def _summed(differences: _Array, axes: Sequence[int]) -> _Array:
-    """Return the array whose differences along these axes a file of format 1 holds."""
+def _summed(numbers: _Array, axes: Sequence[int]) -> _Array:
+    """Return the unsigned numbers whose differences along these axes a file of format 1 holds."""
     if axes not in _DIFFERENCES:
-        raise ValueError(f"an array of {differences.shape} holds no differences along {axes}")
-    numbers = differences.view(f"u{differences.itemsize}")
-    if differences.itemsize > 1:  # the sign is the lowest bit
+        raise ValueError(f"an array of {numbers.shape} holds no differences along {axes}")
+    if numbers.itemsize > 1:  # the sign is the lowest bit
         numbers = (numbers >> 1) ^ (0 - (numbers & 1))
     for axis in reversed(axes):
         numbers = np.add.accumulate(numbers, axis=axis, dtype=numbers.dtype)
-    return numbers.view(differences.dtype)
+    return numbers

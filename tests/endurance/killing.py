@@ -91,7 +91,8 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
     Args:
         folder: where the baseline lies.
         kills: how many.
-        seed: of the moments, spread over twice the time that a recording takes.
+        seed: of the moments. They are spread over twice the time that a recording takes, but for half of the kills of `save`,
+            which wait for its temporary file.
         recording: the function here that records.
     """
     path, result, moments = folder / "page.png.npz", Kills(), random.Random(seed)
@@ -104,7 +105,11 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
         for _ in range(kills):
             left, old = temporaries(folder), content(path)
             victim = born(1 - (old or 0))
-            time.sleep(moments.uniform(0, 2 * duration))
+            if result.kills % 2 or recording != "save":
+                time.sleep(moments.uniform(0, 2 * duration))
+            else:  # the write itself is short: few moments drawn from all hit it
+                _wait_for_another(folder, left, 20 * duration)
+                time.sleep(moments.uniform(0, duration / 20))
             _kill(victim)
             new = content(path)
             result.kills += 1
@@ -164,6 +169,12 @@ def _environ() -> dict[str, str]:
 def temporaries(folder: Path) -> set[Path]:
     """Return the files below a folder that writers have begun, or left behind."""
     return set(folder.rglob(".ocrparity-*.tmp"))
+
+
+def _wait_for_another(folder: Path, known: set[Path], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while temporaries(folder) <= known and time.monotonic() < end:
+        pass
 
 
 def aged(path: Path, seconds: float = 3700) -> Path:
