@@ -27,7 +27,7 @@ from pytest_ocrparity.golden.baseline_file import load
 
 
 def test_a_kill_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
-    for seed in range(20):  # about four kills of ten hit an open file
+    for seed in range(20):  # about three kills of ten hit an open file
         found = kill_recordings(tmp_path, kills=10, seed=seed)
         assert (found.kills, found.damaged, found.left_old + found.left_new) == (10, 0, 10)
         left = temporaries(tmp_path)

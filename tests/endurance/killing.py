@@ -91,8 +91,8 @@ def kill_recordings(folder: Path, *, kills: int, seed: int, recording: str = "sa
     Args:
         folder: where the baseline lies.
         kills: how many.
-        seed: of the moments. They are spread over twice the time that a recording takes, but for half of the kills of `save`,
-            which wait for its temporary file.
+        seed: of the moments. They are spread over twice the time that a recording takes, but for half of
+            the kills of `save`, which wait for its temporary file.
         recording: the function here that records.
     """
     path, result, moments = folder / "page.png.npz", Kills(), random.Random(seed)
