@@ -7,6 +7,7 @@ experiment, which the message then lists as not tried, with the error.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -298,9 +299,12 @@ def members(offer: type[object]) -> list[str]:
 
 
 def _has(source: object, name: str) -> bool:
+    """Tell whether a side has a member; a property that raises is there, and whoever reads it learns why."""
+    if inspect.getattr_static(source, name, None) is not None:
+        return True
     try:
-        return hasattr(source, name)
-    except Exception:  # a property that raises is there: whoever reads it learns why
+        return hasattr(source, name)  # a wrapper that hands on what it does not have itself
+    except Exception:
         return True
 
 

@@ -201,6 +201,11 @@ def _boxes(again: _Recorded) -> RecordedComparison:
     counts |= {"different": statuses.count(DIFFERENT), "borderline": statuses.count("borderline")}
     of_all = shares(counts, again.limits, defers=True)
     status = judge_boxes(counts, of_all, again.limits, is_more=is_more)
+    if any(each.kind == "score_order" and each.fails for each in was.differences) and status != DIFFERENT:
+        still = [
+            box for box, found in zip(was.boxes, statuses, strict=True) if found == DIFFERENT and box.kind == "score"
+        ]
+        status = UNDECIDED if still else status  # no share of the boxes permits that
     if status == DIFFERENT and again.maps is not None and again.maps[1].status == NOT_JUDGEABLE:
         status = UNDECIDED  # boxes that follow such maps are not judgeable either
     if is_more is not False:  # how many is not known
@@ -312,6 +317,8 @@ def _is_more(again: _Recorded, measures: Sequence[Measure], limits: BoxLimits) -
     if not any(box.kind in ("moved", "score", "invalid") for box in again.was.boxes):
         # Maps that differ within their limit might explain them.
         return NOT_KNOWN if _maps_allow(again, 1) is not False and not _are_maps_equal(again) else True
+    if "score_error" in again.measures and not again.is_old(SCORE):
+        return NOT_KNOWN  # what scores miss was judged, and what they differ by is asked
     return NOT_KNOWN if any(_is_stricter(each, again.measures[each.name]) for each in judged) else False
 
 

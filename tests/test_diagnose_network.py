@@ -18,6 +18,7 @@ from toy import PAGE, Toy, page
 from pytest_ocrparity.backends.ppocr.alignment import align
 from pytest_ocrparity.compare import Comparisons, compare
 from pytest_ocrparity.comparison import Comparison, Difference, Measure
+from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -114,6 +115,31 @@ def test_boxes_are_judged_by_themselves_where_the_reference_has_no_map() -> None
     assert candidate.detections is not None
     moved = Detections(tuple(polygon + 9 for polygon in candidate.detections.polygons), candidate.detections.scores)
     assert [lab.is_same_boxes(boxes) for boxes in (candidate.detections, moved, None)] == [True, False, False]
+
+
+def test_no_comparison_of_maps_stands_for_one_under_another_limit() -> None:
+    blank = np.zeros_like(PAGE)
+    reference, candidate = Toy().trace(blank), Toy(name="port", offset=2e-3).trace(blank)
+    lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
+    stored = [replace(candidate, map_error=error) for error in (0.0, 0.5)]
+    assert [lab.judged("detections", each).status for each in stored] == ["different", "empty"]
+
+
+def test_what_raises_when_it_is_read_is_offered_all_the_same() -> None:
+    class Raises:
+        @property
+        def table(self) -> str:
+            return str(self.no_such_name)  # type: ignore[attr-defined]
+
+    class Passes:
+        def __getattr__(self, name: str) -> str:
+            if name != "table":
+                raise AttributeError(name)
+            return "inference"
+
+    assert [offered(each, HasSettingsTable) is not None for each in (Raises(), Passes(), object(), None)] == [
+        *(True, True, False, False)
+    ]
 
 
 class TestTheImage:

@@ -157,7 +157,7 @@ def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
         judged.append(_judged("probability_maps.max_crossings", math.nan if crossings is None else crossings, asked))
     others = [Measure("largest", amounts.largest), Measure("stored", amounts.stored)]
     failing = [measure for measure in (*judged, *([extra] if extra is not None else [])) if measure.fails]
-    moves = amounts.sensitivity() if failing else None
+    moves = amounts.sensitivity() if any(measure is not extra for measure in failing) else None
     others += [Measure("sensitivity", moves)] if isinstance(moves, float) else []
     measures = (*judged, *others, *([extra] if extra is not None else []))
     is_known = atol is not NOT_KNOWN and (share is not NOT_KNOWN or not allowed.value)

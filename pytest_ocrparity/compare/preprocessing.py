@@ -110,7 +110,7 @@ def _amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
 def _limits(values: npt.NDArray[np.float32], reference: Trace) -> npt.NDArray[np.float32]:
     """Return the automatic limit of each value: 4 ulp of the terms that it is the sum of."""
     limits: npt.NDArray[np.float32] = 4 * np.spacing(np.maximum(np.abs(values), _offset(reference)))
-    return np.maximum(limits, np.float32(TENSOR_LEAST))
+    return np.maximum(limits, limits.dtype.type(TENSOR_LEAST))
 
 
 def _offset(trace: Trace) -> np.float32:

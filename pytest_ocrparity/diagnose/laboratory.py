@@ -214,14 +214,14 @@ class Laboratory:
         reference, tolerance = reference or self.reference, tolerance or self.tolerance
         made = Comparisons(reference, candidate, tolerance, defers=self.comparisons.defers)
         if kind == DETECTIONS and reference.probability_map is not None and candidate.probability_map is not None:
-            # Experiments on boxes share the comparison of their maps, where the arrays are the same.
-            arrays = [side.probability_map for side in (reference, candidate)] + [reference.tensor, candidate.tensor]
-            key = str((str(tolerance), id(reference.source), *map(_buffer_key, arrays)))
+            # Experiments on boxes share the comparison of their maps, where all that it rests on is the same.
+            sides = reference, candidate
+            arrays = [array for side in sides for array in (side.probability_map, side.tensor, side.fused_map)]
+            rest = [(side.map_error, side.map_sensitivity, side.shape, id(side.source)) for side in sides]
+            thresh = reference.parameters.get(DETECTIONS, {}).get("thresh")
+            key = str((str(tolerance), thresh, rest, reference.is_recording_of(candidate), *map(_buffer_key, arrays)))
             if key not in self.memo:
-                self.memo[key] = (
-                    made.of(PROBABILITY_MAPS),
-                    arrays,
-                )  # kept, so that no other array takes their address
+                self.memo[key] = made.of(PROBABILITY_MAPS), arrays  # kept, so that no other array takes their address
             made.know(self.memo[key][0])
         return made.of(kind)
 
@@ -385,5 +385,5 @@ def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | 
 
 
 def _buffer_key(array: Array | None) -> tuple[Any, ...]:
-    """Return what identifies an array among all live ones: address, shape and strides."""
-    return () if array is None else (array.__array_interface__["data"][0], array.shape, array.strides)
+    """Return what identifies an array among all live ones: address, shape, strides and dtype."""
+    return () if array is None else (array.__array_interface__["data"][0], array.shape, array.strides, str(array.dtype))
