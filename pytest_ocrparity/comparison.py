@@ -115,7 +115,7 @@ class Comparison:
     candidate: str
     status: str
     stage: str | None = None
-    """The first differing stage, one of `trace.STAGES`."""
+    """The first differing stage, one of `stages.STAGES`."""
     measures: tuple[Measure, ...] = ()
     differences: tuple[Difference, ...] = ()
     boxes: tuple[BoxFinding, ...] = ()

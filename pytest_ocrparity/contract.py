@@ -241,9 +241,6 @@ class Exports(Protocol):
 class TrainedNetwork(Protocol):
     """The network of a train side, as experiments with weights use it."""
 
-    siblings: Mapping[str, TrainedNetwork]
-    """The other sub-models of a distillation, by name."""
-
     @property
     def fused(self) -> TrainedNetwork | None:
         """The copy with fused branches, or None."""
@@ -268,10 +265,6 @@ class TrainedNetwork(Protocol):
 
     def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> TrainedNetwork | None:
         """Return a copy with the arrays of an export, or None where they do not fit."""
-        ...
-
-    def in_train_mode(self, *, batch_norm: bool) -> TrainedNetwork:
-        """Return a copy in training mode, its batch norm as well if asked."""
         ...
 
 

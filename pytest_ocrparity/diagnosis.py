@@ -67,8 +67,8 @@ class Diagnosis:
     """One cause of a failed comparison.
 
     Attributes:
-        stage: the guilty stage, one of `trace.STAGES`.
-        cause: a code of `causes.CAUSES`, or "unknown".
+        stage: the stage at fault, one of `stages.STAGES`.
+        cause: a code of `CAUSES`, or "unknown".
         summary: what is wrong, in one clause.
         evidence: the experiments that showed it, each with its numbers.
         fix: what removes it; None where the cause is unknown.

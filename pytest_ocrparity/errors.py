@@ -48,7 +48,7 @@ class StageError(OcrParityError):
     """A pipeline raised at `stage`; `__cause__` is what PaddleOCR or the engine raised."""
 
     def __init__(self, stage: str, message: str) -> None:
-        """Keep the name of the stage (one of `trace.STAGES`) beside the message."""
+        """Keep the name of the stage (one of `stages.STAGES`) beside the message."""
         super().__init__(message)
         self.stage = stage
 

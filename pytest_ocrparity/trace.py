@@ -31,7 +31,7 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-__all__ = ["Decoded", "Detections", "Image", "Shape", "Trace"]
+__all__ = ["Decoded", "Detections", "Image", "Shape", "Trace", "source_place"]
 
 
 def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[Any]:
@@ -265,3 +265,10 @@ class Trace:
             self.fused_map,
         )
         return sum(array.nbytes for array in arrays if array is not None)
+
+
+def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
+    """Convert (row, column) of a tensor or map into x, y of the source image."""
+    if trace.shape is None:
+        return None
+    return float(place[1] * trace.shape[1] / size[1]), float(place[0] * trace.shape[0] / size[0])

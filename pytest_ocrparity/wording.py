@@ -23,6 +23,11 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
 
 
+def number_of_boxes(count: int) -> str:
+    """Write a number of boxes."""
+    return f"{count} box" if count == 1 else f"{count} boxes"
+
+
 def amount(value: float) -> str:
     """Write a measured number so that it reads well: 0, 12, 0.91, 3.2e-05."""
     if value != value or value in (0, math.inf):

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.trace import Trace
-
 _Array: TypeAlias = "npt.NDArray[Any]"
 
 BLOCK = 76_800
@@ -86,13 +84,6 @@ def _blocks(ours: _Array, theirs: _Array, step: int) -> list[tuple[_Array, _Arra
     end = ours.size // step * step
     whole = list(zip(ours[:end].reshape(-1, step), theirs[:end].reshape(-1, step), strict=True))
     return whole if end == ours.size else [*whole, (ours[end:], theirs[end:])]
-
-
-def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
-    """Convert (row, column) of a tensor or map into x, y of the source image."""
-    if trace.shape is None:
-        return None
-    return float(place[1] * trace.shape[1] / size[1]), float(place[0] * trace.shape[0] / size[0])
 
 
 def distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:

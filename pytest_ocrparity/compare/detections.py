@@ -9,7 +9,7 @@ from functools import cache
 from pytest_ocrparity.compare.borderline import mark_borderline
 from pytest_ocrparity.compare.box_pairs import box_limits, pair_boxes
 from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, shares
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.compare.scores import are_permuted, expected_detections, expected_scores
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -37,11 +37,7 @@ def compare_detections(
 
     `maps` is the comparison of their maps, where both have one; `defers` tells that somebody judges the limits of a
     whole run.
-
-    Raises:
-        DifferenceError: both sides are the same object.
     """
-    refuse_same_object(reference, candidate)
     differences = missing_stages(reference, candidate, (DETECTIONS,))
     findings: tuple[BoxFinding, ...] = ()
     measures: tuple[Measure, ...] = ()

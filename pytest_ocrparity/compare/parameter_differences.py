@@ -1,4 +1,4 @@
-"""What every comparison of two sides needs: which stages both have, where a value lies, which parameters differ."""
+"""Which parameters of two sides ran with different values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where nothing was computed twice there is nothing to compare: arrays handed on, or one model on both sides.
+"""What two traces must have to be compared: two objects of one image, computed twice, with the needed stages.
 
-Only assertions ask this. An experiment of a diagnosis puts arrays of one side into the other on purpose.
+Only assertions ask whether something was computed twice: an experiment puts arrays of one side into the other.
 """
 
 from __future__ import annotations

@@ -7,22 +7,17 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import distance, gap_of, source_place
+from pytest_ocrparity.compare.array_difference import distance, gap_of
 from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, decided, judge_tensor
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import TENSOR_LEAST, Tolerance
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Trace, source_place
 
 
 def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
-    """Compare decoded image (shape, dtype, channel order), resized size, and tensor.
-
-    Raises:
-        DifferenceError: both sides are the same object.
-    """
-    refuse_same_object(reference, candidate)
+    """Compare decoded image (shape, dtype, channel order), resized size, and tensor."""
     differences = missing_stages(reference, candidate, (TENSOR,))
     differences += _decode_differences(reference, candidate) + _resize_differences(reference, candidate)
     judged: Judged | None = None

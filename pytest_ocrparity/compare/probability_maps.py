@@ -7,14 +7,19 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import Gap, distance, gap_of, source_place
+from pytest_ocrparity.compare.array_difference import Gap, distance, gap_of
 from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_maps, least, storage
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, refuse_same_object
-from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, sensitivity_to_rounding
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
+from pytest_ocrparity.compare.sensitivity import (
+    automatic_map_limit,
+    fused_map,
+    map_sensitivity,
+    sensitivity_to_rounding,
+)
 from pytest_ocrparity.comparison import DIFFERENT, NOT_COMPARABLE, RECORDED, Comparison, Difference, Measure
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, PROBABILITY_MAPS, first_stage
-from pytest_ocrparity.tolerance import FLOOR_FACTOR, MAP_LEAST, MAP_MOST, Limit, Tolerance
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.tolerance import MAP_LEAST, MAP_MOST, Limit, Tolerance
+from pytest_ocrparity.trace import Trace, source_place
 
 _Map: TypeAlias = "npt.NDArray[Any]"
 
@@ -23,11 +28,7 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, de
     """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
 
     `defers` tells that somebody judges the limits of a whole run.
-
-    Raises:
-        DifferenceError: both sides are the same object.
     """
-    refuse_same_object(reference, candidate)
     differences = missing_stages(reference, candidate, (PROBABILITY_MAP,))
     measures: tuple[Measure, ...] = ()
     status = DIFFERENT
@@ -118,7 +119,7 @@ def _automatic(
     if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # one that was recorded costs nothing
         return least(largest, stored, limit, at), None
     moves = map_sensitivity(reference)
-    allowed = float(np.clip(FLOOR_FACTOR * (moves or 0.0), MAP_LEAST, MAP_MOST)) + stored
+    allowed = automatic_map_limit(moves) + stored
     rule = "4 x floor unknown" if moves is None else f"4 x floor {moves:.1e}"
     origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage(stored)}"
     fused = fused_map(reference) if largest > allowed else None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import gap_of
 from pytest_ocrparity.contract import FusesBranches, offered, pipeline_of
-from pytest_ocrparity.tolerance import TENSOR_LEAST
+from pytest_ocrparity.tolerance import FLOOR_FACTOR, MAP_LEAST, MAP_MOST, TENSOR_LEAST
 from pytest_ocrparity.trace import Trace
 
 STEP: Final = np.float32(7.2e-7)
@@ -33,6 +33,11 @@ def map_sensitivity(trace: Trace) -> float | None:
         trace.memo["map_sensitivity"] = _perturbed(trace)
     found: float | None = trace.memo["map_sensitivity"]
     return found
+
+
+def automatic_map_limit(sensitivity: float | None) -> float:
+    """Return how far a map may lie from one of this sensitivity, by the rule of `probability_maps.atol`."""
+    return float(np.clip(FLOOR_FACTOR * (sensitivity or 0.0), MAP_LEAST, MAP_MOST))
 
 
 def fused_map(trace: Trace) -> npt.NDArray[np.float32] | None:

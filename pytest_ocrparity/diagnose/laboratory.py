@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.compare.sensitivity import map_sensitivity
+from pytest_ocrparity.compare.sensitivity import automatic_map_limit, map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
 from pytest_ocrparity.contract import Pipeline, ResizesTo, members, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import Budget, BudgetSpentError
@@ -357,14 +357,14 @@ def bgr(trace: Trace) -> Array:
 
 
 def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
-    """Return whether two maps of one tensor are equal within 4 times `map_sensitivity`, at least 1e-4, at most 1e-2."""
+    """Return whether two maps of one tensor agree within the automatic limit of the reference's."""
     if made.shape != other.shape:
         return False
     finite = np.isfinite(made)
     if not np.array_equal(finite, np.isfinite(other)):
         return False
-    limit = max(1e-4, 4 * (map_sensitivity(lab.reference) or 0.0))
-    return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= min(limit, 1e-2))
+    limit = automatic_map_limit(map_sensitivity(lab.reference))
+    return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= limit)
 
 
 def map_difference(made: Array, other: Array) -> str:

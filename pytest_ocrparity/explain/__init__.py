@@ -10,7 +10,7 @@ from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, D
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, run_again, smallest_tolerance, suspects
 from pytest_ocrparity.stages import STAGES
-from pytest_ocrparity.wording import amount
+from pytest_ocrparity.wording import amount, number_of_boxes
 
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
@@ -240,7 +240,7 @@ _UNITS = {
 
 def _count_text(comparison: Comparison) -> str:
     counts = comparison.counts
-    boxes = _boxes(counts.get("reference", 0))
+    boxes = number_of_boxes(counts.get("reference", 0))
     if comparison.is_match and not comparison.boxes:
         return f"{boxes}, and they agree" if counts.get("reference") else "no box on either side"
     kinds = [finding.kind for finding in comparison.boxes if not finding.is_borderline]
@@ -248,10 +248,6 @@ def _count_text(comparison: Comparison) -> str:
     if counts.get("borderline"):
         found.append(f"{counts['borderline']} borderline")
     return f"{', '.join(found) or 'none differs'} of {boxes}"
-
-
-def _boxes(count: int) -> str:
-    return f"{count} box" if count == 1 else f"{count} boxes"
 
 
 _KINDS = {

@@ -82,7 +82,7 @@ class Ownership:
     """
 
     def __init__(self, folder: Path, root: Path, settings: Path | None, reference: str, *, is_described: bool) -> None:
-        """Know a folder of baselines and its run: see `golden.GoldenStore`."""
+        """Know a folder of baselines and its run: see `store.GoldenStore`."""
         self._folder, self._root = Path(os.path.realpath(folder)), root
         self._file, self._fixture, self._is_described = settings, f"ocr_{reference}_model", is_described
         self._asked: dict[Path, set[str]] = {}

@@ -24,6 +24,7 @@ from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.wording import number_of_boxes
 
 GAIN: Final = 0.1
 """How much undoing a distortion must raise the mean IoU with the reference's boxes, where the maps differ."""
@@ -78,14 +79,11 @@ def _after_the_post_process(lab: Laboratory) -> list[Diagnosis]:
     if lab.maps_agree and (found := _after(lab, trace.detections)):
         return found
     summary = (
-        f"{lab.names.candidate}'s own post-process makes {_boxes(own)} of its own map, and its trace holds "
-        f"{_boxes(trace.detections)} that differ: something changes boxes after it (a second stage, merging, tiles?)"
+        f"{lab.names.candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and its trace "
+        f"holds {number_of_boxes(len(trace.detections))} that differ: something changes boxes after it (a second "
+        "stage, merging, tiles?)"
     )
     return [lab.unknown(DETECTIONS, summary)]
-
-
-def _boxes(found: Detections) -> str:
-    return f"{len(found)} box{'es' * (len(found) != 1)}"
 
 
 def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
@@ -93,7 +91,7 @@ def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
         boxes = lab.postprocessed(patched)
         if boxes is None or not lab.is_same_boxes(boxes) or not puts_own_boxes_right(lab, patched):
             return None
-        return f"{_boxes(boxes)}, all within the limits"
+        return f"{number_of_boxes(len(boxes))}, all within the limits"
 
     return (
         by_parameters(lab, DETECTIONS, fixes_stage)

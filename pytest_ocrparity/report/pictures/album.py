@@ -21,6 +21,7 @@ from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAP, PROBABILITY_MAPS, TENSOR
 from pytest_ocrparity.trace import Decoded, Trace
+from pytest_ocrparity.wording import number_of_boxes
 
 PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
@@ -89,7 +90,7 @@ class Album:
         names = comparison.reference, comparison.candidate
         if found[0] is not None and found[1] is not None:
             boxes = overlay.comparison_boxes(found[0], found[1], comparison.boxes, names)
-            told = f"{_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
+            told = f"{number_of_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
             sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
             if len(set(sizes)) > 1:
                 told += f"; {names[0]} decoded {_size(sizes[0])}, {names[1]} {_size(sizes[1])}"
@@ -97,7 +98,7 @@ class Album:
         for side, name, trace, detections in zip(SIDES, names, sides, found, strict=True):
             if detections is not None:
                 boxes = overlay.side_boxes(detections, side, name)
-                told = f"{_boxes(len(detections))} of {name}"
+                told = f"{number_of_boxes(len(detections))} of {name}"
                 yield self._keep_boxes((trace, *(other for other in sides if other is not trace)), side, boxes, told)
 
     def _keep(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> Picture:
@@ -166,10 +167,6 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
         lines.append(os.path.relpath(folder / place))
         lines += [f"  {stage:<16} {'  '.join(dict.fromkeys(names))}" for stage, names in stages.items()]
     return lines
-
-
-def _boxes(count: int) -> str:
-    return f"{count} box" if count == 1 else f"{count} boxes"
 
 
 def _size(shape: Sequence[int]) -> str:
