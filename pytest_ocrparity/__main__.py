@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_ocrparity.compare.run_verdict import run_faults
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
@@ -61,7 +62,8 @@ def _judged(
     tally = Tally({"": [Compared(comparison=each) for each in compared]})
     faults = [] if compared else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
-    faults += tally.faults(allow_empty=results.settings.allow_empty, is_recording=False)
+    found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
+    faults += [fault.text for fault in found]
     missed = [each for each in results.not_compared if each.outcome != "skipped"]
     faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
     for each in compared:

@@ -10,12 +10,11 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.comparison import Comparison, DifferenceError
-from pytest_ocrparity.context import Diagnoser, current
+from pytest_ocrparity.context import Diagnoser, current, running_test
 from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.explain import explain
-from pytest_ocrparity.explain.next_step import running_test
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Detections, Trace

@@ -6,6 +6,8 @@ by the built-in limits, and nobody would hear of it.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,10 +64,12 @@ class Context:
     Attributes:
         tolerance: tells the test's, markers that its fixtures added included.
         listener: who learns what its assertions find; None outside of tests, where each failure is diagnosed by itself.
+        rerun: tells the command that runs the test again, given the name of its image; empty where there is none.
     """
 
     tolerance: Callable[[], Tolerance] = lambda: BUILT_IN
     listener: Listener | None = None
+    rerun: Callable[[str], str] = lambda image: ""
 
 
 _current = Context()
@@ -74,6 +78,11 @@ _current = Context()
 def current() -> Context:
     """Return what holds here and now."""
     return _current
+
+
+def running_test() -> str:
+    """Return the id of the test that pytest runs, to which xdist adds "@group"; nothing outside of a test."""
+    return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
 
 
 @contextmanager

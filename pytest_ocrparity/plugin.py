@@ -9,6 +9,7 @@ import pytest
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER, wrong_marker
+from pytest_ocrparity.session.ending import ENDING, Ending
 from pytest_ocrparity.session.parametrized import (
     FIXTURES,
     IMAGE,
@@ -47,7 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[RUN] = run = Run(config)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from error
+    config.stash[ENDING] = ending = Ending(run)
     config.pluginmanager.register(run, "ocrparity-run")
+    config.pluginmanager.register(ending, "ocrparity-ending")
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
 
@@ -115,18 +118,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     run.recorder.reset()
     with pass_errors_on():
         run.tolerance_of(item)  # a marker added late, or on a unittest.TestCase, was not checked at collection
-    if run.settings.no_train and "ocr_train_model" in getattr(item, "fixturenames", ()):
-        run.recorder.note("used", fixture="ocr_train_model")
-        pytest.skip("--ocr-no-train: this test needs the train model")
+    names = getattr(item, "fixturenames", ())
+    if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
+        run.recorder.note("used", fixture="ocr_golden")
+    if "ocr_train_model" in names:
+        run.skip_without_train("ocr_train_model")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
-    """Note that a test really used one of our fixtures, overridden or not."""
+    """Note that a test really uses one of our fixtures, overridden or not, whatever way it asks for it."""
+    request.config.stash[RUN].skip_without_train(fixturedef.argname)
     if fixturedef.argname in FIXTURES or (fixturedef.argname == OWN_IMAGE and hasattr(request, "param")):
         is_own = fixturedef.func.__module__ == __name__
         request.config.stash[RUN].recorder.note("used", fixture=fixturedef.argname, is_own=is_own)
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Generator[None, Any, Any]:
+    """Let the failures be short, around what pytest itself prints of them."""
+    with config.stash[ENDING].shortening(terminalreporter):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +187,9 @@ def _ocr_candidate(request: pytest.FixtureRequest) -> str | None:
     return None
 
 
-@pytest.fixture
+# Not of a function's scope, which hypothesis refuses; a wider one would be taken once, and a test that then asks it for
+# nothing would not be known to have taken it.
+@pytest.fixture(scope="class")
 def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     """The recorded baselines: `.trace(image)` returns what `pytest --ocr-golden` recorded for an image.
 
@@ -186,7 +201,7 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
     run = request.config.stash[RUN]
     with pass_errors_on():
         store = run.goldens
-    return Baseline(store, lambda: run.reference_model(request), run.recorder.note, run.reference_fixture(request))
+    return Baseline(store, run.reference_model, run.recorder.note, run.reference_fixture)
 
 
 @pytest.fixture(scope="module")

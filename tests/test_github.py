@@ -105,7 +105,7 @@ def test_a_summary_that_cannot_be_written_fails_the_run(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path))
     result = project.runpytest(*NO_XDIST, "-k", "training", "--ocr-github=on")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["FAILED GITHUB_STEP_SUMMARY=*: cannot write there: Is a directory"])
+    result.stdout.fnmatch_lines(["GITHUB_STEP_SUMMARY=*: cannot write there: Is a directory"])
 
 
 def document(count: int, **diagnosis: Any) -> View:

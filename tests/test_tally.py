@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from records import comparison, tally
 
+from pytest_ocrparity.compare.run_verdict import run_faults
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.report import table
 from pytest_ocrparity.report.document import Compared, Failed, Parameter, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import Limit
 
 
 def test_a_run_that_used_nothing_of_ours_has_no_fault() -> None:
-    assert Tally({}).faults(allow_empty=False, is_recording=False) == []
-    assert Tally({"a": []}).faults(allow_empty=False, is_recording=False) == []
+    assert run_faults(Tally({}), allow_empty=False, is_recording=False) == []
+    assert run_faults(Tally({"a": []}), allow_empty=False, is_recording=False) == []
     assert Tally({}).table(per_image=True) == []
 
 
 def test_one_that_used_a_fixture_and_compared_nothing_has() -> None:
-    (fault,) = tally(Used(fixture="ocr_image")).faults(allow_empty=False, is_recording=False)
-    assert fault.startswith("nothing was compared")
+    (fault,) = run_faults(tally(Used(fixture="ocr_image")), allow_empty=False, is_recording=False)
+    assert (fault.name, fault.text.partition(":")[0]) == ("compared", "nothing was compared")
 
 
 def record(candidate: str, different: int, boxes: int) -> Record:
@@ -38,11 +37,11 @@ def record(candidate: str, different: int, boxes: int) -> Record:
 
 def test_each_candidate_is_judged_over_the_run_by_itself() -> None:
     right = {f"test_{name}": [record(name, 0, 30)] for name in ("a", "c")}
-    faults = Tally({**right, "test_b": [record("b", 4, 30)]}).faults(allow_empty=False, is_recording=False)
+    faults = run_faults(Tally({**right, "test_b": [record("b", 4, 30)]}), allow_empty=False, is_recording=False)
     (fault,) = faults
-    assert fault.startswith("over the run 13.3% (4 of 30) of the boxes have no partner, limit 0.06 (")
-    assert fault.endswith("; b against train, most in b.png")
-    assert Tally({**right, "test_b": [record("b", 1, 30)]}).faults(allow_empty=False, is_recording=False) == []
+    assert fault.text.startswith("over the run 13.3% (4 of 30) of the boxes have no partner, limit 0.06 (")
+    assert fault.text.endswith("; b against train, most in b.png")
+    assert run_faults(Tally({**right, "test_b": [record("b", 1, 30)]}), allow_empty=False, is_recording=False) == []
 
 
 def compared(
@@ -50,20 +49,6 @@ def compared(
 ) -> RecordedComparison:
     name = {"preprocessing": "preprocessing.atol", "probability_maps": "probability_maps.atol"}.get(kind, "other")
     return comparison(kind, measures=(Measure(name, value, limit, origin),), **more)
-
-
-def test_the_limits_of_a_run_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    judge = table.over_the_run
-
-    def counted(compared: Any) -> Any:
-        calls.append(len(compared))
-        return judge(compared)
-
-    monkeypatch.setattr(table, "over_the_run", counted)
-    whole = Tally({"test_b": [record("b", 4, 30)]})
-    assert len(whole.faults(allow_empty=False, is_recording=False)) == len(whole.over_the_run) == 1
-    assert calls == [1]
 
 
 LEAST = "fp32 preset, built-in: the rule's least"

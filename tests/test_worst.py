@@ -61,7 +61,7 @@ def test_the_cause_on_the_worst_image_stands_beside_the_verdict(run, options) ->
     result = run(0.75, *options)
     assert result.ret == 1
     text = result.stdout.str()
-    (verdict,) = [line for line in text.splitlines() if line.startswith("FAILED over the run")]
+    (verdict,) = [line for line in text.splitlines() if line.startswith("over the run")]
     assert "of the boxes have no partner" in verdict
     assert "; cause on images/page 2.npy: postprocess.box_thresh, box_thresh 0.6 in train, 0.75 in port" in verdict
     assert "  fix         give port train's box_thresh = 0.6" in text

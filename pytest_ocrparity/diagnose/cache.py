@@ -71,7 +71,6 @@ class DiagnosisCache:
         key = json.dumps([sides, [_content(trace) for trace in (reference, candidate)], str(comparisons.tolerance)])
         if key not in self.by_image:
             lab = Laboratory(comparisons, self.seconds)
-            self.announce(candidate.label)
             try:
                 with warnings.catch_warnings():
                     if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
@@ -108,6 +107,7 @@ class DiagnosisCache:
             return (
                 lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
             )
+        self.announce(lab.candidate.label)
         found = tuple(examine(lab))
         entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
         return found

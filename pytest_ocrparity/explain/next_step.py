@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import re
-import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, ParameterDifference
+from pytest_ocrparity.context import current
 from pytest_ocrparity.diagnosis import AGREES
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, MAP_MOST, PRESETS, TENSOR_LEAST
@@ -26,17 +25,10 @@ def suspects(first: Comparison) -> list[ParameterDifference]:
     return own or [each for each in both if each.stage in earlier]
 
 
-def running_test() -> str:
-    """Return the id of the test that pytest runs, to which xdist adds "@group"; nothing outside of a test."""
-    return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
-
-
 def run_again(image: str) -> str:
-    """Return how to run the comparison again: pytest tells which test runs, to whose id xdist adds "@group"."""
-    test = running_test()
-    if test.startswith("::"):  # the gate inside the package has no path that could be typed
-        return f"then: pytest --pyargs pytest_ocrparity.gate --ocr-images={shlex.quote(image)}"
-    return f"then: pytest {shlex.quote(test)}" if test else "then compare again"
+    """Return how to run the comparison again."""
+    command = current().rerun(image)
+    return f"then: {command}" if command else "then compare again"
 
 
 _SET_IN = {

@@ -276,13 +276,21 @@ def _drift(old: Trace, new: Trace) -> dict[str, Any]:
 
 
 class Baseline:
-    """The baselines of a run as one test sees them."""
+    """The baselines of a run as its tests see them."""
 
     def __init__(
-        self, store: GoldenStore, reference: Callable[[], Any], note: Callable[..., None], fixture: str = ""
+        self,
+        store: GoldenStore,
+        reference: Callable[[], Any],
+        note: Callable[..., None],
+        fixture: Callable[[], str] = lambda: "",
     ) -> None:
-        """Keep the store, a function that loads the reference model, where to note what happened, and its fixture."""
-        self.store, self._reference, self._note, self._fixture = store, reference, note, fixture
+        """Keep the store, what loads the reference model, where to note what happened, and what tells its fixture."""
+        self.store, self._reference, self._note, self._fixture_of_the_test = store, reference, note, fixture
+
+    @property
+    def _fixture(self) -> str:
+        return self._fixture_of_the_test()
 
     def trace(self, image: Image) -> Trace:
         """Return the baseline of an image (a path, or an (H, W, 3) uint8 BGR array), as it lies on disk.

@@ -1,4 +1,4 @@
-"""Add up what a run compared: its table, and the faults that only a whole run can show.
+"""Add up what a run compared, and print it as a table.
 
 Works on the records that tests leave behind, so that it can run in another process than they did.
 """
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
-from pytest_ocrparity.comparison import EMPTY, LEAST, RECORDED, ROUGHLY, Comparison
-from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison, Used
-from pytest_ocrparity.stages import DETECTIONS, KINDS
+from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY
+from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison
+from pytest_ocrparity.stages import KINDS
 from pytest_ocrparity.tolerance import OFF, is_looser
 
 T = TypeVar("T", bound=Record)
@@ -35,28 +35,6 @@ class Tally:
     def compared(self) -> list[RecordedComparison]:
         """What assertions judged."""
         return [record.comparison for record in self.all(Compared)]
-
-    @cached_property
-    def over_the_run(self) -> list[tuple[Sides, str]]:
-        """The limits that the run as a whole breaks, as `over_the_run` returns them."""
-        return over_the_run([each for each in self.compared if each.status != RECORDED])
-
-    def faults(self, *, allow_empty: bool, is_recording: bool, causes: Mapping[Sides, str] | None = None) -> list[str]:
-        """Return a sentence for each reason why the whole run fails, whatever its tests said.
-
-        `causes` are, by pair of sides, what is to be said beside a limit that the run as a whole breaks.
-        """
-        if is_recording and not self.all(Golden):
-            if any(record.fixture == "ocr_golden" for record in self.all(Used)):
-                return ["nothing was recorded: the tests that asked ocr_golden for a baseline failed before"]
-            return ["nothing was recorded: no test asked ocr_golden for a baseline"]
-        if not any(self.records.values()):
-            return []
-        compared = [each for each in self.compared if each.status != RECORDED]
-        if not compared and not any(record.recorded for record in self.all(Golden)):
-            return ["nothing was compared: tests used ocrparity's fixtures, and none reached an assertion"]
-        found = [f"{text}{(causes or {}).get(sides, '')}" for sides, text in self.over_the_run]
-        return [*_all_empty(compared, allow_empty), *found]
 
     def table(self, *, per_image: bool) -> list[str]:
         """Return the run's table as lines: one per sort of comparison, or one per image and sort."""
@@ -135,54 +113,6 @@ def _roughly_judged(compared: Sequence[RecordedComparison]) -> list[str]:
         if measure.limit is not None and measure.origin.endswith(ROUGHLY)
     }
     return [f"  scores were judged within {limit:g} only{ROUGHLY}" for limit in sorted(limits)]
-
-
-def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> list[str]:
-    boxes = [each for each in compared if each.kind == DETECTIONS and each.counts]
-    if allow_empty or not boxes or any(each.status != EMPTY for each in boxes):
-        return []
-    return [
-        f"no image of this run has a box ({len(boxes)} compared): nothing shows that the model detects; "
-        "add an image with text"
-    ]
-
-
-RUN_LIMITS = {
-    "detections.max_borderline": ("borderline", "of the boxes are borderline"),
-    "detections.max_unmatched": ("different", "of the boxes have no partner"),
-    "probability_maps.mean_atol": (None, "is the maps' mean difference"),
-}
-
-
-def over_the_run(compared: Sequence[RecordedComparison | Comparison]) -> list[tuple[Sides, str]]:
-    """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart.
-
-    Returns, for each that is broken, the two sides and a sentence.
-    """
-    groups: dict[tuple[str, float, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
-    for each in compared:
-        for measure in each.measures:
-            if measure.name in RUN_LIMITS and not measure.decides and measure.limit is not None:
-                key = measure.name, measure.limit, measure.origin, (each.reference, each.candidate)
-                groups.setdefault(key, []).append((each, measure.value))
-    faults: list[tuple[Sides, str]] = []
-    for (name, limit, origin, sides), members in groups.items():
-        count, words = RUN_LIMITS[name]
-        if count is None:
-            amounts: Sequence[float] = [value for _, value in members]
-            amount, total = sum(amounts), len(members)
-        else:
-            amounts = [each.counts[count] for each, _ in members]
-            total = sum(each.counts["boxes"] for each, _ in members)
-            amount = sum(amounts)
-        if total and not amount / total <= limit:
-            written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
-            ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
-            worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
-            where = f"{sides[1]} against {sides[0]}, most in {worst}"
-            text = f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}"
-            faults.append((sides, text))
-    return faults
 
 
 def _row(name: str, rows: Sequence[RecordedComparison], is_one_image: bool = False) -> str:

@@ -137,7 +137,7 @@ class Cause:
         return list(dict.fromkeys(each.image for each in self.comparisons))
 
 
-def _causes(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
+def causes_of(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
     """Return the diagnoses of failed comparisons, those of most images first; a failure without any by its headline."""
     found: dict[tuple[Any, ...], Cause] = {}
     for each in comparisons:
@@ -151,6 +151,11 @@ def _causes(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
             cause = found.setdefault(key, Cause(each.reference, each.candidate, diagnosis))
             cause.comparisons.append(each)
     return sorted(found.values(), key=lambda cause: -len(cause.images))
+
+
+def errors_of(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
+    """Return the causes without what a test marked xfail shows, which is no error of the run."""
+    return causes_of(each for each in comparisons if each.outcome != "skipped")
 
 
 @dataclass(slots=True)
@@ -206,12 +211,10 @@ class View:
     sides: list[Sides]
     causes: list[Cause]
     errors: list[Cause]
-    """The causes without what a test marked xfail shows, which is no error of the run."""
     headroom: list[Headroom]
 
     @classmethod
     def of(cls, results: Results) -> View:
         """Return the groups of a document."""
         found = results.comparisons
-        errors = _causes(each for each in found if each.outcome != "skipped")
-        return cls(results, _images(found), _sides(found), _causes(found), errors, _headroom(found))
+        return cls(results, _images(found), _sides(found), causes_of(found), errors_of(found), _headroom(found))

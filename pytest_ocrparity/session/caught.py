@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.compare.run_verdict import Fault
     from pytest_ocrparity.comparison import DifferenceError
     from pytest_ocrparity.report.document import Caught, Record
     from pytest_ocrparity.session.outcomes import Outcomes
@@ -92,14 +93,16 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
 
 
-def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> list[str]:
-    """Return a sentence for each test function that caught a difference, expects none and did not fail."""
+def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> list[Fault]:
+    """Return a fault for each test function that caught a difference, expects none and did not fail."""
+    from pytest_ocrparity.compare.run_verdict import Fault
+
     caught: dict[str, list[tuple[str, str]]] = {}
     for test, record in _caught(records):
         outcome = outcomes.by_test.get(test)
         if not record.is_expected and (outcome is None or outcome.outcome not in _RED):
             caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record.messages)
-    return [_fault(*found[0], others=len(found) - 1) for found in caught.values()]
+    return [Fault("caught", _sentence(*found[0], others=len(found) - 1)) for found in caught.values()]
 
 
 def _caught(records: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, Caught]]:
@@ -109,7 +112,7 @@ def _caught(records: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, Caug
         yield from ((test, record) for record in left if isinstance(record, Caught))
 
 
-def _fault(test: str, message: str, others: int) -> str:
+def _sentence(test: str, message: str, others: int) -> str:
     more = f" (and {others} more in this test)" if others else ""
     return (
         f"{test} caught a difference and did not fail: {message}{more}; let the DifferenceError leave the test, or, if "

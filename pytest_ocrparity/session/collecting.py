@@ -53,9 +53,7 @@ def collect(
         faults: why the run as a whole fails.
         notes: what else it prints.
     """
-    comparisons = _without_doubles(
-        found for test, left in records.items() for found in _comparisons(test, left, outcomes)
-    )
+    comparisons = comparisons_of(records, outcomes)
     is_cut_short = is_cut_short or status in _INTERRUPTED
     missed = list(_not_compared(records, outcomes, settings))
     if is_cut_short:
@@ -82,6 +80,11 @@ def collect(
         comparisons=tuple(comparisons),
         not_compared=tuple(missed),
     )
+
+
+def comparisons_of(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> list[RecordedComparison]:
+    """Return what the tests of a run compared, each with its test, and how that ended."""
+    return _without_doubles(found for test, left in records.items() for found in _comparisons(test, left, outcomes))
 
 
 def _count(outcomes: Outcomes, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Where the fixture that a test would get lies, as pytest would choose it, without setting it up."""
+"""The fixture that a test gets under a name, as pytest chooses it: its value; or, without setting it up, its place."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from typing import Any
 from pytest_ocrparity.golden.ownership import WITH
 
 
-def fixture_of(request: Any, name: str, root: Path) -> str:
+def value_of_fixture(item: Any, name: str) -> Any:
+    """Return the value of a fixture as a test gets it, setting it up where it is not."""
+    return item._request.getfixturevalue(name)
+
+
+def fixture_of(item: Any, name: str, root: Path) -> str:
     """Return the place of a test's fixture: its file from `root` on, or its module where a plugin has it.
 
     Where it depends on parameters, they follow. Empty where this pytest does not tell: it has no public way to ask.
     """
-    definition = _definition(name, request.node)
+    definition = _definition(name, item)
     if definition is None:
         return ""
-    place, parameters = _place(definition, request.config.rootpath, root), _parameters(name, request.node)
+    place, parameters = _place(definition, item.config.rootpath, root), _parameters(name, item)
     return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
 
 

@@ -1,10 +1,10 @@
-"""One pytest run: its settings, what its tests compared, its verdict and its table. Registered as a plugin object."""
+"""One pytest run: its settings, and what its tests leave. A plugin object; what becomes of it is in `ending`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, running
-from pytest_ocrparity.errors import OcrParityError, SettingsError
-from pytest_ocrparity.session.caught import MARKER, caught_faults, expected_note
-from pytest_ocrparity.session.parametrized import FIXTURES, OWN_IMAGE, empty_parameters
+from pytest_ocrparity.context import Context, running, running_test
+from pytest_ocrparity.errors import GoldenError, OcrParityError, SettingsError
+from pytest_ocrparity.session.caught import MARKER
+from pytest_ocrparity.session.digest import OWN_SECTION
+from pytest_ocrparity.session.fault_reports import is_a_fault
+from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
+from pytest_ocrparity.session.parametrized import FIXTURES, empty_parameters
 from pytest_ocrparity.session.pruning import Evidence
 from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, leaves_of
-from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
+from pytest_ocrparity.session.worst import OUTPUT, Worst
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.settings_file import find_project
 from pytest_ocrparity.tolerance import Tolerance
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.comparison import Comparison
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record, RecordedComparison
     from pytest_ocrparity.report.table import Tally
@@ -47,8 +49,8 @@ class Run:
         """Read the settings. Raises SettingsError where one means nothing."""
         self.config = config
         self.records: dict[str, list[Record]] = {}
-        self.faults: list[str] = []
-        self.notes: list[str] = []
+        self.item: pytest.Item | None = None
+        """The test that runs."""
         self.two_projects = ""
         self.evidence = Evidence(FIXTURES)
         self.empty: BaseException | None = None
@@ -124,15 +126,28 @@ class Run:
         names = [self.settings.image_name(path) for path in self.settings.image_paths()]
         return ImageScheduling(config, log, names)
 
+    def skip_without_train(self, fixture: str) -> None:
+        """Skip the test that asks for this fixture where it is what `--ocr-no-train` does without."""
+        if fixture == "ocr_train_model" and self.settings.no_train:
+            self.recorder.note("used", fixture=fixture)
+            pytest.skip("--ocr-no-train: this test needs the train model")
+
     @contextmanager
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
-        before, self.recorder.leaves = self.recorder.leaves, leaves_of(item)
+        before = self.item, self.recorder.leaves
+        self.item, self.recorder.leaves = item, leaves_of(item)
         try:
-            with running(Context(lambda: self.tolerance_of(item), self.recorder)):
+            with running(Context(lambda: self.tolerance_of(item), self.recorder, self._rerun)):
                 yield
         finally:
-            self.recorder.leaves = before
+            self.item, self.recorder.leaves = before
+
+    def _rerun(self, image: str) -> str:
+        from pytest_ocrparity.session.rerun import command
+
+        test = running_test()
+        return command(self.config, self.settings, test, image) if test else ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
@@ -143,7 +158,7 @@ class Run:
             from pytest_ocrparity.report.pictures.album import picture_lines
 
             if lines := picture_lines(_compared(leaves_of(item).records), self.settings.report_dir):
-                report.sections.append(("ocrparity pictures", "\n".join(lines)))
+                report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 
     def _hear_end(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
@@ -187,7 +202,7 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what tests left in their reports, wherever they ran."""
-        if hasattr(self.config, "workerinput"):
+        if hasattr(self.config, "workerinput") or is_a_fault(report):
             return
         found: list[Record] = []
         if data := vars(report).pop(ATTRIBUTE, None):  # before any other plugin writes the report down
@@ -213,7 +228,7 @@ class Run:
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
-        if self.settings.is_set and self._is_judged():
+        if self.settings.is_set and self.is_judged():
             try:
                 self.reporting.check()
                 if self.config.getoption("ocr_report"):  # of this very run, and not of each that uses our fixtures
@@ -221,53 +236,11 @@ class Run:
             except OcrParityError as error:
                 raise pytest.UsageError(str(error)) from error
 
-    def _is_judged(self) -> bool:
+    def is_judged(self) -> bool:
         """Tell whether tests run and this process hears of all of them."""
         option = self.config.option
         is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
         return is_run and not hasattr(self.config, "workerinput")
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run that compared nothing, or whose boxes drifted further than a run's may; write its report."""
-        if session.exitstatus in (
-            pytest.ExitCode.OK,
-            pytest.ExitCode.TESTS_FAILED,
-        ):  # who interrupts a run wants its end
-            self.worst += self._diagnosed()
-        if hasattr(self.config, "workeroutput") and self.worst:
-            from pytest_ocrparity.report.document import pack
-
-            self.config.workeroutput[OUTPUT] = pack(self.worst)
-        is_judged = self._is_judged()
-        if not is_judged or not (self.settings.is_set or any(self.records.values())):
-            if self.settings.golden_prune:
-                why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
-                self.notes = [f"nothing was pruned: {why}"]
-            return
-        if any(self.records.values()) or self.settings.golden_mode or self.settings.golden_prune:
-            self._judge(session)
-        is_failing = session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-        status = int(session.exitstatus) if is_failing or not self.faults else int(pytest.ExitCode.TESTS_FAILED)
-        is_cut_short = bool(session.shouldfail or session.shouldstop)
-        try:
-            self.notes += self.reporting.publish(
-                self.records, status=status, is_cut_short=is_cut_short, faults=self.faults, notes=self.notes
-            )
-        except OcrParityError as error:
-            self.faults.append(str(error))
-        if self.faults and not is_failing:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _diagnosed(self) -> list[Worst]:
-        """Return what is found on the worst images of this process, where its share of a run is over a limit."""
-
-        def is_over(compared: Sequence[Comparison]) -> list[tuple[str, str]]:
-            from pytest_ocrparity.report.table import over_the_run
-
-            return list(dict.fromkeys(sides for sides, _ in over_the_run(compared)))
-
-        return self.recorder.worst.diagnosed(is_over, lambda: self.recorder.diagnoser)
 
     def _announce(self, image: str) -> None:
         """Say on the terminal that a cause is looked for, which may take a while; not from a worker, nor under -q."""
@@ -279,57 +252,6 @@ class Run:
             terminal.ensure_newline()
             terminal.write_line(f"ocrparity: looking for the cause on {image}", flush=True)
 
-    def _judge(self, session: pytest.Session) -> None:
-        """Find what only a whole run can show."""
-        from pytest_ocrparity.report.document import Used
-
-        settings = self.settings
-        worst = worst_of(self.worst)
-        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
-        tally = self.tally
-        self.faults = tally.faults(
-            allow_empty=settings.allow_empty, is_recording=settings.golden_mode is not None, causes=causes
-        )
-        self.faults += caught_faults(self.records, self.reporting.outcomes)
-        uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
-        idle = settings.idle_globs() if uses_images else []
-        self.faults += idle if is_strict(self.config) else []
-        is_whole = session.exitstatus == pytest.ExitCode.OK and not (session.shouldfail or session.shouldstop)
-        if is_whole and settings.is_set and self.config.pluginmanager.hasplugin("dsession"):
-            self.faults += self.reporting.outcomes.missing_reports(session.testscollected)
-        try:
-            if self.evidence.asked or settings.golden_prune:
-                from pytest_ocrparity.session.pruning import report_unused
-
-                faulty = bool(self.faults)
-                self.notes = report_unused(session, settings, self.goldens, self.evidence, is_faulty=faulty)
-        except OcrParityError as error:
-            self.faults.append(str(error))
-        warnings = [] if is_strict(self.config) else [f"WARNING: {each}" for each in idle]
-        over = {sides for sides, _ in tally.over_the_run}
-        told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        self.notes = [*told, *tally.loosened(), *expected_note(self.records), *warnings, *self.notes]
-        if session.testsfailed:
-            from pytest_ocrparity.session.models import findings_in_files
-
-            # Also where a model did not load, and so before any experiment.
-            left = [record for records in self.records.values() for record in records]
-            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, left)]
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print the table, once, from the controller."""
-        lines = self.tally.table(per_image=self.config.get_verbosity() > 0) if any(self.records.values()) else []
-        lines += self.notes
-        if not lines and not self.faults:
-            return
-        terminalreporter.section("ocrparity", sep="-")
-        for line in lines:
-            terminalreporter.line(line)
-        for fault in self.faults:
-            terminalreporter.line(f"FAILED {fault}", red=True, bold=True)
-        for line in self.reporting.annotations if self.settings.is_set else ():
-            terminalreporter.line(line)
-
     @cached_property
     def goldens(self) -> GoldenStore:
         """The run's baselines: what one run recorded is no matter of the next, even in one process."""
@@ -337,25 +259,32 @@ class Run:
 
         return golden_store(self.need_settings())
 
-    def reference_model(self, request: pytest.FixtureRequest) -> Any:
-        """Return the model that baselines are recorded from, as the test's folder has it.
+    def reference_model(self) -> Any:
+        """Return the model that baselines are recorded from, as the folder of the running test has it.
 
         Of several candidates the first is the reference, whichever the test runs.
         """
-        if self.goldens.reference == "inference" and candidate_of(request.node):
+        if self._records_from_the_first_candidate():
             from pytest_ocrparity.session.models import inference_model
 
             return inference_model(self.need_settings())
-        return request.getfixturevalue(f"ocr_{self.goldens.reference}_model")
+        return value_of_fixture(self._running_item(), f"ocr_{self.goldens.reference}_model")
 
-    def reference_fixture(self, request: pytest.FixtureRequest) -> str:
+    def reference_fixture(self) -> str:
         """Return where the fixture of that model lies, without setting it up."""
         from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS
-        from pytest_ocrparity.session.origin import fixture_of
 
-        if self.goldens.reference == "inference" and candidate_of(request.node):
+        if self._records_from_the_first_candidate():
             return OF_THE_SETTINGS
-        return fixture_of(request, f"ocr_{self.goldens.reference}_model", self.settings.root)
+        return fixture_of(self._running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
+
+    def _records_from_the_first_candidate(self) -> bool:
+        return self.goldens.reference == "inference" and bool(candidate_of(self._running_item()))
+
+    def _running_item(self) -> pytest.Item:
+        if self.item is None:
+            raise GoldenError("ocr_golden.trace() was called while no test ran: call it in a test or a fixture")
+        return self.item
 
     @cached_property
     def reporting(self) -> Reporting:
@@ -392,16 +321,6 @@ def _compared(records: Sequence[Record]) -> Iterator[RecordedComparison]:
             yield record.comparison
         elif isinstance(record, Failed):
             yield from record.others
-
-
-def is_strict(config: pytest.Config) -> bool:
-    """Tell whether what is doubtful in the configuration is an error, by --strict-config or as newer pytests say it."""
-    if getattr(config.option, "strict_config", False):
-        return True
-    with suppress(ValueError, KeyError):  # before pytest 9 there is no such setting
-        value = config.getini("strict_config")
-        return bool(config.getini("strict") if value is None else value)
-    return False
 
 
 def candidate_of(item: Any) -> str | None:

@@ -1,0 +1,97 @@
+"""What only a whole run can show: limits that hold for all its images together, and that something was compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
+from pytest_ocrparity.report.document import Golden, RecordedComparison, Used
+from pytest_ocrparity.report.table import Sides, Tally
+from pytest_ocrparity.stages import DETECTIONS
+
+
+class Fault(NamedTuple):
+    """Why a run as a whole fails, whatever its tests said.
+
+    `name` tells which rule it breaks, such as "compared" or the name of a limit; `sides` are reference and candidate
+    where it is about two of them.
+    """
+
+    name: str
+    text: str
+    sides: Sides | None = None
+
+
+RUN_LIMITS: Final = {
+    "detections.max_borderline": ("borderline", "of the boxes are borderline"),
+    "detections.max_unmatched": ("different", "of the boxes have no partner"),
+    "probability_maps.mean_atol": (None, "is the maps' mean difference"),
+}
+
+
+def run_faults(
+    tally: Tally, *, allow_empty: bool, is_recording: bool, causes: Mapping[Sides, str] | None = None
+) -> list[Fault]:
+    """Return the faults of a run that its records show.
+
+    `causes` are, by pair of sides, what is to be said beside a limit that the run as a whole breaks.
+    """
+    if is_recording and not tally.all(Golden):
+        if any(record.fixture == "ocr_golden" for record in tally.all(Used)):
+            return [
+                Fault("recorded", "nothing was recorded: the tests that asked ocr_golden for a baseline failed before")
+            ]
+        return [Fault("recorded", "nothing was recorded: no test asked ocr_golden for a baseline")]
+    if not any(tally.records.values()):
+        return []
+    compared = [each for each in tally.compared if each.status != RECORDED]
+    if not compared and not any(record.recorded for record in tally.all(Golden)):
+        return [
+            Fault("compared", "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion")
+        ]
+    broken = [
+        fault._replace(text=f"{fault.text}{(causes or {}).get(fault.sides, '')}" if fault.sides else fault.text)
+        for fault in broken_run_limits(compared)
+    ]
+    return [*_all_empty(compared, allow_empty), *broken]
+
+
+def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> list[Fault]:
+    boxes = [each for each in compared if each.kind == DETECTIONS and each.counts]
+    if allow_empty or not boxes or any(each.status != EMPTY for each in boxes):
+        return []
+    text = (
+        f"no image of this run has a box ({len(boxes)} compared): nothing shows that the model detects; "
+        "add an image with text"
+    )
+    return [Fault("allow_empty", text)]
+
+
+def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:
+    """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
+    groups: dict[tuple[str, float, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
+    for each in compared:
+        for measure in each.measures:
+            if measure.name in RUN_LIMITS and not measure.decides and measure.limit is not None:
+                key = measure.name, measure.limit, measure.origin, (each.reference, each.candidate)
+                groups.setdefault(key, []).append((each, measure.value))
+    faults = []
+    for (name, limit, origin, sides), members in groups.items():
+        count, words = RUN_LIMITS[name]
+        if count is None:
+            amounts: Sequence[float] = [value for _, value in members]
+            amount, total = sum(amounts), len(members)
+        else:
+            amounts = [each.counts[count] for each, _ in members]
+            total = sum(each.counts["boxes"] for each, _ in members)
+            amount = sum(amounts)
+        if total and not amount / total <= limit:
+            written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
+            ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
+            worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
+            where = f"{sides[1]} against {sides[0]}, most in {worst}"
+            faults.append(
+                Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", sides)
+            )
+    return faults

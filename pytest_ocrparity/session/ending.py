@@ -1,0 +1,190 @@
+"""The end of a run: what only the whole of it can show, its report, and what its terminal prints. A plugin object."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.session.caught import caught_faults, expected_note
+from pytest_ocrparity.session.fault_reports import report_faults
+from pytest_ocrparity.session.parametrized import OWN_IMAGE
+from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.compare.run_verdict import Fault
+    from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.session.digest import Digest
+    from pytest_ocrparity.session.run import Run
+
+
+class Ending:
+    """What becomes of a run."""
+
+    def __init__(self, run: Run) -> None:
+        """End this run."""
+        self.run = run
+        self.faults: list[Fault] = []
+        self.notes: list[str] = []
+        self.digest: Digest | None = None
+        """Its failures, once it has ended."""
+        self._has_ended = self._is_reported = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        """Judge the run as a whole when its last test has ended; its faults are reports, which decide pytest's exit."""
+        try:
+            result = yield
+        except session.Failed:  # -x or --maxfail
+            self._end(session)
+            raise
+        self._end(session)
+        return result
+
+    def _end(self, session: pytest.Session) -> None:
+        """Judge a run that came to its end, and report its faults as tests are reported."""
+        self.run.worst += self._diagnosed()
+        self._judge(session)
+        report_faults(session, self.faults)
+        self._is_reported = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand a worker's worst images on. Judge a run that was interrupted, without diagnosing: it is to end."""
+        if hasattr(self.run.config, "workeroutput") and self.run.worst:
+            from pytest_ocrparity.report.document import pack
+
+            self.run.config.workeroutput[OUTPUT] = pack(self.run.worst)
+        if not self._has_ended:
+            self._judge(session, is_interrupted=True)
+
+    def _judge(self, session: pytest.Session, *, is_interrupted: bool = False) -> None:
+        """Find the faults of the run, and publish its report. Does nothing in a worker."""
+        self._has_ended = True
+        run, settings = self.run, self.run.settings
+        is_judged, has_records = run.is_judged(), any(run.records.values())
+        if not is_judged or not (settings.is_set or has_records):
+            if settings.golden_prune:
+                why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
+                self.notes = [f"nothing was pruned: {why}"]
+            return
+        if has_records or settings.golden_mode or settings.golden_prune:
+            self._add_up(session, is_interrupted)
+        status = int(session.exitstatus)
+        if not is_interrupted:
+            failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
+            status = int(failed if session.testsfailed or self.faults else 0 if session.testscollected else none)
+        is_cut_short = bool(session.shouldfail or session.shouldstop)
+        faults = [fault.text for fault in self.faults]
+        try:
+            self.notes += run.reporting.publish(
+                run.records, status=status, is_cut_short=is_cut_short, faults=faults, notes=self.notes
+            )
+        except OcrParityError as error:
+            self.faults.append(_fault("report", error))
+        if session.testsfailed:
+            from pytest_ocrparity.report.views import errors_of
+            from pytest_ocrparity.session.collecting import comparisons_of
+            from pytest_ocrparity.session.digest import Digest
+
+            self.digest = Digest(errors_of(comparisons_of(run.records, run.reporting.outcomes)))
+
+    def _diagnosed(self) -> list[Worst]:
+        """Return what is found on the worst images of this process, where its share of a run is over a limit."""
+
+        def is_over(compared: Sequence[Comparison]) -> list[tuple[str, str]]:
+            from pytest_ocrparity.compare.run_verdict import broken_run_limits
+
+            return list(dict.fromkeys(fault.sides for fault in broken_run_limits(compared) if fault.sides))
+
+        return self.run.recorder.worst.diagnosed(is_over, lambda: self.run.recorder.diagnoser)
+
+    def _add_up(self, session: pytest.Session, is_interrupted: bool) -> None:
+        """Find what only a whole run can show."""
+        from pytest_ocrparity.compare.run_verdict import Fault, run_faults
+        from pytest_ocrparity.report.document import Used
+
+        run = self.run
+        settings, tally = run.settings, run.tally
+        worst = worst_of(run.worst)
+        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
+        is_recording = settings.golden_mode is not None
+        self.faults = run_faults(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
+        over = {fault.sides for fault in self.faults}
+        self.faults += caught_faults(run.records, run.reporting.outcomes)
+        uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
+        idle = settings.idle_globs() if uses_images else []
+        self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
+        is_whole = not (is_interrupted or session.testsfailed or session.shouldfail or session.shouldstop)
+        if is_whole and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
+            missing = run.reporting.outcomes.missing_reports(session.testscollected)
+            self.faults += [Fault("missing_reports", each) for each in missing]
+        try:
+            if run.evidence.asked or settings.golden_prune:
+                from pytest_ocrparity.session.pruning import report_unused
+
+                faulty = bool(self.faults)
+                self.notes = report_unused(session, settings, run.goldens, run.evidence, is_faulty=faulty)
+        except OcrParityError as error:
+            self.faults.append(_fault("baselines", error))
+        warnings = [] if is_strict(run.config) else [f"WARNING: {each}" for each in idle]
+        told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
+        self.notes = [*told, *tally.loosened(), *expected_note(run.records), *warnings, *self.notes]
+        if session.testsfailed:
+            from pytest_ocrparity.session.models import findings_in_files
+
+            # Also where a model did not load, and so before any experiment.
+            left = [record for records in run.records.values() for record in records]
+            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, left)]
+
+    @contextmanager
+    def shortening(self, terminalreporter: Any) -> Iterator[None]:
+        """Let pytest's terminal print one message per cause, and each failure in a word in its short summary."""
+        if self.digest is None:
+            yield
+        else:
+            with self.digest.shortening(terminalreporter, is_folding=self.run.config.get_verbosity() <= 0):
+                yield
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, once, from the controller."""
+        run, lines = self.run, []
+        if any(run.records.values()):
+            lines = run.tally.table(per_image=run.config.get_verbosity() > 0)
+        if self.digest is not None:
+            self.digest.unfold(terminalreporter)
+            lines += self.digest.lines()
+        lines += self.notes
+        unreported = [] if self._is_reported else self.faults
+        if not lines and not unreported:
+            return
+        terminalreporter.section("ocrparity", sep="-")
+        for line in lines:
+            terminalreporter.line(line)
+        for fault in unreported:
+            terminalreporter.line(f"FAILED {fault.text}", red=True, bold=True)
+        for line in run.reporting.annotations if run.settings.is_set else ():
+            terminalreporter.line(line)
+
+
+def _fault(name: str, error: OcrParityError) -> Fault:
+    from pytest_ocrparity.compare.run_verdict import Fault
+
+    return Fault(name, str(error))
+
+
+def is_strict(config: pytest.Config) -> bool:
+    """Tell whether what is doubtful in the configuration is an error, by --strict-config or as newer pytests say it."""
+    if getattr(config.option, "strict_config", False):
+        return True
+    with suppress(ValueError, KeyError):  # before pytest 9 there is no such setting
+        value = config.getini("strict_config")
+        return bool(config.getini("strict") if value is None else value)
+    return False
+
+
+ENDING = pytest.StashKey[Ending]()

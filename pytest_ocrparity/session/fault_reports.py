@@ -1,0 +1,44 @@
+"""Faults of a run as a whole, each reported as one failed test: whatever writes reports shows it, and pytest counts it.
+
+Reports that are sent after pytest's loop has returned do not change its exit status.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.compare.run_verdict import Fault
+
+FILE: Final = "ocrparity"
+"""What stands in the place of a file in the ids of these reports, as "ocrparity::compared"."""
+_CACHES: Final = ("lfplugin", "stepwiseplugin")
+"""What keeps the ids of failed tests for the next run, which could not select these."""
+
+
+def is_a_fault(report: Any) -> bool:
+    """Tell whether a report is of a fault, and so of no test."""
+    return str(report.nodeid).partition("::")[0] == FILE
+
+
+def report_faults(session: pytest.Session, faults: Sequence[Fault]) -> None:
+    """Send setup, call and teardown of a failed test for each fault. Called before `pytest_runtestloop` returns."""
+    hook, plugins = session.config.hook, session.config.pluginmanager
+    caches = [plugin for name in _CACHES if (plugin := plugins.get_plugin(name)) is not None]
+    send = plugins.subset_hook_caller("pytest_runtest_logreport", caches)
+    session.testscollected += len(faults)  # else pytest's progress ends beyond 100 %
+    names: Counter[str] = Counter()
+    for fault in faults:
+        names[fault.name] += 1
+        name = fault.name if names[fault.name] == 1 else f"{fault.name}[{names[fault.name]}]"
+        test, location, now = f"{FILE}::{name}", (FILE, None, name), time.time()
+        hook.pytest_runtest_logstart(nodeid=test, location=location)
+        send(report=pytest.TestReport(test, location, {}, "passed", None, "setup", start=now, stop=now))
+        send(report=pytest.TestReport(test, location, {}, "failed", fault.text, "call", start=now, stop=now))
+        send(report=pytest.TestReport(test, location, {}, "passed", None, "teardown", start=now, stop=now))
+        hook.pytest_runtest_logfinish(nodeid=test, location=location)

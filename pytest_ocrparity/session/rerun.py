@@ -1,0 +1,55 @@
+"""The command that runs a test again, as it can be typed where this run was started."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.settings.settings_table import OPTIONS
+
+_NOT_AGAIN: Final = (
+    *("ocr_golden", "ocr_golden_mode", "ocr_golden_prune"),  # who runs a test again compares, and records nothing
+    *("ocr_report", "ocr_github"),
+)
+
+
+def command(config: pytest.Config, settings: Settings, test: str, image: str) -> str:
+    """Return the command, with the options of this run that say what is compared.
+
+    Args:
+        config: of the process that runs the test.
+        settings: the run's.
+        test: the node id.
+        image: the name of its image, of which the gate inside the package is run again.
+    """
+    folder = config.invocation_params.dir
+    path, _, name = test.partition("::")
+    options = dict(_options(config))
+    if path:
+        file = os.path.relpath(config.rootpath / path, folder)
+        words = [f"{file}::{name}" if name else file]
+    else:  # the gate inside the package has no path that could be typed
+        words = ["--pyargs", "pytest_ocrparity.gate"]
+        options["ocr_images"] = [f"--ocr-images={os.path.relpath(settings.root / image, folder)}"]
+    return shlex.join(["pytest", *words, *(word for given in options.values() for word in given)])
+
+
+def _options(config: pytest.Config) -> Iterator[tuple[str, list[str]]]:
+    """Yield the typed options by their `dest`: ours, and those of pytest's that decide what the project is."""
+    option = config.option
+    if file := getattr(option, "inifilename", None):
+        yield "inifilename", ["-c", str(file)]
+    if root := getattr(option, "rootdir", None):
+        yield "rootdir", [f"--rootdir={root}"]
+    plugins = [name for name in getattr(option, "plugins", None) or () if not name.startswith("no:")]
+    yield "plugins", [word for name in plugins for word in ("-p", name)]
+    for dest, row in OPTIONS.items():
+        given: Any = getattr(option, dest, None)
+        if given and dest not in _NOT_AGAIN:
+            values = given if isinstance(given, list) else [given]
+            yield dest, [row.option] if given is True else [f"{row.option}={value}" for value in values]
