@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import GUARD, MEMORY, example_yml, export_yml, is_fraction
-from hostile_inputs import EVIL, EXAMPLE, as_yml, edited, values, ymls_of_the_example
+from paths import EXAMPLE
+from hostile.readers import GUARD, MEMORY, example_yml, export_yml, is_fraction
+from hostile.inputs import EVIL, as_yml, edited, values, ymls_of_the_example
 from hypothesis import strategies as st
 
 from pytest_ocrparity.artifacts import configs
