@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from paths import TESTS
 
+NO_XDIST = ("-p", "no:xdist")
+PRUNE = "--ocr-golden-prune"
 CONFTEST = f"""
 import sys
 import pytest
@@ -42,3 +46,15 @@ def wrong_export(project: pytest.Pytester, **fields: object) -> None:
     path = project.path / "conftest.py"
     told = "".join(f", {name}={value!r}" for name, value in fields.items())
     path.write_text(path.read_text().replace('name="inference"', f'name="inference"{told}'))
+
+
+def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
+    """Run the project's tests in this process."""
+    return project.runpytest(*NO_XDIST, "-p", "no:randomly", *args)
+
+
+def settings_file(folder: Path, text: str, name: str = "ocrparity.toml") -> Path:
+    """Write a project's settings, and return their file."""
+    path = folder / name
+    path.write_text(text)
+    return path

@@ -8,9 +8,10 @@ import struct
 from functools import cache
 from typing import Any
 
-from hostile.inputs import mangled
-from paths import EXAMPLE
 from hypothesis import strategies as st
+from paths import EXAMPLE
+
+from hostile.inputs import mangled
 
 GLOBALS = (
     *(("os", "system"), ("builtins", "eval"), ("builtins", "tuple"), ("subprocess", "Popen"), ("posix", "fork")),

@@ -23,12 +23,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from hostile import inputs
 import numpy as np
-from hostile.pickles import honest, pickles
 from hypothesis import strategies as st
+from paths import EXAMPLE
 from toy import PAGE, Toy
 
+from hostile import inputs
+from hostile.baselines import baseline, baselines
+from hostile.pickles import honest, pickles
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.artifacts.configs import OPERATORS, check_inference, check_training, operators, read_yml
 from pytest_ocrparity.artifacts.lint import static_findings
@@ -260,16 +262,16 @@ def _statics(folder: Path, given: tuple[bytes, bytes, dict[str, Any]]) -> None:
 
 
 def example_yml() -> bytes:
-    return (inputs.EXAMPLE / "configs" / "tiny_db.yml").read_bytes()
+    return (EXAMPLE / "configs" / "tiny_db.yml").read_bytes()
 
 
 def export_yml() -> bytes:
-    return (inputs.EXAMPLE / "inference" / "inference.yml").read_bytes()
+    return (EXAMPLE / "inference" / "inference.yml").read_bytes()
 
 
 _options = st.sampled_from(({}, {"limit_side_len": 736}, {"thresh": 0, "limit_type": None}))
 READERS = (
-    Reader("baseline", inputs.baselines(), _baseline, GoldenCorrupt, lambda: inputs.baseline()[0], 60),
+    Reader("baseline", baselines(), _baseline, GoldenCorrupt, lambda: baseline()[0], 60),
     Reader("baseline's name", inputs.names, _name, None, lambda: "images/a.png", 100),
     Reader(
         "settings",

@@ -17,14 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hostile import readers
 import pytest
 import zstandard
-from hostile.readers import GUARD, MEMORY, READERS, Reader, export_yml, warm_up
-from hostile.inputs import arrays, baseline, frame_bomb, framed, laughs, lying_frame, zip_bomb
-from hostile.pickles import BOMBS
 from hypothesis import HealthCheck, Phase, given, settings
 
+from hostile import readers
+from hostile.baselines import arrays, baseline, frame_bomb, framed, lying_frame, zip_bomb
+from hostile.inputs import laughs
+from hostile.pickles import BOMBS
+from hostile.readers import GUARD, MEMORY, READERS, Reader, export_yml, warm_up
 from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS
 from pytest_ocrparity.errors import ModelError

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from projects import CONFTEST
-from test_report import Page
+from reports import Page
 from toy import PAGE, Toy
 
 from pytest_ocrparity.golden.baseline_file import load, save
 from pytest_ocrparity.report.markdown import code
-from pytest_ocrparity.session.outcomes import Outcomes
 
 NAMES = (
     "\"quotes\" and 'more'.npy",
@@ -38,9 +37,7 @@ MODEL = '<b>my | `engine`</b>\n::warning::"x" 引擎'
 @pytest.fixture
 def hostile(project: pytest.Pytester) -> pytest.Pytester:
     """A project whose images, test ids and models have these names, and whose boxes differ."""
-    project.makeconftest(
-        CONFTEST.replace('name="inference"', f"name={MODEL!r}, pad=4")
-    )
+    project.makeconftest(CONFTEST.replace('name="inference"', f"name={MODEL!r}, pad=4"))
     folder = project.path / "images"
     for path in folder.iterdir():
         path.unlink()
@@ -173,13 +170,3 @@ def test_a_report_that_does_not_travel_fails_the_run(project: pytest.Pytester) -
     )
     result = project.runpytest_subprocess("-n", "2", "-k", "training or test_it")
     assert result.ret in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERNAL_ERROR)
-
-
-def test_tests_that_are_not_heard_to_end_are_counted() -> None:
-    outcomes = Outcomes()
-    for test, phases in (("a", ("setup", "call", "teardown")), ("b", ("setup",)), ("c", ("???",))):
-        for when in phases:
-            outcomes.hear(pytest.TestReport(test, ("t.py", 1, test), {}, "passed", None, when))  # type: ignore[arg-type]
-    assert outcomes.missing_reports(2) == []
-    (told,) = outcomes.missing_reports(3)
-    assert told.startswith("1 of 3 tests did not report a result")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from projects import CONFTEST
-
-from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import load
 
 NO_XDIST = ("-p", "no:xdist", "-p", "no:randomly")
 TWO = """
@@ -152,67 +148,3 @@ def test_baselines_of_the_export_are_those_of_the_first_candidate(matrix: pytest
     result.assert_outcomes(passed=2, failed=2, deselected=4)
     result.stdout.fnmatch_lines(["E *3 moved of 3 boxes (baseline (inference) against onnx)", "2 baselines recorded *"])
     matrix.runpytest(*NO_XDIST, "-k", "baseline").assert_outcomes(passed=2, failed=2, deselected=4)
-
-
-class TestSettings:
-    def load(self, folder: Path, text: str) -> dict[str, object]:
-        path = folder / "ocrparity.toml"
-        path.write_text(text)
-        return {name: each.values for name, each in load(path, {}, folder).candidates.items()}
-
-    def test_what_one_leaves_out_is_the_inference_tables_but_for_the_tolerance(self, tmp_path: Path) -> None:
-        path = tmp_path / "ocrparity.toml"
-        path.write_text(
-            """
-            [inference]
-            model_dir = "a"
-            options = { limit_side_len = 736, device = "cpu" }
-            tolerance = "int8"
-            [candidates.fast]
-            options = { device = "gpu" }
-            [candidates.other]
-            model_dir = "b"
-            tolerance = "exact"
-            """
-        )
-        found = load(path, {}, tmp_path).candidates
-        assert list(found) == ["inference", "fast", "other"]
-        assert found["fast"].values == {"model_dir": tmp_path / "a", "options": {"device": "gpu"}}
-        assert found["other"].values["options"] == {"limit_side_len": 736, "device": "cpu"}
-        assert found["fast"].tolerance["detections.max_unmatched"].value == 0.0
-        assert found["inference"].tolerance["detections.max_unmatched"].value == 0.06
-        assert found["other"].tolerance["detections.max_shift"].value == 0.0
-        assert found["other"].tolerance["detections.max_shift"].origin == f"exact preset, {path}: candidates.other"
-
-    def test_candidates_alone_are_enough(self, tmp_path: Path) -> None:
-        assert list(self.load(tmp_path, '[candidates.only]\nmodel_dir = "a"')) == ["only"]
-
-    def test_an_only_candidate_takes_the_folder_of_the_command_line(self, tmp_path: Path) -> None:
-        path = tmp_path / "ocrparity.toml"
-        path.write_text('[candidates.only]\nmodel_dir = "a"\noptions = { device = "cpu" }\ntolerance = "int8"')
-        settings = load(path, {"ocr_inference_dir": "b"}, tmp_path)
-        assert settings.candidates["only"].values == {"model_dir": tmp_path / "b", "options": {"device": "cpu"}}
-        assert settings.tolerance["detections.max_unmatched"].value == 0.06  # an only candidate's is everybody's
-
-    @pytest.mark.parametrize(
-        ("text", "told"),
-        [
-            ("candidates = 3", "candidates is a table, not 3"),
-            ("[candidates]\nonnx = 3", r"candidates\.onnx is a table, not 3"),
-            (
-                "[candidates.inference]\n",
-                "candidates: a side is called 'inference' already; give",
-            ),
-            ("[candidates.train]\n", "a side is called 'train' already"),
-            ('[candidates.""]\n', "'' is no name that can be printed on a line"),
-            ('[candidates."a\\nb"]\n', r"'a\\nb' is no name that can be printed on a line"),
-            ("[candidates.onnx]\nmodel = 'x'", r"candidates\.onnx\.model is no setting; did you mean 'model_dir'"),
-            ("[candidates.onnx]\noptions = 1", r"candidates\.onnx\.options is a table, not 1"),
-            ("[candidates.onnx]\ntolerance = 1", r"candidates\.onnx\.tolerance is a preset's name or a table, not 1"),
-            ("[candidates.onnx]\ntolerance = 'fp8'", r"candidates\.onnx: no tolerance preset 'fp8'"),
-            ("[report]\npictures = 'some'", "report.pictures is one of all, failed, not 'some'"),
-        ],
-    )
-    def test_a_mistake_is_named(self, tmp_path: Path, text: str, told: str) -> None:
-        with pytest.raises(SettingsError, match=told):
-            self.load(tmp_path, text)

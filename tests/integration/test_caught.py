@@ -7,9 +7,6 @@ import json
 import pytest
 from projects import wrong_export
 
-from pytest_ocrparity.comparison import DifferenceError
-from pytest_ocrparity.session.caught import Raised
-
 NO_XDIST = ("-p", "no:xdist", "-p", "no:randomly")
 HEAD = """
 import contextlib
@@ -382,29 +379,6 @@ def test_mine(ocr_golden, ocr_train_model):
         result = run(project, f"{MARKER}('detections')\ndef test_mine(): pass\n")
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["*test_mine: ocr_expects_difference takes no arguments*"])
-
-
-def test_errors_of_another_test_are_not_of_this_one() -> None:
-    one, other = Raised(), Raised()
-    error = DifferenceError("one\nand more")
-    one.hear(error)
-    other.leave(error)
-    assert (one.caught, other.caught) == (["one"], [])
-    one.leave(ValueError("unrelated"))
-    assert one.caught == ["one"]
-    one.leave(error)
-    assert (one.caught, one.has_any) == ([], True)
-
-
-def test_no_error_is_kept_alive() -> None:
-    import weakref
-
-    raised, error = Raised(), DifferenceError("gone")
-    raised.hear(error)
-    gone = weakref.ref(error)
-    del error
-    assert gone() is None
-    assert raised.caught == ["gone"]
 
 
 @pytest.mark.parametrize("is_expected", [False, True])

@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import pytest
+from annotations import parsed
 from projects import wrong_export
-from msgspec.structs import replace
-from records import comparison, results
-
-from pytest_ocrparity.diagnosis import Diagnosis, Fix
-from pytest_ocrparity.report.github import error_commands
-from pytest_ocrparity.report.markdown import MOST, summary
-from pytest_ocrparity.report.views import View
 
 NO_XDIST = ("-p", "no:xdist")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def parsed(line: str) -> tuple[dict[str, str], str]:
-    """Read a workflow command as actions/runner does: properties up to `::`, then the message."""
-    found = re.fullmatch(r"::error (?P<properties>[^\r\n]*?)::(?P<message>[^\r\n]*)", line)
-    assert found is not None
-    properties = dict(each.split("=", 1) for each in found["properties"].split(","))
-    plain = {"%25": "%", "%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ","}
-
-    def unescaped(text: str) -> str:
-        return re.sub("%25|%0D|%0A|%3A|%2C", lambda match: plain[match[0]], text)
-
-    return {name: unescaped(value) for name, value in properties.items()}, unescaped(found["message"])
 
 
 def commands(result: pytest.RunResult) -> list[tuple[dict[str, str], str]]:
@@ -106,56 +78,3 @@ def test_a_summary_that_cannot_be_written_fails_the_run(
     result = project.runpytest(*NO_XDIST, "-k", "training", "--ocr-github=on")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED GITHUB_STEP_SUMMARY=*: cannot write there: Is a directory"])
-
-
-def document(count: int, **diagnosis: Any) -> View:
-    """Return the results of a run in which each image differs for a cause of its own."""
-    usual: dict[str, Any] = {"stage": "tensor", "summary": "x", **diagnosis}
-    comparisons = [
-        comparison(
-            "preprocessing",
-            image=f"images/{index}.png",
-            candidate=f"candidate {index}",
-            status="different",
-            stage="tensor",
-            headline="x",
-            file="t.py",
-            line=1,
-            outcome="failed",
-            diagnoses=(Diagnosis(cause=f"cause.{index}", **usual),),
-        )
-        for index in range(count)
-    ]
-    return View.of(results(comparisons))
-
-
-def test_no_more_annotations_than_github_shows() -> None:
-    assert len(error_commands(document(10))) == 10
-    many = error_commands(document(25))
-    assert len(many) == 10
-    assert parsed(many[-1])[1] == "and 16 more: see the report"
-
-
-def test_the_summary_fits_a_comment_and_counts_what_it_leaves_out() -> None:
-    text = summary(document(500))
-    assert len(text) <= MOST
-    assert "and 459 more" in text
-    long = summary(document(500, summary="y" * 5000))
-    assert len(long) <= MOST
-    assert "and 499 more" in long
-    assert len(summary(document(1, summary="y" * 90_000))) == MOST
-
-
-def test_a_cause_of_one_image_counts_no_others() -> None:
-    ((_, message),) = map(parsed, error_commands(document(1, fix=Fix("turn it"))))
-    assert message == "images/0.png: tensor: x\nfix: turn it"
-
-
-def test_what_a_test_marked_xfail_shows_is_no_error() -> None:
-    whole = document(3)
-    found = [
-        replace(each, outcome="skipped" if index else "failed") for index, each in enumerate(whole.results.comparisons)
-    ]
-    view = View.of(results(found))
-    assert len(view.causes) == 3
-    assert len(error_commands(view)) == len(view.errors) == 1

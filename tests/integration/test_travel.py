@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from projects import wrong_export
 
-from pytest_ocrparity.session.outcomes import Outcomes
-
 NO_XDIST = ("-p", "no:xdist")
-
 WATCHING = """
 import json
 
@@ -108,6 +103,7 @@ def pytest_runtest_makereport(item, call):
 
 # A test that runs twice
 
+
 TWICE = "\ndef pytest_collection_modifyitems(items):\n    items[:] = items * 2\n"
 SECOND_IS_WRONG = """
 from dataclasses import replace
@@ -150,47 +146,6 @@ def test_the_run_that_failed_is_not_hidden_by_the_other(project: pytest.Pytester
     judged = [each for each in found["comparisons"] if each["judged"]]
     assert sorted(each["status"] for each in judged) == ["different", "same"]
     assert [bool(each["message"]) for each in judged] == [each["status"] == "different" for each in judged]
-
-
-def heard(*reports: tuple[str, str, str]) -> Outcomes:
-    """Return what these reports of one test say: worker, phase, outcome."""
-    outcomes = Outcomes()
-    for worker, when, outcome in reports:
-        flags = {"failed": outcome == "failed", "skipped": outcome == "skipped", "longrepr": outcome}
-        place: dict[str, Any] = {"nodeid": "test", "location": ("test.py", 1, "test"), "worker_id": worker}
-        outcomes.hear(SimpleNamespace(when=when, outcome=outcome, **flags, **place))
-    return outcomes
-
-
-def whole(worker: str, call: str = "passed") -> tuple[tuple[str, str, str], ...]:
-    return (worker, "setup", "passed"), (worker, "call", call), (worker, "teardown", "passed")
-
-
-@pytest.mark.parametrize(
-    ("reports", "ended", "outcome"),
-    [
-        (whole("a"), 1, "passed"),
-        (whole("a")[:2], 0, "passed"),
-        ((("a", "setup", "skipped"), ("a", "teardown", "passed")), 1, "skipped"),
-        ((*whole("a", "failed"), *whole("b")), 2, "failed"),
-        ((*whole("a"), *whole("b", "failed")), 2, "failed"),
-        ((whole("a")[0], whole("b")[0], *whole("a", "failed")[1:], *whole("b")[1:]), 2, "failed"),
-        ((*whole("a", "rerun")[:2], *whole("a")), 1, "passed"),  # pytest-rerunfailures, newer and older
-        ((*whole("a", "rerun"), *whole("a")), 1, "passed"),
-        ((*whole("a")[:2], ("a", "teardown", "rerun"), *whole("a")), 1, "passed"),
-        ((*whole("a")[::2], *whole("a")), 1, "passed"),  # flaky, which keeps the calls to itself that it repeats
-        ((whole("a")[0], ("a", "???", "failed")), 1, "crashed"),
-        ((whole("a")[0], ("a", "???", "rerun"), *whole("b")), 1, "passed"),
-    ],
-)
-def test_tests_are_counted_by_the_reports_of_their_ends(
-    reports: tuple[tuple[str, str, str], ...], ended: int, outcome: str
-) -> None:
-    outcomes = heard(*reports)
-    assert outcomes.ended == ended
-    assert outcomes.by_test["test"].outcome == outcome
-    assert outcomes.missing_reports(ended) == []
-    assert outcomes.missing_reports(ended + 1)[0].startswith(f"1 of {ended + 1} tests")
 
 
 OUTSIDE = """

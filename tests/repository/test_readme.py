@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 from projects import CONFTEST
 
 from pytest_ocrparity.settings import load
 from pytest_ocrparity.settings.settings_table import OPTIONS
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
-from paths import ROOT
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("comparison", "diagnosis", "robustness", "performance")))
 README = "\n".join((ROOT / name).read_text() for name in PAGES)
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from paths import EXAMPLE
 from hostile.pickles import DTYPE, NDARRAY, RECONSTRUCT, array_of, of_content, text, twice
+from paths import EXAMPLE
 
 from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.errors import ModelError

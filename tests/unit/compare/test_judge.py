@@ -1,4 +1,4 @@
-"""A network that rounding alone moves beyond every limit is said to be not judgeable, and nobody is blamed."""
+"""No limit that is off, or can not be judged, lets a difference pass; what rounding alone moves is not judgeable."""
 
 from __future__ import annotations
 
@@ -8,15 +8,103 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from toy import PAGE, Toy
+from sides import QUAD, traces
+from toy import BLANK, PAGE, Toy
 
-from pytest_ocrparity import DifferenceError, Trace, assert_same_detections, assert_same_probability_maps
+from pytest_ocrparity import (
+    Detections,
+    DifferenceError,
+    Trace,
+    assert_same_detections,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+)
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.compare.judge import is_within_rounding
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
 from pytest_ocrparity.report.document import RecordedComparison
+
+
+class TestNothingPassesUnjudged:
+    """A limit that is off, or can't be judged, never makes a difference pass unseen."""
+
+    def test_an_atol_of_0_with_a_share_is_still_judged(self) -> None:
+        with pytest.raises(DifferenceError, match="differ in a share of"):
+            assert_same_probability_maps(*traces(gain=1.0), tolerance="exact", max_share=0.01)
+
+    def test_maps_with_every_limit_off_fail(self) -> None:
+        with pytest.raises(DifferenceError, match="nothing was judged: every limit of probability_maps is off"):
+            assert_same_probability_maps(*traces(gain=1.0), atol="off")
+
+    def test_a_share_without_atol_can_not_be_kept(self) -> None:
+        with pytest.raises(DifferenceError, match="a share of NaN"):
+            assert_same_probability_maps(*traces(gain=1.0), atol="off", max_share=0.5)
+
+    def test_an_empty_page_passes_by_maps_that_were_judged(self) -> None:
+        reference, candidate = Toy().trace(BLANK), Toy(name="inference", offset=0.1).trace(BLANK)
+        for tolerance in ({"probability_maps": {"atol": "off"}}, "fp16"):
+            with pytest.raises(DifferenceError, match=r"no box on either side|probability_map"):
+                assert_same_detections(reference, candidate, tolerance=tolerance)
+
+    def test_quads_without_a_shift_limit_are_judged_by_iou(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  --ocr-tolerance=detections\.min_iou=0\.6"):
+            assert_same_detections([QUAD], [QUAD + np.array([5.0, 0])], max_shift="off")
+
+    def test_a_score_limit_that_was_asked_for_needs_scores(self) -> None:
+        reference, candidate = traces(has_scores=False)
+        with pytest.raises(DifferenceError, match="max_score_difference can't be judged: inference has none"):
+            assert_same_detections(reference, candidate, max_score_difference=0)
+
+    def test_a_preset_asks_for_no_scores_where_there_are_none(self) -> None:
+        assert assert_same_detections([QUAD], [QUAD.copy()], tolerance="exact").is_match
+        assert assert_same_detections(*traces(has_scores=False), tolerance="exact").is_match
+
+    def test_a_box_that_is_no_number_fails_though_both_sides_have_it(self) -> None:
+        broken = QUAD.copy()
+        broken[0, 0] = np.nan
+        with pytest.raises(DifferenceError, match=r"1 invalid of 2 boxes(.|\n)*not finite"):
+            assert_same_detections([broken, QUAD + 50], [broken.copy(), QUAD + 50])
+
+    @pytest.mark.parametrize("scores", [(np.nan, 0.9), (0.9, np.nan), (np.nan, np.nan)])
+    def test_a_score_that_is_no_number_fails_under_no_tolerance(self, scores: tuple[float, float]) -> None:
+        one, two = (Detections((QUAD, QUAD + 50), np.array([0.5, score])) for score in scores)
+        for limit in (None, 0.1):
+            with pytest.raises(DifferenceError, match="1 with another score") as error:
+                assert_same_detections(one, two, max_score_difference=limit)
+            assert "would pass" not in str(error.value)
+
+    def test_a_batch_of_another_length_is_not_comparable(self) -> None:
+        reference, candidate = traces()
+        assert candidate.probability_map is not None
+        double = np.concatenate([candidate.probability_map] * 2)
+        with pytest.raises(DifferenceError, match="has shape 1x1x64x96 in train, 2x1x64x96"):
+            assert_same_probability_maps(reference, replace(candidate, probability_map=double))
+
+    def test_empty_arrays_fail(self) -> None:
+        reference, candidate = traces()
+        none = np.zeros((1, 3, 0, 0), np.float32)
+        with pytest.raises(DifferenceError, match="tensor is empty: 1x3x64x96 in train, 1x3x0x0"):
+            assert_same_preprocessing(reference, replace(candidate, tensor=none))
+        with pytest.raises(DifferenceError, match="probability_map is empty"):
+            assert_same_probability_maps(reference, replace(candidate, probability_map=none))
+
+    def test_a_wrong_shape_row_fails_and_explains_nothing(self) -> None:
+        class WrongShape(Toy):
+            def preprocess(self, image: Any) -> Trace:
+                return replace(super().preprocess(image), shape=(96.0, 144.0, 1.0, 1.0))
+
+        reference, candidate = Toy().trace(PAGE), WrongShape(name="inference", offset=-5e-5).trace(PAGE)
+        with pytest.raises(DifferenceError, match="the image is 96x64 px for train, 144x96 px for inference"):
+            assert_same_preprocessing(reference, candidate)
+        with pytest.raises(DifferenceError, match="first difference at resize"):
+            assert_same_detections(reference, candidate)
+
+    def test_two_traces_of_one_pipeline_are_one_side(self) -> None:
+        toy = Toy()
+        with pytest.raises(DifferenceError, match="both traces come from the same pipeline object, train"):
+            assert_same_detections(toy.trace(PAGE), toy.trace(PAGE))
 
 
 class Steep(Toy):

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 import pytest
-from toy import PAGE, Toy
 
-from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.diagnose import diagnose, examine
 from pytest_ocrparity.diagnose.budget import MOST_RUNS, Budget, BudgetSpentError
-from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnosis import Alternative
-from pytest_ocrparity.tolerance import BUILT_IN
 
 
 class Time:
@@ -85,44 +72,3 @@ def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
     budget.check()
     with pytest.raises(BudgetSpentError):
         budget.check(1)
-
-
-class Damps(Toy):
-    """Its engine is at fault, which takes network runs to show; so is a threshold, which takes none."""
-
-    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return np.asarray(super().infer(tensor) * 0.9, np.float32)
-
-    def other_engines(self) -> Iterator[Alternative]:
-        yield Alternative("engine.onednn", "oneDNN off", super().infer)
-
-    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
-        return replace(self, box_thresh=changes["detections"]["box_thresh"])
-
-
-def test_what_takes_no_network_comes_first() -> None:
-    reference, candidate = Toy(gain=1.0).trace(PAGE), Damps(name="port", gain=1.0, box_thresh=0.74).trace(PAGE)
-    lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
-    lab.budget.runs = MOST_RUNS - 1  # enough to see that the maps differ, for no experiment
-    found = examine(lab)
-    assert [each.cause for each in found] == ["unknown", "postprocess.box_thresh"]
-    assert found[0].summary == "budget spent"
-    assert "(setting: diagnosis_seconds = 60)" in found[0].not_tried[-1]
-
-
-def test_networks_run_again_only_where_they_are_suspected() -> None:
-    train, port = Toy(), Toy(name="port", pad=9)
-    traces = train.trace(PAGE), port.trace(PAGE)
-    before = train.runs, port.runs
-    (found,) = diagnose(reference=traces[0], candidate=traces[1])
-    assert (found.stage, found.cause) == ("detections", "unknown")
-    assert (train.runs, port.runs) == before
-
-
-def test_each_diagnosis_that_begins_is_announced_once() -> None:
-    said: list[str] = []
-    cache = DiagnosisCache(60, announce=said.append)
-    traces = Toy().trace(PAGE), Toy(name="port", pad=9).trace(PAGE)
-    for _ in range(2):
-        cache.diagnose(Comparisons(*traces, BUILT_IN))
-    assert said == ["page.png"]

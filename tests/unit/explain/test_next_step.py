@@ -1,4 +1,4 @@
-"""Advice is about the side that it is given for, and never switches the gate off."""
+"""Advice is about the side that it is given for, never switches the gate off, and passes where it says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from records import comparison, tally
-from toy import BLANK, PAGE, Toy
+from sides import QUAD, Loaded, first_line, traces
+from toy import BLANK, PAGE, FusedToy, Toy
 
 from pytest_ocrparity import (
     Detections,
@@ -22,6 +23,111 @@ from pytest_ocrparity import (
 from pytest_ocrparity.explain.next_step import WIDEST
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 from pytest_ocrparity.trace import Shape
+
+
+class TestWouldPass:
+    """The printed tolerance passes, and it is the smallest."""
+
+    def printed(self, check: Any, *args: Any, **limits: Any) -> str:
+        with pytest.raises(DifferenceError) as error:
+            check(*args, **limits)
+        line = next(line for line in str(error.value).splitlines() if "would pass" in line)
+        return line.rpartition("=")[2]
+
+    def test_of_a_tensor_it_is_the_largest_difference(self) -> None:
+        reference, candidate = traces()
+        assert reference.tensor is not None
+        moved = reference.tensor.copy()
+        moved[0, 0, 0, 0] += 5e-7
+        moved[0, 0, 1, 1] += 1.5e-6
+        candidate = replace(candidate, tensor=moved)
+        value = float(self.printed(assert_same_preprocessing, reference, candidate, tolerance="exact"))
+        assert assert_same_preprocessing(reference, candidate, atol=value).is_match
+        with pytest.raises(DifferenceError, match="tensor"):
+            assert_same_preprocessing(reference, candidate, atol=value * 0.9)
+
+    def test_of_a_wrong_fusion_nothing_is_offered(self) -> None:
+        reference = FusedToy(fused_noise=2e-2).trace(PAGE)
+        candidate = Toy(name="inference", noise=2e-2).trace(PAGE)
+        with pytest.raises(
+            DifferenceError, match=r"train differs from its own copy with fused branches by 0.02"
+        ) as error:
+            assert_same_probability_maps(reference, candidate)
+        assert "would pass" not in str(error.value)
+        assert assert_same_probability_maps(reference, candidate, atol=0.02).is_match
+
+    def test_of_polygons_it_is_their_iou(self) -> None:
+        hexagon = np.array([[0.0, 0], [40, 0], [50, 10], [40, 20], [0, 20], [-10, 10]])
+        value = float(self.printed(assert_same_detections, [hexagon], [hexagon + np.array([0, 2.0])]))
+        assert assert_same_detections([hexagon], [hexagon + np.array([0, 2.0])], min_iou=value).is_match
+
+    def test_the_first_difference_is_found_where_no_tensor_was_recorded(self) -> None:
+        reference, candidate = (replace(trace, tensor=None) for trace in traces(offset=-0.4))
+        with pytest.raises(DifferenceError, match="first difference at probability_map"):
+            assert_same_detections(reference, candidate, max_score_difference=0.001)
+
+    def test_what_the_test_itself_says_is_changed_there(self) -> None:
+        with pytest.raises(DifferenceError, match=r"would pass  detections\.max_shift=4"):
+            assert_same_detections([QUAD], [QUAD + np.array([5.0, 0])], max_shift=1)
+
+    def test_of_a_baseline_the_stored_step_is_not_counted_twice(self) -> None:
+        reference, candidate = traces(offset=1e-3)
+        stored = replace(reference, map_error=1e-4, source=None)
+        value = float(self.printed(assert_same_probability_maps, stored, candidate))
+        assert value == pytest.approx(9e-4, rel=0.02)
+        assert assert_same_probability_maps(stored, candidate, atol=value).is_match
+
+    def test_of_two_empty_lists_nothing_is_offered(self) -> None:
+        with pytest.raises(DifferenceError, match="no box on either side") as error:
+            assert_same_detections([], np.empty((0, 4, 2)))
+        assert "would pass" not in str(error.value)
+        assert "allow_empty" not in str(error.value)
+
+
+class TestNext:
+    """What to do next fits what was found."""
+
+    def test_a_parameter_of_an_earlier_stage_is_not_forgotten(self) -> None:
+        candidate = Loaded(name="inference", mean=0.6).trace(PAGE)
+        with pytest.raises(DifferenceError) as error:
+            assert_same_probability_maps(Toy().trace(PAGE), candidate, tolerance={"preprocessing": {"atol": 1}})
+        assert first_line(error).startswith("page.png: first difference at probability_map")
+        assert "ran with    tensor.mean: [0.5, 0.5, 0.5] in train, [0.6, 0.6, 0.6] in inference" in str(error.value)
+        assert "give inference the values of train: mean in inference.yml, then" in str(error.value)
+
+    def test_each_parameter_is_told_where_paddleocr_takes_it_from(self) -> None:
+        reference, candidate = Toy().trace(PAGE), Loaded(name="other", thresh=0.31, box_thresh=0.9999).trace(PAGE)
+        more = {**candidate.parameters["detections"], "score_mode": "slow"}
+        ours = {**reference.parameters["detections"], "score_mode": "fast"}
+        candidate = replace(candidate, parameters={**candidate.parameters, "detections": more})
+        reference = replace(reference, parameters={**reference.parameters, "detections": ours})
+        with pytest.raises(
+            DifferenceError, match=r"thresh, box_thresh in inference.options, score_mode in inference.yml"
+        ):
+            assert_same_detections(reference, candidate)
+
+    def test_what_was_not_compared_is_told_how_to_be(self) -> None:
+        reference, candidate = (replace(trace, tensor=None) for trace in traces())
+        with pytest.raises(DifferenceError, match=r"neither side has any(.|\n)*let both traces hold their tensor"):
+            assert_same_preprocessing(reference, candidate)
+        told = "let both traces hold their probability_map, by which a page without text is compared"
+        with pytest.raises(DifferenceError, match=told):
+            assert_same_detections([], np.empty((0, 4, 2)))
+
+    def test_outside_pytest_no_command_line_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("PYTEST_CURRENT_TEST")
+        with pytest.raises(DifferenceError, match=r"would pass  detections\.max_shift=4\n  next .*then compare again$"):
+            assert_same_detections([QUAD], [QUAD + np.array([5.0, 0])])
+
+    def test_two_images_are_refused(self) -> None:
+        one, two = traces()
+        one, two = replace(one, image="a.png", image_sha256="1"), replace(two, image="b.png", image_sha256="2")
+        with pytest.raises(DifferenceError, match=r"the traces are of two images, a\.png and b\.png"):
+            assert_same_detections(one, two)
+
+    def test_another_engine_is_told_the_names_alone(self) -> None:
+        with pytest.raises(DifferenceError, match="give my engine the values of train: mean, then"):
+            assert_same_preprocessing(Toy().trace(PAGE), Toy(name="my engine", mean=0.6).trace(PAGE))
 
 
 class Squares(Toy):
@@ -118,12 +224,12 @@ class TestWhatRan:
         assert "give port the values of train: thresh, then: " in text
 
 
-QUAD = np.array([[10.0, 10.0], [50.0, 10.0], [50.0, 30.0], [10.0, 30.0]])
-MANY = [QUAD + 500.0 * index for index in range(20)]
+BOX = np.array([[10.0, 10.0], [50.0, 10.0], [50.0, 30.0], [10.0, 30.0]])
+MANY = [BOX + 500.0 * index for index in range(20)]
 
 
 def moved(x: float) -> tuple[Any, ...]:
-    return assert_same_detections, [QUAD], [QUAD + np.array([x, 0.0])]
+    return assert_same_detections, [BOX], [BOX + np.array([x, 0.0])]
 
 
 def lost(count: int) -> tuple[Any, ...]:
@@ -142,7 +248,7 @@ def tensored(offset: float) -> tuple[Any, ...]:
 
 
 def scored(difference: float) -> tuple[Any, ...]:
-    one, two = (Detections((QUAD,), np.array([0.9 - each])) for each in (0.0, difference))
+    one, two = (Detections((BOX,), np.array([0.9 - each])) for each in (0.0, difference))
     return assert_same_detections, one, two, {"max_score_difference": 1e-3}
 
 
@@ -167,7 +273,7 @@ NOT_OFFERED = [
     (tensored(4e-6), "a tensor beyond its rounding"),
     (scored(0.4), "a score of another box"),
     ((assert_same_detections, [], np.empty((0, 4, 2))), "no box"),
-    ((assert_same_detections, [], [QUAD]), "a box out of nothing"),
+    ((assert_same_detections, [], [BOX]), "a box out of nothing"),
 ]
 
 

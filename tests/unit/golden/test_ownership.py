@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_golden import read_manifest, rewrite
+from goldens import read_manifest, rewrite
 from toy import PAGE, Toy
 
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken

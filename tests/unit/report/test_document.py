@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hostile import inputs
 import jsonschema
 import numpy as np
 import pytest
+from hostile import inputs
 from records import comparison, results
 from toy import PAGE, Toy
 
@@ -34,7 +34,7 @@ from pytest_ocrparity.report.document import (
     record,
     unpack_records,
 )
-from pytest_ocrparity.report.schema import SCHEMA, schema_text
+from pytest_ocrparity.report.schema import SCHEMA
 from pytest_ocrparity.tolerance import Limit
 
 DIAGNOSIS = Diagnosis(stage="resize", cause="resize.limits", summary="x", fix=Fix("do", (Change("export", {"b": 1}),)))
@@ -111,10 +111,6 @@ def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
     assert repr(found) == repr(whole)
     assert as_text(found) == as_text(whole)
     assert [each["value"] for each in json.loads(as_text(whole))["comparisons"][0]["measures"]] == ["Infinity", "NaN"]
-
-
-def test_the_schema_in_the_package_is_made_of_the_types() -> None:
-    assert SCHEMA.read_text() == schema_text(), "run: python -m pytest_ocrparity.report.schema"
 
 
 def validator() -> Any:

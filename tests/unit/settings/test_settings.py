@@ -1,19 +1,79 @@
-"""The settings: where they are found, what they may say, which error names which mistake."""
+"""The settings: what they may say, which wins, which error names which mistake."""
 
 from __future__ import annotations
 
-import os
-import re
-import tracemalloc
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from projects import settings_file
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings import load
-from pytest_ocrparity.settings.settings_file import find_file, find_project
+
+
+class TestSettings:
+    def load(self, folder: Path, text: str) -> dict[str, object]:
+        path = folder / "ocrparity.toml"
+        path.write_text(text)
+        return {name: each.values for name, each in load(path, {}, folder).candidates.items()}
+
+    def test_what_one_leaves_out_is_the_inference_tables_but_for_the_tolerance(self, tmp_path: Path) -> None:
+        path = tmp_path / "ocrparity.toml"
+        path.write_text(
+            """
+            [inference]
+            model_dir = "a"
+            options = { limit_side_len = 736, device = "cpu" }
+            tolerance = "int8"
+            [candidates.fast]
+            options = { device = "gpu" }
+            [candidates.other]
+            model_dir = "b"
+            tolerance = "exact"
+            """
+        )
+        found = load(path, {}, tmp_path).candidates
+        assert list(found) == ["inference", "fast", "other"]
+        assert found["fast"].values == {"model_dir": tmp_path / "a", "options": {"device": "gpu"}}
+        assert found["other"].values["options"] == {"limit_side_len": 736, "device": "cpu"}
+        assert found["fast"].tolerance["detections.max_unmatched"].value == 0.0
+        assert found["inference"].tolerance["detections.max_unmatched"].value == 0.06
+        assert found["other"].tolerance["detections.max_shift"].value == 0.0
+        assert found["other"].tolerance["detections.max_shift"].origin == f"exact preset, {path}: candidates.other"
+
+    def test_candidates_alone_are_enough(self, tmp_path: Path) -> None:
+        assert list(self.load(tmp_path, '[candidates.only]\nmodel_dir = "a"')) == ["only"]
+
+    def test_an_only_candidate_takes_the_folder_of_the_command_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "ocrparity.toml"
+        path.write_text('[candidates.only]\nmodel_dir = "a"\noptions = { device = "cpu" }\ntolerance = "int8"')
+        settings = load(path, {"ocr_inference_dir": "b"}, tmp_path)
+        assert settings.candidates["only"].values == {"model_dir": tmp_path / "b", "options": {"device": "cpu"}}
+        assert settings.tolerance["detections.max_unmatched"].value == 0.06  # an only candidate's is everybody's
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("candidates = 3", "candidates is a table, not 3"),
+            ("[candidates]\nonnx = 3", r"candidates\.onnx is a table, not 3"),
+            (
+                "[candidates.inference]\n",
+                "candidates: a side is called 'inference' already; give",
+            ),
+            ("[candidates.train]\n", "a side is called 'train' already"),
+            ('[candidates.""]\n', "'' is no name that can be printed on a line"),
+            ('[candidates."a\\nb"]\n', r"'a\\nb' is no name that can be printed on a line"),
+            ("[candidates.onnx]\nmodel = 'x'", r"candidates\.onnx\.model is no setting; did you mean 'model_dir'"),
+            ("[candidates.onnx]\noptions = 1", r"candidates\.onnx\.options is a table, not 1"),
+            ("[candidates.onnx]\ntolerance = 1", r"candidates\.onnx\.tolerance is a preset's name or a table, not 1"),
+            ("[candidates.onnx]\ntolerance = 'fp8'", r"candidates\.onnx: no tolerance preset 'fp8'"),
+            ("[report]\npictures = 'some'", "report.pictures is one of all, failed, not 'some'"),
+        ],
+    )
+    def test_a_mistake_is_named(self, tmp_path: Path, text: str, told: str) -> None:
+        with pytest.raises(SettingsError, match=told):
+            self.load(tmp_path, text)
+
 
 FULL = """
 images = ["images/*.png"]
@@ -48,16 +108,10 @@ detections = { min_iou = 0.8 }
 """
 
 
-def written(folder: Path, text: str, name: str = "ocrparity.toml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
-
 def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
-    settings = load(written(folder, FULL), {}, tmp_path)
+    settings = load(settings_file(folder, FULL), {}, tmp_path)
     assert settings.images == ((folder, "images/*.png"),)
     assert settings.allow_empty
     assert settings.golden_dir == folder / "baselines"
@@ -81,7 +135,7 @@ def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
 
 def test_pyproject_holds_the_same_under_tool_ocrparity(tmp_path: Path) -> None:
     text = '[tool.ocrparity]\nimages = "a.png"\n[tool.ocrparity.golden]\ndir = "g"\n'
-    settings = load(written(tmp_path, text, "pyproject.toml"), {}, tmp_path)
+    settings = load(settings_file(tmp_path, text, "pyproject.toml"), {}, tmp_path)
     assert settings.images == ((tmp_path, "a.png"),)
     assert settings.golden_dir == tmp_path / "g"
 
@@ -100,7 +154,7 @@ def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: 
         "ocr_github": "off",
         "ocr_tolerance": ["detections.max_shift=3", "exact"],
     }
-    settings = load(written(folder, FULL), options, tmp_path)
+    settings = load(settings_file(folder, FULL), options, tmp_path)
     assert settings.images == ((tmp_path, "x.png"),)
     assert settings.train["config"] == tmp_path / "b.yml"
     assert settings.train["checkpoint"] == tmp_path / "b"
@@ -120,25 +174,6 @@ def test_without_a_file_the_command_line_is_enough(tmp_path: Path) -> None:
     assert not load(None, {}, tmp_path).is_set
 
 
-def test_the_nearest_file_upward_is_found(tmp_path: Path) -> None:
-    deep = tmp_path / "a" / "b"
-    deep.mkdir(parents=True)
-    assert find_file(deep) is None
-    outer = written(tmp_path, "[tool.ocrparity]\n", "pyproject.toml")
-    assert find_file(deep) == outer
-    written(tmp_path / "a", "[tool.other]\n# ocrparity is only mentioned\n", "pyproject.toml")
-    assert find_file(deep) == outer
-    inner = written(tmp_path / "a" / "b", "")
-    assert find_file(deep) == inner
-
-
-def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
-    written(tmp_path, "[tool.ocrparity]\n", "pyproject.toml")
-    written(tmp_path, "")
-    with pytest.raises(SettingsError, match=r"has both ocrparity.toml and \[tool.ocrparity\]"):
-        find_file(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("text", "size"),
     [
@@ -150,7 +185,7 @@ def test_two_files_in_one_folder_are_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -> None:
-    assert load(written(tmp_path, text), {}, tmp_path).memory_limit == size
+    assert load(settings_file(tmp_path, text), {}, tmp_path).memory_limit == size
 
 
 @pytest.mark.parametrize(
@@ -186,81 +221,20 @@ def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -
     ],
 )
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, message: str) -> None:
-    path = written(tmp_path, text)
+    path = settings_file(tmp_path, text)
     with pytest.raises(SettingsError, match=message) as error:
         load(path, {}, tmp_path)
     assert str(path) in str(error.value)
 
 
-def test_a_pyproject_without_the_table_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path, "[tool.other]\n", "pyproject.toml")
-    with pytest.raises(SettingsError, match=r"has no table \[tool.ocrparity\]"):
-        load(path, {}, tmp_path)
-    path.write_text("tool = 3\n# ocrparity")
-    assert find_file(tmp_path) is None
-
-
 def test_a_tolerance_may_be_a_presets_name(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, "tolerance = 'fp16'"), {}, tmp_path)
+    settings = load(settings_file(tmp_path, "tolerance = 'fp16'"), {}, tmp_path)
     assert settings.tolerance["detections.max_unmatched"].value == 0.02
 
 
 def test_the_home_of_a_user_who_is_not_known_is_a_folder_like_others(tmp_path: Path) -> None:
-    settings = load(written(tmp_path, "[golden]\ndir = '~nobody_at_all/x'"), {}, tmp_path)
+    settings = load(settings_file(tmp_path, "[golden]\ndir = '~nobody_at_all/x'"), {}, tmp_path)
     assert settings.golden_dir == tmp_path / "~nobody_at_all" / "x"
-
-
-def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot read these settings"):
-        load(tmp_path, {}, tmp_path)
-
-
-@pytest.mark.parametrize("name", ["ocrparity.toml", "pyproject.toml"])
-def test_a_file_larger_than_settings_are_is_refused_unread(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, "[tool.ocrparity]\n", name)
-    os.truncate(path, 200 * 10**6)  # sparse: it takes no disk
-    told = re.escape(f"{path} has 200000000 bytes, where settings have at most {2**24}: is it another file?")
-    tracemalloc.start()
-    with pytest.raises(SettingsError, match=f"^{told}$"):
-        load(path, {}, tmp_path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 2**20
-
-
-def test_looking_for_the_settings_reads_no_larger_file_either(tmp_path: Path) -> None:
-    deep = tmp_path / "a" / "b"
-    deep.mkdir(parents=True)
-    os.truncate(written(tmp_path, "", "pyproject.toml"), 200 * 10**6)
-    with pytest.raises(SettingsError, match=r"pyproject\.toml has 200000000 bytes"):
-        find_file(deep)
-    with pytest.raises(SettingsError, match=r"pyproject\.toml has 200000000 bytes"):
-        find_project([deep, tmp_path / "a"])
-
-
-def test_a_file_as_large_as_settings_may_be_is_read(tmp_path: Path) -> None:
-    text = "[tool.ocrparity]\nimages = 'a.png'\n"
-    path = written(tmp_path, text + "#" * (2**24 - len(text)), "pyproject.toml")
-    assert find_file(tmp_path) == path
-    assert load(path, {}, tmp_path).images == ((tmp_path, "a.png"),)
-    path.write_text(path.read_text() + "#")
-    with pytest.raises(SettingsError, match=f"has {2**24 + 1} bytes"):
-        find_file(tmp_path)
-
-
-def test_a_pipe_has_no_size_and_is_read_no_further(tmp_path: Path) -> None:
-    path = tmp_path / "ocrparity.toml"
-    os.mkfifo(path)
-
-    def write() -> None:
-        with suppress(BrokenPipeError):
-            path.write_bytes(b"#" * 2**25)
-
-    writer = Thread(target=write)
-    writer.start()
-    with pytest.raises(SettingsError, match=f"has {2**24 + 1} bytes"):
-        load(path, {}, tmp_path)
-    writer.join()
 
 
 def test_a_mode_without_recording_is_an_error(tmp_path: Path) -> None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_ocrparity.backends.paddlex.engines import own_choices, without_choices, without_onednn, without_pass
-from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
-from pytest_ocrparity.diagnosis import Change, Fix
+from pytest_ocrparity.backends.paddlex.fixes import Deployed, Values, deployment_fix, given_options
+from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
-Values = Mapping[str, Any]
 PLAIN = Deployed(config=Path("inference.yml"), written={DECODE: {}, RESIZE: {}}, options={}, predict_options={})
 RULES: dict[str, Values] = {
     "limit": {"rule": "limit", "limit_side_len": 736, "limit_type": "min"},
@@ -110,25 +107,6 @@ def test_what_nothing_sets_has_no_fix(stage: str, values: Values) -> None:
         deployment_fix(stage, values, PLAIN)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n"])
-def test_a_fix_says_something(text: str) -> None:
-    with pytest.raises(ValueError, match="a fix says what to do"):
-        Fix(text)
-
-
-@pytest.mark.parametrize(
-    "arguments", [("inference.options", {}), ("inference.yml", {}, "PostProcess"), ("delete", {}), ("", {"a": 1})]
-)
-def test_a_change_changes_something(arguments: tuple[Any, ...]) -> None:
-    with pytest.raises(ValueError, match="changes nothing"):
-        Change(*arguments)
-
-
-def test_a_change_needs_values_only_where_it_has_some() -> None:
-    assert Change("export").values == {}
-    assert Change("delete", key="inference.json").key == "inference.json"
-
-
 def test_a_grey_network_is_told_what_to_train_with() -> None:
     fix = deployment_fix(DECODE, {"img_mode": "GRAY"}, PLAIN)
     assert "can't be deployed with paddleocr.TextDetection" in fix.text
@@ -149,84 +127,3 @@ def test_an_option_is_told_by_the_setting_that_has_the_last_word() -> None:
         RESIZE: {"limit_side_len": "candidates.onnx.predict_options"},
         DETECTIONS: {"box_thresh": "candidates.onnx.options"},
     }
-
-
-CHOSEN: list[tuple[Values, list[str], Values]] = [
-    (
-        {"precision": "fp16", "use_tensorrt": True},
-        ["use_tensorrt", "precision"],
-        {"use_tensorrt": None, "precision": None},
-    ),
-    (
-        {"engine_config": {"run_mode": "mkldnn_bf16"}},
-        ['engine_config.run_mode = "mkldnn_bf16"'],
-        {"engine_config": None},
-    ),
-    (
-        {"engine_config": {"run_mode": "mkldnn_bf16", "cpu_threads": 4}},
-        ['engine_config.run_mode = "mkldnn_bf16"'],
-        {"engine_config": {"cpu_threads": 4}},
-    ),
-    (
-        {"engine_config": {"paddle_static": {"run_mode": "mkldnn_bf16", "cpu_threads": 4}, "onnxruntime": {}}},
-        ['engine_config.paddle_static.run_mode = "mkldnn_bf16"'],
-        {"engine_config": {"paddle_static": {"cpu_threads": 4}, "onnxruntime": {}}},
-    ),
-]
-
-
-@pytest.mark.parametrize(("options", "named", "changed"), CHOSEN)
-def test_a_choice_of_the_users_is_named_and_taken_away(options: Values, named: list[str], changed: Values) -> None:
-    fix = without_choices(options)
-    assert all(name in fix.text for name in named)
-    assert fix.changes == (Change("inference.options", changed),)
-
-
-@pytest.mark.parametrize("options", [{}, {"cpu_threads": 4}, {"engine_config": {"cpu_threads": 4}}, {"device": "cpu"}])
-def test_what_changes_no_computation_is_no_choice(options: Values) -> None:
-    assert own_choices(options) == {}
-    with pytest.raises(ValueError, match="changes nothing"):
-        without_choices(options)
-
-
-@pytest.mark.parametrize(
-    ("options", "changed", "told"),
-    [
-        ({}, {"enable_mkldnn": False}, "pass enable_mkldnn=False"),
-        (
-            {"engine_config": {"cpu_threads": 4}},
-            {"engine_config": {"cpu_threads": 4, "run_mode": "paddle"}},
-            'set run_mode = "paddle"; for this test',
-        ),
-        (
-            {"engine_config": {"paddle_static": {"run_mode": "mkldnn"}}},
-            {"engine_config": {"paddle_static": {"run_mode": "paddle"}}},
-            'set run_mode = "paddle" in the place of "mkldnn"; for this test',
-        ),
-    ],
-)
-def test_onednn_is_switched_off_where_the_user_chose_it(options: Values, changed: Values, told: str) -> None:
-    fix = without_onednn(options)
-    assert fix.changes == (Change("inference.options", changed),)
-    assert told in fix.text
-
-
-@pytest.mark.parametrize(
-    ("options", "written"),
-    [
-        ({}, '{ run_mode = "mkldnn", cpu_threads = 8, delete_pass = ["NAME_OF_THE_PASS"] }'),
-        (
-            {"engine_config": {"paddle_static": {"cpu_threads": 4}}},
-            '{ paddle_static = { cpu_threads = 4, delete_pass = ["NAME_OF_THE_PASS"] } }',
-        ),
-    ],
-)
-def test_a_pass_is_left_out_beside_what_the_user_wrote(options: Values, written: str) -> None:
-    assert f"engine_config = {written} in inference.options" in without_pass(options, RUNNING).text
-
-
-RUNNING = {"engine": "mkldnn", "cpu_threads": 8}
-
-
-def test_of_another_engine_no_pass_is_told() -> None:
-    assert "engine_config" not in without_pass({}, {"engine": "onnxruntime"}).text
