@@ -29,6 +29,10 @@ SPREAD = page(96, 160, WORDS)
 """Words further from each other than they are wide and high, so that a fit of their coordinates is possible."""
 RAMP = PAGE + (np.arange(96, dtype=np.uint8) // 4)[None, :, None]
 """Enough levels in each channel for a fit of the tensors."""
+OTHER_PAGE = page(96, 128, ((10, 10, 60, 30), (12, 50, 110, 70)))
+"""Of another size than PAGE, so that a side can do something else on it."""
+PAGES = tuple(page(boxes=((8, 8 + y, 60, 20 + y),)) for y in (0, 10, 20, 30))
+SHADED = PAGE + np.arange(24, dtype=np.uint8).repeat(4)[None, :, None]
 
 
 class Varied(Toy):
@@ -37,6 +41,18 @@ class Varied(Toy):
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
         values = {name: value for table in changes.values() for name, value in table.items()}
         return replace(self, **{name: v[0] if isinstance(v, list) else v for name, v in values.items()})
+
+
+class Refuses(Toy):
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
+        raise ValueError("these are compiled in")
+
+
+class Squares(Toy):
+    """Returns another map, for a reason that no experiment knows."""
+
+    def infer(self, tensor: Array) -> Array:
+        return np.asarray(super().infer(tensor) ** 2)
 
 
 def seen(side: Toy, image: Image = PAGE) -> Trace:
@@ -62,12 +78,6 @@ def moved(detections: Detections | None, change: Callable[[int, Array], Array]) 
     return Detections(tuple(change(i, p) for i, p in enumerate(detections.polygons)), detections.scores)
 
 
-OTHER_PAGE = page(96, 128, ((10, 10, 60, 30), (12, 50, 110, 70)))
-"""Of another size than PAGE, so that a side can do something else on it."""
-PAGES = tuple(page(boxes=((8, 8 + y, 60, 20 + y),)) for y in (0, 10, 20, 30))
-SHADED = PAGE + np.arange(24, dtype=np.uint8).repeat(4)[None, :, None]
-
-
 def digest(pixels: Array) -> str:
     return hashlib.sha256(image_bytes(pixels)[1]).hexdigest()
 
@@ -85,18 +95,6 @@ def cause_of(reference: Trace, candidate: Trace, **keywords: Any) -> Diagnosis:
 def stopped(trace: Trace) -> Trace:
     error = StageError(PROBABILITY_MAP, "the engine stopped")
     return replace(trace, probability_map=None, detections=None, error=error)
-
-
-class Refuses(Toy):
-    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Toy:
-        raise ValueError("these are compiled in")
-
-
-class Squares(Toy):
-    """Returns another map, for a reason that no experiment knows."""
-
-    def infer(self, tensor: Array) -> Array:
-        return np.asarray(super().infer(tensor) ** 2)
 
 
 def on_spread(side: Toy, image: Array = SPREAD, name: str = "page 0") -> Trace:
@@ -119,4 +117,4 @@ def boxes(trace: Trace) -> list[Array]:
 
 
 def each_moved(detections: Detections, change: Any) -> Detections:
-    return Detections(tuple(change(polygon) for polygon in detections.polygons), detections.scores)
+    return moved(detections, lambda _, polygon: change(polygon))

@@ -15,6 +15,18 @@ from toy import Toy
 from pytest_ocrparity.backends.ppocr.alignment import align
 from pytest_ocrparity.trace import Trace
 
+RNG = np.random.default_rng(0)
+WEIGHTS: Mapping[str, Array] = {
+    "conv2d_0.w_0": RNG.uniform(0.5, 1.5, (32, 3, 1, 1)).astype(np.float32),
+    "conv2d_1.w_0": (RNG.uniform(0.5, 1.5, (1, 32, 1, 1)) / 96).astype(np.float32),
+    "conv2d_1.b_0": np.array([0.3], np.float32),
+}
+KEYS = {"conv2d_0.w_0": "stem.weight", "conv2d_1.w_0": "head.weight", "conv2d_1.b_0": "head.bias"}
+FRESH = np.tile(np.array([0.5, 1.5], np.float32), 16)[np.argsort(RNG.random(32))].reshape(1, 32, 1, 1) / np.float32(96)
+TURNED = np.ascontiguousarray(WEIGHTS["conv2d_1.w_0"][:, ::-1])
+CONSTANT = np.full((1, 32, 1, 1), 1 / 96, np.float32)
+NO_BIAS = np.zeros(1, np.float32)
+
 
 @dataclass
 class OneSize(Toy):
@@ -34,15 +46,6 @@ class OneSize(Toy):
 def of_one_size(side: OneSize, pixels: Array = OTHER_PAGE, name: str = "page 0") -> Trace:
     """Return the trace of a side whose network stopped at the size of this page."""
     return replace(stopped(on(replace(side, size=pixels.shape[:2]), pixels, name)), source=side)
-
-
-RNG = np.random.default_rng(0)
-WEIGHTS: Mapping[str, Array] = {
-    "conv2d_0.w_0": RNG.uniform(0.5, 1.5, (32, 3, 1, 1)).astype(np.float32),
-    "conv2d_1.w_0": (RNG.uniform(0.5, 1.5, (1, 32, 1, 1)) / 96).astype(np.float32),
-    "conv2d_1.b_0": np.array([0.3], np.float32),
-}
-KEYS = {"conv2d_0.w_0": "stem.weight", "conv2d_1.w_0": "head.weight", "conv2d_1.b_0": "head.bias"}
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,3 @@ def export_with(**changed: Array) -> Exported:
     short = {"conv2d_1.w_0": "head_w", "conv2d_1.b_0": "head_b"}
     named = {name: changed.get(short.get(name, ""), array) for name, array in WEIGHTS.items()}
     return Exported(name="port", network_run=Network(named))
-
-
-FRESH = np.tile(np.array([0.5, 1.5], np.float32), 16)[np.argsort(RNG.random(32))].reshape(1, 32, 1, 1) / np.float32(96)
-TURNED = np.ascontiguousarray(WEIGHTS["conv2d_1.w_0"][:, ::-1])
-CONSTANT = np.full((1, 32, 1, 1), 1 / 96, np.float32)
-NO_BIAS = np.zeros(1, np.float32)

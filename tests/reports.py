@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
-
-from toy import PAGE, Toy
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.compare import Comparisons
@@ -43,10 +40,6 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self.open or self.open[-1] not in ("style", "script"):
             self.text += data
-
-
-def two(**fields: Any) -> tuple[Trace, Trace]:
-    return Toy().trace(PAGE), Toy(name="inference", **fields).trace(PAGE)
 
 
 def pictures(folder: Path, kind: str, sides: tuple[Trace, Trace]) -> dict[tuple[str, str], Picture]:

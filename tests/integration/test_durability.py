@@ -1,4 +1,4 @@
-"""Runs that record at once, are interrupted or lose workers: baselines stay whole, the report tells what it compared."""
+"""Runs that record at once, are interrupted or lose workers: baselines stay whole, the report says what it compared."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from toy import BLANK
 CROP = """
 import numpy as np
 import pytest
-from paths import BASELINES
 from pytest_ocrparity import assert_same_detections
 
 CROP = np.full((32, 48, 3), 40, np.uint8)

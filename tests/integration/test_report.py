@@ -17,7 +17,6 @@ from pytest_ocrparity.report.schema import SCHEMA
 
 NO_XDIST = ("-p", "no:xdist")
 REPORT = "--ocr-report=report"
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:

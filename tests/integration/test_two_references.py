@@ -12,7 +12,6 @@ from pytest_ocrparity.golden.baseline_file import load
 REFERENCE = """
 import pathlib
 import pytest
-from paths import BASELINES
 from toy import Toy
 
 def with_digest(digest, **fields):
@@ -165,7 +164,6 @@ def test_two_parameters_of_a_fixture_are_two_references(folders: pytest.Pytester
     (folders.path / "a" / "conftest.py").write_text(
         """
 import pytest
-from paths import BASELINES
 from toy import Toy
 
 @pytest.fixture(scope="session", params=[6.0, 7.0])

@@ -7,6 +7,8 @@ import graphlib
 from collections import Counter
 from pathlib import Path
 
+from paths import TESTS
+
 import pytest_ocrparity
 
 PACKAGE = Path(pytest_ocrparity.__file__).parent
@@ -26,6 +28,40 @@ KNOW_PYTEST = {"plugin", "gate", "session"}
 FRAMEWORKS = {"paddle", "paddleocr", "paddlex", "ppocr", "cv2"}
 OF_TWO_BACKENDS = {"pipeline.py"}
 """File names that stand for the same thing in two packages."""
+UNIT = TESTS / "unit"
+TESTED_BY = {
+    # They need the frameworks: tests/real runs PaddleOCR's own code, tests/faults what experiments ask of it.
+    "artifacts.export_command": "real/test_export_command.py",  # read by the parser of PaddleOCR's tool
+    "artifacts.model_files": "real/test_bad_export.py",
+    "backends.decoders": "real/test_diagnose_decoding.py",
+    "backends.effective_parameters": "real/test_inference.py",
+    "backends.isolation": "real/test_process.py",
+    "backends.memory_guard": "real/test_memory.py",
+    "backends.paddlex.pipeline": "real/test_inference.py",
+    "backends.paddlex.predictor": "real/test_predictor.py",
+    "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
+    "backends.paddlex.variation": "real/test_fixes.py",
+    "backends.ppocr.network": "real/test_network.py",
+    "backends.ppocr.operators": "real/test_training.py",
+    "backends.ppocr.pipeline": "real/test_training.py",
+    "backends.staged": "real/test_memory.py",
+    "diagnose.network.lookalikes": "real/test_lookalikes.py",
+    "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
+    # What they do shows in a whole run only.
+    "context": "integration/test_fixtures.py",  # assertions in a user's threads
+    "environment": "integration/test_table.py",
+    "report.page": "integration/test_report.py",
+    # They are tested with what they are for.
+    "artifacts.configs": "hostile/test_fuzz.py",  # a reader of files that others may have written
+    "errors": "unit/test_tolerance.py",  # the word that was meant, in the message of a mistake
+    "jsonable": "unit/report/test_document.py",  # parameters of any type
+    "settings.settings_page": "unit/settings/test_settings_table.py",  # one table is held to be checked and documented
+    "stages": "unit/compare/test_compare.py",  # the first stage that differs
+}
+"""Modules of the first six rows that have no mirror below tests/unit, and the file that tests each."""
+ROWS_WITH_MIRRORS = 6
+MIRROR_NONE = {"test_geometry_properties.py"}
+"""Properties of `geometry`, which would make its file longer than files are here."""
 
 
 def module_name(path: Path) -> str:
@@ -117,3 +153,27 @@ def test_the_public_names() -> None:
 def test_no_file_is_long() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items()}
     assert {name: length for name, length in lengths.items() if length > 450} == {}
+
+
+def has_code(path: Path) -> bool:
+    return any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.parse(path.read_text()).body)
+
+
+def mirror(module: str) -> Path:
+    """Return the file that tests a module; that of a package lies in it, under its name."""
+    parts = module.split(".")
+    folder = parts if FILES[module].name == "__init__.py" else parts[:-1]
+    return UNIT.joinpath(*folder, f"test_{parts[-1]}.py")
+
+
+def test_each_module_is_tested_where_one_looks_for_it() -> None:
+    wanted = {name for name, path in FILES.items() if row(name) < ROWS_WITH_MIRRORS and has_code(path)}
+    assert {name for name in wanted if not mirror(name).is_file()} == set(TESTED_BY)
+    for name, file in TESTED_BY.items():
+        assert "def test_" in (TESTS / file).read_text(), f"{file} tests no {name}"
+
+
+def test_each_file_of_unit_tests_mirrors_a_module() -> None:
+    mirrors = {mirror(name) for name in FILES if name}
+    others = {path for path in UNIT.rglob("*.py") if path.name not in ("__init__.py", "conftest.py")} - mirrors
+    assert {path.relative_to(UNIT).as_posix() for path in others} == MIRROR_NONE

@@ -20,9 +20,6 @@ from pytest_ocrparity.geometry import Matching, Pair, match
 Match = Callable[[Sequence[Box], Sequence[Box]], Matching]
 
 
-# Matching
-
-
 @st.composite
 def boxes(draw: Any) -> list[Box]:
     """Draw boxes that often overlap, are sometimes equal, turned or invalid, and lie on few coordinates: ties."""

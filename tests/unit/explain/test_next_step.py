@@ -252,7 +252,6 @@ def scored(difference: float) -> tuple[Any, ...]:
     return assert_same_detections, one, two, {"max_score_difference": 1e-3}
 
 
-FP16 = {"tolerance": "fp16"}
 OFFERED = [
     (moved(8.0), "detections.max_shift="),
     (lost(1), "detections.max_unmatched="),

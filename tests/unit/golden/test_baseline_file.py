@@ -21,7 +21,7 @@ from pytest_ocrparity.golden import baseline_file as archive
 from pytest_ocrparity.golden.baseline_file import Golden, load, save
 from pytest_ocrparity.trace import Detections
 
-# What comes back
+# What its file holds
 
 
 def test_the_manifest(path: Path) -> None:
@@ -392,9 +392,6 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "goldens").write_text("")
     with pytest.raises(GoldenError, match="cannot write this baseline"):
         save(tmp_path / "goldens" / "a.npz", trace_of(), reference="train")
-
-
-# The store
 
 
 def test_a_golden_is_a_trace_with_its_manifest(path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from reports import pictures, two
+from reports import pictures
+from sides import traces
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, Trace
@@ -25,7 +26,7 @@ def opened(folder: Path, picture: Picture) -> Any:
 
 def test_the_decoded_image_and_the_tensor_look_alike(tmp_path: Path) -> None:
     numbers = {"tensor": {"mean": [0.5] * 3, "std": [0.25] * 3, "scale": 1 / 255}}
-    train, inference = (replace(trace, parameters=numbers) for trace in two())
+    train, inference = (replace(trace, parameters=numbers) for trace in traces())
     drawn = pictures(tmp_path, "preprocessing", (train, inference))
     for key in (("decode", "reference"), ("decode", "candidate"), ("tensor", "reference"), ("tensor", "candidate")):
         assert np.abs(opened(tmp_path, drawn[key]) - PAGE[..., ::-1]).mean() < 3  # JPEG
@@ -34,14 +35,14 @@ def test_the_decoded_image_and_the_tensor_look_alike(tmp_path: Path) -> None:
 
 
 def test_swapped_channels_are_seen(tmp_path: Path) -> None:
-    drawn = pictures(tmp_path, "preprocessing", two(img_mode="RGB"))
+    drawn = pictures(tmp_path, "preprocessing", traces(img_mode="RGB"))
     assert np.abs(opened(tmp_path, drawn["decode", "candidate"]) - PAGE).mean() < 3
     assert "decoded as RGB, drawn as BGR" in drawn["decode", "candidate"].caption
     assert drawn["decode", "difference"].bar == (0.0, 20.0)
 
 
 def test_maps_of_other_shapes_have_no_difference(tmp_path: Path) -> None:
-    assert set(pictures(tmp_path, "probability_maps", two(scale=2))) == {
+    assert set(pictures(tmp_path, "probability_maps", traces(scale=2))) == {
         ("probability_map", "reference"),
         ("probability_map", "candidate"),
     }
@@ -82,7 +83,7 @@ def test_file_names_are_safe_and_differ(name: str) -> None:
 
 
 def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
-    train, inference = two()
+    train, inference = traces()
     turned = Toy(name="inference").trace(np.ascontiguousarray(PAGE.transpose(1, 0, 2)))
     drawn = pictures(tmp_path, "detections", (train, turned))
     assert "train decoded 96x64 px, inference 64x96 px" in drawn["detections", "both"].caption
@@ -94,7 +95,7 @@ def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
 
 
 def test_sides_that_lack_a_stage_are_drawn_as_far_as_they_go(tmp_path: Path) -> None:
-    train, inference = two()
+    train, inference = traces()
     half = replace(inference, decode=None, tensor=None, probability_map=None, detections=None)
     assert set(pictures(tmp_path, "preprocessing", (train, half))) == {("decode", "reference"), ("tensor", "reference")}
     assert set(pictures(tmp_path, "probability_maps", (train, half))) == {("probability_map", "reference")}
@@ -107,7 +108,7 @@ def half_of(trace: Trace) -> Trace:
 
 
 def test_a_map_of_several_channels_says_which_is_drawn(tmp_path: Path) -> None:
-    train, inference = two()
+    train, inference = traces()
     assert inference.probability_map is not None
     tripled = replace(inference, probability_map=inference.probability_map.repeat(3, axis=1), parameters={})
     drawn = pictures(tmp_path, "probability_maps", (train, tripled))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from reports import pictures, two
+from reports import pictures
+from sides import traces
 from toy import PAGE
 
 from pytest_ocrparity import Detections
@@ -31,7 +32,7 @@ def strokes(folder: Path, picture: Picture) -> list[tuple[str, str, str]]:
 def test_boxes_are_told_apart_by_colour_and_dash(tmp_path: Path) -> None:
     assert len({style.colour for style in STYLES.values()}) == len(STYLES)
     assert len({(style.dash, style.fill) for style in STYLES.values()}) == len(STYLES)
-    train, inference = two()
+    train, inference = traces()
     assert train.detections is not None
     boxes, scores = train.detections.polygons, train.detections.scores
     assert scores is not None
@@ -52,7 +53,7 @@ def test_boxes_are_told_apart_by_colour_and_dash(tmp_path: Path) -> None:
 
 
 def test_boxes_are_drawn_where_they_are(tmp_path: Path) -> None:
-    drawn = pictures(tmp_path, "detections", two())
+    drawn = pictures(tmp_path, "detections", traces())
     text = (tmp_path / drawn["detections", "reference"].file).read_text()
     root = ET.fromstring(text)
     assert root.attrib["viewBox"] == "0 0 96 64"
@@ -62,7 +63,7 @@ def test_boxes_are_drawn_where_they_are(tmp_path: Path) -> None:
 
 
 def test_boxes_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path) -> None:
-    train, inference = two()
+    train, inference = traces()
     broken = Detections((np.full((4, 2), np.nan),))
     drawn = pictures(tmp_path, "detections", (train, replace(inference, detections=broken)))
     assert len(strokes(tmp_path, drawn["detections", "candidate"])) == 0
