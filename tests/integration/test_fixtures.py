@@ -1,4 +1,4 @@
-"""The fixtures: what may override them, what they say where they can not be had, and their use in threads."""
+"""The fixtures: what may override them, what they say where they cannot be had, and their use in threads."""
 
 from __future__ import annotations
 

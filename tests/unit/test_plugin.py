@@ -1,4 +1,4 @@
-"""The plugin, as every pytest run loads it."""
+"""The plugin, as every pytest run loads it, imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How messages write things."""
+"""How messages call an image."""
 
 from __future__ import annotations
 

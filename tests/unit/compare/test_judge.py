@@ -1,4 +1,4 @@
-"""No limit that is off, or can not be judged, lets a difference pass; what rounding alone moves is not judgeable."""
+"""No limit that is off, or cannot be judged, lets a difference pass; what rounding alone moves is not judgeable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole diagnosis: what it states, what it can not run, and what it leaves out."""
+"""A whole diagnosis: what it states, what it cannot run, and what it leaves out."""
 
 from __future__ import annotations
 

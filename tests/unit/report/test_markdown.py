@@ -1,4 +1,4 @@
-"""The summary in Markdown."""
+"""The summary in Markdown fits a comment, and counts what it leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a report."""
+"""The report's folder: what of it is the user's stays, and a fault in it is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema of `results.json`."""
+"""The schema of `results.json` is made of the types."""
 
 from __future__ import annotations
 

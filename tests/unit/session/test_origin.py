@@ -1,4 +1,4 @@
-"""Where a fixture lies."""
+"""Where the fixture lies that a test would get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network: its engine and its outputs."""
+"""The network: another engine or output is named only where it makes the reference's map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The preprocessing stage by stage, also where a side can not be run again."""
+"""The preprocessing stage by stage, also where a side cannot be run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays as pictures."""
+"""Arrays as pictures: what is worst stays visible, and light stays light."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes, drawn."""
+"""Boxes, drawn: told apart by colour and dash, and each where it is."""
 
 from __future__ import annotations
 
