@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_ocrparity.comparison import Comparison
+from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.document import (
     Compared,
     NotCompared,
@@ -16,6 +17,7 @@ from pytest_ocrparity.report.document import (
     SettingsRecord,
 )
 from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.report.views import View
 
 
 def comparison(kind: str = "detections", **fields: Any) -> RecordedComparison:
@@ -53,3 +55,24 @@ def results(
         comparisons=tuple(comparisons),
         not_compared=tuple(missed),
     )
+
+
+def view_of(count: int, **diagnosis: Any) -> View:
+    """Return the results of a run in which each image differs for a cause of its own."""
+    usual: dict[str, Any] = {"stage": "tensor", "summary": "x", **diagnosis}
+    comparisons = [
+        comparison(
+            "preprocessing",
+            image=f"images/{index}.png",
+            candidate=f"candidate {index}",
+            status="different",
+            stage="tensor",
+            headline="x",
+            file="t.py",
+            line=1,
+            outcome="failed",
+            diagnoses=(Diagnosis(cause=f"cause.{index}", **usual),),
+        )
+        for index in range(count)
+    ]
+    return View.of(results(comparisons))

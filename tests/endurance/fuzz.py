@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import MEMORY, READERS, Reader, warm_up
+from hostile.readers import MEMORY, READERS, Reader, warm_up
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 SHARES = {

@@ -183,6 +183,14 @@ def aged(path: Path, seconds: float = 3700) -> Path:
     return path
 
 
+def leftover(folder: Path, age: float = 0, name: str = ".ocrparity-0a1b2c3d4e5f6071.tmp") -> Path:
+    """Return a temporary file that a recording left half written, of an age in seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text("half")
+    return aged(path, age)
+
+
 def _kill(victim: int) -> None:
     """Kill a process and wait until it is gone."""
     os.kill(victim, signal.SIGKILL)

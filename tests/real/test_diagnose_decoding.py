@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from test_diagnose_stages import GREY, SPREAD, Array, judged, only, says, seen
+from diagnosing import GREY, SPREAD, Array, judged, only, says, seen
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import Comparisons

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile import GUARD, MEMORY, warm_up
-from hostile_pickles import array_of, honest, of_content, pickles, text
+from hostile.pickles import array_of, honest, of_content, pickles, text
+from hostile.readers import GUARD, MEMORY, warm_up
 
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.backends.isolation import third_party

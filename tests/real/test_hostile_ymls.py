@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import GUARD, MEMORY, example_yml, export_yml, is_fraction
-from hostile_inputs import EVIL, EXAMPLE, as_yml, edited, values, ymls_of_the_example
+from hostile.inputs import EVIL, as_yml, edited, values, ymls_of_the_example
+from hostile.readers import GUARD, MEMORY, example_yml, export_yml, is_fraction
 from hypothesis import strategies as st
+from paths import EXAMPLE
 
 from pytest_ocrparity.artifacts import configs
 from pytest_ocrparity.artifacts.configs import OPERATORS, POST_PROCESSES, check_inference, check_training, read_yml

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import Heard, listen
+from listening import Heard, listen
 from PIL import Image
 
 from pytest_ocrparity import (

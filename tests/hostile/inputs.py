@@ -1,0 +1,334 @@
+"""What the fuzz gives to each reader: right files with something wrong in them, and files that were never right.
+
+Hypothesis chooses; most choices are among values that once broke a reader somewhere, as chance alone seldom finds them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import records
+import yaml
+from hypothesis import strategies as st
+from msgspec import structs
+from paths import EXAMPLE
+from toy import PAGE, Toy
+
+from pytest_ocrparity.compare import compare
+from pytest_ocrparity.report.document import NotCompared, Parameter, RecordedComparison, as_text
+
+EVIL = "__import__('os').system('touch evil')"
+DEEP: Any = []
+
+
+for _ in range(200):
+    DEEP = [DEEP]
+
+
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2**31, 2**63, -(2**64), 10**100, 10**400, 0.0, -0.5, 1e-320, 1e308),
+    *(
+        float("nan"),
+        float("inf"),
+        -float("inf"),
+        "",
+        "a",
+        "NaN",
+        "\0",
+        "\ud83d",
+        "\x1b[31m\n::error::x",
+        EVIL,
+        "x" * 5000,
+    ),
+    *("../../etc/passwd", "/etc/passwd", "~nobody_at_all/x", "auto", "off", "fp16", "1/0", "1e999", "9" * 5000),
+    *([], {}, [[]], [1, 2], [0] * 100, {"a": {"b": 1}}, {"": None}, {EVIL: None}, DEEP, {"scale": EVIL}, [{EVIL: 1}]),
+)
+values = st.one_of(st.sampled_from(VALUES), st.integers(), st.floats(), st.text(max_size=8))
+
+
+@st.composite
+def edited(draw: Any, document: Any, most: int = 3) -> Any:
+    """Draw a copy of a JSON value in which some parts are replaced, removed or doubled."""
+    whole = [copy.deepcopy(document)]
+    for _ in range(draw(st.integers(1, most))):
+        place: Any = whole
+        while True:
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            key = draw(st.sampled_from(keys))
+            inner = place[key]
+            if not (isinstance(inner, dict | list) and inner) or draw(st.integers(0, 4)) == 0:
+                break
+            place = inner
+        what = draw(st.integers(0, 9))
+        if what == 0 and place is not whole:
+            del place[key]
+            if not place:
+                break
+        elif what == 1 and isinstance(place, dict):
+            place[draw(st.sampled_from(("", "a", "Label", EVIL, "\n", "scale", "Pad")))] = draw(values)
+        else:
+            place[key] = copy.deepcopy(draw(values))
+    return whole[0]
+
+
+@st.composite
+def mangled(draw: Any, data: bytes) -> Any:
+    """Draw bytes with some changed, cut out, repeated or put in."""
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        length = draw(st.sampled_from((0, 1, 1, 2, 8, 100)))
+        new = draw(st.one_of(st.binary(max_size=8), st.sampled_from((b"\xff" * 8, b"\0" * 4, b"\x7f", data[:50]))))
+        data = data[:start] + new + data[start + length :]
+    return data[: draw(st.integers(0, len(data)))] if draw(st.integers(0, 5)) == 0 else data
+
+
+# Names
+
+
+_pieces = st.sampled_from(
+    ("..", ".", "", "a", "ä", "\0", "\ud800", "\udc80", "\n", "~", "C:", "\\", "x" * 201, "..\\..", "-", "outside")
+)
+names = st.one_of(
+    st.lists(_pieces, max_size=8).map("/".join),
+    st.text(st.characters(exclude_categories=()), max_size=12),
+    st.lists(st.text("./\\\0a", max_size=4), max_size=5).map("/".join),
+)
+
+
+# Settings
+
+
+_KEYS = (
+    *(
+        "images",
+        "allow_empty",
+        "diagnosis_seconds",
+        "golden.dir",
+        "golden.reference",
+        "report.dir",
+        "report.github",
+        "train.config",
+    ),
+    *(
+        "train.network",
+        "train.trust_checkpoint",
+        "train",
+        "inference",
+        "inference.model_dir",
+        "inference.options",
+        "tolerance",
+    ),
+    *(
+        "inference.tolerance",
+        "tolerance.preset",
+        "tolerance.detections.max_shift",
+        "candidates",
+        "candidates.a",
+        "candidates.a.options",
+    ),
+    *(
+        "candidates.inference.model_dir",
+        '""',
+        'candidates."\\n".model_dir',
+        "no_such",
+        "tool.ocrparity.images",
+        "a" + ".a" * 300,
+    ),
+)
+_TOML = (
+    *(
+        "true",
+        "1",
+        "-1",
+        "nan",
+        "-inf",
+        "1e400",
+        "0x" + "f" * 5000,
+        "9" * 5000,
+        '""',
+        '"a"',
+        '"\\u0000"',
+        '"~nobody_at_all"',
+        "'auto'",
+    ),
+    *(
+        "[]",
+        "{}",
+        "['*.png']",
+        "[1]",
+        "['']",
+        "{ a = 1 }",
+        "{ preset = [] }",
+        "{ detections = { max_shift = 1 } }",
+        "[" * 400 + "]" * 400,
+    ),
+    *(
+        "1979-05-27",
+        "07:32:00",
+        "1979-13-99",
+        "'''\n'''",
+        "{ max_shift = nan }",
+        "'fp16'",
+        "{ detections = { max_shift = 0x" + "f" * 400 + " } }",
+    ),
+)
+
+
+@st.composite
+def settings_files(draw: Any) -> tuple[str, bytes]:
+    """Draw the name and the bytes of a settings file."""
+    name = draw(st.sampled_from(("ocrparity.toml", "pyproject.toml")))
+    start = b"" if name == "ocrparity.toml" else b"[tool.ocrparity]\n"
+    what = draw(st.integers(0, 5))
+    if what == 0:
+        return name, start + draw(st.binary(max_size=40))
+    if what == 1:
+        return name, start + draw(st.text("[]{}=.\"'\n#a1-, \\", max_size=40)).encode()
+    if what == 2:
+        return name, draw(mangled((EXAMPLE / "pyproject.toml").read_bytes()))
+    lines = [
+        f"{draw(st.sampled_from(_KEYS))} = {draw(st.sampled_from(_TOML))}\n" for _ in range(draw(st.integers(1, 4)))
+    ]
+    return name, start + "".join(dict.fromkeys(lines)).encode()
+
+
+# Ymls
+
+
+_TOKENS = (
+    *(
+        "a: ",
+        "- ",
+        "? ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "*b ",
+        "&b ",
+        "!!int ",
+        "!!timestamp ",
+        "!!python/object/apply:os.system ",
+        "!!bool ",
+        "!!binary ",
+    ),
+    *(
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "\n",
+        "  ",
+        "'",
+        '"',
+        "|\n",
+        ">\n",
+        "---\n",
+        "%YAML 9.9\n",
+        "0x",
+        "1:60",
+        "2001-99-99",
+        ".inf",
+        "null",
+        "\t",
+        "\x85",
+        "é",
+        "#",
+        "!",
+        "x",
+    ),
+)
+
+
+@cache
+def ymls_of_the_example() -> tuple[Any, Any]:
+    """Return a training yml and an inference.yml."""
+    train = yaml.safe_load((EXAMPLE / "configs" / "tiny_db.yml").read_text())
+    return train, yaml.safe_load((EXAMPLE / "inference" / "inference.yml").read_text())
+
+
+def as_yml(document: Any, is_ascii: bool = True) -> bytes:
+    """Return a yml of any values: JSON is YAML, and what it can't write is what YAML would."""
+    return json.dumps(document, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+
+
+def laughs(levels: int, width: int, is_merge: bool) -> bytes:
+    """Return a yml whose size with all aliases written out is width ** levels."""
+    lines = ["a0: &a0 {x0: lol}"]
+    for level in range(1, levels):
+        again = ", ".join([f"*a{level - 1}"] * width)
+        lines.append(f"a{level}: &a{level} {{<<: [{again}]}}" if is_merge else f"a{level}: &a{level} {{x: [{again}]}}")
+    return "\n".join(lines).encode()
+
+
+@st.composite
+def ymls(draw: Any) -> Any:
+    """Draw the bytes of a training yml or an inference.yml."""
+    document = draw(st.sampled_from(ymls_of_the_example()))
+    what = draw(st.integers(0, 9))
+    if what == 0:
+        return draw(st.binary(max_size=40))
+    if what <= 3:
+        return "".join(draw(st.lists(st.sampled_from(_TOKENS), max_size=15))).encode()
+    if what == 4:
+        return draw(mangled(yaml.safe_dump(document).encode()))
+    if what == 5:
+        return laughs(draw(st.integers(2, 60)), draw(st.integers(1, 60)), draw(st.booleans()))
+    return as_yml(draw(edited(document)), draw(st.booleans()))
+
+
+# results.json
+
+
+@cache
+def results() -> Any:
+    """Return the document of a run in which an image passed and one differs in every stage."""
+    comparisons = []
+    for image, candidate in (("a.png", Toy(name="inference")), ("b.png", Toy(name="inference", mean=0.6, pad=3))):
+        found = compare(reference=Toy().trace(PAGE[:24, :48]), candidate=candidate.trace(PAGE[:24, :48]))
+        for each in found[2 if image == "a.png" else 0 :]:
+            parameter = Parameter("decode", "img_mode", "BGR", "BGR", False)
+            recorded = RecordedComparison.of(replace(each, image=image), "h")
+            comparisons.append(structs.replace(recorded, test="t.py::t", file="t.py", line=1, parameters=(parameter,)))
+    missed = [NotCompared("t", None, "skipped", "")]
+    document = json.loads(as_text(records.results(comparisons, missed, version=1, verdict="passed", exit_status=0)))
+    for comparison in document["comparisons"]:  # version 1 had none
+        comparison["boxes"] = [{k: v for k, v in box.items() if k != "score_error"} for box in comparison["boxes"]]
+    return document
+
+
+WORDS = (
+    "fp16",
+    "int8",
+    "exact",
+    "probability_maps.atol=1",
+    "detections.max_shift=0",
+    "detections.max_unmatched=1",
+    "detections.min_iou=0.5",
+)
+
+
+@st.composite
+def judged_results(draw: Any) -> tuple[bytes, list[str]]:
+    """Draw the bytes of a results.json, and the limits under which it is to be judged."""
+    words = [f"--tolerance={word}" for word in draw(st.lists(st.sampled_from(WORDS), max_size=2))]
+    what = draw(st.integers(0, 9))
+    if what == 0:
+        return draw(
+            st.one_of(
+                st.binary(max_size=40), st.just(b"[" * 100_000), st.just(b'{"schema_version": ' + b"9" * 5000 + b"}")
+            )
+        ), words
+    document = copy.deepcopy(results())
+    if what > 5:  # what the schema leaves open
+        comparison = draw(st.sampled_from(document["comparisons"]))
+        part = draw(st.sampled_from(("counts", "limits", "measures", "measures", "boxes", "differences")))
+        comparison[part] = draw(edited(comparison[part] or [0], 2))
+    elif what > 1:
+        document = draw(edited(document))
+    text = json.dumps(document).encode("utf-8", "surrogatepass")
+    return (draw(mangled(text)) if what == 1 else text), words

@@ -1,0 +1,39 @@
+"""Somebody who listens to assertions, as the plugin does."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from pytest_ocrparity import Comparison, DifferenceError, Trace
+from pytest_ocrparity.context import current, running
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
+
+LISTENING = ExitStack()
+
+
+class Heard:
+    """Somebody who listens, as the plugin does."""
+
+    def __init__(self) -> None:
+        self.judged: list[Comparison] = []
+        self.failures: list[str] = []
+        self.errors: list[DifferenceError] = []
+        self.diagnoser = DiagnosisCache(60)
+
+    def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
+        self.judged.append(judged)
+
+    def on_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
+        self.failures.append(message)
+
+    def on_error(self, error: DifferenceError) -> None:
+        self.errors.append(error)
+
+
+def listen(heard: Heard | None = None) -> Heard:
+    """Listen for the rest of a test."""
+    heard = heard or Heard()
+    LISTENING.enter_context(running(replace(current(), listener=heard)))
+    return heard

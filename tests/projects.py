@@ -1,0 +1,60 @@
+"""What a user's project is made of, in tests that run one; the fixture `project` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from paths import TESTS
+
+NO_XDIST = ("-p", "no:xdist")
+PRUNE = "--ocr-golden-prune"
+CONFTEST = f"""
+import sys
+import pytest
+
+sys.path.insert(0, {str(TESTS)!r})
+from toy import Toy
+
+
+@pytest.fixture(scope="session")
+def ocr_train_model():
+    return Toy()
+
+
+@pytest.fixture(scope="session")
+def ocr_inference_model():
+    return Toy(name="inference")
+"""
+
+EIGHT_LINES = """
+from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
+
+def test_export_matches_training(ocr_train_model, ocr_inference_model, ocr_image):
+    train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    assert_same_preprocessing(train, inference)
+    assert_same_probability_maps(train, inference)
+    assert_same_detections(train, inference)
+
+def test_export_matches_baseline(ocr_golden, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+
+
+def wrong_export(project: pytest.Pytester, **fields: object) -> None:
+    """Break the project's exported model in one field of `Toy`."""
+    path = project.path / "conftest.py"
+    told = "".join(f", {name}={value!r}" for name, value in fields.items())
+    path.write_text(path.read_text().replace('name="inference"', f'name="inference"{told}'))
+
+
+def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
+    """Run the project's tests in this process."""
+    return project.runpytest(*NO_XDIST, "-p", "no:randomly", *args)
+
+
+def settings_file(folder: Path, text: str, name: str = "ocrparity.toml") -> Path:
+    """Write a project's settings, and return their file."""
+    path = folder / name
+    path.write_text(text)
+    return path

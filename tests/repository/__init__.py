@@ -1,0 +1,1 @@
+"""What is of the repository and of no module: its architecture, its README, its benchmarks."""

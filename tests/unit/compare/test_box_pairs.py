@@ -1,0 +1,60 @@
+"""Pairs of boxes: which belong together, and how far each may move."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sides import traces
+
+from pytest_ocrparity import Detections, DifferenceError, assert_same_detections
+
+
+class TestDetections:
+    def test_order_and_first_vertex_do_not_matter(self) -> None:
+        reference, candidate = traces()
+        assert candidate.detections is not None
+        assert candidate.detections.scores is not None
+        turned = Detections(
+            tuple(np.roll(polygon, 1, axis=0) for polygon in candidate.detections.polygons[::-1]),
+            candidate.detections.scores[::-1],
+        )
+        assert assert_same_detections(reference, replace(candidate, detections=turned)).is_match
+
+    @pytest.mark.parametrize(("pad", "passes"), [(2, True), (5, False)])
+    def test_a_quad_may_move_by_one_map_pixel_and_one_of_rounding(self, pad: int, passes: bool) -> None:
+        reference, candidate = traces(pad=pad)  # the diagonal grows by sqrt(2) per pixel of padding
+        if passes:
+            assert assert_same_detections(reference, candidate).is_match
+        else:
+            with pytest.raises(DifferenceError, match=r"moved .*by 5.66 px, IoU 0\.\d\d|3 moved"):
+                assert_same_detections(reference, candidate)
+
+    def test_the_shift_limit_is_in_map_pixels(self) -> None:
+        reference, candidate = traces()
+        # the map has half the source's resolution, so one map pixel is two source pixels
+        reference, candidate = (replace(t, shape=(128.0, 192.0, 0.5, 0.5)) for t in (reference, candidate))
+        assert candidate.detections is not None
+        moved = Detections(tuple(polygon + np.array([2.9, 0]) for polygon in candidate.detections.polygons))
+        assert assert_same_detections(reference, replace(candidate, detections=moved)).is_match
+        further = Detections(tuple(polygon + np.array([3.1, 0]) for polygon in candidate.detections.polygons))
+        with pytest.raises(DifferenceError, match="3 moved"):
+            assert_same_detections(reference, replace(candidate, detections=further))
+
+    def test_polygons_are_judged_by_their_boundary(self) -> None:
+        angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        circle = np.stack([50 + 30 * np.cos(angles), 50 + 30 * np.sin(angles)], axis=1)
+        fewer_points = circle[::2]  # vertices are 7.8 px from their nearest twin, boundaries 1 px
+        assert assert_same_detections([circle], [fewer_points]).is_match
+        with pytest.raises(DifferenceError, match="1 moved"):
+            assert_same_detections([circle], [fewer_points + np.array([4, 0])])
+
+
+class TestWhatNumbersMayBe:
+    def test_equal_boxes_belong_together_by_their_scores(self) -> None:
+        box = np.array([[8.0, 8], [30, 8], [30, 18], [8, 18]])
+        one, two = (Detections((box, box), np.array(scores)) for scores in ([0.9, 0.6], [0.6, 0.9]))
+        assert assert_same_detections(one, two).is_match
+        with pytest.raises(DifferenceError):
+            assert_same_detections(one, Detections((box, box), np.array([0.6, 0.6])))

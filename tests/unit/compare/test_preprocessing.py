@@ -1,0 +1,125 @@
+"""What is fed to the networks: each thing that may differ is named at its stage, and its twin passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sides import first_line, traces
+from toy import PAGE, Toy
+
+from pytest_ocrparity import Decoded, DifferenceError, assert_same_preprocessing
+
+
+class TestPreprocessing:
+    def test_equal_sides_pass(self) -> None:
+        comparison = assert_same_preprocessing(*traces())
+        assert comparison.status == "same"
+        assert comparison.measures[0].limit == 2e-6
+
+    def test_another_size_is_named_before_the_tensor(self) -> None:
+        with pytest.raises(DifferenceError) as error:
+            assert_same_preprocessing(*traces(scale=2))
+        assert first_line(error) == (
+            "page.png: first difference at resize: resized to 96x64 in train, 192x128 in inference"
+        )
+        assert "ran with    resize.scale: 1 in train, 2 in inference" in str(error.value)
+
+    def test_another_channel_order_is_named(self) -> None:
+        with pytest.raises(DifferenceError, match=r"first difference at decode: decoded as BGR in train, RGB in infer"):
+            assert_same_preprocessing(*traces(img_mode="RGB"))
+
+    def test_a_declared_channel_order_is_information_and_the_tensor_decides(self) -> None:
+        grey = np.full((32, 32, 3), 90, np.uint8)
+        grey_sides = Toy().trace(grey), Toy(name="inference", img_mode="RGB").trace(grey)
+        judged = assert_same_preprocessing(*(replace(side, parameters={}) for side in grey_sides))
+        assert [(each.kind, each.fails) for each in judged.differences] == [("channel_order", False)]
+
+    def test_pixels_are_compared_in_one_order(self) -> None:
+        reference, candidate = traces()
+        assert candidate.decode is not None and candidate.decode.pixels is not None
+        pixels = candidate.decode.pixels
+        declared = replace(candidate, decode=Decoded.of(pixels[..., ::-1], "RGB"))
+        assert [each.kind for each in assert_same_preprocessing(reference, declared).differences] == ["channel_order"]
+        stored = replace(reference, decode=reference.decode and reference.decode.without_pixels())
+        assert [each.kind for each in assert_same_preprocessing(stored, declared).differences] == ["channel_order"]
+        other = replace(candidate, decode=Decoded.of(pixels, "RGB"))
+        kinds = [each.kind for each in assert_same_preprocessing(reference, other).differences]
+        assert kinds == ["channel_order", "pixels"]
+
+    def test_another_mean_is_found_in_the_tensor(self) -> None:
+        with pytest.raises(DifferenceError) as error:
+            assert_same_preprocessing(*traces(mean=0.51))
+        assert "first difference at tensor: train and inference differ by 0.04 at x=0 y=0, limit 2.0e-06" in first_line(
+            error
+        )
+        assert "tensor.mean: [0.5, 0.5, 0.5] in train, [0.51, 0.51, 0.51] in inference" in str(error.value)
+        assert "would pass" not in str(error.value)  # 0.04 is no tolerance
+
+    @pytest.mark.parametrize(("shift", "passes"), [(1e-6, True), (4e-6, False)])
+    def test_the_limit_holds_on_both_of_its_sides(self, shift: float, passes: bool) -> None:
+        reference, candidate = traces()
+        assert candidate.tensor is not None
+        moved = replace(candidate, tensor=candidate.tensor + np.float32(shift))
+        if passes:
+            assert assert_same_preprocessing(reference, moved).is_match
+        else:
+            with pytest.raises(DifferenceError, match=r"limit 2\.0e-06"):
+                assert_same_preprocessing(reference, moved)
+
+    def test_large_values_get_four_ulp(self) -> None:
+        reference, candidate = traces()
+        assert reference.tensor is not None
+        big = np.float32(300.0)
+        near, far = (np.full_like(reference.tensor, big + steps * np.spacing(big)) for steps in (4, 8))
+        reference = replace(reference, tensor=np.full_like(reference.tensor, big))
+        assert assert_same_preprocessing(reference, replace(candidate, tensor=near)).is_match
+        with pytest.raises(DifferenceError, match="tensor"):
+            assert_same_preprocessing(reference, replace(candidate, tensor=far))
+
+    def test_a_difference_that_began_in_the_pixels_is_placed_there(self) -> None:
+        other = PAGE.copy()
+        other[10, 10] += 1
+        with pytest.raises(DifferenceError, match="first difference at decode"):
+            assert_same_preprocessing(Toy().trace(PAGE), Toy(name="inference").trace(other))
+
+    def test_a_difference_of_the_resize_is_placed_there(self) -> None:
+        reference, candidate = traces()
+        assert candidate.resize is not None
+        assert candidate.tensor is not None
+        resize, tensor = candidate.resize.copy(), candidate.tensor.copy()
+        resize[3, 3] += 1
+        tensor[0, 0, 3, 3] += 0.01
+        with pytest.raises(DifferenceError, match="first difference at resize"):
+            assert_same_preprocessing(reference, replace(candidate, resize=resize, tensor=tensor))
+
+    def test_a_tensor_of_another_dtype_fails(self) -> None:
+        reference, candidate = traces()
+        assert candidate.tensor is not None
+        wide: Any = candidate.tensor.astype(np.float64)
+        with pytest.raises(DifferenceError, match=r"float32 in train, .*float64 in inference"):
+            assert_same_preprocessing(reference, replace(candidate, tensor=wide))
+
+    def test_not_a_number_fails(self) -> None:
+        reference, candidate = traces()
+        assert candidate.tensor is not None
+        tensor = candidate.tensor.copy()
+        tensor[0, 1, 2, 3] = np.nan
+        with pytest.raises(DifferenceError, match=r"differ by NaN.*at x=3 y=2"):
+            assert_same_preprocessing(reference, replace(candidate, tensor=tensor))
+
+    def test_no_tensor_is_nothing_compared(self) -> None:
+        reference, candidate = traces()
+        with pytest.raises(DifferenceError, match="nothing was compared at tensor: inference has none"):
+            assert_same_preprocessing(reference, replace(candidate, tensor=None))
+
+    def test_a_flat_limit_replaces_the_rule(self) -> None:
+        assert assert_same_preprocessing(*traces(mean=0.51), atol=0.05).is_match
+        with pytest.raises(DifferenceError, match=r"limit 0.03.*\n(.*\n)*.*keyword"):
+            assert_same_preprocessing(*traces(mean=0.51), atol=0.03)
+
+    def test_sides_without_decode_and_resize_compare_by_tensor(self) -> None:
+        reference, candidate = traces()
+        assert assert_same_preprocessing(reference, replace(candidate, decode=None, resize=None)).is_match

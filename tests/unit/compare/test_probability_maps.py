@@ -1,0 +1,134 @@
+"""Maps: the limit that the reference network sets, the others that a user may set, and what passes none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sides import first_line, traces
+from toy import PAGE, FusedToy, Toy
+
+from pytest_ocrparity import DifferenceError, assert_same_probability_maps
+from pytest_ocrparity.compare.sensitivity import map_sensitivity
+
+
+class TestProbabilityMaps:
+    def test_equal_sides_pass(self) -> None:
+        comparison = assert_same_probability_maps(*traces())
+        assert comparison.status == "same"
+        assert comparison.measures[0].value == 0
+
+    def test_a_difference_below_1e_4_costs_no_run_of_the_network(self) -> None:
+        toy = Toy()
+        reference = toy.trace(PAGE)
+        assert_same_probability_maps(reference, Toy(name="inference", noise=5e-5).trace(PAGE))
+        assert toy.runs == 1
+
+    def test_the_limit_is_four_times_the_networks_own_sensitivity(self) -> None:
+        steep = Toy(gain=400.0, mean=0.82696)  # words lie on the sigmoid's steepest place
+        reference = steep.trace(PAGE)
+        floor = map_sensitivity(reference)
+        assert floor is not None
+        assert 4 * floor > 2e-4, "this toy is not steep enough for the test"
+        close = replace(reference, pipeline="inference")
+        assert reference.probability_map is not None
+        moved = reference.probability_map.copy()
+        moved[0, 0, 5, 7] -= np.float32(3.9 * floor)
+        comparison = assert_same_probability_maps(reference, replace(close, probability_map=moved))
+        assert comparison.measures[0].limit == pytest.approx(4 * floor)
+        moved[0, 0, 5, 7] -= np.float32(4 * floor)
+        with pytest.raises(DifferenceError, match=r"4 x floor"):
+            assert_same_probability_maps(reference, replace(close, probability_map=moved))
+
+    def test_without_source_the_limit_is_1e_4(self) -> None:
+        reference, candidate = traces(noise=3e-4)
+        with pytest.raises(DifferenceError, match="floor unknown"):
+            assert_same_probability_maps(replace(reference, source=None), candidate)
+
+    def test_another_weight_fails_at_the_map(self) -> None:
+        with pytest.raises(DifferenceError) as error:
+            assert_same_probability_maps(*traces(gain=6.5))
+        assert "first difference at probability_map: train and inference differ by" in first_line(error)
+        assert "ran with    no parameter that both sides record differs" in str(error.value)
+
+    def test_a_fused_copy_explains_a_larger_difference(self) -> None:
+        reference = FusedToy(fused_noise=2e-3).trace(PAGE)
+        fused_export = Toy(name="inference", noise=2e-3).trace(PAGE)
+        comparison = assert_same_probability_maps(reference, fused_export)
+        assert comparison.measure("fusion") is not None
+        assert "against the fused copy" in comparison.measures[0].origin
+
+    def test_a_fusion_that_moves_the_map_by_more_than_1e_2_fails(self) -> None:
+        reference = FusedToy(fused_noise=2e-2).trace(PAGE)
+        with pytest.raises(DifferenceError, match=r"fusion"):
+            assert_same_probability_maps(reference, Toy(name="inference", noise=2e-2).trace(PAGE))
+
+    def test_an_export_unlike_the_fused_copy_fails(self) -> None:
+        with pytest.raises(DifferenceError, match="probability_map"):
+            assert_same_probability_maps(FusedToy(fused_noise=1e-4).trace(PAGE), traces(noise=2e-3)[1])
+
+    @pytest.mark.parametrize(("channels", "text"), [(3, "channels of the map: 1 in train, 3 in inference")])
+    def test_the_three_channels_of_a_training_export_fail(self, channels: int, text: str) -> None:
+        reference, candidate = traces()
+        assert candidate.probability_map is not None
+        wide = np.repeat(candidate.probability_map, channels, axis=1)
+        with pytest.raises(DifferenceError, match=text):
+            assert_same_probability_maps(reference, replace(candidate, probability_map=wide))
+
+    def test_another_shape_is_not_comparable(self) -> None:
+        reference, candidate = traces()
+        assert candidate.probability_map is not None
+        with pytest.raises(DifferenceError, match="probability_map has shape 1x1x64x96 in train, 1x1x32x96") as error:
+            assert_same_probability_maps(
+                reference, replace(candidate, probability_map=candidate.probability_map[:, :, :32])
+            )
+        assert error.value.comparisons[1].status == "not comparable"
+
+    def test_not_a_number_fails_on_either_side(self) -> None:
+        reference, candidate = traces()
+        assert candidate.probability_map is not None
+        broken = candidate.probability_map.copy()
+        broken[0, 0, 0, :2] = np.nan, np.inf
+        for one, two in (
+            (reference, replace(candidate, probability_map=broken)),
+            (replace(reference, probability_map=broken), candidate),
+        ):
+            with pytest.raises(DifferenceError, match="NaN or infinity in"):
+                assert_same_probability_maps(one, two)
+
+    def test_share_mean_and_crossings_are_limits_of_their_own(self) -> None:
+        reference, candidate = traces()
+        assert candidate.probability_map is not None
+        moved = candidate.probability_map.copy()
+        moved[0, 0, 0, 0] += 0.5
+        candidate = replace(candidate, probability_map=moved)
+        share = 1 / moved.size
+        assert assert_same_probability_maps(reference, candidate, max_share=share).is_match
+        with pytest.raises(DifferenceError, match="of the pixels, limit"):
+            assert_same_probability_maps(reference, candidate, max_share=share / 2)
+        with pytest.raises(DifferenceError, match="on average"):
+            assert_same_probability_maps(reference, candidate, atol="off", mean_atol=0.5 * share / 2)
+        assert assert_same_probability_maps(reference, candidate, atol="off", max_crossings=1).is_match
+        with pytest.raises(DifferenceError, match="1 pixels lie on the other side of thresh in inference, limit 0"):
+            assert_same_probability_maps(reference, candidate, atol="off", max_crossings=0)
+
+    def test_crossings_without_thresh_cannot_pass(self) -> None:
+        reference, candidate = (replace(trace, parameters={}) for trace in traces())
+        with pytest.raises(DifferenceError, match="NaN pixels lie on the other side"):
+            assert_same_probability_maps(reference, candidate, max_crossings=5)
+
+    def test_the_stored_step_of_a_baseline_is_allowed_and_told(self) -> None:
+        reference, candidate = traces(offset=5e-5)
+        stored = replace(reference, map_error=8e-6, source=None)
+        assert assert_same_probability_maps(stored, candidate, atol=4.5e-5).measures[0].origin.endswith("as stored")
+        with pytest.raises(DifferenceError, match=r"limit 4\.5e-05"):
+            assert_same_probability_maps(reference, candidate, atol=4.5e-5)
+
+    def test_denormals_are_no_difference(self) -> None:
+        reference, candidate = traces()
+        zero = np.zeros_like(reference.probability_map)
+        tiny = np.full_like(zero, 1.2e-38)
+        assert assert_same_probability_maps(
+            replace(reference, probability_map=zero), replace(candidate, probability_map=tiny)
+        ).is_match

@@ -1,0 +1,64 @@
+"""Networks of one size: what they are blamed for, and what not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from diagnosing import OTHER_PAGE, Array, Squares, cause_of, on, stopped
+from networks import OneSize, of_one_size
+from toy import Toy
+
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.network.input_size import by_graph
+from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.tolerance import BUILT_IN
+
+
+class TestSizes:
+    def test_a_network_that_is_right_at_its_own_size_is_named(self) -> None:
+        found = cause_of(on(Toy(), OTHER_PAGE), of_one_size(OneSize(name="port")))
+        assert (found.cause, found.stage) == ("network.fixed_shape", PROBABILITY_MAP)
+        assert "port was exported for 64x96 and there returns train's map; at 96x128 it stopped" in found.evidence[0]
+
+    def test_the_train_model_is_needed_to_say_so(self) -> None:
+        reference = replace(on(Toy(name="baseline"), OTHER_PAGE), source=None)
+        found = cause_of(reference, of_one_size(OneSize(name="port")))
+        assert found.cause == "unknown"
+        told = "the size (64, 96) (height, width) that it was exported for: that needs the train model"
+        assert told in found.not_tried
+        told = "weights, sub-models and training mode: they need the train model, not a baseline"
+        assert told in found.not_tried
+
+    def test_one_that_stopped_at_its_own_size_is_not_blamed_on_the_size(self) -> None:
+        class Broken(OneSize):
+            def infer(self, tensor: Array) -> Array:
+                raise RuntimeError("out of memory")
+
+        candidate = replace(stopped(on(Toy(name="port"))), source=Broken(name="port"))
+        found = cause_of(on(Toy()), candidate)
+        assert (found.cause, found.evidence) == ("unknown", ())
+
+    @pytest.mark.parametrize(
+        ("size", "gain", "told"),
+        [((64, 96), 3.0, "the maps differ there too"), ((32, 32), 6.0, "a network stopped there too")],
+    )
+    def test_one_that_is_wrong_at_its_own_size_too_is_noticed(
+        self, size: tuple[int, int], gain: float, told: str
+    ) -> None:
+        class Picky(OneSize):
+            def infer(self, tensor: Array) -> Array:
+                if tensor.shape[2] < 64:
+                    raise RuntimeError("too small")
+                return super().infer(tensor)
+
+        found = cause_of(on(Toy(), OTHER_PAGE), of_one_size(Picky(name="port", gain=gain, size=size)))
+        assert found.cause == "unknown"
+        named = f"{size[0]}x{size[1]}"
+        assert f"port was exported for {named} (height x width) only, and {told}" in found.evidence
+
+    def test_nothing_is_noticed_about_sizes_where_the_candidate_cannot_be_run(self) -> None:
+        lab = Laboratory(Comparisons(on(Toy()), replace(on(Squares(name="port")), source=None), BUILT_IN), 60)
+        assert by_graph(lab, lab.candidate.probability_map) is None
+        assert lab.noticed == []

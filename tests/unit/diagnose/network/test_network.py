@@ -1,0 +1,49 @@
+"""The network: another engine or output is named only where it makes the reference's map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnosing import Array, cause_of, on
+from toy import Toy
+
+from pytest_ocrparity.diagnose import diagnose
+from pytest_ocrparity.diagnosis import Alternative
+from pytest_ocrparity.stages import PROBABILITY_MAP
+
+
+class TestMaps:
+    def test_a_map_of_another_shape_is_called_not_comparable(self) -> None:
+        class Port(Toy):
+            def infer(self, tensor: Array) -> Array:
+                return super().infer(tensor)[:, :, ::2, ::2]
+
+            def other_engines(self) -> Iterator[Alternative]:
+                yield Alternative("engine.onednn", "oneDNN off", Toy().infer)
+
+        found, *_ = diagnose(reference=on(Toy()), candidate=on(Port(name="port")))
+        assert (found.cause, found.stage) == ("engine.onednn", PROBABILITY_MAP)
+        assert found.evidence[0].endswith("before, its map differed (not comparable)")
+
+
+class SeveralOutputs(Toy):
+    """Has three outputs, of which the pipeline takes the first."""
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        return {**super().parameters, "probability_map": {"engine": "numpy", "outputs": 3}}
+
+    def other_outputs(self, tensor: Array) -> list[Array]:
+        return [np.asarray(self.infer(tensor) * 0.5, np.float32), np.asarray(self.infer(tensor) - 0.2, np.float32)]
+
+
+@pytest.mark.parametrize(("offset", "cause"), [(0.2, "network.outputs"), (0.3, "unknown")])
+def test_another_output_is_named_only_where_it_is_the_map(offset: float, cause: str) -> None:
+    diagnosis = cause_of(on(Toy()), on(SeveralOutputs(name="port", offset=offset)))
+    assert diagnosis.cause == cause
+    told = (*diagnosis.evidence, *diagnosis.tried)
+    expected = "output 2 of port (from 0) is train's map" if cause != "unknown" else "no other output is the map"
+    assert any(expected in text for text in told)

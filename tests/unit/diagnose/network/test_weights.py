@@ -1,0 +1,91 @@
+"""The stored weights: which cause of all that fit is named, and what rules them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from diagnosing import Array, cause_of, on
+from networks import CONSTANT, FRESH, NO_BIAS, TURNED, Exported, Renamed, Trained, export_with
+
+from pytest_ocrparity.diagnose import diagnose
+from pytest_ocrparity.stages import PROBABILITY_MAP
+
+
+class TestWeights:
+    @pytest.mark.parametrize(
+        ("export", "cause", "listed"),
+        [
+            (export_with(head_w=FRESH, head_b=NO_BIAS), "network.weights.partly_loaded", "head.weight"),
+            (export_with(head_w=CONSTANT, head_b=NO_BIAS), "network.weights", "head.weight, head.bias"),
+            (export_with(head_w=TURNED, head_b=NO_BIAS), "network.weights", "head.weight, head.bias"),
+            (export_with(head_b=NO_BIAS), "network.weights", "not: head.bias"),
+        ],
+        ids=["fresh layer", "constant kernel", "turned kernel", "part of a layer"],
+    )
+    def test_the_most_specific_cause_of_which_all_are_examples_is_named(
+        self, export: Exported, cause: str, listed: str
+    ) -> None:
+        found = cause_of(on(Trained()), on(export))
+        assert (found.cause, found.stage) == (cause, PROBABILITY_MAP)
+        assert listed in found.evidence[1]
+
+    def test_that_do_not_explain_the_map_alone_were_tried(self) -> None:
+        export = replace(export_with(head_b=NO_BIAS), power=2)
+        found = cause_of(on(Trained()), on(export))
+        assert found.cause == "unknown"
+        told = "network.weights: train's network with port's weights does not return port's map (1 of 3 arrays differ)"
+        assert told in found.tried
+        assert not any(each.startswith("network.weights") for each in found.ruled_out)
+
+    def test_that_are_the_checkpoints_are_ruled_out(self) -> None:
+        found = cause_of(on(Trained()), on(replace(export_with(), power=2)))
+        assert "network.weights: all 3 arrays of port are train's, bit for bit" in found.ruled_out
+
+    def test_of_another_architecture_are_not_tried(self) -> None:
+        class Other(Exported):
+            def stored_weights(self) -> Mapping[str, Array]:
+                return {"conv2d_0.w_0": np.ones((5, 3, 1, 1), np.float32)}
+
+        found = cause_of(on(Trained()), on(Other(name="port", power=2)))
+        assert found.cause == "unknown"
+        which = "neither their names nor their content, shapes and order tell which of them is which"
+        assert f"network.weights: the 1 arrays of port against train's: {which}" in found.not_tried
+        assert not any(text.startswith("network.weights") for text in found.ruled_out)
+
+    @pytest.mark.parametrize("names", [("conv1_weights", "conv2_weights", "conv2_bias"), ("a", "b", "c")])
+    def test_under_other_names_are_the_checkpoints_all_the_same(self, names: tuple[str, ...]) -> None:
+        export = replace(export_with(), power=2)
+        found = cause_of(on(Trained()), on(Renamed.of(export, names)))
+        assert "network.weights: all 3 arrays of port are train's, bit for bit" in found.ruled_out
+
+    def test_under_other_names_that_differ_are_named(self) -> None:
+        found = cause_of(on(Trained()), on(Renamed.of(export_with(head_b=NO_BIAS), ("c", "b", "a"))))
+        assert found.cause == "network.weights"
+        assert found.evidence[1].endswith("not: head.bias")
+
+    def test_under_other_names_that_do_not_explain_the_map_are_not_ruled_out(self) -> None:
+        export = replace(export_with(head_b=NO_BIAS), power=2)
+        found = cause_of(on(Trained()), on(Renamed.of(export, ("a", "b", "c"))))
+        assert not any(text.startswith("network.weights") for text in found.ruled_out)
+        assert any("arrays were paired by shape and order, which may be wrong" in text for text in found.not_tried)
+
+    def test_that_cannot_be_read_are_noted_once(self) -> None:
+        class Unreadable(Exported):
+            def stored_weights(self) -> Mapping[str, Array]:
+                raise OSError("truncated")
+
+        found = cause_of(on(Trained()), on(Unreadable(name="port", power=2)))
+        assert found.cause == "unknown"
+        assert [each for each in found.not_tried if "weights" in each] == ["the export's weights: OSError: truncated"]
+
+    def test_that_are_finite_do_not_explain_a_map_that_is_not(self) -> None:
+        class Overflows(Exported):
+            def infer(self, tensor: Array) -> Array:
+                return np.full_like(super().infer(tensor), np.nan)
+
+        found, *_ = diagnose(reference=on(Trained()), candidate=on(Overflows(name="port")))
+        assert (found.cause, found.stage) == ("unknown", PROBABILITY_MAP)
+        assert "network.not_finite: port stores no NaN and no infinity" in found.ruled_out

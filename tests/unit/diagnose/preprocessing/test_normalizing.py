@@ -1,0 +1,115 @@
+"""The numbers and the layout of a tensor: which are named, and which look like them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from diagnosing import GREY, RAMP, SPREAD, Array, all_judged, judged, on_spread, only, says, seen
+from toy import Toy
+
+from pytest_ocrparity import Trace
+from pytest_ocrparity.diagnose import diagnose
+from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.trace import Image
+
+
+class Changes(Toy):
+    """Computes another tensor."""
+
+    def changed(self, tensor: Array) -> Array:
+        raise NotImplementedError
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        return replace(trace, tensor=np.ascontiguousarray(self.changed(trace.tensor), np.float32))
+
+
+class Spoils(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(tensor + np.linspace(0, 1, tensor.shape[3]) ** 2)
+
+
+class Stretches(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(tensor * np.float32(1.00005))
+
+
+class Scales(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(tensor.astype(np.float64) * 2 + 0.5)
+
+
+class ChannelsLast(Changes):
+    def changed(self, tensor: Array) -> Array:
+        return tensor.transpose(0, 2, 3, 1)
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return super().infer(tensor if tensor.shape[1] == 3 else tensor.transpose(0, 3, 1, 2))
+
+
+class TestNormalizing:
+    def test_a_grey_page_cannot_show_the_channel_order(self) -> None:
+        diagnosis = only(seen(Toy(), GREY), seen(Spoils(name="port"), GREY))
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert "decode.channel_order: this page is grey and can't show it" in diagnosis.not_tried
+
+    def test_a_tensor_of_another_shape_is_fitted_by_its_axes_alone(self) -> None:
+        diagnosis = only(seen(Toy(), RAMP), seen(ChannelsLast(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", "layout.axes")
+        assert says(diagnosis.evidence, "with its axes permuted to (0, 3, 1, 2), port's tensor is train's")
+
+    def test_a_fit_that_is_as_good_as_equal_is_no_other_normalisation(self) -> None:
+        diagnosis = only(seen(Toy(), RAMP), seen(Stretches(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", UNKNOWN)
+        assert "layout.axes: no order of the axes turns one tensor into the other" in diagnosis.tried
+        assert not says(diagnosis.tried, "normalize")
+
+    @pytest.mark.parametrize("parameters", [{}, None], ids=["not recorded", "recorded"])
+    def test_numbers_that_no_normalisation_has_are_told_and_not_blamed(self, parameters: Any) -> None:
+        reference = seen(Toy(), RAMP)
+        reference = reference if parameters is None else replace(reference, parameters=parameters)
+        diagnosis = only(reference, seen(Scales(name="port"), RAMP))
+        assert (*judged(diagnosis), diagnosis.fix) == ("tensor", UNKNOWN, None)
+        told = "port's tensor is [2.0, 2.0, 2.0] x train's + [0.5, 0.5, 0.5] by channel, exactly"
+        assert says(diagnosis.evidence, told)
+
+    @pytest.mark.parametrize(("again", "cause"), [(True, "normalize.twice"), (False, UNKNOWN)])
+    def test_normalising_twice_is_told_from_a_change_of_contrast(self, again: bool, cause: str) -> None:
+        class Twice(Changes):
+            def changed(self, tensor: Array) -> Array:
+                toy = Toy()
+                return np.asarray((tensor - toy.mean) / toy.std if again else tensor * 0.9 + 0.05)
+
+        diagnosis = only(seen(Toy(), RAMP), seen(Twice(name="port"), RAMP))
+        assert judged(diagnosis) == ("tensor", cause)
+        assert (diagnosis.fix is not None) == again
+
+
+class TestWhatNumbersMayBe:
+    RAMP = SPREAD + (np.arange(160, dtype=np.uint8) // 8)[None, :, None]
+
+    class Declares(Toy):
+        """Says the reference's mean and std, and halves the contrast about grey."""
+
+        def preprocess(self, image: Image) -> Trace:
+            trace = super().preprocess(image)
+            assert trace.tensor is not None
+            return replace(trace, tensor=np.asarray(trace.tensor * 0.5, np.float32))
+
+    def test_a_contrast_that_looks_like_a_known_std_is_not_blamed_on_what_is_said(self) -> None:
+        found = diagnose(
+            reference=on_spread(Toy(), self.RAMP), candidate=on_spread(self.Declares(name="port"), self.RAMP)
+        )
+        assert all_judged(found)[0] == ("tensor", UNKNOWN)
+
+    def test_numbers_that_are_said_come_before_others_that_fit(self) -> None:
+        reference, candidate = (
+            on_spread(Toy(mean=0.5, std=0.5), self.RAMP),
+            on_spread(Toy(name="port", mean=0.75, std=0.25), self.RAMP),
+        )
+        assert all_judged(diagnose(reference=reference, candidate=candidate))[0] == ("tensor", "normalize.mean_std")

@@ -1,0 +1,74 @@
+"""A diagnosis counts its own work: a loaded machine does not end it, and waiting for an engine counts by the clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_ocrparity.diagnose.budget import MOST_RUNS, Budget, BudgetSpentError
+
+
+class Time:
+    """A clock and a processor that move as a test says."""
+
+    def __init__(self) -> None:
+        self.now = self.worked = 100.0
+
+    def passes(self, seconds: float, working: float) -> None:
+        self.now += seconds
+        self.worked += seconds * working
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def budget(time: Time) -> Budget:
+    return Budget(10.0, clock=lambda: time.now, processor=lambda: time.worked)
+
+
+def test_a_loaded_machine_costs_nothing(time: Time, budget: Budget) -> None:
+    time.passes(30.0, working=0.25)
+    budget.check()
+    assert budget.used == pytest.approx(7.5)
+    time.passes(12.0, working=0.25)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+
+
+def test_waiting_for_an_engine_elsewhere_counts_by_the_clock(time: Time, budget: Budget) -> None:
+    time.passes(11.0, working=0.01)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+    assert budget.used == pytest.approx(11.0)
+
+
+def test_ten_times_the_setting_on_the_clock_ends_it_and_is_said(time: Time, budget: Budget) -> None:
+    for _ in range(24):
+        time.passes(4.1, working=0.1)
+        budget.check()
+        budget.used = 0.0  # as if nothing had been worked
+    time.passes(4.1, working=0.1)
+    with pytest.raises(BudgetSpentError):
+        budget.check()
+    assert "ended by the clock after 102 s, 10 times the setting (setting: diagnosis_seconds = 10)" in budget.spent()
+
+
+def test_network_runs_are_counted_and_paced(time: Time, budget: Budget) -> None:
+    with budget.network_run(1000):
+        time.passes(2.0, working=1.0)
+    assert budget.runs == 1
+    assert budget.pace == pytest.approx(0.002)
+    budget.check(3000)
+    with pytest.raises(BudgetSpentError):  # it would take 10 s of the 8 that are left
+        budget.check(5000)
+
+
+def test_no_more_networks_run_than_the_budget_has(budget: Budget) -> None:
+    for _ in range(MOST_RUNS):
+        with budget.network_run(1):
+            pass
+    budget.check()
+    with pytest.raises(BudgetSpentError):
+        budget.check(1)

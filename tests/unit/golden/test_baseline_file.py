@@ -1,0 +1,418 @@
+"""A baseline on disk: what its file holds, what is refused, and how older formats are read."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zstandard
+from goldens import CORRUPT, STEP, content_of, npy, read_manifest, reframe, rewrite, trace_of
+from paths import BASELINES
+from toy import PAGE, Toy
+
+from pytest_ocrparity.compare.sensitivity import measured
+from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, StageError
+from pytest_ocrparity.golden import baseline_file as archive
+from pytest_ocrparity.golden.baseline_file import Golden, load, save
+from pytest_ocrparity.trace import Detections
+
+# What its file holds
+
+
+def test_the_manifest(path: Path) -> None:
+    manifest = load(path).manifest
+    assert (manifest["format"], manifest["reference"], manifest["image"]) == (2, "train", "images/a.png")
+    assert (manifest["fingerprint"], manifest["options"]) == ({"config": "c1"}, {"device": "cpu"})
+    assert {"python", "numpy"} <= set(manifest["versions"])
+    assert manifest["created"].endswith("+00:00")
+
+
+def test_every_member_is_readable_without_pickle(path: Path) -> None:
+    with np.load(path, allow_pickle=False) as members:
+        assert {members[name].dtype for name in members.files} == {np.dtype(np.uint8)}
+
+
+def test_a_page_takes_little_room(tmp_path: Path) -> None:
+    page = np.full((736, 992, 3), 250, np.uint8)
+    page[100:120, 50:400] = np.random.default_rng(0).integers(0, 99, (20, 350, 3))
+    tensor = (page.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    map_ = np.zeros((1, 1, 736, 992), np.float32)
+    map_[..., 100:120, 50:400] = np.random.default_rng(0).uniform(0, 1, (20, 350))
+    save(
+        tmp_path / "a.npz",
+        trace_of(resize=page, tensor=tensor, probability_map=map_, fused_map=map_),
+        reference="train",
+    )
+    np.savez_compressed(tmp_path / "b.npz", page, tensor, map_, map_)
+    ours, numpys = ((tmp_path / name).stat().st_size for name in ("a.npz", "b.npz"))
+    assert ours < 60_000
+    assert ours < numpys / 3
+
+
+def test_a_stopped_trace_is_not_recorded(tmp_path: Path) -> None:
+    stopped = trace_of(error=StageError("tensor", "ValueError: no mean"))
+    with pytest.raises(GoldenError, match=r"images/a.png: nothing to record, train stopped: ValueError: no mean"):
+        save(tmp_path / "a.npz", stopped, reference="train")
+
+
+# What is refused
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(GoldenMissing, match=r"a\.npz: no such baseline"):
+        load(tmp_path / "a.npz")
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(GoldenError, match="cannot read this baseline: Is a directory"):
+        load(tmp_path)
+
+
+def test_a_truncated_file(path: Path) -> None:
+    whole = path.read_bytes()
+    for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(GoldenCorrupt, match=f"{CORRUPT}.*record it again with: pytest --ocr-golden"):
+            load(path)
+
+
+def test_a_changed_byte_anywhere(path: Path) -> None:
+    whole, before = path.read_bytes(), load(path).trace
+    for place in range(0, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            after = load(path).trace
+        except GoldenCorrupt:
+            continue
+        assert after == before  # the byte was a time stamp of the archive, or the like
+
+
+def test_changed_arrays_are_noticed(path: Path) -> None:
+    content = content_of(path)
+    changed = content[:9] + bytes([content[9] ^ 1]) + content[10:]
+    digest = read_manifest(path)["arrays_sha256"]
+    reframe(path, changed, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt, match="its arrays are not what was recorded"):
+        load(path)
+    reframe(path, changed)
+    assert load(path).trace != trace_of()
+
+
+def test_a_changed_field_of_the_manifest_is_noticed(path: Path) -> None:
+    whole, manifest = path.read_bytes(), read_manifest(path)
+    for name in manifest.keys() - {"format", "sha256"}:
+        path.write_bytes(whole)
+        rewrite(path, **{name: 1.0 if name == "map_error" else ["other"], "sha256": manifest["sha256"]})
+        with pytest.raises(GoldenCorrupt, match="its manifest is not what was recorded"):
+            load(path)
+    path.write_bytes(whole)
+    rewrite(path, map_error=1.0)
+    assert load(path).trace.map_error == 1.0
+
+
+def test_an_lfs_pointer(path: Path) -> None:
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    with pytest.raises(GoldenCorrupt, match="is a git-lfs pointer, not a baseline: run `git lfs pull`"):
+        load(path)
+
+
+def test_another_zip(path: Path) -> None:
+    np.savez(path, resize=np.zeros(3))
+    with pytest.raises(GoldenCorrupt, match=r"no item named 'manifest\.npy'"):
+        load(path)
+
+
+@pytest.mark.parametrize("number", [3, 7])
+def test_a_newer_format(path: Path, number: int) -> None:
+    rewrite(path, format=number, arrays="not of this version")
+    with pytest.raises(
+        GoldenCorrupt, match=rf"has format {number}, and this .* reads formats 1 and 2: update pytest-ocrparity"
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize("number", [0, -1, None, "1", True])
+def test_no_format(path: Path, number: object) -> None:
+    rewrite(path, format=number)
+    with pytest.raises(GoldenCorrupt, match="its manifest has no format number"):
+        load(path)
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{", b"\xff", b"[" * 100_000], ids=["list", "half", "bytes", "deep"])
+def test_a_manifest_that_is_none(path: Path, text: bytes) -> None:
+    rewrite(path, {"manifest.npy": npy(np.frombuffer(text, np.uint8))})
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"arrays.npy": None}, r"no item named 'arrays\.npy'"),
+        ({"arrays.npy": npy(np.zeros((1, 24, 40, 3), np.float32))}, "arrays is no array of bytes: .*'<f4'"),
+        ({"arrays.npy": npy(np.zeros(3, np.uint8))}, "its arrays are not what was recorded"),
+        ({"arrays.npy": npy(np.zeros((3, 4), np.uint8))}, r"no array of bytes: .*\(3, 4\)"),
+        ({"arrays.npy": npy(np.array([{}], dtype=object), allow_pickle=True)}, r"no array of bytes: .*'\|O'"),
+        ({"arrays.npy": npy(np.zeros(3, np.uint8)).replace(b"(3,)", b"(9,)")}, r"no array of bytes: .*\(9,\)"),
+        ({"arrays.npy": npy(np.zeros(3, np.uint8)).replace(b"\x01\x00", b"\x03\x00", 1)}, "no array of bytes"),
+        ({"arrays.npy": b"no array"}, "arrays is no array of bytes: b'no array'"),
+    ],
+)
+def test_a_wrong_member(path: Path, members: dict[str, bytes | None], reason: str) -> None:
+    rewrite(path, members)
+    with pytest.raises(GoldenCorrupt, match=reason):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        (0, "object", "'object' is no kind of number"),
+        (0, 8, "8 is no kind of number"),
+        (0, "uint16", r"its arrays claim \d+ bytes"),
+        (1, [24, 40], r"its arrays claim \d+ bytes"),
+        (1, [24, 40, -3], r"its arrays claim -?\d+ bytes"),
+        (1, [-24, 40, -3], CORRUPT),
+        (1, "24", CORRUPT),
+    ],
+)
+def test_a_manifest_that_lies_about_an_array(path: Path, place: int, value: object, reason: str) -> None:
+    arrays = read_manifest(path)["arrays"]
+    arrays["resize"][place] = value
+    rewrite(path, arrays=arrays)
+    with pytest.raises(GoldenCorrupt, match=reason):
+        load(path)
+
+
+@pytest.fixture(params=[archive._AT_ONCE, 0], ids=["at once", "by pieces"])
+def unpacking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_AT_ONCE", request.param)
+
+
+@pytest.mark.usefixtures("unpacking")
+def test_a_whole_frame_loads(path: Path) -> None:
+    back, recorded = load(path).trace, trace_of()
+    assert back.tensor is not None and recorded.tensor is not None
+    assert np.array_equal(back.tensor, recorded.tensor)
+    assert back.detections == recorded.detections
+
+
+@pytest.mark.usefixtures("unpacking")
+@pytest.mark.parametrize("length", [-1, 3])
+def test_a_frame_that_is_cut_off(path: Path, length: int) -> None:
+    frame = zstandard.compress(content_of(path))[:length]
+    digest = hashlib.sha256(frame).hexdigest()
+    rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load(path)
+
+
+@pytest.mark.usefixtures("unpacking")
+def test_a_frame_that_holds_less_than_it_claims(path: Path) -> None:
+    frame = bytearray(zstandard.compress(content_of(path)))
+    honest = zstandard.frame_content_size(bytes(frame))
+    frame[6] += 1  # the high byte of the size, after magic number and descriptor
+    digest = hashlib.sha256(frame).hexdigest()
+    arrays = read_manifest(path)["arrays"]
+    claimed = zstandard.frame_content_size(bytes(frame)) - honest
+    assert claimed == 256
+    arrays["more"] = ["uint8", [claimed]]
+    rewrite(path, {"arrays.npy": npy(np.frombuffer(bytes(frame), np.uint8))}, arrays=arrays, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load(path)
+
+
+def test_an_image_of_nothing_beside_a_table_is_refused_at_once(path: Path) -> None:
+    """Its sides may be endless in a file of a thousand bytes."""
+    arrays = {"resize": ["uint8", [2**59, 0, 3]], "table": ["float32", [3, 256]]}
+    frame = zstandard.compress(bytes(3 * 256 * 4))
+    digest = hashlib.sha256(frame).hexdigest()
+    rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays=arrays, arrays_sha256=digest)
+    with pytest.raises(GoldenCorrupt, match="for pixels of"):
+        load(path)
+
+
+def test_a_table_of_another_form(path: Path) -> None:
+    arrays = read_manifest(path)["arrays"]
+    arrays["table"][1] = [256, 3]
+    rewrite(path, arrays=arrays)
+    with pytest.raises(GoldenCorrupt, match=r"a table of \(256, 3\) float32 for pixels of \(24, 40, 3\) uint8"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"shape": [1, 2]}, {"decode": [1]}, {"parameters": None, "decode": 5}, {"arrays": 3}, {"image": 7}),
+        *({"reference": None}, {"fingerprint": []}, {"shape": [1, 1, 1, float("inf")]}, {"map_error": float("nan")}),
+        *({"map_error": -1}, {"floor": "0"}, {"image_sha256": 0}, {"parameters": {"decode": []}}),
+        *({"decode": [[1, 1, 3], "uint8", "BGR", None]}, {"parameters": {"detections": {"thresh": "0.3"}}}),
+        *({"parameters": {"tensor": {"std": [1e-30]}}}, {"parameters": {"tensor": {"mean": [None]}}}),
+        *({"floor": 10**400}, {"floor": -1.0}, {"parameters": {"detections": {"box_type": []}}}),
+    ],
+)
+def test_a_manifest_of_other_types(path: Path, changes: dict[str, Any]) -> None:
+    rewrite(path, **changes)
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load(path)
+
+
+def test_boxes_that_do_not_add_up(path: Path) -> None:
+    arrays = read_manifest(path)["arrays"]
+    kind, (count, two) = arrays["points"]
+    arrays["points"] = [kind, [count - 1, two]]
+    arrays["more"] = [kind, [1, two]]
+    order = list(arrays)
+    order.insert(order.index("points") + 1, order.pop())
+    rewrite(path, arrays={name: arrays[name] for name in order})
+    with pytest.raises(GoldenCorrupt, match="more or fewer points"):
+        load(path)
+
+
+def test_counts_of_another_type(path: Path) -> None:
+    arrays = read_manifest(path)["arrays"]
+    arrays["counts"][0] = "float32"
+    rewrite(path, arrays=arrays)
+    with pytest.raises(GoldenCorrupt, match="are no numbers of points of boxes"):
+        load(path)
+
+
+def test_a_manifest_of_more_than_its_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_MOST_MANIFEST", 100)
+    with pytest.raises(GoldenCorrupt, match="its manifest has more than 100 bytes"):
+        load(path)
+
+
+def test_a_trace_of_more_than_a_baseline_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_MOST_BYTES", 100)
+    with pytest.raises(GoldenError, match=r"images/a.png: its trace has \d+ bytes, and a baseline takes 100"):
+        save(tmp_path / "a.npz", trace_of(), reference="train")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_deflated_member(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    with pytest.raises(GoldenCorrupt, match=r"manifest claims \d+ bytes of \d+"):
+        load(path)
+
+
+def test_more_than_fits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(content_of(path))
+    monkeypatch.setattr(archive, "_MOST_BYTES", size)
+    load(path)
+    monkeypatch.setattr(archive, "_MOST_BYTES", size - 1)
+    with pytest.raises(GoldenCorrupt, match=f"its arrays claim {size} bytes; {size - 1} at most"):
+        load(path)
+    monkeypatch.setattr(archive, "_MOST_BYTES", path.stat().st_size - 1)
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load(path)
+
+
+# Format 1
+
+
+SLOPES = ((np.arange(64)[:, None] + np.arange(96) // 2) // 2).astype(np.uint8)[..., None]
+
+
+@pytest.fixture
+def of_format_1(tmp_path: Path) -> Path:
+    """A baseline that the last version to write format 1 recorded of the toy on a page with slopes."""
+    path = tmp_path / "of_format_1.npz"
+    path.write_bytes((BASELINES / "of_format_1.npz").read_bytes())
+    return path
+
+
+def test_a_baseline_of_format_1_is_read(of_format_1: Path) -> None:
+    back, now = load(of_format_1).trace, measured(Toy().trace(PAGE - SLOPES))
+    assert back.probability_map is not None and now.probability_map is not None
+    assert back.detections is not None and now.detections is not None and now.detections.scores is not None
+    assert len(back.detections) == 4
+    np.testing.assert_allclose(back.probability_map, now.probability_map, rtol=0, atol=STEP)
+    np.testing.assert_allclose(back.detections.scores, now.detections.scores, rtol=0, atol=1e-6)  # type: ignore[arg-type]
+    assert back.map_sensitivity == pytest.approx(now.map_sensitivity, abs=1e-6)
+    near: dict[str, Any] = {"probability_map": None, "map_error": 0.0, "map_sensitivity": None, "files": {}}
+    near |= {"pipeline": "baseline (train)", "detections": Detections(now.detections.polygons, back.detections.scores)}
+    assert replace(back, **near) == replace(now, **near)
+
+
+def test_its_arrays_hold_differences(of_format_1: Path) -> None:
+    """Else the test above would show nothing: without their axes the same bytes are another trace."""
+    manifest, right = read_manifest(of_format_1), load(of_format_1).trace
+    axes = {name: entry[2] for name, entry in manifest["arrays"].items()}
+    assert manifest["format"] == 1
+    assert (axes["resize"], axes["probability_map"]) == ([0], [2, 3])
+    for name in ("resize", "probability_map"):
+        rewrite(of_format_1, arrays={**manifest["arrays"], name: [*manifest["arrays"][name][:2], []]})
+        wrong = load(of_format_1).trace
+        assert not np.array_equal(getattr(wrong, name), getattr(right, name))
+
+
+@pytest.mark.parametrize("axes", [[1], [17], [0, 0], [2, 3], [0] * 100_000, "0", {"0": 1}], ids=str)
+def test_axes_that_format_1_never_had(of_format_1: Path, axes: object) -> None:
+    arrays = read_manifest(of_format_1)["arrays"]
+    arrays["resize"][2] = axes
+    rewrite(of_format_1, arrays=arrays)
+    with pytest.raises(GoldenCorrupt, match=CORRUPT):
+        load(of_format_1)
+
+
+def test_a_changed_manifest_leaves_the_format_as_it_is(of_format_1: Path) -> None:
+    before = load(of_format_1).trace
+    archive.relabel(of_format_1, reference="inference")
+    assert read_manifest(of_format_1)["format"] == 1
+    assert load(of_format_1).trace == replace(before, pipeline="baseline (inference)")
+
+
+# Writing
+
+
+def test_equal_traces_make_equal_files(path: Path) -> None:
+    """Each member is stored as it is, without a clock."""
+    with zipfile.ZipFile(path) as members:
+        assert {(info.date_time[0], info.compress_type) for info in members.infolist()} == {(1980, zipfile.ZIP_STORED)}
+
+
+def test_a_failed_move_leaves_no_temporary_file(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(GoldenError, match=r"a\.npz: cannot write this baseline: Is a directory"):
+        save(tmp_path / "a.npz", trace_of(), reference="train")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "goldens").write_text("")
+    with pytest.raises(GoldenError, match="cannot write this baseline"):
+        save(tmp_path / "goldens" / "a.npz", trace_of(), reference="train")
+
+
+def test_a_golden_is_a_trace_with_its_manifest(path: Path) -> None:
+    assert isinstance(load(path), Golden)
+    assert load(path).trace.source is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parameters": {"tensor": {"mean": "imagenet"}}},
+        {"parameters": {"detections": {"thresh": [0.3]}}},
+        {"probability_map": np.zeros((1, 1, 3, 4), np.int8)},
+        {"probability_map": np.zeros((1, 1, 3, 4), ">f4")},
+        {"image": 7},
+    ],
+    ids=str,
+)
+def test_what_could_not_be_read_back_is_not_recorded(path: Path, changes: dict[str, Any]) -> None:
+    whole = path.read_bytes()
+    with pytest.raises(GoldenError, match="the trace of train can be no baseline: "):
+        save(path, trace_of(**changes), reference="train")
+    assert path.read_bytes() == whole
+    assert [each.name for each in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,115 @@
+"""The pictures of a comparison show what they say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from reports import pictures
+from sides import traces
+from toy import PAGE, Toy, page
+
+from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity.report.document import Picture
+from pytest_ocrparity.report.pictures.album import slug
+
+
+def opened(folder: Path, picture: Picture) -> Any:
+    with Image.open(folder / picture.file) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_the_decoded_image_and_the_tensor_look_alike(tmp_path: Path) -> None:
+    numbers = {"tensor": {"mean": [0.5] * 3, "std": [0.25] * 3, "scale": 1 / 255}}
+    train, inference = (replace(trace, parameters=numbers) for trace in traces())
+    drawn = pictures(tmp_path, "preprocessing", (train, inference))
+    for key in (("decode", "reference"), ("decode", "candidate"), ("tensor", "reference"), ("tensor", "candidate")):
+        assert np.abs(opened(tmp_path, drawn[key]) - PAGE[..., ::-1]).mean() < 3  # JPEG
+    assert drawn["decode", "difference"].caption == "none, every value is equal"
+    assert "un-normalised with mean [0.5, 0.5, 0.5]" in drawn["tensor", "reference"].caption
+
+
+def test_swapped_channels_are_seen(tmp_path: Path) -> None:
+    drawn = pictures(tmp_path, "preprocessing", traces(img_mode="RGB"))
+    assert np.abs(opened(tmp_path, drawn["decode", "candidate"]) - PAGE).mean() < 3
+    assert "decoded as RGB, drawn as BGR" in drawn["decode", "candidate"].caption
+    assert drawn["decode", "difference"].bar == (0.0, 20.0)
+
+
+def test_maps_of_other_shapes_have_no_difference(tmp_path: Path) -> None:
+    assert set(pictures(tmp_path, "probability_maps", traces(scale=2))) == {
+        ("probability_map", "reference"),
+        ("probability_map", "candidate"),
+    }
+
+
+def test_boxes_without_any_image_are_drawn_on_nothing(tmp_path: Path) -> None:
+    bare = [
+        Trace(pipeline=name, image="no such file", detections=Detections((np.eye(4)[:, :2] * 40,))) for name in "ab"
+    ]
+    drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
+    assert "no side recorded the image" in drawn["detections", "both"].caption
+
+
+def test_an_engine_that_returns_boxes_alone_is_drawn_on_its_file(tmp_path: Path) -> None:
+    Image.fromarray(page(boxes=((10, 10, 50, 30),))).save(tmp_path / "a.png")
+    box = Detections((np.array([[10.0, 10], [50, 10], [50, 30], [10, 30]]),))
+    bare = [Trace(pipeline=name, image=str(tmp_path / "a.png"), detections=box) for name in "ab"]
+    drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
+    assert "drawn on the file as Pillow decodes it" in drawn["detections", "both"].caption
+    Image.fromarray(page(20, 9000)).save(tmp_path / "a.png")  # the picture is reduced, the coordinates are the file's
+    drawn = pictures(tmp_path, "detections", (bare[0], bare[1]))
+    assert 'viewBox="0 0 9000 20"' in (tmp_path / drawn["detections", "both"].file).read_text()
+
+
+def test_huge_pictures_are_reduced_and_say_so(tmp_path: Path) -> None:
+    wide = Toy().trace(page(20, 9000))
+    drawn = pictures(tmp_path, "preprocessing", (wide, Toy(name="inference").trace(page(20, 9000))))
+    assert "shown at 46% of its size" in drawn["decode", "reference"].caption
+    assert opened(tmp_path, drawn["decode", "reference"]).shape[1] == 4096
+
+
+@pytest.mark.parametrize("name", ["a b", "../../etc", "ü.png", "x" * 300, "<script>", "a/b", "", "."])
+def test_file_names_are_safe_and_differ(name: str) -> None:
+    safe = slug(name, 80)
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,90}", safe)
+    assert safe not in (".", "..")
+    assert safe != slug(f"{name}!", 80)
+
+
+def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
+    train, inference = traces()
+    turned = Toy(name="inference").trace(np.ascontiguousarray(PAGE.transpose(1, 0, 2)))
+    drawn = pictures(tmp_path, "detections", (train, turned))
+    assert "train decoded 96x64 px, inference 64x96 px" in drawn["detections", "both"].caption
+    assert "on the image of" not in drawn["detections", "reference"].caption
+    bare = replace(train, decode=train.decode.without_pixels() if train.decode else None)
+    drawn = pictures(tmp_path, "detections", (bare, inference))
+    assert drawn["detections", "reference"].caption.endswith("on the image of inference")
+    assert ("decode", "difference") not in pictures(tmp_path, "preprocessing", (bare, inference))
+
+
+def test_sides_that_lack_a_stage_are_drawn_as_far_as_they_go(tmp_path: Path) -> None:
+    train, inference = traces()
+    half = replace(inference, decode=None, tensor=None, probability_map=None, detections=None)
+    assert set(pictures(tmp_path, "preprocessing", (train, half))) == {("decode", "reference"), ("tensor", "reference")}
+    assert set(pictures(tmp_path, "probability_maps", (train, half))) == {("probability_map", "reference")}
+    assert set(pictures(tmp_path, "detections", (train, half))) == {("detections", "reference")}
+    assert pictures(tmp_path, "preprocessing", (half, half_of(inference))) == {}
+
+
+def half_of(trace: Trace) -> Trace:
+    return replace(trace, pipeline="other", decode=None, tensor=None, probability_map=None, detections=None)
+
+
+def test_a_map_of_several_channels_says_which_is_drawn(tmp_path: Path) -> None:
+    train, inference = traces()
+    assert inference.probability_map is not None
+    tripled = replace(inference, probability_map=inference.probability_map.repeat(3, axis=1), parameters={})
+    drawn = pictures(tmp_path, "probability_maps", (train, tripled))
+    assert drawn["probability_map", "candidate"].caption == "96x64 px, first of 3 channels"

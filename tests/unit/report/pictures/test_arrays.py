@@ -1,0 +1,60 @@
+"""Arrays as pictures: what is worst stays visible, and light stays light."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy import PAGE, Toy
+
+from pytest_ocrparity.report.pictures.arrays import COLOURS, difference, heat_map, photo, tensor_view
+
+
+def test_each_tensor_is_undone_with_its_own_numbers() -> None:
+    scaled = {"tensor": {"mean": [0.6] * 3, "std": [0.25] * 3, "scale": 1 / 255}}
+    trace = replace(Toy(mean=0.6).trace(PAGE), parameters=scaled)
+    view = tensor_view(trace)
+    assert np.array_equal(np.asarray(view.full), PAGE[..., ::-1])
+    assert "un-normalised with mean [0.6, 0.6, 0.6]" in view.caption
+    bare = tensor_view(replace(trace, parameters={}))
+    assert "stretched from" in bare.caption
+
+
+def test_a_single_pixel_stays_visible_however_small_the_thumbnail() -> None:
+    ours = np.zeros((1, 1500, 1100), np.float32)
+    theirs = ours.copy()
+    theirs[0, 777, 333] = 1e-5
+    drawn = difference(ours, theirs, "x")
+    assert drawn.bar == pytest.approx((0.0, 1e-5))
+    for image in (drawn.full, drawn.thumb):
+        colours = np.asarray(image.convert("RGB")).reshape(-1, 3)
+        assert (colours == COLOURS[2]).all(axis=1).sum() == 1
+        assert (colours == COLOURS[0]).all(axis=1).sum() == len(colours) - 1
+    place = np.argwhere((np.asarray(drawn.thumb.convert("RGB")) == COLOURS[2]).all(axis=2))[0]
+    assert place.tolist() == [777 // 12, 333 // 12]
+
+
+def test_what_is_not_finite_is_drawn_as_the_worst() -> None:
+    ours = np.zeros((1, 4, 4), np.float32)
+    theirs = ours.copy()
+    theirs[0, 1, 2] = np.nan
+    theirs[0, 0, 0] = 0.5
+    drawn = np.asarray(difference(ours, theirs, "x").full.convert("RGB"))
+    assert drawn[1, 2].tolist() == drawn[0, 0].tolist() == list(COLOURS[2])
+
+
+def test_a_heat_map_runs_from_low_to_high() -> None:
+    drawn = np.asarray(heat_map(np.array([[0.0, 0.5], [1.0, 7.0]]), "x").full.convert("RGB"))
+    assert drawn[0, 0].tolist() == list(COLOURS[0])
+    assert drawn[1, 0].tolist() == drawn[1, 1].tolist() == list(COLOURS[2])
+    assert np.abs(drawn[0, 1].astype(int) - COLOURS[1]).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+def test_unusual_pixels_keep_their_light(dtype: str, channels: int | None) -> None:
+    shape = (4, 6) if channels is None else (4, 6, channels)
+    drawn = photo(np.full(shape, np.iinfo(dtype).max // 2, dtype), "BGR", "x")
+    assert np.asarray(drawn.full).min() == np.asarray(drawn.full).max() in (127, 128)
+    assert ("in 8 bits" in drawn.caption) == (dtype == "uint16")

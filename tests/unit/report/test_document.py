@@ -1,0 +1,250 @@
+"""The records: they travel whole, keep their schema, are read as they were written; nothing else is taken for them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hostile import inputs
+from records import comparison, results
+from toy import PAGE, Toy
+
+from pytest_ocrparity import ReportError
+from pytest_ocrparity.compare import compare
+from pytest_ocrparity.comparison import BoxFinding, Measure
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.report.document import (
+    Caught,
+    Compared,
+    Failed,
+    NotCompared,
+    Picture,
+    Record,
+    RecordedComparison,
+    as_text,
+    pack,
+    read,
+    record,
+    unpack_records,
+)
+from pytest_ocrparity.report.schema import SCHEMA
+from pytest_ocrparity.tolerance import Limit
+
+DIAGNOSIS = Diagnosis(stage="resize", cause="resize.limits", summary="x", fix=Fix("do", (Change("export", {"b": 1}),)))
+RICH = comparison(
+    status="different",
+    stage="detections",
+    limits={"detections.max_shift": Limit(1.0, "built-in"), "probability_maps.atol": Limit("auto", "built-in")},
+    measures=(Measure("shift", math.inf, 1.0, "x", (1.0, 2.0)), Measure("detections.min_iou", math.nan, smallest=True)),
+    boxes=(BoxFinding("moved", (math.nan, math.nan), 0, 1, 0.5, 3.0, -math.inf, None, True),),
+    counts={"boxes": 2},
+    diagnoses=(DIAGNOSIS,),
+    pictures=(Picture("detections", "both", "two", "pictures/a/detections-both-0123456789.svg", (0.0, 1.0)),),
+)
+LEFT: tuple[Record, ...] = (
+    record("used", fixture="ocr_image"),
+    record("loads", side="train"),
+    record("asked", path="a\udcff.npz"),
+    record("golden", image="a", path="b", reference="train", recorded=True, drift=""),
+    Compared(comparison=RICH, has_same_files=True),
+    Failed(
+        image="a", reference="b", candidate="c", kind="d", message="e", diagnoses=(DIAGNOSIS,), others=(comparison(),)
+    ),
+    Caught(messages=("one",), is_expected=True),
+)
+
+
+def test_every_record_travels_as_it_is() -> None:
+    assert {type(each) for each in LEFT} == set(Record.__args__)
+    travelled = unpack_records(pack(LEFT))
+    assert repr(travelled) == repr(list(LEFT))  # NaN equals nothing
+    found = travelled[4]
+    assert isinstance(found, Compared)
+    assert math.isinf(found.comparison.measures[0].value) and math.isnan(found.comparison.measures[1].value)
+
+
+@pytest.mark.parametrize(
+    "value", [10**100, "\ud83d", math.nan, np.float32(0.5), np.arange(3), (1, (2,)), {1: Path("/a")}]
+)
+def test_any_parameter_of_a_user_travels(value: Any) -> None:
+    (found, *_) = compare(reference=Toy().trace(PAGE), candidate=Toy(name="port").trace(PAGE))
+    parameters = [{"stage": "resize", "name": "x", "reference": value, "candidate": None, "differs": True}]
+    recorded = RecordedComparison.of(found, "headline", parameters)
+    (travelled,) = unpack_records(pack([Compared(comparison=recorded)]))
+    assert isinstance(travelled, Compared)
+    assert repr(travelled.comparison) == repr(recorded)
+
+
+def test_a_record_of_no_sort_or_with_other_values_is_none() -> None:
+    for what, values in (("no such", {}), ("loads", {}), ("loads", {"side": 3})):
+        with pytest.raises(ValueError, match=r"\$\.what|`\$\.side`|`side`"):
+            record(what, **values)
+
+
+# Writing and reading
+
+
+def written(folder: Path, document: Any) -> Path:
+    path = folder / "results.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
+
+
+def document() -> dict[str, Any]:
+    missed = [NotCompared("t", None, "skipped", "")]
+    found: dict[str, Any] = json.loads(
+        as_text(results([RICH, comparison("preprocessing")], missed, tests={"passed": 1}))
+    )
+    return found
+
+
+def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
+    whole = results([RICH])
+    found = read(written(tmp_path, as_text(whole)))
+    assert repr(found) == repr(whole)
+    assert as_text(found) == as_text(whole)
+    assert [each["value"] for each in json.loads(as_text(whole))["comparisons"][0]["measures"]] == ["Infinity", "NaN"]
+
+
+def validator() -> Any:
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(schema)
+
+
+def test_documents_of_both_versions_keep_the_schema(tmp_path: Path) -> None:
+    for each in (document(), inputs.results()):
+        validator().validate(each)
+        assert read(written(tmp_path, each)).schema_version == each["schema_version"]
+    assert inputs.results()["schema_version"] == 1
+
+
+def test_a_comparison_has_the_keys_that_version_2_has() -> None:
+    assert list(document()["comparisons"][0]) == [
+        *("test", "file", "line", "outcome", "image", "reference", "candidate", "kind", "status", "stage", "limits"),
+        *("measures", "differences", "judged", "boxes", "counts", "parameters", "pictures", "picture_error"),
+        *("headline", "message", "diagnoses"),
+    ]
+
+
+def test_keys_and_words_of_newer_versions_are_passed_over(tmp_path: Path) -> None:
+    newer = document()
+    newer["comparisons"][0] |= {"status": "a new status", "kind": "recognition", "outcome": "new", "new key": [1]}
+    newer["run"] |= {"verdict": "undecided", "new": {}}
+    validator().validate(newer)
+    found = read(written(tmp_path, newer))
+    assert (found.comparisons[0].status, found.run.verdict) == ("a new status", "undecided")
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the place of each key of a document, with the inside of one list item each."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    return [found for key, each in inner for found in ((*place, key), *places(each, (*place, key)))]
+
+
+def at(value: Any, place: tuple[Any, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+OPEN = {"tests", "environment", "limits", "counts", "train", "golden", "tolerance", "candidates", "values"}
+"""Keys below which any key may be missing."""
+NEWER = {"score_error", "tried"}
+
+
+def test_a_document_that_lacks_a_key_is_none(tmp_path: Path) -> None:
+    whole = document()
+    keys = [each for each in places(whole) if isinstance(each[-1], str) and not OPEN & set(each[:-1])]
+    assert len(keys) > 60
+    for place in keys:
+        less = copy.deepcopy(whole)
+        del at(less, place[:-1])[place[-1]]
+        assert validator().is_valid(less) == (place[-1] in NEWER), place
+        if place[-1] in NEWER:
+            read(written(tmp_path, less))
+            continue
+        with pytest.raises(ReportError, match=rf"no results\.json of pytest-ocrparity: .*`{place[-1]}`"):
+            read(written(tmp_path, less))
+
+
+WRONG: tuple[tuple[str, Callable[[dict[str, Any]], Any], Any], ...] = (
+    ("$.comparisons[0].measures[0].value", lambda each: each["comparisons"][0]["measures"][0], "1"),
+    ("$.comparisons[0].measures[0].value", lambda each: each["comparisons"][0]["measures"][0], "inf"),
+    ("$.comparisons[0].measures[0].value", lambda each: each["comparisons"][0]["measures"][0], True),
+    ("$.comparisons[0].measures[0].limit", lambda each: each["comparisons"][0]["measures"][0], "null"),
+    ("$.comparisons[0].measures[0].decides", lambda each: each["comparisons"][0]["measures"][0], "false"),
+    ("$.comparisons[0].measures[0].decides", lambda each: each["comparisons"][0]["measures"][0], 0),
+    ("$.comparisons[0].boxes[0].reference", lambda each: each["comparisons"][0]["boxes"][0], "0"),
+    ("$.run.exit_status", lambda each: each["run"], "1"),
+    ("$.settings.allow_empty", lambda each: each["settings"], "true"),
+)
+
+
+@pytest.mark.parametrize(("place", "part", "value"), WRONG)
+def test_a_text_is_taken_for_no_number_but_the_three_that_json_lacks(
+    tmp_path: Path, place: str, part: Callable[[dict[str, Any]], Any], value: Any
+) -> None:
+    """msgspec reads those three only in its lax mode, which takes other texts for numbers as well."""
+    wrong = document()
+    part(wrong)[place.rpartition(".")[2]] = value
+    assert not validator().is_valid(wrong)
+    with pytest.raises(ReportError) as error:
+        read(written(tmp_path, wrong))
+    assert place in str(error.value)
+
+
+def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
+    other = document()
+    for value in (3, 2**63, 10**100):
+        other["comparisons"][0]["measures"][0]["value"] = value
+        assert read(written(tmp_path, other)).comparisons[0].measures[0].value == float(value)
+
+
+def test_a_thumbnail_is_named_after_its_picture() -> None:
+    def thumb(side: str, file: str) -> str:
+        return Picture("tensor", side, "", file).thumb
+
+    assert thumb("reference", "a.b/tensor.jpg") == "a.b/tensor.small.jpg"
+    assert thumb("candidate", "map.png") == "map.small.jpg"
+    assert thumb("difference", "map.png") == "map.small.png"
+    assert thumb("both", "boxes.svg") == "boxes.small.svg"
+
+
+class TestReading:
+    def test_a_file_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ReportError, match=r"a\.json: cannot read these results: No such file"):
+            read(tmp_path / "a.json")
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("{", "is no JSON"),
+            ("[" * 100_000, "is no JSON"),
+            ("[]", r"is no results\.json of pytest-ocrparity: Expected `object`, got `array`"),
+            ('{"schema_version": 3}', "has schema_version 3; this version of pytest-ocrparity reads up to 2"),
+            (
+                '{"schema_version": 1}',
+                "Object missing required field `run`",
+            ),
+            ('{"schema_version": ' + "9" * 301 + "}", "is no JSON: a number of 301 digits"),
+        ],
+    )
+    def test_another_file_is_told_apart(self, tmp_path: Path, text: str, told: str) -> None:
+        path = tmp_path / "a.json"
+        path.write_text(text)
+        with pytest.raises(ReportError, match=told):
+            read(path)
+
+    def test_what_json_reads_and_nothing_can_print_is_told_apart(self, tmp_path: Path) -> None:
+        for depth in range(600, 1000, 4):  # how deep is too deep depends on who calls
+            (tmp_path / "a.json").write_text('{"run": ' + "[" * depth + "]" * depth + "}")
+            with pytest.raises(ReportError, match=r"a\.json is no"):
+                read(tmp_path / "a.json")

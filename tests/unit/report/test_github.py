@@ -1,0 +1,21 @@
+"""Annotations for GitHub Actions: no more than it shows."""
+
+from __future__ import annotations
+
+from annotations import parsed
+from records import view_of
+
+from pytest_ocrparity.diagnosis import Fix
+from pytest_ocrparity.report.github import error_commands
+
+
+def test_no_more_annotations_than_github_shows() -> None:
+    assert len(error_commands(view_of(10))) == 10
+    many = error_commands(view_of(25))
+    assert len(many) == 10
+    assert parsed(many[-1])[1] == "and 16 more: see the report"
+
+
+def test_a_cause_of_one_image_counts_no_others() -> None:
+    ((_, message),) = map(parsed, error_commands(view_of(1, fix=Fix("turn it"))))
+    assert message == "images/0.png: tensor: x\nfix: turn it"

@@ -1,0 +1,131 @@
+"""The assertions: what they take, what they refuse, and under which limits they judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from listening import listen
+from replay import ReplayPipeline
+from sides import QUAD, first_line, traces
+from toy import BLANK, PAGE, Toy
+
+from pytest_ocrparity import (
+    Detections,
+    DifferenceError,
+    SettingsError,
+    StageError,
+    assert_same_detections,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+)
+
+
+class TestNothingPassesEmpty:
+    def test_the_same_object_on_both_sides_fails(self) -> None:
+        trace = Toy().trace(PAGE)
+        boxes = [QUAD]
+        with pytest.raises(DifferenceError, match="same object"):
+            assert_same_preprocessing(trace, trace)
+        with pytest.raises(DifferenceError, match="same object"):
+            assert_same_probability_maps(trace, trace)
+        with pytest.raises(DifferenceError, match="same object"):
+            assert_same_detections(boxes, boxes)
+
+    def test_no_plain_polygons_on_both_sides_fail_unless_allowed(self) -> None:
+        with pytest.raises(DifferenceError, match="no box on either side, and no maps were compared"):
+            assert_same_detections([], np.empty((0, 4, 2)))
+        assert assert_same_detections([], np.empty((0, 4, 2)), allow_empty=True).status == "empty, as allowed"
+
+    def test_a_blank_page_passes_by_its_maps(self) -> None:
+        reference, candidate = Toy().trace(BLANK), Toy(name="inference").trace(BLANK)
+        assert assert_same_detections(reference, candidate).status == "empty"
+
+    def test_a_blank_page_with_other_maps_fails(self) -> None:
+        reference, candidate = Toy().trace(BLANK), Toy(name="inference", offset=0.1).trace(BLANK)
+        with pytest.raises(DifferenceError, match=r"first difference at probability_map"):
+            assert_same_detections(reference, candidate)
+
+    def test_missing_detections_fail(self) -> None:
+        reference, candidate = traces()
+        with pytest.raises(DifferenceError, match="nothing was compared at detections: train has none"):
+            assert_same_detections(replace(reference, detections=None), candidate)
+
+    def test_a_pipeline_that_stopped_fails_with_its_own_error(self) -> None:
+        reference, candidate = traces()
+        stopped = replace(
+            candidate, probability_map=None, detections=None, error=StageError("probability_map", "RuntimeError: boom")
+        )
+        for check in (assert_same_probability_maps, assert_same_detections):
+            with pytest.raises(DifferenceError, match="inference stopped at probability_map: RuntimeError: boom"):
+                check(reference, stopped)
+        with pytest.raises(DifferenceError, match="train stopped at probability_map: RuntimeError: boom"):
+            assert_same_detections(replace(stopped, pipeline="train"), candidate)
+
+
+class TestTolerances:
+    def test_an_unknown_limit_is_an_error(self) -> None:
+        with pytest.raises(SettingsError, match="did you mean 'min_iou'"):
+            assert_same_detections(*traces(), tolerance={"detections": {"min_io": 0.5}})
+
+    def test_a_keyword_beats_the_tolerance(self) -> None:
+        reference, candidate = traces(pad=5)
+        assert assert_same_detections(
+            reference, candidate, tolerance="exact", max_shift=9, min_iou="auto", max_score_difference="off"
+        ).is_match
+
+    def test_a_reduced_preset_judges_the_run_not_the_image(self) -> None:
+        reference, candidate = traces()
+        assert candidate.detections is not None
+        fewer = replace(candidate, detections=Detections(candidate.detections.polygons[1:]))
+        with pytest.raises(DifferenceError, match="1 missing"):  # outside a run there is only this image
+            assert_same_detections(reference, fewer, tolerance="fp16")
+        heard = listen()
+        comparison = assert_same_detections(reference, fewer, tolerance="fp16")
+        assert heard.judged == [comparison]
+        share = comparison.measure("detections.max_unmatched")
+        assert comparison.is_match
+        assert share is not None
+        assert not share.is_within
+
+    def test_messages_fit_the_screen(self) -> None:
+        reference, candidate = traces(scale=2, mean=0.6, pad=9, thresh=0.4)
+        for check in (assert_same_preprocessing, assert_same_probability_maps, assert_same_detections):
+            with pytest.raises(DifferenceError) as error:
+                check(reference, candidate)
+            assert len(str(error.value).splitlines()) <= 25
+            assert "resized to 96x64" in first_line(error)
+
+
+class TestPipelinesOfTheUser:
+    """What a user's pipeline cannot do is unknown, and never a crash."""
+
+    def test_a_replay_has_no_floor(self) -> None:
+        recorded = ReplayPipeline([Toy().trace(PAGE)], name="recorded").trace("page.png")
+        with pytest.raises(DifferenceError, match="4 x floor unknown"):
+            assert_same_probability_maps(recorded, Toy(name="inference", noise=3e-4).trace(PAGE))
+
+    def test_parameters_may_be_arrays(self) -> None:
+        one, two = traces()
+        for mean, std in ((np.full(3, 0.5), np.full(3, 0.25)), (0.5, 0.25), (np.float32(0.5), 0.0)):
+            parameters = {"tensor": {"mean": mean, "std": std}}
+            assert one.tensor is not None
+            moved = replace(two, parameters=parameters, tensor=one.tensor + np.float32(1e-3))
+            with pytest.raises(DifferenceError, match="first difference at tensor"):
+                assert_same_preprocessing(replace(one, parameters=parameters), moved)
+
+    @pytest.mark.parametrize("value", [None, 3])
+    def test_what_is_no_trace_and_no_boxes_is_told(self, value: Any) -> None:
+        with pytest.raises(TypeError, match="give a Trace, Detections or a list of polygons"):
+            assert_same_detections(value, [QUAD])
+        with pytest.raises(TypeError, match=r"give what a model's \.trace\(image\) returned"):
+            assert_same_probability_maps(value, traces()[0])
+
+    def test_a_single_polygon_is_told_how_to_be_written(self) -> None:
+        with pytest.raises(ValueError, match=r"a single one is \[polygon\]"):
+            assert_same_detections(QUAD, [QUAD])
+
+    def test_numpy_numbers_are_limits(self) -> None:
+        assert assert_same_preprocessing(*traces(), atol=np.float32(1e-3)).is_match  # type: ignore[arg-type]

@@ -1,0 +1,179 @@
+"""Judging recorded results again: never another answer than comparing again, and "undecided" where it can't know."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from records import results
+from toy import BLANK, PAGE, FusedToy, Toy
+
+from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.comparison import UNDECIDED, Comparison
+from pytest_ocrparity.contract import pipeline_of
+from pytest_ocrparity.rejudge import judge_again, wanted_limits
+from pytest_ocrparity.report.document import RecordedComparison, as_text, read
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
+
+WORDS = (
+    "exact",
+    "fp32",
+    "fp16",
+    "int8",
+    "preprocessing.atol=0.1",
+    "preprocessing.atol=auto",
+    "preprocessing.atol=0",
+    "probability_maps.atol=off",
+    "probability_maps.atol=auto",
+    "probability_maps.atol=0.01",
+    "probability_maps.atol=1e-5",
+    "probability_maps.max_share=0.2",
+    "probability_maps.mean_atol=1e-3",
+    "probability_maps.mean_atol=off",
+    "probability_maps.max_crossings=3",
+    "detections.min_iou=0.99",
+    "detections.min_iou=0.3",
+    "detections.min_iou=auto",
+    "detections.max_shift=0",
+    "detections.max_shift=0.5",
+    "detections.max_shift=5",
+    "detections.max_shift=off",
+    "detections.max_score_difference=0.001",
+    "detections.max_score_difference=0.01",
+    "detections.max_score_difference=0.5",
+    "detections.max_score_difference=auto",
+    "detections.max_unmatched=0.4",
+    "detections.max_unmatched=1",
+    "detections.max_borderline=0",
+    "detections.allow_empty=true",
+)
+RECORDED = (
+    *("fp32", "exact", "fp16", "preprocessing.atol=0.1", "probability_maps.atol=off", "probability_maps.atol=0.01"),
+    *("probability_maps.max_share=0.2", "detections.max_shift=off", "detections.max_unmatched=0.4"),
+    *("detections.max_score_difference=0.001", "detections.allow_empty=true", "probability_maps.atol=0.1"),
+)
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "same": {},
+    "offset": {"offset": 2e-3},
+    "small offset": {"offset": 5e-5},
+    "noise": {"noise": 1e-3},
+    "more noise": {"noise": 0.2},
+    "mean": {"mean": 0.6},
+    "padded": {"pad": 4},
+    "a little padded": {"pad": 2},
+    "box_thresh": {"box_thresh": 0.97},
+    "scale": {"scale": 2},
+    "polygons": {"box_type": "poly"},
+    "no scores": {"has_scores": False},
+}
+
+
+def pairs() -> Iterator[tuple[str, Trace, Trace]]:
+    for name, fields in CANDIDATES.items():
+        for page in (PAGE, BLANK) if name in ("same", "offset", "noise", "scale") else (PAGE,):
+            yield name, Toy().trace(page), Toy(name="inference", **fields).trace(page)
+    train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
+    assert inference.detections is not None
+    boxes = inference.detections.polygons
+    scores = inference.detections.scores
+    assert scores is not None
+    for moved in (1.5, 3.0, 30.0):
+        polygons = (boxes[0] + moved, *boxes[1:])
+        yield f"moved {moved}", train, replace(inference, detections=Detections(polygons, scores))
+    yield "missing", train, replace(inference, detections=Detections(boxes[1:], scores[1:]))
+    yield "scores", train, replace(inference, detections=Detections(boxes, scores * 0.9))
+    broken = np.array(boxes[0])
+    broken[0] = np.nan
+    yield "not finite", train, replace(inference, detections=Detections((broken, *boxes[1:]), scores))
+    yield "nothing found", train, replace(inference, detections=Detections(()))
+    yield "no thresh", replace(train, parameters={}), replace(inference, parameters={})
+    yield "plain", replace(train, probability_map=None), replace(inference, probability_map=None)
+    on_edge = float(scores[1]) - 1e-5
+    yield "borderline", Toy(box_thresh=on_edge).trace(PAGE), Toy(name="i", box_thresh=on_edge, offset=-5e-5).trace(PAGE)
+    yield "permuted", train, replace(inference, detections=Detections(boxes, scores[::-1].copy()))
+    yield "scores of another map", train, of_a_darker_word(inference)
+    yield "fused", FusedToy(fused_noise=3e-3).trace(PAGE), Toy(name="inference", noise=3e-3).trace(PAGE)
+
+
+def of_a_darker_word(inference: Trace) -> Trace:
+    """Return the boxes of a map with one weaker word, of which one score misses by a little what it must be."""
+    side, probability_map = pipeline_of(inference), np.array(inference.probability_map)
+    probability_map[0, 0, 36:52, 8:60] -= 0.05
+    assert side is not None and inference.shape is not None
+    found = side.postprocess(probability_map, inference.shape)
+    assert found.scores is not None
+    scores = np.array(found.scores)
+    scores[0] += 1e-4
+    return replace(inference, probability_map=probability_map, detections=Detections(found.polygons, scores))
+
+
+TRACES = {f"{name} {index}": (one, two) for index, (name, one, two) in enumerate(pairs())}
+
+
+def record(comparison: Comparison) -> RecordedComparison:
+    """Return a comparison as a document has it that was written and read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.json"
+        path.write_text(as_text(results([RecordedComparison.of(comparison)])))
+        return read(path).comparisons[0]
+
+
+def compared(sides: tuple[Trace, Trace], word: str) -> tuple[Comparison, ...]:
+    return in_a_run(*sides, BUILT_IN.override(parse_option(word), "command line"))
+
+
+def in_a_run(reference: Trace, candidate: Trace, tolerance: Tolerance = BUILT_IN) -> tuple[Comparison, ...]:
+    """Compare as where results are recorded: limits that hold for a run are left to it."""
+    return Comparisons(reference, candidate, tolerance, defers=True).all()
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
+    sides = TRACES[name]
+    fresh = {word: [record(each) for each in compared(sides, word)] for word in RECORDED}
+    decided: Counter[bool] = Counter()
+    for recorded, wanted in itertools.product(RECORDED, WORDS):
+        limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
+        again = judge_again(fresh[recorded], wanted_limits([parse_option(wanted)]))
+        for found, right in zip(again, in_a_run(*sides, limits), strict=True):
+            decided[found.status != UNDECIDED] += 1
+            if found.status != UNDECIDED:
+                told = f"{found.kind} recorded under {recorded}, judged under {wanted}"
+                assert found.status == right.status, told
+                assert found.counts.get("different", 0) in (0, right.counts.get("different", 0)), told
+    assert decided[True] > 3 * decided[False]
+
+
+def test_what_was_recorded_and_not_compared_stays_so() -> None:
+    train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
+    own = replace(train, recorded_from=inference.source)
+    found = [record(each) for each in in_a_run(own, inference)]
+    assert [each.status for each in judge_again(found, wanted_limits([parse_option("exact")]))] == ["recorded"] * 3
+
+
+def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -> None:
+    boxes = record(compared(TRACES["missing 19"], "fp32")[2])
+    (again,) = judge_again([boxes], wanted_limits([parse_option("probability_maps.atol=0.1")]))
+    assert again.status == UNDECIDED
+    (same,) = judge_again([boxes], wanted_limits([parse_option("preprocessing.atol=0.1")]))
+    assert same.status == "different"
+
+
+def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() -> None:
+    blank = record(compared(TRACES["same 1"], "fp32")[2])
+    assert blank.status == "empty"
+    for word, status in (
+        ("detections.max_shift=9", "empty"),
+        ("probability_maps.atol=0", UNDECIDED),
+        ("detections.allow_empty=true", "empty, as allowed"),
+    ):
+        (again,) = judge_again([blank], wanted_limits([parse_option(word)]))
+        assert again.status == status
