@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 2
     except _INCONSISTENT as error:
-        told = f"{type(error).__name__}: {error}"
-        print(f"{parser.prog}: {given.results} is inconsistent: {printable(told)}", file=sys.stderr)
+        message = f"{type(error).__name__}: {error}"
+        print(f"{parser.prog}: {given.results} is inconsistent: {printable(message)}", file=sys.stderr)
         return 2
     for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
         print(printable(line))

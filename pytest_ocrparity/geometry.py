@@ -63,19 +63,19 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
     """
     if not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
-    (our_keys, ours), (their_keys, theirs) = prepare(reference), prepare(candidate)
-    pairs = [Pair(i, j, 1.0) for i, j in _equals(our_keys, their_keys)]
-    left = [i for i in _alone(our_keys, (pair.reference for pair in pairs)) if ours[i] is not None]
-    right = [j for j in _alone(their_keys, (pair.candidate for pair in pairs)) if theirs[j] is not None]
-    if [our_keys[i] for i in left] <= [their_keys[j] for j in right]:
-        found = _assign(*_ious(ours[left], theirs[right], min_iou))
+    (reference_keys, reference_shapes), (candidate_keys, candidate_shapes) = prepare(reference), prepare(candidate)
+    pairs = [Pair(i, j, 1.0) for i, j in _equals(reference_keys, candidate_keys)]
+    left = [i for i in _alone(reference_keys, (pair.reference for pair in pairs)) if reference_shapes[i] is not None]
+    right = [j for j in _alone(candidate_keys, (pair.candidate for pair in pairs)) if candidate_shapes[j] is not None]
+    if [reference_keys[i] for i in left] <= [candidate_keys[j] for j in right]:
+        found = _assign(*_ious(reference_shapes[left], candidate_shapes[right], min_iou))
     else:
-        found = [(i, j, iou) for j, i, iou in _assign(*_ious(theirs[right], ours[left], min_iou))]
+        found = [(i, j, iou) for j, i, iou in _assign(*_ious(candidate_shapes[right], reference_shapes[left], min_iou))]
     for edges in found:
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
-    missing = sorted(_alone(our_keys, (pair.reference for pair in pairs)))
-    extra = sorted(_alone(their_keys, (pair.candidate for pair in pairs)))
-    defects = tuple([name or None for name, _ in keys] for keys in (our_keys, their_keys))
+    missing = sorted(_alone(reference_keys, (pair.reference for pair in pairs)))
+    extra = sorted(_alone(candidate_keys, (pair.candidate for pair in pairs)))
+    defects = tuple([name or None for name, _ in keys] for keys in (reference_keys, candidate_keys))
     return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra), defects)
 
 
@@ -93,10 +93,10 @@ def classify(
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    (_, ours), (_, theirs) = prepare(reference), prepare(candidate)
-    rows, columns, shared = _overlaps(ours, theirs)
-    merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(ours[rows]))
-    part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(theirs[columns]))
+    (_, reference_shapes), (_, candidate_shapes) = prepare(reference), prepare(candidate)
+    rows, columns, shared = _overlaps(reference_shapes, candidate_shapes)
+    merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(reference_shapes[rows]))
+    part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(candidate_shapes[columns]))
     missing = (
         "merged" if any(len(covers[j]) > 1 for j in merged_into[i]) else "split" if len(holds[i]) > 1 else "missing"
         for i in matching.missing
@@ -148,11 +148,11 @@ def _known_distance(a: Polygon, b: Polygon) -> float | None:
     return 0.0 if point_set(a) == point_set(b) else float("inf")
 
 
-def _equals(ours: Sequence[Key], theirs: Sequence[Key]) -> list[tuple[int, int]]:
+def _equals(reference_keys: Sequence[Key], candidate_keys: Sequence[Key]) -> list[tuple[int, int]]:
     waiting: dict[Key, list[int]] = defaultdict(list)
-    for index in reversed(range(len(theirs))):
-        waiting[theirs[index]].append(index)
-    return [(index, waiting[key].pop()) for index, key in enumerate(ours) if waiting.get(key)]
+    for index in reversed(range(len(candidate_keys))):
+        waiting[candidate_keys[index]].append(index)
+    return [(index, waiting[key].pop()) for index, key in enumerate(reference_keys) if waiting.get(key)]
 
 
 def _alone(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
@@ -166,21 +166,21 @@ def _overlaps(left: Shapes, right: Shapes) -> _Edges:
     return rows, columns, _shared(left[rows], right[columns])
 
 
-def _shared(ours: Shapes, theirs: Shapes) -> npt.NDArray[np.float64]:
-    return np.asarray(shapely.area(shapely.intersection(ours, theirs)))
+def _shared(left: Shapes, right: Shapes) -> npt.NDArray[np.float64]:
+    return np.asarray(shapely.area(shapely.intersection(left, right)))
 
 
 def _ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
     """Return the pairs of boxes whose IoU is `min_iou` or more, and not 0."""
     rows, columns = shapely.STRtree(right).query(left)
-    ours, theirs = shapely.area(left), shapely.area(right)
+    left_areas, right_areas = shapely.area(left), shapely.area(right)
     corners = shapely.bounds(left)[rows], shapely.bounds(right)[columns]
     sides = np.minimum(corners[0][:, 2:], corners[1][:, 2:]) - np.maximum(corners[0][:, :2], corners[1][:, :2])
     # What two bounding boxes share bounds the IoU from above, for a hundredth of what an intersection costs.
-    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(ours[rows], theirs[columns])
+    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(left_areas[rows], right_areas[columns])
     rows, columns = rows[may_reach], columns[may_reach]
     shared = _shared(left[rows], right[columns])
-    iou = np.minimum(shared / (ours[rows] + theirs[columns] - shared), 1.0)
+    iou = np.minimum(shared / (left_areas[rows] + right_areas[columns] - shared), 1.0)
     keep = (iou >= min_iou) & (iou > 0)
     return rows[keep], columns[keep], iou[keep]
 
@@ -358,5 +358,5 @@ def _first_turn(points: _Points) -> _Points:
 
 def point_set(points: Polygon) -> tuple[float, ...]:
     """Return any points sorted, with a flag beside each number that tells NaN from 0."""
-    told = sorted((x == x, x if x == x else 0.0, y == y, y if y == y else 0.0) for x, y in points.tolist())
-    return tuple(value for point in told for value in point)
+    numbers = sorted((x == x, x if x == x else 0.0, y == y, y if y == y else 0.0) for x, y in points.tolist())
+    return tuple(value for point in numbers for value in point)

@@ -87,12 +87,12 @@ class Decoded:
 
         Digests of pixels in different orders can't be compared: such images count as the same, and the tensor decides.
         """
-        one, two = self.in_order(other.channel_order), other
-        if one.channel_order != two.channel_order:
-            two = two.in_order(one.channel_order)
-        if one.pixels is not None and two.pixels is not None:
-            return np.array_equal(one.pixels, two.pixels)
-        return one.channel_order != two.channel_order or one.sha256 == two.sha256
+        this, that = self.in_order(other.channel_order), other
+        if this.channel_order != that.channel_order:
+            that = that.in_order(this.channel_order)
+        if this.pixels is not None and that.pixels is not None:
+            return np.array_equal(this.pixels, that.pixels)
+        return this.channel_order != that.channel_order or this.sha256 == that.sha256
 
     def in_order(self, channel_order: str) -> Decoded:
         """Return this image with its pixels in another channel order: BGR and RGB are each other reversed."""
@@ -149,15 +149,17 @@ class Detections:
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
 
-def _same(one: object, two: object) -> bool:
+def _same(value: object, other: object) -> bool:
     """Tell whether two field values are equal, arrays by content and NaN equal to NaN."""
-    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
-        return one.shape == two.shape and one.dtype == two.dtype and np.array_equal(one, two, equal_nan=True)
-    if isinstance(one, tuple) and isinstance(two, tuple):
-        return len(one) == len(two) and all(_same(a, b) for a, b in zip(one, two, strict=True))
-    if isinstance(one, np.ndarray) or isinstance(two, np.ndarray):
+    if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
+        return (
+            value.shape == other.shape and value.dtype == other.dtype and np.array_equal(value, other, equal_nan=True)
+        )
+    if isinstance(value, tuple) and isinstance(other, tuple):
+        return len(value) == len(other) and all(_same(a, b) for a, b in zip(value, other, strict=True))
+    if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
         return False
-    return bool(one == two)
+    return bool(value == other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -46,16 +46,16 @@ Said = dict[str, dict[str, Any]]
 
 def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
     """Return what strikes in the files of the settings' tables `train` and `inference`, a sentence each."""
-    ours = _said(train.get("config"), "Eval.dataset.transforms")
+    train_yaml = _said(train.get("config"), "Eval.dataset.transforms")
     folder: Path | None = inference.get("model_dir")
-    theirs = _said(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
+    inference_yaml = _said(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
     found: list[str] = []
-    if ours is not None:
-        found += _of_training(image_label(str(train["config"])), *ours)
-    if theirs is not None and folder is not None:
-        found += _of_export(image_label(str(folder / "inference.yml")), *theirs, inference)
-    if ours is not None and theirs is not None:
-        found += _between(ours[0], theirs[0])
+    if train_yaml is not None:
+        found += _of_training(image_label(str(train["config"])), *train_yaml)
+    if inference_yaml is not None and folder is not None:
+        found += _of_export(image_label(str(folder / "inference.yml")), *inference_yaml, inference)
+    if train_yaml is not None and inference_yaml is not None:
+        found += _between(train_yaml[0], inference_yaml[0])
     return [printable(each) for each in found + (_of_folder(folder) if folder else [])]
 
 
@@ -103,14 +103,14 @@ def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
         yield f"{name}: PostProcess.det_box_type is ignored: the key is box_type"
 
 
-def _between(ours: Said, theirs: Said) -> Iterator[str]:
+def _between(train_yaml: Said, inference_yaml: Said) -> Iterator[str]:
     """Yield the arguments that the two ymls give differently."""
     for operator in COMPARED:
-        one, two = ours.get(operator, {}), theirs.get(operator, {})
-        for key in [*one, *(key for key in two if key not in one)]:
-            if one.get(key) != two.get(key):
-                told = f"{one.get(key, 'not set')} in the training yml, {two.get(key, 'not set')} in inference.yml"
-                yield f"{operator}.{key}: {told}"
+        train, inference = train_yaml.get(operator, {}), inference_yaml.get(operator, {})
+        for key in dict.fromkeys((*train, *inference)):
+            if train.get(key) != inference.get(key):
+                values = train.get(key, "not set"), inference.get(key, "not set")
+                yield f"{operator}.{key}: {values[0]} in the training YAML file, {values[1]} in inference.yml"
 
 
 def _of_folder(folder: Path) -> list[str]:

@@ -193,8 +193,10 @@ def _is_loaded(spec: ModuleSpec) -> bool:
     loaded = sys.modules.get(spec.name)
     if loaded is None:
         return True
-    one, two = ((each.origin, list(each.submodule_search_locations or ())) for each in (spec, loaded.__spec__ or spec))
-    return one == two
+    searched, running = (
+        (each.origin, list(each.submodule_search_locations or ())) for each in (spec, loaded.__spec__ or spec)
+    )
+    return searched == running
 
 
 OPENMP: Final = ("omp_get_max_threads", "omp_set_num_threads")

@@ -210,8 +210,8 @@ class MemoryGuard:
             return
         there = f"memory_limit is {readable(left)}" if self._limit is not None else f"{readable(left)} is available"
         out = f'leave the image out, or allow it by memory_limit = "{math.ceil(needed / 1e8) / 10} GB"'
-        told = f"{what} would take an estimated {readable(needed)} of memory, and {there}: {advice}; {out}"
-        raise NotEnoughMemory(stage, told)
+        message = f"{what} would take an estimated {readable(needed)} of memory, and {there}: {advice}; {out}"
+        raise NotEnoughMemory(stage, message)
 
     @contextmanager
     def watching(self, data: bytes | None) -> Iterator[None]:

@@ -112,7 +112,7 @@ def _as_far(finding: BoxFinding, reference: Trace, candidate: Trace, moved: Dete
 def _score_gap(finding: BoxFinding, reference: Trace, other: Detections, index: int | None) -> float:
     """Return how far the score of a re-run's box is from that of the reference's; NaN where either has none."""
     assert reference.detections is not None
-    ours, theirs = reference.detections.scores, other.scores
-    if ours is None or theirs is None or index is None or finding.reference is None:
+    reference_scores, other_scores = reference.detections.scores, other.scores
+    if reference_scores is None or other_scores is None or index is None or finding.reference is None:
         return float("nan")
-    return float(abs(ours[finding.reference] - theirs[index]))
+    return float(abs(reference_scores[finding.reference] - other_scores[index]))

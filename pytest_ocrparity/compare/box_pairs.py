@@ -89,9 +89,9 @@ def _with_duplicates_by_score(matching: Matching, reference: Detections, candida
     moved: dict[int, int] = {}
     for group in groups.values():
         if len(group) > 1:
-            one = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
-            two = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
-            moved.update(zip(one, two, strict=True))
+            reference_order = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
+            candidate_order = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
+            moved.update(zip(reference_order, candidate_order, strict=True))
     if not moved:
         return matching
     return replace(

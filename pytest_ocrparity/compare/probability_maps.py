@@ -59,10 +59,12 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, de
 
 def _gap(reference: Trace, candidate: Trace) -> Gap | None:
     """Return the gap of two maps, or None where their pixels do not pair."""
-    one, other = reference.probability_map, candidate.probability_map
-    if one is None or other is None or not one.size or one.shape != other.shape:
+    reference_map, candidate_map = reference.probability_map, candidate.probability_map
+    if reference_map is None or candidate_map is None or reference_map.shape != candidate_map.shape:
         return None
-    return gap_of(one, other, _thresh(reference)) if one.ndim == 4 and one.shape[:2] == (1, 1) else None
+    if not reference_map.size or reference_map.ndim != 4 or reference_map.shape[:2] != (1, 1):
+        return None
+    return gap_of(reference_map, candidate_map, _thresh(reference))
 
 
 def _thresh(trace: Trace) -> Any:
@@ -88,12 +90,14 @@ def _obstacles(reference: _Map, candidate: _Map, gap: Gap | None) -> list[Differ
 
 
 def _amounts(reference: Trace, candidate: Trace, gap: Gap, limit: Limit) -> MapAmounts:
-    one, other = reference.probability_map, candidate.probability_map
-    assert one is not None and other is not None
-    at = source_place(reference, divmod(gap.place, one.shape[3]), one.shape[2:])
+    reference_map, candidate_map = reference.probability_map, candidate.probability_map
+    assert reference_map is not None and candidate_map is not None
+    at = source_place(reference, divmod(gap.place, reference_map.shape[3]), reference_map.shape[2:])
 
     def share(most: float | None) -> float:
-        return 0.0 if most is None else np.count_nonzero(distance(one, other) > most) / one.size
+        if most is None:
+            return 0.0
+        return np.count_nonzero(distance(reference_map, candidate_map) > most) / reference_map.size
 
     return MapAmounts(
         largest=gap.largest,
@@ -116,16 +120,16 @@ def _automatic(
     whatever the sensitivity is, and the fused copy matters only beyond its limit.
     """
     name, stored = "probability_maps.atol", reference.map_error + candidate.map_error
-    if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # one that was recorded costs nothing
+    if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # a recorded one costs nothing
         return least(largest, stored, limit, at), None
     moves = map_sensitivity(reference)
     allowed = automatic_map_limit(moves) + stored
     rule = "4 x floor unknown" if moves is None else f"4 x floor {moves:.1e}"
     origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage(stored)}"
     fused = fused_map(reference) if largest > allowed else None
-    one, other = reference.probability_map, candidate.probability_map
-    if fused is not None and one is not None and other is not None and fused.shape == other.shape:
-        fusion, rest = (float(np.max(np.abs(fused - each))) for each in (one, other))
+    maps = [each for each in (reference.probability_map, candidate.probability_map) if each is not None]
+    if fused is not None and len(maps) == 2 and fused.shape == maps[1].shape:
+        fusion, rest = (float(np.max(np.abs(fused - each))) for each in maps)
         if rest <= allowed:
             explained = Measure("fusion", fusion, MAP_MOST, f"{limit.origin}: the network against its fused copy")
             return Measure(name, rest, allowed, f"{origin}, against the fused copy", at), explained

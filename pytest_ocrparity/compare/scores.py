@@ -44,7 +44,11 @@ def expected_scores(expected: Detections | None, found: Detections) -> Mapping[i
 
 def are_permuted(found: Sequence[float] | npt.NDArray[np.float64], expected: Sequence[float], within: float) -> bool:
     """Tell whether scores are the expected ones in another order: sorted they agree, as they stand they do not."""
-    one, two = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    if len(one) != len(two) or len(one) < 2 or np.all(np.abs(one - two) <= within):
+    found_scores, right_scores = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    if (
+        len(found_scores) != len(right_scores)
+        or len(found_scores) < 2
+        or np.all(np.abs(found_scores - right_scores) <= within)
+    ):
         return False
-    return bool(np.all(np.abs(np.sort(one) - np.sort(two)) <= within))
+    return bool(np.all(np.abs(np.sort(found_scores) - np.sort(right_scores)) <= within))

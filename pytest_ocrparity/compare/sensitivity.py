@@ -65,13 +65,13 @@ def sensitivity_to_rounding(reference: Trace, candidate: Trace) -> float | None:
     The candidate's is its tensor, where that differs from the reference's by no more than a right one does.
     """
     drawn, source = map_sensitivity(reference), pipeline_of(reference)
-    one, two, own = reference.tensor, candidate.tensor, reference.probability_map
-    if drawn is None or source is None or one is None or two is None or own is None or one.shape != two.shape:
+    tensor, candidate_tensor, probability_map = reference.tensor, candidate.tensor, reference.probability_map
+    if drawn is None or source is None or tensor is None or candidate_tensor is None or probability_map is None:
         return drawn
-    if not 0 < gap_of(one, two).largest <= TENSOR_LEAST:
+    if tensor.shape != candidate_tensor.shape or not 0 < gap_of(tensor, candidate_tensor).largest <= TENSOR_LEAST:
         return drawn
     try:
-        moved = gap_of(source.infer(two), own).largest
+        moved = gap_of(source.infer(candidate_tensor), probability_map).largest
     except Exception:  # a pipeline of the user's may only trace
         return drawn
     return max(drawn, moved)

@@ -322,8 +322,8 @@ def _check_same(given: Any, read: Any, place: str) -> None:
             elif key not in newer:
                 raise msgspec.ValidationError(f"Object missing required field `{key}` - at `{place}`")
     elif isinstance(read, list):
-        for index, (one, two) in enumerate(zip(given, read, strict=True)):
-            _check_same(one, two, f"{place}[{index}]")
+        for index, (given_item, read_item) in enumerate(zip(given, read, strict=True)):
+            _check_same(given_item, read_item, f"{place}[{index}]")
     else:
         number = float(given) if isinstance(read, float) and type(given) is int else given
         if number != read or isinstance(given, bool) != isinstance(read, bool):

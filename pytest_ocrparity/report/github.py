@@ -20,11 +20,11 @@ def error_commands(view: View) -> list[str]:
     for cause in view.errors:
         first, diagnosis = cause.comparisons[0], cause.diagnosis
         count = len(cause.images)
-        told = f"{first.image}: {diagnosis.stage}: {diagnosis.summary}"
-        told += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
-        told += f"\nfix: {diagnosis.fix.text}" if diagnosis.fix else ""
+        message = f"{first.image}: {diagnosis.stage}: {diagnosis.summary}"
+        message += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
+        message += f"\nfix: {diagnosis.fix.text}" if diagnosis.fix else ""
         title = f"{cause.candidate} against {cause.reference}: {diagnosis.cause}"
-        commands.append(_command(told, title=title, file=_from_root(first.file), line=first.line))
+        commands.append(_command(message, title=title, file=_from_root(first.file), line=first.line))
     for missed in view.results.not_compared:
         if missed.outcome != "skipped":
             commands.append(

@@ -188,32 +188,32 @@ def _arguments(values: Values, deployed: Deployed) -> list[Fix]:
 
 
 def _passed(values: Values) -> Fix:
-    used, told = _nonzero(values)
+    used, note = _nonzero(values)
     text = f"in the deployment, pass {_call(used)} to paddleocr.TextDetection; for this test, add the same to "
     text += "inference.options"
     if "limit_side_len" in values:
         text += " (paddleocr 3.x ignores limits in inference.yml)"
-    return Fix(text + told, (Change("inference.options", used),))
+    return Fix(text + note, (Change("inference.options", used),))
 
 
 def _passed_to_predict(values: Values) -> Fix:
-    used, told = _nonzero(values)
+    used, note = _nonzero(values)
     text = f"in the deployment, pass {_call(used)} to predict(); for this test, add the same to "
-    return Fix(f"{text}inference.predict_options{told}", (Change("inference.predict_options", used),))
+    return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
 def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
     zeros = [name for name, value in values.items() if value == 0]
-    told = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
-    return {name: LEAST if name in zeros else value for name, value in values.items()}, told
+    note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
+    return {name: LEAST if name in zeros else value for name, value in values.items()}, note
 
 
 def _in_yml(deployed: Deployed, operator: str, values: Values) -> Fix:
     """Return how an operator's arguments are written; those that are None are taken out."""
     wanted = {name: value for name, value in values.items() if value is not None}
     gone = [name for name in values if name not in wanted]
-    told = [f"set {_listed(wanted)}"] * bool(wanted) + [f"leave out {', '.join(gone)}"] * bool(gone)
-    text = f"in {_file(deployed)}, under {operator}, {' and '.join(told)} (leave its other keys)"
+    steps = [f"set {_listed(wanted)}"] * bool(wanted) + [f"leave out {', '.join(gone)}"] * bool(gone)
+    text = f"in {_file(deployed)}, under {operator}, {' and '.join(steps)} (leave its other keys)"
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 

@@ -104,8 +104,9 @@ def _anchors(exported: Named, trained: Named) -> list[tuple[int, int]]:
         for index, (_, array) in enumerate(arrays):
             if array.size and np.any(array != array.flat[0]):
                 place.setdefault(_key(array), []).append(index)
-    both = [(ours, places[1].get(key, [])) for key, ours in places[0].items()]
-    return sorted((ours[0], theirs[0]) for ours, theirs in both if len(ours) == len(theirs) == 1)
+    both = [(exported_at, places[1].get(key, [])) for key, exported_at in places[0].items()]
+    only = [pair for pair in both if len(pair[0]) == len(pair[1]) == 1]
+    return sorted((exported_at[0], trained_at[0]) for exported_at, trained_at in only)
 
 
 def _only_way(exported: Named, trained: Named) -> dict[str, str] | None:
@@ -126,9 +127,10 @@ def _key(array: Array) -> tuple[Any, ...]:
     return array.shape, str(array.dtype), hashlib.sha256(array.tobytes()).digest()
 
 
-def same_bytes(one: Array, two: Array) -> bool:
+def same_bytes(exported: Array, trained: Array) -> bool:
     """Tell whether two arrays are equal bit for bit."""
-    return one.shape == two.shape and one.dtype == two.dtype and one.tobytes() == two.tobytes()
+    is_same_type = exported.shape == trained.shape and exported.dtype == trained.dtype
+    return is_same_type and exported.tobytes() == trained.tobytes()
 
 
 def _layers(arrays: Mapping[str, Array]) -> dict[str, list[Layer]] | None:

@@ -78,12 +78,12 @@ def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     return Drawn(_coloured(full), _coloured(_reduced(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
 
 
-def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], caption: str) -> Drawn:
+def difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw the absolute difference of two (C, h, w) arrays, the largest of its channels, from 0 to its largest value.
 
     Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the largest value.
     """
-    distance = np.abs(ours.astype(np.float32) - theirs.astype(np.float32)).max(axis=0)
+    distance = np.abs(reference.astype(np.float32) - candidate.astype(np.float32)).max(axis=0)
     is_finite = np.isfinite(distance)
     top = float(distance[is_finite].max(initial=0.0))
     distance[~is_finite] = top or 1.0
