@@ -175,7 +175,7 @@ class Trace:
         tensor: (1, 3, h, w) float32, the network's input.
         probability_map: (1, C, h, w) float32, the network's first output as it came; C is 1 for a right export.
         detections: polygons in source-image pixels, with scores where the side has them.
-        parameters: by stage name, the parameters that ran (not what a yml says).
+        parameters: by stage name, the parameters that ran, not those that a YAML file sets.
         error: what stopped the pipeline; the stages from there on are None.
         image_sha256: digest of the image file's bytes (or of the array given in its place).
         map_error: half the step with which `probability_map` was stored, 0 for a live trace.

@@ -23,9 +23,9 @@ def export_command(root: Path, files: TrainingFiles, folder: Path | None, model_
 
     Args:
         root: the PaddleOCR checkout.
-        files: the training yml and the checkpoint.
-        folder: where the export is to lie; None means where the yml says, else beside the checkpoint.
-        model_name: what the export is to call itself where the yml does not say.
+        files: the training YAML file and the checkpoint.
+        folder: where the export is to lie; None means where the YAML file says, else beside the checkpoint.
+        model_name: what the export is to call itself where the YAML file does not say.
     """
     settings, sub_model = files.yml.get("Global"), files.sub_model
     given = settings if isinstance(settings, Mapping) else {}

@@ -60,7 +60,7 @@ def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> l
 
 
 def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
-    """Return a yml's operators and PostProcess with their arguments, and its Global; None where it can't be read."""
+    """Return the operators and PostProcess of a YAML file, by name, and its Global; None where it can't be read."""
     try:
         document: Any = read_yml(path) if path is not None else None
         place = document
@@ -82,7 +82,7 @@ def _of_training(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator
 
 def _of_export(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
-        yield f"{name}: holds {operator}, a random operator of the training yml, which paddleocr 3.x does not run"
+        yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
     options = inference.get("options") or {}
     resize = said.get("DetResizeForTest", {})
     for key in LIMITS:
@@ -104,7 +104,7 @@ def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
 
 
 def _between(train_yaml: Said, inference_yaml: Said) -> Iterator[str]:
-    """Yield the arguments that the two ymls give differently."""
+    """Yield the arguments that the two YAML files set to different values."""
     for operator in COMPARED:
         train, inference = train_yaml.get(operator, {}), inference_yaml.get(operator, {})
         for key in dict.fromkeys((*train, *inference)):

@@ -40,7 +40,7 @@ def training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) ->
     """Return the parameters of an operator of `ppocr.data.imaug.operators`, None for one that ends no stage.
 
     Args:
-        name: its name in the yml.
+        name: its name in the YAML file.
         operator: the built operator.
         arguments: what it was built with, `Global` merged in.
     """
@@ -95,7 +95,7 @@ def predictor_tensor(operator: Any, scale: float) -> Parameters:
 
     Args:
         operator: it holds alpha = scale / std and beta = -mean / std.
-        scale: as in inference.yml; it cannot be told from alpha and beta.
+        scale: as in inference.yml; alpha and beta do not determine it.
     """
     std = [scale / alpha for alpha in operator.alpha]
     return {

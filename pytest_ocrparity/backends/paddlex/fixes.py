@@ -111,7 +111,7 @@ def _decode(values: Values, deployed: Deployed) -> list[Fix]:
         parts.append(Fix(f"{text}; without it paddleocr 3.x reads RGB", (change,)))
     if values.get("ignore_orientation"):
         text = "paddleocr 3.x always turns images as their EXIF tag says: take ignore_orientation out of DecodeImage "
-        text += "in the training yml, and evaluate again"
+        text += "in the training YAML file, and evaluate again"
         parts.append(Fix(text, (Change("train.config", {"ignore_orientation": None}, "DecodeImage"),)))
     return parts
 
@@ -121,8 +121,8 @@ def _without_mode(mode: str) -> Fix:
     instead = {"img_mode": MODES[0]}
     return Fix(
         f"a network trained with img_mode: {mode} can't be deployed with paddleocr.TextDetection, whose resize takes "
-        f"three channels: in the training yml, under DecodeImage, set {_listed(instead)}, train again (or at least "
-        f"evaluate again), and export again, which writes {_listed(instead)} into inference.yml",
+        f"three channels: in the training YAML file, under DecodeImage, set {_listed(instead)}, train again (or at "
+        f"least evaluate again), and export again, which writes {_listed(instead)} into inference.yml",
         (
             Change("train.config", instead, "DecodeImage"),
             Change("inference.yml", instead, "DecodeImage"),
@@ -169,8 +169,8 @@ def _instead_of_resize_long(length: int, deployed: Deployed) -> Fix:
     passed = _arguments(limits, deployed)
     text = "; ".join(part.text for part in passed)
     return Fix(
-        f"(1) in the training yml, under DetResizeForTest, replace resize_long by {_listed(limits)}, and evaluate "
-        f"again: no training is needed, but the score may change; (2) {text}; paddleocr 3.x has no rule like "
+        f"(1) in the training YAML file, under DetResizeForTest, replace resize_long by {_listed(limits)}, and "
+        f"evaluate again: no training is needed, but the score may change; (2) {text}; paddleocr 3.x has no rule like "
         "resize_long",
         (
             Change("train.config", {"resize_long": None, **limits}, "DetResizeForTest"),
@@ -228,7 +228,7 @@ def _call(values: Values) -> str:
 
 
 def _listed(values: Values) -> str:
-    """Write values as lines of a yml, side by side."""
+    """Return values as a YAML file has them, on one line."""
 
     def written(value: Any) -> str:
         return ("true" if value else "false") if isinstance(value, bool) else str(value)

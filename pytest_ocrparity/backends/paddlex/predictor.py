@@ -250,7 +250,7 @@ def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
     if "not registered" in text or "engine bindings" in str(error):
         return (
             f"{export.config}: paddlex knows no text-detection model {model_name!r}: use a name that it knows, such as "
-            "PP-OCRv5_mobile_det, for Global.model_name in the training yml and export again"
+            "PP-OCRv5_mobile_det, for Global.model_name in the training YAML file and export again"
         )
     if "name mismatch" in text:
         return f"inference.model_name is {model_name!r}, but {export.config} names another: {text}"

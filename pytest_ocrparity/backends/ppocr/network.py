@@ -1,4 +1,4 @@
-"""The trained network: built from a yml's Architecture, filled strictly, run in eval mode without gradients.
+"""The trained network: built from the Architecture of a YAML file, with its weights, in eval mode without gradients.
 
 Knows paddle and `ppocr.modeling`, nothing of images and boxes.
 """
@@ -168,7 +168,7 @@ def _can_fuse(layer: Any) -> bool:
 
 
 def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
-    """Check that `sub_model` picks one network of a Distillation yml, and that a plain one gets none.
+    """Check that `sub_model` picks one network of a Distillation YAML file, and that a plain one gets none.
 
     Raises:
         ModelError: it does not; the text lists the networks.
@@ -310,8 +310,9 @@ def _check_fit(wanted: Mapping[str, Any], values: Mapping[str, Any], path: Path)
     fitting = len(wanted) - len(problems["missing"]) - len(problems["of another shape"])
     found = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in problems.items() if keys)
     raise ModelError(
-        f"{path} is not a checkpoint of the yml's network: {fitting} of {len(wanted)} keys fit; {found}. "
-        "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to what this yml trained"
+        f"{path} is not a checkpoint of the YAML file's network: {fitting} of {len(wanted)} keys fit; {found}. "
+        "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to the checkpoint that "
+        "was trained with this YAML file"
     )
 
 
