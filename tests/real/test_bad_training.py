@@ -227,7 +227,8 @@ def test_a_checkpoint_of_another_network_is_listed(model: Model, tmp_path: Path)
     refused(
         model,
         r"other\.pdparams is not a checkpoint of the YAML file's network: 4 of 6 keys fit; 1 missing: "
-        r"stem\.wide\.weight; 1 unexpected: neck\.weight; 1 of another shape: head\.weight \[1, 5, 1, 1\], the network has \[1, 4, 1, 1\]",
+        r"stem\.wide\.weight; 1 unexpected: neck\.weight; 1 of another shape: head\.weight \[1, 5, 1, 1\], the "
+        r"network has \[1, 4, 1, 1\]",
         checkpoint=path,
     )
 
