@@ -21,12 +21,12 @@ from pytest_ocrparity.compare.judge import (
     NotKnown,
     Place,
     TensorAmounts,
-    beyond,
-    decided,
+    finding_kind_of,
     judge_boxes,
     judge_maps,
     judge_tensor,
-    shares,
+    settle_channel_order,
+    share_measures,
 )
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -71,7 +71,7 @@ def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> li
     judged: dict[int, RecordedComparison] = {}
     for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind == DETECTIONS):
         sides = each.image, each.reference, each.candidate
-        judged[place] = found = _judged(_Recorded(each, wanted, maps.get(sides)))
+        judged[place] = found = _judge_one(_Recorded(each, wanted, maps.get(sides)))
         if each.kind == PROBABILITY_MAPS:
             maps[sides] = each, found
     return [judged[place] for place in range(len(comparisons))]
@@ -114,7 +114,7 @@ class _Recorded:
         return self.measures[name].value
 
 
-def _judged(again: _Recorded) -> RecordedComparison:
+def _judge_one(again: _Recorded) -> RecordedComparison:
     was = again.was
     if was.kind not in _JUDGES:  # of a newer version: what is not known does not pass
         return structs.replace(was, status=UNDECIDED)
@@ -123,14 +123,14 @@ def _judged(again: _Recorded) -> RecordedComparison:
     return _JUDGES[was.kind](again)
 
 
-def _failing(again: _Recorded, *judged_anew: str) -> bool:
+def _differs_in_kind(again: _Recorded, *judged_anew: str) -> bool:
     """Tell whether something differs in kind, which no limit permits, aside from what is judged anew."""
     return any(each.fails and each.kind not in judged_anew for each in again.was.differences)
 
 
-def _tensor(again: _Recorded) -> RecordedComparison:
+def _judge_tensor_again(again: _Recorded) -> RecordedComparison:
     was, name = again.was, "preprocessing.atol"
-    if _failing(again, "channel_order"):
+    if _differs_in_kind(again, "channel_order"):
         return structs.replace(was, limits=again.limits)
     before = again.measures[name]
 
@@ -140,14 +140,14 @@ def _tensor(again: _Recorded) -> RecordedComparison:
         return before.value, before.limit, before.at
 
     found = judge_tensor(TensorAmounts(again.value("largest"), before.at, automatic), again.limits)
-    differences = decided(was.differences, found)
+    differences = settle_channel_order(was.differences, found)
     status = DIFFERENT if found.status == SAME and any(each.fails for each in differences) else found.status
-    return _changed(again, Judged(status, found.measures), differences)
+    return _with_judgement(again, Judged(status, found.measures), differences)
 
 
-def _maps(again: _Recorded) -> RecordedComparison:
+def _judge_maps_again(again: _Recorded) -> RecordedComparison:
     was, names = again.was, ("probability_maps.atol", "probability_maps.max_share")
-    if _failing(again, "not_judged"):
+    if _differs_in_kind(again, "not_judged"):
         return structs.replace(was, limits=again.limits)
     atol, fusion = again.measures[names[0]], again.measures.get("fusion")
 
@@ -178,28 +178,28 @@ def _maps(again: _Recorded) -> RecordedComparison:
         share=share,
         sensitivity=sensitivity,
     )
-    return _changed(again, judge_maps(amounts, again.limits, defers=True), was.differences)
+    return _with_judgement(again, judge_maps(amounts, again.limits, defers=True), was.differences)
 
 
-def _boxes(again: _Recorded) -> RecordedComparison:
+def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     was, counts = again.was, dict(again.was.counts)
     is_named = SCORE not in again.wanted or "preset" not in again.wanted[SCORE].origin
     asks_for_scores = again.limits[SCORE].value not in (AUTO, OFF) and is_named
     # A finding per box says what "score_order" says, and is judged.
-    if _failing(again, "empty", "score_order", *["no_scores"] * (not asks_for_scores)):
+    if _differs_in_kind(again, "empty", "score_order", *["no_scores"] * (not asks_for_scores)):
         return structs.replace(was, limits=again.limits)
     if not counts["reference"] and not counts["candidate"]:
-        return _changed(again, Judged(_of_no_box(again), was.measures), was.differences)
+        return _with_judgement(again, Judged(_status_of_empty_sides(again), was.measures), was.differences)
     limits = _box_limits(again)
     if limits is None:
-        return _changed(again, Judged(UNDECIDED, was.measures), was.differences)
-    statuses = [_of_box(again, box, limits) for box in was.boxes]
+        return _with_judgement(again, Judged(UNDECIDED, was.measures), was.differences)
+    statuses = [_status_of_box(again, box, limits) for box in was.boxes]
     if UNDECIDED in statuses:
-        return _changed(again, Judged(UNDECIDED, was.measures), was.differences)
+        return _with_judgement(again, Judged(UNDECIDED, was.measures), was.differences)
     measures = _pair_measures(again, limits)
-    is_more = _is_more(again, measures, limits)
+    is_more = _do_more_pairs_differ(again, measures, limits)
     counts |= {"different": statuses.count(DIFFERENT), "borderline": statuses.count("borderline")}
-    of_all = shares(counts, again.limits, defers=True)
+    of_all = share_measures(counts, again.limits, defers=True)
     status = judge_boxes(counts, of_all, again.limits, is_more=is_more)
     if any(each.kind == "score_order" and each.fails for each in was.differences) and status != DIFFERENT:
         still = [
@@ -212,17 +212,17 @@ def _boxes(again: _Recorded) -> RecordedComparison:
         del counts["different"]
     shown = {each.name: each for each in of_all}
     measures = tuple(shown.get(each.name, each) for each in measures)
-    return _changed(again, Judged(status, measures), was.differences, counts)
+    return _with_judgement(again, Judged(status, measures), was.differences, counts)
 
 
 _JUDGES: Mapping[str, Callable[[_Recorded], RecordedComparison]] = {
-    PREPROCESSING: _tensor,
-    PROBABILITY_MAPS: _maps,
-    DETECTIONS: _boxes,
+    PREPROCESSING: _judge_tensor_again,
+    PROBABILITY_MAPS: _judge_maps_again,
+    DETECTIONS: _judge_boxes_again,
 }
 
 
-def _changed(
+def _with_judgement(
     again: _Recorded, judged: Judged, differences: Sequence[Difference], counts: Mapping[str, int] | None = None
 ) -> RecordedComparison:
     """Return the comparison as judged; of an amount that was left out now, what was recorded stays."""
@@ -238,7 +238,7 @@ def _changed(
     )
 
 
-def _of_no_box(again: _Recorded) -> str:
+def _status_of_empty_sides(again: _Recorded) -> str:
     """Return the status of two empty sides: they pass when allowed, or when their maps were compared and agree."""
     status = judge_boxes(again.was.counts, (), again.limits)
     if status != EMPTY:
@@ -273,11 +273,11 @@ def _box_limits(again: _Recorded) -> BoxLimits | None:
     return BoxLimits(limits[IOU], shift, map_px, most, is_poly, exact)
 
 
-def _of_box(again: _Recorded, box: BoxFinding, limits: BoxLimits) -> str:
+def _status_of_box(again: _Recorded, box: BoxFinding, limits: BoxLimits) -> str:
     """Return what a finding is under other limits: DIFFERENT, "borderline", SAME, or UNDECIDED."""
     if limits.exact_score is None:
         box = replace(box, score_error=None)
-    if box.kind not in LONE and beyond(box, limits) is None:
+    if box.kind not in LONE and finding_kind_of(box, limits) is None:
         return SAME
     allowed = _maps_allow(again, 1)
     if box.is_borderline:
@@ -309,7 +309,7 @@ def _pair_measures(again: _Recorded, limits: BoxLimits) -> tuple[Measure, ...]:
     return tuple(measures.values())
 
 
-def _is_more(again: _Recorded, measures: Sequence[Measure], limits: BoxLimits) -> bool | NotKnown:
+def _do_more_pairs_differ(again: _Recorded, measures: Sequence[Measure], limits: BoxLimits) -> bool | NotKnown:
     """Tell whether pairs that kept the old limits break these: known by the worst of them, if that is one."""
     judged = [each for each in measures if each.name in (IOU, SHIFT, SCORE)]
     if all(each.is_within for each in judged):

@@ -12,7 +12,7 @@ import pytest
 from replay import ReplayPipeline
 from toy import PAGE, FusedToy, Toy, page
 
-from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, measured
+from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, with_sensitivity
 from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.files import image_bytes
@@ -60,7 +60,7 @@ def test_the_floor_and_the_fused_map_are_measured_once() -> None:
     first = fused_map(trace)
     assert first is not None
     assert first is fused_map(trace)
-    assert measured(trace).map_sensitivity == map_sensitivity(trace)
+    assert with_sensitivity(trace).map_sensitivity == map_sensitivity(trace)
 
 
 def test_what_was_measured_of_a_trace_is_not_believed_of_another() -> None:

@@ -46,20 +46,20 @@ Said = dict[str, dict[str, Any]]
 
 def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
     """Return what strikes in the files of the settings' tables `train` and `inference`, a sentence each."""
-    train_yaml = _said(train.get("config"), "Eval.dataset.transforms")
+    train_yaml = _read_operators(train.get("config"), "Eval.dataset.transforms")
     folder: Path | None = inference.get("model_dir")
-    inference_yaml = _said(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
+    inference_yaml = _read_operators(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
     found: list[str] = []
     if train_yaml is not None:
-        found += _of_training(image_label(str(train["config"])), *train_yaml)
+        found += _training_findings(image_label(str(train["config"])), *train_yaml)
     if inference_yaml is not None and folder is not None:
-        found += _of_export(image_label(str(folder / "inference.yml")), *inference_yaml, inference)
+        found += _export_findings(image_label(str(folder / "inference.yml")), *inference_yaml, inference)
     if train_yaml is not None and inference_yaml is not None:
-        found += _between(train_yaml[0], inference_yaml[0])
-    return [printable(each) for each in found + (_of_folder(folder) if folder else [])]
+        found += _differing_arguments(train_yaml[0], inference_yaml[0])
+    return [printable(each) for each in found + (_folder_findings(folder) if folder else [])]
 
 
-def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
+def _read_operators(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
     """Return the operators and PostProcess of a YAML file, by name, and its Global; None where it can't be read."""
     try:
         document: Any = read_yml(path) if path is not None else None
@@ -72,7 +72,7 @@ def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
         return None
 
 
-def _of_training(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator[str]:
+def _training_findings(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: Eval.dataset.transforms holds {operator}, a random operator: evaluation must not have it"
     for key in sorted(settings.keys() & set(LEAKING)):
@@ -80,7 +80,7 @@ def _of_training(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator
     yield from _ignored_box_type(name, said)
 
 
-def _of_export(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
+def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
     options = inference.get("options") or {}
@@ -103,7 +103,7 @@ def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
         yield f"{name}: PostProcess.det_box_type is ignored: the key is box_type"
 
 
-def _between(train_yaml: Said, inference_yaml: Said) -> Iterator[str]:
+def _differing_arguments(train_yaml: Said, inference_yaml: Said) -> Iterator[str]:
     """Yield the arguments that the two YAML files set to different values."""
     for operator in COMPARED:
         train, inference = train_yaml.get(operator, {}), inference_yaml.get(operator, {})
@@ -113,7 +113,7 @@ def _between(train_yaml: Said, inference_yaml: Said) -> Iterator[str]:
                 yield f"{operator}.{key}: {values[0]} in the training YAML file, {values[1]} in inference.yml"
 
 
-def _of_folder(folder: Path) -> list[str]:
+def _folder_findings(folder: Path) -> list[str]:
     programs = [folder / name for name in PROGRAMS if (folder / name).is_file()]
     if len(programs) < 2:
         return []

@@ -168,12 +168,12 @@ def folder_module(reference: str, folder: Path | None) -> Any:
     try:
         return getattr(_imported(module_name, folder), name)
     except Exception as error:  # whatever the user's module raises
-        raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_said(error)}") from error
+        raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
     finally:
         sys.path[:] = path
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """Return an error's text, after its kind where the text does not speak for itself."""
     return str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
 

@@ -51,7 +51,7 @@ PROBES: Final = (32, 64, 96, 128)
 the same at any size, within 1 % in dygraph; engines reuse and free at odd times, so the most of three is taken."""
 
 
-def readable(count: float) -> str:
+def readable_bytes(count: float) -> str:
     """Write a number of bytes for people."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
@@ -160,11 +160,11 @@ class MemoryGuard:
             return UNMEASURED_BYTES
         try:
             # A first run also takes what is kept whatever the size, a further one of that size uses it again.
-            return max([self._counted(side) for side in PROBES][1:]) or MOST_BYTES
+            return max([self._measured_bytes_per_pixel(side) for side in PROBES][1:]) or MOST_BYTES
         except Exception:  # an export of a fixed size, or a broken one, which its own run will show
             return MOST_BYTES
 
-    def _counted(self, side: int) -> float:
+    def _measured_bytes_per_pixel(self, side: int) -> float:
         """Return the bytes per pixel that paddle's allocator held at most in a run, above what it held before."""
         from paddle.base import core
 
@@ -188,7 +188,7 @@ class MemoryGuard:
             NotEnoughMemory: it would take more than there is.
         """
         height, width = size[:2]
-        left = self._left()
+        left = self._available_bytes()
         if network_bytes(height, width, MOST_BYTES) <= left:
             return
         needed = network_bytes(height, width, self.per_pixel)
@@ -197,7 +197,7 @@ class MemoryGuard:
         advice = "limit_side_len with limit_type max, or max_side_limit, on both sides makes it smaller"
         self._refuse(stage, what, needed, left, advice)
 
-    def _left(self) -> float:
+    def _available_bytes(self) -> float:
         if self._limit is not None:
             return self._limit
         # An image asks three times, and each answer takes half a millisecond of reading /proc and /sys.
@@ -208,9 +208,13 @@ class MemoryGuard:
     def _refuse(self, stage: str, what: str, needed: int, left: float, advice: str) -> None:
         if needed <= left:
             return
-        there = f"memory_limit is {readable(left)}" if self._limit is not None else f"{readable(left)} is available"
+        there = (
+            f"memory_limit is {readable_bytes(left)}"
+            if self._limit is not None
+            else f"{readable_bytes(left)} is available"
+        )
         out = f'leave the image out, or allow it by memory_limit = "{math.ceil(needed / 1e8) / 10} GB"'
-        message = f"{what} would take an estimated {readable(needed)} of memory, and {there}: {advice}; {out}"
+        message = f"{what} would take an estimated {readable_bytes(needed)} of memory, and {there}: {advice}; {out}"
         raise NotEnoughMemory(stage, message)
 
     @contextmanager
@@ -228,7 +232,9 @@ class MemoryGuard:
         size = None if data is None else header_size(data)
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
-            self._refuse(DECODE, what, decoding_bytes(*size), self._left(), "a smaller copy of it shows as much")
+            self._refuse(
+                DECODE, what, decoding_bytes(*size), self._available_bytes(), "a smaller copy of it shows as much"
+            )
 
         def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
             if dsize is not None and min(dsize) > 0:

@@ -20,7 +20,7 @@ CACHE_LINE = 64
 """Bytes that a core writes at once, on x86-64 and most of ARM."""
 
 
-class Gap(NamedTuple):
+class ArrayDifference(NamedTuple):
     """How far two arrays lie apart.
 
     Attributes:
@@ -36,14 +36,14 @@ class Gap(NamedTuple):
     crossings: int
 
 
-def gap_of(reference: _Array, candidate: _Array, thresh: Any = None) -> Gap:
+def array_difference(reference: _Array, candidate: _Array, thresh: Any = None) -> ArrayDifference:
     """Return the gap of two arrays of one shape, with one value at least; after NaN nothing more is measured."""
     from scipy.linalg import blas  # here: paddlex has it loaded, and who only reads baselines waits for it
 
     step = min(reference.size, BLOCK)
     largest, worst, total, crossings = -1.0, 0, 0.0, 0
     is_single = reference.dtype == candidate.dtype == np.float32
-    distances = _aligned(step, np.dtype(np.float32 if is_single else np.float64))
+    distances = _aligned_buffer(step, np.dtype(np.float32 if is_single else np.float64))
     # BLAS reads the signs away while it sums and searches, which saves NumPy's pass for the absolute values.
     absolute_sum, place_of_largest = (blas.sasum, blas.isamax) if is_single else (blas.dasum, blas.idamax)
     sides = bytearray(step), bytearray(step)
@@ -70,10 +70,10 @@ def gap_of(reference: _Array, candidate: _Array, thresh: Any = None) -> Gap:
                 # shorter last block stands what the block before it left, which may ask for a count but is not in it.
                 if sides[0] != sides[1]:
                     crossings += int(np.count_nonzero(above[0] != above[1]))
-    return Gap(largest, worst, total / reference.size, crossings)
+    return ArrayDifference(largest, worst, total / reference.size, crossings)
 
 
-def _aligned(count: int, dtype: np.dtype[Any]) -> _Array:
+def _aligned_buffer(count: int, dtype: np.dtype[Any]) -> _Array:
     """Return room for numbers that begins with a cache line: NumPy writes across two of them at half the speed."""
     room = np.empty(count * dtype.itemsize + CACHE_LINE, np.uint8)
     start = -room.ctypes.data % CACHE_LINE
@@ -87,7 +87,7 @@ def _blocks(reference: _Array, candidate: _Array, step: int) -> list[tuple[_Arra
     return whole if end == reference.size else [*whole, (reference[end:], candidate[end:])]
 
 
-def distance(reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+def absolute_difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
     """Return the absolute differences; integers, which would wrap around, as float64."""
     is_float = np.issubdtype(reference.dtype, np.floating) and np.issubdtype(candidate.dtype, np.floating)
     with np.errstate(

@@ -96,7 +96,7 @@ def judge_tensor(amounts: TensorAmounts, limits: Limits) -> Judged:
     return Judged(status, measures)
 
 
-def decided(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
+def settle_channel_order(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
     """Return the differences with a channel order that differs counted where the tensors differ too, or are not judged.
 
     In which order a side holds its pixels is its own affair as long as it feeds its network the same.
@@ -148,13 +148,17 @@ def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
     if atol is not NOT_KNOWN:  # a share above 0 permits some pixels any difference: the largest is only reported
         judged.append(atol if allowed.value == 0 else replace(atol, limit=None))
     judged.append(
-        _judged("probability_maps.mean_atol", amounts.mean, limits["probability_maps.mean_atol"], not per_run)
+        _limited_measure("probability_maps.mean_atol", amounts.mean, limits["probability_maps.mean_atol"], not per_run)
     )
     if share is not NOT_KNOWN:
         # A share of 0 says no more than atol does; one without atol can't be judged and so fails.
-        judged.append(_judged("probability_maps.max_share", share, allowed if allowed.value else Limit(OFF, "")))
+        judged.append(
+            _limited_measure("probability_maps.max_share", share, allowed if allowed.value else Limit(OFF, ""))
+        )
     if crossings is not None or asked.value != OFF:
-        judged.append(_judged("probability_maps.max_crossings", math.nan if crossings is None else crossings, asked))
+        judged.append(
+            _limited_measure("probability_maps.max_crossings", math.nan if crossings is None else crossings, asked)
+        )
     others = [Measure("largest", amounts.largest), Measure("stored", amounts.stored)]
     failing = [measure for measure in (*judged, *([extra] if extra is not None else [])) if measure.fails]
     moves = amounts.sensitivity() if any(measure is not extra for measure in failing) else None
@@ -164,7 +168,7 @@ def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
     if not is_known and amounts.largest > 2 * (MAP_MOST + amounts.stored) and not allowed.value:
         return Judged(DIFFERENT, measures)  # beyond what the rule ever permits, a fused copy included
     if failing:
-        return Judged(_of_failing(failing, moves), measures)
+        return Judged(_status_of_failing_maps(failing, moves), measures)
     if not is_known:
         return Judged(UNDECIDED, measures)
     if all(measure.limit is None for measure in judged):
@@ -179,33 +183,33 @@ def _map_atol(amounts: MapAmounts, limit: Limit) -> tuple[Measure | NotKnown, Me
         return Measure(name, amounts.largest, at=amounts.at), None
     if limit.value != AUTO:
         return Measure(
-            name, amounts.largest, float(limit.value) + stored, limit.origin + storage(stored), amounts.at
+            name, amounts.largest, float(limit.value) + stored, limit.origin + storage_note(stored), amounts.at
         ), None
     found = amounts.automatic()
     if found is not NOT_KNOWN:
         return found
     if amounts.largest <= MAP_LEAST + stored:
-        return least(amounts.largest, stored, limit, amounts.at), None
+        return least_limit_measure(amounts.largest, stored, limit, amounts.at), None
     return NOT_KNOWN, None
 
 
-def least(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
+def least_limit_measure(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
     """Return a map's largest difference that passes whatever the reference's sensitivity is."""
-    origin = f"{limit.origin}: {LEAST}{storage(stored)}"
+    origin = f"{limit.origin}: {LEAST}{storage_note(stored)}"
     return Measure("probability_maps.atol", largest, MAP_LEAST + stored, origin, at)
 
 
-def storage(stored: float) -> str:
+def storage_note(stored: float) -> str:
     """Return how the origin of a limit says what storing added to it."""
     return f" + {stored:.1e} as stored" if stored else ""
 
 
-def _judged(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:
+def _limited_measure(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:
     off = limit.value == OFF
     return Measure(name, value, None if off else float(limit.value), "" if off else limit.origin, decides=decides)
 
 
-def _of_failing(failing: list[Measure], moves: float | NotKnown | None) -> str:
+def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | None) -> str:
     """Return what maps are that break limits: rounding may be all that breaks the one of the largest difference."""
     if [measure.name for measure in failing] != ["probability_maps.atol"] or not failing[0].limit or moves is None:
         return DIFFERENT
@@ -255,7 +259,7 @@ class BoxLimits:
         return float(self.min_iou.value)
 
 
-def beyond(pair: BoxFinding, limits: BoxLimits) -> str | None:
+def finding_kind_of(pair: BoxFinding, limits: BoxLimits) -> str | None:
     """Return the kind of finding that a pair is, or None where it keeps the limits."""
     if limits.iou is not None and pair.iou is not None and not pair.iou >= limits.iou:
         return "moved"
@@ -270,7 +274,7 @@ def beyond(pair: BoxFinding, limits: BoxLimits) -> str | None:
     return None
 
 
-def shares(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
+def share_measures(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
     """Return which share of the boxes differs, and which is borderline, beside their limits."""
     per_run = bool(limits["detections.per_run"].value) and defers
     boxes = max(counts["boxes"], 1)

@@ -62,7 +62,7 @@ def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
             and candidate_array is not None
             and np.may_share_memory(reference_array, candidate_array)
         )
-    places, found = _places(reference), _places(candidate)
+    places, found = _polygon_addresses(reference), _polygon_addresses(candidate)
     return bool(found) and found <= places
 
 
@@ -78,7 +78,7 @@ def _are_equal(kind: str, reference: Trace, candidate: Trace) -> bool:
     )
 
 
-def _places(trace: Trace) -> set[int]:
+def _polygon_addresses(trace: Trace) -> set[int]:
     """Return where in memory the boxes of a trace begin."""
     polygons = () if trace.detections is None else trace.detections.polygons
     return {polygon.__array_interface__["data"][0] for polygon in polygons if polygon.size}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.borderline import SAME_BOX, run_again
+from pytest_ocrparity.compare.borderline import SAME_BOX, boxes_of_map
 from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.trace import Detections, Trace
 
@@ -27,7 +27,7 @@ def expected_detections(reference: Trace, candidate: Trace) -> Detections | None
         return None
     if candidate.shape is not None and candidate.shape[:2] != reference.shape[:2]:
         return None
-    return run_again(reference, candidate.probability_map)
+    return boxes_of_map(reference, candidate.probability_map)
 
 
 def expected_scores(expected: Detections | None, found: Detections) -> Mapping[int, float]:

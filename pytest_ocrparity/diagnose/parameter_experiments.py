@@ -45,9 +45,9 @@ class Group:
     differences: tuple[ParameterDifference, ...]
 
 
-def groups(lab: Laboratory, stage: str) -> list[Group]:
+def parameter_groups(lab: Laboratory, stage: str) -> list[Group]:
     """Return the differing parameters of a stage, grouped by cause."""
-    candidate = _with_all_parameters(lab, lab.candidate)
+    candidate = _with_parameters_of_every_image(lab, lab.candidate)
     reference_values, candidate_values = (side.parameters.get(stage, {}) for side in (lab.reference, candidate))
     # A parameter that one side alone reports is not known to differ. Where both report their resize rule it is, as each
     # rule has parameters of its own.
@@ -59,7 +59,7 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
     ]
     by_cause: dict[str, list[ParameterDifference]] = {}
     for each in differing:
-        by_cause.setdefault(_cause(each, reference_values, candidate_values), []).append(each)
+        by_cause.setdefault(_cause_of_parameter(each, reference_values, candidate_values), []).append(each)
     found = []
     for cause, members in by_cause.items():
         values = {each.name: each.reference for each in members}
@@ -69,19 +69,19 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
     return found
 
 
-def with_all(lab: Laboratory, stage: str, base: PatchedCandidate) -> PatchedCandidate | None:
+def with_reference_parameters(lab: Laboratory, stage: str, base: PatchedCandidate) -> PatchedCandidate | None:
     """Return a patched candidate with all differing parameters of a stage put right; None where it can't be."""
-    chosen = groups(lab, stage)
+    chosen = parameter_groups(lab, stage)
     if not chosen or _why_not_varied(lab, base, stage) is not None:
         return None
     try:
-        return _patched(base, chosen)
+        return _with_groups(base, chosen)
     except _RefusedError as error:
         lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return None
 
 
-def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
+def _with_parameters_of_every_image(lab: Laboratory, candidate: Trace) -> Trace:
     """Return the trace; where its side stopped, with the parameters that it uses for every image."""
     source = pipeline_of(candidate)
     if source is None or candidate.error is None:
@@ -90,7 +90,7 @@ def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
     return replace(candidate, parameters={**(always or {}), **candidate.parameters})
 
 
-def _cause(each: ParameterDifference, reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:
+def _cause_of_parameter(each: ParameterDifference, reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:
     if each.stage == DECODE:
         return "decode.channel_order" if each.name == "img_mode" else "decode.orientation"
     if each.stage == RESIZE:
@@ -125,7 +125,7 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         stage: the stage whose parameters are tried.
         fixes_stage: runs the stage, see `FixesStage`.
     """
-    needed, base = groups(lab, stage), lab.patched
+    needed, base = parameter_groups(lab, stage), lab.patched
     if not needed:
         return []
     if (why := _why_not_varied(lab, base, stage)) is not None:
@@ -133,8 +133,8 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         lab.not_tried.append(f"{lab.names.candidate} with other {names}: {why}")
         return []
     try:
-        needed = [group for group in needed if _takes(lab, base, group)]
-        whole = _tried(base, needed, fixes_stage) if needed else None
+        needed = [group for group in needed if _accepts_group(lab, base, group)]
+        whole = _try_groups(base, needed, fixes_stage) if needed else None
     except _RefusedError as error:
         lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return []
@@ -144,12 +144,12 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         return []
     for group in list(needed):
         fewer = [each for each in needed if each is not group]
-        left = _tried(base, fewer, fixes_stage)
+        left = _try_groups(base, fewer, fixes_stage)
         if left is not None:
             needed, whole = fewer, left
     lab.patched = whole[0]
     lab.reset_notes()
-    return [_diagnosis(lab, group, needed, whole[1]) for group in needed]
+    return [_parameter_diagnosis(lab, group, needed, whole[1]) for group in needed]
 
 
 def _why_not_varied(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
@@ -162,20 +162,20 @@ def _why_not_varied(lab: Laboratory, base: PatchedCandidate, stage: str) -> str 
         return "this pipeline has no varied()"
     key = f"control of {stage} {id(pipeline)}"
     if key not in lab.memo:
-        lab.memo[key] = _control(lab, base, stage)
+        lab.memo[key] = _control_experiment(lab, base, stage)
     why: str | None = lab.memo[key]
     return why
 
 
-def _control(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
-    own = _with_all_parameters(lab, lab.candidate).parameters.get(stage, {})
-    before = _ran(lab, base, stage)[1]
+def _control_experiment(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
+    own = _with_parameters_of_every_image(lab, lab.candidate).parameters.get(stage, {})
+    before = _run_stage(lab, base, stage)[1]
     same = lab.attempt(lambda: base.varied({stage: dict(own)}))
     if same is None:  # the parameters that it reports may not be all that it takes
         return None
     if same.pipeline is base.pipeline:
         return "its varied() changes the side itself, where another side is asked for"
-    if not _is_close(before, _ran(lab, same, stage)[1]):
+    if not _is_close(before, _run_stage(lab, same, stage)[1]):
         return "with its own parameters given again, varied() returns another side than this one"
     return None
 
@@ -188,7 +188,7 @@ def _patch(group: Group) -> Patch:
     return Patch(group.stage, group.cause, {group.stage: group.values})
 
 
-def _patched(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
+def _with_groups(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
     """Return a patched candidate with these groups on top. Raises _RefusedError."""
     if not chosen:
         return base
@@ -204,30 +204,30 @@ def _patched(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidat
     return replace(made, patches=(*base.patches, *map(_patch, chosen)))
 
 
-def _tried(
+def _try_groups(
     base: PatchedCandidate, chosen: Sequence[Group], fixes_stage: FixesStage
 ) -> tuple[PatchedCandidate, str] | None:
     """Return a patched candidate with these groups, and how well its stage agrees; None where it still differs."""
-    patched = _patched(base, chosen)
+    patched = _with_groups(base, chosen)
     amount = fixes_stage(patched)
     return None if amount is None else (patched, amount)
 
 
-def _ran(lab: Laboratory, patched: PatchedCandidate, stage: str) -> tuple[Mapping[str, Any], Any]:
+def _run_stage(lab: Laboratory, patched: PatchedCandidate, stage: str) -> tuple[Mapping[str, Any], Any]:
     """Run a stage; return the parameters that it reports, and its output."""
     if stage == DETECTIONS:
-        boxes = lab.postprocessed(patched)
+        boxes = lab.run_postprocess(patched)
         return (lab.attempt(lambda: patched.pipeline.parameters) or {}).get(DETECTIONS, {}), boxes
-    trace = lab.preprocessed(patched)
+    trace = lab.run_preprocessing(patched)
     if trace is None:
         return {}, None
     made: Any = {DECODE: trace.decode, RESIZE: trace.resize}.get(stage)
     return trace.parameters.get(stage, {}), trace.tensor if made is None else made
 
 
-def _takes(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
+def _accepts_group(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
     """Return whether the candidate reports a group's values when it is given them; note those that it does not."""
-    ran, _ = _ran(lab, _patched(base, [group]), group.stage)
+    ran, _ = _run_stage(lab, _with_groups(base, [group]), group.stage)
     ignored = [
         each.name
         for each in group.differences
@@ -244,7 +244,7 @@ def _takes(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
 def _note_effect(lab: Laboratory, base: PatchedCandidate, group: Group) -> None:
     """Note whether a group alone changes the output of its stage."""
     names = ", ".join(each.name for each in group.differences)
-    before, after = (_ran(lab, patched, group.stage)[1] for patched in (base, _patched(base, [group])))
+    before, after = (_run_stage(lab, patched, group.stage)[1] for patched in (base, _with_groups(base, [group])))
     output = _OUTPUT[group.stage].removesuffix(" is")
     given = f"{group.cause}: with {lab.names.reference}'s {names}, {lab.names.candidate}'s {output}"
     is_unchanged = before is not None and after is not None and _is_equal(before, after)
@@ -273,7 +273,7 @@ _OUTPUT = {
 }
 
 
-def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
+def _parameter_diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
     reference, candidate = lab.names
     names = [each.name for each in group.differences if each.reference is not None and each.name != "rule"]
     given = f"with {reference}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
@@ -281,11 +281,13 @@ def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: s
     together = f" and {', '.join(others)} together" if others else ""
     proof = f"{given}{together}, {candidate}'s {_OUTPUT[group.stage]} {reference}'s{f' ({amount})' if amount else ''}"
     proof += f"; with {', '.join(others)} alone it is not" if others else ""
-    written = [row for trace in (lab.reference, lab.candidate) for row in _written(lab, trace, group)]
-    return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
+    written = [row for trace in (lab.reference, lab.candidate) for row in _yaml_evidence(lab, trace, group)]
+    return lab.proven_cause(
+        group.stage, group.cause, _values_summary(lab, group), [proof, *written], _parameter_fix(lab, group)
+    )
 
 
-def _summary(lab: Laboratory, group: Group) -> str:
+def _values_summary(lab: Laboratory, group: Group) -> str:
     """Return the values that ran, those of both sides first, then those of one side only."""
     reference, candidate = lab.names
     shown = [each for each in group.differences if each.name != "rule"] or list(group.differences)
@@ -309,7 +311,7 @@ def _is_what_ran(name: str, said: Any, ran: Any) -> bool:
     return bool(said == ran or is_close(said, ran))
 
 
-def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
+def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return the parameters whose value that ran is not the one in the side's YAML file, as rows of evidence."""
     said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
@@ -331,7 +333,7 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     return rows
 
 
-def _fix(lab: Laboratory, group: Group) -> Fix:
+def _parameter_fix(lab: Laboratory, group: Group) -> Fix:
     fix = lab.ask(lab.candidate, WordsFixes, lambda side: side.parameter_fix(group.stage, group.values))
     reference, candidate = lab.names
     values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items() if value is not None)
@@ -370,7 +372,7 @@ def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     for diagnosis in found:
         keys = [f"Global.{key}" for key, stage in leaked.items() if stage == diagnosis.stage]
         is_leak = keys and diagnosis.stage not in left and diagnosis.cause in PARAMETER_CAUSES
-        replaced.append(_leak(lab, diagnosis, keys) if is_leak else diagnosis)
+        replaced.append(_leak_diagnosis(lab, diagnosis, keys) if is_leak else diagnosis)
     return replaced
 
 
@@ -380,11 +382,11 @@ PARAMETER_CAUSES = (
 )
 
 
-def _leak(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
+def _leak_diagnosis(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
     reference, candidate = lab.names
     names = ", ".join(keys)
     proof = f"built without {names}, {reference}'s operators of this stage run with {candidate}'s parameters"
     summary = f"{names} of the training YAML file reached {reference}'s operators: {diagnosis.summary}"
     change = Change("train.config", {key.removeprefix("Global."): None for key in keys}, "Global")
     fix = Fix(f"rename or remove {names} in the training YAML file, and evaluate again", (change,))
-    return lab.claim(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)
+    return lab.proven_cause(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)

@@ -109,7 +109,7 @@ class Ownership:
         if not recorded or not self.settings or posixpath.dirname(recorded) == posixpath.dirname(self.settings):
             return
         other = Path(os.path.normpath(self._folder / recorded))
-        if _holds(other, b"ocrparity" if other.name == "pyproject.toml" else b""):
+        if _file_contains(other, b"ocrparity" if other.name == "pyproject.toml" else b""):
             raise GoldenError(
                 f"{image}: this baseline in {self._folder} was recorded under {other}, and the settings of this run "
                 f"are {self._file}: two projects share the folder. Give each its own golden.dir, then run: "
@@ -142,7 +142,7 @@ class Ownership:
         self._asked.setdefault(path, set()).add(fixture)
         return sorted({*manifest.get("model", {}).get("fixtures", ()), *self._asked[path]})
 
-    def take(self, path: Path, fixture: str) -> None:
+    def note_recording(self, path: Path, fixture: str) -> None:
         """Note that a baseline was recorded anew by a fixture."""
         self._asked[path] = {fixture} if fixture else set()
 
@@ -159,10 +159,10 @@ class Ownership:
             return bool(has_parameters) and WITH in fixture  # two parameters of one fixture
         file, name = place.partition("::")[0], re.escape(self._fixture.encode())
         made = rb"def\s+%b\b|^\s*%b\s*=|name\s*=\s*[\"']%b[\"']|\bimport\b.*\b%b\b" % (name, name, name, name)
-        return file.endswith(".py") and _holds(self._root / file, rb"(?m)" + made)
+        return file.endswith(".py") and _file_contains(self._root / file, rb"(?m)" + made)
 
 
-def _holds(file: Path, pattern: bytes) -> bool:
+def _file_contains(file: Path, pattern: bytes) -> bool:
     """Tell whether a file is there and has a text in it."""
     try:
         if not file.is_file():  # a device would never end

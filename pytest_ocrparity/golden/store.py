@@ -37,14 +37,14 @@ def golden_path(folder: Path, image: str) -> Path:
     `image` is a "/"-separated path relative to the settings file.
     """
     name = posixpath.normpath(image)
-    data, can_be_a_file = _encoded(name)
+    data, can_be_a_file = _encoded_name(name)
     is_long = any(len(part) > LONGEST_NAME for part in data.split(b"/"))
     if is_long or name in (".", "..") or name.startswith(("/", "../")) or not can_be_a_file:
         name = f"outside/{hashlib.sha256(data).hexdigest()[:32]}"
     return folder / f"{name}.npz"
 
 
-def _encoded(name: str) -> tuple[bytes, bool]:
+def _encoded_name(name: str) -> tuple[bytes, bool]:
     """Return the bytes of a name, and whether a file can have it."""
     try:
         return os.fsencode(name), "\0" not in name
@@ -148,7 +148,7 @@ class GoldenStore:
         """
         name, digest, path = self._identify(image)
         model = model or Reference()
-        old = self._old(name, path)
+        old = self._older_baseline(name, path)
         if old is not None:
             self.ownership.refuse_other_reference(name, path, old.manifest, model.fixture)
         if model.fingerprint is not None:
@@ -164,11 +164,11 @@ class GoldenStore:
             settings=self.ownership.settings,
             model=model.described(self.fingerprint),
         )
-        self.ownership.take(path, model.fixture)
+        self.ownership.note_recording(path, model.fixture)
         self._recorded[path] = made_by = trace.source or trace.pipeline
         recorded = load(path).trace
         if old is not None:
-            self.drift[name] = _drift(old.trace, recorded)
+            self.drift[name] = _measure_drift(old.trace, recorded)
         return replace(recorded, image=name, recorded_from=made_by)
 
     def share(self, image: Image, fixture: str) -> None:
@@ -242,7 +242,7 @@ class GoldenStore:
             )
         return golden
 
-    def _old(self, name: str, path: Path) -> Golden | None:
+    def _older_baseline(self, name: str, path: Path) -> Golden | None:
         try:
             return self._open(name, path)
         except GoldenMissing:
@@ -267,7 +267,7 @@ class GoldenStore:
         return self._fingerprints.get(fixture, known)
 
 
-def _drift(old: Trace, new: Trace) -> dict[str, Any]:
+def _measure_drift(old: Trace, new: Trace) -> dict[str, Any]:
     before, after, difference = old.probability_map, new.probability_map, None
     if before is not None and after is not None and before.shape == after.shape:
         difference = float(np.max(np.abs(before - after), initial=0.0))

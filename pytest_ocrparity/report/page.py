@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.report.document import Picture, finite
+from pytest_ocrparity.report.document import Picture, non_finite_as_text
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
@@ -65,7 +65,7 @@ def page(view: View, folder: Path) -> tuple[str, set[str]]:
 
 
 def _value(value: Any) -> str:
-    value = finite(value)
+    value = non_finite_as_text(value)
     if isinstance(value, list):
         return f"[{', '.join(_value(item) for item in value)}]"
     return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

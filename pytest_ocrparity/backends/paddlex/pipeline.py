@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import check_inference, operators, read_yml, scale_value, written
+from pytest_ocrparity.artifacts.configs import check_inference, declared_parameters, operators, read_yml, scale_value
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import (
@@ -89,7 +89,7 @@ def load_inference(
         name=name,
         model_name=model_name,
         config=export.config,
-        written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        written=declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
         options=dict(options or {}),
         predict_options=dict(predict_options or {}),
         memory_limit=memory_limit,

@@ -211,7 +211,7 @@ def _loaded(
     except ImportError:
         raise
     except Exception as error:
-        raise ModelError(_refusal(error, export, model_name)) from error
+        raise ModelError(_load_error_text(error, export, model_name)) from error
     predictor = Predictor(detection, predict_options)
     process = inspect.signature(type(predictor.inner).process).parameters
     known = [name for name in process if name not in ("self", "batch_data")]
@@ -241,7 +241,7 @@ def _check_known(setting: str, given: Mapping[str, Any], known: list[str]) -> No
             raise ModelError(f"{setting}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
 
 
-def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
+def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> str:
     """Say why an export does not load, and what to do."""
     import paddle
 

@@ -151,7 +151,7 @@ def _subsequence(layers: Sequence[Layer], among: Sequence[Layer]) -> list[Layer]
         row: list[tuple[int, int] | None] = [None]
         for index, other in enumerate(among):
             before, taken = best[-1][index], row[-1]
-            score = _score(layer, other)
+            score = _count_equal_arrays(layer, other)
             if before is not None and score is not None:
                 reached = before[0] + score
                 row.append((reached, index) if taken is None or reached > taken[0] else taken)
@@ -169,7 +169,7 @@ def _subsequence(layers: Sequence[Layer], among: Sequence[Layer]) -> list[Layer]
     return chosen[::-1]
 
 
-def _score(layer: Layer, other: Layer) -> int | None:
+def _count_equal_arrays(layer: Layer, other: Layer) -> int | None:
     """Return how many arrays are equal, or None where a part is missing or of another shape."""
     if not layer.keys() <= other.keys() or any(
         array.shape != other[part][1].shape for part, (_, array) in layer.items()

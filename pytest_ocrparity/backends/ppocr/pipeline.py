@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import STAGE_OF, check_training, read_yml, written
+from pytest_ocrparity.artifacts.configs import STAGE_OF, check_training, declared_parameters, read_yml
 from pytest_ocrparity.artifacts.export_command import TOOL, export_command
 from pytest_ocrparity.artifacts.lint import RANDOM
 from pytest_ocrparity.artifacts.model_files import TrainingFiles, find_checkpoint
@@ -111,7 +111,7 @@ class TrainingPipeline(StagedPipeline):
         self._parts, self.files, self._memory = parts, files, memory
         self._at_size: dict[tuple[int, int], TrainingPipeline] = {}
         transforms = files.yml["Eval"]["dataset"]["transforms"]
-        self.written = written(transforms, files.yml["PostProcess"], files.config)
+        self.written = declared_parameters(transforms, files.yml["PostProcess"], files.config)
 
     @property
     def identity(self) -> Mapping[str, Any]:

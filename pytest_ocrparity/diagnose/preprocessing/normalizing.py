@@ -33,16 +33,19 @@ def by_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
         if made is not None:
             reference, candidate = lab.names
             order = lab.reference.decode.channel_order if lab.reference.decode is not None else "the other order"
-            proof = f"with its channels {words}, {candidate}'s tensor is {reference}'s ({lab.tensor_amount(made[1])})"
+            difference = lab.describe_tensor_difference(made[1])
+            proof = f"with its channels {words}, {candidate}'s tensor is {reference}'s ({difference})"
             fix = f"feed {candidate}'s network {order}, as {reference} does"
-            return lab.claim(TENSOR, "decode.channel_order", f"{candidate} swaps red and blue", [proof], fix), made[0]
+            return lab.proven_cause(
+                TENSOR, "decode.channel_order", f"{candidate} swaps red and blue", [proof], fix
+            ), made[0]
     lab.tried.append("decode.channel_order: with its channels reversed the tensor still differs")
     return None
 
 
 def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Fit y = a x + b per channel; an exact fit with known numbers is another mean, std or scale."""
-    trace, right = lab.preprocessed(base), lab.before.tensor
+    trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
         return None
     fit = _fit(right, trace.tensor)
@@ -53,16 +56,16 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     if np.allclose(slope, 1, atol=1e-4) and np.allclose(offset, 0, atol=1e-4):
         return None  # nearly equal, so the normalisation is not what differs
     reference, candidate = lab.names
-    named = _named(lab, slope, offset)
+    named = _cause_of_affine_map(lab, slope, offset)
     if named is None:
-        lab.noticed.append(_affine(lab, slope, offset))
+        lab.noticed.append(_affine_map_text(lab, slope, offset))
         return None
     cause, summary, fix = named
     proof = f"worked out from the two tensors: {reference}'s, normalised by {candidate}'s numbers, "
     proof += f"is {candidate}'s, channel by channel (largest difference {residual:.1e})"
     undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
     patched = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
-    return lab.claim(TENSOR, cause, summary, [proof], fix), patched
+    return lab.proven_cause(TENSOR, cause, summary, [proof], fix), patched
 
 
 MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
@@ -73,14 +76,14 @@ FACTORS: Final = (255.0, 256.0, 255 / 256)
 """Factors by which a scale is often wrong; their inverses count as well."""
 
 
-def _affine(lab: Laboratory, slope: Array, offset: Array) -> str:
+def _affine_map_text(lab: Laboratory, slope: Array, offset: Array) -> str:
     """Return in words the affine map between the tensors, which may have several reasons."""
     reference, candidate = lab.names
     text = f"{candidate}'s tensor is {_rounded(slope)} x {reference}'s + {_rounded(offset)} by channel, exactly"
     return f"{text}: a change of contrast or brightness does that, or another mean or std; mean and std may be right"
 
 
-def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str] | None:
+def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str] | None:
     """Return the cause, the summary and the fix of an affine map between the tensors.
 
     None where no known normalisation has its numbers.
@@ -92,7 +95,7 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
         scale = float(parameters.get("scale", 1.0))
     except (KeyError, TypeError, ValueError):
         return None
-    reported = _reported(lab.candidate, slope)
+    reported = _reported_mean_std(lab.candidate, slope)
     is_contradicted = reported is not None and not _fits(reported, slope, offset, mean, std)
     if is_contradicted and not _fits(reported, np.ones_like(slope), np.zeros_like(offset), mean, std):
         return None  # it reports numbers that are neither the reference's nor the fitted ones
@@ -138,7 +141,7 @@ def _is_one_change_of_all_channels(slope: Array, offset: Array, mean: Array, std
     return bool(np.ptp(slope) < 1e-3 * slope[0] and np.ptp(shift) < 1e-3)
 
 
-def _reported(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
+def _reported_mean_std(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
     """Return the mean and std that a side reports; None where they are not numbers by channel."""
     own = trace.parameters.get(TENSOR, {})
     try:
@@ -163,11 +166,11 @@ def by_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
         made = _agreeing(lab, base, change)
         if made is not None:
             reference, candidate = lab.names
-            proof = f"{words}, {candidate}'s tensor is {reference}'s ({lab.tensor_amount(made[1])})"
+            proof = f"{words}, {candidate}'s tensor is {reference}'s ({lab.describe_tensor_difference(made[1])})"
             summary = f"{candidate} lays its tensor out in another order"
             fix = f"give {candidate}'s network a contiguous (1, 3, height, width) array: "
             fix += "transpose and copy, do not reshape"
-            return lab.claim(TENSOR, "layout.axes", summary, [proof], fix), made[0]
+            return lab.proven_cause(TENSOR, "layout.axes", summary, [proof], fix), made[0]
     lab.tried.append("layout.axes: no order of the axes turns one tensor into the other")
     return None
 
@@ -193,7 +196,7 @@ def _is_grey(reference: Trace) -> bool:
 def _agreeing(lab: Laboratory, base: PatchedCandidate, change: Any) -> tuple[PatchedCandidate, Trace] | None:
     """Return the candidate with its tensor changed, and its trace, if that agrees; else None."""
     patched = replace(base, tensor=change)
-    trace = lab.preprocessed(patched)
+    trace = lab.run_preprocessing(patched)
     is_same = trace is not None and trace.tensor is not None and lab.is_same_stage(TENSOR, trace)
     return (patched, trace) if is_same and trace is not None else None
 

@@ -63,7 +63,8 @@ class Album:
                 yield self._keep(trace, DECODE, side, photo(image.pixels, orders[0], caption))
         pixels = [image.pixels for image in images if image is not None and image.pixels is not None]
         if len(pixels) == 2 and pixels[0].shape == pixels[1].shape and pixels[0].ndim == 3:
-            drawn = difference(*(each.transpose(2, 0, 1) for each in pixels), caption="in levels of a channel")
+            planes = [each.transpose(2, 0, 1) for each in pixels]
+            drawn = difference(planes[0], planes[1], "in levels of a channel")
             yield self._keep(sides[1], DECODE, "difference", drawn)
         for side, trace in zip(SIDES, sides, strict=True):
             if trace.tensor is not None and trace.tensor.size:
@@ -95,7 +96,7 @@ class Album:
             caption = f"{number_of_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
             sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
             if len(set(sizes)) > 1:
-                caption += f"; {names[0]} decoded {_size(sizes[0])}, {names[1]} {_size(sizes[1])}"
+                caption += f"; {names[0]} decoded {_size_text(sizes[0])}, {names[1]} {_size_text(sizes[1])}"
             yield self._keep_boxes((sides[1], sides[0]), "both", boxes, caption, veil=0.35)
         for side, name, trace, detections in zip(SIDES, names, sides, found, strict=True):
             if detections is not None:
@@ -170,7 +171,7 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
     return lines
 
 
-def _size(shape: Sequence[int]) -> str:
+def _size_text(shape: Sequence[int]) -> str:
     return f"{shape[1]}x{shape[0]} px"
 
 

@@ -42,7 +42,7 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
     if pixels.dtype != np.uint8 and np.issubdtype(pixels.dtype, np.integer):
         pixels = pixels / (np.iinfo(pixels.dtype).max / 255)
         caption += ", in 8 bits here"
-    values = _bytes(pixels)
+    values = _as_uint8(pixels)
     if values.ndim == 3 and values.shape[2] not in (3, 4):
         caption += f", first of {values.shape[2]} channels" if values.shape[2] > 1 else ""
         values = values[..., 0]
@@ -56,7 +56,7 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
 def tensor_view(trace: Trace) -> Drawn:
     """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR."""
     assert trace.tensor is not None
-    tensor = _finite(trace.tensor[0].astype(np.float32))
+    tensor = _without_nan(trace.tensor[0].astype(np.float32))
     values = tensor.transpose(1, 2, 0) if len(tensor) == 3 else tensor[:1].transpose(1, 2, 0).repeat(3, axis=2)
     parameters = trace.parameters.get(TENSOR, {})
     mean, std, scale = (parameters.get(name) for name in ("mean", "std", "scale"))
@@ -72,7 +72,7 @@ def tensor_view(trace: Trace) -> Drawn:
 
 def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
-    scaled = Image.fromarray(_bytes(_finite(values.astype(np.float32)) * 255))
+    scaled = Image.fromarray(_as_uint8(_without_nan(values.astype(np.float32)) * 255))
     full = _reduced(scaled, MOST)
     note = _scale_note(scaled, full)
     return Drawn(_coloured(full), _coloured(_reduced(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
@@ -88,17 +88,17 @@ def difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption
     top = float(distance[is_finite].max(initial=0.0))
     distance[~is_finite] = top or 1.0
     scaled = np.ceil(distance * np.float32(255 / (top or 1.0)))  # the smallest difference is not drawn as none
-    full, small = (_coloured(Image.fromarray(_bytes(_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
+    full, small = (_coloured(Image.fromarray(_as_uint8(_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
     if is_finite.all() and not top:
         return Drawn(full, small, "none, every value is equal")
     return Drawn(full, small, caption, bar=(0.0, top))
 
 
-def _finite(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _without_nan(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return values if np.isfinite(values).all() else np.nan_to_num(values)
 
 
-def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _as_uint8(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
