@@ -6,6 +6,7 @@ that of the run, `compare.judge`; here is how it reads what was recorded.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -67,14 +68,33 @@ def wanted_limits(given: Sequence[Mapping[str, Any]]) -> Limits:
 
 def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> list[RecordedComparison]:
     """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give."""
-    maps: dict[tuple[str, str, str], Maps] = {}
+    maps: dict[tuple[str, str, str], list[Maps]] = defaultdict(list)
     judged: dict[int, RecordedComparison] = {}
     for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind == DETECTIONS):
         sides = each.image, each.reference, each.candidate
-        judged[place] = found = _judge_one(_Recorded(each, wanted, maps.get(sides)))
+        judged[place] = found = _judge_one(_Recorded(each, wanted, _maps_under(each, maps[sides])))
         if each.kind == PROBABILITY_MAPS:
-            maps[sides] = each, found
+            maps[sides].append((each, found))
     return [judged[place] for place in range(len(comparisons))]
+
+
+def _maps_under(boxes: RecordedComparison, recorded: Sequence[Maps]) -> Maps | None:
+    """Return the comparison of maps that these boxes were judged by, or None where it is not known.
+
+    That is the one of their own test. Where their test compared no maps, as in the gate, it is the one that all other
+    tests recorded; tests that recorded several may have run under other limits, or made other maps.
+    """
+    of_test = [maps for maps in recorded if maps[0].test == boxes.test]
+    found = of_test or recorded
+    is_unanimous = all(_judged_content(maps[0]) == _judged_content(found[0][0]) for maps in found[1:])
+    return found[0] if found and is_unanimous else None
+
+
+def _judged_content(maps: RecordedComparison) -> tuple[Any, ...]:
+    """Return what was measured of maps and what judged it, whichever test and setting it came from."""
+    limits = {name: limit.value for name, limit in maps.limits.items()}
+    measures = [(each.name, each.value, each.limit) for each in maps.measures]
+    return maps.status, limits, measures, maps.differences
 
 
 class _Recorded:
@@ -84,7 +104,7 @@ class _Recorded:
         was: the comparison.
         limits: by name, what judges now; whatever is not wanted otherwise is as it was.
         wanted: what was asked for, of every kind.
-        maps: of boxes, the comparison of their maps, where it was recorded.
+        maps: of boxes, the comparison of their maps, where it is known.
         measures: by name.
     """
 
