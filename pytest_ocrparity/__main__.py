@@ -20,7 +20,7 @@ stay what they were. What the recorded measures cannot tell is "undecided". Exit
 is undecided or was not compared, 2 for a wrong command or file."""
 
 _INCONSISTENT = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
-"""What a document that keeps the schema can lead to all the same, such as boxes without the limits that they broke."""
+"""Raised for a document that keeps the schema and is inconsistent, such as boxes without the limits that they broke."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What is installed, read from metadata: nothing under test is imported to tell its version."""
+"""The installed versions, read from metadata without importing what is under test."""
 
 from __future__ import annotations
 

@@ -285,7 +285,7 @@ def as_points(polygon: Polygon) -> _Points:
 
 
 def is_finite(points: Polygon) -> bool:
-    """Tell whether all coordinates are numbers to reckon with."""
+    """Return whether all coordinates are finite and within 1e100."""
     return bool((np.abs(points) <= _LARGEST).all())
 
 
@@ -362,6 +362,6 @@ def _first_turn(points: _Points) -> _Points:
 
 
 def point_set(points: Polygon) -> tuple[float, ...]:
-    """Return any points sorted, with a flag beside each number that tells NaN from 0."""
+    """Return any points sorted, with a flag beside each number that distinguishes NaN from 0."""
     numbers = sorted((x == x, x if x == x else 0.0, y == y, y if y == y else 0.0) for x, y in points.tolist())
     return tuple(value for point in numbers for value in point)

@@ -117,12 +117,12 @@ class _Recorded:
         self.measures = {each.name: each for each in was.measures}
 
     def is_old(self, *names: str) -> bool:
-        """Tell whether these limits are what they were."""
+        """Return whether these limits are what they were."""
         return all(self.was.limits[name].value == self.limits[name].value for name in names)
 
     @property
     def rests_on_other_maps(self) -> bool:
-        """Tell whether boxes may be judged otherwise because their maps are."""
+        """Return whether boxes may be judged otherwise because their maps are."""
         if self.was.kind != DETECTIONS:
             return False
         if self.maps is None:  # no test asserted the maps, but the boxes' comparison made theirs
@@ -144,7 +144,7 @@ def _judge_one(again: _Recorded) -> RecordedComparison:
 
 
 def _differs_in_kind(again: _Recorded, *judged_anew: str) -> bool:
-    """Tell whether something differs in kind, which no limit permits, aside from what is judged anew."""
+    """Return whether something differs in kind, which no limit permits, aside from what is judged anew."""
     return any(each.fails and each.kind not in judged_anew for each in again.was.differences)
 
 
@@ -275,7 +275,7 @@ def _box_limits(again: _Recorded) -> BoxLimits | None:
     is_poly = False
     if limits[IOU].value == AUTO and limits[SHIFT].value != OFF and iou is not None:
         if not again.is_old(IOU) or again.was.limits[SHIFT].value == OFF:
-            return None  # whether they are polygons is told by what the rule did
+            return None  # only what the rule did shows whether they are polygons
         is_poly = iou.limit == POLYGON_IOU
     wanted, most, exact = limits[SCORE].value, None, None
     if again.is_old(SCORE):
@@ -294,7 +294,7 @@ def _box_limits(again: _Recorded) -> BoxLimits | None:
 
 
 def _status_of_box(again: _Recorded, box: BoxFinding, limits: BoxLimits) -> str:
-    """Return what a finding is under other limits: DIFFERENT, "borderline", SAME, or UNDECIDED."""
+    """Return the status of a finding under other limits: DIFFERENT, "borderline", SAME, or UNDECIDED."""
     if limits.exact_score is None:
         box = replace(box, score_error=None)
     if box.kind not in LONE and finding_kind_of(box, limits) is None:
@@ -302,7 +302,7 @@ def _status_of_box(again: _Recorded, box: BoxFinding, limits: BoxLimits) -> str:
     allowed = _maps_allow(again, 1)
     if box.is_borderline:
         return "borderline" if allowed else DIFFERENT if allowed is False else UNDECIDED
-    # Maps that agree only now might explain the box: telling takes an experiment.
+    # Maps that agree only now might explain the box: only an experiment shows it.
     return UNDECIDED if allowed is None or (allowed and not _maps_allow(again, 0)) else DIFFERENT
 
 
@@ -330,7 +330,7 @@ def _pair_measures(again: _Recorded, limits: BoxLimits) -> tuple[Measure, ...]:
 
 
 def _do_more_pairs_differ(again: _Recorded, measures: Sequence[Measure], limits: BoxLimits) -> bool | NotKnown:
-    """Tell whether pairs that kept the old limits break these: known by the worst of them, if that is one."""
+    """Return whether pairs that kept the old limits break these, as far as the worst pair shows it."""
     judged = [each for each in measures if each.name in (IOU, SHIFT, SCORE)]
     if all(each.is_within for each in judged):
         return False
@@ -349,13 +349,13 @@ def _is_stricter(now: Measure, then: Measure) -> bool:
 
 
 def _are_maps_equal(again: _Recorded) -> bool:
-    """Tell whether the maps are known to be equal to within their stored steps, which explains nothing."""
+    """Return whether the maps are known to be equal to within their stored steps, which explains nothing."""
     measured = {each.name: each.value for each in again.maps[1].measures} if again.maps else {}
     return "largest" in measured and measured["largest"] <= measured["stored"]
 
 
 def _maps_allow(again: _Recorded, when: int) -> bool | None:
-    """Tell whether the maps keep a limit, and so may explain a box: then (0) or now (1); None where not known."""
+    """Return whether the maps keep a limit, and so may explain a box: then (0) or now (1); None where not known."""
     if again.maps is None:
         return None if again.rests_on_other_maps else True
     maps = again.maps[when]

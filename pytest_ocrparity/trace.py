@@ -79,11 +79,11 @@ class Decoded:
         return str(self.stored_sha256) if self.pixels is None else hashlib.sha256(self.pixels.data).hexdigest()
 
     def has_image_of(self, other: Decoded) -> bool:
-        """Tell whether two decoded images are the same, in whatever channel order each holds its pixels."""
+        """Return whether two decoded images are the same, in whatever channel order each holds its pixels."""
         return self.shape == other.shape and self.dtype == other.dtype and self.has_pixels_of(other)
 
     def has_pixels_of(self, other: Decoded) -> bool:
-        """Tell whether two decoded images of one shape and dtype have the same pixels, read in one channel order.
+        """Return whether two decoded images of one shape and dtype have the same pixels, read in one channel order.
 
         Digests of pixels in different orders can't be compared: such images count as the same, and the tensor decides.
         """
@@ -150,7 +150,7 @@ class Detections:
 
 
 def _are_equal(value: object, other: object) -> bool:
-    """Tell whether two field values are equal, arrays by content and NaN equal to NaN."""
+    """Return whether two field values are equal, arrays by content and NaN equal to NaN."""
     if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
         return (
             value.shape == other.shape and value.dtype == other.dtype and np.array_equal(value, other, equal_nan=True)
@@ -167,8 +167,8 @@ class Trace:
     """What one side made of one image. The smallest valid one holds `pipeline`, `image` and `detections`.
 
     Attributes:
-        pipeline: how messages call this side, such as "train" or "inference".
-        image: how messages call the image: a path as the user wrote it.
+        pipeline: the name of this side in messages, such as "train" or "inference".
+        image: the name of the image in messages: a path as the user wrote it.
         decode: the decoded image.
         resize: (h, w, 3) uint8, the resized image, h and w in network-input pixels.
         shape: PaddleOCR's shape row: source height, source width, ratio_h, ratio_w.
@@ -182,7 +182,7 @@ class Trace:
         map_sensitivity: how far the map moves when its tensor is rounded, as recorded; see `compare.sensitivity`.
         fused_map: the map of the re-parameterised copy of the network, where there is one.
         files: of a baseline, digests of the files of the model that it was recorded from, by name; a live trace's
-            `source` tells its own. Left out of equality and of saving.
+            `source` states its own. Left out of equality and of saving.
         recorded_from: the pipeline that this run recorded this baseline from, or its name where it gives no source;
             comparing the baseline with that side proves nothing. Left out of equality.
         source: the `contract.Pipeline` that made this trace and can run parts of it again; None where there is none.
@@ -233,7 +233,7 @@ class Trace:
 
     @property
     def label(self) -> str:
-        """How messages call the image, see `image_label`."""
+        """The name of the image in messages, see `image_label`."""
         if "label" not in self.memo:
             self.memo["label"] = image_label(self.image)
         return str(self.memo["label"])
@@ -252,7 +252,7 @@ class Trace:
         return self.shape[1] / width, self.shape[0] / height
 
     def is_recording_of(self, candidate: Trace) -> bool:
-        """Tell whether this run recorded this baseline from the candidate's own side."""
+        """Return whether this run recorded this baseline from the candidate's own side."""
         made_by = self.recorded_from
         return made_by is not None and (made_by is candidate.source or made_by == candidate.pipeline)
 

@@ -1,4 +1,4 @@
-"""What the files alone tell: read before any model, and also where a model does not load.
+"""Findings from the files alone, which need no model and are made also where a model does not load.
 
 These are facts and no causes: no experiment was made with them. Imports no framework.
 """
@@ -45,7 +45,7 @@ Said = dict[str, dict[str, Any]]
 
 
 def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
-    """Return what strikes in the files of the settings' tables `train` and `inference`, a sentence each."""
+    """Return suspicious settings in the files of the settings tables `train` and `inference`, a sentence each."""
     train_yaml = _read_operators(train.get("config"), "Eval.dataset.transforms")
     folder: Path | None = inference.get("model_dir")
     inference_yaml = _read_operators(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")

@@ -1,6 +1,6 @@
 """The files of a model on disk: which there are, which one counts, and their digests.
 
-Knows names, bytes and folders; of what is inside it only tells a git-lfs pointer. Imports no framework.
+Knows names, bytes and folders; of contents it only recognises a git-lfs pointer. Imports no framework.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def fingerprint_training(
 
 @dataclass(frozen=True, slots=True)
 class TrainingFiles:
-    """What a train side was loaded from: its YAML file as a file and as read, its checkpoint."""
+    """The files from which a train side was loaded: its YAML file, as a path and as read, and its checkpoint."""
 
     config: Path
     yml: Mapping[str, Any]

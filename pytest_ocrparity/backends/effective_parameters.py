@@ -32,7 +32,7 @@ def _attributes(source: Any, *names: str) -> Parameters:
 
 
 def _axis_order(order: Any) -> str:
-    """Return "chw", or "hwc" for whatever else: both libraries test for "chw" alone."""
+    """Return "chw", or "hwc" for any other value, as both libraries test for "chw" alone."""
     return "chw" if order == "chw" else "hwc"
 
 

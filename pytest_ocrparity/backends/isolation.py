@@ -1,4 +1,4 @@
-"""The one door through which paddle, PaddleOCR and paddlex come in.
+"""Imports and runs paddle, PaddleOCR and paddlex without lasting changes to the process.
 
 Importing and running them changes the process, and this undoes it, see `process`; a PaddleOCR checkout also holds a
 `paddleocr` that shadows the installed one, and a `tools` that shadows the user's.
@@ -174,7 +174,7 @@ def folder_module(reference: str, folder: Path | None) -> Any:
 
 
 def _error_text(error: Exception) -> str:
-    """Return an error's text, after its kind where the text does not speak for itself."""
+    """Return an error's text; for other than import and attribute errors, after the name of its class."""
     return str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
 
 
@@ -189,7 +189,7 @@ def _imported(name: str, folder: Path | None) -> ModuleType:
 
 
 def _is_loaded(spec: ModuleSpec) -> bool:
-    """Tell whether an import of this name gets this very module: it is loaded, or nothing of that name is."""
+    """Return whether an import of this name gets this very module: it is loaded, or nothing of that name is."""
     loaded = sys.modules.get(spec.name)
     if loaded is None:
         return True

@@ -1,4 +1,4 @@
-"""How much memory a run of one image will take, and whether it is there: refused before it is taken, never after.
+"""Estimates the memory that a run of one image takes, and refuses the image before the run where too little is left.
 
 An operating system that runs out of memory kills the whole run without a word. So what an image is about to take is
 estimated at three points, each before the memory is taken: from the file's header before it is decoded, from the size
@@ -41,7 +41,7 @@ ONCE_BYTES: Final = 256 * 2**20
 """What an engine keeps of a first run at any size: 138 MB of reordered weights, PP-OCRv3 server with oneDNN."""
 
 FRESH_SECONDS: Final = 0.5
-"""How long what was available is believed."""
+"""For how many seconds a reading of the available memory is used."""
 
 _WATCHED = threading.RLock()
 """Held while cv2.resize is watched: two threads that overlap would leave it so."""
@@ -76,7 +76,7 @@ def network_bytes(height: int, width: int, per_pixel: float) -> int:
 
 
 def available_memory(root: Path = Path("/")) -> float:
-    """Return the bytes that this process may still take, or infinity where the system does not tell.
+    """Return the bytes that this process may still take, or infinity where the system does not state it.
 
     The least of what is free, of what is left in the memory cgroups, version 1 or 2, that it lies in, and of its
     address space; of the workers of a pytest-xdist run, each has its share.

@@ -112,5 +112,5 @@ class StagedPipeline(ABC):
         return wrapped
 
     def describe_error(self, error: BaseException) -> str:
-        """Return how messages tell what a stage raised."""
+        """Return what a stage raised, in the words of messages."""
         return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"

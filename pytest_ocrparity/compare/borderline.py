@@ -1,4 +1,4 @@
-"""Tell by experiment which box differences the permitted difference of the maps explains.
+"""Finds by experiment which box differences the permitted difference of the maps explains.
 
 A map difference within its limit can still lose, split or move a box that stood on the edge of a threshold. Such a
 box is borderline: listed and counted, but not a difference.
@@ -59,7 +59,7 @@ def mark_borderline(
 
 
 def _has_boxes_of_own_map(candidate: Trace) -> bool:
-    """Tell whether the recorded boxes are those that the side's post-process finds in the recorded map."""
+    """Return whether the recorded boxes are those that the side's post-process finds in the recorded map."""
     assert candidate.detections is not None
     if candidate.probability_map is None:
         return True

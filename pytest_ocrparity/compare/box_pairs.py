@@ -81,7 +81,7 @@ def pair_boxes(
 
 
 def _with_duplicates_by_score(matching: Matching, reference: Detections, candidate: Detections) -> Matching:
-    """Return a matching in which equal boxes belong together by their scores: nothing else tells them apart."""
+    """Return a matching in which equal boxes are paired by their scores, as nothing else distinguishes them."""
     if reference.scores is None or candidate.scores is None:
         return matching
     groups: dict[bytes, list[Pair]] = {}
@@ -104,7 +104,7 @@ def _with_duplicates_by_score(matching: Matching, reference: Detections, candida
 def _with_score_errors(
     pairs: list[BoxFinding], candidate: Detections, limits: BoxLimits, expected: Callable[[], Mapping[int, float]]
 ) -> list[BoxFinding]:
-    """Return the pairs with each score's distance from what it must be, where that is asked for and known."""
+    """Return the pairs with the error of each score, where a limit asks for it and the right score is known."""
     exact, scores = limits.exact_score, candidate.scores
     if exact is None or scores is None or limits.max_score_difference == exact:
         return pairs

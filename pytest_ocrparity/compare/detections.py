@@ -27,7 +27,7 @@ from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, EQUAL_MAP_SCORE, O
 from pytest_ocrparity.trace import Detections, Trace
 
 NOISE_OF_SCORES = 1e-2
-"""How far scores of a right export may lie apart and still be told from each other."""
+"""How far scores of a right export may differ and still show in which order they stand."""
 
 
 def compare_detections(
@@ -35,8 +35,8 @@ def compare_detections(
 ) -> Comparison:
     """Compare the detections of two traces.
 
-    `maps` is the comparison of their maps, where both have one; `defers` tells that somebody judges the limits of a
-    whole run.
+    `maps` is the comparison of their maps, where both have one; with `defers`, the run judges the limits of a whole
+    run.
     """
     differences = missing_stages(reference, candidate, (DETECTIONS,))
     findings: tuple[BoxFinding, ...] = ()
@@ -85,7 +85,7 @@ def compare_detections(
 
 
 def _follows_map(expected: Detections | None, found: Detections, limits: BoxLimits) -> bool:
-    """Tell whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
+    """Return whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
     return expected is None or not pair_boxes(expected, found, limits)[1]
 
 
@@ -135,13 +135,13 @@ def _missing_score_differences(reference: Detections, candidate: Detections, tol
 
 
 def _are_maps_equal(maps: Comparison | None) -> bool:
-    """Tell whether the maps are equal to within the step with which a baseline was stored."""
+    """Return whether the maps are equal to within the step with which a baseline was stored."""
     largest, stored = (maps.measure(name) if maps is not None else None for name in ("largest", "stored"))
     return largest is not None and stored is not None and largest.value <= stored.value
 
 
 def _do_maps_keep_limit(maps: Comparison) -> bool:
-    """Tell whether the maps agree within a limit: one that is off permits anything, so it explains nothing."""
+    """Return whether the maps agree within a limit: one that is off permits anything, so it explains nothing."""
     largest = maps.measure("probability_maps.atol")
     return maps.is_match and largest is not None and largest.limit is not None
 

@@ -1,7 +1,7 @@
 """From amounts and limits to a status: the one judge, of traces and of what a run recorded of them.
 
-What is dear to measure is a function, asked only where it matters. Of a recorded comparison it may answer NOT_KNOWN;
-where the status rests on that, it is UNDECIDED.
+An amount that is slow to measure is a function, which is called only where it decides. For a recorded comparison it
+may return NOT_KNOWN; a status that depends on it is UNDECIDED.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class TensorAmounts:
-    """How far two tensors lie apart.
+    """The measured difference of two tensors.
 
     Attributes:
         largest: the largest absolute difference.
@@ -97,9 +97,9 @@ def judge_tensor(amounts: TensorAmounts, limits: Limits) -> Judged:
 
 
 def settle_channel_order(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
-    """Return the differences with a channel order that differs counted where the tensors differ too, or are not judged.
+    """Return the differences, of which a channel order fails only where the tensors differ too, or are not judged.
 
-    In which order a side holds its pixels is its own affair as long as it feeds its network the same.
+    A side may hold its pixels in any order as long as it feeds its network the same tensor.
     """
     is_same = judged is not None and judged.status == SAME
     return [replace(each, fails=not is_same) if each.kind == "channel_order" else each for each in differences]
@@ -107,7 +107,7 @@ def settle_channel_order(differences: Sequence[Difference], judged: Judged | Non
 
 @dataclass(frozen=True)
 class MapAmounts:
-    """How far two probability maps lie apart.
+    """The measured difference of two probability maps.
 
     Attributes:
         largest: the largest absolute difference, and `at` where it is, in source px.
@@ -194,13 +194,13 @@ def _map_atol(amounts: MapAmounts, limit: Limit) -> tuple[Measure | NotKnown, Me
 
 
 def least_limit_measure(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
-    """Return a map's largest difference that passes whatever the reference's sensitivity is."""
+    """Return the measure of a map's largest difference under the least limit, which no sensitivity can lower."""
     origin = f"{limit.origin}: {LEAST}{storage_note(stored)}"
     return Measure("probability_maps.atol", largest, MAP_LEAST + stored, origin, at)
 
 
 def storage_note(stored: float) -> str:
-    """Return how the origin of a limit says what storing added to it."""
+    """Return the words by which the origin of a limit names the stored error that was added to it."""
     return f" + {stored:.1e} as stored" if stored else ""
 
 
@@ -210,7 +210,7 @@ def _limited_measure(name: str, value: float, limit: Limit, decides: bool = True
 
 
 def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | None) -> str:
-    """Return what maps are that break limits: rounding may be all that breaks the one of the largest difference."""
+    """Return the status of maps that break limits: not judgeable where rounding alone may exceed the limit."""
     if [measure.name for measure in failing] != ["probability_maps.atol"] or not failing[0].limit or moves is None:
         return DIFFERENT
     if moves is NOT_KNOWN:
@@ -219,7 +219,7 @@ def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | No
 
 
 def is_within_rounding(largest: float, limit: float | None, sensitivity: float) -> bool:
-    """Tell whether maps differ by no more than rounding moves the reference's own, and that is beyond their limit.
+    """Return whether maps differ by no more than rounding moves the reference's own, and that is beyond their limit.
 
     Then no amount within FLOOR_FACTOR of it tells a right export from a wrong one. A limit of 0 is not about
     rounding: it asks for equal maps.
@@ -260,7 +260,7 @@ class BoxLimits:
 
 
 def finding_kind_of(pair: BoxFinding, limits: BoxLimits) -> str | None:
-    """Return the kind of finding that a pair is, or None where it keeps the limits."""
+    """Return "moved" or "score" for a pair beyond the limits, or None where it keeps them."""
     if limits.iou is not None and pair.iou is not None and not pair.iou >= limits.iou:
         return "moved"
     if limits.max_shift is not None and pair.shift is not None and not limits.in_map_px(pair.shift) <= limits.max_shift:
@@ -275,7 +275,7 @@ def finding_kind_of(pair: BoxFinding, limits: BoxLimits) -> str | None:
 
 
 def share_measures(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
-    """Return which share of the boxes differs, and which is borderline, beside their limits."""
+    """Return the share of boxes that differ and the share of borderline boxes, as measures with their limits."""
     per_run = bool(limits["detections.per_run"].value) and defers
     boxes = max(counts["boxes"], 1)
     found = []
@@ -292,7 +292,7 @@ def judge_boxes(
 ) -> str:
     """Return the status of boxes by the shares of them, which are among the measures.
 
-    Single boxes decide unless a share of them is permitted. `is_more` tells whether more of them differ than are
+    Single boxes decide unless a share of them is permitted. `is_more` is true where more boxes differ than are
     counted, as where only the worst of the others was recorded.
     """
     if not counts["reference"] and not counts["candidate"]:

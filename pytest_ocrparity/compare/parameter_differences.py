@@ -45,7 +45,7 @@ def effective_parameters(kind: str, reference: Trace, candidate: Trace) -> list[
 
 
 def is_close(reference: Any, candidate: Any) -> bool:
-    """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
+    """Return whether two numeric parameters agree to float32, as the sides store means and deviations differently."""
     try:
         numbers = np.asarray(reference, np.float64), np.asarray(candidate, np.float64)
         return bool(np.allclose(*numbers, rtol=1e-6, atol=0.0, equal_nan=True))

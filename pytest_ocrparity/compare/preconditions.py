@@ -49,7 +49,7 @@ def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None
 
 
 def have_same_files(reference: Trace, candidate: Trace) -> bool:
-    """Tell whether both sides were made by files of the same content, as far as they say."""
+    """Return whether both sides were made by files of the same content, as far as they say."""
     reference_files, candidate_files = _files(reference), _files(candidate)
     return bool(reference_files) and reference_files == candidate_files
 
@@ -67,7 +67,7 @@ def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
 
 
 def _are_equal(kind: str, reference: Trace, candidate: Trace) -> bool:
-    """Tell whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
+    """Return whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
     if kind == "detections":
         return reference.detections is not None and reference.detections == candidate.detections
     reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
@@ -85,7 +85,7 @@ def _polygon_addresses(trace: Trace) -> set[int]:
 
 
 def _identity(trace: Trace) -> Mapping[str, Any]:
-    """Return what tells a live side from others, as its pipeline says; empty where it says nothing."""
+    """Return the identity that a live side's pipeline states, empty where it states none."""
     side = offered(trace.source, HasIdentity)
     return plain(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
 

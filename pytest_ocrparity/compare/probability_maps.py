@@ -27,7 +27,7 @@ _Map: TypeAlias = "npt.NDArray[Any]"
 def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> Comparison:
     """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
 
-    `defers` tells that somebody judges the limits of a whole run.
+    With `defers`, the run judges the limits of a whole run.
     """
     differences = missing_stages(reference, candidate, (PROBABILITY_MAP,))
     measures: tuple[Measure, ...] = ()

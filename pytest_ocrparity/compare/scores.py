@@ -43,7 +43,7 @@ def expected_scores(expected: Detections | None, found: Detections) -> Mapping[i
 
 
 def are_permuted(found: Sequence[float] | npt.NDArray[np.float64], expected: Sequence[float], within: float) -> bool:
-    """Tell whether scores are the expected ones in another order: sorted they agree, as they stand they do not."""
+    """Return whether scores are the expected ones in another order: they agree once both are sorted, and only then."""
     found_scores, right_scores = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if (
         len(found_scores) != len(right_scores)

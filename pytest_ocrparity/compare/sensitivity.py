@@ -1,4 +1,4 @@
-"""How far a side's own map moves when its tensor is only rounded: runs its network on tensors all but equal."""
+"""Measures how much a side's own map changes when its tensor is only rounded, by running its network again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def fused_map(trace: Trace) -> npt.NDArray[np.float32] | None:
 
 
 def with_sensitivity(trace: Trace) -> Trace:
-    """Return a trace with the answers above filled in, ready to be saved."""
+    """Return a trace with `map_sensitivity` and `fused_map` filled in, as a baseline stores it."""
     return replace(trace, map_sensitivity=map_sensitivity(trace), fused_map=fused_map(trace))
 
 

@@ -44,7 +44,7 @@ BEFORE_NETWORK = STAGES_OF[PREPROCESSING]
 
 
 class Names(NamedTuple):
-    """How messages call the two sides."""
+    """The names of the two sides in messages."""
 
     reference: str
     candidate: str
@@ -96,7 +96,7 @@ class Laboratory:
 
     @property
     def names(self) -> Names:
-        """How messages call the two sides."""
+        """The names of the two sides in messages."""
         return Names(self.reference.pipeline, self.candidate.pipeline)
 
     @property

@@ -27,6 +27,7 @@ from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import value_text
 
 FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
 """Runs a stage, and returns in words how well it agrees with the reference; None where it still differs."""
@@ -293,11 +294,12 @@ def _values_summary(lab: Laboratory, group: Group) -> str:
     shown = [each for each in group.differences if each.name != "rule"] or list(group.differences)
     both = [each for each in shown if each.reference is not None and each.candidate is not None]
     parts = [
-        f"{each.name} {_value(each.reference)} in {reference}, {_value(each.candidate)} in {candidate}" for each in both
+        f"{each.name} {value_text(each.reference)} in {reference}, {value_text(each.candidate)} in {candidate}"
+        for each in both
     ]
     by_side = (
-        (reference, [f"{each.name} {_value(each.reference)}" for each in shown if each.candidate is None]),
-        (candidate, [f"{each.name} {_value(each.candidate)}" for each in shown if each.reference is None]),
+        (reference, [f"{each.name} {value_text(each.reference)}" for each in shown if each.candidate is None]),
+        (candidate, [f"{each.name} {value_text(each.candidate)}" for each in shown if each.reference is None]),
     )
     parts += [f"{', '.join(values)} in {name} only" for name, values in by_side if values]
     reverse = "mean and std are reversed: " if group.cause == "normalize.mean_std_order" else ""
@@ -323,30 +325,24 @@ def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     overruled = [name for name in known if name in own and not _is_what_ran(name, own[name], ran[name])]
     rows = []
     if silent:
-        names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)
+        names, values = ", ".join(silent), ", ".join(value_text(ran[name]) for name in silent)
         rows.append(f"the YAML file of {trace.pipeline} does not set {names}: {values}, by default or option")
     given = lab.ask(trace, WasGiven, lambda side: side.given)
     for name in overruled:
         who = "" if given is None else ", by " + given.get(group.stage, {}).get(name, "paddleocr's default")
-        said_and_ran = f"sets {name} to {_value(own[name])}; {_value(ran[name])} was used{who}"
-        rows.append(f"the YAML file of {trace.pipeline} {said_and_ran}")
+        declared, used = value_text(own[name]), value_text(ran[name])
+        rows.append(f"the YAML file of {trace.pipeline} sets {name} to {declared}; {used} was used{who}")
     return rows
 
 
 def _parameter_fix(lab: Laboratory, group: Group) -> Fix:
     fix = lab.ask(lab.candidate, WordsFixes, lambda side: side.parameter_fix(group.stage, group.values))
     reference, candidate = lab.names
-    values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items() if value is not None)
+    values = ", ".join(f"{name} = {value_text(value)}" for name, value in group.values.items() if value is not None)
     surplus = ", ".join(name for name, value in group.values.items() if value is None)
     steps = [f"give {candidate} {reference}'s {values}"] * bool(values)
     steps += [f"take {surplus} away from {candidate}, as {reference} has none"] * bool(surplus)
     return fix if isinstance(fix, Fix) else Fix("; ".join(steps))
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 LEAK = "reference.global_leak"

@@ -25,7 +25,7 @@ def examine_maps(lab: Laboratory) -> list[Diagnosis]:
 
 
 def examine_memory_refusal(lab: Laboratory, stage: str) -> Diagnosis | None:
-    """Return the diagnosis of a side that was refused for want of memory; no experiment runs then."""
+    """Return the diagnosis of a side that did not run as memory was missing; then no experiment runs."""
     for trace in (lab.reference, lab.candidate):
         if isinstance(trace.error, NotEnoughMemory):
             return lab.unknown_cause(

@@ -154,7 +154,7 @@ def relabel(path: Path, **changes: Any) -> None:
 
 
 def is_baseline(path: Path) -> bool:
-    """Tell whether a file has a baseline's manifest, without reading its arrays."""
+    """Return whether a file has a baseline's manifest, without reading its arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
             return "arrays" in _manifest(archive)

@@ -107,7 +107,7 @@ def _check_fields(manifest: Mapping[str, Any]) -> None:
 
 
 def _are_numbers(value: object, least: float) -> bool:
-    """Tell whether a comparison can compute with a parameter: no, one or several numbers, 0 or of a usual size."""
+    """Return whether a comparison can compute with a parameter: no, one or several numbers, 0 or of a usual size."""
     values: Any = value if isinstance(value, list) else [] if value is None else [value]
     return _are_of_kinds(values, int, float) and all(each == 0 or least <= abs(each) <= 1e9 for each in values)
 
@@ -167,7 +167,7 @@ def _from_steps(steps: Any) -> Any:
 
 
 def _is_relative(map_: _Array, fused: _Array) -> bool:
-    """Tell whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
+    """Return whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
     return map_.shape == fused.shape and map_.dtype == fused.dtype == np.uint16
 
 

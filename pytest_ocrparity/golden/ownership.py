@@ -1,4 +1,4 @@
-"""Whose a baseline is: the settings file and the reference it was recorded by, and who else may use it.
+"""Which settings file and reference a baseline belongs to, and which other references may use it.
 
 A file says so in its manifest; files of 0.1.0 do not, and belong to whoever asks first.
 """
@@ -63,7 +63,7 @@ class Reference:
         }
 
     def is_of(self, manifest: Mapping[str, Any]) -> bool | None:
-        """Tell whether a baseline was recorded from this very model; None where nothing but what it makes can tell.
+        """Return whether a baseline was recorded from this very model; None where nothing but what it makes can tell.
 
         Digests tell, and so does another class or name. The same class may have been given other weights.
         """
@@ -151,7 +151,7 @@ class Ownership:
         return f"the settings' own {self._fixture}" if is_own else f"{self._fixture} of {printable(fixture)}"
 
     def _is_there(self, other: str, fixture: str) -> bool:
-        """Tell whether the project still has a fixture of this name at a place that a manifest names."""
+        """Return whether the project still has a fixture of this name at a place that a manifest names."""
         if other == OF_THE_SETTINGS:
             return self._is_described
         place, has_parameters, _ = other.partition(WITH)
@@ -163,7 +163,7 @@ class Ownership:
 
 
 def _file_contains(file: Path, pattern: bytes) -> bool:
-    """Tell whether a file is there and has a text in it."""
+    """Return whether a file exists and contains a text."""
     try:
         if not file.is_file():  # a device would never end
             return False

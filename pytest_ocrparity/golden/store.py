@@ -120,7 +120,7 @@ class GoldenStore:
         return self._identify(image)[2]
 
     def needs_recording(self, image: Image, fixture: str = "") -> bool:
-        """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
+        """Return whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
 
         Where it may record, it first removes the old temporary files of killed runs from the folder.
         """

@@ -99,7 +99,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What tells it from the other comparisons of its test."""
+        """Identifies it among the comparisons of its test."""
         return self.image, self.reference, self.candidate, self.kind
 
 
@@ -260,7 +260,7 @@ class Results(Struct, frozen=True):
 
 
 def non_finite_as_text(value: Any) -> Any:
-    """Return a JSON value in which numbers that JSON lacks are the texts "NaN", "Infinity" and "-Infinity"."""
+    """Return a JSON value with the texts "NaN", "Infinity" and "-Infinity" for the numbers that JSON lacks."""
     if isinstance(value, dict):
         return {key: non_finite_as_text(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -50,8 +50,8 @@ class Pair:
         return RANKS.index(self.status)
 
     @property
-    def told(self) -> str:
-        """What is wrong in a line: the causes that are known, else what differs first."""
+    def headline(self) -> str:
+        """One line on what is wrong: the known causes, else the first difference."""
         known = [diagnosis for each in self.failing for diagnosis in each.diagnoses if diagnosis.cause != UNKNOWN]
         summaries = dict.fromkeys(f"{diagnosis.stage}: {diagnosis.summary}" for diagnosis in known)
         return "; ".join(summaries) or next((each.headline for each in self.failing), "")
@@ -108,7 +108,7 @@ def _kind_order(kind: str) -> int:
 
 
 def _keep_worse(pair: Pair, comparison: RecordedComparison) -> None:
-    """Put a comparison in, in the place of one of its kind that several tests made, if it is the worse."""
+    """Add a comparison to a pair. Of several of one kind, which several tests made, keep one that fails."""
     for index, other in enumerate(pair.comparisons):
         if other.kind == comparison.kind:
             if other.status in MATCHES and comparison.status not in MATCHES:
@@ -169,7 +169,7 @@ class Headroom:
 
     @property
     def is_least(self) -> bool:
-        """Tell whether the limit is only a rule's least, so that more than what seems left may be."""
+        """Return whether the limit is only a rule's least; then more headroom may be left than is shown."""
         return LEAST in self.measure.origin
 
 

@@ -142,7 +142,7 @@ def _engine_config_with(options: Options, config: Options) -> dict[str, Any]:
 
 
 def _has_tables(options: Options) -> bool:
-    """Tell whether `engine_config` holds a table per engine."""
+    """Return whether `engine_config` holds a table per engine."""
     return bool(ENGINES & (options.get("engine_config") or {}).keys())
 
 

@@ -151,7 +151,7 @@ class InferencePipeline(StagedPipeline):
         return trace
 
     def _admitted(self, imgs: list[Any]) -> Any:
-        """Normalise what the network has room for; not each size needs a resize, where this is asked first."""
+        """Normalise images for which the network has memory; an image that needs no resize is checked only here."""
         for img in imgs:  # none where the file's suffix is none that paddlex reads
             self._memory.admit_tensor(img.shape, TENSOR)
         return self._replaced.get("Normalize", self._predictor.steps["Normalize"])(imgs)
@@ -234,7 +234,7 @@ class InferencePipeline(StagedPipeline):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        """Identifies this side; two live sides of the same identity are one model, see `Pipeline`."""
         engine = {key: value for key, value in self._engine().items() if key != "outputs"}
         found: Mapping[str, Any] = plain(
             {
@@ -306,5 +306,5 @@ class InferencePipeline(StagedPipeline):
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
     def describe_error(self, error: BaseException) -> str:
-        """Return how messages tell what a stage raised: the way out where it is known."""
+        """Return what a stage raised, in the words of messages, with the way out where it is known."""
         return onednn_crash(error) or super().describe_error(error)

@@ -57,7 +57,7 @@ class Taps:
         replaced: Mapping[str, Callable[..., Any]] | None = None,
         stop_at: str | None = None,
     ) -> Iterator[dict[str, Call]]:
-        """Record one run, which ends quietly where it is told to stop."""
+        """Record one run; a tap that stops it ends it without an error."""
         self.calls, self.instead, self.replaced, self.stop_at = {}, instead or {}, replaced or {}, stop_at
         try:
             yield self.calls
@@ -270,7 +270,7 @@ def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> 
 
 
 def _is_from_operators(error: BaseException) -> bool:
-    """Tell whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
+    """Return whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(Path(frame.f_code.co_filename).parent.name == "text_detection" for frame, _ in frames)
 

@@ -128,7 +128,7 @@ def _key(array: Array) -> tuple[Any, ...]:
 
 
 def same_bytes(exported: Array, trained: Array) -> bool:
-    """Tell whether two arrays are equal bit for bit."""
+    """Return whether two arrays are equal bit for bit."""
     is_same_type = exported.shape == trained.shape and exported.dtype == trained.dtype
     return is_same_type and exported.tobytes() == trained.tobytes()
 

@@ -115,7 +115,7 @@ class TrainingPipeline(StagedPipeline):
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        """Identifies this side; two live sides of the same identity are one model, see `Pipeline`."""
         found: Mapping[str, Any] = plain(
             {
                 "api": "PaddleOCR's training side",
@@ -219,7 +219,7 @@ class TrainingPipeline(StagedPipeline):
         return trace
 
     def describe_error(self, error: BaseException) -> str:
-        """Return how messages tell what a stage raised."""
+        """Return what a stage raised, in the words of messages."""
         if isinstance(error, SystemExit):  # with exit status 0
             return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
         return super().describe_error(error)

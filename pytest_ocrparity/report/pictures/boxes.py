@@ -22,7 +22,7 @@ class Style(NamedTuple):
     fill: bool = False
 
 
-# The colours are those of Okabe and Ito (2008), "Color Universal Design"; the dashes tell them apart without colour.
+# The colours are those of Okabe and Ito (2008), "Color Universal Design"; the dashes distinguish them without colour.
 STYLES: Final = {
     "reference": Style("#0072b2", 2),
     "candidate": Style("#e69f00", 2, "6 4"),
