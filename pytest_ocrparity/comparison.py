@@ -61,7 +61,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that differs in kind and not by an amount, such as a shape; one that `fails` decides."""
+    """Something that differs in kind and not by an amount, such as a shape; `fails`: it fails its comparison."""
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
     kind: str

@@ -20,15 +20,15 @@ def _float32(value: Any) -> float:
     return float(str(np.float32(value)))
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Turn numpy scalars, arrays and tuples into what JSON knows."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_json_value(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _attributes(source: Any, *names: str) -> Parameters:
-    return {name: _plain(getattr(source, name)) for name in names}
+    return {name: _json_value(getattr(source, name)) for name in names}
 
 
 def _axis_order(order: Any) -> str:
@@ -66,7 +66,11 @@ def _training_resize(operator: Any) -> Parameters:
     if operator.resize_type == 2:
         return {"rule": "resize_long", **_attributes(operator, "resize_long")}
     cap = getattr(operator, "max_side_limit", None)  # 2.10 has no cap
-    return {"rule": "limit", **_attributes(operator, "limit_side_len", "limit_type"), "max_side_limit": _plain(cap)}
+    return {
+        "rule": "limit",
+        **_attributes(operator, "limit_side_len", "limit_type"),
+        "max_side_limit": _json_value(cap),
+    }
 
 
 def training_detections(post_process: Any) -> Parameters:
@@ -87,7 +91,11 @@ def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
     used = {key: given.get(key) or getattr(operator, key) for key in ("limit_side_len", "limit_type")}
     cap = given.get("max_side_limit")
     cap = getattr(operator, "max_side_limit", None) if cap is None else cap
-    return {"rule": "limit", **{key: _plain(value) for key, value in used.items()}, "max_side_limit": _plain(cap)}
+    return {
+        "rule": "limit",
+        **{key: _json_value(value) for key, value in used.items()},
+        "max_side_limit": _json_value(cap),
+    }
 
 
 def predictor_tensor(operator: Any, scale: float) -> Parameters:
@@ -109,7 +117,7 @@ def predictor_tensor(operator: Any, scale: float) -> Parameters:
 def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of `process` of paddlex's `DBPostProcess` used: its thresholds were `given` to it."""
     return {
-        **{name: _plain(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
+        **{name: _json_value(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
         **_attributes(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
     }
 

@@ -85,19 +85,19 @@ def available_memory(root: Path = Path("/")) -> float:
         root: where /proc and /sys are.
     """
     left = [float("inf")]
-    free = _fields(root / "proc/meminfo").get("MemAvailable:")
+    free = _read_numbers(root / "proc/meminfo").get("MemAvailable:")
     if free is not None:
         left.append(free * 1024)
-    left += _cgroups(root)
+    left += _left_in_cgroups(root)
     workers = max(1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT") or 1))
     shared = max(0.0, min(left)) / workers
-    space, used = resource.getrlimit(resource.RLIMIT_AS)[0], _fields(root / "proc/self/status").get("VmSize:")
+    space, used = resource.getrlimit(resource.RLIMIT_AS)[0], _read_numbers(root / "proc/self/status").get("VmSize:")
     if space != resource.RLIM_INFINITY and used is not None:
         return max(0.0, min(shared, space - used * 1024))
     return shared
 
 
-def _fields(path: Path) -> dict[str, int]:
+def _read_numbers(path: Path) -> dict[str, int]:
     """Return the numbers of a file whose lines are a name and a number; empty where it can't be read."""
     try:
         lines = [line.split() for line in path.read_text().splitlines()]
@@ -106,7 +106,7 @@ def _fields(path: Path) -> dict[str, int]:
     return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
 
 
-def _number(path: Path) -> int | None:
+def _read_number(path: Path) -> int | None:
     """Return the number that a file holds, or None where there is none, as in one that says "max"."""
     try:
         return int(path.read_text())
@@ -114,7 +114,7 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _cgroups(root: Path) -> Iterator[float]:
+def _left_in_cgroups(root: Path) -> Iterator[float]:
     """Yield what is left in each memory cgroup from the process's own up; its page cache counts as left."""
     try:
         groups = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text().splitlines()]
@@ -129,9 +129,9 @@ def _cgroups(root: Path) -> Iterator[float]:
         own = top / place.lstrip("/")
         # In a container the place may be one of the host's, which is not there; its own limit is then at the top.
         for folder in (each for each in (own, *own.parents) if each.is_relative_to(top)):
-            most, taken = _number(folder / limit), _number(folder / usage)
+            most, taken = _read_number(folder / limit), _read_number(folder / usage)
             if most is not None and taken is not None:
-                yield most - taken + _fields(folder / "memory.stat").get(cache, 0)
+                yield most - taken + _read_numbers(folder / "memory.stat").get(cache, 0)
 
 
 class MemoryGuard:

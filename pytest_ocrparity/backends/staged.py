@@ -62,11 +62,11 @@ class StagedPipeline(ABC):
         """
         __tracebackhide__ = True
         try:
-            return self._cached(image)
+            return self._trace_of_content(image)
         except ImageError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
 
-    def _cached(self, image: Image) -> Trace:
+    def _trace_of_content(self, image: Image) -> Trace:
         name, data = image_bytes(image)
         digest = hashlib.sha256(data).hexdigest()
         key = f"{digest} {name}"  # PaddleOCR reads by suffix, and messages name the file

@@ -21,7 +21,7 @@ CACHE_LINE = 64
 
 
 class ArrayDifference(NamedTuple):
-    """How far two arrays lie apart.
+    """The largest and the mean difference of two arrays, and the crossings of a threshold.
 
     Attributes:
         largest: the largest absolute difference, or the first that is NaN.

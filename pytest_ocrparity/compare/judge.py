@@ -221,7 +221,7 @@ def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | No
 def is_within_rounding(largest: float, limit: float | None, sensitivity: float) -> bool:
     """Return whether maps differ by no more than rounding moves the reference's own, and that is beyond their limit.
 
-    Then no amount within FLOOR_FACTOR of it tells a right export from a wrong one. A limit of 0 is not about
+    Then no amount within FLOOR_FACTOR of it separates a right export from a wrong one. A limit of 0 is not about
     rounding: it asks for equal maps.
     """
     return bool(limit) and RIGHT_FACTOR * sensitivity > (limit or 0.0) and largest <= FLOOR_FACTOR * sensitivity

@@ -39,7 +39,7 @@ def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None
             f"{candidate.label}: the {what} of {names[0]} and of {names[1]} come from the same pipeline object: "
             "nothing was compared; a Trace's source is the pipeline that made it"
         )
-    reference_identity, candidate_identity = _identity(reference), _identity(candidate)
+    reference_identity, candidate_identity = _stated_identity(reference), _stated_identity(candidate)
     if reference_identity and reference_identity == candidate_identity:
         raise DifferenceError(
             f"{candidate.label}: {names[0]} and {names[1]} are one model, loaded from the same files with the same "
@@ -84,14 +84,14 @@ def _polygon_addresses(trace: Trace) -> set[int]:
     return {polygon.__array_interface__["data"][0] for polygon in polygons if polygon.size}
 
 
-def _identity(trace: Trace) -> Mapping[str, Any]:
+def _stated_identity(trace: Trace) -> Mapping[str, Any]:
     """Return the identity that a live side's pipeline states, empty where it states none."""
     side = offered(trace.source, HasIdentity)
     return plain(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
 
 
 def _files(trace: Trace) -> Any:
-    return plain(trace.files) or _identity(trace).get("files")
+    return plain(trace.files) or _stated_identity(trace).get("files")
 
 
 def _describe_identity(identity: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ class DiagnosisCache:
             return ()
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
         stage = first_failing_stage(found)
-        sides = [self._identity(trace) for trace in (reference, candidate)]
+        sides = [self._side_key(trace) for trace in (reference, candidate)]
         key = json.dumps(
             [sides, [_trace_digest(trace) for trace in (reference, candidate)], str(comparisons.tolerance)]
         )
@@ -78,7 +78,7 @@ class DiagnosisCache:
                 with warnings.catch_warnings():
                     if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
                         warnings.simplefilter("ignore")
-                    self.by_image[key] = self._confirm_or_examine(lab, _signature(sides, stage, found), found)
+                    self.by_image[key] = self._confirm_or_examine(lab, _failure_signature(sides, stage, found), found)
             except (Exception, SystemExit) as error:  # a fault here or in a pipeline must not hide the difference
                 if self.strict:
                     raise
@@ -89,7 +89,7 @@ class DiagnosisCache:
         table = "inference" if side is None else side.table
         return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
 
-    def _identity(self, trace: Trace) -> str:
+    def _side_key(self, trace: Trace) -> str:
         """Return a text that identifies a side in this run; a trace without a source is a side of its own."""
         if trace.source is None:
             is_baseline = trace.recorded_from is None and trace.pipeline.startswith("baseline")
@@ -106,7 +106,7 @@ class DiagnosisCache:
         entries = self.known.setdefault(signature, [])
         for entry in entries:
             again = replace(lab, ruled_out=[], tried=[], not_tried=[], noticed=[], memo={})  # the budget is shared
-            if (confirmed := _confirmed(entry, again)) is not None:
+            if (confirmed := _confirmed_causes(entry, again)) is not None:
                 return confirmed
         if len(entries) >= MOST_DIAGNOSES:
             images = ", ".join(entry.image for entry in entries)
@@ -121,7 +121,7 @@ class DiagnosisCache:
         return found
 
 
-def _signature(sides: Sequence[str], stage: str, comparisons: Sequence[Comparison]) -> str:
+def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[Comparison]) -> str:
     earlier = STAGES[: STAGES.index(stage) + 1]
     differing = [
         (p.stage, p.name, p.reference, p.candidate) for c in comparisons for p in c.parameters if p.stage in earlier
@@ -141,7 +141,7 @@ def _trace_digest(trace: Trace) -> str:
     return digest.hexdigest()
 
 
-def _confirmed(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
+def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
     """Return the causes found on another image that show on this one too; None where they do not explain it.
 
     With all of them put right, each stage must come out as the reference's, unless its cause was unknown. A cause is

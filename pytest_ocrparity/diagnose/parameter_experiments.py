@@ -185,7 +185,7 @@ class _RefusedError(Exception):
     """The candidate does not take the reference's parameters."""
 
 
-def _patch(group: Group) -> Patch:
+def _patch_of_group(group: Group) -> Patch:
     return Patch(group.stage, group.cause, {group.stage: group.values})
 
 
@@ -202,7 +202,7 @@ def _with_groups(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCand
         raise _RefusedError(f"{type(error).__name__}: {error}") from error
     if made is None:
         raise _RefusedError("it takes no other parameters")
-    return replace(made, patches=(*base.patches, *map(_patch, chosen)))
+    return replace(made, patches=(*base.patches, *map(_patch_of_group, chosen)))
 
 
 def _try_groups(

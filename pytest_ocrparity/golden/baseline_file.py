@@ -112,7 +112,7 @@ def save(
         _decoded_baseline(manifest, memoryview(frame))
     except _UNREADABLE as error:
         raise GoldenError(f"{trace.image}: the trace of {trace.pipeline} can be no baseline: {error}") from error
-    _write(path, manifest, frame)
+    _write_file(path, manifest, frame)
 
 
 def load(path: Path) -> Golden:
@@ -126,7 +126,7 @@ def load(path: Path) -> Golden:
     data = _read_file(path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            manifest = _manifest(archive)
+            manifest = _read_manifest(archive)
             if manifest["format"] <= FORMAT:
                 return _decoded_baseline(manifest, _array_bytes(archive, "arrays"))
     except _UNREADABLE as error:
@@ -146,18 +146,18 @@ def relabel(path: Path, **changes: Any) -> None:
     data = _read_file(path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            manifest, frame = {**_manifest(archive), **changes}, bytes(_array_bytes(archive, "arrays"))
+            manifest, frame = {**_read_manifest(archive), **changes}, bytes(_array_bytes(archive, "arrays"))
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     manifest["sha256"] = _digest(manifest)
-    _write(path, manifest, frame)
+    _write_file(path, manifest, frame)
 
 
 def is_baseline(path: Path) -> bool:
     """Return whether a file has a baseline's manifest, without reading its arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "arrays" in _manifest(archive)
+            return "arrays" in _read_manifest(archive)
     except _UNREADABLE:
         return False
 
@@ -166,7 +166,7 @@ def settings_of(path: Path) -> str | None:
     """Return the settings file that a baseline's manifest names, or None where it names none that can be trusted."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(archive)
+            manifest = _read_manifest(archive)
             _check_manifest(manifest)
     except _UNREADABLE:
         return None
@@ -228,7 +228,7 @@ def _decompressed(frame: memoryview, size: int) -> bytes:
     return b"".join(decompressor.read_to_iter(frame, write_size=_WINDOW))
 
 
-def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
+def _read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     if archive.getinfo("manifest.npy").file_size > _MOST_MANIFEST:
         raise ValueError(f"its manifest has more than {_MOST_MANIFEST} bytes")
     manifest = json.loads(bytes(_array_bytes(archive, "manifest")))
@@ -269,7 +269,7 @@ def _array_bytes(archive: zipfile.ZipFile, name: str) -> memoryview:
     return memoryview(data)[body:]
 
 
-def _write(path: Path, manifest: Mapping[str, Any], frame: bytes) -> None:
+def _write_file(path: Path, manifest: Mapping[str, Any], frame: bytes) -> None:
     content, text = io.BytesIO(), json.dumps(manifest, indent=1).encode()
     np.savez(content, manifest=np.frombuffer(text, np.uint8), arrays=np.frombuffer(frame, np.uint8))
     try:

@@ -52,7 +52,7 @@ class Reference:
         """Return what a manifest keeps beside the fingerprint.
 
         Also whether that is the model's own, and whether it is that of the files which the settings name: then these
-        tell when it changes.
+        show when it changes.
         """
         return {
             "fixtures": [self.fixture] if self.fixture else [],
@@ -63,9 +63,9 @@ class Reference:
         }
 
     def is_of(self, manifest: Mapping[str, Any]) -> bool | None:
-        """Return whether a baseline was recorded from this very model; None where nothing but what it makes can tell.
+        """Return whether a baseline was recorded from this very model; None where only what it makes can show it.
 
-        Digests tell, and so does another class or name. The same class may have been given other weights.
+        Digests show it, and so does another class or name. The same class may have been given other weights.
         """
         model, then = manifest.get("model", {}), manifest["fingerprint"]
         if model.get("has_fingerprint") and self.fingerprint and then.keys() & self.fingerprint.keys():

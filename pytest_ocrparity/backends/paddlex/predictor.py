@@ -192,10 +192,10 @@ def load_predictor(
     """
     _import_paddleocr()
     with third_party():
-        return _loaded(export, model_name, options, predict_options)
+        return _load(export, model_name, options, predict_options)
 
 
-def _loaded(
+def _load(
     export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
 ) -> Predictor:
     import paddleocr

@@ -210,7 +210,7 @@ class TrainingPipeline(StagedPipeline):
                     state = run(state)
                     if state is None and trace.decode is None:
                         raise ImageError(f"{name}: PaddleOCR's DecodeImage cannot decode this file; is it an image?")
-                    trace = self._recorded(trace, operator, run, state)
+                    trace = self._record_operator(trace, operator, run, state)
         except ImageError:
             raise
         except (Exception, SystemExit) as error:
@@ -224,7 +224,7 @@ class TrainingPipeline(StagedPipeline):
             return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
         return super().describe_error(error)
 
-    def _recorded(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
+    def _record_operator(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
         """Add to the trace what an operator has just produced."""
         if operator == "KeepKeys":
             return replace(trace, tensor=np.expand_dims(state[0], axis=0))

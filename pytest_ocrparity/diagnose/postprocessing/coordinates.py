@@ -43,19 +43,19 @@ _FIXED: Final = (
     Distortion(
         "rescale.frame",
         "boxes of {candidate} are in pixels of the map, not of the image",
-        lambda boxes, size, row: _scaled(boxes, row[1] / size[1], row[0] / size[0]),
+        lambda boxes, size, row: _with_points_scaled(boxes, row[1] / size[1], row[0] / size[0]),
         _BY_SIZES,
     ),
     Distortion(
         "rescale.frame",
         "boxes of {candidate} lie between 0 and 1, not in pixels of the image",
-        lambda boxes, _, row: _scaled(boxes, row[1], row[0]),
+        lambda boxes, _, row: _with_points_scaled(boxes, row[1], row[0]),
         "multiply x by the source width and y by the source height",
     ),
     Distortion(
         "rescale.ratio",
         "{candidate} rescales x by the ratio of y, and y by that of x",
-        lambda boxes, size, row: _scaled(boxes, _swapped_ratio(size, row), 1 / _swapped_ratio(size, row)),
+        lambda boxes, size, row: _with_points_scaled(boxes, _swapped_ratio(size, row), 1 / _swapped_ratio(size, row)),
         _BY_SIZES,
     ),
     Distortion(
@@ -107,7 +107,7 @@ def _possible_distortions(lab: Laboratory, made: Detections) -> Iterator[Distort
     # Without a map its size is not known, and the fit alone finds a scale.
     yield from (way for way in _FIXED if size != (1, 1) or way.cause == "rescale.axes")
     assert lab.reference.detections is not None
-    fit = _fit(lab.reference.detections, made)
+    fit = _fit_scale_and_offset(lab.reference.detections, made)
     if fit is None:
         return
     slope, offset = fit
@@ -137,11 +137,11 @@ def _with_points_changed(boxes: Detections, change: Callable[[Array], Array]) ->
     return Detections(tuple(change(polygon) for polygon in boxes.polygons), boxes.scores)
 
 
-def _scaled(boxes: Detections, x: float, y: float) -> Detections:
+def _with_points_scaled(boxes: Detections, x: float, y: float) -> Detections:
     return _with_points_changed(boxes, lambda polygon: np.round(polygon * (x, y)))
 
 
-def _fit(reference: Detections, candidate: Detections) -> tuple[Array, Array] | None:
+def _fit_scale_and_offset(reference: Detections, candidate: Detections) -> tuple[Array, Array] | None:
     """Fit candidate = slope * reference + offset per axis; None where that does not fit.
 
     Sorted coordinates are fitted, as a positive slope keeps their order; no pairs are needed. Centres must fit as well

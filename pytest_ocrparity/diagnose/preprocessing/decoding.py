@@ -48,12 +48,12 @@ def by_way(lab: Laboratory, base: PatchedCandidate) -> Made:
 
     def given(reference: Trace, image: object) -> Array | None:
         """Return the pixels that the reference's way yields, also of another image."""
-        return _ways(reference).get(reference_way)
+        return _decoded_ways_of(reference).get(reference_way)
 
     def shows(reference: Trace, candidate: Trace) -> bool:
         return _ways_of_both(reference, candidate) == (reference_way, candidate_way)
 
-    if (patched := _agreeing(lab, replace(base, pixels=given, applies=shows))) is None:
+    if (patched := _if_decoded_equally(lab, replace(base, pixels=given, applies=shows))) is None:
         return None
     cause = candidate_way if candidate_way != STANDARD else reference_way
     does = _DOES[cause]
@@ -80,7 +80,7 @@ def by_reversal(lab: Laboratory, base: PatchedCandidate) -> Made:
         pixels = _reference_pixels(trace)
         return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
-    patched = _agreeing(lab, replace(base, pixels=given))
+    patched = _if_decoded_equally(lab, replace(base, pixels=given))
     if patched is None or _is_grey(lab.reference):
         return None
     reference, candidate = lab.names
@@ -101,7 +101,7 @@ def by_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
     if trace is None:
         return None
     given = replace(base, pixels=lambda reference, _: _reference_pixels(reference))
-    if (patched := _agreeing(lab, given)) is None:
+    if (patched := _if_decoded_equally(lab, given)) is None:
         was_given = (made := lab.run_preprocessing(given)) is not None and made.decode is not None
         if was_given:
             text = f"decode.pixels: given the pixels that {reference_name} decoded, {candidate_name} still has others"
@@ -177,7 +177,7 @@ def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> M
 experiments = (by_way, by_reversal, by_pixels)
 
 
-def _agreeing(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
+def _if_decoded_equally(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
     """Return a patched candidate if it decodes what the reference decodes, else None."""
     trace = lab.run_preprocessing(patched)
     is_same = trace is not None and trace.decode is not None and lab.is_same_stage(DECODE, trace)
@@ -186,7 +186,7 @@ def _agreeing(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | 
 
 def _ways_of_both(reference: Trace, candidate: Trace) -> tuple[str | None, str | None]:
     """Return the way in which each side decoded the file; None where it is not a known one."""
-    ways = _ways(reference)
+    ways = _decoded_ways_of(reference)
     if reference.decode is None or candidate.decode is None:
         return None, None
     return _way_of(reference.decode, ways), _way_of(candidate.decode, ways)
@@ -221,7 +221,7 @@ def _reference_pixels(reference: Trace) -> Array | None:
     if reference.decode is None:
         return None
     if reference.decode.pixels is None:
-        ways = _ways(reference)
+        ways = _decoded_ways_of(reference)
         way = _way_of(reference.decode, ways)
         pixels = None if way is None else ways[way]
     else:
@@ -229,7 +229,7 @@ def _reference_pixels(reference: Trace) -> Array | None:
     return pixels if pixels is not None and pixels.dtype == np.uint8 else None
 
 
-def _ways(trace: Trace) -> Mapping[str, Array]:
+def _decoded_ways_of(trace: Trace) -> Mapping[str, Array]:
     path = Path(trace.image)
     try:
         return decoded_ways(path) if path.is_file() else {}
