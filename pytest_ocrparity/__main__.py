@@ -21,7 +21,7 @@ stay what they were. What the recorded measures cannot tell is "undecided". Exit
 is undecided or was not compared, 2 for a wrong command or file."""
 
 _INCONSISTENT = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
-"""What a document that keeps the schema can lead to all the same, such as boxes without the limits that they broke."""
+"""Raised for a document that keeps the schema and is inconsistent, such as boxes without the limits that they broke."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
         return 2
     except _INCONSISTENT as error:
-        told = f"{type(error).__name__}: {error}"
-        print(f"{parser.prog}: {given.results} is inconsistent: {printable(told)}", file=sys.stderr)
+        message = f"{type(error).__name__}: {error}"
+        print(f"{parser.prog}: {given.results} is inconsistent: {printable(message)}", file=sys.stderr)
         return 2
     for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
         print(printable(line))

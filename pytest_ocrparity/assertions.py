@@ -1,4 +1,4 @@
-"""The three assertions of the public surface: compare, tell whoever listens, and raise with an explanation."""
+"""The three public assertions: they compare, inform the listener, and raise with an explanation."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def assert_same_detections(
 def _judge(
     reference: Boxes, candidate: Boxes, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
 ) -> Comparison:
-    """Make the asserted comparison; let whoever listens know what is raised, as a test may catch it."""
+    """Make the asserted comparison; pass what is raised to the listener, as a test may catch it."""
     __tracebackhide__ = True
     for trace in (reference, candidate):
         if kind != DETECTIONS and not isinstance(trace, Trace):

@@ -16,7 +16,7 @@ __all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
 NOT_JUDGEABLE = "not judgeable"
-"""The reference's own map moves by more than the limit when its tensor is only rounded: it fails, and blames nobody."""
+"""Rounding the tensor moves the reference's own map by more than the limit: it fails, and no cause is looked for."""
 LEFT_TO_RUN = "left to the run"
 """An amount exceeds a limit that is judged over the whole run, so that this image alone decides nothing."""
 LEAST = "the rule's least"
@@ -24,7 +24,7 @@ LEAST = "the rule's least"
 ROUGHLY = ": no post-process of the reference was run on the candidate's map"
 """How the origin of a score's limit says that scores were not judged exactly."""
 UNDECIDED = "undecided"
-"""What was recorded does not tell how another limit would judge it."""
+"""The recorded measures do not suffice to judge it by another limit."""
 MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)
 """The statuses under which nothing that decides was found."""
 
@@ -48,20 +48,20 @@ class Measure:
 
     @property
     def is_within(self) -> bool:
-        """Tell whether the amount keeps its limit; NaN never does."""
+        """Return whether the amount keeps its limit; NaN never does."""
         if self.limit is None:
             return True
         return self.value >= self.limit if self.smallest else self.value <= self.limit
 
     @property
     def fails(self) -> bool:
-        """Tell whether this amount makes its comparison fail."""
+        """Return whether this amount makes its comparison fail."""
         return self.decides and not self.is_within
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that differs in kind and not by an amount, such as a shape; `fails` tells whether it decides."""
+    """Something that differs in kind and not by an amount, such as a shape; `fails`: it fails its comparison."""
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
     kind: str
@@ -75,8 +75,8 @@ class BoxFinding:
     """A box without partner, or a pair beyond the limits.
 
     `kind` is missing, extra, split, merged, moved or score; `at` the box's centre in source px; `shift` in source px;
-    `defect` names an invalid polygon; `is_borderline` tells that the maps' permitted difference explains it;
-    `score_error` is how far its score is from the one that it must have, None where that is not known (see `scores`).
+    `defect` names an invalid polygon; `is_borderline`: the maps' permitted difference explains it; `score_error` is
+    how far its score is from the right one, None where that is not known (see `scores`).
     """
 
     kind: Annotated[str, "missing, extra, split, merged, moved, score, invalid"]
@@ -132,12 +132,12 @@ class Comparison:
 
     @property
     def is_match(self) -> bool:
-        """Tell whether nothing that decides was found."""
+        """Return whether nothing that decides was found."""
         return self.status in MATCHES
 
     @property
     def is_missing(self) -> bool:
-        """Tell whether nothing was found but that a side did not record a stage."""
+        """Return whether nothing was found but that a side did not record a stage."""
         failing = {difference.kind for difference in self.differences if difference.fails}
         return failing == {"not_recorded"} and not any(measure.fails for measure in self.measures)
 

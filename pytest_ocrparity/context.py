@@ -62,7 +62,7 @@ class Context:
     """What holds for the test that this process is running, in every thread of it.
 
     Attributes:
-        tolerance: tells the test's, markers that its fixtures added included.
+        tolerance: returns the test's, with markers that its fixtures added.
         listener: who learns what its assertions find; None outside of tests, where each failure is diagnosed by itself.
         rerun: tells the command that runs the test again, given the name of its image; empty where there is none.
     """

@@ -82,7 +82,7 @@ class Pipeline(Protocol):
 
 
 class HasIdentity(Protocol):
-    """Says what tells this side from others."""
+    """States an identity that distinguishes this side from others."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -292,7 +292,7 @@ def members(offer: type[object]) -> list[str]:
 
 
 def _has(source: object, name: str) -> bool:
-    """Tell whether a side has a member; a property that raises is there, and whoever reads it learns why."""
+    """Return whether a side has a member; a property that raises is there, and whoever reads it learns why."""
     if inspect.getattr_static(source, name, None) is not None:
         return True
     try:

@@ -1,4 +1,4 @@
-"""What is installed, read from metadata: nothing under test is imported to tell its version."""
+"""The installed versions, read from metadata without importing what is under test."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def header() -> list[str]:
     versions.append(f"cv2 {', '.join(sorted(set(cv2.values()))) or 'not installed'}")
     lines = [", ".join(versions)]
     if len(set(cv2.values())) > 1:
-        told = ", ".join(f"{name} {version}" for name, version in cv2.items())
+        installed = ", ".join(f"{name} {version}" for name, version in cv2.items())
         lines.append(
-            f"WARNING: several cv2 versions overwrite each other ({told}); "
+            f"WARNING: several cv2 versions overwrite each other ({installed}); "
             f"install one version of all: pip install opencv-python-headless=={cv2.get(CV2[1]) or '...'}"
         )
     return lines

@@ -49,7 +49,7 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
 
 
 def _is_truncated(data: bytes) -> bool:
-    """Tell whether a PNG lacks its end chunk, or a JPEG the end marker after its last scan."""
+    """Return whether a PNG lacks its end chunk, or a JPEG the end marker after its last scan."""
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data
     return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")

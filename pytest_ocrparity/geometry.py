@@ -63,19 +63,24 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
     """
     if not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
-    (our_keys, ours), (their_keys, theirs) = prepare(reference), prepare(candidate)
-    pairs = [Pair(i, j, 1.0) for i, j in _equals(our_keys, their_keys)]
-    left = [i for i in _alone(our_keys, (pair.reference for pair in pairs)) if ours[i] is not None]
-    right = [j for j in _alone(their_keys, (pair.candidate for pair in pairs)) if theirs[j] is not None]
-    if [our_keys[i] for i in left] <= [their_keys[j] for j in right]:
-        found = _assign(*_ious(ours[left], theirs[right], min_iou))
+    (reference_keys, reference_shapes), (candidate_keys, candidate_shapes) = (
+        keys_and_shapes(reference),
+        keys_and_shapes(candidate),
+    )
+    pairs = [Pair(i, j, 1.0) for i, j in _equal_pairs(reference_keys, candidate_keys)]
+    left = [i for i in _unpaired(reference_keys, (pair.reference for pair in pairs)) if reference_shapes[i] is not None]
+    right = [
+        j for j in _unpaired(candidate_keys, (pair.candidate for pair in pairs)) if candidate_shapes[j] is not None
+    ]
+    if [reference_keys[i] for i in left] <= [candidate_keys[j] for j in right]:
+        found = _assign(*_ious(reference_shapes[left], candidate_shapes[right], min_iou))
     else:
-        found = [(i, j, iou) for j, i, iou in _assign(*_ious(theirs[right], ours[left], min_iou))]
+        found = [(i, j, iou) for j, i, iou in _assign(*_ious(candidate_shapes[right], reference_shapes[left], min_iou))]
     for edges in found:
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
-    missing = sorted(_alone(our_keys, (pair.reference for pair in pairs)))
-    extra = sorted(_alone(their_keys, (pair.candidate for pair in pairs)))
-    defects = tuple([name or None for name, _ in keys] for keys in (our_keys, their_keys))
+    missing = sorted(_unpaired(reference_keys, (pair.reference for pair in pairs)))
+    extra = sorted(_unpaired(candidate_keys, (pair.candidate for pair in pairs)))
+    defects = tuple([name or None for name, _ in keys] for keys in (reference_keys, candidate_keys))
     return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra), defects)
 
 
@@ -93,10 +98,10 @@ def classify(
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    (_, ours), (_, theirs) = prepare(reference), prepare(candidate)
-    rows, columns, shared = _overlaps(ours, theirs)
-    merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(ours[rows]))
-    part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(theirs[columns]))
+    (_, reference_shapes), (_, candidate_shapes) = keys_and_shapes(reference), keys_and_shapes(candidate)
+    rows, columns, shared = _overlaps(reference_shapes, candidate_shapes)
+    merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(reference_shapes[rows]))
+    part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(candidate_shapes[columns]))
     missing = (
         "merged" if any(len(covers[j]) > 1 for j in merged_into[i]) else "split" if len(holds[i]) > 1 else "missing"
         for i in matching.missing
@@ -148,14 +153,14 @@ def _known_distance(a: Polygon, b: Polygon) -> float | None:
     return 0.0 if point_set(a) == point_set(b) else float("inf")
 
 
-def _equals(ours: Sequence[Key], theirs: Sequence[Key]) -> list[tuple[int, int]]:
+def _equal_pairs(reference_keys: Sequence[Key], candidate_keys: Sequence[Key]) -> list[tuple[int, int]]:
     waiting: dict[Key, list[int]] = defaultdict(list)
-    for index in reversed(range(len(theirs))):
-        waiting[theirs[index]].append(index)
-    return [(index, waiting[key].pop()) for index, key in enumerate(ours) if waiting.get(key)]
+    for index in reversed(range(len(candidate_keys))):
+        waiting[candidate_keys[index]].append(index)
+    return [(index, waiting[key].pop()) for index, key in enumerate(reference_keys) if waiting.get(key)]
 
 
-def _alone(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
+def _unpaired(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
     """Return the indices of unpaired boxes in the order of their coordinates."""
     return sorted(set(range(len(keys))).difference(paired), key=lambda index: (keys[index], index))
 
@@ -163,24 +168,24 @@ def _alone(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
 def _overlaps(left: Shapes, right: Shapes) -> _Edges:
     """Return the pairs of boxes that meet, and the area that each pair shares."""
     rows, columns = shapely.STRtree(right).query(left, predicate="intersects")
-    return rows, columns, _shared(left[rows], right[columns])
+    return rows, columns, _shared_areas(left[rows], right[columns])
 
 
-def _shared(ours: Shapes, theirs: Shapes) -> npt.NDArray[np.float64]:
-    return np.asarray(shapely.area(shapely.intersection(ours, theirs)))
+def _shared_areas(left: Shapes, right: Shapes) -> npt.NDArray[np.float64]:
+    return np.asarray(shapely.area(shapely.intersection(left, right)))
 
 
 def _ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
     """Return the pairs of boxes whose IoU is `min_iou` or more, and not 0."""
     rows, columns = shapely.STRtree(right).query(left)
-    ours, theirs = shapely.area(left), shapely.area(right)
+    left_areas, right_areas = shapely.area(left), shapely.area(right)
     corners = shapely.bounds(left)[rows], shapely.bounds(right)[columns]
     sides = np.minimum(corners[0][:, 2:], corners[1][:, 2:]) - np.maximum(corners[0][:, :2], corners[1][:, :2])
     # What two bounding boxes share bounds the IoU from above, for a hundredth of what an intersection costs.
-    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(ours[rows], theirs[columns])
+    may_reach = sides.prod(axis=1) * (1 + 1e-9) >= min_iou * np.maximum(left_areas[rows], right_areas[columns])
     rows, columns = rows[may_reach], columns[may_reach]
-    shared = _shared(left[rows], right[columns])
-    iou = np.minimum(shared / (ours[rows] + theirs[columns] - shared), 1.0)
+    shared = _shared_areas(left[rows], right[columns])
+    iou = np.minimum(shared / (left_areas[rows] + right_areas[columns] - shared), 1.0)
     keep = (iou >= min_iou) & (iou > 0)
     return rows[keep], columns[keep], iou[keep]
 
@@ -189,10 +194,10 @@ def _assign(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> lis
     """Return the one-to-one choice of edges with the largest sum, in pieces."""
     is_only = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
     chosen, rest = [(rows[is_only], columns[is_only], ious[is_only])], ~is_only
-    return chosen + list(_solve(rows[rest], columns[rest], ious[rest])) if rest.any() else chosen
+    return chosen + list(_best_choices(rows[rest], columns[rest], ious[rest])) if rest.any() else chosen
 
 
-def _solve(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> Iterator[_Edges]:
+def _best_choices(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> Iterator[_Edges]:
     """Yield the best choice of each connected part of the graph: dense solving costs the cube of its size."""
     from scipy.optimize import linear_sum_assignment  # here: importing it takes longer than most comparisons,
     from scipy.sparse import coo_matrix  # which don't need it
@@ -280,11 +285,11 @@ def as_points(polygon: Polygon) -> _Points:
 
 
 def is_finite(points: Polygon) -> bool:
-    """Tell whether all coordinates are numbers to reckon with."""
+    """Return whether all coordinates are finite and within 1e100."""
     return bool((np.abs(points) <= _LARGEST).all())
 
 
-def prepare(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
+def keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
     """Return each polygon's key, and its shape or None where it has no inside; `geometry.Matching` lists the defects.
 
     Raises:
@@ -294,7 +299,7 @@ def prepare(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
     lengths = np.array([len(each) for each in every], np.intp)
     # All points in one array: of a page's boxes, NumPy's calls cost more than their numbers.
     points = np.concatenate([*every, np.zeros((0, 2))]) + 0.0  # makes -0 and 0 one number
-    rings, owner = _turned(points, lengths), np.repeat(np.arange(len(every)), lengths)
+    rings, owner = _canonical_points(points, lengths), np.repeat(np.arange(len(every)), lengths)
     is_broken = np.bincount(owner[~(np.abs(points) <= _LARGEST).all(axis=1)], minlength=len(every)) > 0
     names = np.where(lengths < 3, "fewer than 3 points", np.where(is_broken, "not finite", "")).tolist()
     shapes: Shapes = np.full(len(every), None, dtype=object)
@@ -331,7 +336,7 @@ def _inside(shape: shapely.Polygon) -> shapely.MultiPolygon:
     return made
 
 
-def _turned(points: _Points, lengths: npt.NDArray[np.intp]) -> _Points:
+def _canonical_points(points: _Points, lengths: npt.NDArray[np.intp]) -> _Points:
     """Return the points of all polygons, each from its smallest on, in the direction that sorts first."""
     starts, turned = np.cumsum(lengths) - lengths, points.copy()
     as_one = points.view(np.complex128)[:, 0]  # NumPy compares complex numbers as a whole, x before y
@@ -357,6 +362,6 @@ def _first_turn(points: _Points) -> _Points:
 
 
 def point_set(points: Polygon) -> tuple[float, ...]:
-    """Return any points sorted, with a flag beside each number that tells NaN from 0."""
-    told = sorted((x == x, x if x == x else 0.0, y == y, y if y == y else 0.0) for x, y in points.tolist())
-    return tuple(value for point in told for value in point)
+    """Return any points sorted, with a flag beside each number that distinguishes NaN from 0."""
+    numbers = sorted((x == x, x if x == x else 0.0, y == y, y if y == y else 0.0) for x, y in points.tolist())
+    return tuple(value for point in numbers for value in point)

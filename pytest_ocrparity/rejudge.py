@@ -6,6 +6,7 @@ that of the run, `compare.judge`; here is how it reads what was recorded.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -21,12 +22,12 @@ from pytest_ocrparity.compare.judge import (
     NotKnown,
     Place,
     TensorAmounts,
-    beyond,
-    decided,
+    finding_kind_of,
     judge_boxes,
     judge_maps,
     judge_tensor,
-    shares,
+    settle_channel_order,
+    share_measures,
 )
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -67,14 +68,33 @@ def wanted_limits(given: Sequence[Mapping[str, Any]]) -> Limits:
 
 def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> list[RecordedComparison]:
     """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give."""
-    maps: dict[tuple[str, str, str], Maps] = {}
+    maps: dict[tuple[str, str, str], list[Maps]] = defaultdict(list)
     judged: dict[int, RecordedComparison] = {}
     for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind == DETECTIONS):
         sides = each.image, each.reference, each.candidate
-        judged[place] = found = _judged(_Recorded(each, wanted, maps.get(sides)))
+        judged[place] = found = _judge_one(_Recorded(each, wanted, _maps_under(each, maps[sides])))
         if each.kind == PROBABILITY_MAPS:
-            maps[sides] = each, found
+            maps[sides].append((each, found))
     return [judged[place] for place in range(len(comparisons))]
+
+
+def _maps_under(boxes: RecordedComparison, recorded: Sequence[Maps]) -> Maps | None:
+    """Return the comparison of maps that these boxes were judged by, or None where it is not known.
+
+    That is the one of their own test. Where their test compared no maps, as in the gate, it is the one that all other
+    tests recorded; tests that recorded several may have run under other limits, or made other maps.
+    """
+    of_test = [maps for maps in recorded if maps[0].test == boxes.test]
+    found = of_test or recorded
+    is_unanimous = all(_judged_content(maps[0]) == _judged_content(found[0][0]) for maps in found[1:])
+    return found[0] if found and is_unanimous else None
+
+
+def _judged_content(maps: RecordedComparison) -> tuple[Any, ...]:
+    """Return what was measured of maps and what judged it, whichever test and setting it came from."""
+    limits = {name: limit.value for name, limit in maps.limits.items()}
+    measures = [(each.name, each.value, each.limit) for each in maps.measures]
+    return maps.status, limits, measures, maps.differences
 
 
 class _Recorded:
@@ -84,7 +104,7 @@ class _Recorded:
         was: the comparison.
         limits: by name, what judges now; whatever is not wanted otherwise is as it was.
         wanted: what was asked for, of every kind.
-        maps: of boxes, the comparison of their maps, where it was recorded.
+        maps: of boxes, the comparison of their maps, where it is known.
         measures: by name.
     """
 
@@ -97,12 +117,12 @@ class _Recorded:
         self.measures = {each.name: each for each in was.measures}
 
     def is_old(self, *names: str) -> bool:
-        """Tell whether these limits are what they were."""
+        """Return whether these limits are what they were."""
         return all(self.was.limits[name].value == self.limits[name].value for name in names)
 
     @property
     def rests_on_other_maps(self) -> bool:
-        """Tell whether boxes may be judged otherwise because their maps are."""
+        """Return whether boxes may be judged otherwise because their maps are."""
         if self.was.kind != DETECTIONS:
             return False
         if self.maps is None:  # no test asserted the maps, but the boxes' comparison made theirs
@@ -114,7 +134,7 @@ class _Recorded:
         return self.measures[name].value
 
 
-def _judged(again: _Recorded) -> RecordedComparison:
+def _judge_one(again: _Recorded) -> RecordedComparison:
     was = again.was
     if was.kind not in _JUDGES:  # of a newer version: what is not known does not pass
         return structs.replace(was, status=UNDECIDED)
@@ -123,14 +143,14 @@ def _judged(again: _Recorded) -> RecordedComparison:
     return _JUDGES[was.kind](again)
 
 
-def _failing(again: _Recorded, *judged_anew: str) -> bool:
-    """Tell whether something differs in kind, which no limit permits, aside from what is judged anew."""
+def _differs_in_kind(again: _Recorded, *judged_anew: str) -> bool:
+    """Return whether something differs in kind, which no limit permits, aside from what is judged anew."""
     return any(each.fails and each.kind not in judged_anew for each in again.was.differences)
 
 
-def _tensor(again: _Recorded) -> RecordedComparison:
+def _judge_tensor_again(again: _Recorded) -> RecordedComparison:
     was, name = again.was, "preprocessing.atol"
-    if _failing(again, "channel_order"):
+    if _differs_in_kind(again, "channel_order"):
         return structs.replace(was, limits=again.limits)
     before = again.measures[name]
 
@@ -140,14 +160,14 @@ def _tensor(again: _Recorded) -> RecordedComparison:
         return before.value, before.limit, before.at
 
     found = judge_tensor(TensorAmounts(again.value("largest"), before.at, automatic), again.limits)
-    differences = decided(was.differences, found)
+    differences = settle_channel_order(was.differences, found)
     status = DIFFERENT if found.status == SAME and any(each.fails for each in differences) else found.status
-    return _changed(again, Judged(status, found.measures), differences)
+    return _with_judgement(again, Judged(status, found.measures), differences)
 
 
-def _maps(again: _Recorded) -> RecordedComparison:
+def _judge_maps_again(again: _Recorded) -> RecordedComparison:
     was, names = again.was, ("probability_maps.atol", "probability_maps.max_share")
-    if _failing(again, "not_judged"):
+    if _differs_in_kind(again, "not_judged"):
         return structs.replace(was, limits=again.limits)
     atol, fusion = again.measures[names[0]], again.measures.get("fusion")
 
@@ -178,28 +198,28 @@ def _maps(again: _Recorded) -> RecordedComparison:
         share=share,
         sensitivity=sensitivity,
     )
-    return _changed(again, judge_maps(amounts, again.limits, defers=True), was.differences)
+    return _with_judgement(again, judge_maps(amounts, again.limits, defers=True), was.differences)
 
 
-def _boxes(again: _Recorded) -> RecordedComparison:
+def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     was, counts = again.was, dict(again.was.counts)
     is_named = SCORE not in again.wanted or "preset" not in again.wanted[SCORE].origin
     asks_for_scores = again.limits[SCORE].value not in (AUTO, OFF) and is_named
     # A finding per box says what "score_order" says, and is judged.
-    if _failing(again, "empty", "score_order", *["no_scores"] * (not asks_for_scores)):
+    if _differs_in_kind(again, "empty", "score_order", *["no_scores"] * (not asks_for_scores)):
         return structs.replace(was, limits=again.limits)
     if not counts["reference"] and not counts["candidate"]:
-        return _changed(again, Judged(_of_no_box(again), was.measures), was.differences)
+        return _with_judgement(again, Judged(_status_of_empty_sides(again), was.measures), was.differences)
     limits = _box_limits(again)
     if limits is None:
-        return _changed(again, Judged(UNDECIDED, was.measures), was.differences)
-    statuses = [_of_box(again, box, limits) for box in was.boxes]
+        return _with_judgement(again, Judged(UNDECIDED, was.measures), was.differences)
+    statuses = [_status_of_box(again, box, limits) for box in was.boxes]
     if UNDECIDED in statuses:
-        return _changed(again, Judged(UNDECIDED, was.measures), was.differences)
+        return _with_judgement(again, Judged(UNDECIDED, was.measures), was.differences)
     measures = _pair_measures(again, limits)
-    is_more = _is_more(again, measures, limits)
+    is_more = _do_more_pairs_differ(again, measures, limits)
     counts |= {"different": statuses.count(DIFFERENT), "borderline": statuses.count("borderline")}
-    of_all = shares(counts, again.limits, defers=True)
+    of_all = share_measures(counts, again.limits, defers=True)
     status = judge_boxes(counts, of_all, again.limits, is_more=is_more)
     if any(each.kind == "score_order" and each.fails for each in was.differences) and status != DIFFERENT:
         still = [
@@ -212,17 +232,17 @@ def _boxes(again: _Recorded) -> RecordedComparison:
         del counts["different"]
     shown = {each.name: each for each in of_all}
     measures = tuple(shown.get(each.name, each) for each in measures)
-    return _changed(again, Judged(status, measures), was.differences, counts)
+    return _with_judgement(again, Judged(status, measures), was.differences, counts)
 
 
 _JUDGES: Mapping[str, Callable[[_Recorded], RecordedComparison]] = {
-    PREPROCESSING: _tensor,
-    PROBABILITY_MAPS: _maps,
-    DETECTIONS: _boxes,
+    PREPROCESSING: _judge_tensor_again,
+    PROBABILITY_MAPS: _judge_maps_again,
+    DETECTIONS: _judge_boxes_again,
 }
 
 
-def _changed(
+def _with_judgement(
     again: _Recorded, judged: Judged, differences: Sequence[Difference], counts: Mapping[str, int] | None = None
 ) -> RecordedComparison:
     """Return the comparison as judged; of an amount that was left out now, what was recorded stays."""
@@ -238,7 +258,7 @@ def _changed(
     )
 
 
-def _of_no_box(again: _Recorded) -> str:
+def _status_of_empty_sides(again: _Recorded) -> str:
     """Return the status of two empty sides: they pass when allowed, or when their maps were compared and agree."""
     status = judge_boxes(again.was.counts, (), again.limits)
     if status != EMPTY:
@@ -255,7 +275,7 @@ def _box_limits(again: _Recorded) -> BoxLimits | None:
     is_poly = False
     if limits[IOU].value == AUTO and limits[SHIFT].value != OFF and iou is not None:
         if not again.is_old(IOU) or again.was.limits[SHIFT].value == OFF:
-            return None  # whether they are polygons is told by what the rule did
+            return None  # only what the rule did shows whether they are polygons
         is_poly = iou.limit == POLYGON_IOU
     wanted, most, exact = limits[SCORE].value, None, None
     if again.is_old(SCORE):
@@ -273,16 +293,16 @@ def _box_limits(again: _Recorded) -> BoxLimits | None:
     return BoxLimits(limits[IOU], shift, map_px, most, is_poly, exact)
 
 
-def _of_box(again: _Recorded, box: BoxFinding, limits: BoxLimits) -> str:
-    """Return what a finding is under other limits: DIFFERENT, "borderline", SAME, or UNDECIDED."""
+def _status_of_box(again: _Recorded, box: BoxFinding, limits: BoxLimits) -> str:
+    """Return the status of a finding under other limits: DIFFERENT, "borderline", SAME, or UNDECIDED."""
     if limits.exact_score is None:
         box = replace(box, score_error=None)
-    if box.kind not in LONE and beyond(box, limits) is None:
+    if box.kind not in LONE and finding_kind_of(box, limits) is None:
         return SAME
     allowed = _maps_allow(again, 1)
     if box.is_borderline:
         return "borderline" if allowed else DIFFERENT if allowed is False else UNDECIDED
-    # Maps that agree only now might explain the box: telling takes an experiment.
+    # Maps that agree only now might explain the box: only an experiment shows it.
     return UNDECIDED if allowed is None or (allowed and not _maps_allow(again, 0)) else DIFFERENT
 
 
@@ -309,8 +329,8 @@ def _pair_measures(again: _Recorded, limits: BoxLimits) -> tuple[Measure, ...]:
     return tuple(measures.values())
 
 
-def _is_more(again: _Recorded, measures: Sequence[Measure], limits: BoxLimits) -> bool | NotKnown:
-    """Tell whether pairs that kept the old limits break these: known by the worst of them, if that is one."""
+def _do_more_pairs_differ(again: _Recorded, measures: Sequence[Measure], limits: BoxLimits) -> bool | NotKnown:
+    """Return whether pairs that kept the old limits break these, as far as the worst pair shows it."""
     judged = [each for each in measures if each.name in (IOU, SHIFT, SCORE)]
     if all(each.is_within for each in judged):
         return False
@@ -329,13 +349,13 @@ def _is_stricter(now: Measure, then: Measure) -> bool:
 
 
 def _are_maps_equal(again: _Recorded) -> bool:
-    """Tell whether the maps are known to be equal to within their stored steps, which explains nothing."""
+    """Return whether the maps are known to be equal to within their stored steps, which explains nothing."""
     measured = {each.name: each.value for each in again.maps[1].measures} if again.maps else {}
     return "largest" in measured and measured["largest"] <= measured["stored"]
 
 
 def _maps_allow(again: _Recorded, when: int) -> bool | None:
-    """Tell whether the maps keep a limit, and so may explain a box: then (0) or now (1); None where not known."""
+    """Return whether the maps keep a limit, and so may explain a box: then (0) or now (1); None where not known."""
     if again.maps is None:
         return None if again.rests_on_other_maps else True
     maps = again.maps[when]

@@ -268,11 +268,11 @@ _STRICTEST: Final[Mapping[str, float]] = {
     "detections.min_iou": 0.9,
     "detections.max_score_difference": 1e-5,
 }
-"""What the fp32 preset's automatic rules ask for at their strictest."""
+"""The strictest limits that the automatic rules of the fp32 preset can set."""
 
 
 def is_looser(name: str, value: Value) -> bool:
-    """Tell whether a limit permits what the fp32 preset does not, at least for some networks or images."""
+    """Return whether a limit permits what the fp32 preset does not, at least for some networks or images."""
     usual = _FP32[name]
     if value == usual or usual == OFF:  # what fp32 does not judge, any number judges
         return False

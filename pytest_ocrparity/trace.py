@@ -79,20 +79,20 @@ class Decoded:
         return str(self.stored_sha256) if self.pixels is None else hashlib.sha256(self.pixels.data).hexdigest()
 
     def has_image_of(self, other: Decoded) -> bool:
-        """Tell whether two decoded images are the same, in whatever channel order each holds its pixels."""
+        """Return whether two decoded images are the same, in whatever channel order each holds its pixels."""
         return self.shape == other.shape and self.dtype == other.dtype and self.has_pixels_of(other)
 
     def has_pixels_of(self, other: Decoded) -> bool:
-        """Tell whether two decoded images of one shape and dtype have the same pixels, read in one channel order.
+        """Return whether two decoded images of one shape and dtype have the same pixels, read in one channel order.
 
         Digests of pixels in different orders can't be compared: such images count as the same, and the tensor decides.
         """
-        one, two = self.in_order(other.channel_order), other
-        if one.channel_order != two.channel_order:
-            two = two.in_order(one.channel_order)
-        if one.pixels is not None and two.pixels is not None:
-            return np.array_equal(one.pixels, two.pixels)
-        return one.channel_order != two.channel_order or one.sha256 == two.sha256
+        this, that = self.in_order(other.channel_order), other
+        if this.channel_order != that.channel_order:
+            that = that.in_order(this.channel_order)
+        if this.pixels is not None and that.pixels is not None:
+            return np.array_equal(this.pixels, that.pixels)
+        return this.channel_order != that.channel_order or this.sha256 == that.sha256
 
     def in_order(self, channel_order: str) -> Decoded:
         """Return this image with its pixels in another channel order: BGR and RGB are each other reversed."""
@@ -144,20 +144,22 @@ class Detections:
         """Compare polygons and scores, NaN equal to NaN, in order."""
         if not isinstance(other, Detections):
             return NotImplemented
-        return _same(self.scores, other.scores) and _same(self.polygons, other.polygons)
+        return _are_equal(self.scores, other.scores) and _are_equal(self.polygons, other.polygons)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
 
-def _same(one: object, two: object) -> bool:
-    """Tell whether two field values are equal, arrays by content and NaN equal to NaN."""
-    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
-        return one.shape == two.shape and one.dtype == two.dtype and np.array_equal(one, two, equal_nan=True)
-    if isinstance(one, tuple) and isinstance(two, tuple):
-        return len(one) == len(two) and all(_same(a, b) for a, b in zip(one, two, strict=True))
-    if isinstance(one, np.ndarray) or isinstance(two, np.ndarray):
+def _are_equal(value: object, other: object) -> bool:
+    """Return whether two field values are equal, arrays by content and NaN equal to NaN."""
+    if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
+        return (
+            value.shape == other.shape and value.dtype == other.dtype and np.array_equal(value, other, equal_nan=True)
+        )
+    if isinstance(value, tuple) and isinstance(other, tuple):
+        return len(value) == len(other) and all(_are_equal(a, b) for a, b in zip(value, other, strict=True))
+    if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
         return False
-    return bool(one == two)
+    return bool(value == other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,22 +167,22 @@ class Trace:
     """What one side made of one image. The smallest valid one holds `pipeline`, `image` and `detections`.
 
     Attributes:
-        pipeline: how messages call this side, such as "train" or "inference".
-        image: how messages call the image: a path as the user wrote it.
+        pipeline: the name of this side in messages, such as "train" or "inference".
+        image: the name of the image in messages: a path as the user wrote it.
         decode: the decoded image.
         resize: (h, w, 3) uint8, the resized image, h and w in network-input pixels.
         shape: PaddleOCR's shape row: source height, source width, ratio_h, ratio_w.
         tensor: (1, 3, h, w) float32, the network's input.
         probability_map: (1, C, h, w) float32, the network's first output as it came; C is 1 for a right export.
         detections: polygons in source-image pixels, with scores where the side has them.
-        parameters: by stage name, the parameters that ran (not what a yml says).
+        parameters: by stage name, the parameters that ran, not those that a YAML file sets.
         error: what stopped the pipeline; the stages from there on are None.
         image_sha256: digest of the image file's bytes (or of the array given in its place).
         map_error: half the step with which `probability_map` was stored, 0 for a live trace.
         map_sensitivity: how far the map moves when its tensor is rounded, as recorded; see `compare.sensitivity`.
         fused_map: the map of the re-parameterised copy of the network, where there is one.
         files: of a baseline, digests of the files of the model that it was recorded from, by name; a live trace's
-            `source` tells its own. Left out of equality and of saving.
+            `source` states its own. Left out of equality and of saving.
         recorded_from: the pipeline that this run recorded this baseline from, or its name where it gives no source;
             comparing the baseline with that side proves nothing. Left out of equality.
         source: the `contract.Pipeline` that made this trace and can run parts of it again; None where there is none.
@@ -220,7 +222,7 @@ class Trace:
         if not isinstance(other, Trace):
             return NotImplemented
         names = [f.name for f in fields(self) if f.name not in ("source", "files", "recorded_from", "memo")]
-        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
+        return all(_are_equal(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
@@ -231,7 +233,7 @@ class Trace:
 
     @property
     def label(self) -> str:
-        """How messages call the image, see `image_label`."""
+        """The name of the image in messages, see `image_label`."""
         if "label" not in self.memo:
             self.memo["label"] = image_label(self.image)
         return str(self.memo["label"])
@@ -250,7 +252,7 @@ class Trace:
         return self.shape[1] / width, self.shape[0] / height
 
     def is_recording_of(self, candidate: Trace) -> bool:
-        """Tell whether this run recorded this baseline from the candidate's own side."""
+        """Return whether this run recorded this baseline from the candidate's own side."""
         made_by = self.recorded_from
         return made_by is not None and (made_by is candidate.source or made_by == candidate.pipeline)
 

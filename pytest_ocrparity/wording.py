@@ -1,14 +1,15 @@
-"""How messages write images, amounts, sizes and lists."""
+"""How messages write images, counts, amounts and values of parameters."""
 
 from __future__ import annotations
 
 import math
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def image_label(name: str) -> str:
-    """Return how messages call an image: relative to the working directory where it lies below it, on one line."""
+    """Return the name of an image in messages, on one line: relative to the working directory if it lies below it."""
     path = Path(name)
     if path.is_absolute():
         with suppress(OSError, ValueError):  # the working directory may be gone, or elsewhere
@@ -35,3 +36,10 @@ def amount(value: float) -> str:
     if float(value).is_integer() and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.1e}" if abs(value) < 0.01 else f"{value:.3g}"
+
+
+def value_text(value: Any) -> str:
+    """Write the value of a parameter: floats with six digits, lists in brackets, None as "none"."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(value_text(item) for item in value)}]"
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

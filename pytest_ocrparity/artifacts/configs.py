@@ -1,7 +1,7 @@
-"""PaddleOCR's yml files, checked before PaddleOCR or paddlex sees them.
+"""PaddleOCR's YAML files, checked before PaddleOCR or paddlex sees them.
 
-Both evaluate parts of a yml as Python (`create_operators` the operator names, both `NormalizeImage.scale`), so only
-known names and plain numbers get through. Knows the text of a yml; imports no framework.
+Both libraries evaluate parts of a YAML file as Python: `create_operators` the operator names, and both of them
+`NormalizeImage.scale`. So only known names and plain numbers are accepted. Reads text; imports no framework.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ OPERATORS: Final = frozenset(
         "ToCHWImage",
     }
 )
-"""The operators of PaddleOCR's detection ymls. Label operators are not among them: they are dropped, as in
+"""The operators of PaddleOCR's detection YAML files. Label operators are not among them: they are dropped, as in
 `tools/infer_det.py`, before names are evaluated."""
 
 STAGE_OF: Final = {"DecodeImage": DECODE, "DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
 """The stage whose parameters an operator holds."""
 
 _MOST: Final = 2**20
-"""The bytes that a yml may have, and the letters it may have once its aliases are written out: hundreds of the largest
-detection yml. Ten lines of aliases of aliases are more than any memory holds as soon as something prints them."""
+"""The bytes that a YAML file may have, and the letters it may have once its aliases are written out: hundreds of times
+the largest detection YAML file. Ten lines of aliases of aliases fill any memory as soon as something prints them."""
 _DEEPEST: Final = 50
 _LONGEST_INTEGER: Final = 100
 """Letters: what has more can be longer than Python prints, or larger than a float holds."""
@@ -76,12 +76,12 @@ class _Loader(yaml.SafeLoader):
 
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
-        if node is not None and _extent(node, {})[0] > _MOST:
+        if node is not None and _expanded_extent(node, {})[0] > _MOST:
             raise yaml.YAMLError(f"its aliases make it larger than {_MOST} letters")
         return node
 
 
-def _extent(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int = 0) -> tuple[int, int]:
+def _expanded_extent(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int = 0) -> tuple[int, int]:
     """Return how many letters a node has with all aliases written out, and how deep it is nested.
 
     Raises YAMLError where it is nested too deep, or without end as an alias inside of what it repeats is.
@@ -94,27 +94,27 @@ def _extent(node: yaml.Node, known: dict[int, tuple[int, int]], depth: int = 0) 
         raise yaml.YAMLError(f"nested more than {_DEEPEST} deep")
     if id(node) not in known:
         parts = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
-        inner = [_extent(part, known, depth + 1) for part in parts]
+        inner = [_expanded_extent(part, known, depth + 1) for part in parts]
         known[id(node)] = 1 + sum(size for size, _ in inner), 1 + max((deep for _, deep in inner), default=0)
     return known[id(node)]
 
 
 def read_yml(path: Path) -> dict[str, Any]:
-    """Return a yml file's mapping.
+    """Return a YAML file's mapping.
 
     Raises:
-        ModelError: it is missing, a git-lfs pointer, larger than a yml, not UTF-8, not YAML (Python tags included), or
+        ModelError: it is missing, a git-lfs pointer, too large, not UTF-8, not YAML (Python tags included), or
             not a mapping.
     """
     try:
         with path.open("rb") as file:
             data = file.read(_MOST + 1)
     except OSError as error:
-        raise ModelError(f"{path}: cannot read this yml: {error.strerror or error}") from error
+        raise ModelError(f"{path}: cannot read this YAML file: {error.strerror or error}") from error
     if data.startswith(LFS_POINTER):
         raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
     if len(data) > _MOST:
-        raise ModelError(f"{path} has more than {_MOST} bytes, which no yml of PaddleOCR has: is it another file?")
+        raise ModelError(f"{path} has more than {_MOST} bytes, more than any PaddleOCR YAML file: is it another file?")
     try:
         config = yaml.load(data.decode("utf-8"), _Loader)  # a SafeLoader
     except UnicodeDecodeError as error:
@@ -126,21 +126,21 @@ def read_yml(path: Path) -> dict[str, Any]:
     except _UNREADABLE as error:
         raise ModelError(f"{path}: not valid YAML: {type(error).__name__}: {str(error)[:200]}") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path}: holds {_kind(config)}, not the mapping of a PaddleOCR yml")
+        raise ModelError(f"{path}: holds {_kind_name(config)}, not the mapping of a PaddleOCR YAML file")
     return config
 
 
-def _kind(value: object) -> str:
+def _kind_name(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _at(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
+def _required_value(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
     """Return the value at a dotted key, or raise ModelError when it is absent, empty or of another kind."""
     value: Any = config
     for part in key.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     if not isinstance(value, kind):
-        raise ModelError(f"{path}: {key} is {_kind(value)}, not a {kind.__name__}: {purpose}")
+        raise ModelError(f"{path}: {key} is {_kind_name(value)}, not a {kind.__name__}: {purpose}")
     if not value:
         raise ModelError(f"{path}: {key} is empty: {purpose}")
     return value
@@ -181,8 +181,10 @@ def scale_value(scale: object, path: Path, key: str) -> float:
     return value
 
 
-def written(transforms: list[Any], post_process: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
-    """Return by stage name what a yml says of its parameters, as it says it; checked ymls only."""
+def declared_parameters(
+    transforms: list[Any], post_process: Mapping[str, Any], path: Path
+) -> dict[str, dict[str, Any]]:
+    """Return by stage name the parameters that a checked YAML file sets, as they stand there."""
     found = {
         STAGE_OF[name]: arguments for name, arguments in operators(transforms, path, "transforms") if name in STAGE_OF
     }
@@ -196,7 +198,7 @@ def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:
             continue
         if name not in OPERATORS:
             raise ModelError(
-                f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's detection ymls; "
+                f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's detection YAML files; "
                 f"PaddleOCR runs names as Python, so only these are let through: {', '.join(sorted(OPERATORS))}"
             )
         scale_value(arguments.get("scale"), path, f"{key}: {name}.scale")
@@ -205,10 +207,12 @@ def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:
 
 
 def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
-    architecture = _at(config, path, "Architecture", dict, "this is no PaddleOCR training yml")
+    architecture = _required_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
     algorithm = architecture.get("algorithm")
     if algorithm == "Distillation":
-        models = _at(config, path, "Architecture.Models", dict, "a Distillation yml lists its networks there")
+        models = _required_value(
+            config, path, "Architecture.Models", dict, "a Distillation YAML file lists its networks there"
+        )
         found = {
             f"Architecture.Models.{name}": model.get("algorithm") if isinstance(model, Mapping) else None
             for name, model in models.items()
@@ -223,27 +227,29 @@ def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_post_process(config: Mapping[str, Any], path: Path, known: tuple[str, ...], hint: str) -> None:
-    name = _at(config, path, "PostProcess", dict, "it turns the probability map into boxes").get("name")
+    name = _required_value(config, path, "PostProcess", dict, "it turns the probability map into boxes").get("name")
     if name not in known:
         raise ModelError(f"{path}: PostProcess.name is {name!r}, not {' or '.join(known)}{hint}")
 
 
 def check_training(config: Mapping[str, Any], path: Path) -> None:
-    """Check a training yml before PaddleOCR sees it.
+    """Check a training YAML file before PaddleOCR sees it.
 
     Raises:
         ModelError: Eval.dataset.transforms, Architecture or PostProcess are missing or are not those of a DB detector,
             or an operator name or a scale is not plain.
     """
     key = "Eval.dataset.transforms"
-    names = _check_operators(_at(config, path, key, list, "they are the train side's preprocessing"), path, key)
+    names = _check_operators(
+        _required_value(config, path, key, list, "they are the train side's preprocessing"), path, key
+    )
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise ModelError(f"{path}: {key} lacks {', '.join(missing)}, without which tools/infer_det.py cannot run")
     _check_algorithm(config, path)
     _check_post_process(config, path, POST_PROCESSES, "")
     if config.get("Global") is not None:
-        settings = _at(config, path, "Global", dict, "fill it or leave it out")
+        settings = _required_value(config, path, "Global", dict, "fill it or leave it out")
         # create_operators merges Global into every operator, so its scale would reach NormalizeImage.
         scale_value(settings.get("scale"), path, "Global.scale")
 
@@ -256,7 +262,7 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
             run, or an operator name or a scale is not plain.
     """
     key = "PreProcess.transform_ops"
-    transforms = _at(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
+    transforms = _required_value(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
     _check_operators(transforms, path, key)
     for name, arguments in operators(transforms, path, key):
         mode = arguments.get("img_mode", MODES[0])
@@ -264,8 +270,8 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
             raise ModelError(
                 f"{path}: {key}: DecodeImage.img_mode is {mode!r}; paddleocr's TextDetection takes three channels, BGR "
                 "or RGB. A network that was trained with it can't be deployed with TextDetection: set img_mode: BGR in "
-                "the training yml, train again (or at least evaluate again), and export again. If the training yml "
-                "says BGR or RGB, write the same here"
+                "the training YAML file, train again (or at least evaluate again), and export again. If BGR or RGB is "
+                "set there, write the same here"
             )
     hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
     _check_post_process(config, path, POST_PROCESSES[:1], hint)

@@ -23,9 +23,9 @@ def export_command(root: Path, files: TrainingFiles, folder: Path | None, model_
 
     Args:
         root: the PaddleOCR checkout.
-        files: the training yml and the checkpoint.
-        folder: where the export is to lie; None means where the yml says, else beside the checkpoint.
-        model_name: what the export is to call itself where the yml does not say.
+        files: the training YAML file and the checkpoint.
+        folder: where the export is to lie; None means where the YAML file says, else beside the checkpoint.
+        model_name: what the export is to call itself where the YAML file does not say.
     """
     settings, sub_model = files.yml.get("Global"), files.sub_model
     given = settings if isinstance(settings, Mapping) else {}
@@ -46,7 +46,7 @@ def export_command(root: Path, files: TrainingFiles, folder: Path | None, model_
     if given.get("character_dict_path"):
         needed["character_dict_path"] = None  # a detector has no use for it, and a relative path starts elsewhere
     run = ["python", image_label(str(root / TOOL)), "-c", image_label(str(files.config))]
-    written = {name: "" if value is None else _scalar(value) for name, value in needed.items()}
+    written = {name: "" if value is None else _yaml_scalar(value) for name, value in needed.items()}
     if not isinstance(settings, Mapping) or any("=" in value for value in written.values()):
         # -o knows neither a value with "=" in it nor a key of what is not there.
         lines = ", ".join(f"{name}: {value or 'null'}" for name, value in written.items())
@@ -60,7 +60,7 @@ def export_command(root: Path, files: TrainingFiles, folder: Path | None, model_
     return " && ".join(commands)
 
 
-def _scalar(text: str) -> str:
+def _yaml_scalar(text: str) -> str:
     """Write a text so that YAML reads it as that text."""
     try:
         is_plain = yaml.safe_load(text) == text

@@ -1,4 +1,4 @@
-"""What the files alone tell: read before any model, and also where a model does not load.
+"""Findings from the files alone, which need no model and are made also where a model does not load.
 
 These are facts and no causes: no experiment was made with them. Imports no framework.
 """
@@ -45,22 +45,22 @@ Said = dict[str, dict[str, Any]]
 
 
 def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
-    """Return what strikes in the files of the settings' tables `train` and `inference`, a sentence each."""
-    ours = _said(train.get("config"), "Eval.dataset.transforms")
+    """Return suspicious settings in the files of the settings tables `train` and `inference`, a sentence each."""
+    train_yaml = _read_operators(train.get("config"), "Eval.dataset.transforms")
     folder: Path | None = inference.get("model_dir")
-    theirs = _said(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
+    inference_yaml = _read_operators(folder / "inference.yml" if folder else None, "PreProcess.transform_ops")
     found: list[str] = []
-    if ours is not None:
-        found += _of_training(image_label(str(train["config"])), *ours)
-    if theirs is not None and folder is not None:
-        found += _of_export(image_label(str(folder / "inference.yml")), *theirs, inference)
-    if ours is not None and theirs is not None:
-        found += _between(ours[0], theirs[0])
-    return [printable(each) for each in found + (_of_folder(folder) if folder else [])]
+    if train_yaml is not None:
+        found += _training_findings(image_label(str(train["config"])), *train_yaml)
+    if inference_yaml is not None and folder is not None:
+        found += _export_findings(image_label(str(folder / "inference.yml")), *inference_yaml, inference)
+    if train_yaml is not None and inference_yaml is not None:
+        found += _differing_arguments(train_yaml[0], inference_yaml[0])
+    return [printable(each) for each in found + (_folder_findings(folder) if folder else [])]
 
 
-def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
-    """Return a yml's operators and PostProcess with their arguments, and its Global; None where it can't be read."""
+def _read_operators(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
+    """Return the operators and PostProcess of a YAML file, by name, and its Global; None where it can't be read."""
     try:
         document: Any = read_yml(path) if path is not None else None
         place = document
@@ -72,7 +72,7 @@ def _said(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
         return None
 
 
-def _of_training(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator[str]:
+def _training_findings(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: Eval.dataset.transforms holds {operator}, a random operator: evaluation must not have it"
     for key in sorted(settings.keys() & set(LEAKING)):
@@ -80,9 +80,9 @@ def _of_training(name: str, said: Said, settings: Mapping[str, Any]) -> Iterator
     yield from _ignored_box_type(name, said)
 
 
-def _of_export(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
+def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
-        yield f"{name}: holds {operator}, a random operator of the training yml, which paddleocr 3.x does not run"
+        yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
     options = inference.get("options") or {}
     resize = said.get("DetResizeForTest", {})
     for key in LIMITS:
@@ -103,17 +103,17 @@ def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
         yield f"{name}: PostProcess.det_box_type is ignored: the key is box_type"
 
 
-def _between(ours: Said, theirs: Said) -> Iterator[str]:
-    """Yield the arguments that the two ymls give differently."""
+def _differing_arguments(train_yaml: Said, inference_yaml: Said) -> Iterator[str]:
+    """Yield the arguments that the two YAML files set to different values."""
     for operator in COMPARED:
-        one, two = ours.get(operator, {}), theirs.get(operator, {})
-        for key in [*one, *(key for key in two if key not in one)]:
-            if one.get(key) != two.get(key):
-                told = f"{one.get(key, 'not set')} in the training yml, {two.get(key, 'not set')} in inference.yml"
-                yield f"{operator}.{key}: {told}"
+        train, inference = train_yaml.get(operator, {}), inference_yaml.get(operator, {})
+        for key in dict.fromkeys((*train, *inference)):
+            if train.get(key) != inference.get(key):
+                values = train.get(key, "not set"), inference.get(key, "not set")
+                yield f"{operator}.{key}: {values[0]} in the training YAML file, {values[1]} in inference.yml"
 
 
-def _of_folder(folder: Path) -> list[str]:
+def _folder_findings(folder: Path) -> list[str]:
     programs = [folder / name for name in PROGRAMS if (folder / name).is_file()]
     if len(programs) < 2:
         return []

@@ -1,6 +1,6 @@
 """The files of a model on disk: which there are, which one counts, and their digests.
 
-Knows names, bytes and folders; of what is inside it only tells a git-lfs pointer. Imports no framework.
+Knows names, bytes and folders; of contents it only recognises a git-lfs pointer. Imports no framework.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OTHER_ENGINES: Final = ("inference.onnx", "inference.om", "model.safetensors", "
 
 
 def _named_by_config(config: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the key and the value by which a yml names its weights, as `ppocr.utils.save_load.load_model` picks."""
+    """Return the key and value by which a YAML file names its weights, chosen as `ppocr.utils.save_load` chooses."""
     settings = config.get("Global")
     for key in ("checkpoints", "pretrained_model"):
         if isinstance(settings, Mapping) and settings.get(key):
@@ -39,12 +39,12 @@ def find_checkpoint(
     """Return the `.pdparams` file to load, whose suffix may have been left out as PaddleOCR allows.
 
     Args:
-        checkpoint: the setting `train.checkpoint`, or None for what the yml names: Global.checkpoints, else
+        checkpoint: the setting `train.checkpoint`, or None for what the YAML file names: Global.checkpoints, else
             Global.pretrained_model.
-        config: the training yml, parsed.
+        config: the training YAML file, parsed.
         config_path: where it lies.
-        paddleocr_root: training usually runs in the checkout, so the yml's relative paths start there, and at the
-            yml's own folder next.
+        paddleocr_root: training usually runs in the checkout, so the YAML file's relative paths start there, and at the
+            YAML file's own folder next.
 
     Raises:
         ModelError: nothing names a checkpoint, it is not there, or it is a git-lfs pointer; says what was tried.
@@ -76,7 +76,7 @@ def find_checkpoint(
 def fingerprint_training(
     config: Path, checkpoint: Path | None = None, paddleocr_root: Path | None = None
 ) -> dict[str, str]:
-    """Return the sha256 of the training yml and of its checkpoint, as "config" and "checkpoint".
+    """Return the sha256 of the training YAML file and of its checkpoint, as "config" and "checkpoint".
 
     Needs neither of them nor paddle: parts that are not on this disk are left out.
     """
@@ -93,7 +93,7 @@ def fingerprint_training(
 
 @dataclass(frozen=True, slots=True)
 class TrainingFiles:
-    """What a train side was loaded from: its yml as a file and as read, its checkpoint."""
+    """The files from which a train side was loaded: its YAML file, as a path and as read, and its checkpoint."""
 
     config: Path
     yml: Mapping[str, Any]
@@ -103,7 +103,7 @@ class TrainingFiles:
     network: str | None
     """The user's own network, in place of PaddleOCR's."""
     sub_model: str | None
-    """Which network of a Distillation yml it is."""
+    """Which network of a Distillation YAML file it is."""
 
     @property
     def has_modeling(self) -> bool:

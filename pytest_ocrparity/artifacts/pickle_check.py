@@ -1,4 +1,4 @@
-"""A checkpoint is a pickle, and a pickle is a program: this follows it without running, importing or building anything.
+"""Checks a checkpoint's pickle, which is a program, by following it without running or importing anything.
 
 What gets through is a mapping of arrays as numpy writes them. A list of harmless globals would not be enough: also
 numpy's constructors and `_codecs.encode` take arguments that claim any amount of memory or damage numpy's own types,

@@ -20,19 +20,19 @@ def _float32(value: Any) -> float:
     return float(str(np.float32(value)))
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     """Turn numpy scalars, arrays and tuples into what JSON knows."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_json_value(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _taken(source: Any, *names: str) -> Parameters:
-    return {name: _plain(getattr(source, name)) for name in names}
+def _attributes(source: Any, *names: str) -> Parameters:
+    return {name: _json_value(getattr(source, name)) for name in names}
 
 
-def _order(order: Any) -> str:
-    """Return "chw", or "hwc" for whatever else: both libraries test for "chw" alone."""
+def _axis_order(order: Any) -> str:
+    """Return "chw", or "hwc" for any other value, as both libraries test for "chw" alone."""
     return "chw" if order == "chw" else "hwc"
 
 
@@ -40,7 +40,7 @@ def training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) ->
     """Return the parameters of an operator of `ppocr.data.imaug.operators`, None for one that ends no stage.
 
     Args:
-        name: its name in the yml.
+        name: its name in the YAML file.
         operator: the built operator.
         arguments: what it was built with, `Global` merged in.
     """
@@ -55,39 +55,47 @@ def training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) ->
             "scale": _float32(operator.scale),
             "mean": [_float32(each) for each in mean],
             "std": [_float32(each) for each in std],
-            "order": _order(arguments.get("order", "chw")),
+            "order": _axis_order(arguments.get("order", "chw")),
         }
     return None
 
 
 def _training_resize(operator: Any) -> Parameters:
     if operator.resize_type == 1:
-        return {"rule": "image_shape", **_taken(operator, "image_shape", "keep_ratio")}
+        return {"rule": "image_shape", **_attributes(operator, "image_shape", "keep_ratio")}
     if operator.resize_type == 2:
-        return {"rule": "resize_long", **_taken(operator, "resize_long")}
+        return {"rule": "resize_long", **_attributes(operator, "resize_long")}
     cap = getattr(operator, "max_side_limit", None)  # 2.10 has no cap
-    return {"rule": "limit", **_taken(operator, "limit_side_len", "limit_type"), "max_side_limit": _plain(cap)}
+    return {
+        "rule": "limit",
+        **_attributes(operator, "limit_side_len", "limit_type"),
+        "max_side_limit": _json_value(cap),
+    }
 
 
 def training_detections(post_process: Any) -> Parameters:
     """Return the parameters of a `ppocr.postprocess.db_postprocess.DBPostProcess`."""
     return {
-        **_taken(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
+        **_attributes(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
         "use_dilation": post_process.dilation_kernel is not None,
-        **_taken(post_process, "score_mode", "box_type"),
+        **_attributes(post_process, "score_mode", "box_type"),
     }
 
 
 def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of paddlex's `DetResizeForTest` used: `given` overrides what the operator was built with."""
     if operator.resize_type == 3:
-        return {"rule": "input_shape", **_taken(operator, "input_shape")}
+        return {"rule": "input_shape", **_attributes(operator, "input_shape")}
     if operator.resize_type != 0:
         return _training_resize(operator)  # the same attributes on both sides
     used = {key: given.get(key) or getattr(operator, key) for key in ("limit_side_len", "limit_type")}
     cap = given.get("max_side_limit")
     cap = getattr(operator, "max_side_limit", None) if cap is None else cap
-    return {"rule": "limit", **{key: _plain(value) for key, value in used.items()}, "max_side_limit": _plain(cap)}
+    return {
+        "rule": "limit",
+        **{key: _json_value(value) for key, value in used.items()},
+        "max_side_limit": _json_value(cap),
+    }
 
 
 def predictor_tensor(operator: Any, scale: float) -> Parameters:
@@ -95,22 +103,22 @@ def predictor_tensor(operator: Any, scale: float) -> Parameters:
 
     Args:
         operator: it holds alpha = scale / std and beta = -mean / std.
-        scale: as in inference.yml; it cannot be told from alpha and beta.
+        scale: as in inference.yml; alpha and beta do not determine it.
     """
     std = [scale / alpha for alpha in operator.alpha]
     return {
         "scale": _float32(scale),
         "mean": [_float32(-beta * each) for beta, each in zip(operator.beta, std, strict=True)],
         "std": [_float32(each) for each in std],
-        "order": _order(operator.order),
+        "order": _axis_order(operator.order),
     }
 
 
 def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of `process` of paddlex's `DBPostProcess` used: its thresholds were `given` to it."""
     return {
-        **{name: _plain(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
-        **_taken(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
+        **{name: _json_value(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
+        **_attributes(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
     }
 
 
@@ -119,7 +127,9 @@ def predictor_engine(runner: Any, program: Path | None) -> Parameters:
     config = getattr(runner, "_config", None)
     if not isinstance(config, Mapping):
         option = getattr(runner, "_option", None)  # where paddlex 3.1 keeps them
-        config = _taken(option, "run_mode", "device_type", "device_id", "cpu_threads") if option is not None else {}
+        config = (
+            _attributes(option, "run_mode", "device_type", "device_id", "cpu_threads") if option is not None else {}
+        )
     kind, index = config.get("device_type") or "cpu", config.get("device_id")
     found = {
         "engine": config.get("run_mode") or type(runner).__name__.removesuffix("Runner").lower(),

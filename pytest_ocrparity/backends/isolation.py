@@ -1,4 +1,4 @@
-"""The one door through which paddle, PaddleOCR and paddlex come in.
+"""Imports and runs paddle, PaddleOCR and paddlex without lasting changes to the process.
 
 Importing and running them changes the process, and this undoes it, see `process`; a PaddleOCR checkout also holds a
 `paddleocr` that shadows the installed one, and a `tools` that shadows the user's.
@@ -52,10 +52,10 @@ def third_party() -> Iterator[None]:
         with restored():
             yield
     except ImportError as error:
-        raise ModelError(_missing(error)) from error
+        raise ModelError(_import_error_text(error)) from error
 
 
-def _missing(error: ImportError) -> str:
+def _import_error_text(error: ImportError) -> str:
     if any(library in str(error) for library in LIBRARIES):
         packages = " ".join(dict.fromkeys(LIBRARIES.values()))
         return f"cv2 does not load: {error}. On Debian or Ubuntu: apt-get install {packages}"
@@ -166,19 +166,19 @@ def folder_module(reference: str, folder: Path | None) -> Any:
     path = list(sys.path)
     sys.path[:0] = [str(folder)] if folder is not None else []
     try:
-        return getattr(_imported(module_name, folder), name)
+        return getattr(_import_module(module_name, folder), name)
     except Exception as error:  # whatever the user's module raises
-        raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_said(error)}") from error
+        raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
     finally:
         sys.path[:] = path
 
 
-def _said(error: Exception) -> str:
-    """Return an error's text, after its kind where the text does not speak for itself."""
+def _error_text(error: Exception) -> str:
+    """Return an error's text; for other than import and attribute errors, after the name of its class."""
     return str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
 
 
-def _imported(name: str, folder: Path | None) -> ModuleType:
+def _import_module(name: str, folder: Path | None) -> ModuleType:
     top = name.partition(".")[0]
     mine = PathFinder.find_spec(top, [str(folder)]) if folder is not None else None
     if mine is None or _is_loaded(mine):
@@ -189,12 +189,14 @@ def _imported(name: str, folder: Path | None) -> ModuleType:
 
 
 def _is_loaded(spec: ModuleSpec) -> bool:
-    """Tell whether an import of this name gets this very module: it is loaded, or nothing of that name is."""
+    """Return whether an import of this name gets this very module: it is loaded, or nothing of that name is."""
     loaded = sys.modules.get(spec.name)
     if loaded is None:
         return True
-    one, two = ((each.origin, list(each.submodule_search_locations or ())) for each in (spec, loaded.__spec__ or spec))
-    return one == two
+    searched, running = (
+        (each.origin, list(each.submodule_search_locations or ())) for each in (spec, loaded.__spec__ or spec)
+    )
+    return searched == running
 
 
 OPENMP: Final = ("omp_get_max_threads", "omp_set_num_threads")
@@ -227,7 +229,14 @@ def restored() -> Iterator[None]:
         yield
         return
     with ExitStack() as stack:
-        for keep in (_environ, _loggers, _signal_handlers, _threads, _default_dtype, _RANDOM.swapped):
+        for keep in (
+            _restored_environ,
+            _restored_loggers,
+            _restored_signal_handlers,
+            _restored_thread_counts,
+            _restored_default_dtype,
+            _RANDOM.swapped,
+        ):
             stack.enter_context(keep())
         # ppocr sets seterr() where it is imported, and paddlex the print options where it logs an array.
         stack.enter_context(np.errstate())
@@ -238,7 +247,7 @@ def restored() -> Iterator[None]:
 
 
 @contextmanager
-def _environ() -> Iterator[None]:
+def _restored_environ() -> Iterator[None]:
     """Importing paddle sets OMP_NUM_THREADS, and importing cv2 LD_LIBRARY_PATH."""
     before = dict(os.environ)
     try:
@@ -252,7 +261,7 @@ def _environ() -> Iterator[None]:
 
 
 @contextmanager
-def _loggers() -> Iterator[None]:
+def _restored_loggers() -> Iterator[None]:
     """Importing paddle gives the root logger a handler, and importing paddlex silences loggers of others."""
     named = logging.root.manager.loggerDict.values()
     known = [logging.root, *(each for each in named if isinstance(each, logging.Logger))]
@@ -271,7 +280,7 @@ def _loggers() -> Iterator[None]:
 
 
 @contextmanager
-def _signal_handlers() -> Iterator[None]:
+def _restored_signal_handlers() -> Iterator[None]:
     """Paddle's C++ takes SIGSEGV and its like from faulthandler, and SIGTERM from the user, unseen by Python."""
     before = _signal_actions()
     try:
@@ -292,7 +301,7 @@ def _signal_actions() -> dict[int, bytes]:
 
 
 @contextmanager
-def _threads() -> Iterator[None]:
+def _restored_thread_counts() -> Iterator[None]:
     """An engine sets the numbers of threads where it is made, and to 1 after each run."""
     before = [(read, write, read()) for read, write in _thread_counts()]
     try:
@@ -319,7 +328,7 @@ def _loaded_thread_counts(_modules: int) -> Sequence[tuple[Callable[[], int], Ca
 
 
 @contextmanager
-def _default_dtype() -> Iterator[None]:
+def _restored_default_dtype() -> Iterator[None]:
     """A network of the user's may set it for its own layers."""
     paddle = sys.modules.get("paddle")
     before = paddle and paddle.get_default_dtype()

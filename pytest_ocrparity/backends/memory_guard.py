@@ -1,4 +1,4 @@
-"""How much memory a run of one image will take, and whether it is there: refused before it is taken, never after.
+"""Estimates the memory that a run of one image takes, and refuses the image before the run where too little is left.
 
 An operating system that runs out of memory kills the whole run without a word. So what an image is about to take is
 estimated at three points, each before the memory is taken: from the file's header before it is decoded, from the size
@@ -41,7 +41,7 @@ ONCE_BYTES: Final = 256 * 2**20
 """What an engine keeps of a first run at any size: 138 MB of reordered weights, PP-OCRv3 server with oneDNN."""
 
 FRESH_SECONDS: Final = 0.5
-"""How long what was available is believed."""
+"""For how many seconds a reading of the available memory is used."""
 
 _WATCHED = threading.RLock()
 """Held while cv2.resize is watched: two threads that overlap would leave it so."""
@@ -51,7 +51,7 @@ PROBES: Final = (32, 64, 96, 128)
 the same at any size, within 1 % in dygraph; engines reuse and free at odd times, so the most of three is taken."""
 
 
-def readable(count: float) -> str:
+def readable_bytes(count: float) -> str:
     """Write a number of bytes for people."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
@@ -76,7 +76,7 @@ def network_bytes(height: int, width: int, per_pixel: float) -> int:
 
 
 def available_memory(root: Path = Path("/")) -> float:
-    """Return the bytes that this process may still take, or infinity where the system does not tell.
+    """Return the bytes that this process may still take, or infinity where the system does not state it.
 
     The least of what is free, of what is left in the memory cgroups, version 1 or 2, that it lies in, and of its
     address space; of the workers of a pytest-xdist run, each has its share.
@@ -85,19 +85,19 @@ def available_memory(root: Path = Path("/")) -> float:
         root: where /proc and /sys are.
     """
     left = [float("inf")]
-    free = _fields(root / "proc/meminfo").get("MemAvailable:")
+    free = _read_numbers(root / "proc/meminfo").get("MemAvailable:")
     if free is not None:
         left.append(free * 1024)
-    left += _cgroups(root)
+    left += _left_in_cgroups(root)
     workers = max(1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT") or 1))
     shared = max(0.0, min(left)) / workers
-    space, used = resource.getrlimit(resource.RLIMIT_AS)[0], _fields(root / "proc/self/status").get("VmSize:")
+    space, used = resource.getrlimit(resource.RLIMIT_AS)[0], _read_numbers(root / "proc/self/status").get("VmSize:")
     if space != resource.RLIM_INFINITY and used is not None:
         return max(0.0, min(shared, space - used * 1024))
     return shared
 
 
-def _fields(path: Path) -> dict[str, int]:
+def _read_numbers(path: Path) -> dict[str, int]:
     """Return the numbers of a file whose lines are a name and a number; empty where it can't be read."""
     try:
         lines = [line.split() for line in path.read_text().splitlines()]
@@ -106,7 +106,7 @@ def _fields(path: Path) -> dict[str, int]:
     return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdigit()}
 
 
-def _number(path: Path) -> int | None:
+def _read_number(path: Path) -> int | None:
     """Return the number that a file holds, or None where there is none, as in one that says "max"."""
     try:
         return int(path.read_text())
@@ -114,7 +114,7 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _cgroups(root: Path) -> Iterator[float]:
+def _left_in_cgroups(root: Path) -> Iterator[float]:
     """Yield what is left in each memory cgroup from the process's own up; its page cache counts as left."""
     try:
         groups = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text().splitlines()]
@@ -129,9 +129,9 @@ def _cgroups(root: Path) -> Iterator[float]:
         own = top / place.lstrip("/")
         # In a container the place may be one of the host's, which is not there; its own limit is then at the top.
         for folder in (each for each in (own, *own.parents) if each.is_relative_to(top)):
-            most, taken = _number(folder / limit), _number(folder / usage)
+            most, taken = _read_number(folder / limit), _read_number(folder / usage)
             if most is not None and taken is not None:
-                yield most - taken + _fields(folder / "memory.stat").get(cache, 0)
+                yield most - taken + _read_numbers(folder / "memory.stat").get(cache, 0)
 
 
 class MemoryGuard:
@@ -160,11 +160,11 @@ class MemoryGuard:
             return UNMEASURED_BYTES
         try:
             # A first run also takes what is kept whatever the size, a further one of that size uses it again.
-            return max([self._counted(side) for side in PROBES][1:]) or MOST_BYTES
+            return max([self._measured_bytes_per_pixel(side) for side in PROBES][1:]) or MOST_BYTES
         except Exception:  # an export of a fixed size, or a broken one, which its own run will show
             return MOST_BYTES
 
-    def _counted(self, side: int) -> float:
+    def _measured_bytes_per_pixel(self, side: int) -> float:
         """Return the bytes per pixel that paddle's allocator held at most in a run, above what it held before."""
         from paddle.base import core
 
@@ -188,7 +188,7 @@ class MemoryGuard:
             NotEnoughMemory: it would take more than there is.
         """
         height, width = size[:2]
-        left = self._left()
+        left = self._available_bytes()
         if network_bytes(height, width, MOST_BYTES) <= left:
             return
         needed = network_bytes(height, width, self.per_pixel)
@@ -197,7 +197,7 @@ class MemoryGuard:
         advice = "limit_side_len with limit_type max, or max_side_limit, on both sides makes it smaller"
         self._refuse(stage, what, needed, left, advice)
 
-    def _left(self) -> float:
+    def _available_bytes(self) -> float:
         if self._limit is not None:
             return self._limit
         # An image asks three times, and each answer takes half a millisecond of reading /proc and /sys.
@@ -208,10 +208,14 @@ class MemoryGuard:
     def _refuse(self, stage: str, what: str, needed: int, left: float, advice: str) -> None:
         if needed <= left:
             return
-        there = f"memory_limit is {readable(left)}" if self._limit is not None else f"{readable(left)} is available"
+        there = (
+            f"memory_limit is {readable_bytes(left)}"
+            if self._limit is not None
+            else f"{readable_bytes(left)} is available"
+        )
         out = f'leave the image out, or allow it by memory_limit = "{math.ceil(needed / 1e8) / 10} GB"'
-        told = f"{what} would take an estimated {readable(needed)} of memory, and {there}: {advice}; {out}"
-        raise NotEnoughMemory(stage, told)
+        message = f"{what} would take an estimated {readable_bytes(needed)} of memory, and {there}: {advice}; {out}"
+        raise NotEnoughMemory(stage, message)
 
     @contextmanager
     def watching(self, data: bytes | None) -> Iterator[None]:
@@ -228,7 +232,9 @@ class MemoryGuard:
         size = None if data is None else header_size(data)
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
-            self._refuse(DECODE, what, decoding_bytes(*size), self._left(), "a smaller copy of it shows as much")
+            self._refuse(
+                DECODE, what, decoding_bytes(*size), self._available_bytes(), "a smaller copy of it shows as much"
+            )
 
         def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
             if dsize is not None and min(dsize) > 0:

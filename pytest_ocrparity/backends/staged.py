@@ -62,11 +62,11 @@ class StagedPipeline(ABC):
         """
         __tracebackhide__ = True
         try:
-            return self._cached(image)
+            return self._trace_of_content(image)
         except ImageError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
 
-    def _cached(self, image: Image) -> Trace:
+    def _trace_of_content(self, image: Image) -> Trace:
         name, data = image_bytes(image)
         digest = hashlib.sha256(data).hexdigest()
         key = f"{digest} {name}"  # PaddleOCR reads by suffix, and messages name the file
@@ -74,7 +74,7 @@ class StagedPipeline(ABC):
             while len(self._traces) >= MOST_TRACES or self._cached_bytes() > CACHE_BYTES:
                 self._traces.popitem(last=False)
             with third_party():  # around all stages, as putting the process back takes a millisecond
-                trace = replace(self._run(image), image=name, image_sha256=digest)
+                trace = replace(self._run_stages(image), image=name, image_sha256=digest)
             if trace.error is not None:
                 return trace  # what stopped it, such as too little memory, may be over when the next test asks
             self._traces[key] = trace
@@ -84,7 +84,7 @@ class StagedPipeline(ABC):
     def _cached_bytes(self) -> int:
         return sum(trace.nbytes for trace in self._traces.values())
 
-    def _run(self, image: Image) -> Trace:
+    def _run_stages(self, image: Image) -> Trace:
         trace = replace(self.preprocess(image), source=self)
         if trace.error is not None or trace.tensor is None or trace.shape is None:
             return trace
@@ -94,10 +94,10 @@ class StagedPipeline(ABC):
             detections = self.postprocess(trace.probability_map, trace.shape)
         except Exception as error:
             stage = PROBABILITY_MAP if trace.probability_map is None else DETECTIONS
-            return replace(trace, error=self.stage_error(stage, error), parameters=self._with(trace))
-        return replace(trace, detections=detections, parameters=self._with(trace))
+            return replace(trace, error=self.stage_error(stage, error), parameters=self._effective_parameters(trace))
+        return replace(trace, detections=detections, parameters=self._effective_parameters(trace))
 
-    def _with(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
+    def _effective_parameters(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
         """Merge what is always in effect with what this image's preprocessing recorded."""
         return {**self.parameters, **trace.parameters}
 
@@ -112,5 +112,5 @@ class StagedPipeline(ABC):
         return wrapped
 
     def describe_error(self, error: BaseException) -> str:
-        """Return how messages tell what a stage raised."""
+        """Return what a stage raised, in the words of messages."""
         return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"

@@ -20,8 +20,8 @@ CACHE_LINE = 64
 """Bytes that a core writes at once, on x86-64 and most of ARM."""
 
 
-class Gap(NamedTuple):
-    """How far two arrays lie apart.
+class ArrayDifference(NamedTuple):
+    """The largest and the mean difference of two arrays, and the crossings of a threshold.
 
     Attributes:
         largest: the largest absolute difference, or the first that is NaN.
@@ -36,23 +36,24 @@ class Gap(NamedTuple):
     crossings: int
 
 
-def gap_of(ours: _Array, theirs: _Array, thresh: Any = None) -> Gap:
+def array_difference(reference: _Array, candidate: _Array, thresh: Any = None) -> ArrayDifference:
     """Return the gap of two arrays of one shape, with one value at least; after NaN nothing more is measured."""
     from scipy.linalg import blas  # here: paddlex has it loaded, and who only reads baselines waits for it
 
-    step = min(ours.size, BLOCK)
+    step = min(reference.size, BLOCK)
     largest, worst, total, crossings = -1.0, 0, 0.0, 0
-    is_single = ours.dtype == theirs.dtype == np.float32
-    distances = _aligned(step, np.dtype(np.float32 if is_single else np.float64))
+    is_single = reference.dtype == candidate.dtype == np.float32
+    distances = _aligned_buffer(step, np.dtype(np.float32 if is_single else np.float64))
     # BLAS reads the signs away while it sums and searches, which saves NumPy's pass for the absolute values.
     absolute_sum, place_of_largest = (blas.sasum, blas.isamax) if is_single else (blas.dasum, blas.idamax)
     sides = bytearray(step), bytearray(step)
-    above, their_above = [np.frombuffer(side, np.bool_) for side in sides]
+    above = [np.frombuffer(side, np.bool_) for side in sides]
+    blocks = _blocks(reference.reshape(-1), candidate.reshape(-1), step)
     with np.errstate(all="ignore"):  # differences of what is not finite
-        for number, (one, two) in enumerate(_blocks(ours.reshape(-1), theirs.reshape(-1), step)):
-            if len(one) < step:  # the last
-                distances, above, their_above = distances[: len(one)], above[: len(one)], their_above[: len(one)]
-            np.subtract(one, two, distances, dtype=distances.dtype)
+        for number, (reference_block, candidate_block) in enumerate(blocks):
+            if (count := len(reference_block)) < step:  # the last
+                distances, above = distances[:count], [each[:count] for each in above]
+            np.subtract(reference_block, candidate_block, distances, dtype=distances.dtype)
             amount = absolute_sum(distances)
             # BLAS leaves open which is the largest beside NaN.
             place = place_of_largest(distances) if isfinite(amount) else int(np.argmax(np.abs(distances)))
@@ -63,35 +64,37 @@ def gap_of(ours: _Array, theirs: _Array, thresh: Any = None) -> Gap:
                 break
             total += amount
             if thresh is not None and at_place:
-                np.greater(one, thresh, above)
-                np.greater(two, thresh, their_above)
+                np.greater(reference_block, thresh, above[0])
+                np.greater(candidate_block, thresh, above[1])
                 # Bytes compare at once and counting takes two passes, while almost always nothing crosses. Behind a
                 # shorter last block stands what the block before it left, which may ask for a count but is not in it.
                 if sides[0] != sides[1]:
-                    crossings += int(np.count_nonzero(above != their_above))
-    return Gap(largest, worst, total / ours.size, crossings)
+                    crossings += int(np.count_nonzero(above[0] != above[1]))
+    return ArrayDifference(largest, worst, total / reference.size, crossings)
 
 
-def _aligned(count: int, dtype: np.dtype[Any]) -> _Array:
+def _aligned_buffer(count: int, dtype: np.dtype[Any]) -> _Array:
     """Return room for numbers that begins with a cache line: NumPy writes across two of them at half the speed."""
     room = np.empty(count * dtype.itemsize + CACHE_LINE, np.uint8)
     start = -room.ctypes.data % CACHE_LINE
     return room[start : start + count * dtype.itemsize].view(dtype)
 
 
-def _blocks(ours: _Array, theirs: _Array, step: int) -> list[tuple[_Array, _Array]]:
+def _blocks(reference: _Array, candidate: _Array, step: int) -> list[tuple[_Array, _Array]]:
     """Return two flat arrays in pieces of `step` values, the last one shorter where they are not a multiple of it."""
-    end = ours.size // step * step
-    whole = list(zip(ours[:end].reshape(-1, step), theirs[:end].reshape(-1, step), strict=True))
-    return whole if end == ours.size else [*whole, (ours[end:], theirs[end:])]
+    end = reference.size // step * step
+    whole = list(zip(reference[:end].reshape(-1, step), candidate[:end].reshape(-1, step), strict=True))
+    return whole if end == reference.size else [*whole, (reference[end:], candidate[end:])]
 
 
-def distance(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+def absolute_difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
     """Return the absolute differences; integers, which would wrap around, as float64."""
-    is_float = np.issubdtype(ours.dtype, np.floating) and np.issubdtype(theirs.dtype, np.floating)
+    is_float = np.issubdtype(reference.dtype, np.floating) and np.issubdtype(candidate.dtype, np.floating)
     with np.errstate(
         over="ignore", invalid="ignore"
     ):  # beyond what a float holds, a difference is infinite, and so above every limit
-        difference: npt.NDArray[np.floating[Any]] = np.subtract(ours, theirs, dtype=None if is_float else np.float64)
+        difference: npt.NDArray[np.floating[Any]] = np.subtract(
+            reference, candidate, dtype=None if is_float else np.float64
+        )
     np.abs(difference, out=difference)
     return difference

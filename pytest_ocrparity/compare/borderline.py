@@ -1,4 +1,4 @@
-"""Tell by experiment which box differences the permitted difference of the maps explains.
+"""Finds by experiment which box differences the permitted difference of the maps explains.
 
 A map difference within its limit can still lose, split or move a box that stood on the edge of a threshold. Such a
 box is borderline: listed and counted, but not a difference.
@@ -35,37 +35,38 @@ def mark_borderline(
     """
     if not findings or reference.probability_map is None:
         return findings
-    again = run_again(candidate, reference.probability_map)
-    if again is not None and not _holds_its_own(candidate):
+    again = boxes_of_map(candidate, reference.probability_map)
+    if again is not None and not _has_boxes_of_own_map(candidate):
         return findings  # something moved its boxes after the post-process, which no map explains
     if again is not None:
         return tuple(
-            replace(finding, is_borderline=_returns_reference(finding, reference, candidate, again, is_poly))
+            replace(finding, is_borderline=_rerun_returns_reference_box(finding, reference, candidate, again, is_poly))
             for finding in findings
         )
     largest = maps.measure("largest")
     assert largest is not None
-    moved = [run_again(reference, reference.probability_map + np.float32(sign * largest.value)) for sign in (-1, 1)]
+    moved = [boxes_of_map(reference, reference.probability_map + np.float32(sign * largest.value)) for sign in (-1, 1)]
     return tuple(
         replace(
             finding,
             is_borderline=any(
-                boxes is not None and _as_far(finding, reference, candidate, boxes, is_poly) for boxes in moved
+                boxes is not None and _rerun_moves_box_as_far(finding, reference, candidate, boxes, is_poly)
+                for boxes in moved
             ),
         )
         for finding in findings
     )
 
 
-def _holds_its_own(candidate: Trace) -> bool:
-    """Tell whether the recorded boxes are those that the side's post-process finds in the recorded map."""
+def _has_boxes_of_own_map(candidate: Trace) -> bool:
+    """Return whether the recorded boxes are those that the side's post-process finds in the recorded map."""
     assert candidate.detections is not None
     if candidate.probability_map is None:
         return True
-    return run_again(candidate, candidate.probability_map) == candidate.detections
+    return boxes_of_map(candidate, candidate.probability_map) == candidate.detections
 
 
-def run_again(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detections | None:
+def boxes_of_map(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Detections | None:
     """Return the boxes that the trace's own side finds in a map, with its own shape row, or None where it can't run."""
     source = pipeline_of(trace)
     if source is None or trace.shape is None:
@@ -86,7 +87,7 @@ def _box_of(finding: BoxFinding, reference: Trace, candidate: Trace) -> tuple[np
     return candidate.detections.polygons[finding.candidate], False
 
 
-def _returns_reference(
+def _rerun_returns_reference_box(
     finding: BoxFinding, reference: Trace, candidate: Trace, again: Detections, is_poly: bool
 ) -> bool:
     box, is_references = _box_of(finding, reference, candidate)
@@ -94,25 +95,27 @@ def _returns_reference(
     is_returned = distance <= SAME_BOX
     if finding.kind == "score":
         stored = reference.map_error
-        return is_returned and _score_gap(finding, reference, again, index) <= EQUAL_MAP_SCORE + stored
+        return is_returned and _score_difference(finding, reference, again, index) <= EQUAL_MAP_SCORE + stored
     return (is_returned if is_references else not is_returned) and finding.kind != "invalid"
 
 
-def _as_far(finding: BoxFinding, reference: Trace, candidate: Trace, moved: Detections, is_poly: bool) -> bool:
+def _rerun_moves_box_as_far(
+    finding: BoxFinding, reference: Trace, candidate: Trace, moved: Detections, is_poly: bool
+) -> bool:
     box, is_references = _box_of(finding, reference, candidate)
     distance, index = nearest_box(box, moved.polygons, is_poly)
     if finding.kind == "score":
         assert finding.score_difference is not None
-        return distance <= SAME_BOX and _score_gap(finding, reference, moved, index) >= finding.score_difference
+        return distance <= SAME_BOX and _score_difference(finding, reference, moved, index) >= finding.score_difference
     if not is_references:
         return distance <= SAME_BOX
     return finding.kind != "invalid" and distance >= (finding.shift if finding.shift is not None else float("inf"))
 
 
-def _score_gap(finding: BoxFinding, reference: Trace, other: Detections, index: int | None) -> float:
+def _score_difference(finding: BoxFinding, reference: Trace, other: Detections, index: int | None) -> float:
     """Return how far the score of a re-run's box is from that of the reference's; NaN where either has none."""
     assert reference.detections is not None
-    ours, theirs = reference.detections.scores, other.scores
-    if ours is None or theirs is None or index is None or finding.reference is None:
+    reference_scores, other_scores = reference.detections.scores, other.scores
+    if reference_scores is None or other_scores is None or index is None or finding.reference is None:
         return float("nan")
-    return float(abs(ours[finding.reference] - theirs[index]))
+    return float(abs(reference_scores[finding.reference] - other_scores[index]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.judge import BoxLimits, beyond
+from pytest_ocrparity.compare.judge import BoxLimits, finding_kind_of
 from pytest_ocrparity.comparison import BoxFinding
 from pytest_ocrparity.geometry import Matching, Pair, boundary_distance, classify, match, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS
@@ -51,7 +51,7 @@ def pair_boxes(
     matching = _with_duplicates_by_score(match(reference.polygons, candidate.polygons), reference, candidate)
     defects, other_defects = matching.defects
     pairs = [
-        _measure(reference, candidate, each.reference, each.candidate, each.iou, limits.is_poly)
+        _measured_pair(reference, candidate, each.reference, each.candidate, each.iou, limits.is_poly)
         for each in matching.pairs
     ]
     pairs = _with_score_errors(pairs, candidate, limits, expected)
@@ -62,7 +62,7 @@ def pair_boxes(
         kind = (
             "invalid"
             if {defects[i], other_defects[j]} & HOLLOW or defects[i] != other_defects[j]
-            else beyond(pair, limits)
+            else finding_kind_of(pair, limits)
         )
         if kind is not None:
             findings.append(replace(pair, kind=kind, defect=other_defects[j] or defects[i]))
@@ -70,16 +70,18 @@ def pair_boxes(
         return pairs, tuple(findings)
     missing, extra = classify(reference.polygons, candidate.polygons, matching)
     for kind, index in zip(missing, matching.missing, strict=True):
-        findings.append(BoxFinding(kind, _centre(reference.polygons[index]), reference=index, defect=defects[index]))
+        findings.append(
+            BoxFinding(kind, _box_centre(reference.polygons[index]), reference=index, defect=defects[index])
+        )
     for kind, index in zip(extra, matching.extra, strict=True):
         findings.append(
-            BoxFinding(kind, _centre(candidate.polygons[index]), candidate=index, defect=other_defects[index])
+            BoxFinding(kind, _box_centre(candidate.polygons[index]), candidate=index, defect=other_defects[index])
         )
     return pairs, tuple(findings)
 
 
 def _with_duplicates_by_score(matching: Matching, reference: Detections, candidate: Detections) -> Matching:
-    """Return a matching in which equal boxes belong together by their scores: nothing else tells them apart."""
+    """Return a matching in which equal boxes are paired by their scores, as nothing else distinguishes them."""
     if reference.scores is None or candidate.scores is None:
         return matching
     groups: dict[bytes, list[Pair]] = {}
@@ -89,9 +91,9 @@ def _with_duplicates_by_score(matching: Matching, reference: Detections, candida
     moved: dict[int, int] = {}
     for group in groups.values():
         if len(group) > 1:
-            one = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
-            two = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
-            moved.update(zip(one, two, strict=True))
+            reference_order = sorted((pair.reference for pair in group), key=lambda i: float(reference.scores[i]))  # type: ignore[index]
+            candidate_order = sorted((pair.candidate for pair in group), key=lambda j: float(candidate.scores[j]))  # type: ignore[index]
+            moved.update(zip(reference_order, candidate_order, strict=True))
     if not moved:
         return matching
     return replace(
@@ -102,7 +104,7 @@ def _with_duplicates_by_score(matching: Matching, reference: Detections, candida
 def _with_score_errors(
     pairs: list[BoxFinding], candidate: Detections, limits: BoxLimits, expected: Callable[[], Mapping[int, float]]
 ) -> list[BoxFinding]:
-    """Return the pairs with each score's distance from what it must be, where that is asked for and known."""
+    """Return the pairs with the error of each score, where a limit asks for it and the right score is known."""
     exact, scores = limits.exact_score, candidate.scores
     if exact is None or scores is None or limits.max_score_difference == exact:
         return pairs
@@ -124,19 +126,21 @@ def nearest_box(
     if not pairs:
         return float("inf"), None
     index = pairs[0].candidate
-    return _distance(polygon, others[index], is_poly), index
+    return _box_distance(polygon, others[index], is_poly), index
 
 
-def _measure(reference: Detections, candidate: Detections, i: int, j: int, iou: float, is_poly: bool) -> BoxFinding:
+def _measured_pair(
+    reference: Detections, candidate: Detections, i: int, j: int, iou: float, is_poly: bool
+) -> BoxFinding:
     polygon, other = reference.polygons[i], candidate.polygons[j]
     score = None
     if reference.scores is not None and candidate.scores is not None:
         with np.errstate(invalid="ignore"):  # infinity minus infinity
             score = float(abs(reference.scores[i] - candidate.scores[j]))
-    return BoxFinding("paired", _centre(polygon), i, j, iou, _distance(polygon, other, is_poly), score)
+    return BoxFinding("paired", _box_centre(polygon), i, j, iou, _box_distance(polygon, other, is_poly), score)
 
 
-def _distance(polygon: npt.NDArray[Any], other: npt.NDArray[Any], is_poly: bool) -> float:
+def _box_distance(polygon: npt.NDArray[Any], other: npt.NDArray[Any], is_poly: bool) -> float:
     """Return the distance of two boxes in source px: of vertices for quads, of boundaries for polygons.
 
     Vertices of a contour polygon jump by 17 px at an IoU of 0.97, so they say nothing there.
@@ -146,6 +150,6 @@ def _distance(polygon: npt.NDArray[Any], other: npt.NDArray[Any], is_poly: bool)
     return vertex_distance(polygon, other)
 
 
-def _centre(polygon: npt.NDArray[Any]) -> tuple[float, float]:
+def _box_centre(polygon: npt.NDArray[Any]) -> tuple[float, float]:
     finite = polygon[np.isfinite(polygon).all(axis=1)]
     return (float(finite[:, 0].mean()), float(finite[:, 1].mean())) if len(finite) else (float("nan"), float("nan"))

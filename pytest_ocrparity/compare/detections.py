@@ -8,7 +8,7 @@ from functools import cache
 
 from pytest_ocrparity.compare.borderline import mark_borderline
 from pytest_ocrparity.compare.box_pairs import box_limits, pair_boxes
-from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, shares
+from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, share_measures
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.compare.scores import are_permuted, expected_detections, expected_scores
 from pytest_ocrparity.comparison import (
@@ -27,7 +27,7 @@ from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, EQUAL_MAP_SCORE, O
 from pytest_ocrparity.trace import Detections, Trace
 
 NOISE_OF_SCORES = 1e-2
-"""How far scores of a right export may lie apart and still be told from each other."""
+"""How far scores of a right export may differ and still show in which order they stand."""
 
 
 def compare_detections(
@@ -35,8 +35,8 @@ def compare_detections(
 ) -> Comparison:
     """Compare the detections of two traces.
 
-    `maps` is the comparison of their maps, where both have one; `defers` tells that somebody judges the limits of a
-    whole run.
+    `maps` is the comparison of their maps, where both have one; with `defers`, the run judges the limits of a whole
+    run.
     """
     differences = missing_stages(reference, candidate, (DETECTIONS,))
     findings: tuple[BoxFinding, ...] = ()
@@ -46,22 +46,22 @@ def compare_detections(
     if not differences:
         assert reference.detections is not None
         assert candidate.detections is not None
-        maps_equal = _are_equal(maps)
+        maps_equal = _are_maps_equal(maps)
         limits = box_limits(reference, candidate, tolerance, maps_equal)
         rerun = cache(lambda: expected_detections(reference, candidate))
         found = candidate.detections
         pairs, findings = pair_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
-        if maps is not None and _leaves_allowance(maps) and not maps_equal:
+        if maps is not None and _do_maps_keep_limit(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
-        differences += _permuted(reference.detections, found, pairs, findings, rerun, limits)
-        counts = _count(reference.detections, candidate.detections, len(pairs), findings)
-        measures = _measures(_steady(pairs, findings), counts, limits, tolerance, defers)
+        differences += _score_order_differences(reference.detections, found, pairs, findings, rerun, limits)
+        counts = _box_counts(reference.detections, candidate.detections, len(pairs), findings)
+        measures = _box_measures(_without_borderline(pairs, findings), counts, limits, tolerance, defers)
         if not counts["reference"] and not counts["candidate"]:
-            differences = _empty(maps, tolerance)
+            differences = _empty_side_differences(maps, tolerance)
         if maps is not None and maps.status == NOT_JUDGEABLE and findings and not differences:
             follows_map = _follows_map(rerun(), found, limits)
         if pairs:
-            differences += _no_scores(reference.detections, candidate.detections, tolerance)
+            differences += _missing_score_differences(reference.detections, candidate.detections, tolerance)
     if reference.is_recording_of(candidate):
         status = RECORDED
     elif differences:
@@ -85,11 +85,11 @@ def compare_detections(
 
 
 def _follows_map(expected: Detections | None, found: Detections, limits: BoxLimits) -> bool:
-    """Tell whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
+    """Return whether a candidate's boxes are those of its own map, as far as that can be run: only maps differ then."""
     return expected is None or not pair_boxes(expected, found, limits)[1]
 
 
-def _permuted(
+def _score_order_differences(
     reference: Detections,
     candidate: Detections,
     pairs: list[BoxFinding],
@@ -115,7 +115,7 @@ def _permuted(
     return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
 
 
-def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
+def _empty_side_differences(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
     """Return why two empty sides do not pass: they do when their maps were compared and agree, or when allowed."""
     agree = maps is not None and maps.is_match and all(measure.is_within for measure in maps.measures)
     if agree or tolerance["detections.allow_empty"].value:
@@ -124,7 +124,7 @@ def _empty(maps: Comparison | None, tolerance: Tolerance) -> list[Difference]:
     return [Difference(DETECTIONS, "empty", compared, compared)]
 
 
-def _no_scores(reference: Detections, candidate: Detections, tolerance: Tolerance) -> list[Difference]:
+def _missing_score_differences(reference: Detections, candidate: Detections, tolerance: Tolerance) -> list[Difference]:
     """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept."""
     limit = tolerance["detections.max_score_difference"]
     present = reference.scores is not None, candidate.scores is not None
@@ -134,25 +134,25 @@ def _no_scores(reference: Detections, candidate: Detections, tolerance: Toleranc
     return [Difference(DETECTIONS, "no_scores", *present)]
 
 
-def _are_equal(maps: Comparison | None) -> bool:
-    """Tell whether the maps are equal to within the step with which a baseline was stored."""
+def _are_maps_equal(maps: Comparison | None) -> bool:
+    """Return whether the maps are equal to within the step with which a baseline was stored."""
     largest, stored = (maps.measure(name) if maps is not None else None for name in ("largest", "stored"))
     return largest is not None and stored is not None and largest.value <= stored.value
 
 
-def _leaves_allowance(maps: Comparison) -> bool:
-    """Tell whether the maps agree within a limit: one that is off permits anything, so it explains nothing."""
+def _do_maps_keep_limit(maps: Comparison) -> bool:
+    """Return whether the maps agree within a limit: one that is off permits anything, so it explains nothing."""
     largest = maps.measure("probability_maps.atol")
     return maps.is_match and largest is not None and largest.limit is not None
 
 
-def _steady(pairs: list[BoxFinding], findings: tuple[BoxFinding, ...]) -> list[BoxFinding]:
+def _without_borderline(pairs: list[BoxFinding], findings: tuple[BoxFinding, ...]) -> list[BoxFinding]:
     """Return the pairs that are not borderline."""
     borderline = {finding.reference for finding in findings if finding.is_borderline}
     return [pair for pair in pairs if pair.reference not in borderline]
 
 
-def _count(
+def _box_counts(
     reference: Detections, candidate: Detections, paired: int, findings: tuple[BoxFinding, ...]
 ) -> dict[str, int]:
     borderline = sum(finding.is_borderline for finding in findings)
@@ -166,7 +166,7 @@ def _count(
     }
 
 
-def _measures(
+def _box_measures(
     pairs: list[BoxFinding], counts: dict[str, int], limits: BoxLimits, tolerance: Tolerance, defers: bool
 ) -> tuple[Measure, ...]:
     """Return the worst pair's amounts, which the findings judge box by box, and the shares of boxes."""
@@ -176,7 +176,9 @@ def _measures(
         if amounts:
             smallest = name == "min_iou"
             # NaN is the worst of all, which neither min nor max would find.
-            value, at = min(amounts, key=lambda p: (not math.isnan(p[0]), p[0])) if smallest else _largest(amounts)
+            value, at = (
+                min(amounts, key=lambda p: (not math.isnan(p[0]), p[0])) if smallest else _largest_with_place(amounts)
+            )
             origin = tolerance[f"detections.{name}"].origin if limit is not None else ""
             measures.append(Measure(f"detections.{name}", value, limit, origin, at, smallest, decides=False))
 
@@ -187,7 +189,7 @@ def _measures(
     measures += [Measure("map_px", limits.map_px)] if shifts else []
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
-    measures += shares(counts, tolerance.limits, defers=defers)
+    measures += share_measures(counts, tolerance.limits, defers=defers)
     return tuple(measures)
 
 
@@ -198,7 +200,7 @@ def _score_measures(pairs: list[BoxFinding], limits: BoxLimits, limit: Limit) ->
     errors = [(pair.score_error, pair.at) for pair in pairs if pair.score_error is not None]
     if not gaps:
         return []
-    (value, at), (gap, _) = _largest(errors or gaps), _largest(gaps)
+    (value, at), (gap, _) = _largest_with_place(errors or gaps), _largest_with_place(gaps)
     # Scores that agree to within what rounding leaves are judged exactly, whatever could have been run.
     is_exact = bool(errors) or (limits.exact_score is not None and gap <= limits.exact_score)
     most = limits.exact_score if is_exact else limits.max_score_difference
@@ -208,6 +210,6 @@ def _score_measures(pairs: list[BoxFinding], limits: BoxLimits, limit: Limit) ->
     return [*measures, Measure("score_error", value)] if errors else measures
 
 
-def _largest(amounts: list[tuple[float, tuple[float, float]]]) -> tuple[float, tuple[float, float]]:
+def _largest_with_place(amounts: list[tuple[float, tuple[float, float]]]) -> tuple[float, tuple[float, float]]:
     """Return the largest amount with its place; NaN is the largest of all, which `max` would not find."""
     return max(amounts, key=lambda pair: (math.isnan(pair[0]), pair[0]))

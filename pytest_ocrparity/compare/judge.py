@@ -1,7 +1,7 @@
 """From amounts and limits to a status: the one judge, of traces and of what a run recorded of them.
 
-What is dear to measure is a function, asked only where it matters. Of a recorded comparison it may answer NOT_KNOWN;
-where the status rests on that, it is UNDECIDED.
+An amount that is slow to measure is a function, which is called only where it decides. For a recorded comparison it
+may return NOT_KNOWN; a status that depends on it is UNDECIDED.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class TensorAmounts:
-    """How far two tensors lie apart.
+    """The measured difference of two tensors.
 
     Attributes:
         largest: the largest absolute difference.
@@ -96,10 +96,10 @@ def judge_tensor(amounts: TensorAmounts, limits: Limits) -> Judged:
     return Judged(status, measures)
 
 
-def decided(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
-    """Return the differences with a channel order that differs counted where the tensors differ too, or are not judged.
+def settle_channel_order(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
+    """Return the differences, of which a channel order fails only where the tensors differ too, or are not judged.
 
-    In which order a side holds its pixels is its own affair as long as it feeds its network the same.
+    A side may hold its pixels in any order as long as it feeds its network the same tensor.
     """
     is_same = judged is not None and judged.status == SAME
     return [replace(each, fails=not is_same) if each.kind == "channel_order" else each for each in differences]
@@ -107,7 +107,7 @@ def decided(differences: Sequence[Difference], judged: Judged | None) -> list[Di
 
 @dataclass(frozen=True)
 class MapAmounts:
-    """How far two probability maps lie apart.
+    """The measured difference of two probability maps.
 
     Attributes:
         largest: the largest absolute difference, and `at` where it is, in source px.
@@ -148,13 +148,17 @@ def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
     if atol is not NOT_KNOWN:  # a share above 0 permits some pixels any difference: the largest is only reported
         judged.append(atol if allowed.value == 0 else replace(atol, limit=None))
     judged.append(
-        _judged("probability_maps.mean_atol", amounts.mean, limits["probability_maps.mean_atol"], not per_run)
+        _limited_measure("probability_maps.mean_atol", amounts.mean, limits["probability_maps.mean_atol"], not per_run)
     )
     if share is not NOT_KNOWN:
         # A share of 0 says no more than atol does; one without atol can't be judged and so fails.
-        judged.append(_judged("probability_maps.max_share", share, allowed if allowed.value else Limit(OFF, "")))
+        judged.append(
+            _limited_measure("probability_maps.max_share", share, allowed if allowed.value else Limit(OFF, ""))
+        )
     if crossings is not None or asked.value != OFF:
-        judged.append(_judged("probability_maps.max_crossings", math.nan if crossings is None else crossings, asked))
+        judged.append(
+            _limited_measure("probability_maps.max_crossings", math.nan if crossings is None else crossings, asked)
+        )
     others = [Measure("largest", amounts.largest), Measure("stored", amounts.stored)]
     failing = [measure for measure in (*judged, *([extra] if extra is not None else [])) if measure.fails]
     moves = amounts.sensitivity() if any(measure is not extra for measure in failing) else None
@@ -164,7 +168,7 @@ def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
     if not is_known and amounts.largest > 2 * (MAP_MOST + amounts.stored) and not allowed.value:
         return Judged(DIFFERENT, measures)  # beyond what the rule ever permits, a fused copy included
     if failing:
-        return Judged(_of_failing(failing, moves), measures)
+        return Judged(_status_of_failing_maps(failing, moves), measures)
     if not is_known:
         return Judged(UNDECIDED, measures)
     if all(measure.limit is None for measure in judged):
@@ -179,34 +183,34 @@ def _map_atol(amounts: MapAmounts, limit: Limit) -> tuple[Measure | NotKnown, Me
         return Measure(name, amounts.largest, at=amounts.at), None
     if limit.value != AUTO:
         return Measure(
-            name, amounts.largest, float(limit.value) + stored, limit.origin + storage(stored), amounts.at
+            name, amounts.largest, float(limit.value) + stored, limit.origin + storage_note(stored), amounts.at
         ), None
     found = amounts.automatic()
     if found is not NOT_KNOWN:
         return found
     if amounts.largest <= MAP_LEAST + stored:
-        return least(amounts.largest, stored, limit, amounts.at), None
+        return least_limit_measure(amounts.largest, stored, limit, amounts.at), None
     return NOT_KNOWN, None
 
 
-def least(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
-    """Return a map's largest difference that passes whatever the reference's sensitivity is."""
-    origin = f"{limit.origin}: {LEAST}{storage(stored)}"
+def least_limit_measure(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
+    """Return the measure of a map's largest difference under the least limit, which no sensitivity can lower."""
+    origin = f"{limit.origin}: {LEAST}{storage_note(stored)}"
     return Measure("probability_maps.atol", largest, MAP_LEAST + stored, origin, at)
 
 
-def storage(stored: float) -> str:
-    """Return how the origin of a limit says what storing added to it."""
+def storage_note(stored: float) -> str:
+    """Return the words by which the origin of a limit names the stored error that was added to it."""
     return f" + {stored:.1e} as stored" if stored else ""
 
 
-def _judged(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:
+def _limited_measure(name: str, value: float, limit: Limit, decides: bool = True) -> Measure:
     off = limit.value == OFF
     return Measure(name, value, None if off else float(limit.value), "" if off else limit.origin, decides=decides)
 
 
-def _of_failing(failing: list[Measure], moves: float | NotKnown | None) -> str:
-    """Return what maps are that break limits: rounding may be all that breaks the one of the largest difference."""
+def _status_of_failing_maps(failing: list[Measure], moves: float | NotKnown | None) -> str:
+    """Return the status of maps that break limits: not judgeable where rounding alone may exceed the limit."""
     if [measure.name for measure in failing] != ["probability_maps.atol"] or not failing[0].limit or moves is None:
         return DIFFERENT
     if moves is NOT_KNOWN:
@@ -215,9 +219,9 @@ def _of_failing(failing: list[Measure], moves: float | NotKnown | None) -> str:
 
 
 def is_within_rounding(largest: float, limit: float | None, sensitivity: float) -> bool:
-    """Tell whether maps differ by no more than rounding moves the reference's own, and that is beyond their limit.
+    """Return whether maps differ by no more than rounding moves the reference's own, and that is beyond their limit.
 
-    Then no amount within FLOOR_FACTOR of it tells a right export from a wrong one. A limit of 0 is not about
+    Then no amount within FLOOR_FACTOR of it separates a right export from a wrong one. A limit of 0 is not about
     rounding: it asks for equal maps.
     """
     return bool(limit) and RIGHT_FACTOR * sensitivity > (limit or 0.0) and largest <= FLOOR_FACTOR * sensitivity
@@ -255,8 +259,8 @@ class BoxLimits:
         return float(self.min_iou.value)
 
 
-def beyond(pair: BoxFinding, limits: BoxLimits) -> str | None:
-    """Return the kind of finding that a pair is, or None where it keeps the limits."""
+def finding_kind_of(pair: BoxFinding, limits: BoxLimits) -> str | None:
+    """Return "moved" or "score" for a pair beyond the limits, or None where it keeps them."""
     if limits.iou is not None and pair.iou is not None and not pair.iou >= limits.iou:
         return "moved"
     if limits.max_shift is not None and pair.shift is not None and not limits.in_map_px(pair.shift) <= limits.max_shift:
@@ -270,8 +274,8 @@ def beyond(pair: BoxFinding, limits: BoxLimits) -> str | None:
     return None
 
 
-def shares(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
-    """Return which share of the boxes differs, and which is borderline, beside their limits."""
+def share_measures(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
+    """Return the share of boxes that differ and the share of borderline boxes, as measures with their limits."""
     per_run = bool(limits["detections.per_run"].value) and defers
     boxes = max(counts["boxes"], 1)
     found = []
@@ -288,7 +292,7 @@ def judge_boxes(
 ) -> str:
     """Return the status of boxes by the shares of them, which are among the measures.
 
-    Single boxes decide unless a share of them is permitted. `is_more` tells whether more of them differ than are
+    Single boxes decide unless a share of them is permitted. `is_more` is true where more boxes differ than are
     counted, as where only the worst of the others was recorded.
     """
     if not counts["reference"] and not counts["candidate"]:

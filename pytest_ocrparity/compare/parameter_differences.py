@@ -16,14 +16,19 @@ def parameter_differences(reference: Trace, candidate: Trace) -> tuple[Parameter
     """Return the parameters of the stages that both sides recorded and that ran with different values."""
     found = []
     for stage in STAGES:
-        ours, theirs = reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
-        if stage == PROBABILITY_MAP and "dygraph" in (ours.get("engine"), theirs.get("engine")):
+        reference_values, candidate_values = reference.parameters.get(stage, {}), candidate.parameters.get(stage, {})
+        if stage == PROBABILITY_MAP and "dygraph" in (reference_values.get("engine"), candidate_values.get("engine")):
             # Training and deployment run on different engines by nature: only what both can have is a finding.
-            ours, theirs = ({k: side[k] for k in ours if k in theirs and k != "engine"} for side in (ours, theirs))
-        for name in [*ours, *(name for name in theirs if name not in ours)] if ours and theirs else ():
-            one, two = ours.get(name), theirs.get(name)
-            if one != two and not is_close(one, two):
-                found.append(ParameterDifference(stage, name, one, two))
+            reference_values, candidate_values = (
+                {k: side[k] for k in reference_values if k in candidate_values and k != "engine"}
+                for side in (reference_values, candidate_values)
+            )
+        if not reference_values or not candidate_values:
+            continue
+        for name in dict.fromkeys((*reference_values, *candidate_values)):
+            values = reference_values.get(name), candidate_values.get(name)
+            if values[0] != values[1] and not is_close(*values):
+                found.append(ParameterDifference(stage, name, *values))
     return tuple(found)
 
 
@@ -32,18 +37,17 @@ def effective_parameters(kind: str, reference: Trace, candidate: Trace) -> list[
     differing = {(parameter.stage, parameter.name) for parameter in parameter_differences(reference, candidate)}
     found = []
     for stage in STAGES_OF[kind]:
-        ours, theirs = (trace.parameters.get(stage, {}) for trace in (reference, candidate))
-        for name in dict.fromkeys((*ours, *theirs)):
-            values = {"reference": plain(ours.get(name)), "candidate": plain(theirs.get(name))}
+        reference_values, candidate_values = (trace.parameters.get(stage, {}) for trace in (reference, candidate))
+        for name in dict.fromkeys((*reference_values, *candidate_values)):
+            values = {"reference": plain(reference_values.get(name)), "candidate": plain(candidate_values.get(name))}
             found.append({"stage": stage, "name": str(name), **values, "differs": (stage, name) in differing})
     return found
 
 
-def is_close(one: Any, two: Any) -> bool:
-    """Tell whether two numeric parameters agree to float32: the sides store means and deviations in different forms."""
+def is_close(reference: Any, candidate: Any) -> bool:
+    """Return whether two numeric parameters agree to float32, as the sides store means and deviations differently."""
     try:
-        return bool(
-            np.allclose(np.asarray(one, np.float64), np.asarray(two, np.float64), rtol=1e-6, atol=0.0, equal_nan=True)
-        )
+        numbers = np.asarray(reference, np.float64), np.asarray(candidate, np.float64)
+        return bool(np.allclose(*numbers, rtol=1e-6, atol=0.0, equal_nan=True))
     except (TypeError, ValueError, OverflowError):
         return False

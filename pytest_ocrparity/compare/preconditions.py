@@ -39,54 +39,62 @@ def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None
             f"{candidate.label}: the {what} of {names[0]} and of {names[1]} come from the same pipeline object: "
             "nothing was compared; a Trace's source is the pipeline that made it"
         )
-    one, two = _identity(reference), _identity(candidate)
-    if one and one == two:
+    reference_identity, candidate_identity = _stated_identity(reference), _stated_identity(candidate)
+    if reference_identity and reference_identity == candidate_identity:
         raise DifferenceError(
             f"{candidate.label}: {names[0]} and {names[1]} are one model, loaded from the same files with the same "
-            f"options ({_told(one)}): nothing was compared; compare with the trained model, a baseline, or the same "
-            "files under another engine or other options"
+            f"options ({_describe_identity(reference_identity)}): nothing was compared; compare with the trained "
+            "model, a baseline, or the same files under another engine or other options"
         )
 
 
 def have_same_files(reference: Trace, candidate: Trace) -> bool:
-    """Tell whether both sides were made by files of the same content, as far as they say."""
-    one, two = _files(reference), _files(candidate)
-    return bool(one) and one == two
+    """Return whether both sides were made by files of the same content, as far as they say."""
+    reference_files, candidate_files = _files(reference), _files(candidate)
+    return bool(reference_files) and reference_files == candidate_files
 
 
 def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
     if kind != "detections":
-        one, two = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
-        return one is not None and two is not None and np.may_share_memory(one, two)
-    places, found = _places(reference), _places(candidate)
+        reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+        return (
+            reference_array is not None
+            and candidate_array is not None
+            and np.may_share_memory(reference_array, candidate_array)
+        )
+    places, found = _polygon_addresses(reference), _polygon_addresses(candidate)
     return bool(found) and found <= places
 
 
 def _are_equal(kind: str, reference: Trace, candidate: Trace) -> bool:
-    """Tell whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
+    """Return whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
     if kind == "detections":
         return reference.detections is not None and reference.detections == candidate.detections
-    one, two = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
-    return one is not None and two is not None and np.array_equal(one, two, equal_nan=True)
+    reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
+    return (
+        reference_array is not None
+        and candidate_array is not None
+        and np.array_equal(reference_array, candidate_array, equal_nan=True)
+    )
 
 
-def _places(trace: Trace) -> set[int]:
+def _polygon_addresses(trace: Trace) -> set[int]:
     """Return where in memory the boxes of a trace begin."""
     polygons = () if trace.detections is None else trace.detections.polygons
     return {polygon.__array_interface__["data"][0] for polygon in polygons if polygon.size}
 
 
-def _identity(trace: Trace) -> Mapping[str, Any]:
-    """Return what tells a live side from others, as its pipeline says; empty where it says nothing."""
+def _stated_identity(trace: Trace) -> Mapping[str, Any]:
+    """Return the identity that a live side's pipeline states, empty where it states none."""
     side = offered(trace.source, HasIdentity)
     return plain(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
 
 
 def _files(trace: Trace) -> Any:
-    return plain(trace.files) or _identity(trace).get("files")
+    return plain(trace.files) or _stated_identity(trace).get("files")
 
 
-def _told(identity: Mapping[str, Any]) -> str:
+def _describe_identity(identity: Mapping[str, Any]) -> str:
     """Return the files of an identity by name and the start of their digest, else all of it."""
     files = identity.get("files")
     if not isinstance(files, Mapping):
@@ -128,9 +136,9 @@ def missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) 
         return []
     for index, trace in enumerate((reference, candidate)):
         if trace.error is not None and lacking[index]:
-            told: list[str | None] = [None, None]
-            told[index] = str(trace.error)
-            return [Difference(trace.error.stage, "stopped", told[0], told[1])]
+            errors: list[str | None] = [None, None]
+            errors[index] = str(trace.error)
+            return [Difference(trace.error.stage, "stopped", errors[0], errors[1])]
     return [
         Difference(stage, "not_recorded", stage not in lacking[0], stage not in lacking[1])
         for stage in needed

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import distance, gap_of
-from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, decided, judge_tensor
+from pytest_ocrparity.compare.array_difference import absolute_difference, array_difference
+from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, judge_tensor, settle_channel_order
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR, first_stage
@@ -25,11 +25,11 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
         if not reference.tensor.size or not candidate.tensor.size:
             differences.append(Difference(TENSOR, "no_values", reference.tensor.shape, candidate.tensor.shape))
         elif reference.tensor.shape != candidate.tensor.shape or reference.tensor.dtype != candidate.tensor.dtype:
-            one, other = (f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor))
-            differences.append(Difference(TENSOR, "shape", one, other))
+            forms = [f"{tensor.shape} {tensor.dtype}" for tensor in (reference.tensor, candidate.tensor)]
+            differences.append(Difference(TENSOR, "shape", forms[0], forms[1]))
         else:
-            judged = judge_tensor(_amounts(reference, candidate), tolerance.limits)
-    differences = decided(differences, judged)
+            judged = judge_tensor(_tensor_amounts(reference, candidate), tolerance.limits)
+    differences = settle_channel_order(differences, judged)
     measures = () if judged is None else judged.measures
     stages = {difference.stage for difference in differences if difference.fails}
     if any(measure.fails for measure in measures):
@@ -49,66 +49,68 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
 
 
 def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
-    one, other = reference.decode, candidate.decode
-    if one is None or other is None:
-        return _one_sided(DECODE, one, other)
+    reference_image, candidate_image = reference.decode, candidate.decode
+    if reference_image is None or candidate_image is None:
+        return _one_sided_differences(DECODE, reference_image, candidate_image)
     found = [
-        Difference(DECODE, name, getattr(one, name), getattr(other, name))
+        Difference(DECODE, name, getattr(reference_image, name), getattr(candidate_image, name))
         for name in ("shape", "dtype", "channel_order")
-        if getattr(one, name) != getattr(other, name)
+        if getattr(reference_image, name) != getattr(candidate_image, name)
     ]
-    if all(each.kind == "channel_order" for each in found) and not one.has_pixels_of(other):
+    if all(each.kind == "channel_order" for each in found) and not reference_image.has_pixels_of(candidate_image):
         found.append(Difference(DECODE, "pixels", fails=False))
-    # Whether another channel order counts is decided with the tensors: see `judge.decided`.
+    # Whether another channel order counts is settle_channel_order with the tensors: see `judge.settle_channel_order`.
     return [replace(each, fails=each.kind not in ("channel_order", "pixels")) for each in found]
 
 
-def _one_sided(stage: str, one: object, other: object) -> list[Difference]:
+def _one_sided_differences(stage: str, reference_value: object, candidate_value: object) -> list[Difference]:
     """Return a stage that only one side recorded, as a fact: the tensor decides."""
-    if one is None and other is None:
+    if reference_value is None and candidate_value is None:
         return []
-    return [Difference(stage, "one_sided", one is not None, other is not None, fails=False)]
+    return [Difference(stage, "one_sided", reference_value is not None, candidate_value is not None, fails=False)]
 
 
 def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
-    one, other = reference.resize, candidate.resize
+    reference_image, candidate_image = reference.resize, candidate.resize
     sizes = [trace.shape and tuple(map(float, trace.shape[:2])) for trace in (reference, candidate)]
     if all(sizes) and sizes[0] != sizes[1]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
-    if one is None or other is None:
-        return _one_sided(RESIZE, one, other)
-    if one.shape[:2] != other.shape[:2]:
-        return [Difference(RESIZE, "size", one.shape[:2], other.shape[:2])]
-    return [] if np.array_equal(one, other) else [Difference(RESIZE, "pixels", fails=False)]
+    if reference_image is None or candidate_image is None:
+        return _one_sided_differences(RESIZE, reference_image, candidate_image)
+    if reference_image.shape[:2] != candidate_image.shape[:2]:
+        return [Difference(RESIZE, "size", reference_image.shape[:2], candidate_image.shape[:2])]
+    return [] if np.array_equal(reference_image, candidate_image) else [Difference(RESIZE, "pixels", fails=False)]
 
 
-def _amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
-    one, other = reference.tensor, candidate.tensor
-    assert one is not None and other is not None
-    gap = gap_of(one, other)
+def _tensor_amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
+    reference_tensor, candidate_tensor = reference.tensor, candidate.tensor
+    assert reference_tensor is not None and candidate_tensor is not None
+    gap = array_difference(reference_tensor, candidate_tensor)
 
     def place(index: int) -> Place:
-        return source_place(reference, np.unravel_index(index, one.shape)[-2:], one.shape[-2:])
+        shape = reference_tensor.shape
+        return source_place(reference, np.unravel_index(index, shape)[-2:], shape[-2:])
 
     def automatic() -> tuple[float, float, Place]:
         """Return the value that exceeds the rule's limit of its own place by most; else the largest and its limit."""
-        if gap.largest <= TENSOR_LEAST:  # headroom is told against the limit of this very place
-            limit = float(_limits(one.reshape(-1)[gap.place : gap.place + 1], reference)[0])
+        if gap.largest <= TENSOR_LEAST:  # headroom is reported against the limit of this place
+            limit = float(_automatic_limits(reference_tensor.reshape(-1)[gap.place : gap.place + 1], reference)[0])
             return gap.largest, max(TENSOR_LEAST, limit), place(gap.place)
-        difference, limits = distance(one, other).reshape(-1), _limits(one, reference).reshape(-1)
+        difference = absolute_difference(reference_tensor, candidate_tensor).reshape(-1)
+        limits = _automatic_limits(reference_tensor, reference).reshape(-1)
         index = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
         return float(difference[index]), float(limits[index]), place(index)
 
     return TensorAmounts(gap.largest, place(gap.place), automatic)
 
 
-def _limits(values: npt.NDArray[np.float32], reference: Trace) -> npt.NDArray[np.float32]:
+def _automatic_limits(values: npt.NDArray[np.float32], reference: Trace) -> npt.NDArray[np.float32]:
     """Return the automatic limit of each value: 4 ulp of the terms that it is the sum of."""
-    limits: npt.NDArray[np.float32] = 4 * np.spacing(np.maximum(np.abs(values), _offset(reference)))
+    limits: npt.NDArray[np.float32] = 4 * np.spacing(np.maximum(np.abs(values), _mean_over_std(reference)))
     return np.maximum(limits, limits.dtype.type(TENSOR_LEAST))
 
 
-def _offset(trace: Trace) -> np.float32:
+def _mean_over_std(trace: Trace) -> np.float32:
     """Return mean/std, the size of the terms whose sum a tensor is; its rounding shows even where the sum is near 0."""
     parameters = trace.parameters.get(TENSOR, {})
     mean, std = (np.atleast_1d(np.asarray(parameters.get(name, 0.0), np.float32)) for name in ("mean", "std"))

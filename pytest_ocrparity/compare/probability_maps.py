@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import Gap, distance, gap_of
-from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_maps, least, storage
+from pytest_ocrparity.compare.array_difference import ArrayDifference, absolute_difference, array_difference
+from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_maps, least_limit_measure, storage_note
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.compare.sensitivity import (
     automatic_map_limit,
@@ -27,18 +27,18 @@ _Map: TypeAlias = "npt.NDArray[Any]"
 def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> Comparison:
     """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
 
-    `defers` tells that somebody judges the limits of a whole run.
+    With `defers`, the run judges the limits of a whole run.
     """
     differences = missing_stages(reference, candidate, (PROBABILITY_MAP,))
     measures: tuple[Measure, ...] = ()
     status = DIFFERENT
     if reference.probability_map is not None and candidate.probability_map is not None:
-        gap = _gap(reference, candidate)
-        differences = _obstacles(reference.probability_map, candidate.probability_map, gap)
+        gap = _map_difference(reference, candidate)
+        differences = _why_not_comparable(reference.probability_map, candidate.probability_map, gap)
         if any(difference.kind == "shape" for difference in differences):
             status = NOT_COMPARABLE
         elif not differences and gap is not None:
-            amounts = _amounts(reference, candidate, gap, tolerance["probability_maps.atol"])
+            amounts = _map_amounts(reference, candidate, gap, tolerance["probability_maps.atol"])
             judged = judge_maps(amounts, tolerance.limits, defers=defers)
             status, measures = judged.status, judged.measures
             if all(measure.limit is None for measure in measures):
@@ -57,19 +57,21 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, de
     )
 
 
-def _gap(reference: Trace, candidate: Trace) -> Gap | None:
+def _map_difference(reference: Trace, candidate: Trace) -> ArrayDifference | None:
     """Return the gap of two maps, or None where their pixels do not pair."""
-    one, other = reference.probability_map, candidate.probability_map
-    if one is None or other is None or not one.size or one.shape != other.shape:
+    reference_map, candidate_map = reference.probability_map, candidate.probability_map
+    if reference_map is None or candidate_map is None or reference_map.shape != candidate_map.shape:
         return None
-    return gap_of(one, other, _thresh(reference)) if one.ndim == 4 and one.shape[:2] == (1, 1) else None
+    if not reference_map.size or reference_map.ndim != 4 or reference_map.shape[:2] != (1, 1):
+        return None
+    return array_difference(reference_map, candidate_map, _thresh(reference))
 
 
 def _thresh(trace: Trace) -> Any:
     return trace.parameters.get(DETECTIONS, {}).get("thresh")
 
 
-def _obstacles(reference: _Map, candidate: _Map, gap: Gap | None) -> list[Difference]:
+def _why_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDifference | None) -> list[Difference]:
     """Return why two maps can't be measured."""
     found = []
     sizes = [(len(each), *each.shape[2:]) if each.ndim == 4 else None for each in (reference, candidate)]
@@ -87,13 +89,15 @@ def _obstacles(reference: _Map, candidate: _Map, gap: Gap | None) -> list[Differ
     return found
 
 
-def _amounts(reference: Trace, candidate: Trace, gap: Gap, limit: Limit) -> MapAmounts:
-    one, other = reference.probability_map, candidate.probability_map
-    assert one is not None and other is not None
-    at = source_place(reference, divmod(gap.place, one.shape[3]), one.shape[2:])
+def _map_amounts(reference: Trace, candidate: Trace, gap: ArrayDifference, limit: Limit) -> MapAmounts:
+    reference_map, candidate_map = reference.probability_map, candidate.probability_map
+    assert reference_map is not None and candidate_map is not None
+    at = source_place(reference, divmod(gap.place, reference_map.shape[3]), reference_map.shape[2:])
 
     def share(most: float | None) -> float:
-        return 0.0 if most is None else np.count_nonzero(distance(one, other) > most) / one.size
+        if most is None:
+            return 0.0
+        return np.count_nonzero(absolute_difference(reference_map, candidate_map) > most) / reference_map.size
 
     return MapAmounts(
         largest=gap.largest,
@@ -101,13 +105,13 @@ def _amounts(reference: Trace, candidate: Trace, gap: Gap, limit: Limit) -> MapA
         mean=gap.mean,
         stored=reference.map_error + candidate.map_error,
         crossings=None if _thresh(reference) is None else gap.crossings,
-        automatic=lambda: _automatic(reference, candidate, gap.largest, limit, at),
+        automatic=lambda: _automatic_measures(reference, candidate, gap.largest, limit, at),
         share=share,
         sensitivity=lambda: sensitivity_to_rounding(reference, candidate),
     )
 
 
-def _automatic(
+def _automatic_measures(
     reference: Trace, candidate: Trace, largest: float, limit: Limit, at: Place
 ) -> tuple[Measure, Measure | None]:
     """Return the map's largest difference with its limit, and the fusion's where a fused copy had to explain it.
@@ -116,16 +120,16 @@ def _automatic(
     whatever the sensitivity is, and the fused copy matters only beyond its limit.
     """
     name, stored = "probability_maps.atol", reference.map_error + candidate.map_error
-    if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # one that was recorded costs nothing
-        return least(largest, stored, limit, at), None
+    if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # a recorded one costs nothing
+        return least_limit_measure(largest, stored, limit, at), None
     moves = map_sensitivity(reference)
     allowed = automatic_map_limit(moves) + stored
     rule = "4 x floor unknown" if moves is None else f"4 x floor {moves:.1e}"
-    origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage(stored)}"
+    origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage_note(stored)}"
     fused = fused_map(reference) if largest > allowed else None
-    one, other = reference.probability_map, candidate.probability_map
-    if fused is not None and one is not None and other is not None and fused.shape == other.shape:
-        fusion, rest = (float(np.max(np.abs(fused - each))) for each in (one, other))
+    maps = [each for each in (reference.probability_map, candidate.probability_map) if each is not None]
+    if fused is not None and len(maps) == 2 and fused.shape == maps[1].shape:
+        fusion, rest = (float(np.max(np.abs(fused - each))) for each in maps)
         if rest <= allowed:
             explained = Measure("fusion", fusion, MAP_MOST, f"{limit.origin}: the network against its fused copy")
             return Measure(name, rest, allowed, f"{origin}, against the fused copy", at), explained

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.borderline import SAME_BOX, run_again
+from pytest_ocrparity.compare.borderline import SAME_BOX, boxes_of_map
 from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.trace import Detections, Trace
 
@@ -27,7 +27,7 @@ def expected_detections(reference: Trace, candidate: Trace) -> Detections | None
         return None
     if candidate.shape is not None and candidate.shape[:2] != reference.shape[:2]:
         return None
-    return run_again(reference, candidate.probability_map)
+    return boxes_of_map(reference, candidate.probability_map)
 
 
 def expected_scores(expected: Detections | None, found: Detections) -> Mapping[int, float]:
@@ -43,8 +43,12 @@ def expected_scores(expected: Detections | None, found: Detections) -> Mapping[i
 
 
 def are_permuted(found: Sequence[float] | npt.NDArray[np.float64], expected: Sequence[float], within: float) -> bool:
-    """Tell whether scores are the expected ones in another order: sorted they agree, as they stand they do not."""
-    one, two = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    if len(one) != len(two) or len(one) < 2 or np.all(np.abs(one - two) <= within):
+    """Return whether scores are the expected ones in another order: they agree once both are sorted, and only then."""
+    found_scores, right_scores = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    if (
+        len(found_scores) != len(right_scores)
+        or len(found_scores) < 2
+        or np.all(np.abs(found_scores - right_scores) <= within)
+    ):
         return False
-    return bool(np.all(np.abs(np.sort(one) - np.sort(two)) <= within))
+    return bool(np.all(np.abs(np.sort(found_scores) - np.sort(right_scores)) <= within))

@@ -1,4 +1,4 @@
-"""How far a side's own map moves when its tensor is only rounded: runs its network on tensors all but equal."""
+"""Measures how much a side's own map changes when its tensor is only rounded, by running its network again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import gap_of
+from pytest_ocrparity.compare.array_difference import array_difference
 from pytest_ocrparity.contract import FusesBranches, offered, pipeline_of
 from pytest_ocrparity.tolerance import FLOOR_FACTOR, MAP_LEAST, MAP_MOST, TENSOR_LEAST
 from pytest_ocrparity.trace import Trace
@@ -30,7 +30,7 @@ def map_sensitivity(trace: Trace) -> float | None:
     if trace.map_sensitivity is not None or cannot_run:
         return trace.map_sensitivity
     if "map_sensitivity" not in trace.memo:
-        trace.memo["map_sensitivity"] = _perturbed(trace)
+        trace.memo["map_sensitivity"] = _perturbed_map_difference(trace)
     found: float | None = trace.memo["map_sensitivity"]
     return found
 
@@ -54,8 +54,8 @@ def fused_map(trace: Trace) -> npt.NDArray[np.float32] | None:
     return found
 
 
-def measured(trace: Trace) -> Trace:
-    """Return a trace with the answers above filled in, ready to be saved."""
+def with_sensitivity(trace: Trace) -> Trace:
+    """Return a trace with `map_sensitivity` and `fused_map` filled in, as a baseline stores it."""
     return replace(trace, map_sensitivity=map_sensitivity(trace), fused_map=fused_map(trace))
 
 
@@ -65,19 +65,22 @@ def sensitivity_to_rounding(reference: Trace, candidate: Trace) -> float | None:
     The candidate's is its tensor, where that differs from the reference's by no more than a right one does.
     """
     drawn, source = map_sensitivity(reference), pipeline_of(reference)
-    one, two, own = reference.tensor, candidate.tensor, reference.probability_map
-    if drawn is None or source is None or one is None or two is None or own is None or one.shape != two.shape:
+    tensor, candidate_tensor, probability_map = reference.tensor, candidate.tensor, reference.probability_map
+    if drawn is None or source is None or tensor is None or candidate_tensor is None or probability_map is None:
         return drawn
-    if not 0 < gap_of(one, two).largest <= TENSOR_LEAST:
+    if (
+        tensor.shape != candidate_tensor.shape
+        or not 0 < array_difference(tensor, candidate_tensor).largest <= TENSOR_LEAST
+    ):
         return drawn
     try:
-        moved = gap_of(source.infer(two), own).largest
+        moved = array_difference(source.infer(candidate_tensor), probability_map).largest
     except Exception:  # a pipeline of the user's may only trace
         return drawn
     return max(drawn, moved)
 
 
-def _perturbed(trace: Trace) -> float | None:
+def _perturbed_map_difference(trace: Trace) -> float | None:
     source, own = pipeline_of(trace), trace.probability_map
     assert source is not None and trace.tensor is not None and own is not None
     signs = np.random.default_rng(0).integers(0, 2, trace.tensor.shape, dtype=np.int8) * 2 - 1

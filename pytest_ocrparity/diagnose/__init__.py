@@ -18,7 +18,7 @@ from pytest_ocrparity.diagnose.network import examine_network
 from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
-from pytest_ocrparity.diagnose.repeatability import examine_tensors, refused
+from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import AGREES, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
@@ -60,7 +60,7 @@ def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
 def examine(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes of a laboratory's comparisons, of which at least one fails."""
     stage = first_failing_stage(lab.comparisons.all())
-    if (unknown := refused(lab, stage)) is not None:
+    if (unknown := examine_memory_refusal(lab, stage)) is not None:
         return [unknown]
     found: list[Diagnosis] = []
     examined = stage
@@ -77,7 +77,7 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
         found += examine_network(lab)
     except BudgetSpentError:
         lab.not_tried.append(f"the rest: {lab.budget.spent()}")
-        found.append(lab.unknown(examined, "budget spent"))
+        found.append(lab.unknown_cause(examined, "budget spent"))
     found.sort(key=lambda diagnosis: STAGES.index(diagnosis.stage))
     return found or _nothing_found(lab, stage)
 
@@ -92,9 +92,11 @@ def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
     if not lab.can_run and not lab.acquitted:
         name = lab.names.candidate
         lab.not_tried.append(f"any experiment: {name} gives no source, so that no part of it can be run again")
-        return [lab.unknown(stage, "no experiment was made")]
-    if all(lab.judged(kind, lab.candidate, BUILT_IN).is_match for kind in KINDS):
-        return [lab.unknown(stage, "both sides agree within the built-in limits, and those that judged are stricter")]
+        return [lab.unknown_cause(stage, "no experiment was made")]
+    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in KINDS):
+        return [
+            lab.unknown_cause(stage, "both sides agree within the built-in limits, and those that judged are stricter")
+        ]
     if lab.acquitted:
         lab.noticed.append(lab.acquitted)
-    return [lab.unknown(stage, AGREES)]
+    return [lab.unknown_cause(stage, AGREES)]

@@ -50,7 +50,7 @@ class Budget:
 
     def check(self, values: int = 0) -> None:
         """Raise BudgetSpentError where no time is left, or none for a network run on a tensor of so many values."""
-        self._count()
+        self._count_time()
         is_late = self._marks[0] - self.started >= CLOCK * self.seconds
         if is_late or self.seconds - self.used <= values * self.pace or (values and self.runs >= MOST_RUNS):
             raise BudgetSpentError
@@ -64,10 +64,10 @@ class Budget:
         try:
             yield
         finally:
-            self._count()
+            self._count_time()
             self.pace = (self.used - before) / values
 
-    def _count(self) -> None:
+    def _count_time(self) -> None:
         """Add the time since the last call: processor time, or the clock's where the process hardly worked."""
         marks = self.clock(), self.processor()
         passed, worked = (now - then for now, then in zip(marks, self._marks, strict=True))

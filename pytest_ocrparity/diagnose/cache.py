@@ -20,8 +20,8 @@ from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
-from pytest_ocrparity.diagnose.postprocessing.values import makes_right_boxes
-from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_tensors, refused
+from pytest_ocrparity.diagnose.postprocessing.values import values_explain_boxes
+from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -67,45 +67,53 @@ class DiagnosisCache:
             return ()
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
         stage = first_failing_stage(found)
-        sides = [self._identity(trace) for trace in (reference, candidate)]
-        key = json.dumps([sides, [_content(trace) for trace in (reference, candidate)], str(comparisons.tolerance)])
+        sides = [self._side_key(trace) for trace in (reference, candidate)]
+        key = json.dumps(
+            [sides, [_trace_digest(trace) for trace in (reference, candidate)], str(comparisons.tolerance)]
+        )
         if key not in self.by_image:
             lab = Laboratory(comparisons, self.seconds)
             try:
                 with warnings.catch_warnings():
                     if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
                         warnings.simplefilter("ignore")
-                    self.by_image[key] = self._find(lab, _signature(sides, stage, found), found)
+                    self.by_image[key] = self._confirm_or_examine(lab, _failure_signature(sides, stage, found), found)
             except (Exception, SystemExit) as error:  # a fault here or in a pipeline must not hide the difference
                 if self.strict:
                     raise
-                self.by_image[key] = (lab.unknown(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),)
+                self.by_image[key] = (
+                    lab.unknown_cause(stage, f"the diagnosis stopped: {type(error).__name__}: {error}"),
+                )
         side = offered(candidate.source, HasSettingsTable)
         table = "inference" if side is None else side.table
         return tuple(diagnosis.in_table(table) for diagnosis in self.by_image[key])
 
-    def _identity(self, trace: Trace) -> str:
+    def _side_key(self, trace: Trace) -> str:
         """Return a text that identifies a side in this run; a trace without a source is a side of its own."""
         if trace.source is None:
             is_baseline = trace.recorded_from is None and trace.pipeline.startswith("baseline")
-            return trace.pipeline if is_baseline else f"{trace.pipeline}, this trace: {_content(trace)}"
+            return trace.pipeline if is_baseline else f"{trace.pipeline}, this trace: {_trace_digest(trace)}"
         self.kept[id(trace.source)] = trace.source
         return f"{trace.pipeline} {id(trace.source)}"
 
-    def _find(self, lab: Laboratory, signature: str, comparisons: tuple[Comparison, ...]) -> tuple[Diagnosis, ...]:
+    def _confirm_or_examine(
+        self, lab: Laboratory, signature: str, comparisons: tuple[Comparison, ...]
+    ) -> tuple[Diagnosis, ...]:
         stage = first_failing_stage(comparisons)
-        if (unknown := refused(lab, stage)) is not None:
+        if (unknown := examine_memory_refusal(lab, stage)) is not None:
             return (unknown,)
         entries = self.known.setdefault(signature, [])
         for entry in entries:
             again = replace(lab, ruled_out=[], tried=[], not_tried=[], noticed=[], memo={})  # the budget is shared
-            if (confirmed := _confirmed(entry, again)) is not None:
+            if (confirmed := _confirmed_causes(entry, again)) is not None:
                 return confirmed
         if len(entries) >= MOST_DIAGNOSES:
             images = ", ".join(entry.image for entry in entries)
             lab.not_tried.append(f"experiments on this image; what was found on {images} was not confirmed on it")
             return (
-                lab.unknown(stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"),
+                lab.unknown_cause(
+                    stage, f"budget spent: this run has made {MOST_DIAGNOSES} diagnoses of such a failure"
+                ),
             )
         self.announce(lab.candidate.label)
         found = tuple(examine(lab))
@@ -113,7 +121,7 @@ class DiagnosisCache:
         return found
 
 
-def _signature(sides: Sequence[str], stage: str, comparisons: Sequence[Comparison]) -> str:
+def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[Comparison]) -> str:
     earlier = STAGES[: STAGES.index(stage) + 1]
     differing = [
         (p.stage, p.name, p.reference, p.candidate) for c in comparisons for p in c.parameters if p.stage in earlier
@@ -121,7 +129,7 @@ def _signature(sides: Sequence[str], stage: str, comparisons: Sequence[Compariso
     return json.dumps([sides, stage, differing], default=str)
 
 
-def _content(trace: Trace) -> str:
+def _trace_digest(trace: Trace) -> str:
     """Return a digest of everything a trace holds, as two traces with the same names may differ."""
     digest = hashlib.sha256(repr((trace.image, trace.image_sha256, trace.shape, str(trace.error))).encode())
     found = trace.detections
@@ -133,7 +141,7 @@ def _content(trace: Trace) -> str:
     return digest.hexdigest()
 
 
-def _confirmed(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
+def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
     """Return the causes found on another image that show on this one too; None where they do not explain it.
 
     With all of them put right, each stage must come out as the reference's, unless its cause was unknown. A cause is
@@ -161,14 +169,14 @@ def _confirmed(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | None:
         return None
     if not any(each.cause != UNKNOWN for each in shown):
         return None
-    stated = [_again(each, known.image, stages) for each in shown]
+    stated = [_restated(each, known.image, stages) for each in shown]
     return tuple(examine_leaks(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
 def _compares_at_own_size(lab: Laboratory) -> bool:
     """Set `lab.before` to the reference at this candidate's size; return whether the reference can run at it."""
     tensor = lab.candidate.tensor
-    at_size = None if tensor is None else lab.at_size((int(tensor.shape[2]), int(tensor.shape[3])))
+    at_size = None if tensor is None else lab.reference_at_size((int(tensor.shape[2]), int(tensor.shape[3])))
     if at_size is None:
         return False
     lab.before = replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
@@ -182,7 +190,7 @@ def _stages_that_agree(lab: Laboratory, unknown: set[str]) -> str | None:
     """
     reference, right = lab.reference, []
     if reference.tensor is not None and lab.candidate.tensor is not None:
-        is_same = lab.is_same_stage(TENSOR, lab.preprocessed())
+        is_same = lab.is_same_stage(TENSOR, lab.run_preprocessing())
         if is_same == bool(unknown & set(BEFORE_NETWORK)):
             return None
         right += ["tensor"] if is_same else []
@@ -208,17 +216,17 @@ def _is_same_network(lab: Laboratory) -> bool:
         return False
     is_own = own is not None and candidate.tensor is not None and np.array_equal(candidate.tensor, tensor)
     if patched.explains is not None:
-        made = own if is_own or candidate.error is not None else lab.infer(lab.own.infer, tensor)
+        made = own if is_own or candidate.error is not None else lab.run_network(lab.own.infer, tensor)
         return patched.explains(lab, made)
-    return lab.is_same_map(lab.infer(patched.run, tensor))
+    return lab.is_same_map(lab.run_network(patched.run, tensor))
 
 
 def _are_same_boxes(lab: Laboratory) -> bool:
     if lab.patched.reference_values is not None:
-        return makes_right_boxes(lab, lab.patched.reference_values)
+        return values_explain_boxes(lab, lab.patched.reference_values)
     if lab.reference.probability_map is None or lab.reference.shape is None:
         return _are_own_boxes_right(lab, lab.patched)
-    boxes = lab.postprocessed()
+    boxes = lab.run_postprocess()
     if boxes is None:
         return _are_own_boxes_right(lab, lab.patched)
     is_own = all(patch.stage != DETECTIONS for patch in lab.patched.patches) or _are_own_boxes_right(lab, lab.patched)
@@ -238,9 +246,9 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     if patch.stage in BEFORE_NETWORK:
         if patch.fields.get("own_size"):  # the stages are compared at the candidate's size, so only the size shows it
             return lab.candidate.tensor is not None and lab.candidate.tensor.shape != lab.reference.tensor.shape  # type: ignore[union-attr]
-        trace = lab.preprocessed(rest)
+        trace = lab.run_preprocessing(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
-    boxes = lab.postprocessed(rest)
+    boxes = lab.run_postprocess(rest)
     if patch.fields.get("reference_values") and boxes is None:
         return not lab.is_same(DETECTIONS, lab.candidate)
     if boxes is None or lab.reference.probability_map is None:
@@ -264,7 +272,7 @@ def _patch_of(lab: Laboratory, diagnosis: Diagnosis) -> Patch | None:
     )
 
 
-def _again(diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
+def _restated(diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
     """Return a diagnosis as it is stated for an image other than the one that it was found on."""
     if diagnosis.cause == UNKNOWN:
         not_tried = f"the experiments that were made on {image}, which explained nothing there"

@@ -44,7 +44,7 @@ BEFORE_NETWORK = STAGES_OF[PREPROCESSING]
 
 
 class Names(NamedTuple):
-    """How messages call the two sides."""
+    """The names of the two sides in messages."""
 
     reference: str
     candidate: str
@@ -96,7 +96,7 @@ class Laboratory:
 
     @property
     def names(self) -> Names:
-        """How messages call the two sides."""
+        """The names of the two sides in messages."""
         return Names(self.reference.pipeline, self.candidate.pipeline)
 
     @property
@@ -123,7 +123,7 @@ class Laboratory:
                     continue
         return None
 
-    def infer(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
+    def run_network(self, run: Callable[[Array], Array], tensor: Array) -> Array | None:
         """Run a network; return None where it raises. Raises BudgetSpentError."""
         with self.budget.network_run(tensor.size):
             return self.attempt(lambda: run(tensor))
@@ -164,7 +164,7 @@ class Laboratory:
         self.own = Recorded(self.candidate.pipeline, self.candidate, pipeline_of(self.candidate))
         self.patched = PatchedCandidate(self.own)
 
-    def preprocessed(self, patched: PatchedCandidate | None = None) -> Trace | None:
+    def run_preprocessing(self, patched: PatchedCandidate | None = None) -> Trace | None:
         """Run the patched candidate's preprocessing on the image; return None where it can't be run."""
         self.budget.check()
         patched, image = patched or self.patched, self.image
@@ -175,7 +175,7 @@ class Laboratory:
         given = image
         return self.attempt(lambda: patched.preprocess(given, self.reference))
 
-    def postprocessed(self, patched: PatchedCandidate | None = None, trace: Trace | None = None) -> Detections | None:
+    def run_postprocess(self, patched: PatchedCandidate | None = None, trace: Trace | None = None) -> Detections | None:
         """Run the patched candidate's post-process on a trace's map, by default the reference's; None if it can't.
 
         It is given that trace's shape row, so a candidate's map is read in the candidate's geometry.
@@ -187,7 +187,7 @@ class Laboratory:
             return None
         return self.attempt(lambda: (patched or self.patched).postprocess(probability_map, shape))
 
-    def at_size(self, size: tuple[int, int]) -> Trace | None:
+    def reference_at_size(self, size: tuple[int, int]) -> Trace | None:
         """Run the reference's own preprocessing with another target size (h, w); return None where it can't."""
         self.budget.check()
         source, image = offered(self.reference.source, ResizesTo), self.image
@@ -204,9 +204,12 @@ class Laboratory:
 
         Limits that permit nothing would fail a right export too, as rounding remains.
         """
-        return any(self.judged(kind, candidate, limits, reference).is_match for limits in (self.tolerance, BUILT_IN))
+        return any(
+            self.compare_with_reference(kind, candidate, limits, reference).is_match
+            for limits in (self.tolerance, BUILT_IN)
+        )
 
-    def judged(
+    def compare_with_reference(
         self, kind: str, candidate: Trace, tolerance: Tolerance | None = None, reference: Trace | None = None
     ) -> Comparison:
         """Compare a trace of an experiment with a reference, by default the diagnosis's own."""
@@ -255,7 +258,7 @@ class Laboratory:
         if probability_map is None:
             return True
         statuses = [
-            self.judged(PROBABILITY_MAPS, self.with_map(probability_map), limits).status
+            self.compare_with_reference(PROBABILITY_MAPS, self.with_map(probability_map), limits).status
             for limits in (self.tolerance, BUILT_IN)
         ]
         return NOT_JUDGEABLE not in statuses
@@ -304,14 +307,14 @@ class Laboratory:
             return np.array_equal(reference.resize, trace.resize) or np.array_equal(reference.resize, turned)
         return np.array_equal(reference.resize, turned if orders == {"BGR", "RGB"} else trace.resize)
 
-    def tensor_amount(self, trace: Trace) -> str:
+    def describe_tensor_difference(self, trace: Trace) -> str:
         """Return the largest tensor difference of an experiment in words, with its limit."""
-        measure = self.judged(PREPROCESSING, trace, BUILT_IN, self.before).measure("preprocessing.atol")
+        measure = self.compare_with_reference(PREPROCESSING, trace, BUILT_IN, self.before).measure("preprocessing.atol")
         return "" if measure is None else f"largest difference {measure.value:.1e}, limit {measure.limit:.1e}"
 
-    def map_amount(self, probability_map: Array) -> str:
+    def describe_map_difference(self, probability_map: Array) -> str:
         """Return the largest map difference of an experiment in words, with its limit."""
-        measure = self.judged(PROBABILITY_MAPS, self.with_map(probability_map), BUILT_IN).measure(
+        measure = self.compare_with_reference(PROBABILITY_MAPS, self.with_map(probability_map), BUILT_IN).measure(
             "probability_maps.atol"
         )
         if measure is None:
@@ -319,12 +322,12 @@ class Laboratory:
         limit = "" if measure.limit is None else f", limit {measure.limit:.1e}"
         return f"largest difference {measure.value:.1e}{limit}"
 
-    def claim(self, stage: str, cause: str, summary: str, evidence: list[str], fix: Fix | str) -> Diagnosis:
+    def proven_cause(self, stage: str, cause: str, summary: str, evidence: list[str], fix: Fix | str) -> Diagnosis:
         """Return the diagnosis of a cause that an experiment has shown."""
         fix = Fix(fix) if isinstance(fix, str) else fix
         return Diagnosis(stage=stage, cause=cause, summary=summary, evidence=tuple(evidence), fix=fix)
 
-    def unknown(self, stage: str, summary: str = "") -> Diagnosis:
+    def unknown_cause(self, stage: str, summary: str = "") -> Diagnosis:
         """Return the diagnosis of a stage whose cause no experiment showed, with all notes, which it clears."""
         said = Diagnosis(
             stage=stage,
@@ -338,7 +341,7 @@ class Laboratory:
         self.ruled_out, self.tried, self.not_tried, self.noticed = [], [], [], []
         return said
 
-    def adopt(self, stage: str, cause: str, patched: PatchedCandidate) -> None:
+    def adopt_patch(self, stage: str, cause: str, patched: PatchedCandidate) -> None:
         """Keep a patched candidate that puts one more cause right, and reset the notes."""
         patch = Patch(stage, cause, fields=patched.changed_since(self.patched))
         self.patched = replace(patched, patches=(*self.patched.patches, patch))
@@ -367,7 +370,7 @@ def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
     return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= limit)
 
 
-def map_difference(made: Array, other: Array) -> str:
+def describe_difference(made: Array, other: Array) -> str:
     """Return the largest difference of two maps in words."""
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         difference = np.abs(made - other)
@@ -378,7 +381,7 @@ def returns_map(run: Callable[[Array], Array]) -> Callable[[Laboratory, Array | 
     """Return a check for another image: whether `run` returns the candidate's map there too."""
 
     def explains(lab: Laboratory, candidate_map: Array | None) -> bool:
-        made = lab.infer(run, lab.tensor) if candidate_map is not None else None
+        made = lab.run_network(run, lab.tensor) if candidate_map is not None else None
         return made is not None and candidate_map is not None and are_equal_maps(lab, made, candidate_map)
 
     return explains

@@ -27,6 +27,7 @@ from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import value_text
 
 FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
 """Runs a stage, and returns in words how well it agrees with the reference; None where it still differs."""
@@ -45,9 +46,9 @@ class Group:
     differences: tuple[ParameterDifference, ...]
 
 
-def groups(lab: Laboratory, stage: str) -> list[Group]:
+def parameter_groups(lab: Laboratory, stage: str) -> list[Group]:
     """Return the differing parameters of a stage, grouped by cause."""
-    candidate = _with_all_parameters(lab, lab.candidate)
+    candidate = _with_parameters_of_every_image(lab, lab.candidate)
     reference_values, candidate_values = (side.parameters.get(stage, {}) for side in (lab.reference, candidate))
     # A parameter that one side alone reports is not known to differ. Where both report their resize rule it is, as each
     # rule has parameters of its own.
@@ -59,7 +60,7 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
     ]
     by_cause: dict[str, list[ParameterDifference]] = {}
     for each in differing:
-        by_cause.setdefault(_cause(each, reference_values, candidate_values), []).append(each)
+        by_cause.setdefault(_cause_of_parameter(each, reference_values, candidate_values), []).append(each)
     found = []
     for cause, members in by_cause.items():
         values = {each.name: each.reference for each in members}
@@ -69,19 +70,19 @@ def groups(lab: Laboratory, stage: str) -> list[Group]:
     return found
 
 
-def with_all(lab: Laboratory, stage: str, base: PatchedCandidate) -> PatchedCandidate | None:
+def with_reference_parameters(lab: Laboratory, stage: str, base: PatchedCandidate) -> PatchedCandidate | None:
     """Return a patched candidate with all differing parameters of a stage put right; None where it can't be."""
-    chosen = groups(lab, stage)
+    chosen = parameter_groups(lab, stage)
     if not chosen or _why_not_varied(lab, base, stage) is not None:
         return None
     try:
-        return _patched(base, chosen)
+        return _with_groups(base, chosen)
     except _RefusedError as error:
         lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return None
 
 
-def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
+def _with_parameters_of_every_image(lab: Laboratory, candidate: Trace) -> Trace:
     """Return the trace; where its side stopped, with the parameters that it uses for every image."""
     source = pipeline_of(candidate)
     if source is None or candidate.error is None:
@@ -90,7 +91,7 @@ def _with_all_parameters(lab: Laboratory, candidate: Trace) -> Trace:
     return replace(candidate, parameters={**(always or {}), **candidate.parameters})
 
 
-def _cause(each: ParameterDifference, reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:
+def _cause_of_parameter(each: ParameterDifference, reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> str:
     if each.stage == DECODE:
         return "decode.channel_order" if each.name == "img_mode" else "decode.orientation"
     if each.stage == RESIZE:
@@ -125,7 +126,7 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         stage: the stage whose parameters are tried.
         fixes_stage: runs the stage, see `FixesStage`.
     """
-    needed, base = groups(lab, stage), lab.patched
+    needed, base = parameter_groups(lab, stage), lab.patched
     if not needed:
         return []
     if (why := _why_not_varied(lab, base, stage)) is not None:
@@ -133,8 +134,8 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         lab.not_tried.append(f"{lab.names.candidate} with other {names}: {why}")
         return []
     try:
-        needed = [group for group in needed if _takes(lab, base, group)]
-        whole = _tried(base, needed, fixes_stage) if needed else None
+        needed = [group for group in needed if _accepts_group(lab, base, group)]
+        whole = _try_groups(base, needed, fixes_stage) if needed else None
     except _RefusedError as error:
         lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return []
@@ -144,12 +145,12 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         return []
     for group in list(needed):
         fewer = [each for each in needed if each is not group]
-        left = _tried(base, fewer, fixes_stage)
+        left = _try_groups(base, fewer, fixes_stage)
         if left is not None:
             needed, whole = fewer, left
     lab.patched = whole[0]
     lab.reset_notes()
-    return [_diagnosis(lab, group, needed, whole[1]) for group in needed]
+    return [_parameter_diagnosis(lab, group, needed, whole[1]) for group in needed]
 
 
 def _why_not_varied(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
@@ -162,20 +163,20 @@ def _why_not_varied(lab: Laboratory, base: PatchedCandidate, stage: str) -> str 
         return "this pipeline has no varied()"
     key = f"control of {stage} {id(pipeline)}"
     if key not in lab.memo:
-        lab.memo[key] = _control(lab, base, stage)
+        lab.memo[key] = _control_experiment(lab, base, stage)
     why: str | None = lab.memo[key]
     return why
 
 
-def _control(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
-    own = _with_all_parameters(lab, lab.candidate).parameters.get(stage, {})
-    before = _ran(lab, base, stage)[1]
+def _control_experiment(lab: Laboratory, base: PatchedCandidate, stage: str) -> str | None:
+    own = _with_parameters_of_every_image(lab, lab.candidate).parameters.get(stage, {})
+    before = _run_stage(lab, base, stage)[1]
     same = lab.attempt(lambda: base.varied({stage: dict(own)}))
     if same is None:  # the parameters that it reports may not be all that it takes
         return None
     if same.pipeline is base.pipeline:
         return "its varied() changes the side itself, where another side is asked for"
-    if not _is_close(before, _ran(lab, same, stage)[1]):
+    if not _is_close(before, _run_stage(lab, same, stage)[1]):
         return "with its own parameters given again, varied() returns another side than this one"
     return None
 
@@ -184,11 +185,11 @@ class _RefusedError(Exception):
     """The candidate does not take the reference's parameters."""
 
 
-def _patch(group: Group) -> Patch:
+def _patch_of_group(group: Group) -> Patch:
     return Patch(group.stage, group.cause, {group.stage: group.values})
 
 
-def _patched(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
+def _with_groups(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
     """Return a patched candidate with these groups on top. Raises _RefusedError."""
     if not chosen:
         return base
@@ -201,33 +202,33 @@ def _patched(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidat
         raise _RefusedError(f"{type(error).__name__}: {error}") from error
     if made is None:
         raise _RefusedError("it takes no other parameters")
-    return replace(made, patches=(*base.patches, *map(_patch, chosen)))
+    return replace(made, patches=(*base.patches, *map(_patch_of_group, chosen)))
 
 
-def _tried(
+def _try_groups(
     base: PatchedCandidate, chosen: Sequence[Group], fixes_stage: FixesStage
 ) -> tuple[PatchedCandidate, str] | None:
     """Return a patched candidate with these groups, and how well its stage agrees; None where it still differs."""
-    patched = _patched(base, chosen)
+    patched = _with_groups(base, chosen)
     amount = fixes_stage(patched)
     return None if amount is None else (patched, amount)
 
 
-def _ran(lab: Laboratory, patched: PatchedCandidate, stage: str) -> tuple[Mapping[str, Any], Any]:
+def _run_stage(lab: Laboratory, patched: PatchedCandidate, stage: str) -> tuple[Mapping[str, Any], Any]:
     """Run a stage; return the parameters that it reports, and its output."""
     if stage == DETECTIONS:
-        boxes = lab.postprocessed(patched)
+        boxes = lab.run_postprocess(patched)
         return (lab.attempt(lambda: patched.pipeline.parameters) or {}).get(DETECTIONS, {}), boxes
-    trace = lab.preprocessed(patched)
+    trace = lab.run_preprocessing(patched)
     if trace is None:
         return {}, None
     made: Any = {DECODE: trace.decode, RESIZE: trace.resize}.get(stage)
     return trace.parameters.get(stage, {}), trace.tensor if made is None else made
 
 
-def _takes(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
+def _accepts_group(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
     """Return whether the candidate reports a group's values when it is given them; note those that it does not."""
-    ran, _ = _ran(lab, _patched(base, [group]), group.stage)
+    ran, _ = _run_stage(lab, _with_groups(base, [group]), group.stage)
     ignored = [
         each.name
         for each in group.differences
@@ -244,7 +245,7 @@ def _takes(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
 def _note_effect(lab: Laboratory, base: PatchedCandidate, group: Group) -> None:
     """Note whether a group alone changes the output of its stage."""
     names = ", ".join(each.name for each in group.differences)
-    before, after = (_ran(lab, patched, group.stage)[1] for patched in (base, _patched(base, [group])))
+    before, after = (_run_stage(lab, patched, group.stage)[1] for patched in (base, _with_groups(base, [group])))
     output = _OUTPUT[group.stage].removesuffix(" is")
     given = f"{group.cause}: with {lab.names.reference}'s {names}, {lab.names.candidate}'s {output}"
     is_unchanged = before is not None and after is not None and _is_equal(before, after)
@@ -273,7 +274,7 @@ _OUTPUT = {
 }
 
 
-def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
+def _parameter_diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: str) -> Diagnosis:
     reference, candidate = lab.names
     names = [each.name for each in group.differences if each.reference is not None and each.name != "rule"]
     given = f"with {reference}'s {', '.join(names)}" if names else f"without {group.differences[0].name}"
@@ -281,21 +282,24 @@ def _diagnosis(lab: Laboratory, group: Group, needed: Sequence[Group], amount: s
     together = f" and {', '.join(others)} together" if others else ""
     proof = f"{given}{together}, {candidate}'s {_OUTPUT[group.stage]} {reference}'s{f' ({amount})' if amount else ''}"
     proof += f"; with {', '.join(others)} alone it is not" if others else ""
-    written = [row for trace in (lab.reference, lab.candidate) for row in _written(lab, trace, group)]
-    return lab.claim(group.stage, group.cause, _summary(lab, group), [proof, *written], _fix(lab, group))
+    written = [row for trace in (lab.reference, lab.candidate) for row in _yaml_evidence(lab, trace, group)]
+    return lab.proven_cause(
+        group.stage, group.cause, _values_summary(lab, group), [proof, *written], _parameter_fix(lab, group)
+    )
 
 
-def _summary(lab: Laboratory, group: Group) -> str:
+def _values_summary(lab: Laboratory, group: Group) -> str:
     """Return the values that ran, those of both sides first, then those of one side only."""
     reference, candidate = lab.names
     shown = [each for each in group.differences if each.name != "rule"] or list(group.differences)
     both = [each for each in shown if each.reference is not None and each.candidate is not None]
     parts = [
-        f"{each.name} {_value(each.reference)} in {reference}, {_value(each.candidate)} in {candidate}" for each in both
+        f"{each.name} {value_text(each.reference)} in {reference}, {value_text(each.candidate)} in {candidate}"
+        for each in both
     ]
     by_side = (
-        (reference, [f"{each.name} {_value(each.reference)}" for each in shown if each.candidate is None]),
-        (candidate, [f"{each.name} {_value(each.candidate)}" for each in shown if each.reference is None]),
+        (reference, [f"{each.name} {value_text(each.reference)}" for each in shown if each.candidate is None]),
+        (candidate, [f"{each.name} {value_text(each.candidate)}" for each in shown if each.reference is None]),
     )
     parts += [f"{', '.join(values)} in {name} only" for name, values in by_side if values]
     reverse = "mean and std are reversed: " if group.cause == "normalize.mean_std_order" else ""
@@ -309,7 +313,7 @@ def _is_what_ran(name: str, said: Any, ran: Any) -> bool:
     return bool(said == ran or is_close(said, ran))
 
 
-def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
+def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return the parameters whose value that ran is not the one in the side's YAML file, as rows of evidence."""
     said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
@@ -321,30 +325,24 @@ def _written(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     overruled = [name for name in known if name in own and not _is_what_ran(name, own[name], ran[name])]
     rows = []
     if silent:
-        names, values = ", ".join(silent), ", ".join(_value(ran[name]) for name in silent)
+        names, values = ", ".join(silent), ", ".join(value_text(ran[name]) for name in silent)
         rows.append(f"the YAML file of {trace.pipeline} does not set {names}: {values}, by default or option")
     given = lab.ask(trace, WasGiven, lambda side: side.given)
     for name in overruled:
         who = "" if given is None else ", by " + given.get(group.stage, {}).get(name, "paddleocr's default")
-        said_and_ran = f"sets {name} to {_value(own[name])}; {_value(ran[name])} was used{who}"
-        rows.append(f"the YAML file of {trace.pipeline} {said_and_ran}")
+        declared, used = value_text(own[name]), value_text(ran[name])
+        rows.append(f"the YAML file of {trace.pipeline} sets {name} to {declared}; {used} was used{who}")
     return rows
 
 
-def _fix(lab: Laboratory, group: Group) -> Fix:
+def _parameter_fix(lab: Laboratory, group: Group) -> Fix:
     fix = lab.ask(lab.candidate, WordsFixes, lambda side: side.parameter_fix(group.stage, group.values))
     reference, candidate = lab.names
-    values = ", ".join(f"{name} = {_value(value)}" for name, value in group.values.items() if value is not None)
+    values = ", ".join(f"{name} = {value_text(value)}" for name, value in group.values.items() if value is not None)
     surplus = ", ".join(name for name, value in group.values.items() if value is None)
     steps = [f"give {candidate} {reference}'s {values}"] * bool(values)
     steps += [f"take {surplus} away from {candidate}, as {reference} has none"] * bool(surplus)
     return fix if isinstance(fix, Fix) else Fix("; ".join(steps))
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 LEAK = "reference.global_leak"
@@ -370,7 +368,7 @@ def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     for diagnosis in found:
         keys = [f"Global.{key}" for key, stage in leaked.items() if stage == diagnosis.stage]
         is_leak = keys and diagnosis.stage not in left and diagnosis.cause in PARAMETER_CAUSES
-        replaced.append(_leak(lab, diagnosis, keys) if is_leak else diagnosis)
+        replaced.append(_leak_diagnosis(lab, diagnosis, keys) if is_leak else diagnosis)
     return replaced
 
 
@@ -380,11 +378,11 @@ PARAMETER_CAUSES = (
 )
 
 
-def _leak(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
+def _leak_diagnosis(lab: Laboratory, diagnosis: Diagnosis, keys: list[str]) -> Diagnosis:
     reference, candidate = lab.names
     names = ", ".join(keys)
     proof = f"built without {names}, {reference}'s operators of this stage run with {candidate}'s parameters"
     summary = f"{names} of the training YAML file reached {reference}'s operators: {diagnosis.summary}"
     change = Change("train.config", {key.removeprefix("Global."): None for key in keys}, "Global")
     fix = Fix(f"rename or remove {names} in the training YAML file, and evaluate again", (change,))
-    return lab.claim(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)
+    return lab.proven_cause(diagnosis.stage, LEAK, summary, [proof, *diagnosis.evidence], fix)

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from pytest_ocrparity.compare.sensitivity import measured
+from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
 from pytest_ocrparity.files import LFS_POINTER, write_whole
@@ -80,7 +80,7 @@ def save(
     """
     if trace.error is not None:
         raise GoldenError(f"{trace.image}: nothing to record, {trace.pipeline} stopped: {trace.error}")
-    trace = measured(trace)
+    trace = with_sensitivity(trace)
     arrays, steps_error = encode(trace, lossless)
     packed = {name: pack(array) for name, array in arrays.items()}
     if (size := sum(planes.nbytes for planes in packed.values())) > _MOST_BYTES:
@@ -109,10 +109,10 @@ def save(
     manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
     manifest["sha256"] = _digest(manifest)
     try:
-        _golden(manifest, memoryview(frame))
+        _decoded_baseline(manifest, memoryview(frame))
     except _UNREADABLE as error:
         raise GoldenError(f"{trace.image}: the trace of {trace.pipeline} can be no baseline: {error}") from error
-    _write(path, manifest, frame)
+    _write_file(path, manifest, frame)
 
 
 def load(path: Path) -> Golden:
@@ -123,12 +123,12 @@ def load(path: Path) -> Golden:
         GoldenCorrupt: the file is damaged, foreign, or of a newer format.
         GoldenError: the file cannot be read.
     """
-    data = _bytes(path)
+    data = _read_file(path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            manifest = _manifest(archive)
+            manifest = _read_manifest(archive)
             if manifest["format"] <= FORMAT:
-                return _golden(manifest, _member(archive, "arrays"))
+                return _decoded_baseline(manifest, _array_bytes(archive, "arrays"))
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     raise GoldenCorrupt(
@@ -143,21 +143,21 @@ def relabel(path: Path, **changes: Any) -> None:
     Raises:
         GoldenMissing, GoldenCorrupt, GoldenError: as `load` and `save` do.
     """
-    data = _bytes(path)
+    data = _read_file(path)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            manifest, frame = {**_manifest(archive), **changes}, bytes(_member(archive, "arrays"))
+            manifest, frame = {**_read_manifest(archive), **changes}, bytes(_array_bytes(archive, "arrays"))
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     manifest["sha256"] = _digest(manifest)
-    _write(path, manifest, frame)
+    _write_file(path, manifest, frame)
 
 
 def is_baseline(path: Path) -> bool:
-    """Tell whether a file has a baseline's manifest, without reading its arrays."""
+    """Return whether a file has a baseline's manifest, without reading its arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "arrays" in _manifest(archive)
+            return "arrays" in _read_manifest(archive)
     except _UNREADABLE:
         return False
 
@@ -166,8 +166,8 @@ def settings_of(path: Path) -> str | None:
     """Return the settings file that a baseline's manifest names, or None where it names none that can be trusted."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest = _manifest(archive)
-            _check(manifest)
+            manifest = _read_manifest(archive)
+            _check_manifest(manifest)
     except _UNREADABLE:
         return None
     settings: str | None = manifest.get("settings")
@@ -181,14 +181,14 @@ def _damaged(path: Path, error: Exception) -> GoldenCorrupt:
     )
 
 
-def _golden(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
+def _decoded_baseline(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
     """Return the baseline of a manifest and a frame; what does not fit together raises one of `_UNREADABLE`."""
-    _check(manifest)
-    trace = replace(decode(_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
+    _check_manifest(manifest)
+    trace = replace(decode(_read_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
     return Golden(trace, manifest)
 
 
-def _bytes(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b""
     except FileNotFoundError as error:
@@ -200,7 +200,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]:
+def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]:
     """Return the arrays of a zstd frame: its digest is checked before it is opened, its size before memory is taken."""
     if hashlib.sha256(frame).hexdigest() != manifest["arrays_sha256"]:
         raise ValueError("its arrays are not what was recorded")
@@ -209,7 +209,7 @@ def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]
     sizes = [math.prod(shape) for shape, *_ in forms.values()]
     if any(size < 0 for size in sizes) or not sum(sizes) == zstandard.frame_content_size(frame) <= _MOST_BYTES:
         raise ValueError(f"its arrays claim {sum(sizes)} bytes; {_MOST_BYTES} at most, and as many as it holds")
-    content = np.frombuffer(_unpacked(frame, sum(sizes)), np.uint8)
+    content = np.frombuffer(_decompressed(frame, sum(sizes)), np.uint8)
     if len(content) != sum(sizes):
         raise ValueError(f"its arrays end after {len(content)} of {sum(sizes)} bytes")
     parts = (content[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
@@ -219,7 +219,7 @@ def _arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _Array]
     }
 
 
-def _unpacked(frame: memoryview, size: int) -> bytes:
+def _decompressed(frame: memoryview, size: int) -> bytes:
     """Return what a zstd frame holds, which says that it holds `size` bytes."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
     if size <= _AT_ONCE:
@@ -228,16 +228,16 @@ def _unpacked(frame: memoryview, size: int) -> bytes:
     return b"".join(decompressor.read_to_iter(frame, write_size=_WINDOW))
 
 
-def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
+def _read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     if archive.getinfo("manifest.npy").file_size > _MOST_MANIFEST:
         raise ValueError(f"its manifest has more than {_MOST_MANIFEST} bytes")
-    manifest = json.loads(bytes(_member(archive, "manifest")))
+    manifest = json.loads(bytes(_array_bytes(archive, "manifest")))
     if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] < 1:
         raise ValueError("its manifest has no format number")
     return manifest
 
 
-def _check(manifest: Mapping[str, Any]) -> None:
+def _check_manifest(manifest: Mapping[str, Any]) -> None:
     """Check the digest, and the kinds of what `decode` does not use and others do."""
     if manifest["sha256"] != _digest(manifest):
         raise ValueError("its manifest is not what was recorded")
@@ -255,7 +255,7 @@ def _digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
+def _array_bytes(archive: zipfile.ZipFile, name: str) -> memoryview:
     """Return the bytes of one array of uint8, which lie in the file as they are."""
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
@@ -269,7 +269,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> memoryview:
     return memoryview(data)[body:]
 
 
-def _write(path: Path, manifest: Mapping[str, Any], frame: bytes) -> None:
+def _write_file(path: Path, manifest: Mapping[str, Any], frame: bytes) -> None:
     content, text = io.BytesIO(), json.dumps(manifest, indent=1).encode()
     np.savez(content, manifest=np.frombuffer(text, np.uint8), arrays=np.frombuffer(frame, np.uint8))
     try:

@@ -27,15 +27,15 @@ _DIFFERENCES: tuple[list[int], ...] = ([], [0], [2, 3])  # the axes along which 
 def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
     """Return the arrays to store, and by how much the largest stored probability is off."""
     arrays: dict[str, _Array | None] = {RESIZE: trace.resize, TENSOR: trace.tensor}
-    if (table := _table(trace.resize, trace.tensor)) is not None:
+    if (table := _normalisation_table(trace.resize, trace.tensor)) is not None:
         arrays |= {TENSOR: None, "table": table}
     thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
     map_, fused = trace.probability_map, trace.fused_map
     if not lossless:
-        map_, fused = _steps(map_, thresh), _steps(fused, thresh)
+        map_, fused = _to_steps(map_, thresh), _to_steps(fused, thresh)
     error = 0.0
     if map_ is not None and map_.dtype == np.uint16:
-        error = float(np.max(np.abs(_values(map_) - trace.probability_map)))
+        error = float(np.max(np.abs(_from_steps(map_) - trace.probability_map)))
     if map_ is not None and fused is not None and _is_relative(map_, fused):
         fused = fused - map_
     arrays |= {PROBABILITY_MAP: map_, "fused_map": fused}
@@ -70,14 +70,14 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         decode=decode and Decoded(tuple(decode[0]), *decode[1:]),
         resize=resize,
         shape=shape and (float(shape[0]), float(shape[1]), float(shape[2]), float(shape[3])),
-        tensor=tensor if table is None or resize is None else _look_up(table, resize),
-        probability_map=_values(map_),
+        tensor=tensor if table is None or resize is None else _tensor_from_table(table, resize),
+        probability_map=_from_steps(map_),
         detections=detections,
         parameters=manifest["parameters"],
         image_sha256=manifest["image_sha256"],
         map_error=manifest["map_error"],
         map_sensitivity=manifest["floor"],
-        fused_map=_values(fused),
+        fused_map=_from_steps(fused),
     )
 
 
@@ -89,11 +89,12 @@ def _check_fields(manifest: Mapping[str, Any]) -> None:
         "image": isinstance(manifest["image"], str),
         "image_sha256": digest is None or isinstance(digest, str),
         "parameters": isinstance(parameters, dict) and all(isinstance(part, dict) for part in parameters.values()),
-        "decode": decode is None or (_are(decode[0], int) and _are(decode[1:], str) and len(decode) == 4),
+        "decode": decode is None
+        or (_are_of_kinds(decode[0], int) and _are_of_kinds(decode[1:], str) and len(decode) == 4),
         "shape": shape is None
-        or (_are(shape, int, float) and len(shape) == 4 and all(0 <= each < 2**31 for each in shape)),
-        "floor": floor is None or (_are([floor], int, float) and 0 <= floor <= 1),
-        "map_error": _are([map_error], int, float) and 0 <= map_error <= 1,
+        or (_are_of_kinds(shape, int, float) and len(shape) == 4 and all(0 <= each < 2**31 for each in shape)),
+        "floor": floor is None or (_are_of_kinds([floor], int, float) and 0 <= floor <= 1),
+        "map_error": _are_of_kinds([map_error], int, float) and 0 <= map_error <= 1,
     }
     if right["parameters"]:
         tensor, detections = parameters.get(TENSOR, {}), parameters.get(DETECTIONS, {})
@@ -106,16 +107,16 @@ def _check_fields(manifest: Mapping[str, Any]) -> None:
 
 
 def _are_numbers(value: object, least: float) -> bool:
-    """Tell whether a comparison can compute with a parameter: no, one or several numbers, 0 or of a usual size."""
+    """Return whether a comparison can compute with a parameter: no, one or several numbers, 0 or of a usual size."""
     values: Any = value if isinstance(value, list) else [] if value is None else [value]
-    return _are(values, int, float) and all(each == 0 or least <= abs(each) <= 1e9 for each in values)
+    return _are_of_kinds(values, int, float) and all(each == 0 or least <= abs(each) <= 1e9 for each in values)
 
 
-def _are(values: object, *kinds: type) -> bool:
+def _are_of_kinds(values: object, *kinds: type) -> bool:
     return isinstance(values, list) and all(type(value) in kinds for value in values)
 
 
-def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float32] | None:
+def _normalisation_table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float32] | None:
     """Return the (C, 256) float32 that PaddleOCR's normalisation maps each grey level to, where that is all it did."""
     if resize is None or tensor is None or resize.dtype != np.uint8 or tensor.dtype != np.float32:
         return None
@@ -124,10 +125,10 @@ def _table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float
     table = np.zeros((tensor.shape[1], 256), np.float32)
     for channel, levels in enumerate(table):
         levels[resize[..., channel]] = tensor[0, channel]
-    return table if _look_up(table, resize).tobytes() == tensor.tobytes() else None
+    return table if _tensor_from_table(table, resize).tobytes() == tensor.tobytes() else None
 
 
-def _look_up(table: _Array, resize: _Array) -> _Array:
+def _tensor_from_table(table: _Array, resize: _Array) -> _Array:
     is_image = resize.dtype == np.uint8 and resize.ndim == 3 and resize.size  # of nothing, sides may be endless
     if not is_image or table.shape != (resize.shape[2], 256):
         raise ValueError(f"a table of {table.shape} {table.dtype} for pixels of {resize.shape} {resize.dtype}")
@@ -145,20 +146,20 @@ def _look_up(table: _Array, resize: _Array) -> _Array:
     return tensor
 
 
-def _steps(map_: _Array | None, thresh: object) -> _Array | None:
+def _to_steps(map_: _Array | None, thresh: object) -> _Array | None:
     """Return probabilities as uint16 steps, no pixel on the other side of `thresh`, and other values as they are."""
     if map_ is None or map_.dtype != np.float32 or not map_.size or not (map_.min() >= 0 and map_.max() <= 1):
         return map_
     steps = np.rint(map_.astype(np.float64) * _STEPS).astype(np.uint16)
     if isinstance(thresh, Real):
         is_above = map_ > thresh
-        has_crossed = (_values(steps) > thresh) != is_above
+        has_crossed = (_from_steps(steps) > thresh) != is_above
         steps[has_crossed & is_above] += 1
         steps[has_crossed & ~is_above] -= 1
     return steps
 
 
-def _values(steps: Any) -> Any:
+def _from_steps(steps: Any) -> Any:
     """Return probabilities from their steps, and anything else as it is."""
     if steps is None or steps.dtype != np.uint16:
         return steps
@@ -166,7 +167,7 @@ def _values(steps: Any) -> Any:
 
 
 def _is_relative(map_: _Array, fused: _Array) -> bool:
-    """Tell whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
+    """Return whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
     return map_.shape == fused.shape and map_.dtype == fused.dtype == np.uint16
 
 
@@ -201,12 +202,12 @@ def unpack(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
         numbers <<= numbers.dtype.type(8)
         numbers |= plane
     if axes:
-        numbers = _summed(numbers, axes)
+        numbers = _undo_differences(numbers, axes)
     array: _Array = numbers.view(dtype).reshape(shape)
     return array
 
 
-def _summed(numbers: _Array, axes: Sequence[int]) -> _Array:
+def _undo_differences(numbers: _Array, axes: Sequence[int]) -> _Array:
     """Return the unsigned numbers whose differences along these axes a file of format 1 holds."""
     if axes not in _DIFFERENCES:
         raise ValueError(f"an array of {numbers.shape} holds no differences along {axes}")

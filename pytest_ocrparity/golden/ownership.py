@@ -1,4 +1,4 @@
-"""Whose a baseline is: the settings file and the reference it was recorded by, and who else may use it.
+"""Which settings file and reference a baseline belongs to, and which other references may use it.
 
 A file says so in its manifest; files of 0.1.0 do not, and belong to whoever asks first.
 """
@@ -52,7 +52,7 @@ class Reference:
         """Return what a manifest keeps beside the fingerprint.
 
         Also whether that is the model's own, and whether it is that of the files which the settings name: then these
-        tell when it changes.
+        show when it changes.
         """
         return {
             "fixtures": [self.fixture] if self.fixture else [],
@@ -63,9 +63,9 @@ class Reference:
         }
 
     def is_of(self, manifest: Mapping[str, Any]) -> bool | None:
-        """Tell whether a baseline was recorded from this very model; None where nothing but what it makes can tell.
+        """Return whether a baseline was recorded from this very model; None where only what it makes can show it.
 
-        Digests tell, and so does another class or name. The same class may have been given other weights.
+        Digests show it, and so does another class or name. The same class may have been given other weights.
         """
         model, then = manifest.get("model", {}), manifest["fingerprint"]
         if model.get("has_fingerprint") and self.fingerprint and then.keys() & self.fingerprint.keys():
@@ -109,7 +109,7 @@ class Ownership:
         if not recorded or not self.settings or posixpath.dirname(recorded) == posixpath.dirname(self.settings):
             return
         other = Path(os.path.normpath(self._folder / recorded))
-        if _holds(other, b"ocrparity" if other.name == "pyproject.toml" else b""):
+        if _file_contains(other, b"ocrparity" if other.name == "pyproject.toml" else b""):
             raise GoldenError(
                 f"{image}: this baseline in {self._folder} was recorded under {other}, and the settings of this run "
                 f"are {self._file}: two projects share the folder. Give each its own golden.dir, then run: "
@@ -142,7 +142,7 @@ class Ownership:
         self._asked.setdefault(path, set()).add(fixture)
         return sorted({*manifest.get("model", {}).get("fixtures", ()), *self._asked[path]})
 
-    def take(self, path: Path, fixture: str) -> None:
+    def note_recording(self, path: Path, fixture: str) -> None:
         """Note that a baseline was recorded anew by a fixture."""
         self._asked[path] = {fixture} if fixture else set()
 
@@ -151,7 +151,7 @@ class Ownership:
         return f"the settings' own {self._fixture}" if is_own else f"{self._fixture} of {printable(fixture)}"
 
     def _is_there(self, other: str, fixture: str) -> bool:
-        """Tell whether the project still has a fixture of this name at a place that a manifest names."""
+        """Return whether the project still has a fixture of this name at a place that a manifest names."""
         if other == OF_THE_SETTINGS:
             return self._is_described
         place, has_parameters, _ = other.partition(WITH)
@@ -159,11 +159,11 @@ class Ownership:
             return bool(has_parameters) and WITH in fixture  # two parameters of one fixture
         file, name = place.partition("::")[0], re.escape(self._fixture.encode())
         made = rb"def\s+%b\b|^\s*%b\s*=|name\s*=\s*[\"']%b[\"']|\bimport\b.*\b%b\b" % (name, name, name, name)
-        return file.endswith(".py") and _holds(self._root / file, rb"(?m)" + made)
+        return file.endswith(".py") and _file_contains(self._root / file, rb"(?m)" + made)
 
 
-def _holds(file: Path, pattern: bytes) -> bool:
-    """Tell whether a file is there and has a text in it."""
+def _file_contains(file: Path, pattern: bytes) -> bool:
+    """Return whether a file exists and contains a text."""
     try:
         if not file.is_file():  # a device would never end
             return False

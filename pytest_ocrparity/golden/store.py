@@ -37,14 +37,14 @@ def golden_path(folder: Path, image: str) -> Path:
     `image` is a "/"-separated path relative to the settings file.
     """
     name = posixpath.normpath(image)
-    data, can_be_a_file = _encoded(name)
+    data, can_be_a_file = _encoded_name(name)
     is_long = any(len(part) > LONGEST_NAME for part in data.split(b"/"))
     if is_long or name in (".", "..") or name.startswith(("/", "../")) or not can_be_a_file:
         name = f"outside/{hashlib.sha256(data).hexdigest()[:32]}"
     return folder / f"{name}.npz"
 
 
-def _encoded(name: str) -> tuple[bytes, bool]:
+def _encoded_name(name: str) -> tuple[bytes, bool]:
     """Return the bytes of a name, and whether a file can have it."""
     try:
         return os.fsencode(name), "\0" not in name
@@ -105,10 +105,10 @@ class GoldenStore:
             GoldenTaken: it is that of another fixture.
             GoldenError: it is a baseline of the other model or of another project, or cannot be read.
         """
-        name, digest, path = self._identify(image)
-        golden = self._open(name, path)
+        name, digest, path = self._locate(image)
+        golden = self._open_baseline(name, path)
         self.ownership.refuse_other_reference(name, path, golden.manifest, fixture)
-        if changed := self._changed(golden, digest, fixture):
+        if changed := self._changes_since_recording(golden, digest, fixture):
             raise GoldenStale(
                 f"{name}: {' and '.join(changed)} changed since the baseline was recorded; if that is meant: "
                 "pytest --ocr-golden --ocr-golden-mode=changed"
@@ -117,14 +117,14 @@ class GoldenStore:
 
     def path(self, image: Image) -> Path:
         """Return where an image's baseline lies or would lie. Raises ImageError for an image that can't be read."""
-        return self._identify(image)[2]
+        return self._locate(image)[2]
 
     def needs_recording(self, image: Image, fixture: str = "") -> bool:
-        """Tell whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
+        """Return whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
 
         Where it may record, it first removes the old temporary files of killed runs from the folder.
         """
-        name, digest, path = self._identify(image)
+        name, digest, path = self._locate(image)
         if not self._is_tidy:
             remove_leftovers(self.folder)
             self._is_tidy = True
@@ -132,7 +132,9 @@ class GoldenStore:
             return False
         if self.mode == "all" or not path.exists():
             return True
-        return self.mode == "changed" and bool(self._changed(self._open(name, path), digest, fixture))
+        return self.mode == "changed" and bool(
+            self._changes_since_recording(self._open_baseline(name, path), digest, fixture)
+        )
 
     def record(self, image: Image, trace: Trace, model: Reference | None = None) -> Trace:
         """Store a trace as the image's baseline, and return what the disk holds.
@@ -146,9 +148,9 @@ class GoldenStore:
             GoldenError: it is a baseline of the other model or of another project; the trace stopped; or the disk
                 refuses.
         """
-        name, digest, path = self._identify(image)
+        name, digest, path = self._locate(image)
         model = model or Reference()
-        old = self._old(name, path)
+        old = self._older_baseline(name, path)
         if old is not None:
             self.ownership.refuse_other_reference(name, path, old.manifest, model.fixture)
         if model.fingerprint is not None:
@@ -164,11 +166,11 @@ class GoldenStore:
             settings=self.ownership.settings,
             model=model.described(self.fingerprint),
         )
-        self.ownership.take(path, model.fixture)
+        self.ownership.note_recording(path, model.fixture)
         self._recorded[path] = made_by = trace.source or trace.pipeline
         recorded = load(path).trace
         if old is not None:
-            self.drift[name] = _drift(old.trace, recorded)
+            self.drift[name] = _measure_drift(old.trace, recorded)
         return replace(recorded, image=name, recorded_from=made_by)
 
     def share(self, image: Image, fixture: str) -> None:
@@ -176,15 +178,15 @@ class GoldenStore:
 
         Raises as `load` does, and GoldenError where the file cannot be written.
         """
-        name, _, path = self._identify(image)
-        manifest = self._open(name, path).manifest
+        name, _, path = self._locate(image)
+        manifest = self._open_baseline(name, path).manifest
         users = self.ownership.users(path, manifest, fixture)
         relabel(path, model={**manifest.get("model", {}), "fixtures": users})
 
     def open(self, image: Image) -> Golden:
         """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for GoldenTaken."""
-        name, _, path = self._identify(image)
-        return self._open(name, path)
+        name, _, path = self._locate(image)
+        return self._open_baseline(name, path)
 
     def not_asked_for(
         self, known_images: Iterable[str | os.PathLike[str]], asked: Iterable[Path] = ()
@@ -210,7 +212,7 @@ class GoldenStore:
             except OSError as error:
                 raise GoldenError(f"{path}: cannot remove this baseline: {error.strerror or error}") from error
 
-    def _identify(self, image: Image) -> tuple[str, str, Path]:
+    def _locate(self, image: Image) -> tuple[str, str, Path]:
         """Return an image's name, its digest and the path of its baseline."""
         name, data = image_bytes(image)
         name = image_label(name)
@@ -227,7 +229,7 @@ class GoldenStore:
             name = os.path.relpath(os.path.realpath(path), os.path.realpath(self.root))
         return Path(name).as_posix()
 
-    def _open(self, name: str, path: Path) -> Golden:
+    def _open_baseline(self, name: str, path: Path) -> Golden:
         folder = self._relative(self.folder)
         try:
             golden = load(path)
@@ -242,9 +244,9 @@ class GoldenStore:
             )
         return golden
 
-    def _old(self, name: str, path: Path) -> Golden | None:
+    def _older_baseline(self, name: str, path: Path) -> Golden | None:
         try:
-            return self._open(name, path)
+            return self._open_baseline(name, path)
         except GoldenMissing:
             return None
         except GoldenCorrupt:
@@ -252,7 +254,7 @@ class GoldenStore:
                 raise
             return None
 
-    def _changed(self, golden: Golden, digest: str, fixture: str) -> list[str]:
+    def _changes_since_recording(self, golden: Golden, digest: str, fixture: str) -> list[str]:
         """Name what is no longer as it was recorded; of the parts of the reference, those known then and now."""
         changed = [] if golden.manifest["image_sha256"] == digest else ["the image"]
         if self.reference == "train":
@@ -267,7 +269,7 @@ class GoldenStore:
         return self._fingerprints.get(fixture, known)
 
 
-def _drift(old: Trace, new: Trace) -> dict[str, Any]:
+def _measure_drift(old: Trace, new: Trace) -> dict[str, Any]:
     before, after, difference = old.probability_map, new.probability_map, None
     if before is not None and after is not None and before.shape == after.shape:
         difference = float(np.max(np.abs(before - after), initial=0.0))

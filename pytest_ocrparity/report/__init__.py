@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
-"""What tells a page of ours from a user's."""
+"""The mark by which a page of this plugin is distinguished from a user's."""
 
 OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|png|svg)|\.ocrparity-[0-9a-f]+\.tmp")
 """The names of `album`'s pictures and of their temporary files: nothing else is removed."""
@@ -45,7 +45,7 @@ def prepare(folder: Path) -> None:
     """
     check_folder(folder)
     try:
-        for name in (RESULTS, SUMMARY, PAGE):  # the page, which tells whose they are, last
+        for name in (RESULTS, SUMMARY, PAGE):  # the page, which marks the folder as a report, last
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(f"{folder}: cannot write a report there: {error.strerror or error}") from error
@@ -65,7 +65,7 @@ def publish(folder: Path, view: View) -> None:
 
     try:
         html, kept = page(view, folder)
-        # First, as it tells whose the others are. Half a surrogate pair, as a file may hold, is no text.
+        # First, as it marks the folder as a report. Half a surrogate pair, as a file may hold, is no text.
         write_whole(folder / PAGE, html.encode(errors="backslashreplace"))
         write_whole(folder / RESULTS, as_text(view.results).encode())
         write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))

@@ -99,7 +99,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What tells it from the other comparisons of its test."""
+        """Identifies it among the comparisons of its test."""
         return self.image, self.reference, self.candidate, self.kind
 
 
@@ -259,12 +259,12 @@ class Results(Struct, frozen=True):
     ]
 
 
-def finite(value: Any) -> Any:
-    """Return a JSON value in which numbers that JSON lacks are the texts "NaN", "Infinity" and "-Infinity"."""
+def non_finite_as_text(value: Any) -> Any:
+    """Return a JSON value with the texts "NaN", "Infinity" and "-Infinity" for the numbers that JSON lacks."""
     if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
+        return {key: non_finite_as_text(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [non_finite_as_text(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
@@ -272,7 +272,10 @@ def finite(value: Any) -> Any:
 
 def as_text(results: Results) -> str:
     """Return the document as it is written."""
-    return json.dumps(finite(msgspec.to_builtins(results)), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return (
+        json.dumps(non_finite_as_text(msgspec.to_builtins(results)), indent=1, ensure_ascii=True, allow_nan=False)
+        + "\n"
+    )
 
 
 def read(path: Path) -> Results:
@@ -282,7 +285,7 @@ def read(path: Path) -> Results:
         ReportError: the file is missing or unreadable, no JSON, of a newer schema, or does not keep it.
     """
     try:
-        document: Any = finite(json.loads(path.read_bytes(), parse_int=_integer))
+        document: Any = non_finite_as_text(json.loads(path.read_bytes(), parse_int=_integer))
         return _typed(path, document)
     except OSError as error:
         raise ReportError(f"{path}: cannot read these results: {error.strerror or error}") from error
@@ -305,7 +308,7 @@ def _typed(path: Path, document: Any) -> Results:
             f"{path} has schema_version {version}; this version of pytest-ocrparity reads up to {SCHEMA_VERSION}"
         )
     found = msgspec.convert(document, Results, strict=False)  # which takes the texts NaN and Infinity for numbers
-    _check_same(document, finite(msgspec.to_builtins(found)), "$")
+    _check_same(document, non_finite_as_text(msgspec.to_builtins(found)), "$")
     return found
 
 
@@ -322,8 +325,8 @@ def _check_same(given: Any, read: Any, place: str) -> None:
             elif key not in newer:
                 raise msgspec.ValidationError(f"Object missing required field `{key}` - at `{place}`")
     elif isinstance(read, list):
-        for index, (one, two) in enumerate(zip(given, read, strict=True)):
-            _check_same(one, two, f"{place}[{index}]")
+        for index, (given_item, read_item) in enumerate(zip(given, read, strict=True)):
+            _check_same(given_item, read_item, f"{place}[{index}]")
     else:
         number = float(given) if isinstance(read, float) and type(given) is int else given
         if number != read or isinstance(given, bool) != isinstance(read, bool):

@@ -16,23 +16,23 @@ MOST: Final = 10
 
 def error_commands(view: View) -> list[str]:
     """Return a workflow command per cause, at the test that found it first, and one per fault of the run."""
-    commands = [_command(fault, title="ocrparity") for fault in view.results.run.faults]
+    commands = [_workflow_command(fault, title="ocrparity") for fault in view.results.run.faults]
     for cause in view.errors:
         first, diagnosis = cause.comparisons[0], cause.diagnosis
         count = len(cause.images)
-        told = f"{first.image}: {diagnosis.stage}: {diagnosis.summary}"
-        told += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
-        told += f"\nfix: {diagnosis.fix.text}" if diagnosis.fix else ""
+        message = f"{first.image}: {diagnosis.stage}: {diagnosis.summary}"
+        message += f" (and on {count - 1} more image{'s' * (count > 2)})" if count > 1 else ""
+        message += f"\nfix: {diagnosis.fix.text}" if diagnosis.fix else ""
         title = f"{cause.candidate} against {cause.reference}: {diagnosis.cause}"
-        commands.append(_command(told, title=title, file=_from_root(first.file), line=first.line))
+        commands.append(_workflow_command(message, title=title, file=_from_root(first.file), line=first.line))
     for missed in view.results.not_compared:
         if missed.outcome != "skipped":
             commands.append(
-                _command(f"{missed.image or missed.test}: not compared: {missed.reason}", title="ocrparity")
+                _workflow_command(f"{missed.image or missed.test}: not compared: {missed.reason}", title="ocrparity")
             )
     if len(commands) > MOST:
         left = len(commands) - MOST + 1
-        commands[MOST - 1 :] = [_command(f"and {left} more: see the report", title="ocrparity")]
+        commands[MOST - 1 :] = [_workflow_command(f"and {left} more: see the report", title="ocrparity")]
     return commands
 
 
@@ -55,7 +55,7 @@ def _from_root(file: str) -> str:
     return path.relative_to(root).as_posix() if root and path.is_relative_to(root) else file
 
 
-def _command(message: str, **properties: Any) -> str:
+def _workflow_command(message: str, **properties: Any) -> str:
     given = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties.items() if value is not None)
     return f"::error {given}::{_escaped(message)}"
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pytest_ocrparity.report.document import Picture, finite
+from pytest_ocrparity.report.document import Picture, non_finite_as_text
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import STAGES
-from pytest_ocrparity.wording import amount
+from pytest_ocrparity.wording import amount, value_text
 
 MOST_INLINE: Final = 30_000_000
 """Characters of pictures inside of the page; further thumbnails stay files beside it."""
@@ -57,18 +57,11 @@ def page(view: View, folder: Path) -> tuple[str, set[str]]:
         styles=STYLES,
         gradient=", ".join(f"rgb{colour}" for colour in COLOURS),
         amount=amount,
-        value=_value,
+        value=lambda value: value_text(non_finite_as_text(value)),
         source=source,
         by_stage=_by_stage,
     )
     return text, kept
-
-
-def _value(value: Any) -> str:
-    value = finite(value)
-    if isinstance(value, list):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _by_stage(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:

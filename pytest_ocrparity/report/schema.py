@@ -43,7 +43,7 @@ def schema_text() -> str:
 def _definition(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one type: with its descriptions, and every key required that version 1 had."""
     hints = get_type_hints({**vars(diagnosis), **vars(document)}[name], include_extras=True)
-    keys = {key: {**_portable(each), **_description(hints[key])} for key, each in found["properties"].items()}
+    keys = {key: {**_as_draft7(each), **_description(hints[key])} for key, each in found["properties"].items()}
     required = [key for key in keys if (name, key) not in document.NEWER]
     return {"type": "object", "description": _summary(found), "required": required, "properties": keys}
 
@@ -57,15 +57,15 @@ def _description(hint: Any) -> dict[str, str]:
     return {"description": texts[0]} if texts else {}
 
 
-def _portable(found: Any) -> Any:
+def _as_draft7(found: Any) -> Any:
     """Return a part of a schema as draft 7 has it, with the numbers that JSON lacks, and without defaults."""
     if isinstance(found, list):
-        return [_portable(each) for each in found]
+        return [_as_draft7(each) for each in found]
     if not isinstance(found, dict):
         return found
     if found.get("type") == "number":
         return {"$ref": _TEMPLATE.format(name="number")}
-    result = {key: _portable(each) for key, each in found.items() if key != "default"}
+    result = {key: _as_draft7(each) for key, each in found.items() if key != "default"}
     if "prefixItems" in result:  # of one type, as a place is
         result["items"] = result.pop("prefixItems")[0]
     return result

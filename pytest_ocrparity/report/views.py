@@ -50,8 +50,8 @@ class Pair:
         return RANKS.index(self.status)
 
     @property
-    def told(self) -> str:
-        """What is wrong in a line: the causes that are known, else what differs first."""
+    def headline(self) -> str:
+        """One line on what is wrong: the known causes, else the first difference."""
         known = [diagnosis for each in self.failing for diagnosis in each.diagnoses if diagnosis.cause != UNKNOWN]
         summaries = dict.fromkeys(f"{diagnosis.stage}: {diagnosis.summary}" for diagnosis in known)
         return "; ".join(summaries) or next((each.headline for each in self.failing), "")
@@ -59,7 +59,7 @@ class Pair:
     @property
     def margin(self) -> float:
         """The least headroom of its amounts, 0 to 1; what is left of the limit that is used most."""
-        return min((_left(measure) for each in self.comparisons for measure in each.measures), default=1.0)
+        return min((_share_left(measure) for each in self.comparisons for measure in each.measures), default=1.0)
 
 
 @dataclass(slots=True)
@@ -80,16 +80,16 @@ class Group:
         return next((pair for pair in self.pairs if (pair.reference, pair.candidate) == sides), None)
 
 
-def _images(comparisons: Iterable[RecordedComparison]) -> list[Group]:
+def _image_groups(comparisons: Iterable[RecordedComparison]) -> list[Group]:
     """Return the images, the worst first: most comparisons that differ, then most boxes, then the least headroom."""
     groups: dict[str, Group] = {}
-    for each in sorted(comparisons, key=lambda each: (_order(each.kind), not each.judged)):
+    for each in sorted(comparisons, key=lambda each: (_kind_order(each.kind), not each.judged)):
         group = groups.setdefault(each.image, Group(each.image, len(groups) + 1))
         pair = group.pair((each.reference, each.candidate))
         if pair is None:
             pair = Pair(each.reference, each.candidate)
             group.pairs.append(pair)
-        _add(pair, each)
+        _keep_worse(pair, each)
     return sorted(
         groups.values(),
         key=lambda group: (
@@ -102,13 +102,13 @@ def _images(comparisons: Iterable[RecordedComparison]) -> list[Group]:
     )
 
 
-def _order(kind: str) -> int:
+def _kind_order(kind: str) -> int:
     """Return where a kind stands in the data flow; one of a newer version comes last."""
     return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
-def _add(pair: Pair, comparison: RecordedComparison) -> None:
-    """Put a comparison in, in the place of one of its kind that several tests made, if it is the worse."""
+def _keep_worse(pair: Pair, comparison: RecordedComparison) -> None:
+    """Add a comparison to a pair. Of several of one kind, which several tests made, keep one that fails."""
     for index, other in enumerate(pair.comparisons):
         if other.kind == comparison.kind:
             if other.status in MATCHES and comparison.status not in MATCHES:
@@ -117,7 +117,7 @@ def _add(pair: Pair, comparison: RecordedComparison) -> None:
     pair.comparisons.append(comparison)
 
 
-def _sides(comparisons: Iterable[RecordedComparison]) -> list[Sides]:
+def _pairs_of_sides(comparisons: Iterable[RecordedComparison]) -> list[Sides]:
     """Return the pairs of sides, reference and candidate, in the order in which they were compared."""
     return list(dict.fromkeys((each.reference, each.candidate) for each in comparisons))
 
@@ -170,18 +170,18 @@ class Headroom:
     @property
     def left(self) -> float:
         """The share of the limit that is left, 0 to 1."""
-        return _left(self.measure)
+        return _share_left(self.measure)
 
     @property
     def is_least(self) -> bool:
-        """Tell whether the limit is only a rule's least, so that more than what seems left may be."""
+        """Return whether the limit is only a rule's least; then more headroom may be left than is shown."""
         return LEAST in self.measure.origin
 
 
 def _headroom(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
     """Return the headroom of what passed, by pair of sides and kind."""
     found = []
-    for sides in _sides(comparisons):
+    for sides in _pairs_of_sides(comparisons):
         for kind in KINDS:
             measured = [
                 Headroom(sides, kind, measure, each.image)
@@ -195,7 +195,7 @@ def _headroom(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
     return found
 
 
-def _left(measure: Measure) -> float:
+def _share_left(measure: Measure) -> float:
     """Return which share of a limit is left; 1 where there is none, 0 where it is used up."""
     if measure.limit is None or measure.smallest or measure.value == 0:
         return 1.0
@@ -217,4 +217,6 @@ class View:
     def of(cls, results: Results) -> View:
         """Return the groups of a document."""
         found = results.comparisons
-        return cls(results, _images(found), _sides(found), causes_of(found), errors_of(found), _headroom(found))
+        return cls(
+            results, _image_groups(found), _pairs_of_sides(found), causes_of(found), errors_of(found), _headroom(found)
+        )

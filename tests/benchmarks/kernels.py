@@ -16,7 +16,7 @@ import numpy.typing as npt
 from benchmarks.project import train_side
 from benchmarks.rows import Row, in_turns, milliseconds, paired, seconds
 from pytest_ocrparity import assert_same_probability_maps
-from pytest_ocrparity.compare.sensitivity import measured
+from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.geometry import match
 from pytest_ocrparity.golden.baseline_file import load, save
 from pytest_ocrparity.trace import Trace
@@ -96,7 +96,7 @@ def _evaluator() -> Any:
 
 
 def baseline() -> Iterator[Row]:
-    trace = measured(train_side().trace(_page()))
+    trace = with_sensitivity(train_side().trace(_page()))
     arrays = _arrays(trace)
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = Path(folder) / "ours.npz", Path(folder) / "theirs.npz"

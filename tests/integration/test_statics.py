@@ -73,7 +73,7 @@ def test_of_an_engine_around_ours_the_files_are_told(pytester: pytest.Pytester) 
     written(pytester)
     pytester.makepyfile("def test_it(ocr_inference_model): ...")
     told = printed(pytester, own_engine("ocr_inference_model"))
-    assert any("PostProcess.thresh: 0.3 in the training yml, 0.4 in inference.yml" in line for line in told)
+    assert any("PostProcess.thresh: 0.3 in the training YAML file, 0.4 in inference.yml" in line for line in told)
 
 
 def test_of_a_side_that_no_test_replaced_the_files_are_told(pytester: pytest.Pytester) -> None:
@@ -87,7 +87,7 @@ def test_of_a_train_model_of_the_users_its_yml_is_not_told(pytester: pytest.Pyte
     conftest = own_engine().replace("ocr_inference_model", "ocr_train_model")
     pytester.makepyfile("def test_it(ocr_train_model, ocr_inference_model): ...")
     told = printed(pytester, conftest)
-    assert not any("ColorJitter" in line or "training yml" in line for line in told)
+    assert not any("ColorJitter" in line or "training YAML file" in line for line in told)
 
 
 @pytest.mark.parametrize(("test", "expected"), [("inference", ["0.4"]), ("two", ["0.5"]), ("", ["0.4", "0.5"])])
@@ -101,5 +101,5 @@ def test_of_several_candidates_those_are_told_that_ran(
     settings.write_text(settings.read_text() + '\n[tool.ocrparity.candidates.two]\nmodel_dir = "second"\n')
     pytester.makepyfile("def test_it(ocr_inference_model): ...")
     told = printed(pytester, "", "-p", "no:xdist", "-k", test or "test_it")
-    found = [line.split(" in the training yml, ")[1].split()[0] for line in told if "PostProcess.thresh" in line]
+    found = [line.split(" in the training YAML file, ")[1].split()[0] for line in told if "PostProcess.thresh" in line]
     assert found == expected

@@ -31,8 +31,8 @@ def refused(model: Model, message: str, **settings: Any) -> None:
         (b"Global: \xff\n", r"my\.yml: not UTF-8 at byte 8: save it as UTF-8"),
         (b"Global: [1,\nEval: 2}", r"my\.yml: not valid YAML at line 2: "),
         (b"Global: !!python/name:os.system x", r"my\.yml: not valid YAML at line 1: could not determine a constructor"),
-        (b"- 1", r"my\.yml: holds a list, not the mapping of a PaddleOCR yml"),
-        (b"", r"my\.yml: holds nothing, not the mapping of a PaddleOCR yml"),
+        (b"- 1", r"my\.yml: holds a list, not the mapping of a PaddleOCR YAML file"),
+        (b"", r"my\.yml: holds nothing, not the mapping of a PaddleOCR YAML file"),
         (POINTER.encode(), r"my\.yml is a git-lfs pointer, not the file itself: run `git lfs pull`"),
     ],
     ids=["encoding", "syntax", "python-tag", "list", "empty", "lfs"],
@@ -44,7 +44,7 @@ def test_a_yml_that_does_not_read(model: Model, tmp_path: Path, content: bytes, 
 
 
 def test_a_missing_yml(model: Model, tmp_path: Path) -> None:
-    refused(model, r"gone\.yml: cannot read this yml: No such file or directory", config=tmp_path / "gone.yml")
+    refused(model, r"gone\.yml: cannot read this YAML file: No such file or directory", config=tmp_path / "gone.yml")
 
 
 EVIL = "__import__('os').system('touch evil')"
@@ -66,7 +66,7 @@ EVIL = "__import__('os').system('touch evil')"
             {"PostProcess__name": "EASTPostProcess"},
             r"PostProcess\.name is 'EASTPostProcess', not DBPostProcess or Dist",
         ),
-        ({"Architecture": None}, r"Architecture is nothing, not a dict: this is no PaddleOCR training yml"),
+        ({"Architecture": None}, r"Architecture is nothing, not a dict: this is no PaddleOCR training YAML file"),
         ({"Architecture__algorithm": "EAST"}, r"Architecture\.algorithm is 'EAST'; only DB, DB\+\+ and their Distill"),
         ({"Architecture__algorithm": "Distillation"}, r"Architecture\.Models is nothing, not a dict: a Distillation"),
         (
@@ -84,7 +84,10 @@ EVIL = "__import__('os').system('touch evil')"
         ),
         ({"Global__scale": EVIL}, r"Global\.scale is .*touch evil.*write a number or a fraction"),
         ({"Global__scale": True}, r"Global\.scale is True; write a number"),
-        ({"PostProcess__score_mode": "medium"}, r"PaddleOCR refuses this yml: AssertionError: Score mode must be in"),
+        (
+            {"PostProcess__score_mode": "medium"},
+            r"PaddleOCR refuses this YAML file: AssertionError: Score mode must be in",
+        ),
     ],
 )
 def test_a_yml_that_is_wrong(
@@ -223,8 +226,9 @@ def test_a_checkpoint_of_another_network_is_listed(model: Model, tmp_path: Path)
     path.write_bytes(pickle.dumps(values, protocol=4))
     refused(
         model,
-        r"other\.pdparams is not a checkpoint of the yml's network: 4 of 6 keys fit; 1 missing: stem\.wide\.weight; "
-        r"1 unexpected: neck\.weight; 1 of another shape: head\.weight \[1, 5, 1, 1\], the network has \[1, 4, 1, 1\]",
+        r"other\.pdparams is not a checkpoint of the YAML file's network: 4 of 6 keys fit; 1 missing: "
+        r"stem\.wide\.weight; 1 unexpected: neck\.weight; 1 of another shape: head\.weight \[1, 5, 1, 1\], the "
+        r"network has \[1, 4, 1, 1\]",
         checkpoint=path,
     )
 

@@ -21,7 +21,7 @@ from pytest_ocrparity.backends.memory_guard import (
     MemoryGuard,
     available_memory,
     network_bytes,
-    readable,
+    readable_bytes,
 )
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
@@ -181,8 +181,8 @@ def test_a_small_tensor_passes_unmeasured_and_a_large_one_measured() -> None:
 
 def test_an_estimate_grows_with_the_tensor_and_reads_well() -> None:
     assert network_bytes(736, 992, 306) - network_bytes(736, 992, 179) == pytest.approx(736 * 992 * 1.1 * 127, abs=2)
-    assert readable(network_bytes(0, 0, 0)) == "0.3 GB"
-    assert readable(12_345_678) == "12.3 MB"
+    assert readable_bytes(network_bytes(0, 0, 0)) == "0.3 GB"
+    assert readable_bytes(12_345_678) == "12.3 MB"
 
 
 def test_a_network_is_refused_also_when_it_is_asked_by_itself(model: Model) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from records import results
 from toy import BLANK, PAGE, FusedToy, Toy
 
@@ -177,3 +178,41 @@ def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() 
     ):
         (again,) = judge_again([blank], wanted_limits([parse_option(word)]))
         assert again.status == status
+
+
+class TestSeveralTestsOfOneImage:
+    """Two tests compare a blank page of one image and sides: under fp32 its maps differ, under 0.01 they agree."""
+
+    def of_test(self, test: str, limits: str, offset: float = 2e-3) -> list[RecordedComparison]:
+        sides = Toy().trace(BLANK), Toy(name="inference", offset=offset).trace(BLANK)
+        return [structs.replace(record(each), test=test) for each in compared(sides, limits)]
+
+    @pytest.mark.parametrize("order", [("strict", "loose"), ("loose", "strict")])
+    def test_boxes_are_judged_by_the_maps_of_their_own_test(self, order: tuple[str, str]) -> None:
+        limits = {"strict": "fp32", "loose": "probability_maps.atol=0.01"}
+        found = [each for test in order for each in self.of_test(test, limits[test])]
+        statuses = {each.test: each.status for each in found if each.kind == "detections"}
+        assert statuses == {"strict": "different", "loose": "empty"}
+        again = judge_again(found, wanted_limits([parse_option("detections.max_shift=9")]))
+        assert {each.test: each.status for each in again if each.kind == "detections"} == statuses
+
+    @pytest.mark.parametrize("order", [("near", "far"), ("far", "near")])
+    def test_other_maps_of_another_test_do_not_count(self, order: tuple[str, str]) -> None:
+        offsets = {"near": 2e-3, "far": 0.2}
+        found = [each for test in order for each in self.of_test(test, "fp32", offsets[test])]
+        again = judge_again(found, wanted_limits([parse_option("probability_maps.atol=0.01")]))
+        statuses = {each.test: each.status for each in again if each.kind == "detections"}
+        assert statuses == {"near": "empty", "far": "different"}
+
+    def test_a_test_of_its_own_for_the_maps_is_used_as_in_the_gate(self) -> None:
+        _, maps, boxes = self.of_test("maps", "fp32")
+        again = judge_again(
+            [maps, structs.replace(boxes, test="boxes")], wanted_limits([parse_option("probability_maps.atol=0.01")])
+        )
+        assert [each.status for each in again] == ["same", "empty"]
+
+    def test_where_other_tests_judged_the_maps_in_two_ways_boxes_are_undecided(self) -> None:
+        maps = [self.of_test(limits, limits)[1] for limits in ("fp32", "probability_maps.atol=0.01")]
+        boxes = self.of_test("boxes", "fp32")[2]
+        again = judge_again([*maps, boxes], wanted_limits([parse_option("probability_maps.atol=0.01")]))
+        assert [each.status for each in again] == ["same", "same", UNDECIDED]

@@ -53,7 +53,7 @@ def other_ways(
             label = f"{path.name}, the other program of {export.folder}"
             yield Alternative("network.stale_program", label, plain_run(path), _without_stale(export))
     if chosen := own_choices(options):
-        label = f"paddleocr's own choice in the place of {_told(chosen)}"
+        label = f"paddleocr's own choice in the place of {_options_text(chosen)}"
         yield under("engine.optimization", label, without_choices(options))
     if str(engine["engine"]).startswith("mkldnn"):
         yield under("engine.onednn", "oneDNN off", without_onednn(options))
@@ -64,7 +64,7 @@ def other_ways(
 def own_choices(options: Options) -> dict[str, Any]:
     """Return what a user set that changes how the network computes, by the name that messages give it."""
     found = {name: options[name] for name in CHOICES if options.get(name)}
-    config, place = _config(options), "engine_config.paddle_static" if _has_tables(options) else "engine_config"
+    config, place = _engine_config(options), "engine_config.paddle_static" if _has_tables(options) else "engine_config"
     return found | {f"{place}.{name}": config[name] for name in CONFIG_CHOICES if config.get(name) is not None}
 
 
@@ -77,10 +77,10 @@ def without_choices(options: Options) -> Fix:
     chosen = own_choices(options)
     changed: dict[str, Any] = dict.fromkeys(name for name in CHOICES if name in chosen)
     if any(name not in CHOICES for name in chosen):
-        kept = {name: value for name, value in _config(options).items() if name not in CONFIG_CHOICES}
-        changed["engine_config"] = _placed(options, kept) if kept else None
-    text = f"take {_told(chosen)} out of what the deployment passes to paddleocr.TextDetection; for this test, out of "
-    return Fix(f"{text}inference.options", (Change("inference.options", changed),))
+        kept = {name: value for name, value in _engine_config(options).items() if name not in CONFIG_CHOICES}
+        changed["engine_config"] = _engine_config_with(options, kept) if kept else None
+    text = f"take {_options_text(chosen)} out of what the deployment passes to paddleocr.TextDetection; for this test, "
+    return Fix(f"{text}out of inference.options", (Change("inference.options", changed),))
 
 
 def without_onednn(options: Options) -> Fix:
@@ -88,11 +88,11 @@ def without_onednn(options: Options) -> Fix:
     if options.get("engine_config") is None:
         text = "in the deployment, pass enable_mkldnn=False to paddleocr.TextDetection; for this test, add the same to "
         return Fix(f"{text}inference.options", (Change("inference.options", {"enable_mkldnn": False}),))
-    config = _config(options)
+    config = _engine_config(options)
     own = f" in the place of {_toml(config['run_mode'])}" if config.get("run_mode") else ""
     text = f'in the engine_config that the deployment passes to paddleocr.TextDetection, set run_mode = "paddle"{own}; '
     text += "for this test, in that of inference.options (beside engine_config, enable_mkldnn is ignored)"
-    changed = {"engine_config": _placed(options, {**config, "run_mode": "paddle"})}
+    changed = {"engine_config": _engine_config_with(options, {**config, "run_mode": "paddle"})}
     return Fix(text, (Change("inference.options", changed),))
 
 
@@ -105,11 +105,11 @@ def without_pass(options: Options, running: Mapping[str, Any]) -> Fix:
     """
     if "cpu_threads" not in running:
         return Fix(f"deploy with another release of {running['engine']}, or with another engine")
-    config = _config(options)
+    config = _engine_config(options)
     if options.get("engine_config") is None:
         threads = {"cpu_threads": running["cpu_threads"]} if running.get("cpu_threads") else {}
         config = {"run_mode": running["engine"], **threads}
-    written = _toml(_placed(options, {**config, "delete_pass": ["NAME_OF_THE_PASS"]}))
+    written = _toml(_engine_config_with(options, {**config, "delete_pass": ["NAME_OF_THE_PASS"]}))
     return Fix(
         "deploy with another release of paddle; or find out which optimisation pass it is, one by one, and leave it "
         f"out with engine_config = {written} in inference.options and in the deployment"
@@ -125,24 +125,24 @@ def _without_stale(export: ExportFiles) -> Fix:
     )
 
 
-def _told(chosen: Options) -> str:
+def _options_text(chosen: Options) -> str:
     return " and ".join(f"{name} = {_toml(value)}" for name, value in chosen.items())
 
 
-def _config(options: Options) -> dict[str, Any]:
+def _engine_config(options: Options) -> dict[str, Any]:
     """Return the part of `engine_config` that Paddle Inference gets."""
     config = options.get("engine_config") or {}
     return dict(config.get("paddle_static") or {}) if _has_tables(options) else dict(config)
 
 
-def _placed(options: Options, config: Options) -> dict[str, Any]:
+def _engine_config_with(options: Options, config: Options) -> dict[str, Any]:
     """Return an `engine_config` of the user's form that holds this for Paddle Inference."""
     own = options.get("engine_config") or {}
     return {**own, "paddle_static": dict(config)} if _has_tables(options) else dict(config)
 
 
 def _has_tables(options: Options) -> bool:
-    """Tell whether `engine_config` holds a table per engine."""
+    """Return whether `engine_config` holds a table per engine."""
     return bool(ENGINES & (options.get("engine_config") or {}).keys())
 
 

@@ -74,15 +74,15 @@ def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
         ValueError: paddleocr has nothing that sets them.
     """
     if stage == DECODE:
-        parts = _decode(values, deployed)
+        parts = _decode_fixes(values, deployed)
     elif stage == RESIZE:
-        parts = _resize(values, deployed)
+        parts = _resize_fixes(values, deployed)
     elif stage == TENSOR:
-        parts = [_in_yml(deployed, NORMALIZE, values)]
+        parts = [_set_in_yaml(deployed, NORMALIZE, values)]
     else:
-        parts = _arguments(values, deployed)
+        parts = _argument_fixes(values, deployed)
         others = {name: value for name, value in values.items() if name not in ARGUMENTS}
-        parts += [_in_yml(deployed, POST_PROCESS, others)] if others else []
+        parts += [_set_in_yaml(deployed, POST_PROCESS, others)] if others else []
     if not parts:
         raise ValueError(f"no option of paddleocr sets {', '.join(values) or 'nothing'} of {stage}")
     return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
@@ -98,20 +98,20 @@ def given_options(deployed: Deployed) -> dict[str, dict[str, str]]:
     return found
 
 
-def _decode(values: Values, deployed: Deployed) -> list[Fix]:
+def _decode_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     parts, mode = [], values.get("img_mode")
     if mode is not None and mode not in MODES:
         parts.append(_without_mode(mode))
     elif mode is not None and DECODE in deployed.written:
-        parts.append(_in_yml(deployed, "DecodeImage", {"img_mode": mode}))
+        parts.append(_set_in_yaml(deployed, "DecodeImage", {"img_mode": mode}))
     elif mode is not None:
         arguments = {"img_mode": mode, "channel_first": False}
-        text = f"in {_file(deployed)}, PreProcess.transform_ops, put first DecodeImage with {_listed(arguments)}"
+        text = f"in {_config_label(deployed)}, PreProcess.transform_ops, put first DecodeImage with "
         change = Change("inference.yml", arguments, "DecodeImage")
-        parts.append(Fix(f"{text}; without it paddleocr 3.x reads RGB", (change,)))
+        parts.append(Fix(f"{text}{_yaml_text(arguments)}; without it paddleocr 3.x reads RGB", (change,)))
     if values.get("ignore_orientation"):
         text = "paddleocr 3.x always turns images as their EXIF tag says: take ignore_orientation out of DecodeImage "
-        text += "in the training yml, and evaluate again"
+        text += "in the training YAML file, and evaluate again"
         parts.append(Fix(text, (Change("train.config", {"ignore_orientation": None}, "DecodeImage"),)))
     return parts
 
@@ -121,8 +121,8 @@ def _without_mode(mode: str) -> Fix:
     instead = {"img_mode": MODES[0]}
     return Fix(
         f"a network trained with img_mode: {mode} can't be deployed with paddleocr.TextDetection, whose resize takes "
-        f"three channels: in the training yml, under DecodeImage, set {_listed(instead)}, train again (or at least "
-        f"evaluate again), and export again, which writes {_listed(instead)} into inference.yml",
+        f"three channels: in the training YAML file, under DecodeImage, set {_yaml_text(instead)}, train again (or at "
+        f"least evaluate again), and export again, which writes {_yaml_text(instead)} into inference.yml",
         (
             Change("train.config", instead, "DecodeImage"),
             Change("inference.yml", instead, "DecodeImage"),
@@ -131,21 +131,21 @@ def _without_mode(mode: str) -> Fix:
     )
 
 
-def _resize(values: Values, deployed: Deployed) -> list[Fix]:
+def _resize_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     rule = values.get("rule", "limit")
     parts = _without_stronger(rule, deployed)
     if rule == "limit":
-        arguments = _arguments(values, deployed)
+        arguments = _argument_fixes(values, deployed)
         parts = [*parts, *arguments] if arguments else []
     elif rule == "image_shape":
         wanted = {key: values[key] for key in ("image_shape", "keep_ratio") if values.get(key) is not None}
-        parts.append(_in_yml(deployed, "DetResizeForTest", wanted))
+        parts.append(_set_in_yaml(deployed, "DetResizeForTest", wanted))
     elif rule == "input_shape":
-        parts.append(_passed({"input_shape": list(values["input_shape"])}))
+        parts.append(_pass_to_constructor({"input_shape": list(values["input_shape"])}))
     elif rule == "resize_long":
         parts.append(_instead_of_resize_long(values["resize_long"], deployed))
     if "max_side_limit" in values:
-        parts.append(_passed_to_predict({"max_side_limit": values["max_side_limit"] or NO_CAP}))
+        parts.append(_pass_to_predict({"max_side_limit": values["max_side_limit"] or NO_CAP}))
     return parts
 
 
@@ -158,19 +158,19 @@ def _without_stronger(rule: str, deployed: Deployed) -> list[Fix]:
     own = deployed.written.get(RESIZE) or {}
     if rule in ("limit", "resize_long") and own.get("image_shape") is not None:
         gone = [name for name in ("image_shape", "keep_ratio") if name in own]
-        text = f"take {' and '.join(gone)} out of DetResizeForTest in {_file(deployed)}, where image_shape switches "
+        text = f"take {' and '.join(gone)} out of DetResizeForTest in {_config_label(deployed)}, where image_shape "
         change = Change("inference.yml", dict.fromkeys(gone), "DetResizeForTest")
-        parts.append(Fix(f"{text}off every limit", (change,)))
+        parts.append(Fix(f"{text}switches off every limit", (change,)))
     return parts
 
 
 def _instead_of_resize_long(length: int, deployed: Deployed) -> Fix:
     limits = {"limit_side_len": length, "limit_type": "max"}
-    passed = _arguments(limits, deployed)
+    passed = _argument_fixes(limits, deployed)
     text = "; ".join(part.text for part in passed)
     return Fix(
-        f"(1) in the training yml, under DetResizeForTest, replace resize_long by {_listed(limits)}, and evaluate "
-        f"again: no training is needed, but the score may change; (2) {text}; paddleocr 3.x has no rule like "
+        f"(1) in the training YAML file, under DetResizeForTest, replace resize_long by {_yaml_text(limits)}, and "
+        f"evaluate again: no training is needed, but the score may change; (2) {text}; paddleocr 3.x has no rule like "
         "resize_long",
         (
             Change("train.config", {"resize_long": None, **limits}, "DetResizeForTest"),
@@ -179,58 +179,58 @@ def _instead_of_resize_long(length: int, deployed: Deployed) -> Fix:
     )
 
 
-def _arguments(values: Values, deployed: Deployed) -> list[Fix]:
+def _argument_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     """Return how arguments are passed: to `predict()` those that the user passes there, as it has the last word."""
     given = {name: values[name] for name in ARGUMENTS if values.get(name) is not None}
     last = {name: value for name, value in given.items() if deployed.predict_options.get(name)}
     first = {name: value for name, value in given.items() if name not in last}
-    return [*([_passed(first)] if first else []), *([_passed_to_predict(last)] if last else [])]
+    return [*([_pass_to_constructor(first)] if first else []), *([_pass_to_predict(last)] if last else [])]
 
 
-def _passed(values: Values) -> Fix:
-    used, told = _nonzero(values)
-    text = f"in the deployment, pass {_call(used)} to paddleocr.TextDetection; for this test, add the same to "
+def _pass_to_constructor(values: Values) -> Fix:
+    used, note = _nonzero(values)
+    text = f"in the deployment, pass {_keyword_text(used)} to paddleocr.TextDetection; for this test, add the same to "
     text += "inference.options"
     if "limit_side_len" in values:
         text += " (paddleocr 3.x ignores limits in inference.yml)"
-    return Fix(text + told, (Change("inference.options", used),))
+    return Fix(text + note, (Change("inference.options", used),))
 
 
-def _passed_to_predict(values: Values) -> Fix:
-    used, told = _nonzero(values)
-    text = f"in the deployment, pass {_call(used)} to predict(); for this test, add the same to "
-    return Fix(f"{text}inference.predict_options{told}", (Change("inference.predict_options", used),))
+def _pass_to_predict(values: Values) -> Fix:
+    used, note = _nonzero(values)
+    text = f"in the deployment, pass {_keyword_text(used)} to predict(); for this test, add the same to "
+    return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
 def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
     zeros = [name for name, value in values.items() if value == 0]
-    told = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
-    return {name: LEAST if name in zeros else value for name, value in values.items()}, told
+    note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
+    return {name: LEAST if name in zeros else value for name, value in values.items()}, note
 
 
-def _in_yml(deployed: Deployed, operator: str, values: Values) -> Fix:
+def _set_in_yaml(deployed: Deployed, operator: str, values: Values) -> Fix:
     """Return how an operator's arguments are written; those that are None are taken out."""
     wanted = {name: value for name, value in values.items() if value is not None}
     gone = [name for name in values if name not in wanted]
-    told = [f"set {_listed(wanted)}"] * bool(wanted) + [f"leave out {', '.join(gone)}"] * bool(gone)
-    text = f"in {_file(deployed)}, under {operator}, {' and '.join(told)} (leave its other keys)"
+    steps = [f"set {_yaml_text(wanted)}"] * bool(wanted) + [f"leave out {', '.join(gone)}"] * bool(gone)
+    text = f"in {_config_label(deployed)}, under {operator}, {' and '.join(steps)} (leave its other keys)"
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 
-def _file(deployed: Deployed) -> str:
+def _config_label(deployed: Deployed) -> str:
     return image_label(str(deployed.config))
 
 
-def _call(values: Values) -> str:
+def _keyword_text(values: Values) -> str:
     return ", ".join(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value!r}" for name, value in values.items()
     )
 
 
-def _listed(values: Values) -> str:
-    """Write values as lines of a yml, side by side."""
+def _yaml_text(values: Values) -> str:
+    """Return values as a YAML file has them, on one line."""
 
-    def written(value: Any) -> str:
+    def declared_parameters(value: Any) -> str:
         return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
-    return ", ".join(f"{name}: {written(value)}" for name, value in values.items())
+    return ", ".join(f"{name}: {declared_parameters(value)}" for name, value in values.items())

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import check_inference, operators, read_yml, scale_value, written
+from pytest_ocrparity.artifacts.configs import check_inference, declared_parameters, operators, read_yml, scale_value
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import (
@@ -89,7 +89,7 @@ def load_inference(
         name=name,
         model_name=model_name,
         config=export.config,
-        written=written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        written=declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
         options=dict(options or {}),
         predict_options=dict(predict_options or {}),
         memory_limit=memory_limit,
@@ -114,7 +114,7 @@ class InferencePipeline(StagedPipeline):
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
         self._outputs: int | None = None
-        self._memory = MemoryGuard(self._run_network, self._engine(), limit=deployed.memory_limit)
+        self._memory = MemoryGuard(self._run_network, self._engine_parameters(), limit=deployed.memory_limit)
         self._called: dict[str, Mapping[str, Any]] = {}
 
     def preprocess(self, image: Image) -> Trace:
@@ -135,12 +135,14 @@ class InferencePipeline(StagedPipeline):
         error: Exception | None = None
         try:
             with self._memory.watching(data if isinstance(given, str) else None):
-                calls, error = self._predictor.preprocess(given, {**self._replaced, "Normalize": self._admitted})
+                calls, error = self._predictor.preprocess(
+                    given, {**self._replaced, "Normalize": self._normalise_within_memory}
+                )
         except NotEnoughMemory as refused:
             calls, error = {}, refused
         if error is not None and UNREADABLE in str(error):
             raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
-        trace = self._recorded(trace, calls)
+        trace = self._record_calls(trace, calls)
         if trace.decode is None and (error is None or ("Read" in calls and not calls["Read"].result)):
             error = StageError(
                 DECODE, f"PaddleOCR does not read {name}: it goes by the suffix and reads {self._suffixes()}"
@@ -150,13 +152,13 @@ class InferencePipeline(StagedPipeline):
             return replace(trace, error=self.stage_error(stage, error))
         return trace
 
-    def _admitted(self, imgs: list[Any]) -> Any:
-        """Normalise what the network has room for; not each size needs a resize, where this is asked first."""
+    def _normalise_within_memory(self, imgs: list[Any]) -> Any:
+        """Normalise images for which the network has memory; an image that needs no resize is checked only here."""
         for img in imgs:  # none where the file's suffix is none that paddlex reads
             self._memory.admit_tensor(img.shape, TENSOR)
         return self._replaced.get("Normalize", self._predictor.steps["Normalize"])(imgs)
 
-    def _recorded(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
+    def _record_calls(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
         """Fill the trace from the calls of a run, of which the later ones may be missing."""
         steps, parameters = self._predictor.steps, {}
         if calls.get("Read") and calls["Read"].result:
@@ -173,7 +175,7 @@ class InferencePipeline(StagedPipeline):
             (tensor,) = runner_inputs(calls["runner"])
             trace = replace(trace, tensor=tensor)
         self._called.update(parameters)
-        return replace(trace, parameters=self._varied(parameters))
+        return replace(trace, parameters=self._with_changes(parameters))
 
     def _suffixes(self) -> str:
         sampler = self._predictor.inner.batch_sampler
@@ -226,16 +228,16 @@ class InferencePipeline(StagedPipeline):
             self.preprocess(np.zeros((64, 64, 3), dtype=np.uint8))
         if DETECTIONS not in self._called:
             self.postprocess(np.zeros((1, 1, 32, 32), dtype=np.float32), (32.0, 32.0, 1.0, 1.0))
-        return {**self._varied(self._called), PROBABILITY_MAP: self._engine()}
+        return {**self._with_changes(self._called), PROBABILITY_MAP: self._engine_parameters()}
 
-    def _varied(self, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    def _with_changes(self, parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Return recorded parameters with those of an experiment in their place."""
         return {stage: {**values, **self._changes.get(stage, {})} for stage, values in parameters.items()}
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
-        engine = {key: value for key, value in self._engine().items() if key != "outputs"}
+        """Identifies this side; two live sides of the same identity are one model, see `Pipeline`."""
+        engine = {key: value for key, value in self._engine_parameters().items() if key != "outputs"}
         found: Mapping[str, Any] = plain(
             {
                 "api": "paddleocr.TextDetection",
@@ -288,7 +290,9 @@ class InferencePipeline(StagedPipeline):
         if self._program is not None:
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
-            yield from other_ways(self._export, self._deployed.options, self._engine(), self._infer_otherwise)
+            yield from other_ways(
+                self._export, self._deployed.options, self._engine_parameters(), self._infer_otherwise
+            )
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away."""
@@ -302,9 +306,9 @@ class InferencePipeline(StagedPipeline):
         )
         return other.infer(tensor)
 
-    def _engine(self) -> dict[str, Any]:
+    def _engine_parameters(self) -> dict[str, Any]:
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
     def describe_error(self, error: BaseException) -> str:
-        """Return how messages tell what a stage raised: the way out where it is known."""
+        """Return what a stage raised, in the words of messages, with the way out where it is known."""
         return onednn_crash(error) or super().describe_error(error)

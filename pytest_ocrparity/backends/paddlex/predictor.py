@@ -57,7 +57,7 @@ class Taps:
         replaced: Mapping[str, Callable[..., Any]] | None = None,
         stop_at: str | None = None,
     ) -> Iterator[dict[str, Call]]:
-        """Record one run, which ends quietly where it is told to stop."""
+        """Record one run; a tap that stops it ends it without an error."""
         self.calls, self.instead, self.replaced, self.stop_at = {}, instead or {}, replaced or {}, stop_at
         try:
             yield self.calls
@@ -192,10 +192,10 @@ def load_predictor(
     """
     _import_paddleocr()
     with third_party():
-        return _loaded(export, model_name, options, predict_options)
+        return _load(export, model_name, options, predict_options)
 
 
-def _loaded(
+def _load(
     export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
 ) -> Predictor:
     import paddleocr
@@ -211,7 +211,7 @@ def _loaded(
     except ImportError:
         raise
     except Exception as error:
-        raise ModelError(_refusal(error, export, model_name)) from error
+        raise ModelError(_load_error_text(error, export, model_name)) from error
     predictor = Predictor(detection, predict_options)
     process = inspect.signature(type(predictor.inner).process).parameters
     known = [name for name in process if name not in ("self", "batch_data")]
@@ -241,7 +241,7 @@ def _check_known(setting: str, given: Mapping[str, Any], known: list[str]) -> No
             raise ModelError(f"{setting}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
 
 
-def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
+def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> str:
     """Say why an export does not load, and what to do."""
     import paddle
 
@@ -250,7 +250,7 @@ def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
     if "not registered" in text or "engine bindings" in str(error):
         return (
             f"{export.config}: paddlex knows no text-detection model {model_name!r}: use a name that it knows, such as "
-            "PP-OCRv5_mobile_det, for Global.model_name in the training yml and export again"
+            "PP-OCRv5_mobile_det, for Global.model_name in the training YAML file and export again"
         )
     if "name mismatch" in text:
         return f"inference.model_name is {model_name!r}, but {export.config} names another: {text}"
@@ -270,7 +270,7 @@ def _refusal(error: Exception, export: ExportFiles, model_name: str) -> str:
 
 
 def _is_from_operators(error: BaseException) -> bool:
-    """Tell whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
+    """Return whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(Path(frame.f_code.co_filename).parent.name == "text_detection" for frame, _ in frames)
 

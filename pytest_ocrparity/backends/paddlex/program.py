@@ -27,23 +27,25 @@ def stored_arrays(program: Path) -> dict[str, Array]:
     """
     with third_party():
         if program.suffix == ".json":
-            layer = _loaded(program)
+            layer = _load_layer(program)
             # PIR appends its own counter to a parameter's name.
-            return _sorted({value.name: value.numpy() for value in layer.state_dict().values()}, _used(layer))
-        with _legacy(program) as (executed, scope, _):
+            return _in_order_of_use(
+                {value.name: value.numpy() for value in layer.state_dict().values()}, _parameters_in_order_of_use(layer)
+            )
+        with _load_legacy_program(program) as (executed, scope, _):
             names = [each.name for each in executed.list_vars() if each.persistable]
             arrays = {
                 name: np.array(scope.find_var(name).get_tensor()) for name in names if name not in ("feed", "fetch")
             }
-            return _sorted(arrays, _used_by_legacy(executed))
+            return _in_order_of_use(arrays, _used_by_legacy_program(executed))
 
 
-def _sorted(arrays: Mapping[str, Array], used: Iterable[str]) -> dict[str, Array]:
+def _in_order_of_use(arrays: Mapping[str, Array], used: Iterable[str]) -> dict[str, Array]:
     """Return arrays with those first that are used, in that order."""
     return {name: arrays[name] for name in dict.fromkeys((*used, *arrays)) if name in arrays}
 
 
-def _used(layer: Any) -> list[str]:
+def _parameters_in_order_of_use(layer: Any) -> list[str]:
     """Return the names of a program's parameters in the order in which its operators take them."""
     found = []
     try:
@@ -60,7 +62,7 @@ ROLES: Final = {"Mean": 0, "Variance": 1, "Bias": 3}
 """Where a slot of an operator stands among the others: in the order that newer programs have."""
 
 
-def _used_by_legacy(program: Any) -> list[str]:
+def _used_by_legacy_program(program: Any) -> list[str]:
     found = []
     for operator in program.global_block().ops:
         for slot in sorted(operator.input_names, key=lambda name: ROLES.get(name, 2)):
@@ -72,9 +74,9 @@ def fixed_size(program: Path) -> tuple[int, int] | None:
     """Return the height and width that a program was exported for, or None where it takes any."""
     with third_party():
         if program.suffix == ".json":
-            shape = _loaded(program)._input_spec()[0].shape
+            shape = _load_layer(program)._input_spec()[0].shape
         else:
-            with _legacy(program) as (executed, _, (feeds, _)):
+            with _load_legacy_program(program) as (executed, _, (feeds, _)):
                 shape = executed.global_block().var(feeds[0]).shape
     height, width = (-1 if side is None else int(side) for side in tuple(shape)[-2:])
     return (height, width) if height > 0 and width > 0 else None
@@ -92,10 +94,10 @@ def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[
 
             if program.suffix == ".json":
                 with paddle.no_grad():
-                    output = _loaded(program)(paddle.to_tensor(np.ascontiguousarray(tensor)))
+                    output = _load_layer(program)(paddle.to_tensor(np.ascontiguousarray(tensor)))
                 first = output[0] if isinstance(output, list | tuple) else output
                 return np.asarray(first.numpy(), np.float32)
-            with _legacy(program) as (executed, _, (feeds, fetches)):
+            with _load_legacy_program(program) as (executed, _, (feeds, fetches)):
                 executor = paddle.static.Executor(paddle.CPUPlace())
                 outputs = executor.run(executed, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=fetches)
                 return np.asarray(outputs[0], np.float32)
@@ -109,7 +111,7 @@ def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[
     return run
 
 
-def _loaded(program: Path) -> Any:
+def _load_layer(program: Path) -> Any:
     import paddle
 
     layer = paddle.jit.load(str(program.with_suffix("")))
@@ -118,7 +120,7 @@ def _loaded(program: Path) -> Any:
 
 
 @contextmanager
-def _legacy(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
+def _load_legacy_program(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
     import paddle
 
     scope = paddle.static.Scope()

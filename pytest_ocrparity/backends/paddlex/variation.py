@@ -48,7 +48,7 @@ def replaced_steps(predictor: Predictor, current: Changes, changes: Changes) -> 
         wanted = {**current[TENSOR], **changes[TENSOR]}
         found["Normalize"] = type(steps["Normalize"])(**wanted)
     if changes.get(DETECTIONS):
-        found["process"] = _process(predictor.post_process, changes[DETECTIONS])
+        found["process"] = _process_with(predictor.post_process, changes[DETECTIONS])
     return found
 
 
@@ -69,7 +69,7 @@ class GreyReader:
         return read
 
 
-def _process(real: Any, wanted: Mapping[str, Any]) -> Callable[..., Any]:
+def _process_with(real: Any, wanted: Mapping[str, Any]) -> Callable[..., Any]:
     """Return the `process` of a copy of the post-process with other attributes and thresholds."""
     other = copy.copy(real)
     for name, value in wanted.items():

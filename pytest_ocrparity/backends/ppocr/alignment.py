@@ -1,7 +1,7 @@
 """Which stored array of an exported program is which parameter of the trained network.
 
 An export renames and renumbers parameters and leaves out layers that evaluation does not use, but keeps the kind of
-each layer and the order in which layers were made. Where names tell nothing, as with those that PaddleOCR 2.x gave its
+each layer and the order in which layers were made. Where names say nothing, as with those that PaddleOCR 2.x gave its
 layers, the arrays' content does, and then their shapes in the order in which a network uses them.
 """
 
@@ -55,7 +55,7 @@ def align(exported: Mapping[str, Array], trained: Mapping[str, Array], used: Seq
 def _by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
     """Pair layers of one kind in the order of their numbers; of several ways, that with most arrays of equal bytes."""
     found: dict[str, str] = {}
-    stored, known = _layers(exported), _layers(trained)
+    stored, known = _layers_by_kind(exported), _layers_by_kind(trained)
     if stored is None or known is None:
         return None
     for kind, layers in stored.items():
@@ -71,10 +71,10 @@ def _by_content(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> 
     """Pair arrays of equal bytes; None where one has no partner. Which of two equal ones it is makes no difference."""
     left: dict[Any, list[str]] = {}
     for name, array in trained.items():
-        left.setdefault(_key(array), []).append(name)
+        left.setdefault(_array_key(array), []).append(name)
     found = {}
     for name, array in exported.items():
-        partners = left.get(_key(array))
+        partners = left.get(_array_key(array))
         if not partners:
             return None
         found[name] = partners.pop(0)
@@ -83,7 +83,7 @@ def _by_content(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> 
 
 def _by_order(exported: Named, trained: Named) -> dict[str, str] | None:
     """Pair arrays by shape, in order, around those whose bytes occur once on each side; None where several ways fit."""
-    anchors = [(-1, -1), *_anchors(exported, trained), (len(exported), len(trained))]
+    anchors = [(-1, -1), *_unique_pairs(exported, trained), (len(exported), len(trained))]
     found: dict[str, str] = {}
     for (start, first), (end, last) in pairwise(anchors):
         if last <= first:
@@ -97,15 +97,16 @@ def _by_order(exported: Named, trained: Named) -> dict[str, str] | None:
     return found
 
 
-def _anchors(exported: Named, trained: Named) -> list[tuple[int, int]]:
+def _unique_pairs(exported: Named, trained: Named) -> list[tuple[int, int]]:
     """Return the places of the arrays that only one array of each side can be; constants may be equal by chance."""
     places: list[dict[Any, list[int]]] = [{}, {}]
     for place, arrays in zip(places, (exported, trained), strict=True):
         for index, (_, array) in enumerate(arrays):
             if array.size and np.any(array != array.flat[0]):
-                place.setdefault(_key(array), []).append(index)
-    both = [(ours, places[1].get(key, [])) for key, ours in places[0].items()]
-    return sorted((ours[0], theirs[0]) for ours, theirs in both if len(ours) == len(theirs) == 1)
+                place.setdefault(_array_key(array), []).append(index)
+    both = [(exported_at, places[1].get(key, [])) for key, exported_at in places[0].items()]
+    only = [pair for pair in both if len(pair[0]) == len(pair[1]) == 1]
+    return sorted((exported_at[0], trained_at[0]) for exported_at, trained_at in only)
 
 
 def _only_way(exported: Named, trained: Named) -> dict[str, str] | None:
@@ -122,16 +123,17 @@ def _only_way(exported: Named, trained: Named) -> dict[str, str] | None:
     return {name: next(key for key, other in rest if other.shape == array.shape) for name, array in exported}
 
 
-def _key(array: Array) -> tuple[Any, ...]:
+def _array_key(array: Array) -> tuple[Any, ...]:
     return array.shape, str(array.dtype), hashlib.sha256(array.tobytes()).digest()
 
 
-def same_bytes(one: Array, two: Array) -> bool:
-    """Tell whether two arrays are equal bit for bit."""
-    return one.shape == two.shape and one.dtype == two.dtype and one.tobytes() == two.tobytes()
+def same_bytes(exported: Array, trained: Array) -> bool:
+    """Return whether two arrays are equal bit for bit."""
+    is_same_type = exported.shape == trained.shape and exported.dtype == trained.dtype
+    return is_same_type and exported.tobytes() == trained.tobytes()
 
 
-def _layers(arrays: Mapping[str, Array]) -> dict[str, list[Layer]] | None:
+def _layers_by_kind(arrays: Mapping[str, Array]) -> dict[str, list[Layer]] | None:
     found: dict[str, dict[int, Layer]] = {}
     for name, array in arrays.items():
         match = _NAME.fullmatch(name)
@@ -149,7 +151,7 @@ def _subsequence(layers: Sequence[Layer], among: Sequence[Layer]) -> list[Layer]
         row: list[tuple[int, int] | None] = [None]
         for index, other in enumerate(among):
             before, taken = best[-1][index], row[-1]
-            score = _score(layer, other)
+            score = _count_equal_arrays(layer, other)
             if before is not None and score is not None:
                 reached = before[0] + score
                 row.append((reached, index) if taken is None or reached > taken[0] else taken)
@@ -167,7 +169,7 @@ def _subsequence(layers: Sequence[Layer], among: Sequence[Layer]) -> list[Layer]
     return chosen[::-1]
 
 
-def _score(layer: Layer, other: Layer) -> int | None:
+def _count_equal_arrays(layer: Layer, other: Layer) -> int | None:
     """Return how many arrays are equal, or None where a part is missing or of another shape."""
     if not layer.keys() <= other.keys() or any(
         array.shape != other[part][1].shape for part, (_, array) in layer.items()

@@ -1,4 +1,4 @@
-"""The trained network: built from a yml's Architecture, filled strictly, run in eval mode without gradients.
+"""The trained network: built from the Architecture of a YAML file, with its weights, in eval mode without gradients.
 
 Knows paddle and `ppocr.modeling`, nothing of images and boxes.
 """
@@ -168,7 +168,7 @@ def _can_fuse(layer: Any) -> bool:
 
 
 def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
-    """Check that `sub_model` picks one network of a Distillation yml, and that a plain one gets none.
+    """Check that `sub_model` picks one network of a Distillation YAML file, and that a plain one gets none.
 
     Raises:
         ModelError: it does not; the text lists the networks.
@@ -200,7 +200,7 @@ def build_network(
     import paddle
 
     with on_device(device):
-        layer = _own(network, folder, architecture) if network else _from_ppocr(architecture, config)
+        layer = _network_of_user(network, folder, architecture) if network else _from_ppocr(architecture, config)
         load_weights(layer, weights, trust=trust)
         if sub_model is not None:
             parts = dict(layer.named_children())
@@ -211,7 +211,7 @@ def build_network(
         return Network(layer, paddle.get_device())  # gpu:0 where the setting says gpu
 
 
-def _own(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
+def _network_of_user(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
     import paddle
 
     build = folder_module(network, folder)
@@ -308,12 +308,13 @@ def _check_fit(wanted: Mapping[str, Any], values: Mapping[str, Any], path: Path)
     if not any(problems.values()):
         return
     fitting = len(wanted) - len(problems["missing"]) - len(problems["of another shape"])
-    found = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in problems.items() if keys)
+    found = "; ".join(f"{len(keys)} {kind}: {_first_keys(keys)}" for kind, keys in problems.items() if keys)
     raise ModelError(
-        f"{path} is not a checkpoint of the yml's network: {fitting} of {len(wanted)} keys fit; {found}. "
-        "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to what this yml trained"
+        f"{path} is not a checkpoint of the YAML file's network: {fitting} of {len(wanted)} keys fit; {found}. "
+        "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to the checkpoint that "
+        "was trained with this YAML file"
     )
 
 
-def _first(keys: list[str]) -> str:
+def _first_keys(keys: list[str]) -> str:
     return ", ".join(keys[:SHOWN]) + (", ..." if len(keys) > SHOWN else "")

@@ -1,4 +1,4 @@
-"""What PaddleOCR builds from a training yml: its Eval operators, in order, and its post-process."""
+"""What PaddleOCR builds from a training YAML file: its Eval operators, in order, and its post-process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_ocrparity.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What PaddleOCR built from a training yml; `parameters` are those of the operators, by stage name."""
+    """What PaddleOCR built from a training YAML file; `parameters` are those of the operators, by stage name."""
 
     operators: tuple[tuple[str, Callable[[Any], Any]], ...]
     parameters: Mapping[str, Mapping[str, Any]]
@@ -41,7 +41,7 @@ def import_operators() -> None:
 
 
 def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts:
-    """Build operators and post-process as `tools/infer_det.py` does, in the yml's own terms.
+    """Build operators and post-process as `tools/infer_det.py` does, in the YAML file's own terms.
 
     Like it, the post-process does not get `Global`, which `tools/eval.py` would merge into it.
     """
@@ -58,7 +58,7 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts
         built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
         post_process = build_post_process(yml["PostProcess"])
     except Exception as error:
-        raise ModelError(f"{config}: PaddleOCR refuses this yml: {type(error).__name__}: {error}") from error
+        raise ModelError(f"{config}: PaddleOCR refuses this YAML file: {type(error).__name__}: {error}") from error
     named = [next(iter(entry.items())) for entry in transforms]
     parameters = {
         STAGE_OF[name]: found
@@ -74,13 +74,13 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts
 
 
 def without_global(yml: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a training yml whose `Global` lacks some keys."""
+    """Return a copy of a training YAML file whose `Global` lacks some keys."""
     kept = {key: value for key, value in (yml.get("Global") or {}).items() if key not in keys}
     return {**yml, "Global": kept}
 
 
 def without_random(yml: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a training yml whose Eval transforms hold no random operator."""
+    """Return a copy of a training YAML file whose Eval transforms hold no random operator."""
     changed = copy.deepcopy(dict(yml))
     dataset = changed["Eval"]["dataset"]
     dataset["transforms"] = [entry for entry in dataset["transforms"] if not RANDOM & entry.keys()]
@@ -88,7 +88,7 @@ def without_random(yml: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_image_shape(yml: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
-    """Return a copy of a training yml whose DetResizeForTest resizes to one (h, w), whatever the image."""
+    """Return a copy of a training YAML file whose DetResizeForTest resizes to one (h, w), whatever the image."""
     changed = copy.deepcopy(dict(yml))
     for entry in changed["Eval"]["dataset"]["transforms"]:
         if "DetResizeForTest" in entry:

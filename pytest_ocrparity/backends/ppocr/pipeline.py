@@ -1,6 +1,6 @@
 """The trained model, run by PaddleOCR's own training-side code and recorded after each step.
 
-Builds and runs what `tools/infer_det.py` builds and runs: the Eval operators of the training yml, the network, its
+Builds and runs what `tools/infer_det.py` does: the Eval operators of the training YAML file, the network, its
 post-process. Nothing of the processing is done here.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import STAGE_OF, check_training, read_yml, written
+from pytest_ocrparity.artifacts.configs import STAGE_OF, check_training, declared_parameters, read_yml
 from pytest_ocrparity.artifacts.export_command import TOOL, export_command
 from pytest_ocrparity.artifacts.lint import RANDOM
 from pytest_ocrparity.artifacts.model_files import TrainingFiles, find_checkpoint
@@ -58,14 +58,14 @@ def load_training(
     """Load a trained DB detector.
 
     Args:
-        config: the training yml.
-        checkpoint: a `.pdparams` file, with or without its suffix; None means the one that the yml names.
+        config: the training YAML file.
+        checkpoint: a `.pdparams` file, with or without its suffix; None means the one that the YAML file names.
         paddleocr_root: a PaddleOCR checkout; None means a `ppocr` that is importable already.
-        network: "module:function" that takes the yml's Architecture and returns a `paddle.nn.Layer`, in the place of
+        network: "module:function" that takes the Architecture and returns a `paddle.nn.Layer`, in the place of
             `ppocr.modeling.architectures.build_model`.
         network_folder: first on `sys.path` while that module is imported.
         device: as in `paddle.set_device`.
-        sub_model: which network of a Distillation yml.
+        sub_model: which network of a Distillation YAML file.
         trust_checkpoint: load the checkpoint whatever its pickle names.
         memory_limit: bytes that an image may take; None means what is available.
         name: how messages call this side.
@@ -111,11 +111,11 @@ class TrainingPipeline(StagedPipeline):
         self._parts, self.files, self._memory = parts, files, memory
         self._at_size: dict[tuple[int, int], TrainingPipeline] = {}
         transforms = files.yml["Eval"]["dataset"]["transforms"]
-        self.written = written(transforms, files.yml["PostProcess"], files.config)
+        self.written = declared_parameters(transforms, files.yml["PostProcess"], files.config)
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What tells this side from others; two live sides with the same are one model, see `Pipeline`."""
+        """Identifies this side; two live sides of the same identity are one model, see `Pipeline`."""
         found: Mapping[str, Any] = plain(
             {
                 "api": "PaddleOCR's training side",
@@ -140,8 +140,8 @@ class TrainingPipeline(StagedPipeline):
         """Return how this checkpoint is exported: a command after "export again: ", or whose script is to be run.
 
         Args:
-            folder: where the export is to lie; None means where the yml says, else beside the checkpoint.
-            model_name: what it is to call itself where the yml does not say.
+            folder: where the export is to lie; None means where the YAML file says, else beside the checkpoint.
+            model_name: what it is to call itself where the YAML file does not say.
         """
         files = self.files
         root = files.paddleocr_root or package_folder("ppocr").parent
@@ -150,13 +150,13 @@ class TrainingPipeline(StagedPipeline):
         return f"export again: {export_command(root, files, folder, model_name)}"
 
     def leaked(self) -> dict[str, str]:
-        """Return the keys of the yml's `Global` that reach an operator's parameter, each with its stage."""
+        """Return the keys of the YAML file's `Global` that reach an operator's parameter, each with its stage."""
         given = self.files.yml.get("Global") or {}
         return {key: stage for stage, own in self._parts.parameters.items() for key in own if key in given}
 
     @property
     def given(self) -> Mapping[str, Mapping[str, str]]:
-        """By stage name, the parameters that the yml's `Global` sets, each with its key."""
+        """By stage name, the parameters that the YAML file's `Global` sets, each with its key."""
         found: dict[str, dict[str, str]] = {}
         for key, stage in self.leaked().items():
             found.setdefault(stage, {})[key] = f"Global.{key}"
@@ -171,7 +171,7 @@ class TrainingPipeline(StagedPipeline):
         return self._rebuilt(without_random(self.files.yml))
 
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
-        """Return `postprocess` with other values in the yml's PostProcess, for an experiment."""
+        """Return `postprocess` with other values in the YAML file's PostProcess, for an experiment."""
         return self._rebuilt({**self.files.yml, "PostProcess": {**self.files.yml["PostProcess"], **values}}).postprocess
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
@@ -192,7 +192,7 @@ class TrainingPipeline(StagedPipeline):
     def preprocess(self, image: Image) -> Trace:
         """Run the Eval operators one after the other, as `ppocr.data.imaug.transform` does.
 
-        A path's bytes are decoded by the yml's own DecodeImage; an (H, W, 3) uint8 BGR array is encoded as PNG for it,
+        The training DecodeImage decodes a path's bytes; an (H, W, 3) uint8 BGR array is encoded as PNG for it,
         without loss.
 
         Raises:
@@ -210,7 +210,7 @@ class TrainingPipeline(StagedPipeline):
                     state = run(state)
                     if state is None and trace.decode is None:
                         raise ImageError(f"{name}: PaddleOCR's DecodeImage cannot decode this file; is it an image?")
-                    trace = self._recorded(trace, operator, run, state)
+                    trace = self._record_operator(trace, operator, run, state)
         except ImageError:
             raise
         except (Exception, SystemExit) as error:
@@ -219,12 +219,12 @@ class TrainingPipeline(StagedPipeline):
         return trace
 
     def describe_error(self, error: BaseException) -> str:
-        """Return how messages tell what a stage raised."""
+        """Return what a stage raised, in the words of messages."""
         if isinstance(error, SystemExit):  # with exit status 0
             return "PaddleOCR printed the sizes it could not resize to and called sys.exit"
         return super().describe_error(error)
 
-    def _recorded(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
+    def _record_operator(self, trace: Trace, operator: str, run: Any, state: Any) -> Trace:
         """Add to the trace what an operator has just produced."""
         if operator == "KeepKeys":
             return replace(trace, tensor=np.expand_dims(state[0], axis=0))
@@ -255,7 +255,7 @@ class TrainingPipeline(StagedPipeline):
         return None if fused is None else fused.run(tensor)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        """Return the boxes that the yml's post-process finds in a (1, C, h, w) map, in source-image pixels.
+        """Return the boxes that the YAML file's post-process finds in a (1, C, h, w) map, in source-image pixels.
 
         Their scores are those that `DBPostProcess` computes and throws away.
         """

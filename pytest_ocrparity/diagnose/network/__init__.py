@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, map_difference, returns_map
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.repeatability import examine_maps
@@ -29,11 +29,11 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if reference.probability_map is None or (own is None and (tensor is None or not lab.can_run)):
         return []  # no map to examine
     is_run = lab.can_run and tensor is not None
-    candidate_map = _map_of(lab) if is_run else own
+    candidate_map = _candidate_map(lab) if is_run else own
     if lab.is_same_map(candidate_map) or not lab.is_judgeable_map(candidate_map):
         return []
     if not is_run or (candidate_map is None and candidate.error is None):
-        return [] if own is None else _without_running(lab)
+        return [] if own is None else _examine_recorded_map(lab)
     if found := examine_maps(lab):
         return found  # a map that its own side does not return again shows nothing of the export
     experiments = (
@@ -52,38 +52,38 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
             patched, lab.patched = lab.patched, start
             # The map is explained, so later stages are examined with the reference's network.
             infer = patched.infer or (None if (source := pipeline_of(reference)) is None else source.infer)
-            lab.adopt(PROBABILITY_MAP, diagnosis.cause, replace(patched, infer=infer))
+            lab.adopt_patch(PROBABILITY_MAP, diagnosis.cause, replace(patched, infer=infer))
             return [diagnosis]
         lab.patched = start
-    return _given_up(lab)
+    return _unexplained_map(lab)
 
 
-def _without_running(lab: Laboratory) -> list[Diagnosis]:
+def _examine_recorded_map(lab: Laboratory) -> list[Diagnosis]:
     """Examine the map of a candidate that can't be run again, by running the reference's network on its tensor."""
     candidate, source = lab.candidate, pipeline_of(lab.reference)
     reference_name, candidate_name = lab.names
     lab.not_tried.append(f"experiments with the network of {candidate_name}, which can't be run again")
     if candidate.tensor is None or lab.reference.tensor is None:
         lab.not_tried.append("the network by itself: a side records no tensor, which may be what differs")
-        return [lab.unknown(PROBABILITY_MAP, "the maps differ, and whether their tensors do is not known")]
+        return [lab.unknown_cause(PROBABILITY_MAP, "the maps differ, and whether their tensors do is not known")]
     own = candidate.probability_map
     if source is not None and own is not None:
-        made = lab.infer(lambda given: source.infer(given), candidate.tensor)
+        made = lab.run_network(lambda given: source.infer(given), candidate.tensor)
         if made is not None and are_equal_maps(lab, made, own):
             text = f"{reference_name}'s network returns {candidate_name}'s map of {candidate_name}'s own tensor"
-            lab.acquitted = f"{text} ({map_difference(made, own)}): the networks agree"
+            lab.acquitted = f"{text} ({describe_difference(made, own)}): the networks agree"
             return []
         if made is not None:
             text = f"of {candidate_name}'s own tensor, {reference_name}'s network makes another map"
-            text += f" ({map_difference(made, own)}), and no experiment explained it"
-            return [lab.unknown(PROBABILITY_MAP, text)]
+            text += f" ({describe_difference(made, own)}), and no experiment explained it"
+            return [lab.unknown_cause(PROBABILITY_MAP, text)]
     if lab.is_same_stage(TENSOR, candidate):
-        return _given_up(lab)
+        return _unexplained_map(lab)
     lab.not_tried.append("the network by itself: the tensors differ, and neither network can be run on the other's")
     return []
 
 
-def _given_up(lab: Laboratory) -> list[Diagnosis]:
+def _unexplained_map(lab: Laboratory) -> list[Diagnosis]:
     reference, candidate = lab.names
     if lab.candidate.error is not None:
         lab.not_tried.append(f"weights and other networks: {candidate} returned no map to compare with")
@@ -91,10 +91,10 @@ def _given_up(lab: Laboratory) -> list[Diagnosis]:
         lab.not_tried.append(f"weights, sub-models and training mode: they need the train model, not a {reference}")
     stopped = lab.candidate.error is not None and lab.candidate.probability_map is None
     text = "its network stopped" if stopped else "the same tensor gives another map"
-    return [lab.unknown(PROBABILITY_MAP, f"{text}, and no experiment explained it")]
+    return [lab.unknown_cause(PROBABILITY_MAP, f"{text}, and no experiment explained it")]
 
 
-def _map_of(lab: Laboratory) -> Array | None:
+def _candidate_map(lab: Laboratory) -> Array | None:
     """Return the candidate's map of the reference's tensor: the recorded one if that is of it, else a new one."""
     tensor, trace = lab.tensor, lab.candidate
     own = trace.probability_map
@@ -103,14 +103,14 @@ def _map_of(lab: Laboratory) -> Array | None:
         is_same = lab.is_same_stage(TENSOR, trace) and lab.maps_agree
         if is_same or np.array_equal(trace.tensor, tensor):
             return own
-    return lab.infer(lambda given: lab.own.infer(given), tensor)
+    return lab.run_network(lambda given: lab.own.infer(given), tensor)
 
 
 def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Run the candidate's program in other ways; the way that returns the reference's map shows the cause."""
     side = offered(lab.candidate.source, RunsOtherwise)
     for other in lab.alternatives(None if side is None else side.other_engines):
-        made = lab.infer(other.run, lab.tensor)
+        made = lab.run_network(other.run, lab.tensor)
         if not lab.is_same_map(made):
             result = f"it stops as well ({lab.last_error})" if made is None else "the map still differs"
             is_unchanged = made is not None and candidate_map is not None and np.array_equal(made, candidate_map)
@@ -124,10 +124,15 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
             continue
         assert made is not None
         reference, candidate = lab.names
-        before = "it stopped" if candidate_map is None else f"its map differed ({lab.map_amount(candidate_map)})"
-        proof = f"with {other.label}, {candidate}'s map is {reference}'s ({lab.map_amount(made)}); before, {before}"
+        proof = (
+            f"with {other.label}, {candidate}'s map is {reference}'s ({lab.describe_map_difference(made)}); before, "
+        )
+        if candidate_map is None:
+            proof += "it stopped"
+        else:
+            proof += f"its map differed ({lab.describe_map_difference(candidate_map)})"
         lab.patched = replace(lab.patched, infer=other.run)
-        return lab.claim(
+        return lab.proven_cause(
             PROBABILITY_MAP,
             other.cause,
             _ENGINE_SAYS[other.cause].format(candidate=candidate, label=other.label),
@@ -166,41 +171,43 @@ def _other_output(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     if side is None or lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("outputs") in (None, 1):
         return None
     for index in range(1, lab.candidate.parameters[PROBABILITY_MAP]["outputs"]):
-        run = partial(_output, side.other_outputs, index)
-        made = lab.infer(run, lab.tensor)
+        run = partial(_run_output, side.other_outputs, index)
+        made = lab.run_network(run, lab.tensor)
         if made is not None and lab.is_same_map(made):
             reference, candidate = lab.names
             lab.patched = replace(lab.patched, infer=run)
-            proof = f"output {index} of {candidate} (from 0) is {reference}'s map ({lab.map_amount(made)}); "
+            proof = (
+                f"output {index} of {candidate} (from 0) is {reference}'s map ({lab.describe_map_difference(made)}); "
+            )
             proof += "paddlex takes output 0"
             summary = f"{candidate} has several outputs, and its first is not the probability map"
             fix = "export the map alone, or as the first output (outputs of a dict are sorted by their names)"
-            return lab.claim(PROBABILITY_MAP, "network.outputs", summary, [proof], Fix(fix, (Change("export"),)))
+            return lab.proven_cause(PROBABILITY_MAP, "network.outputs", summary, [proof], Fix(fix, (Change("export"),)))
     lab.tried.append("network.outputs: no other output is the map")
     return None
 
 
-def _output(give: Callable[[Array], list[Array]], index: int, tensor: Array) -> Array:
+def _run_output(give: Callable[[Array], list[Array]], index: int, tensor: Array) -> Array:
     return give(tensor)[index - 1]
 
 
 def _other_network(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
-    for other in lab.alternatives(lambda: weights.lookalikes_of(lab)):
-        made = lab.infer(other.run, lab.tensor) if candidate_map is not None else None
+    for other in lab.alternatives(lambda: weights.lookalike_networks(lab)):
+        made = lab.run_network(other.run, lab.tensor) if candidate_map is not None else None
         if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
             lab.tried.append(f"{other.cause}: {other.label} gives another map")
             continue
         lab.patched = replace(lab.patched, explains=returns_map(other.run))
         reference, candidate = lab.names
         network = f"{reference}'s network {_AS[other.cause].format(label=other.label)}"
-        proof = f"{network} returns {candidate}'s map ({map_difference(made, candidate_map)})"
-        return lab.claim(
+        proof = f"{network} returns {candidate}'s map ({describe_difference(made, candidate_map)})"
+        return lab.proven_cause(
             PROBABILITY_MAP,
             other.cause,
             _NETWORK_SAYS[other.cause].format(candidate=candidate, label=other.label),
             [proof],
-            weights.export_again(lab, other),
+            weights.export_fix(lab, other),
         )
     return None
 

@@ -33,7 +33,9 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     candidate = lab.names.candidate
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
     side = _agreeing_side(lab, tensor)
-    is_by_size = side is not None and _agree(lab, _part(_part(tensor, (side, side)), tensor.shape[2:])) is False
+    is_by_size = (
+        side is not None and _networks_agree(lab, _crop(_crop(tensor, (side, side)), tensor.shape[2:])) is False
+    )
     if side is not None:
         at_this = "differ" if is_by_size else "are equal"
         lab.noticed.append(
@@ -46,14 +48,14 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     known = ("network.weights", "engine")
     whole = [text.partition(": ")[2] for text in (*lab.ruled_out, *lab.tried) if text.startswith(known)]
     if not is_by_size or side is None:
-        fix = Fix(f"export again from the code that trained the network{_command(lab)}", (Change("export"),))
+        fix = Fix(f"export again from the code that trained the network{_export_hint(lab)}", (Change("export"),))
         summary = f"the exported graph of {candidate} computes something else with the same weights"
-        return lab.claim(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
+        return lab.proven_cause(PROBABILITY_MAP, "network.graph", summary, [*whole, *lab.noticed], fix)
     summary = f"{candidate} computes something else at some input sizes: "
     summary += "a branch on the size was frozen when it was traced"
     text = "replace the Python branch on the input's size in the network by paddle.static.nn.cond, or by none"
-    fix = Fix(f"{text}{_command(lab)}", (Change("export"),))
-    return lab.claim(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
+    fix = Fix(f"{text}{_export_hint(lab)}", (Change("export"),))
+    return lab.proven_cause(PROBABILITY_MAP, "network.traced_shape", summary, [*lab.noticed, *whole], fix)
 
 
 def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
@@ -65,7 +67,7 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     here = (int(tensor.shape[2]), int(tensor.shape[3]))
     if size is None or size == here or reference is None:
         return None
-    agree = _agree(lab, _part(tensor, size))
+    agree = _networks_agree(lab, _crop(tensor, size))
     reference_name, candidate_name = lab.names
     own = f"{size[0]}x{size[1]}"
     if not agree:
@@ -76,41 +78,41 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     summary = f"{candidate_name} takes inputs of {own} (height x width) only"
     proof = f"{candidate_name} was exported for {own} and there returns {reference_name}'s map; "
     proof += f"at {here[0]}x{here[1]} it stopped"
-    fix = Fix(f"export with the input shape [None, 3, -1, -1]{_command(lab)}", (Change("export"),))
-    return lab.claim(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
+    fix = Fix(f"export with the input shape [None, 3, -1, -1]{_export_hint(lab)}", (Change("export"),))
+    return lab.proven_cause(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
 
 
 def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
     """Return the smallest of SIDES at which both networks return the same map of a part that has text."""
     for side in SIDES:
-        maps = _both(lab, _part(tensor, (side, side)))
+        maps = _maps_of_both(lab, _crop(tensor, (side, side)))
         if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):
             return side
     return None
 
 
-def _agree(lab: Laboratory, tensor: Array) -> bool | None:
+def _networks_agree(lab: Laboratory, tensor: Array) -> bool | None:
     """Return whether both networks return the same map; None where one of them can't be run."""
-    maps = _both(lab, tensor)
+    maps = _maps_of_both(lab, tensor)
     return None if maps is None else are_equal_maps(lab, *maps)
 
 
-def _both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
+def _maps_of_both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
     """Return the candidate's and the reference's map of a tensor; None where one of them can't be run."""
     reference, patched = pipeline_of(lab.reference), lab.patched
     if reference is None:
         return None
-    made = lab.infer(lambda given: patched.pipeline.infer(given), tensor)
-    right = lab.infer(lambda given: reference.infer(given), tensor)
+    made = lab.run_network(lambda given: patched.pipeline.infer(given), tensor)
+    right = lab.run_network(lambda given: reference.infer(given), tensor)
     return None if made is None or right is None else (made, right)
 
 
-def _command(lab: Laboratory) -> str:
+def _export_hint(lab: Laboratory) -> str:
     command = export_command(lab)
     return f"; {command}" if command else ""
 
 
-def _part(tensor: Array, size: tuple[int, int]) -> Array:
+def _crop(tensor: Array, size: tuple[int, int]) -> Array:
     """Return the upper left part of a tensor, of a given size; a smaller tensor is repeated."""
     height, width = tensor.shape[2:]
     repeated = np.tile(tensor, (1, 1, -(-size[0] // height), -(-size[1] // width)))

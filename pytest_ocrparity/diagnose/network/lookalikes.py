@@ -38,8 +38,8 @@ def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternat
 
 def has_nearer_sibling(train: TrainingPipeline, exported: Mapping[str, Array]) -> bool:
     """Return whether another sub-model holds more of an export's arrays than the train side's own."""
-    own = _held(exported, train.network.arrays())
-    return any(_held(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
+    own = _count_held_arrays(exported, train.network.arrays())
+    return any(_count_held_arrays(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
 
 
 def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
@@ -48,24 +48,24 @@ def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -
     Of several that hold as many, `best_accuracy` wins, then the YAML file's, then the newest.
     """
     own = train.files.checkpoint
-    best, most = None, _held(exported, train.network.arrays())
+    best, most = None, _count_held_arrays(exported, train.network.arrays())
     for path in _checkpoints(train, own):
         try:
             values = read_weights(path, trust=train.files.trust)
         except ModelError:
             continue  # it can't be read safely, so its weights stay unknown
-        held = _held(exported, {key: np.asarray(value) for key, value in values.items()})
+        held = _count_held_arrays(exported, {key: np.asarray(value) for key, value in values.items()})
         if held > most:
             best, most = path, held
     return best
 
 
-def _held(exported: Mapping[str, Array], among: Mapping[str, Array]) -> int:
+def _count_held_arrays(exported: Mapping[str, Array], among: Mapping[str, Array]) -> int:
     """Return how many different exported arrays occur in another network, bit for bit."""
-    return len({_key(array) for array in exported.values()} & {_key(array) for array in among.values()})
+    return len({_array_key(array) for array in exported.values()} & {_array_key(array) for array in among.values()})
 
 
-def _key(array: Array) -> tuple[Any, ...]:
+def _array_key(array: Array) -> tuple[Any, ...]:
     return array.shape, str(array.dtype), array.tobytes()
 
 

@@ -21,7 +21,7 @@ from pytest_ocrparity.contract import (
     TrainedNetwork,
     offered,
 )
-from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, map_difference, returns_map
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_sibling, lookalikes, nearest_checkpoint
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -29,7 +29,7 @@ from pytest_ocrparity.stages import PROBABILITY_MAP
 Array: TypeAlias = "npt.NDArray[Any]"
 
 
-def _exported(lab: Laboratory) -> Mapping[str, Array]:
+def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
     """Return the export's arrays, read once; an empty mapping, and a note, where they can't be read."""
     if "exported" not in lab.memo:
         lab.budget.check()
@@ -40,9 +40,9 @@ def _exported(lab: Laboratory) -> Mapping[str, Array]:
     return exported
 
 
-def _stored(lab: Laboratory) -> StoredWeights | None:
+def _paired_weights(lab: Laboratory) -> StoredWeights | None:
     """Return the export's weights with the checkpoint's, or with its fused copy's where more of them are equal."""
-    exported, side = _exported(lab), offered(lab.reference.source, HasTrainedNetwork)
+    exported, side = _exported_arrays(lab), offered(lab.reference.source, HasTrainedNetwork)
     if side is None or not exported:
         return None
     network = side.network
@@ -62,7 +62,7 @@ def _stored(lab: Laboratory) -> StoredWeights | None:
 
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Look for NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
-    exported = _exported(lab)
+    exported = _exported_arrays(lab)
     if candidate_map is None or np.all(np.isfinite(candidate_map)) or not exported:
         return None
     counts = {name: int(np.count_nonzero(~np.isfinite(array))) for name, array in exported.items()}
@@ -76,12 +76,12 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which no box comes"
     other = Alternative("network.not_finite", "", lambda tensor: tensor)
     summary = f"{candidate} stores weights that are NaN or infinite"
-    return lab.claim(PROBABILITY_MAP, other.cause, summary, [proof], export_again(lab, other))
+    return lab.proven_cause(PROBABILITY_MAP, other.cause, summary, [proof], export_fix(lab, other))
 
 
 def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Compare the stored weights with the checkpoint's, unless another network holds more of them."""
-    found = _stored(lab)
+    found = _paired_weights(lab)
     if found is None or candidate_map is None:
         return None
     total, reference, candidate = len(found.exported), *lab.names
@@ -93,24 +93,24 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         which = "neither their names nor their content, shapes and order tell which of them is which"
         lab.not_tried.append(f"network.weights: the {total} arrays of {candidate} against {reference}'s: {which}")
         return None
-    if _nearer(lab):
+    if _has_nearer_network(lab):
         return None  # `_other_network` tries that network first
-    return _transplanted(lab, found, candidate_map)
+    return _run_with_stored_weights(lab, found, candidate_map)
 
 
 def by_any_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Try the stored weights where another network holds more of them but did not explain the map."""
-    found = _stored(lab)
-    if found is None or found.pairs is None or candidate_map is None or not _nearer(lab):
+    found = _paired_weights(lab)
+    if found is None or found.pairs is None or candidate_map is None or not _has_nearer_network(lab):
         return None
-    return _transplanted(lab, found, candidate_map)
+    return _run_with_stored_weights(lab, found, candidate_map)
 
 
-def _transplanted(lab: Laboratory, found: StoredWeights, candidate_map: Array) -> Diagnosis | None:
+def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_map: Array) -> Diagnosis | None:
     """Run the trained network with the export's weights; if it returns the export's map, they are the cause."""
     total, reference, candidate = len(found.exported), *lab.names
     transplanted = found.network.with_exported(found.exported)
-    made = lab.infer(transplanted.run, lab.tensor) if transplanted is not None else None
+    made = lab.run_network(transplanted.run, lab.tensor) if transplanted is not None else None
     if transplanted is None or made is None or not are_equal_maps(lab, made, candidate_map):
         text = f"network.weights: {reference}'s network with {candidate}'s weights does not return {candidate}'s map"
         differ = f"({len(found.differing)} of {total} arrays differ)"
@@ -121,37 +121,37 @@ def _transplanted(lab: Laboratory, found: StoredWeights, candidate_map: Array) -
         return None
     lab.patched = replace(lab.patched, explains=returns_map(transplanted.run))
     same = total - len(found.differing)
-    difference = map_difference(made, candidate_map)
+    difference = describe_difference(made, candidate_map)
     proof = [f"{reference}'s network with {candidate}'s weights returns {candidate}'s map ({difference})"]
-    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {listed(found)}"]
-    cause, summary = kind_of(found, candidate)
-    fix = export_again(lab, Alternative(cause, "", transplanted.run))
-    return lab.claim(PROBABILITY_MAP, cause, summary, proof, fix)
+    proof += [f"{same} of {total} stored arrays are the checkpoint's bit for bit; not: {differing_keys_text(found)}"]
+    cause, summary = cause_of_differing_weights(found, candidate)
+    fix = export_fix(lab, Alternative(cause, "", transplanted.run))
+    return lab.proven_cause(PROBABILITY_MAP, cause, summary, proof, fix)
 
 
-def lookalikes_of(lab: Laboratory) -> Iterator[Alternative]:
+def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
     """Yield the networks that may have been exported in the place of the reference's."""
     if isinstance(lab.reference.source, TrainingPipeline):
-        yield from lookalikes(lab.reference.source, _nearest(lab))
+        yield from lookalikes(lab.reference.source, _nearest_checkpoint(lab))
 
 
-def _nearest(lab: Laboratory) -> Path | None:
+def _nearest_checkpoint(lab: Laboratory) -> Path | None:
     """Return the checkpoint that holds more of the export's arrays than the reference's, looked for once."""
     if not isinstance(lab.reference.source, TrainingPipeline):
         return None
     if "nearest" not in lab.memo:
         lab.budget.check()
-        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported(lab))
+        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported_arrays(lab))
     found: Path | None = lab.memo["nearest"]
     return found
 
 
-def _nearer(lab: Laboratory) -> bool:
+def _has_nearer_network(lab: Laboratory) -> bool:
     """Return whether a sub-model or another checkpoint holds more of the export's arrays than the reference."""
     source = lab.reference.source
     if not isinstance(source, TrainingPipeline):
         return False
-    return has_nearer_sibling(source, _exported(lab)) or _nearest(lab) is not None
+    return has_nearer_sibling(source, _exported_arrays(lab)) or _nearest_checkpoint(lab) is not None
 
 
 def export_command(lab: Laboratory) -> str:
@@ -160,7 +160,7 @@ def export_command(lab: Laboratory) -> str:
     return lab.ask(lab.reference, Exports, lambda side: side.export_command(*target)) or ""
 
 
-def export_again(lab: Laboratory, other: Alternative) -> Fix:
+def export_fix(lab: Laboratory, other: Alternative) -> Fix:
     """Return the fix that exports the right network, by cause."""
     again = export_command(lab) or "export again from the right checkpoint"
     changes = (Change("export"),)
@@ -220,7 +220,7 @@ class StoredWeights:
         return keys[(self.pairs or {})[name]] if self.pairs and name in self.pairs else name
 
 
-def kind_of(found: StoredWeights, candidate: str) -> tuple[str, str]:
+def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[str, str]:
     """Return the most specific cause that fits every array that differs, and its summary."""
     total, differing = len(found.exported), found.differing
     if any(not np.all(np.isfinite(found.exported[name])) for name in differing):
@@ -288,7 +288,7 @@ def _is_untrained(found: StoredWeights) -> bool:
     )
 
 
-def listed(found: StoredWeights) -> str:
+def differing_keys_text(found: StoredWeights) -> str:
     """Return the checkpoint's keys of the arrays that differ, as a text."""
     names = [found.key(name) for name in found.differing]
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

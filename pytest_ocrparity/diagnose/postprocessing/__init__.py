@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from pytest_ocrparity.compare.borderline import run_again
+from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.scores import expected_detections, expected_scores
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
@@ -33,16 +33,16 @@ GAIN: Final = 0.1
 def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two post-processes make different boxes of the reference's map."""
     if lab.reference.detections is None or lab.reference.probability_map is None or lab.reference.shape is None:
-        return _of_boxes_alone(lab)
-    made = lab.postprocessed()
+        return _examine_boxes_alone(lab)
+    made = lab.run_postprocess()
     if made is None:
-        return _of_recorded(lab)
+        return _examine_recorded_boxes(lab)
     if not lab.is_same_boxes(made):
-        return _examine(lab, made)
-    return _after_the_post_process(lab)
+        return _examine_postprocess(lab, made)
+    return _examine_changed_boxes(lab)
 
 
-def _of_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
+def _examine_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
     """Examine boxes where the reference records no map or no shape row, such as plain polygons."""
     reference, candidate = lab.reference.detections, lab.candidate.detections
     if reference is None or candidate is None or lab.is_same(DETECTIONS, lab.candidate):
@@ -50,10 +50,12 @@ def _of_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
     if not len(reference) and not len(candidate):
         return []  # there is no box to examine
     lab.not_tried.append("experiments with the post-process: there is no probability map of both sides to run it on")
-    return _after(lab, candidate) or [lab.unknown(DETECTIONS, "the boxes differ, and no experiment explained it")]
+    return _by_later_change(lab, candidate) or [
+        lab.unknown_cause(DETECTIONS, "the boxes differ, and no experiment explained it")
+    ]
 
 
-def _of_recorded(lab: Laboratory) -> list[Diagnosis]:
+def _examine_recorded_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Examine the recorded boxes of a candidate whose post-process can't be run by itself."""
     found, (reference, candidate) = lab.candidate.detections, lab.names
     lab.not_tried.append(f"{reference}'s map through the post-process of {candidate}, which can't be run by itself")
@@ -62,74 +64,74 @@ def _of_recorded(lab: Laboratory) -> list[Diagnosis]:
     if lab.candidate.probability_map is not None and not lab.maps_agree:
         return by_known_values(lab)  # if there are none, the other map is the only known reason
     return (
-        _after(lab, found)
+        _by_later_change(lab, found)
         or by_known_values(lab)
-        or [lab.unknown(DETECTIONS, "the boxes differ, and no experiment explained it")]
+        or [lab.unknown_cause(DETECTIONS, "the boxes differ, and no experiment explained it")]
     )
 
 
-def _after_the_post_process(lab: Laboratory) -> list[Diagnosis]:
+def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Examine a candidate whose own post-process does not return the boxes that its trace holds."""
     trace = lab.candidate
     if trace.detections is None or trace.probability_map is None or trace.shape is None:
         return []
-    own = run_again(trace, trace.probability_map)
+    own = boxes_of_map(trace, trace.probability_map)
     if own is None or own == trace.detections or lab.is_same(DETECTIONS, trace):
         return []
-    if lab.maps_agree and (found := _after(lab, trace.detections)):
+    if lab.maps_agree and (found := _by_later_change(lab, trace.detections)):
         return found
     summary = (
         f"{lab.names.candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and its trace "
         f"holds {number_of_boxes(len(trace.detections))} that differ: something changes boxes after it (a second "
         "stage, merging, tiles?)"
     )
-    return [lab.unknown(DETECTIONS, summary)]
+    return [lab.unknown_cause(DETECTIONS, summary)]
 
 
-def _examine(lab: Laboratory, made: Detections) -> list[Diagnosis]:
+def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     def fixes_stage(patched: PatchedCandidate) -> str | None:
-        boxes = lab.postprocessed(patched)
+        boxes = lab.run_postprocess(patched)
         if boxes is None or not lab.is_same_boxes(boxes) or not puts_own_boxes_right(lab, patched):
             return None
         return f"{number_of_boxes(len(boxes))}, all within the limits"
 
     return (
         by_parameters(lab, DETECTIONS, fixes_stage)
-        or _after(lab, made)
-        or _of_both(lab)
+        or _by_later_change(lab, made)
+        or _by_parameters_and_later_change(lab)
         or by_known_values(lab)
-        or [lab.unknown(DETECTIONS, "the same map gives other boxes, and no experiment explained it")]
+        or [lab.unknown_cause(DETECTIONS, "the same map gives other boxes, and no experiment explained it")]
     )
 
 
-def _of_both(lab: Laboratory) -> list[Diagnosis]:
+def _by_parameters_and_later_change(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes where parameters and something after the post-process are at fault together."""
     start = lab.patched
 
     def leaves_one(patched: PatchedCandidate) -> str | None:
         """Return which cause is left with these parameters put right, or None."""
-        boxes, notes = lab.postprocessed(patched), [list(each) for each in (lab.tried, lab.not_tried, lab.noticed)]
+        boxes, notes = lab.run_postprocess(patched), [list(each) for each in (lab.tried, lab.not_tried, lab.noticed)]
         lab.patched = patched
-        later = _after(lab, boxes) if boxes is not None else []
+        later = _by_later_change(lab, boxes) if boxes is not None else []
         lab.patched = start
         lab.tried, lab.not_tried, lab.noticed = notes
         return f"but for {later[0].cause}" if later else None
 
     found = by_parameters(lab, DETECTIONS, leaves_one)
-    boxes = lab.postprocessed() if found else None
-    if boxes is None or not (later := _after(lab, boxes)):
+    boxes = lab.run_postprocess() if found else None
+    if boxes is None or not (later := _by_later_change(lab, boxes)):
         lab.patched = start
         return []
     return [*found, *later]
 
 
-def _after(lab: Laboratory, made: Detections) -> list[Diagnosis]:
+def _by_later_change(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     """Examine what follows the post-process; `made` are the patched candidate's boxes of the reference's map."""
     own = _own_boxes(lab, lab.patched)
     return (
         _by_score_order(lab)
         or by_coordinates(lab, made, puts_own_boxes_right)
-        or by_filter(lab, made, own, _right_boxes(lab))
+        or by_filter(lab, made, own, _expected_boxes(lab))
     )
 
 
@@ -151,10 +153,10 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
     if trace.probability_map is None or lab.maps_agree:
         return lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None))
     assert lab.reference.detections is not None
-    gain = _agreement(lab.reference.detections, own_boxes) - _agreement(lab.reference.detections, trace.detections)
+    gain = _mean_iou(lab.reference.detections, own_boxes) - _mean_iou(lab.reference.detections, trace.detections)
     if patched.boxes is not None:
         return gain >= GAIN
-    right = _right_boxes(lab)
+    right = _expected_boxes(lab)
     if right is None:
         return gain > 0
     own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
@@ -163,12 +165,14 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
     return (is_wrong or not needs_fault) and is_put_right
 
 
-def _right_boxes(lab: Laboratory) -> Detections | None:
+def _expected_boxes(lab: Laboratory) -> Detections | None:
     """Return the boxes that the candidate's own map should give; where the maps agree, the reference's."""
     trace = lab.candidate
     if trace.probability_map is None or lab.maps_agree:
         return lab.reference.detections
-    return None if trace.shape is None else run_again(replace(lab.reference, shape=trace.shape), trace.probability_map)
+    return (
+        None if trace.shape is None else boxes_of_map(replace(lab.reference, shape=trace.shape), trace.probability_map)
+    )
 
 
 def _own_boxes(lab: Laboratory, patched: PatchedCandidate) -> Detections | None:
@@ -183,10 +187,10 @@ def _own_boxes(lab: Laboratory, patched: PatchedCandidate) -> Detections | None:
         boxes = trace.detections
         return boxes if patched.boxes is None else patched.boxes(boxes, (int(size[0]), int(size[1])), shape)
     map_trace = trace if trace.probability_map is not None and trace.shape is not None else lab.reference
-    own = lab.postprocessed(PatchedCandidate(lab.own), map_trace)
+    own = lab.run_postprocess(PatchedCandidate(lab.own), map_trace)
     if own is None or not lab.is_same(DETECTIONS, replace(trace, detections=own, source=None), _as_reference(trace)):
         return None
-    return lab.postprocessed(patched, map_trace)
+    return lab.run_postprocess(patched, map_trace)
 
 
 def _as_reference(trace: Trace) -> Trace:
@@ -194,7 +198,7 @@ def _as_reference(trace: Trace) -> Trace:
     return replace(trace, pipeline=f"{trace.pipeline} as recorded", source=None)
 
 
-def _agreement(reference: Detections, found: Detections) -> float:
+def _mean_iou(reference: Detections, found: Detections) -> float:
     """Return the mean IoU, 0 to 1, with boxes that have no pair counting as 0."""
     pairs = match(reference.polygons, found.polygons).pairs
     return sum(pair.iou for pair in pairs) / max(len(reference), len(found), 1)
@@ -203,10 +207,10 @@ def _agreement(reference: Detections, found: Detections) -> float:
 def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     """Sort the candidate's scores into the order of its boxes; if nothing differs then, their order is the cause."""
     trace, found = lab.candidate, lab.candidate.detections
-    is_reported = any(each.kind == "score_order" for each in lab.judged(DETECTIONS, trace).differences)
+    is_reported = any(each.kind == "score_order" for each in lab.compare_with_reference(DETECTIONS, trace).differences)
     if found is None or found.scores is None or not is_reported:
         return []
-    expected = expected_scores(expected_detections(lab.reference, trace), found) or _of_reference(lab, found)
+    expected = expected_scores(expected_detections(lab.reference, trace), found) or _scores_of_reference(lab, found)
     if len(expected) != len(found):
         return []
     order = np.argsort([expected[index] for index in range(len(found))], kind="stable")
@@ -219,10 +223,10 @@ def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     summary = f"{candidate}'s scores are in another order than the boxes"
     fix = f"keep boxes and scores of {candidate} in one order: "
     fix += "whatever sorts or filters the boxes must move the scores along"
-    return [lab.claim(DETECTIONS, "postprocess.score_order", summary, [proof], fix)]
+    return [lab.proven_cause(DETECTIONS, "postprocess.score_order", summary, [proof], fix)]
 
 
-def _of_reference(lab: Laboratory, found: Detections) -> Mapping[int, float]:
+def _scores_of_reference(lab: Laboratory, found: Detections) -> Mapping[int, float]:
     """Return, by index of a found box, the score of the reference's box that it pairs with."""
     right = lab.reference.detections
     if right is None or right.scores is None:

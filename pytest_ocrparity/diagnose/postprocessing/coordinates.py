@@ -36,32 +36,32 @@ _BY_SIZES = "rescale x by source width / map width and y by source height / map 
 _WRAPPED = Distortion(
     "rescale.int16",
     "coordinates beyond 32767 px wrapped around in {candidate}: it returns int16",
-    lambda boxes, *_: _mapped(boxes, lambda p: np.where(p < 0, p + 65536, p)),
+    lambda boxes, *_: _with_points_changed(boxes, lambda p: np.where(p < 0, p + 65536, p)),
     "cut pages wider or higher than 32767 px, or use box_type: poly on both sides, which is not cast to int16",
 )
 _FIXED: Final = (
     Distortion(
         "rescale.frame",
         "boxes of {candidate} are in pixels of the map, not of the image",
-        lambda boxes, size, row: _scaled(boxes, row[1] / size[1], row[0] / size[0]),
+        lambda boxes, size, row: _with_points_scaled(boxes, row[1] / size[1], row[0] / size[0]),
         _BY_SIZES,
     ),
     Distortion(
         "rescale.frame",
         "boxes of {candidate} lie between 0 and 1, not in pixels of the image",
-        lambda boxes, _, row: _scaled(boxes, row[1], row[0]),
+        lambda boxes, _, row: _with_points_scaled(boxes, row[1], row[0]),
         "multiply x by the source width and y by the source height",
     ),
     Distortion(
         "rescale.ratio",
         "{candidate} rescales x by the ratio of y, and y by that of x",
-        lambda boxes, size, row: _scaled(boxes, _ratio(size, row), 1 / _ratio(size, row)),
+        lambda boxes, size, row: _with_points_scaled(boxes, _swapped_ratio(size, row), 1 / _swapped_ratio(size, row)),
         _BY_SIZES,
     ),
     Distortion(
         "rescale.axes",
         "{candidate} returns (y, x) where (x, y) is right",
-        lambda boxes, *_: _mapped(boxes, lambda polygon: polygon[:, ::-1]),
+        lambda boxes, *_: _with_points_changed(boxes, lambda polygon: polygon[:, ::-1]),
         "return x first, then y",
     ),
 )
@@ -75,8 +75,8 @@ def by_coordinates(
     It must also correct the boxes that the candidate really returned, which `puts_own_boxes_right` checks.
     """
     reference, candidate = lab.names
-    size, shape = _geometry(lab)
-    for way in _ways(lab, made):
+    size, shape = _map_size_and_shape(lab)
+    for way in _possible_distortions(lab, made):
         undone, summary = way.undo(made, size, shape), way.summary.format(candidate=candidate)
         if not lab.is_same_boxes(undone):
             continue
@@ -86,13 +86,13 @@ def by_coordinates(
             lab.noticed.append(f"{summary}? {text}")
             continue
         proof = f"with that undone, the {len(undone)} boxes of {candidate} are {reference}'s, within the limits"
-        lab.adopt(DETECTIONS, way.cause, patched)
-        return [lab.claim(DETECTIONS, way.cause, summary, [proof], way.fix)]
+        lab.adopt_patch(DETECTIONS, way.cause, patched)
+        return [lab.proven_cause(DETECTIONS, way.cause, summary, [proof], way.fix)]
     lab.tried.append("rescale: no int16 wrap, frame, order of x and y, offset or ratio per axis explains all boxes")
     return []
 
 
-def _geometry(lab: Laboratory) -> tuple[Size, Shape]:
+def _map_size_and_shape(lab: Laboratory) -> tuple[Size, Shape]:
     """Return the (h, w) of the map and the shape row; ones where the reference records no map or no row."""
     probability_map, shape = lab.reference.probability_map, lab.reference.shape
     if probability_map is None or shape is None:
@@ -100,14 +100,14 @@ def _geometry(lab: Laboratory) -> tuple[Size, Shape]:
     return (int(probability_map.shape[-2]), int(probability_map.shape[-1])), shape
 
 
-def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
-    size, shape = _geometry(lab)
+def _possible_distortions(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
+    size, shape = _map_size_and_shape(lab)
     if max(shape[:2]) > 32767 and any((polygon < 0).any() for polygon in made.polygons):
         yield _WRAPPED
     # Without a map its size is not known, and the fit alone finds a scale.
     yield from (way for way in _FIXED if size != (1, 1) or way.cause == "rescale.axes")
     assert lab.reference.detections is not None
-    fit = _fit(lab.reference.detections, made)
+    fit = _fit_scale_and_offset(lab.reference.detections, made)
     if fit is None:
         return
     slope, offset = fit
@@ -117,31 +117,31 @@ def _ways(lab: Laboratory, made: Detections) -> Iterator[Distortion]:
         yield Distortion(
             "rescale.offset",
             f"boxes of {{candidate}} are {shifted}",
-            lambda boxes, *_: _mapped(boxes, lambda p: p - offset),
+            lambda boxes, *_: _with_points_changed(boxes, lambda p: p - offset),
             "subtract the padding that was added before the network, or add the origin of the crop, to the boxes",
         )
     yield Distortion(
         "rescale.ratio",
         f"boxes of {{candidate}} are scaled by x {slope[0]:.4g}, y {slope[1]:.4g} and {shifted}",
-        lambda boxes, *_: _mapped(boxes, lambda p: (p - offset) / slope),
+        lambda boxes, *_: _with_points_changed(boxes, lambda p: (p - offset) / slope),
         f"find where boxes are scaled so after the post-process; right is: {_BY_SIZES}",
     )
 
 
-def _ratio(size: Size, shape: Shape) -> float:
+def _swapped_ratio(size: Size, shape: Shape) -> float:
     """Return the factor that x lacks, and y has too much, where the ratios were swapped."""
     return (shape[1] / size[1]) / (shape[0] / size[0])
 
 
-def _mapped(boxes: Detections, change: Callable[[Array], Array]) -> Detections:
+def _with_points_changed(boxes: Detections, change: Callable[[Array], Array]) -> Detections:
     return Detections(tuple(change(polygon) for polygon in boxes.polygons), boxes.scores)
 
 
-def _scaled(boxes: Detections, x: float, y: float) -> Detections:
-    return _mapped(boxes, lambda polygon: np.round(polygon * (x, y)))
+def _with_points_scaled(boxes: Detections, x: float, y: float) -> Detections:
+    return _with_points_changed(boxes, lambda polygon: np.round(polygon * (x, y)))
 
 
-def _fit(reference: Detections, candidate: Detections) -> tuple[Array, Array] | None:
+def _fit_scale_and_offset(reference: Detections, candidate: Detections) -> tuple[Array, Array] | None:
     """Fit candidate = slope * reference + offset per axis; None where that does not fit.
 
     Sorted coordinates are fitted, as a positive slope keeps their order; no pairs are needed. Centres must fit as well

@@ -39,10 +39,10 @@ def by_filter(
     source, found = pipeline_of(lab.reference), lab.reference.detections
     if source is None or found is None or not lab.can_run or lab.reference.probability_map is None:
         return []
-    here = _cut(lab, lab.with_boxes(made), found)
+    here = _find_cut(lab, lab.with_boxes(made), found)
     if here is None or own is None or own_right is None:
         return []
-    if _cut(lab, replace(lab.candidate, detections=own), own_right) is None:
+    if _find_cut(lab, replace(lab.candidate, detections=own), own_right) is None:
         return []
     # The drawn map is scaled so that a filter by side drops some of its boxes and keeps others.
     drawn, ratio = drawn_map(), max(0.25, (here.kept or 2 * here.dropped) / 16)
@@ -54,7 +54,7 @@ def by_filter(
     drawn_trace = replace(lab.reference, probability_map=drawn, shape=shape, detections=right)
     sides = Comparisons(drawn_trace, lab.candidate, lab.tolerance, defers=lab.comparisons.defers)
     probe = replace(lab, comparisons=sides, memo={})
-    there = _cut(probe, probe.with_boxes(kept), right)
+    there = _find_cut(probe, probe.with_boxes(kept), right)
     if there is None or there.kept is None or here.dropped >= there.kept or there.dropped >= (here.kept or INFINITE):
         return []  # one limit can't fit both maps
     least, from_ = max(here.dropped, there.dropped), min(here.kept or there.kept, there.kept)
@@ -67,7 +67,7 @@ def by_filter(
     summary += f"those of up to {least:.1f} px, and none from {from_:.1f} px on"
     summary += ", as predict_det.py's filter_tag_det_res does" if least < MOST + 1 <= from_ + 0.1 else ""
     fix = f"take the filter out of {candidate}, or filter {reference}'s boxes in the same way"
-    return [lab.claim(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
+    return [lab.proven_cause(DETECTIONS, "postprocess.filter", summary, [proof], fix)]
 
 
 class Cut(NamedTuple):
@@ -77,11 +77,11 @@ class Cut(NamedTuple):
     kept: float | None
 
 
-def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
+def _find_cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
     """Return the cut that leaves a trace's boxes of the right ones; None where no cut does."""
     made = trace.detections
     assert made is not None
-    sides = sorted((_shortest(polygon), index) for index, polygon in enumerate(right.polygons))
+    sides = sorted((_shortest_side(polygon), index) for index, polygon in enumerate(right.polygons))
     count = len(right) - len(made)
     if count <= 0:
         return None
@@ -96,7 +96,7 @@ def _cut(lab: Laboratory, trace: Trace, right: Detections) -> Cut | None:
     return Cut(dropped, least) if is_same else None
 
 
-def _shortest(polygon: Array) -> float:
+def _shortest_side(polygon: Array) -> float:
     """Return a quad's shortest side in px."""
     return float(np.min(np.linalg.norm(polygon - np.roll(polygon, 1, axis=0), axis=1)))
 

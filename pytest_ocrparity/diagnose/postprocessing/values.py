@@ -38,38 +38,39 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     several parameters explain the boxes, none is named.
     """
     found: dict[str, list[Any]] = {}
-    for name, value in _other_values(lab):
-        make = _maker(lab, {name: value})
-        if make is not None and _makes_its_boxes(lab, make):
+    for name, value in _values_to_try(lab):
+        make = _postprocess_with(lab, {name: value})
+        if make is not None and _makes_candidate_boxes(lab, make):
             found.setdefault(name, []).append(value)
     reference, candidate = lab.names
     if len(found) != 1:
         lab.tried += [
-            f"postprocess.{name}: {_written(name, values)} gives {candidate}'s boxes" for name, values in found.items()
+            f"postprocess.{name}: {_values_text(name, values)} gives {candidate}'s boxes"
+            for name, values in found.items()
         ]
         return []
     ((name, values),) = found.items()
     own = lab.reference.parameters[DETECTIONS][name]
-    proof = f"{reference}'s own post-process, run with {_written(name, values)} in place of {own}, "
+    proof = f"{reference}'s own post-process, run with {_values_text(name, values)} in place of {own}, "
     proof += f"makes {candidate}'s boxes: on {candidate}'s map"
-    proof += f", on {reference}'s, and on a test map that is drawn" if lab.postprocessed() is not None else ""
+    proof += f", on {reference}'s, and on a test map that is drawn" if lab.run_postprocess() is not None else ""
     chosen = {name: values[0]}
-    lab.adopt(DETECTIONS, f"postprocess.{name}", replace(lab.patched, reference_values=chosen))
+    lab.adopt_patch(DETECTIONS, f"postprocess.{name}", replace(lab.patched, reference_values=chosen))
     said = lab.candidate.parameters.get(DETECTIONS, {}).get(name)
-    summary = f"{candidate}'s boxes are those of {_written(name, values)}; {reference} has {own}"
+    summary = f"{candidate}'s boxes are those of {_values_text(name, values)}; {reference} has {own}"
     if said is not None and not any(is_close(said, each) for each in values):
         summary += f", and {candidate} says {said}"
     fix = f"give {candidate} {reference}'s {name} = {own}"
-    return [lab.claim(DETECTIONS, f"postprocess.{name}", summary, [proof], fix)]
+    return [lab.proven_cause(DETECTIONS, f"postprocess.{name}", summary, [proof], fix)]
 
 
-def makes_right_boxes(lab: Laboratory, values: Mapping[str, Any]) -> bool:
+def values_explain_boxes(lab: Laboratory, values: Mapping[str, Any]) -> bool:
     """Return whether the reference's post-process with these values makes the candidate's boxes on this image too."""
-    make = _maker(lab, values)
-    return make is not None and _makes_its_boxes(lab, make)
+    make = _postprocess_with(lab, values)
+    return make is not None and _makes_candidate_boxes(lab, make)
 
 
-def _other_values(lab: Laboratory) -> Iterator[tuple[str, Any]]:
+def _values_to_try(lab: Laboratory) -> Iterator[tuple[str, Any]]:
     """Yield the values to try, also those that the candidate reports otherwise, as its report may be wrong."""
     own = lab.reference.parameters.get(DETECTIONS, {})
     for name, values in VALUES.items():
@@ -77,11 +78,11 @@ def _other_values(lab: Laboratory) -> Iterator[tuple[str, Any]]:
             yield from ((name, value) for value in values if value != own[name] and not is_close(value, own[name]))
 
 
-def _written(name: str, values: list[Any]) -> str:
+def _values_text(name: str, values: list[Any]) -> str:
     return f"{name} {' or '.join(str(value) for value in values)}"
 
 
-def _maker(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape], Detections] | None:
+def _postprocess_with(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape], Detections] | None:
     """Return the reference's post-process with other values, or None where it offers none."""
     source = offered(lab.reference.source, PostprocessesWith)
     if source is None:
@@ -93,18 +94,18 @@ def _maker(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape],
     return made
 
 
-def _makes_its_boxes(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
+def _makes_candidate_boxes(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
     lab.budget.check()
     candidate = lab.candidate
     own_map = candidate if candidate.probability_map is not None and candidate.shape is not None else None
-    by_itself = lab.postprocessed()
+    by_itself = lab.run_postprocess()
     if candidate.detections is None or (own_map is None and by_itself is None):
         return False
-    if own_map is not None and not _is_made(lab, make, own_map, candidate.detections):
+    if own_map is not None and not _makes_boxes_of(lab, make, own_map, candidate.detections):
         return False
     if by_itself is None:
         return not _is_subset(lab, candidate.detections)
-    return _is_made(lab, make, lab.reference, by_itself) and _is_made_of_a_drawn_map(lab, make)
+    return _makes_boxes_of(lab, make, lab.reference, by_itself) and _agrees_on_drawn_map(lab, make)
 
 
 def _is_subset(lab: Laboratory, found: Detections) -> bool:
@@ -115,15 +116,15 @@ def _is_subset(lab: Laboratory, found: Detections) -> bool:
     return len(match(right.polygons, found.polygons, min_iou=0.9).pairs) == len(found)
 
 
-def _is_made_of_a_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
+def _agrees_on_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
     """Return whether both agree on a drawn map, where rules that do the same on this image do different things."""
     drawn, side = drawn_map(weakest=0.35), PROBE / 4
     trace = replace(lab.reference, probability_map=drawn, shape=(side, side, 4.0, 4.0))
-    found = lab.postprocessed(trace=trace)
-    return found is not None and len(found) > 0 and _is_made(lab, make, trace, found)
+    found = lab.run_postprocess(trace=trace)
+    return found is not None and len(found) > 0 and _makes_boxes_of(lab, make, trace, found)
 
 
-def _is_made(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:
+def _makes_boxes_of(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:
     """Return whether the reference's post-process makes these boxes of a trace's map."""
     probability_map, shape = of.probability_map, of.shape
     assert probability_map is not None and shape is not None

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, groups, with_all
+from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, parameter_groups, with_reference_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -19,7 +19,7 @@ EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSO
 
 def is_preprocessing_same(lab: Laboratory) -> bool:
     """Return whether there is nothing to examine: the tensors agree, or a side did not record one."""
-    first = lab.judged(PREPROCESSING, lab.candidate)
+    first = lab.compare_with_reference(PREPROCESSING, lab.candidate)
     is_same = lab.is_same(PREPROCESSING, lab.candidate)
     # The assertion itself reports a tensor that was not recorded.
     return is_same or first.stage is None or first.is_missing or lab.reference.tensor is None
@@ -27,30 +27,30 @@ def is_preprocessing_same(lab: Laboratory) -> bool:
 
 def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     """Add to `found` each cause for which the two tensors differ, as it is found."""
-    first = lab.judged(PREPROCESSING, lab.candidate).stage or TENSOR
-    is_run = lab.can_run and lab.preprocessed() is not None
+    first = lab.compare_with_reference(PREPROCESSING, lab.candidate).stage or TENSOR
+    is_run = lab.can_run and lab.run_preprocessing() is not None
     if not is_run:
         lab.not_tried.append(_why_not_again(lab))
         lab.use_recorded()
-    if lab.preprocessed() is None:
-        found.append(lab.unknown(first))
+    if lab.run_preprocessing() is None:
+        found.append(lab.unknown_cause(first))
         return
     start = len(found)
     for stage in BEFORE_NETWORK:
-        if not lab.is_same_stage(stage, lab.preprocessed()):
-            found += _examine(lab, stage)
+        if not lab.is_same_stage(stage, lab.run_preprocessing()):
+            found += _examine_stage(lab, stage)
             if found[-1].cause == UNKNOWN and lab.before is lab.reference:
                 _withdraw_sizes(lab, found)
                 return
         if stage == DECODE and (diagnosis := _channel_order(lab)) is not None:
             found.append(diagnosis)
     if len(found) == start:
-        found.append(lab.unknown(first))
+        found.append(lab.unknown_cause(first))
 
 
 def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
     """Make a resize cause unknown that only sizes showed, where the tensors still differ."""
-    trace = lab.preprocessed(PatchedCandidate(lab.own))
+    trace = lab.run_preprocessing(PatchedCandidate(lab.own))
     if (
         lab.before is not lab.reference
         or trace is None
@@ -62,7 +62,7 @@ def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
         if diagnosis.stage == RESIZE:
             lab.noticed.append(f"the sizes agree once {diagnosis.cause} is put right: {diagnosis.summary}")
             lab.not_tried.append("the resized pixels, which this side does not record, and the tensors differ still")
-            found[index] = lab.unknown(RESIZE, "the resized images have different sizes")
+            found[index] = lab.unknown_cause(RESIZE, "the resized images have different sizes")
 
 
 def _why_not_again(lab: Laboratory) -> str:
@@ -74,24 +74,24 @@ def _why_not_again(lab: Laboratory) -> str:
 
 def _channel_order(lab: Laboratory) -> Diagnosis | None:
     """Return a channel order as the cause if, with the reference's, the tensor is nearer to the reference's."""
-    trace, reference = lab.preprocessed(), lab.reference
+    trace, reference = lab.run_preprocessing(), lab.reference
     if trace is None or trace.decode is None or reference.decode is None:
         return None
     if trace.decode.channel_order == reference.decode.channel_order:
         return None
 
     def fixes_stage(patched: PatchedCandidate) -> str | None:
-        made = lab.preprocessed(patched)
+        made = lab.run_preprocessing(patched)
         if made is None or made.decode is None or made.decode.channel_order != reference.decode.channel_order:  # type: ignore[union-attr]
             return None
-        before, after = _distance(reference, trace), _distance(reference, made)
+        before, after = _tensor_distance(reference, trace), _tensor_distance(reference, made)
         return "" if after < before else None
 
     found = by_parameters(lab, DECODE, fixes_stage)
     return found[0] if found else None
 
 
-def _distance(reference: Trace, trace: Trace) -> float:
+def _tensor_distance(reference: Trace, trace: Trace) -> float:
     """Return the mean distance of two tensors; of channel means where sizes differ; infinity where axes differ."""
     first, second = reference.tensor, trace.tensor
     if first is None or second is None or first.ndim != 4 or second.ndim != 4 or first.shape[1] != second.shape[1]:
@@ -101,23 +101,23 @@ def _distance(reference: Trace, trace: Trace) -> float:
     return float(np.mean(np.abs(first - second)))
 
 
-def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
+def _examine_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
     """Return the causes of one stage: of parameters, else of other experiments, also with all parameters put right."""
 
     def fixes_stage(patched: PatchedCandidate) -> str | None:
-        trace = lab.preprocessed(patched)
+        trace = lab.run_preprocessing(patched)
         if trace is None or not lab.is_same_stage(stage, trace):
             return None
         if stage == RESIZE and (trace.resize is None or lab.before.resize is None):
             return "in size: its pixels are not recorded"
-        return lab.tensor_amount(trace) if stage == TENSOR else ""
+        return lab.describe_tensor_difference(trace) if stage == TENSOR else ""
 
     found = by_parameters(lab, stage, fixes_stage)
     if found:
         return found
     start = lab.patched
     for experiment in EXPERIMENTS[stage]:
-        for base, own in ((start, []), (with_all(lab, stage, start), groups(lab, stage))):
+        for base, own in ((start, []), (with_reference_parameters(lab, stage, start), parameter_groups(lab, stage))):
             if base is None:
                 continue
             made = experiment(lab, base)
@@ -126,9 +126,9 @@ def _examine(lab: Laboratory, stage: str) -> list[Diagnosis]:
             diagnosis, patched = made
             # Where parameters had to change too, they are searched again with this cause put right.
             lab.patched = start
-            lab.adopt(stage, diagnosis.cause, replace(patched, pipeline=start.pipeline))
+            lab.adopt_patch(stage, diagnosis.cause, replace(patched, pipeline=start.pipeline))
             parameters = by_parameters(lab, stage, fixes_stage) if own else []
             lab.reset_notes()
             return [*parameters, diagnosis]
     lab.patched = start
-    return [lab.unknown(stage)]
+    return [lab.unknown_cause(stage)]

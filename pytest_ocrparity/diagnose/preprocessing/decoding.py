@@ -39,21 +39,21 @@ _INSTEAD = {
 
 def by_way(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Find the ways in which both sides decode this file; the candidate must agree if given the reference's pixels."""
-    trace = lab.preprocessed(base)
+    trace = lab.run_preprocessing(base)
     if trace is None:
         return None
-    reference_way, candidate_way = _sides(lab.reference, trace)
+    reference_way, candidate_way = _ways_of_both(lab.reference, trace)
     if reference_way is None or candidate_way is None or reference_way == candidate_way:
         return None
 
     def given(reference: Trace, image: object) -> Array | None:
         """Return the pixels that the reference's way yields, also of another image."""
-        return _ways(reference).get(reference_way)
+        return _decoded_ways_of(reference).get(reference_way)
 
     def shows(reference: Trace, candidate: Trace) -> bool:
-        return _sides(reference, candidate) == (reference_way, candidate_way)
+        return _ways_of_both(reference, candidate) == (reference_way, candidate_way)
 
-    if (patched := _agreeing(lab, replace(base, pixels=given, applies=shows))) is None:
+    if (patched := _if_decoded_equally(lab, replace(base, pixels=given, applies=shows))) is None:
         return None
     cause = candidate_way if candidate_way != STANDARD else reference_way
     does = _DOES[cause]
@@ -68,59 +68,63 @@ def by_way(lab: Laboratory, base: PatchedCandidate) -> Made:
     if reference_way != STANDARD:
         fix = f"let training decode as {candidate_name} does ({does[0]}): "
         fix += "edit DecodeImage in its YAML file, and evaluate again"
-    return lab.claim(DECODE, cause, summary, [proof], fix), patched
+    return lab.proven_cause(DECODE, cause, summary, [proof], fix), patched
 
 
 def by_reversal(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Give the candidate the reference's pixels with reversed channels; one that swaps red and blue then agrees."""
-    if _pixels(lab.reference) is None:
+    if _reference_pixels(lab.reference) is None:
         return None
 
     def given(trace: Trace, image: object) -> Array | None:
-        pixels = _pixels(trace)
+        pixels = _reference_pixels(trace)
         return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
-    patched = _agreeing(lab, replace(base, pixels=given))
+    patched = _if_decoded_equally(lab, replace(base, pixels=given))
     if patched is None or _is_grey(lab.reference):
         return None
     reference, candidate = lab.names
     proof = f"given {reference}'s pixels with red and blue exchanged, {candidate}'s decoded image is {reference}'s"
     fix = f"do not exchange red and blue where {candidate} loads images"
-    return lab.claim(DECODE, "decode.channel_order", f"{candidate} exchanges red and blue", [proof], fix), patched
+    return lab.proven_cause(
+        DECODE, "decode.channel_order", f"{candidate} exchanges red and blue", [proof], fix
+    ), patched
 
 
 def by_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Give the candidate the pixels that the reference decoded, and relate its own to them."""
     reference_name, candidate_name = lab.names
-    trace = lab.preprocessed(base)
-    if _pixels(lab.reference) is None:
+    trace = lab.run_preprocessing(base)
+    if _reference_pixels(lab.reference) is None:
         lab.not_tried.append(f"{reference_name}'s pixels given to {candidate_name}: they are not kept")
         return None
     if trace is None:
         return None
-    given = replace(base, pixels=lambda reference, _: _pixels(reference))
-    if (patched := _agreeing(lab, given)) is None:
-        was_given = (made := lab.preprocessed(given)) is not None and made.decode is not None
+    given = replace(base, pixels=lambda reference, _: _reference_pixels(reference))
+    if (patched := _if_decoded_equally(lab, given)) is None:
+        was_given = (made := lab.run_preprocessing(given)) is not None and made.decode is not None
         if was_given:
             text = f"decode.pixels: given the pixels that {reference_name} decoded, {candidate_name} still has others"
             lab.tried.append(text)
         else:
             lab.not_tried.append(f"decode.pixels: {candidate_name} takes no pixels in the place of the file")
-        lab.noticed.append(_amount(_difference(lab.reference, trace)).removeprefix("before, "))
+        lab.noticed.append(_pixel_difference_text(_pixel_difference(lab.reference, trace)).removeprefix("before, "))
         return None
     if trace.decode is None:
-        return _unread(lab, replace(patched, applies=lambda _, candidate: candidate.decode is None), str(trace.error))
+        return _by_file_suffix(
+            lab, replace(patched, applies=lambda _, candidate: candidate.decode is None), str(trace.error)
+        )
     proof = [
         f"given the pixels that {reference_name} decoded, {candidate_name} agrees at this stage",
-        _amount(_difference(lab.reference, trace)),
+        _pixel_difference_text(_pixel_difference(lab.reference, trace)),
     ]
     relation = _relation_of(lab.reference, trace)
-    cause, summary, fix = _named(lab, relation)
+    cause, summary, fix = _cause_of_relation(lab, relation)
     patched = replace(patched, applies=lambda *traces: _relation_of(*traces) == relation)
-    return lab.claim(DECODE, cause, summary, proof, fix), patched
+    return lab.proven_cause(DECODE, cause, summary, proof, fix), patched
 
 
-def _named(lab: Laboratory, relation: str) -> tuple[str, str, str]:
+def _cause_of_relation(lab: Laboratory, relation: str) -> tuple[str, str, str]:
     """Return the cause, the summary and the fix of pixels that are related in this way, see `_relation_of`."""
     reference, candidate = lab.names
     if relation == "":
@@ -134,7 +138,7 @@ def _named(lab: Laboratory, relation: str) -> tuple[str, str, str]:
 
 def _relation_of(reference: Trace, candidate: Trace) -> str:
     """Return in words the change that turns the reference's pixels exactly into the candidate's, or ""."""
-    reference_pixels = _pixels(reference)
+    reference_pixels = _reference_pixels(reference)
     candidate_pixels = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
     if reference_pixels is None or candidate_pixels is None:
         return ""
@@ -151,9 +155,9 @@ def _relation_of(reference: Trace, candidate: Trace) -> str:
     return ""
 
 
-def _unread(lab: Laboratory, patched: PatchedCandidate, error: str) -> Made:
+def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> Made:
     """Return a file suffix that is not that of the content as the cause, as paddlex reads files by suffix."""
-    kind, suffix = _content(lab), Path(lab.candidate.image).suffix
+    kind, suffix = _content_format(lab), Path(lab.candidate.image).suffix
     reference, candidate = lab.names
     if kind is None or suffix.lower() in _SUFFIXES[kind]:
         lab.ruled_out.append(
@@ -167,28 +171,28 @@ def _unread(lab: Laboratory, patched: PatchedCandidate, error: str) -> Made:
     ]
     fix = "give the file the suffix of its content, or convert it to PNG"
     summary = f"{candidate} does not read this file, whose suffix is not that of its content"
-    return lab.claim(DECODE, "decode.file_type", summary, proof, fix), patched
+    return lab.proven_cause(DECODE, "decode.file_type", summary, proof, fix), patched
 
 
 experiments = (by_way, by_reversal, by_pixels)
 
 
-def _agreeing(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
+def _if_decoded_equally(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:
     """Return a patched candidate if it decodes what the reference decodes, else None."""
-    trace = lab.preprocessed(patched)
+    trace = lab.run_preprocessing(patched)
     is_same = trace is not None and trace.decode is not None and lab.is_same_stage(DECODE, trace)
     return patched if is_same else None
 
 
-def _sides(reference: Trace, candidate: Trace) -> tuple[str | None, str | None]:
+def _ways_of_both(reference: Trace, candidate: Trace) -> tuple[str | None, str | None]:
     """Return the way in which each side decoded the file; None where it is not a known one."""
-    ways = _ways(reference)
+    ways = _decoded_ways_of(reference)
     if reference.decode is None or candidate.decode is None:
         return None, None
     return _way_of(reference.decode, ways), _way_of(candidate.decode, ways)
 
 
-def _amount(difference: Array | None) -> str:
+def _pixel_difference_text(difference: Array | None) -> str:
     if difference is None:
         return "before, the pixels had another shape or type"
     size = np.abs(difference).max(axis=2)
@@ -197,13 +201,13 @@ def _amount(difference: Array | None) -> str:
 
 def _is_grey(reference: Trace) -> bool:
     """Return whether a page has no colour, so its channel order can't show."""
-    pixels = _pixels(reference)
+    pixels = _reference_pixels(reference)
     return pixels is not None and bool(np.array_equal(pixels[..., 0], pixels[..., 2]))
 
 
-def _difference(reference: Trace, candidate: Trace) -> Array | None:
+def _pixel_difference(reference: Trace, candidate: Trace) -> Array | None:
     """Return the candidate's pixels minus the reference's, int16; None where shape or type differ."""
-    reference_pixels = _pixels(reference)
+    reference_pixels = _reference_pixels(reference)
     candidate_pixels = bgr(candidate) if candidate.decode is not None and candidate.decode.pixels is not None else None
     if reference_pixels is None or candidate_pixels is None:
         return None
@@ -212,12 +216,12 @@ def _difference(reference: Trace, candidate: Trace) -> Array | None:
     return np.asarray(candidate_pixels.astype(np.int16) - reference_pixels)
 
 
-def _pixels(reference: Trace) -> Array | None:
+def _reference_pixels(reference: Trace) -> Array | None:
     """Return the reference's decoded pixels in BGR; a baseline has them where the file still decodes to its digest."""
     if reference.decode is None:
         return None
     if reference.decode.pixels is None:
-        ways = _ways(reference)
+        ways = _decoded_ways_of(reference)
         way = _way_of(reference.decode, ways)
         pixels = None if way is None else ways[way]
     else:
@@ -225,7 +229,7 @@ def _pixels(reference: Trace) -> Array | None:
     return pixels if pixels is not None and pixels.dtype == np.uint8 else None
 
 
-def _ways(trace: Trace) -> Mapping[str, Array]:
+def _decoded_ways_of(trace: Trace) -> Mapping[str, Array]:
     path = Path(trace.image)
     try:
         return decoded_ways(path) if path.is_file() else {}
@@ -242,11 +246,11 @@ def _way_of(decoded: Decoded, ways: Mapping[str, Array]) -> str | None:
     return None
 
 
-def _content(lab: Laboratory) -> str | None:
-    return _kind_of(Path(lab.candidate.image))
+def _content_format(lab: Laboratory) -> str | None:
+    return _image_format(Path(lab.candidate.image))
 
 
-def _kind_of(path: Path) -> str | None:
+def _image_format(path: Path) -> str | None:
     """Return the format of a file by its first bytes, or None."""
     start = path.read_bytes()[:4] if path.is_file() else b""
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)

@@ -29,23 +29,26 @@ def by_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
         ("reversed", lambda tensor: np.ascontiguousarray(tensor[:, ::-1])),
         ("reversed before the normalisation", lambda tensor: reversed_before(tensor, lab.before)),
     ):
-        made = _agreeing(lab, base, change)
+        made = _if_tensor_agrees(lab, base, change)
         if made is not None:
             reference, candidate = lab.names
             order = lab.reference.decode.channel_order if lab.reference.decode is not None else "the other order"
-            proof = f"with its channels {words}, {candidate}'s tensor is {reference}'s ({lab.tensor_amount(made[1])})"
+            difference = lab.describe_tensor_difference(made[1])
+            proof = f"with its channels {words}, {candidate}'s tensor is {reference}'s ({difference})"
             fix = f"feed {candidate}'s network {order}, as {reference} does"
-            return lab.claim(TENSOR, "decode.channel_order", f"{candidate} swaps red and blue", [proof], fix), made[0]
+            return lab.proven_cause(
+                TENSOR, "decode.channel_order", f"{candidate} swaps red and blue", [proof], fix
+            ), made[0]
     lab.tried.append("decode.channel_order: with its channels reversed the tensor still differs")
     return None
 
 
 def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Fit y = a x + b per channel; an exact fit with known numbers is another mean, std or scale."""
-    trace, right = lab.preprocessed(base), lab.before.tensor
+    trace, right = lab.run_preprocessing(base), lab.before.tensor
     if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
         return None
-    fit = _fit(right, trace.tensor)
+    fit = _fit_per_channel(right, trace.tensor)
     if fit is None:
         lab.tried.append("normalize: no mean, std and scale turn one tensor into the other")
         return None
@@ -53,16 +56,16 @@ def by_affine_fit(lab: Laboratory, base: PatchedCandidate) -> Made:
     if np.allclose(slope, 1, atol=1e-4) and np.allclose(offset, 0, atol=1e-4):
         return None  # nearly equal, so the normalisation is not what differs
     reference, candidate = lab.names
-    named = _named(lab, slope, offset)
+    named = _cause_of_affine_map(lab, slope, offset)
     if named is None:
-        lab.noticed.append(_affine(lab, slope, offset))
+        lab.noticed.append(_affine_map_text(lab, slope, offset))
         return None
     cause, summary, fix = named
     proof = f"worked out from the two tensors: {reference}'s, normalised by {candidate}'s numbers, "
     proof += f"is {candidate}'s, channel by channel (largest difference {residual:.1e})"
     undone = (slope.reshape(1, -1, 1, 1), offset.reshape(1, -1, 1, 1))
     patched = replace(base, tensor=lambda tensor: ((tensor - undone[1]) / undone[0]).astype(np.float32))
-    return lab.claim(TENSOR, cause, summary, [proof], fix), patched
+    return lab.proven_cause(TENSOR, cause, summary, [proof], fix), patched
 
 
 MEANS: Final = ([0.5] * 3, [0.0] * 3, [0.485, 0.456, 0.406], [0.449] * 3, [0.48145466, 0.4578275, 0.40821073])
@@ -73,14 +76,16 @@ FACTORS: Final = (255.0, 256.0, 255 / 256)
 """Factors by which a scale is often wrong; their inverses count as well."""
 
 
-def _affine(lab: Laboratory, slope: Array, offset: Array) -> str:
+def _affine_map_text(lab: Laboratory, slope: Array, offset: Array) -> str:
     """Return in words the affine map between the tensors, which may have several reasons."""
     reference, candidate = lab.names
-    text = f"{candidate}'s tensor is {_rounded(slope)} x {reference}'s + {_rounded(offset)} by channel, exactly"
+    text = (
+        f"{candidate}'s tensor is {_rounded_list(slope)} x {reference}'s + {_rounded_list(offset)} by channel, exactly"
+    )
     return f"{text}: a change of contrast or brightness does that, or another mean or std; mean and std may be right"
 
 
-def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str] | None:
+def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str] | None:
     """Return the cause, the summary and the fix of an affine map between the tensors.
 
     None where no known normalisation has its numbers.
@@ -92,9 +97,9 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
         scale = float(parameters.get("scale", 1.0))
     except (KeyError, TypeError, ValueError):
         return None
-    reported = _reported(lab.candidate, slope)
-    is_contradicted = reported is not None and not _fits(reported, slope, offset, mean, std)
-    if is_contradicted and not _fits(reported, np.ones_like(slope), np.zeros_like(offset), mean, std):
+    reported = _reported_mean_std(lab.candidate, slope)
+    is_contradicted = reported is not None and not _explains_affine_map(reported, slope, offset, mean, std)
+    if is_contradicted and not _explains_affine_map(reported, np.ones_like(slope), np.zeros_like(offset), mean, std):
         return None  # it reports numbers that are neither the reference's nor the fitted ones
     is_twice = np.allclose(slope, 1 / std, rtol=1e-4) and np.allclose(offset, -mean / std, rtol=1e-3, atol=1e-4)
     if is_twice and (reported is None or is_contradicted):
@@ -112,9 +117,9 @@ def _named(lab: Laboratory, slope: Array, offset: Array) -> tuple[str, str, str]
     if is_contradicted and _is_one_change_of_all_channels(slope, offset, mean, std):
         return None  # it reports the reference's numbers, and contrast or brightness explains the tensor too
     own_mean, own_std = mean - offset * std / slope, std / slope
-    fix = f"where {candidate} normalises, use mean = {_rounded(mean)}, std = {_rounded(std)}"
-    summary = f"mean {_rounded(mean)}, std {_rounded(std)} in {reference}, as if "
-    summary += f"mean {_rounded(own_mean)}, std {_rounded(own_std)} in {candidate}"
+    fix = f"where {candidate} normalises, use mean = {_rounded_list(mean)}, std = {_rounded_list(std)}"
+    summary = f"mean {_rounded_list(mean)}, std {_rounded_list(std)} in {reference}, as if "
+    summary += f"mean {_rounded_list(own_mean)}, std {_rounded_list(own_std)} in {candidate}"
 
     def are(means: Any, stds: Any) -> bool:
         known_pair = np.asarray(means, np.float64), np.asarray(stds, np.float64)
@@ -138,7 +143,7 @@ def _is_one_change_of_all_channels(slope: Array, offset: Array, mean: Array, std
     return bool(np.ptp(slope) < 1e-3 * slope[0] and np.ptp(shift) < 1e-3)
 
 
-def _reported(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
+def _reported_mean_std(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
     """Return the mean and std that a side reports; None where they are not numbers by channel."""
     own = trace.parameters.get(TENSOR, {})
     try:
@@ -148,7 +153,9 @@ def _reported(trace: Trace, slope: Array) -> tuple[Array, Array] | None:
     return mean, std
 
 
-def _fits(reported: tuple[Array, Array] | None, slope: Array, offset: Array, mean: Array, std: Array) -> bool:
+def _explains_affine_map(
+    reported: tuple[Array, Array] | None, slope: Array, offset: Array, mean: Array, std: Array
+) -> bool:
     """Return whether the reported mean and std make this affine map of the reference's tensor."""
     assert reported is not None
     return bool(
@@ -159,15 +166,15 @@ def _fits(reported: tuple[Array, Array] | None, slope: Array, offset: Array, mea
 
 def by_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Permute the axes of the candidate's tensor, or read its buffer in another layout."""
-    for words, change in _layouts():
-        made = _agreeing(lab, base, change)
+    for words, change in _possible_layouts():
+        made = _if_tensor_agrees(lab, base, change)
         if made is not None:
             reference, candidate = lab.names
-            proof = f"{words}, {candidate}'s tensor is {reference}'s ({lab.tensor_amount(made[1])})"
+            proof = f"{words}, {candidate}'s tensor is {reference}'s ({lab.describe_tensor_difference(made[1])})"
             summary = f"{candidate} lays its tensor out in another order"
             fix = f"give {candidate}'s network a contiguous (1, 3, height, width) array: "
             fix += "transpose and copy, do not reshape"
-            return lab.claim(TENSOR, "layout.axes", summary, [proof], fix), made[0]
+            return lab.proven_cause(TENSOR, "layout.axes", summary, [proof], fix), made[0]
     lab.tried.append("layout.axes: no order of the axes turns one tensor into the other")
     return None
 
@@ -190,10 +197,10 @@ def _is_grey(reference: Trace) -> bool:
     return turned.shape == reference.tensor.shape and bool(np.allclose(turned, reference.tensor, atol=1e-4))
 
 
-def _agreeing(lab: Laboratory, base: PatchedCandidate, change: Any) -> tuple[PatchedCandidate, Trace] | None:
+def _if_tensor_agrees(lab: Laboratory, base: PatchedCandidate, change: Any) -> tuple[PatchedCandidate, Trace] | None:
     """Return the candidate with its tensor changed, and its trace, if that agrees; else None."""
     patched = replace(base, tensor=change)
-    trace = lab.preprocessed(patched)
+    trace = lab.run_preprocessing(patched)
     is_same = trace is not None and trace.tensor is not None and lab.is_same_stage(TENSOR, trace)
     return (patched, trace) if is_same and trace is not None else None
 
@@ -209,7 +216,7 @@ def reversed_before(tensor: Array, reference: Trace) -> Array:
     return np.asarray(((pixels[::-1] - mean) / std)[None], np.float32)
 
 
-def _fit(reference: Array, candidate: Array) -> tuple[Array, Array, float] | None:
+def _fit_per_channel(reference: Array, candidate: Array) -> tuple[Array, Array, float] | None:
     """Return slope and offset per channel and the largest residual; None where the fit is not exact."""
     channels = [array[0].reshape(array.shape[1], -1).astype(np.float64) for array in (reference, candidate)]
     slopes, offsets, worst = [], [], 0.0
@@ -231,7 +238,7 @@ def _fit(reference: Array, candidate: Array) -> tuple[Array, Array, float] | Non
     return np.array(slopes), np.array(offsets), worst
 
 
-def _layouts() -> Iterator[tuple[str, Any]]:
+def _possible_layouts() -> Iterator[tuple[str, Any]]:
     for order in itertools.permutations((1, 2, 3)):
         if order != (1, 2, 3):
             yield (
@@ -246,5 +253,5 @@ def _layouts() -> Iterator[tuple[str, Any]]:
     )
 
 
-def _rounded(values: Array) -> list[float]:
+def _rounded_list(values: Array) -> list[float]:
     return [round(float(value), 4) + 0.0 for value in values]  # no -0.0

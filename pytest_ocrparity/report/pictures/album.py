@@ -60,17 +60,19 @@ class Album:
             if image is not None and image.pixels is not None:
                 caption = f"{image.shape[1]}x{image.shape[0]} px, decoded as {image.channel_order}"
                 caption += "" if image.channel_order == orders[0] else f", drawn as {orders[0]}, which it is taken for"
-                yield self._keep(trace, DECODE, side, photo(image.pixels, orders[0], caption))
-        ours, theirs = (None if image is None else image.pixels for image in images)
-        if ours is not None and theirs is not None and ours.shape == theirs.shape and ours.ndim == 3:
-            drawn = difference(ours.transpose(2, 0, 1), theirs.transpose(2, 0, 1), "in levels of a channel")
-            yield self._keep(sides[1], DECODE, "difference", drawn)
+                yield self._write_drawing(trace, DECODE, side, photo(image.pixels, orders[0], caption))
+        pixels = [image.pixels for image in images if image is not None and image.pixels is not None]
+        if len(pixels) == 2 and pixels[0].shape == pixels[1].shape and pixels[0].ndim == 3:
+            planes = [each.transpose(2, 0, 1) for each in pixels]
+            drawn = difference(planes[0], planes[1], "in levels of a channel")
+            yield self._write_drawing(sides[1], DECODE, "difference", drawn)
         for side, trace in zip(SIDES, sides, strict=True):
             if trace.tensor is not None and trace.tensor.size:
-                yield self._keep(trace, TENSOR, side, tensor_view(trace))
-        one, two = (trace.tensor for trace in sides)
-        if one is not None and two is not None and one.shape == two.shape and one.size:
-            yield self._keep(sides[1], TENSOR, "difference", difference(one[0], two[0], "in units of the tensor"))
+                yield self._write_drawing(trace, TENSOR, side, tensor_view(trace))
+        tensors = [trace.tensor for trace in sides if trace.tensor is not None]
+        if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
+            drawn = difference(tensors[0][0], tensors[1][0], "in units of the tensor")
+            yield self._write_drawing(sides[1], TENSOR, "difference", drawn)
 
     def _maps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         for side, trace in zip(SIDES, sides, strict=True):
@@ -80,35 +82,38 @@ class Album:
                 caption = f"{values.shape[-1]}x{values.shape[-2]} px"
                 caption += f", first of {values.shape[1]} channels" if values.shape[1] > 1 else ""
                 caption += f"; text where above thresh {thresh:g}" if thresh is not None else ""
-                yield self._keep(trace, PROBABILITY_MAP, side, heat_map(values[0, 0], caption))
-        one, two = (trace.probability_map for trace in sides)
-        if one is not None and two is not None and one.ndim == 4 and one.shape == two.shape and one.size:
-            yield self._keep(sides[1], PROBABILITY_MAP, "difference", difference(one[0], two[0], "of probabilities"))
+                yield self._write_drawing(trace, PROBABILITY_MAP, side, heat_map(values[0, 0], caption))
+        maps = [trace.probability_map for trace in sides if trace.probability_map is not None]
+        if len(maps) == 2 and maps[0].ndim == 4 and maps[0].shape == maps[1].shape and maps[0].size:
+            drawn = difference(maps[0][0], maps[1][0], "of probabilities")
+            yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", drawn)
 
     def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         found = [trace.detections for trace in sides]
         names = comparison.reference, comparison.candidate
         if found[0] is not None and found[1] is not None:
             boxes = overlay.comparison_boxes(found[0], found[1], comparison.boxes, names)
-            told = f"{number_of_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
+            caption = f"{number_of_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
             sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
             if len(set(sizes)) > 1:
-                told += f"; {names[0]} decoded {_size(sizes[0])}, {names[1]} {_size(sizes[1])}"
-            yield self._keep_boxes((sides[1], sides[0]), "both", boxes, told, veil=0.35)
+                caption += f"; {names[0]} decoded {_size_text(sizes[0])}, {names[1]} {_size_text(sizes[1])}"
+            yield self._write_boxes((sides[1], sides[0]), "both", boxes, caption, veil=0.35)
         for side, name, trace, detections in zip(SIDES, names, sides, found, strict=True):
             if detections is not None:
                 boxes = overlay.side_boxes(detections, side, name)
-                told = f"{number_of_boxes(len(detections))} of {name}"
-                yield self._keep_boxes((trace, *(other for other in sides if other is not trace)), side, boxes, told)
+                caption = f"{number_of_boxes(len(detections))} of {name}"
+                yield self._write_boxes(
+                    (trace, *(other for other in sides if other is not trace)), side, boxes, caption
+                )
 
-    def _keep(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> Picture:
+    def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> Picture:
         suffix, how = ("jpg", {"quality": 90}) if drawn.is_photo else ("png", {"compress_level": 3})
         thumb = ("png", {}) if side == "difference" else ("jpg", {"quality": 70})
         contents = _encoded(drawn.full, suffix, how), _encoded(drawn.thumb, *thumb)
-        return self._write(trace, stage, side, drawn.caption, suffix, contents, drawn.bar)
+        return self._write_files(trace, stage, side, drawn.caption, suffix, contents, drawn.bar)
 
-    def _keep_boxes(
-        self, traces: tuple[Trace, ...], side: str, boxes: Sequence[overlay.Box], told: str, veil: float = 0.0
+    def _write_boxes(
+        self, traces: tuple[Trace, ...], side: str, boxes: Sequence[overlay.Box], caption: str, veil: float = 0.0
     ) -> Picture:
         """Draw boxes on the image of the first of these sides that holds one; the first is whose boxes they are."""
         source = next((trace for trace in traces if _has_pixels(trace)), traces[0])
@@ -123,13 +128,12 @@ class Album:
                 if picture is None
                 else _data_uri(_encoded(picture, "jpg", {"quality": 85 if shown == FULL else 70}))
             )
-            contents.append(overlay.drawing(boxes, (size[0], size[1]), uri, told, shown, veil))
-        caption = told if image is not None else f"{told}; no side recorded the image"
-        caption += image.caption if image is not None else ""
+            contents.append(overlay.drawing(boxes, (size[0], size[1]), uri, caption, shown, veil))
+        caption += image.caption if image is not None else "; no side recorded the image"
         caption += f", on the image of {source.pipeline}" if source is not traces[0] else ""
-        return self._write(traces[0], DETECTIONS, side, caption, "svg", (contents[0], contents[1]), None)
+        return self._write_files(traces[0], DETECTIONS, side, caption, "svg", (contents[0], contents[1]), None)
 
-    def _write(
+    def _write_files(
         self,
         trace: Trace,
         stage: str,
@@ -169,7 +173,7 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
     return lines
 
 
-def _size(shape: Sequence[int]) -> str:
+def _size_text(shape: Sequence[int]) -> str:
     return f"{shape[1]}x{shape[0]} px"
 
 

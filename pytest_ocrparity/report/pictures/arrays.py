@@ -42,67 +42,67 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
     if pixels.dtype != np.uint8 and np.issubdtype(pixels.dtype, np.integer):
         pixels = pixels / (np.iinfo(pixels.dtype).max / 255)
         caption += ", in 8 bits here"
-    values = _bytes(pixels)
+    values = _as_uint8(pixels)
     if values.ndim == 3 and values.shape[2] not in (3, 4):
         caption += f", first of {values.shape[2]} channels" if values.shape[2] > 1 else ""
         values = values[..., 0]
     if values.ndim == 3 and channel_order == "BGR":
         values = values[..., [2, 1, 0, 3][: values.shape[2]]]
     image = Image.fromarray(np.ascontiguousarray(values))
-    full = _reduced(image, MOST)
-    return Drawn(full, _reduced(image, THUMB), caption + _scale_note(image, full), is_photo=True)
+    full = _downscaled(image, MOST)
+    return Drawn(full, _downscaled(image, THUMB), caption + _scale_note(image, full), is_photo=True)
 
 
 def tensor_view(trace: Trace) -> Drawn:
     """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR."""
     assert trace.tensor is not None
-    tensor = _finite(trace.tensor[0].astype(np.float32))
+    tensor = _without_nan(trace.tensor[0].astype(np.float32))
     values = tensor.transpose(1, 2, 0) if len(tensor) == 3 else tensor[:1].transpose(1, 2, 0).repeat(3, axis=2)
     parameters = trace.parameters.get(TENSOR, {})
     mean, std, scale = (parameters.get(name) for name in ("mean", "std", "scale"))
     if mean and std and scale and len(mean) == len(std) == values.shape[2]:
         values = (values * np.float32(std) + np.float32(mean)) / np.float32(scale)
-        caption = f"un-normalised with mean {_listed(mean)} and std {_listed(std)}"
+        caption = f"un-normalised with mean {_numbers_text(mean)} and std {_numbers_text(std)}"
     else:
         low, high = float(values.min()), float(values.max())
         values = (values - low) * np.float32(255 / ((high - low) or 1))
         caption = f"stretched from {low:.3g} to {high:.3g}, as no mean and std are recorded"
-    return photo(np.clip(np.rint(values), 0, 255), "BGR", f"{_size(trace.tensor)}, {caption}")
+    return photo(np.clip(np.rint(values), 0, 255), "BGR", f"{_size_text(trace.tensor)}, {caption}")
 
 
 def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
-    scaled = Image.fromarray(_bytes(_finite(values.astype(np.float32)) * 255))
-    full = _reduced(scaled, MOST)
+    scaled = Image.fromarray(_as_uint8(_without_nan(values.astype(np.float32)) * 255))
+    full = _downscaled(scaled, MOST)
     note = _scale_note(scaled, full)
-    return Drawn(_coloured(full), _coloured(_reduced(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
+    return Drawn(_coloured(full), _coloured(_downscaled(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
 
 
-def difference(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], caption: str) -> Drawn:
+def difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw the absolute difference of two (C, h, w) arrays, the largest of its channels, from 0 to its largest value.
 
     Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the largest value.
     """
-    distance = np.abs(ours.astype(np.float32) - theirs.astype(np.float32)).max(axis=0)
+    distance = np.abs(reference.astype(np.float32) - candidate.astype(np.float32)).max(axis=0)
     is_finite = np.isfinite(distance)
     top = float(distance[is_finite].max(initial=0.0))
     distance[~is_finite] = top or 1.0
     scaled = np.ceil(distance * np.float32(255 / (top or 1.0)))  # the smallest difference is not drawn as none
-    full, small = (_coloured(Image.fromarray(_bytes(_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
+    full, small = (_coloured(Image.fromarray(_as_uint8(_max_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
     if is_finite.all() and not top:
         return Drawn(full, small, "none, every value is equal")
     return Drawn(full, small, caption, bar=(0.0, top))
 
 
-def _finite(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _without_nan(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return values if np.isfinite(values).all() else np.nan_to_num(values)
 
 
-def _bytes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _as_uint8(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return values if values.dtype == np.uint8 else np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _pooled(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
+def _max_pooled(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
     """Return a map reduced to at most `most` px a side by the maximum of each block."""
     height, width = values.shape
     block = max(1, math.ceil(max(height, width) / most))
@@ -111,7 +111,7 @@ def _pooled(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
     return pooled
 
 
-def _reduced(image: Image.Image, most: int) -> Image.Image:
+def _downscaled(image: Image.Image, most: int) -> Image.Image:
     """Return an image of at most `most` px a side, averaged."""
     longest = max(image.size)
     if longest <= most:
@@ -130,9 +130,9 @@ def _scale_note(image: Image.Image, full: Image.Image) -> str:
     return "" if full.size == image.size else f", shown at {full.size[0] / image.size[0]:.0%} of its size"
 
 
-def _size(array: npt.NDArray[Any]) -> str:
+def _size_text(array: npt.NDArray[Any]) -> str:
     return f"{array.shape[-1]}x{array.shape[-2]} px"
 
 
-def _listed(values: Any) -> str:
+def _numbers_text(values: Any) -> str:
     return "[" + ", ".join(f"{value:.4g}" for value in values) + "]"

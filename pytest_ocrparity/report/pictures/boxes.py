@@ -22,7 +22,7 @@ class Style(NamedTuple):
     fill: bool = False
 
 
-# The colours are those of Okabe and Ito (2008), "Color Universal Design"; the dashes tell them apart without colour.
+# The colours are those of Okabe and Ito (2008), "Color Universal Design"; the dashes distinguish them without colour.
 STYLES: Final = {
     "reference": Style("#0072b2", 2),
     "candidate": Style("#e69f00", 2, "6 4"),
@@ -66,11 +66,11 @@ def comparison_boxes(
         for box in side_boxes(detections, side, name):
             assert box.label is not None
             of_box = found.get((side, box.label))
-            boxes.append((of_box is not None, _found(box, of_box, side)))
+            boxes.append((of_box is not None, _finding_box(box, of_box, side)))
     return [box for _, box in sorted(boxes, key=lambda each: each[0])]
 
 
-def _found(box: Box, finding: BoxFinding | None, side: str) -> Box:
+def _finding_box(box: Box, finding: BoxFinding | None, side: str) -> Box:
     if finding is None:
         return box._replace(label=None)
     kind = "borderline" if finding.is_borderline else finding.kind
@@ -101,12 +101,12 @@ def drawing(
         title=title,
         background=background,
         veil=veil,
-        boxes=list(_placed(boxes, 13 * scale)),
+        boxes=list(_placed_labels(boxes, 13 * scale)),
     )
     return text.encode()
 
 
-def _placed(boxes: Sequence[Box], font: float) -> Iterator[dict[str, Any]]:
+def _placed_labels(boxes: Sequence[Box], font: float) -> Iterator[dict[str, Any]]:
     for box in boxes:
         points = box.polygon[np.isfinite(box.polygon).all(axis=1)]
         if not len(points):

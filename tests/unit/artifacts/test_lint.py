@@ -58,11 +58,11 @@ def test_right_files_say_nothing(tmp_path: Path) -> None:
         ({"train__PostProcess": {"det_box_type": "poly"}}, "PostProcess.det_box_type is ignored: the key is box_type"),
         (
             {"export__NormalizeImage": {"scale": 1.0}},
-            "NormalizeImage.scale: 1./255. in the training yml, 1.0 in inference.yml",
+            "NormalizeImage.scale: 1./255. in the training YAML file, 1.0 in inference.yml",
         ),
         (
             {"train__PostProcess": {"use_dilation": True}},
-            "PostProcess.use_dilation: True in the training yml, not set in inference.yml",
+            "PostProcess.use_dilation: True in the training YAML file, not set in inference.yml",
         ),
     ],
 )

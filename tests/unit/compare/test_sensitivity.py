@@ -1,4 +1,4 @@
-"""What rounding and fusing move is measured once, and of what can be run."""
+"""What rounding and fusing move is with_sensitivity once, and of what can be run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from toy import PAGE, FusedToy, Toy
 
-from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, measured
+from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity, with_sensitivity
 
 
 def test_the_floor_and_the_fused_map_are_measured_once() -> None:
@@ -18,7 +18,7 @@ def test_the_floor_and_the_fused_map_are_measured_once() -> None:
     first = fused_map(trace)
     assert first is not None
     assert first is fused_map(trace)
-    assert measured(trace).map_sensitivity == map_sensitivity(trace)
+    assert with_sensitivity(trace).map_sensitivity == map_sensitivity(trace)
 
 
 def test_what_was_measured_of_a_trace_is_not_believed_of_another() -> None:

@@ -39,7 +39,7 @@ def test_no_comparison_of_maps_stands_for_one_under_another_limit() -> None:
     reference, candidate = Toy().trace(blank), Toy(name="port", offset=2e-3).trace(blank)
     lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
     stored = [replace(candidate, map_error=error) for error in (0.0, 0.5)]
-    assert [lab.judged("detections", each).status for each in stored] == ["different", "empty"]
+    assert [lab.compare_with_reference("detections", each).status for each in stored] == ["different", "empty"]
 
 
 class TestTheImage:

@@ -15,7 +15,7 @@ from goldens import CORRUPT, STEP, content_of, npy, read_manifest, reframe, rewr
 from paths import BASELINES
 from toy import PAGE, Toy
 
-from pytest_ocrparity.compare.sensitivity import measured
+from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, StageError
 from pytest_ocrparity.golden import baseline_file as archive
 from pytest_ocrparity.golden.baseline_file import Golden, load, save
@@ -332,7 +332,7 @@ def of_format_1(tmp_path: Path) -> Path:
 
 
 def test_a_baseline_of_format_1_is_read(of_format_1: Path) -> None:
-    back, now = load(of_format_1).trace, measured(Toy().trace(PAGE - SLOPES))
+    back, now = load(of_format_1).trace, with_sensitivity(Toy().trace(PAGE - SLOPES))
     assert back.probability_map is not None and now.probability_map is not None
     assert back.detections is not None and now.detections is not None and now.detections.scores is not None
     assert len(back.detections) == 4
