@@ -11,12 +11,14 @@ from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER, wrong_marker
 from pytest_ocrparity.session.ending import ENDING, Ending
 from pytest_ocrparity.session.parametrized import (
+    CANDIDATE,
     FIXTURES,
     IMAGE,
     OWN_IMAGE,
     images_are_given,
     is_an_image,
     misplaced_parameter,
+    parameters_of,
 )
 from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on
 from pytest_ocrparity.settings.settings_table import OPTIONS
@@ -65,8 +67,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     run = metafunc.config.stash[RUN]
     if OWN_IMAGE in metafunc.fixturenames and not images_are_given(metafunc):
         metafunc.parametrize(OWN_IMAGE, run.image_parameters(), indirect=True, scope="module")
-    if "_ocr_candidate" in metafunc.fixturenames and len(run.settings.candidates) > 1:
-        metafunc.parametrize("_ocr_candidate", list(run.settings.candidates), indirect=True, scope="session")
+    if CANDIDATE in metafunc.fixturenames and len(run.settings.candidates) > 1:
+        metafunc.parametrize(CANDIDATE, list(run.settings.candidates), indirect=True, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
@@ -74,16 +76,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the candidates image by image, so that the reference runs once per image, whose traces are then at hand.
 
     pytest has sorted them by candidate, as it does with whatever a session-scoped fixture is parametrized by; pytest
-    8.0 permits no other scope for them.
+    8.0 permits no other scope for them. What else fixtures of a wide scope are parametrized by stays sorted as it is.
     """
     places = [place for place, item in enumerate(items) if candidate_of(item)]
-    files: dict[Any, int] = {}
-    images: dict[tuple[Any, Any], int] = {}
+    seen: dict[Any, int] = {}
 
-    def key(item: pytest.Item) -> tuple[int, int]:
+    def first(what: Any) -> int:
+        return seen.setdefault(what, len(seen))
+
+    def key(item: pytest.Item) -> tuple[int, ...]:
         params = item.callspec.params  # type: ignore[attr-defined]
-        image = params.get(OWN_IMAGE, params.get(IMAGE))
-        return files.setdefault(item.path, len(files)), images.setdefault((item.path, str(image)), len(images))
+        run_wide = first(parameters_of(item, "session", "package"))
+        file_wide = first((item.path, parameters_of(item, "module", "class")))
+        image = first((item.path, str(params.get(OWN_IMAGE, params.get(IMAGE)))))
+        return run_wide, first(item.path), file_wide, image
 
     for place, item in zip(places, sorted((items[place] for place in places), key=key), strict=True):
         items[place] = item

@@ -13,6 +13,8 @@ FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_
 IMAGE: Final = "ocr_image"
 OWN_IMAGE: Final = "_ocr_image"
 """The private fixture that the images of the settings parametrize."""
+CANDIDATE: Final = "_ocr_candidate"
+"""The private fixture that the candidates of the settings parametrize."""
 _INSTEAD: Final = {
     "ocr_train_model": "override the fixture",
     "ocr_inference_model": "candidates are [tool.ocrparity.candidates.NAME] in the settings; or override the fixture",
@@ -55,6 +57,15 @@ def misplaced_parameter(item: Any) -> str:
         if name in callspec.params and name not in _empty(callspec) and _reaches_ours(definitions.get(name, ()), name):
             return f"{name} reads no parameter, so that {callspec.params[name]!r} would have no effect: {way_out}"
     return ""
+
+
+def parameters_of(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
+    """Return the parameters, by name and index, that a test has of other people's fixtures of these scopes."""
+    callspec, ours = item.callspec, (*FIXTURES, OWN_IMAGE, CANDIDATE)
+    scope_of = {name: scope.value for name, scope in callspec._arg2scope.items()}
+    return tuple(
+        (name, index) for name, index in callspec.indices.items() if name not in ours and scope_of.get(name) in scopes
+    )
 
 
 def empty_parameters(item: Any, told: str) -> str:

@@ -18,7 +18,7 @@ from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.fault_reports import is_a_fault
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
-from pytest_ocrparity.session.parametrized import FIXTURES, empty_parameters
+from pytest_ocrparity.session.parametrized import CANDIDATE, FIXTURES, empty_parameters
 from pytest_ocrparity.session.pruning import Evidence
 from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, leaves_of
 from pytest_ocrparity.session.worst import OUTPUT, Worst
@@ -326,7 +326,7 @@ def _compared(records: Sequence[Record]) -> Iterator[RecordedComparison]:
 def candidate_of(item: Any) -> str | None:
     """Return which of several candidates a test compares, None where it is not parametrized by them."""
     callspec = getattr(item, "callspec", None)
-    return callspec.params.get("_ocr_candidate") if callspec is not None else None
+    return callspec.params.get(CANDIDATE) if callspec is not None else None
 
 
 RUN = pytest.StashKey[Run]()

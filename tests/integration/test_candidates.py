@@ -148,3 +148,26 @@ def test_baselines_of_the_export_are_those_of_the_first_candidate(matrix: pytest
     result.assert_outcomes(passed=2, failed=2, deselected=4)
     result.stdout.fnmatch_lines(["E *3 moved of 3 boxes (baseline (inference) against onnx)", "2 baselines recorded *"])
     matrix.runpytest(*NO_XDIST, "-k", "baseline").assert_outcomes(passed=2, failed=2, deselected=4)
+
+
+def test_a_session_fixture_of_the_users_is_set_up_as_often_as_pytest_would(matrix: pytest.Pytester) -> None:
+    with (matrix.path / "conftest.py").open("a") as file:
+        file.write("""
+
+@pytest.fixture(scope="session", params=["cold", "warm"])
+def machine(request):
+    print("\\nset up", request.param)
+    return request.param
+
+@pytest.fixture(scope="module", params=["a", "b"])
+def part(request):
+    print("\\npart", request.param)
+    return request.param
+""")
+    body = "def test_it(machine, part, ocr_inference_model, ocr_image): pass"
+    matrix.makepyfile(test_a=body, test_b=body, test_export="")
+    lines = matrix.runpytest(*NO_XDIST, "-s").outlines
+    assert [line for line in lines if line.startswith("set up")] == ["set up cold", "set up warm"]
+    assert len([line for line in lines if line.startswith("part")]) == 8
+    ids = [line for line in matrix.runpytest(*NO_XDIST, "--collect-only", "-q").outlines if "one_word" in line]
+    assert [["inference" in line, "onnx" in line] for line in ids] == [[True, False], [False, True]] * 8

@@ -23,3 +23,15 @@ def test_with_recording_it_is_a_usage_error(project: pytest.Pytester) -> None:
     result = project.runpytest("-p", "no:xdist", "--ocr-no-train", "--ocr-golden")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--ocr-golden with --ocr-no-train: the baselines are recorded from the train model*"])
+
+
+def test_a_model_that_is_asked_for_while_a_test_runs_is_skipped_too(project: pytest.Pytester) -> None:
+    code = """
+def test_mine(request, ocr_image):
+    request.getfixturevalue("ocr_train_model").trace(ocr_image)
+"""
+    project.makepyfile(test_export=code)
+    result = project.runpytest("-p", "no:xdist", "--ocr-no-train", "-rs")
+    assert result.parseoutcomes()["skipped"] == 2
+    result.stdout.fnmatch_lines(["SKIPPED * --ocr-no-train: this test needs the train model"])
+    assert "skipped" not in project.runpytest("-p", "no:xdist").parseoutcomes()

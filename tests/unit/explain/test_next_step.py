@@ -165,16 +165,16 @@ class TestTheSide:
         text = told(assert_same_probability_maps, Toy().trace(PAGE), Squares(name="port").trace(PAGE))
         assert "cause       unknown at probability_map" in text
         assert "make sure" not in text
-        assert "next        find what differs at probability_map, then: " in text
+        assert "next        find what differs at probability_map, then compare again" in text
 
     def test_one_that_the_settings_loaded_is(self) -> None:
         text = told(assert_same_probability_maps, Toy().trace(PAGE), LoadedSquares(name="onnx").trace(PAGE))
-        assert "next        make sure that the export was made from this checkpoint, then: " in text
+        assert "next        make sure that the export was made from this checkpoint, then compare again" in text
 
     @pytest.mark.parametrize("name", ["port", "inference"])
     def test_an_engine_is_told_no_setting_of_paddleocr(self, name: str) -> None:
         text = told(assert_same_detections, Toy().trace(PAGE), replace_source(Toy(name=name, box_thresh=0.9999)))
-        assert f"give {name} the values of train: box_thresh, then: " in text
+        assert f"give {name} the values of train: box_thresh, then compare again" in text
 
     def test_a_candidate_is_told_its_own_table(self) -> None:
         class Loaded(Toy):
@@ -183,9 +183,9 @@ class TestTheSide:
         text = told(
             assert_same_preprocessing, Toy().trace(PAGE), replace_source(Loaded(name="onnx", mean=0.6)), atol=1e-9
         )
-        assert "give onnx the values of train: mean in inference.yml, then: " in text
+        assert "give onnx the values of train: mean in inference.yml, then compare again" in text
         text = told(assert_same_detections, Toy().trace(PAGE), replace_source(Loaded(name="onnx", box_thresh=0.9999)))
-        assert "give onnx the values of train: box_thresh in candidates.onnx.options, then: " in text
+        assert "give onnx the values of train: box_thresh in candidates.onnx.options, then compare again" in text
 
 
 def replace_source(side: Toy) -> Trace:
@@ -222,7 +222,7 @@ class TestWhatRan:
         text = told(assert_same_detections, Toy().trace(PAGE), candidate)
         assert "ran with    detections.thresh: 0.3 in train, 0.31 in port" in text
         assert "box_type" not in text
-        assert "give port the values of train: thresh, then: " in text
+        assert "give port the values of train: thresh, then compare again" in text
 
 
 BOX = np.array([[10.0, 10.0], [50.0, 10.0], [50.0, 30.0], [10.0, 30.0]])
@@ -327,4 +327,4 @@ def test_a_run_without_a_box_is_told_to_add_text_and_not_to_permit_it() -> None:
 def test_what_was_not_recorded_is_told_to_be_and_not_to_be_left_out() -> None:
     one, two = (replace(Toy(name=name).trace(PAGE), tensor=None) for name in ("train", "port"))
     text = told(assert_same_preprocessing, one, two)
-    assert "next        let both traces hold their tensor, then: " in text
+    assert "next        let both traces hold their tensor, then compare again" in text

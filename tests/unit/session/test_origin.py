@@ -32,7 +32,7 @@ def test_where_a_fixture_lies(tmp_path: Path, base: str, file: str | None, expec
     item = SimpleNamespace(nodeid="a/test_a.py::test_it", callspec=None)
     manager = SimpleNamespace(getfixturedefs=lambda name, node: [definition])
     item.session = SimpleNamespace(_fixturemanager=manager)
-    request = SimpleNamespace(node=item, config=SimpleNamespace(rootpath=tmp_path))
-    assert fixture_of(request, "ocr_train_model", tmp_path) == expected
+    item.config = SimpleNamespace(rootpath=tmp_path)
+    assert fixture_of(item, "ocr_train_model", tmp_path) == expected
     item.session = SimpleNamespace()
-    assert fixture_of(request, "ocr_train_model", tmp_path) == ""  # a pytest that does not tell
+    assert fixture_of(item, "ocr_train_model", tmp_path) == ""  # a pytest that does not tell

@@ -1,0 +1,86 @@
+"""A fault of the whole run is a failed entry: in pytest's count, its exit status, JUnit's file, under each runner."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from projects import NO_XDIST, wrong_export
+
+NOTHING = "def test_mine(ocr_train_model, ocr_inference_model, ocr_image): pass"
+NAME = "ocrparity::compared"
+RUNNERS = pytest.mark.parametrize("options", [NO_XDIST, ("-n", "2")], ids=["one process", "two workers"])
+
+
+@RUNNERS
+def test_it_counts_as_a_failed_test(project: pytest.Pytester, options: tuple[str, ...]) -> None:
+    project.makepyfile(test_export=NOTHING)
+    result = project.runpytest_subprocess(*options, "--junitxml=junit.xml", "--ocr-report=report")
+    result.assert_outcomes(passed=2, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["nothing was compared: tests used *", f"FAILED {NAME} - nothing was compared*"])
+    result.stdout.no_fnmatch_line("*1[0-9][1-9]%*")
+    cases = {case.get("name"): case for case in ET.parse(project.path / "junit.xml").iter("testcase")}
+    assert len(cases) == 3
+    (failure,) = cases["compared"].findall("failure")
+    assert str(failure.get("message")).startswith("nothing was compared: ")
+    run = json.loads((project.path / "report" / "results.json").read_text())["run"]
+    assert run["tests"]["failed"] == 0, "it is no test of the suite"
+    assert (len(run["faults"]), run["exit_status"]) == (1, 1)
+
+
+@RUNNERS
+def test_a_run_without_one_has_no_such_entry(project: pytest.Pytester, options: tuple[str, ...]) -> None:
+    result = project.runpytest_subprocess(*options, "-k", "training", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=2)
+    assert len(list(ET.parse(project.path / "junit.xml").iter("testcase"))) == 2
+
+
+def test_each_has_a_name_of_its_own(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=6)
+    code = "import contextlib\nfrom pytest_ocrparity import *\n"
+    for name in ("one", "two"):
+        code += f"""
+def test_{name}(ocr_train_model, ocr_inference_model):
+    with contextlib.suppress(DifferenceError):
+        image = "images/one_word.npy"
+        assert_same_detections(ocr_train_model.trace(image), ocr_inference_model.trace(image))
+"""
+    project.makepyfile(test_export=code)
+    result = project.runpytest(*NO_XDIST, "-rf")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(["FAILED ocrparity::caught - test_*", "FAILED ocrparity::caught[[]2] - test_*"])
+
+
+def test_the_next_run_does_not_look_for_it(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export=NOTHING)
+    project.runpytest(*NO_XDIST).assert_outcomes(passed=2, failed=1)
+    failed = project.path / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    assert not failed.exists() or NAME not in failed.read_text()
+    again = project.runpytest(*NO_XDIST, "--lf")
+    again.stdout.no_fnmatch_line("*not in selected tests*")
+    again.assert_outcomes(passed=2, failed=1)
+
+
+def test_it_comes_with_a_run_that_stops_at_its_first_failure(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=6)
+    path = Path(project.path / "test_export.py")
+    asserts = "    assert_same_detections(train, inference)"
+    text = path.read_text().replace(
+        asserts, f"    import contextlib\n    with contextlib.suppress(AssertionError):\n    {asserts}"
+    )
+    path.write_text(text + "\ndef test_last():\n    assert not 'the end'\n\ndef test_never(): pass\n")
+    result = project.runpytest(*NO_XDIST, "-x", "-k", "training or last or never")
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        ["test_export.py::* caught a difference and did not fail*", "FAILED ocrparity::caught*"]
+    )
+
+
+def test_a_run_that_is_interrupted_prints_it(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export=NOTHING + "\n\ndef test_stop():\n    raise KeyboardInterrupt\n")
+    result = project.runpytest_subprocess(*NO_XDIST)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["FAILED nothing was compared: *"])
