@@ -1,7 +1,7 @@
 """Judge recorded comparisons again under other limits, without running a model, as far as their measures allow.
 
-What they do not allow is "undecided", which is no pass. Limits that are not given stay what they were. The judge is
-that of the run, `compare.judge`; here is how it reads what was recorded.
+What the measures do not determine is "undecided", which does not pass. Limits that are not given stay as they were.
+`compare.judge` judges, as in the run; this module gives it the recorded amounts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a user of paddleocr 3.x sets each parameter: how a fix is worded, and the same as changes.
+"""Words fixes: where a user of paddleocr 3.x sets each parameter, as text and as changes.
 
 A rule or an option that has the last word is taken away first, so that a fix works as it is printed.
 """
