@@ -30,7 +30,7 @@ class Diagnoser(Protocol):
 
 
 class Listener(Protocol):
-    """Who learns what assertions find: the plugin around each test, and nobody elsewhere."""
+    """Receives what assertions find. The plugin sets one around each test; elsewhere there is none."""
 
     @property
     def diagnoser(self) -> Diagnoser:

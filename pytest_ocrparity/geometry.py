@@ -1,4 +1,4 @@
-"""Two polygons or two sets of them: how far they lie apart, and which belong together.
+"""Measures the distance of two polygons, and pairs the polygons of two sets.
 
 This module knows points in pixels, and nothing of models, scores or limits. Both sides share one frame.
 """
@@ -114,7 +114,7 @@ def classify(
 
 
 def vertex_distance(a: Polygon, b: Polygon) -> float:
-    """Return how far, in px, the vertices of two polygons lie apart, as sets of points.
+    """Return the distance in px between the vertices of two polygons, as sets of points.
 
     For two quads, the farthest pair of the best one-to-one assignment: a duplicated vertex can't stand in for a lost
     one. Else the largest distance from a vertex of either to the nearest of the other. Infinite where either has no

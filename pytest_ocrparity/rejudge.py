@@ -1,7 +1,7 @@
 """Judge recorded comparisons again under other limits, without running a model, as far as their measures allow.
 
-What they do not allow is "undecided", which is no pass. Limits that are not given stay what they were. The judge is
-that of the run, `compare.judge`; here is how it reads what was recorded.
+What the measures do not determine is "undecided", which does not pass. Limits that are not given stay as they were.
+`compare.judge` judges, as in the run; this module gives it the recorded amounts.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
         return structs.replace(was, limits=again.limits)
     if not counts["reference"] and not counts["candidate"]:
         return _with_judgement(again, Judged(_status_of_empty_sides(again), was.measures), was.differences)
-    limits = _box_limits(again)
+    limits = _recorded_box_limits(again)
     if limits is None:
         return _with_judgement(again, Judged(UNDECIDED, was.measures), was.differences)
     statuses = [_status_of_box(again, box, limits) for box in was.boxes]
@@ -269,7 +269,7 @@ def _status_of_empty_sides(again: _Recorded) -> str:
     return EMPTY if maps == SAME else UNDECIDED if maps == UNDECIDED else DIFFERENT
 
 
-def _box_limits(again: _Recorded) -> BoxLimits | None:
+def _recorded_box_limits(again: _Recorded) -> BoxLimits | None:
     """Return what judges the pairs now, or None where a rule's inputs were not recorded."""
     limits, iou, score = again.limits, again.measures.get(IOU), again.measures.get(SCORE)
     is_poly = False
@@ -339,10 +339,10 @@ def _do_more_pairs_differ(again: _Recorded, measures: Sequence[Measure], limits:
         return NOT_KNOWN if _maps_allow(again, 1) is not False and not _are_maps_equal(again) else True
     if "score_error" in again.measures and not again.is_old(SCORE):
         return NOT_KNOWN  # what scores miss was judged, and what they differ by is asked
-    return NOT_KNOWN if any(_is_stricter(each, again.measures[each.name]) for each in judged) else False
+    return NOT_KNOWN if any(_has_stricter_limit(each, again.measures[each.name]) for each in judged) else False
 
 
-def _is_stricter(now: Measure, then: Measure) -> bool:
+def _has_stricter_limit(now: Measure, then: Measure) -> bool:
     if now.limit is None or then.limit is None:
         return now.limit is not None
     return now.limit > then.limit if now.smallest else now.limit < then.limit

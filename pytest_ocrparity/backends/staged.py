@@ -1,4 +1,4 @@
-"""A pipeline run stage by stage: what the train side and the inference side have in common, which is no processing.
+"""The base of both backends: runs a pipeline stage by stage, records each stage, and caches traces.
 
 Composes `preprocess`, `infer` and `postprocess` into a `Trace`, turns what they raise into `StageError`, and keeps
 the last few traces.

@@ -77,7 +77,7 @@ def boxes_of_map(trace: Trace, probability_map: npt.NDArray[np.float32]) -> Dete
         return None
 
 
-def _box_of(finding: BoxFinding, reference: Trace, candidate: Trace) -> tuple[npt.NDArray[Any], bool]:
+def _box_of_finding(finding: BoxFinding, reference: Trace, candidate: Trace) -> tuple[npt.NDArray[Any], bool]:
     """Return the finding's box, and whether it is one of the reference's."""
     assert reference.detections is not None
     assert candidate.detections is not None
@@ -90,7 +90,7 @@ def _box_of(finding: BoxFinding, reference: Trace, candidate: Trace) -> tuple[np
 def _rerun_returns_reference_box(
     finding: BoxFinding, reference: Trace, candidate: Trace, again: Detections, is_poly: bool
 ) -> bool:
-    box, is_references = _box_of(finding, reference, candidate)
+    box, is_references = _box_of_finding(finding, reference, candidate)
     distance, index = nearest_box(box, again.polygons, is_poly)
     is_returned = distance <= SAME_BOX
     if finding.kind == "score":
@@ -102,7 +102,7 @@ def _rerun_returns_reference_box(
 def _rerun_moves_box_as_far(
     finding: BoxFinding, reference: Trace, candidate: Trace, moved: Detections, is_poly: bool
 ) -> bool:
-    box, is_references = _box_of(finding, reference, candidate)
+    box, is_references = _box_of_finding(finding, reference, candidate)
     distance, index = nearest_box(box, moved.polygons, is_poly)
     if finding.kind == "score":
         assert finding.score_difference is not None

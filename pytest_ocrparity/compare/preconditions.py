@@ -28,13 +28,13 @@ def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None
     """Raise DifferenceError where what is judged was computed once, or twice by the same model in the same way."""
     names = printable(reference.pipeline), printable(candidate.pipeline)
     what = "boxes" if kind == "detections" else _JUDGED[kind].replace("_", " ")
-    if _are_shared(kind, reference, candidate):
+    if _share_judged_arrays(kind, reference, candidate):
         raise DifferenceError(
             f"{candidate.label}: the {what} of {names[1]} and of {names[0]} are the same arrays in memory: nothing was "
             f"compared; let {names[1]} compute its own, and compare what it returns"
         )
     source = reference.source
-    if source is not None and source is candidate.source and _are_equal(kind, reference, candidate):
+    if source is not None and source is candidate.source and _have_equal_judged_arrays(kind, reference, candidate):
         raise DifferenceError(
             f"{candidate.label}: the {what} of {names[0]} and of {names[1]} come from the same pipeline object: "
             "nothing was compared; a Trace's source is the pipeline that made it"
@@ -54,7 +54,7 @@ def have_same_files(reference: Trace, candidate: Trace) -> bool:
     return bool(reference_files) and reference_files == candidate_files
 
 
-def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
+def _share_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
     if kind != "detections":
         reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
         return (
@@ -66,7 +66,7 @@ def _are_shared(kind: str, reference: Trace, candidate: Trace) -> bool:
     return bool(found) and found <= places
 
 
-def _are_equal(kind: str, reference: Trace, candidate: Trace) -> bool:
+def _have_equal_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
     """Return whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
     if kind == "detections":
         return reference.detections is not None and reference.detections == candidate.detections

@@ -42,7 +42,7 @@ class PatchedCandidate:
         applies: takes the traces of another image, and returns whether the cause shows on them. None where putting the
             stage right shows it.
         has_row: the shape row is the reference's.
-        own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.at_size`.
+        own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.reference_at_size`.
         patches: what was put right so far, in order.
     """
 

@@ -348,7 +348,7 @@ class Baseline:
 
 
 def _drift_text(drift: dict[str, Any] | None) -> str:
-    """Write what re-recording changed, or nothing where there was no older baseline."""
+    """Return in words what re-recording changed, or an empty text where there was no older baseline."""
     if drift is None:
         return ""
     before, after, difference = drift["boxes_before"], drift["boxes_after"], drift["map_difference"]

@@ -164,7 +164,7 @@ class Failed(Left, frozen=True, kw_only=True):
 
 
 class Caught(Left, frozen=True, kw_only=True):
-    """It caught differences, and kept them to itself."""
+    """It caught differences, so that pytest did not see them."""
 
     messages: tuple[str, ...]
     is_expected: bool

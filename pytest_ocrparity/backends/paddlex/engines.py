@@ -1,4 +1,4 @@
-"""The options by which a user of paddleocr 3.x chooses how a network runs, and the same options otherwise.
+"""The options of paddleocr 3.x that choose how a network runs, and other ways to run the same export.
 
 `engine_config` replaces what paddleocr makes of its other options, so what is set otherwise is set where the user did.
 """

@@ -1,4 +1,4 @@
-"""Where a user of paddleocr 3.x sets each parameter: how a fix is worded, and the same as changes.
+"""Words fixes: where a user of paddleocr 3.x sets each parameter, as text and as changes.
 
 A rule or an option that has the last word is taken away first, so that a fix works as it is printed.
 """
@@ -101,7 +101,7 @@ def given_options(deployed: Deployed) -> dict[str, dict[str, str]]:
 def _decode_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     parts, mode = [], values.get("img_mode")
     if mode is not None and mode not in MODES:
-        parts.append(_without_mode(mode))
+        parts.append(_train_with_another_mode(mode))
     elif mode is not None and DECODE in deployed.written:
         parts.append(_set_in_yaml(deployed, "DecodeImage", {"img_mode": mode}))
     elif mode is not None:
@@ -116,7 +116,7 @@ def _decode_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     return parts
 
 
-def _without_mode(mode: str) -> Fix:
+def _train_with_another_mode(mode: str) -> Fix:
     """Return the way out of a mode that only the training side knows: set in inference.yml it stops TextDetection."""
     instead = {"img_mode": MODES[0]}
     return Fix(
@@ -133,7 +133,7 @@ def _without_mode(mode: str) -> Fix:
 
 def _resize_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     rule = values.get("rule", "limit")
-    parts = _without_stronger(rule, deployed)
+    parts = _take_stronger_rules_away(rule, deployed)
     if rule == "limit":
         arguments = _argument_fixes(values, deployed)
         parts = [*parts, *arguments] if arguments else []
@@ -143,13 +143,13 @@ def _resize_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     elif rule == "input_shape":
         parts.append(_pass_to_constructor({"input_shape": list(values["input_shape"])}))
     elif rule == "resize_long":
-        parts.append(_instead_of_resize_long(values["resize_long"], deployed))
+        parts.append(_replace_resize_long(values["resize_long"], deployed))
     if "max_side_limit" in values:
         parts.append(_pass_to_predict({"max_side_limit": values["max_side_limit"] or NO_CAP}))
     return parts
 
 
-def _without_stronger(rule: str, deployed: Deployed) -> list[Fix]:
+def _take_stronger_rules_away(rule: str, deployed: Deployed) -> list[Fix]:
     """Return how the rules are taken away that come before another: `input_shape` first, then `image_shape`."""
     parts = []
     if rule != "input_shape" and deployed.options.get("input_shape") is not None:
@@ -164,7 +164,7 @@ def _without_stronger(rule: str, deployed: Deployed) -> list[Fix]:
     return parts
 
 
-def _instead_of_resize_long(length: int, deployed: Deployed) -> Fix:
+def _replace_resize_long(length: int, deployed: Deployed) -> Fix:
     limits = {"limit_side_len": length, "limit_type": "max"}
     passed = _argument_fixes(limits, deployed)
     text = "; ".join(part.text for part in passed)

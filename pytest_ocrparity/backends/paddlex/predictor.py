@@ -1,4 +1,4 @@
-"""paddleocr's `TextDetection` on an export folder, loaded with every refusal in plain words, and tapped.
+"""Loads paddleocr's `TextDetection` on an export folder, explains why one does not load, and records its calls.
 
 Knows the inside of `paddlex_predictor`; what passes through it is read in `inference.py`.
 """

@@ -44,15 +44,15 @@ def align(exported: Mapping[str, Array], trained: Mapping[str, Array], used: Seq
     # Among what an evaluation uses, each layer of the export has one counterpart, and among all it may have several.
     among = [{name: trained[name] for name in used}, trained]
     for arrays in among:
-        if (pairs := _by_name(exported, arrays)) is not None:
+        if (pairs := _align_by_name(exported, arrays)) is not None:
             return Alignment(pairs, is_named=True)
-    pairs = _by_content(exported, trained)
+    pairs = _align_by_content(exported, trained)
     for arrays in among:
-        pairs = _by_order(list(exported.items()), list(arrays.items())) if pairs is None else pairs
+        pairs = _align_by_order(list(exported.items()), list(arrays.items())) if pairs is None else pairs
     return None if pairs is None else Alignment(pairs, is_named=False)
 
 
-def _by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
+def _align_by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
     """Pair layers of one kind in the order of their numbers; of several ways, that with most arrays of equal bytes."""
     found: dict[str, str] = {}
     stored, known = _layers_by_kind(exported), _layers_by_kind(trained)
@@ -67,7 +67,7 @@ def _by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dic
     return found
 
 
-def _by_content(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
+def _align_by_content(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> dict[str, str] | None:
     """Pair arrays of equal bytes; None where one has no partner. Which of two equal ones it is makes no difference."""
     left: dict[Any, list[str]] = {}
     for name, array in trained.items():
@@ -81,7 +81,7 @@ def _by_content(exported: Mapping[str, Array], trained: Mapping[str, Array]) -> 
     return found
 
 
-def _by_order(exported: Named, trained: Named) -> dict[str, str] | None:
+def _align_by_order(exported: Named, trained: Named) -> dict[str, str] | None:
     """Pair arrays by shape, in order, around those whose bytes occur once on each side; None where several ways fit."""
     anchors = [(-1, -1), *_unique_pairs(exported, trained), (len(exported), len(trained))]
     found: dict[str, str] = {}

@@ -200,7 +200,9 @@ def build_network(
     import paddle
 
     with on_device(device):
-        layer = _network_of_user(network, folder, architecture) if network else _from_ppocr(architecture, config)
+        layer = (
+            _network_of_user(network, folder, architecture) if network else _network_from_ppocr(architecture, config)
+        )
         load_weights(layer, weights, trust=trust)
         if sub_model is not None:
             parts = dict(layer.named_children())
@@ -224,7 +226,7 @@ def _network_of_user(network: str, folder: Path | None, architecture: Mapping[st
     return layer
 
 
-def _from_ppocr(architecture: Mapping[str, Any], config: Path) -> Any:
+def _network_from_ppocr(architecture: Mapping[str, Any], config: Path) -> Any:
     try:
         from ppocr.modeling.architectures import build_model
     except ModuleNotFoundError as error:

@@ -42,7 +42,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         weights.by_finiteness,
         weights.by_weights,
         _other_network,
-        weights.by_any_weights,
+        weights.by_weights_after_lookalikes,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):

@@ -98,7 +98,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
     return _run_with_stored_weights(lab, found, candidate_map)
 
 
-def by_any_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+def by_weights_after_lookalikes(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Try the stored weights where another network holds more of them but did not explain the map."""
     found = _paired_weights(lab)
     if found is None or found.pairs is None or candidate_map is None or not _has_nearer_network(lab):

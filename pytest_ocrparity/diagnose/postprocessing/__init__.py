@@ -18,7 +18,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
-from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_filter
+from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.geometry import match
@@ -131,7 +131,7 @@ def _by_later_change(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     return (
         _by_score_order(lab)
         or by_coordinates(lab, made, puts_own_boxes_right)
-        or by_filter(lab, made, own, _expected_boxes(lab))
+        or by_small_box_filter(lab, made, own, _expected_boxes(lab))
     )
 
 

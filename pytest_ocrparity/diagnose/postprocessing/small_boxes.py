@@ -22,7 +22,7 @@ MOST: Final = 3
 INFINITE: Final = float("inf")
 
 
-def by_filter(
+def by_small_box_filter(
     lab: Laboratory, made: Detections, own: Detections | None, own_right: Detections | None
 ) -> list[Diagnosis]:
     """Drop the reference's boxes with a short side; if the candidate's are left, its filter is the cause.

@@ -49,7 +49,7 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
 
 
 def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
-    """Make a resize cause unknown that only sizes showed, where the tensors still differ."""
+    """Turn a resize cause that only sizes showed into an unknown one where the tensors still differ."""
     trace = lab.run_preprocessing(PatchedCandidate(lab.own))
     if (
         lab.before is not lab.reference

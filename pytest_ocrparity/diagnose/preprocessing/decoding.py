@@ -37,7 +37,7 @@ _INSTEAD = {
 """By cause, how to decode in the standard way."""
 
 
-def by_way(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Find the ways in which both sides decode this file; the candidate must agree if given the reference's pixels."""
     trace = lab.run_preprocessing(base)
     if trace is None:
@@ -71,7 +71,7 @@ def by_way(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(DECODE, cause, summary, [proof], fix), patched
 
 
-def by_reversal(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_reversed_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Give the candidate the reference's pixels with reversed channels; one that swaps red and blue then agrees."""
     if _reference_pixels(lab.reference) is None:
         return None
@@ -91,7 +91,7 @@ def by_reversal(lab: Laboratory, base: PatchedCandidate) -> Made:
     ), patched
 
 
-def by_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_reference_pixels(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Give the candidate the pixels that the reference decoded, and relate its own to them."""
     reference_name, candidate_name = lab.names
     trace = lab.run_preprocessing(base)
@@ -174,7 +174,7 @@ def _by_file_suffix(lab: Laboratory, patched: PatchedCandidate, error: str) -> M
     return lab.proven_cause(DECODE, "decode.file_type", summary, proof, fix), patched
 
 
-experiments = (by_way, by_reversal, by_pixels)
+experiments = (by_decoder, by_reversed_channels, by_reference_pixels)
 
 
 def _if_decoded_equally(lab: Laboratory, patched: PatchedCandidate) -> PatchedCandidate | None:

@@ -20,7 +20,7 @@ Array: TypeAlias = "npt.NDArray[Any]"
 Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
 
 
-def by_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Reverse the channels of the candidate's tensor, before or after its normalisation."""
     if _is_grey(lab.before):
         lab.not_tried.append("decode.channel_order: this page is grey and can't show it")
@@ -164,7 +164,7 @@ def _explains_affine_map(
     )
 
 
-def by_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Permute the axes of the candidate's tensor, or read its buffer in another layout."""
     for words, change in _possible_layouts():
         made = _if_tensor_agrees(lab, base, change)
@@ -182,7 +182,7 @@ def by_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
 LEVELS = 16
 """Least number of different values in a channel: with few grey levels a line fits any curve."""
 
-experiments = (by_channels, by_affine_fit, by_axes)
+experiments = (by_tensor_channels, by_affine_fit, by_tensor_axes)
 
 
 def _is_grey(reference: Trace) -> bool:

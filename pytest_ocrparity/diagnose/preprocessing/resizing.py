@@ -36,7 +36,7 @@ PROBES: Final = (
 """Sizes (h, w) at which roundings or limits disagree; 736/min makes none of them larger than 5888 px."""
 
 
-def by_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
+def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Find the only rounding that predicts the candidate's sizes.
 
     The reference's own resize at this size must also make the candidate's pixels: a page that is padded to a multiple
@@ -174,7 +174,7 @@ def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), patched
 
 
-experiments = (by_shape_row, by_rounding, by_known_size)
+experiments = (by_shape_row, by_size_rounding, by_known_size)
 
 
 def _preprocess_blank(base: PatchedCandidate, size: tuple[int, int]) -> Trace | None:

@@ -41,7 +41,7 @@ class Album:
     def pictures_of(
         self, comparison: Comparison, reference: Trace, candidate: Trace
     ) -> tuple[tuple[Picture, ...], str | None]:
-        """Return the pictures of a comparison, and what went wrong while drawing, which hides nothing of it."""
+        """Return the pictures of a comparison, and the error of drawing them, or None; an error is not raised."""
         found: list[Picture] = []
         if self.is_selective and comparison.is_match:
             return (), None
