@@ -20,7 +20,7 @@ from pytest_ocrparity.session.parametrized import (
     misplaced_parameter,
     parameters_of,
 )
-from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on
+from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on, skip_without_train
 from pytest_ocrparity.settings.settings_table import OPTIONS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         run_wide = first(parameters_of(item, "session", "package"))
         file_wide = first((item.path, parameters_of(item, "module", "class")))
         image = first((item.path, str(params.get(OWN_IMAGE, params.get(IMAGE)))))
-        return run_wide, first(item.path), file_wide, image
+        return run_wide, first(item.path), file_wide, image, item.callspec.indices[CANDIDATE]  # type: ignore[attr-defined]
 
     for place, item in zip(places, sorted((items[place] for place in places), key=key), strict=True):
         items[place] = item
@@ -127,18 +127,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     names = getattr(item, "fixturenames", ())
     if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
         run.recorder.note("used", fixture="ocr_golden")
-    if "ocr_train_model" in names:
-        run.skip_without_train("ocr_train_model")
+    if run.settings.no_train and "ocr_train_model" in names:
+        run.recorder.note("used", fixture="ocr_train_model")
+        skip_without_train()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     """Note that a test really uses one of our fixtures, overridden or not, whatever way it asks for it."""
-    request.config.stash[RUN].skip_without_train(fixturedef.argname)
+    run = request.config.stash[RUN]
     if fixturedef.argname in FIXTURES or (fixturedef.argname == OWN_IMAGE and hasattr(request, "param")):
         is_own = fixturedef.func.__module__ == __name__
-        request.config.stash[RUN].recorder.note("used", fixture=fixturedef.argname, is_own=is_own)
-    return (yield)
+        run.recorder.note("used", fixture=fixturedef.argname, is_own=is_own)
+    with run.without_train(fixturedef):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -42,6 +42,11 @@ def pass_errors_on() -> Iterator[None]:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
+def skip_without_train(*args: object, **kwargs: object) -> None:
+    """Skip a test that needs what `--ocr-no-train` does without."""
+    pytest.skip("--ocr-no-train: this test needs the train model")
+
+
 class Run:
     """What one run knows. The controller's collects the reports of every worker."""
 
@@ -126,11 +131,20 @@ class Run:
         names = [self.settings.image_name(path) for path in self.settings.image_paths()]
         return ImageScheduling(config, log, names)
 
-    def skip_without_train(self, fixture: str) -> None:
-        """Skip the test that asks for this fixture where it is what `--ocr-no-train` does without."""
-        if fixture == "ocr_train_model" and self.settings.no_train:
-            self.recorder.note("used", fixture=fixture)
-            pytest.skip("--ocr-no-train: this test needs the train model")
+    @contextmanager
+    def without_train(self, fixturedef: Any) -> Iterator[None]:
+        """Skip the test that sets up a train model, overridden or not, where `--ocr-no-train` does without.
+
+        The fixture itself skips, as pytest keeps in mind how it ended.
+        """
+        if fixturedef.argname != "ocr_train_model" or not self.settings.no_train:
+            yield
+            return
+        function, fixturedef.func = fixturedef.func, skip_without_train
+        try:
+            yield
+        finally:
+            fixturedef.func = function
 
     @contextmanager
     def listening_to(self, item: pytest.Item) -> Iterator[None]:

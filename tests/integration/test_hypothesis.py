@@ -1,4 +1,4 @@
-"""Fixtures of this plugin in tests of hypothesis, which runs one many times and refuses fixtures of a function's scope."""
+"""Fixtures of this plugin in tests of hypothesis, which refuses fixtures of a function's scope."""
 
 from __future__ import annotations
 
