@@ -188,8 +188,10 @@ def check_module(reference: str, folder: Path | None) -> None:
     path += sys.path
     for number, part in enumerate(parts, 1):
         name = ".".join(parts[:number])
-        # A finder of an editable install knows top-level names that lie on no path.
-        spec = PathFinder.find_spec(name, path) or (importlib.util.find_spec(part) if number == 1 else None)
+        spec = PathFinder.find_spec(name, path) if part else None
+        if spec is None and part and number == 1:
+            with suppress(ValueError):  # a module that was made without a spec
+                spec = importlib.util.find_spec(part)  # a finder of an editable install knows names that lie on no path
         if spec is None:
             raise ModelError(f"train.network = {reference!r} (looked in {folder} first): No module named {name!r}")
         if number < len(parts) and spec.submodule_search_locations is None:

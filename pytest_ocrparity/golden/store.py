@@ -271,14 +271,13 @@ class GoldenStore:
         changed = [] if golden.manifest["image_sha256"] == digest else ["the image"]
         if self.reference == "train":
             then, known = golden.manifest["fingerprint"], self._fingerprint_of(fixture, golden)
-            changed += [
-                f"the {part}" for part, now in known.items() if not self._is_same(part, then.get(part, now), now)
-            ]
+            changed += [f"the {part}" for part, now in known.items() if not self._is_same(part, then, now)]
         return changed
 
-    def _is_same(self, part: str, then: str, now: str) -> bool:
-        """Tell whether a part of the reference is the one that was noted, or the settings' own in an earlier form."""
-        return then == now or (now == self.fingerprint.get(part) and then in self._earlier.get(part, ()))
+    def _is_same(self, part: str, then: Mapping[str, str], now: str) -> bool:
+        """Tell whether a part of the reference is the one that was noted, in today's form or an earlier one."""
+        noted = then.get(part, now)
+        return noted == now or (now == self.fingerprint.get(part) and noted in self._earlier.get(part, ()))
 
     def _fingerprint_of(self, fixture: str, golden: Golden) -> Mapping[str, str]:
         """Return the digests of a fixture's model: those of the settings' files are not the ones of a user's own."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,51 +36,60 @@ class Project(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
 
-def find_file(start: Path, rootdir: Path | None = None) -> Project:
+def find_file(start: Path, on_error: Callable[[Path, SettingsError], None] | None = None) -> Path | None:
     """Return the settings file of the nearest folder upward from `start` that has one.
 
     Args:
         start: the first folder to look into.
-        rootdir: pytest's. A file that is no TOML, too large or can't be read is an error in there, and is somebody
-            else's above it. None makes it an error anywhere.
+        on_error: takes a folder and what is wrong with a file in it, which may hold settings or not; it is passed over
+            unless this raises. None raises the error.
 
     Raises:
         SettingsError: that folder has two, or its file is larger than settings are or no TOML.
     """
-    passed_over: list[str] = []
     for folder in (start, *start.parents):
         found = []
         for name, holds_settings in (("ocrparity.toml", _is_toml), ("pyproject.toml", _has_table)):
             try:
                 found += [folder / name] if holds_settings(folder / name) else []
             except SettingsError as error:
-                if rootdir is None or folder.is_relative_to(rootdir):
+                if on_error is None:
                     raise
-                passed_over.append(f"{error}; it lies outside of {rootdir} and was passed over")
+                on_error(folder, error)
         if len(found) > 1:
             raise SettingsError(f"{folder} has both ocrparity.toml and [tool.ocrparity] in pyproject.toml: keep one")
         if found:
-            return Project(found[0], passed_over=tuple(passed_over))
-    return Project(None, passed_over=tuple(passed_over))
+            return found[0]
+    return None
 
 
 def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
     """Return the settings file nearest upward from what all paths share; where there is none, why not.
 
+    Args:
+        paths: the ones given to pytest.
+        rootdir: pytest's. What can't be read is an error in there; above it, it is somebody else's and passed over.
+
     Raises:
         SettingsError: see `find_file`.
     """
+    passed_over: dict[str, None] = {}
 
-    def find(path: Path) -> Project:
-        return find_file(path if path.is_dir() else path.parent, rootdir)
+    def pass_over(folder: Path, error: SettingsError) -> None:
+        if rootdir is None or folder.is_relative_to(rootdir):
+            raise error
+        passed_over[f"{error}; it lies outside of {rootdir} and was passed over"] = None
 
-    found = find(Path(os.path.commonpath(paths)))
-    if found.file is not None or len(paths) < 2:
-        return found
-    files = {find(path).file for path in paths}
-    told = ", ".join(sorted(str(file) for file in files if file))
-    several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
-    return found._replace(why_none=f"the given paths {several} ({told})" if told else "")
+    def file_of(path: Path) -> Path | None:
+        return find_file(path if path.is_dir() else path.parent, pass_over)
+
+    why_none, found = "", file_of(Path(os.path.commonpath(paths)))
+    if found is None and len(paths) > 1:
+        files = {file_of(path) for path in paths}
+        told = ", ".join(sorted(str(file) for file in files if file))
+        several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
+        why_none = f"the given paths {several} ({told})" if told else ""
+    return Project(found, why_none, tuple(passed_over))
 
 
 def _is_toml(own: Path) -> bool:

@@ -42,7 +42,7 @@ from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Fix
-from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
+from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
