@@ -1,0 +1,1 @@
+"""Whole pytest runs in projects as users have them."""
