@@ -22,7 +22,9 @@ def rootdir(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "ocrparity.toml"])
 @pytest.mark.parametrize("kind", ["malformed", "huge", "unreadable"])
-def test_what_cannot_be_read_above_is_passed_over_and_named(tmp_path: Path, rootdir: Path, name: str, kind: str) -> None:
+def test_what_cannot_be_read_above_is_passed_over_and_named(
+    tmp_path: Path, rootdir: Path, name: str, kind: str
+) -> None:
     path = rootdir.parent / name
     path.write_text(BROKEN)
     if kind == "huge":
