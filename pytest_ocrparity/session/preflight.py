@@ -109,6 +109,8 @@ class Preflight:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Fail a test before its fixtures are set up, after pytest has skipped what is to be skipped."""
+        if not runs_tests(item.config):  # --setup-plan
+            return
         param = parameters_of(item).get(OWN_IMAGE)
         if isinstance(param, SettingsError):
             self._refuse(item, str(param).splitlines())

@@ -114,10 +114,8 @@ def test_an_overridden_side_is_not_looked_at(project: pytest.Pytester) -> None:
 
 def test_an_override_that_asks_for_ours_is_ours(project: pytest.Pytester) -> None:
     project.makepyprojecttoml(WRONG)
-    own_inference(
-        project,
-        '\n@pytest.fixture(scope="session")\ndef ocr_inference_model(ocr_inference_model):\n    return ocr_inference_model',
-    )
+    wrapper = "def ocr_inference_model(ocr_inference_model):\n    return ocr_inference_model"
+    own_inference(project, f'\n@pytest.fixture(scope="session")\n{wrapper}\n')
     result = project.runpytest(*NO_XDIST, "-k", "training")
     result.assert_outcomes(errors=1, deselected=1)
     result.stdout.fnmatch_lines(OF_EXPORT)
@@ -126,7 +124,11 @@ def test_an_override_that_asks_for_ours_is_ours(project: pytest.Pytester) -> Non
 def test_of_two_functions_the_second_says_what_is_new(project: pytest.Pytester) -> None:
     project.makeconftest("")
     project.makepyprojecttoml(WRONG)
-    result = project.runpytest(*NO_XDIST, "test_export.py::test_export_matches_baseline", "test_export.py")
+    project.makepyfile(
+        test_export="def test_baseline(ocr_golden, ocr_inference_model, ocr_image): pass\n"
+        "def test_training(ocr_train_model, ocr_inference_model, ocr_image): pass\n"
+    )
+    result = project.runpytest(*NO_XDIST)
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines([*OF_EXPORT, *OF_TRAIN, "and 2 more as said for *baseline[[]settings-error[]] above"])
 

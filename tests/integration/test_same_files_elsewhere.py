@@ -88,13 +88,13 @@ class TestSpelling:
         name = "fête.npy"
         np.save(images / unicodedata.normalize(then, name), PAGE)
         project.runpytest(*NO_XDIST, "--ocr-golden", "-k", "baseline").assert_outcomes(passed=1, deselected=1)
-        before = os.listdir(goldens)
+        before = list(goldens.iterdir())
         (images / unicodedata.normalize(then, name)).rename(images / unicodedata.normalize(now, name))
         result = project.runpytest(*NO_XDIST, "--ocr-golden-prune")
         result.assert_outcomes(passed=2)
         result.stdout.no_fnmatch_line("*removed*")
         project.runpytest(*NO_XDIST, "--ocr-golden", "-k", "baseline").assert_outcomes(passed=1, deselected=1)
-        assert os.listdir(goldens) == before
+        assert list(goldens.iterdir()) == before
 
     def test_another_letter_has_no_baseline(self, project: pytest.Pytester) -> None:
         project.runpytest(*NO_XDIST, "--ocr-golden", "-k", "baseline").assert_outcomes(passed=2, deselected=2)
