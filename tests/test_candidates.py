@@ -34,6 +34,7 @@ def inference_model(settings, name=None):
     return MODELS.setdefault(name, Toy(name=name, **SPOILED.get(name, {})))
 
 pytest_ocrparity.session.models.inference_model = inference_model
+pytest_ocrparity.session.models.inference_problems = lambda settings, name=None: []
 """
 
 
@@ -42,9 +43,8 @@ def matrix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A project with two candidates."""
     import pytest_ocrparity.session.models
 
-    monkeypatch.setattr(
-        pytest_ocrparity.session.models, "inference_model", pytest_ocrparity.session.models.inference_model
-    )
+    for name in ("inference_model", "inference_problems"):
+        monkeypatch.setattr(pytest_ocrparity.session.models, name, getattr(pytest_ocrparity.session.models, name))
     add(project, TWO)
     project.makeconftest(CONFTEST.format(tests=str(Path(__file__).parent)) + LOADED)
     return project

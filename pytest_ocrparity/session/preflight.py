@@ -7,7 +7,7 @@ are wrong stop a run that uses us, and no other call of pytest.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
@@ -24,7 +24,7 @@ from pytest_ocrparity.session.parametrized import (
 )
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.session.run import Run
+    from pytest_ocrparity.session.recorder import Recorder
     from pytest_ocrparity.settings import Settings
 
 SETTINGS_ERROR: Final = "ocrparity-settings-error"
@@ -41,6 +41,18 @@ _LOOKING: Final = (
 def runs_tests(config: pytest.Config) -> bool:
     """Tell whether this call of pytest runs tests, and does not only show something."""
     return not any(getattr(config.option, name, None) for name in _LOOKING)
+
+
+class Run(Protocol):
+    """What is asked of `session.run.Run`."""
+
+    error: SettingsError | None
+    settings: Settings
+    recorder: Recorder
+
+    def need_settings(self) -> Settings:
+        """Return the settings, or raise SettingsError."""
+        ...
 
 
 class Preflight:

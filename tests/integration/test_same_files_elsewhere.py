@@ -9,6 +9,7 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from pytest_ocrparity.files import earlier_digests, text_digest
 from pytest_ocrparity.golden.store import GoldenStore
 
 NO_XDIST = ("-p", "no:xdist")
+Form = Literal["NFC", "NFD"]
 YML = "Global:\n  checkpoints: none\nArchitecture: {}\n"
 
 
@@ -81,7 +83,7 @@ class TestLineEnds:
 
 class TestSpelling:
     @pytest.mark.parametrize(("then", "now"), [("NFD", "NFC"), ("NFC", "NFD")])
-    def test_a_baseline_is_found_under_either_spelling(self, project: pytest.Pytester, then: str, now: str) -> None:
+    def test_a_baseline_is_found_under_either_spelling(self, project: pytest.Pytester, then: Form, now: Form) -> None:
         images, goldens = project.path / "images", project.path / "goldens" / "images"
         for path in images.iterdir():
             path.unlink()

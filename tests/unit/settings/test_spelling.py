@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from pytest_ocrparity.settings import load
 
-FORMS = ("NFC", "NFD")
+Form = Literal["NFC", "NFD"]
+FORMS: tuple[Form, ...] = ("NFC", "NFD")
 
 
 @pytest.mark.parametrize("on_disk", FORMS)
 @pytest.mark.parametrize("in_settings", FORMS)
 @pytest.mark.parametrize("pattern", ["été/fête.png", "été/*.png", "été"])
-def test_a_glob_finds_either_spelling(tmp_path: Path, on_disk: str, in_settings: str, pattern: str) -> None:
+def test_a_glob_finds_either_spelling(tmp_path: Path, on_disk: Form, in_settings: Form, pattern: str) -> None:
     image = tmp_path / unicodedata.normalize(on_disk, "été/fête.png")
     image.parent.mkdir()
     image.touch()
