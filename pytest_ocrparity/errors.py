@@ -2,6 +2,7 @@
 
 OcrParityError
 ├── SettingsError            a setting, option or marker is wrong: raised before anything runs
+│   └── OptionError          it is an option that was typed
 ├── ModelError               a model's files or its software do not load
 ├── ImageError               an image is missing or does not decode
 ├── StageError               a model raised while running; says at which stage
@@ -17,11 +18,8 @@ OcrParityError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class OcrParityError(Exception):
@@ -34,6 +32,10 @@ class OcrParityError(Exception):
 
 class SettingsError(OcrParityError):
     """A setting, a command-line option or a marker has a key or value that means nothing."""
+
+
+class OptionError(SettingsError):
+    """An option of the command line is wrong, or does not fit the others or the settings."""
 
 
 class ModelError(OcrParityError):
@@ -79,6 +81,37 @@ class GoldenCorrupt(GoldenError):
 
 class ReportError(OcrParityError):
     """The report cannot be written, or a results.json not be read."""
+
+
+class Mistakes:
+    """Gathers errors, so that all that is wrong is said at once.
+
+    Attributes:
+        texts: what they said, in order, each once.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.texts: list[str] = []
+        self._kind: type[SettingsError] = SettingsError
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Take the error of this block, which ends there."""
+        try:
+            yield
+        except OcrParityError as error:
+            self.texts += [line for line in str(error).splitlines() if line not in self.texts]
+            self._kind = OptionError if isinstance(error, OptionError) else self._kind
+
+    def raise_any(self) -> None:
+        """Raise what was gathered as one error, a line each.
+
+        Raises:
+            SettingsError: there was an error; an OptionError where one of them was.
+        """
+        if self.texts:
+            raise self._kind("\n".join(self.texts))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -79,6 +79,20 @@ def digest(path: Path) -> str:
     return hasher.hexdigest()
 
 
+def text_digest(path: Path) -> str:
+    """Return the sha256 of a text file, the same whether its lines end as on Unix or as git writes them on Windows."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def earlier_digests(path: Path) -> frozenset[str]:
+    """Return the digests that a text file had before `text_digest`: of its bytes, on this machine or on Windows."""
+    if not path.is_file():
+        return frozenset()
+    data = path.read_bytes()
+    forms = data, data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return frozenset(hashlib.sha256(each).hexdigest() for each in forms)
+
+
 def refuse_pointer(path: Path) -> None:
     """Raise ModelError when git-lfs has not fetched this file, or when it is empty."""
     with path.open("rb") as file:

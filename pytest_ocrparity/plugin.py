@@ -15,12 +15,13 @@ from pytest_ocrparity.session.parametrized import (
     FIXTURES,
     IMAGE,
     OWN_IMAGE,
+    candidate_of,
     images_are_given,
     is_an_image,
     misplaced_parameter,
-    parameters_of,
+    wide_parameters_of,
 )
-from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on, skip_without_train
+from pytest_ocrparity.session.run import RUN, Run, pass_errors_on, skip_without_train
 from pytest_ocrparity.settings.settings_table import OPTIONS
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the settings, so that a wrong one stops the run before any test."""
+    """Read the settings, so that a wrong option stops the run before any test."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     try:
@@ -53,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ENDING] = ending = Ending(run)
     config.pluginmanager.register(run, "ocrparity-run")
     config.pluginmanager.register(ending, "ocrparity-ending")
+    config.pluginmanager.register(run.preflight, "ocrparity-preflight")
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
 
@@ -66,7 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize tests that use `ocr_image` by the images of the settings, and `ocr_inference_model` by candidates."""
     run = metafunc.config.stash[RUN]
     if OWN_IMAGE in metafunc.fixturenames and not images_are_given(metafunc):
-        metafunc.parametrize(OWN_IMAGE, run.image_parameters(), indirect=True, scope="module")
+        metafunc.parametrize(OWN_IMAGE, run.image_parameters(metafunc), indirect=True, scope="module")
     if CANDIDATE in metafunc.fixturenames and len(run.settings.candidates) > 1:
         metafunc.parametrize(CANDIDATE, list(run.settings.candidates), indirect=True, scope="session")
 
@@ -86,8 +88,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def key(item: pytest.Item) -> tuple[int, ...]:
         params = item.callspec.params  # type: ignore[attr-defined]
-        run_wide = first(parameters_of(item, "session", "package"))
-        file_wide = first((item.path, parameters_of(item, "module", "class")))
+        run_wide = first(wide_parameters_of(item, "session", "package"))
+        file_wide = first((item.path, wide_parameters_of(item, "module", "class")))
         image = first((item.path, str(params.get(OWN_IMAGE, params.get(IMAGE)))))
         return run_wide, first(item.path), file_wide, image, item.callspec.indices[CANDIDATE]  # type: ignore[attr-defined]
 
@@ -162,6 +164,7 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
+    run.preflight.refuse(request._pyfuncitem, "ocr_train_model")
     with pass_errors_on():
         return train_model(run.need_settings())
 
@@ -178,6 +181,7 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side=_ocr_candidate or next(iter(run.settings.candidates), "inference"))
+    run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
     with pass_errors_on():
         return inference_model(run.need_settings(), _ocr_candidate)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Annotated, Any, Final, NamedTuple
 
-from pytest_ocrparity.errors import SettingsError, did_you_mean
+from pytest_ocrparity.errors import Mistakes, SettingsError, did_you_mean
 
 __all__ = ["AUTO", "BUILT_IN", "LIMITS", "OFF", "PRESETS", "Limit", "Tolerance", "is_looser", "parse_option"]
 
@@ -210,7 +210,7 @@ class Tolerance:
             origin: who says so, for messages.
 
         Raises:
-            SettingsError: an unknown preset, stage or limit, or a value that means nothing.
+            SettingsError: an unknown preset, stage or limit, or a value that means nothing; a line for each.
         """
         if values is None or isinstance(values, Tolerance):
             return values or self
@@ -218,22 +218,38 @@ class Tolerance:
             return Tolerance.preset(values, origin)
         if not isinstance(values, Mapping):
             raise SettingsError(f"{origin}: a tolerance is a preset's name or a table, not {values!r}")
-        values = dict(values)
-        base = Tolerance.preset(str(values.pop("preset")), origin) if "preset" in values else self
+        mistakes, base = Mistakes(), self
+        with mistakes.gathering():
+            base = Tolerance.preset(str(values["preset"]), origin) if "preset" in values else self
         limits = dict(base.limits)
         for stage, table in values.items():
-            if stage not in _OF_STAGE:
-                known = (*_OF_STAGE, "preset")
-                raise SettingsError(f"{origin}: no tolerance stage {stage!r}; {did_you_mean(stage, known)}")
-            if not isinstance(table, Mapping):
-                raise SettingsError(f"{origin}: {stage} is a table of limits, not {table!r}")
-            for key, value in table.items():
-                name = f"{stage}.{key}"
-                if name not in LIMITS:
-                    own = [known.partition(".")[2] for known in _OF_STAGE[stage]]
-                    raise SettingsError(f"{origin}: {stage} has no limit {key!r}; {did_you_mean(key, own)}")
-                limits[name] = Limit(_checked(name, value, origin), origin)
+            if stage == "preset":
+                continue
+            with mistakes.gathering():
+                _check_stage(stage, table, origin)
+                for key, value in table.items():
+                    with mistakes.gathering():
+                        limits[f"{stage}.{key}"] = Limit(_checked(_known(stage, key, origin), value, origin), origin)
+        mistakes.raise_any()
         return Tolerance(limits)
+
+
+def _check_stage(stage: str, table: Any, origin: str) -> None:
+    """Raise SettingsError for an unknown stage, or one whose limits are no table."""
+    if stage not in _OF_STAGE:
+        known = (*_OF_STAGE, "preset")
+        raise SettingsError(f"{origin}: no tolerance stage {stage!r}; {did_you_mean(stage, known)}")
+    if not isinstance(table, Mapping):
+        raise SettingsError(f"{origin}: {stage} is a table of limits, not {table!r}")
+
+
+def _known(stage: str, key: str, origin: str) -> str:
+    """Return the name of a stage's limit, or raise SettingsError."""
+    name = f"{stage}.{key}"
+    if name not in LIMITS:
+        own = [known.partition(".")[2] for known in _OF_STAGE[stage]]
+        raise SettingsError(f"{origin}: {stage} has no limit {key!r}; {did_you_mean(key, own)}")
+    return name
 
 
 def parse_option(text: str) -> Mapping[str, Any]:

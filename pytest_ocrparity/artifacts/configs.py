@@ -254,6 +254,20 @@ def check_training(config: Mapping[str, Any], path: Path) -> None:
         scale_value(settings.get("scale"), path, "Global.scale")
 
 
+def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
+    """Check that `sub_model` picks one network of a Distillation yml, and that a plain one gets none.
+
+    Raises:
+        ModelError: it does not; the text lists the networks.
+    """
+    models = list(architecture["Models"]) if architecture["algorithm"] == "Distillation" else []
+    if models and sub_model not in models:
+        wrong = "train.sub_model picks none" if sub_model is None else f"train.sub_model is {sub_model!r}"
+        raise ModelError(f"{config} trains {len(models)} networks and {wrong}: set it to {' or '.join(models)}")
+    if sub_model is not None and not models:
+        raise ModelError(f"{config} trains one network, so train.sub_model = {sub_model!r} picks nothing: leave it out")
+
+
 def check_inference(config: Mapping[str, Any], path: Path) -> None:
     """Check an export's inference.yml before paddlex sees it.
 
@@ -275,3 +289,19 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
             )
     hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
     _check_post_process(config, path, POST_PROCESSES[:1], hint)
+
+
+def model_name(config: Mapping[str, Any], path: Path, given: str | None) -> str:
+    """Return paddlex's name of an export's model: the setting `inference.model_name`, else that of its inference.yml.
+
+    Raises:
+        ModelError: neither says one.
+    """
+    settings = config.get("Global")
+    name = given or (settings.get("model_name") if isinstance(settings, Mapping) else None)
+    if not name:
+        raise ModelError(
+            f"{path} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
+            'model_name = "PP-OCRv4_mobile_det"'
+        )
+    return str(name)

@@ -14,11 +14,15 @@ from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.files import digest, refuse_pointer
+from pytest_ocrparity.files import digest, refuse_pointer, text_digest
 
 PARAMS: Final = ".pdparams"
 PROGRAMS: Final = ("inference.json", "inference.pdmodel")
 """In the order in which paddlex looks for them (`get_model_paths`): with both, the first is what runs."""
+
+CONFIG: Final = "inference.yml"
+TEXTS: Final = (".json", ".yml")
+"""What of an export git may give other line ends."""
 
 OTHER_ENGINES: Final = ("inference.onnx", "inference.om", "model.safetensors", "inference.pdparams")
 """What engines other than Paddle Inference load from an export folder."""
@@ -76,13 +80,13 @@ def find_checkpoint(
 def fingerprint_training(
     config: Path, checkpoint: Path | None = None, paddleocr_root: Path | None = None
 ) -> dict[str, str]:
-    """Return the sha256 of the training YAML file and of its checkpoint, as "config" and "checkpoint".
+    """Return the sha256 of the training YAML file, as text, and of its checkpoint, as "config" and "checkpoint".
 
     Needs neither of them nor paddle: parts that are not on this disk are left out.
     """
     parts: dict[str, str] = {}
     if config.is_file():
-        parts["config"] = digest(config)
+        parts["config"] = text_digest(config)
     try:
         yml = read_yml(config) if checkpoint is None else {}
         parts["checkpoint"] = digest(find_checkpoint(checkpoint, yml, config, paddleocr_root))
@@ -130,7 +134,7 @@ def find_export(model_dir: Path) -> ExportFiles:
     """
     if not model_dir.is_dir():
         raise ModelError(f"{model_dir}: no such folder: inference.model_dir is the folder tools/export_model.py wrote")
-    config = model_dir / "inference.yml"
+    config = model_dir / CONFIG
     if not config.is_file():
         shared = model_dir.parent / config.name
         hint = "re-export with a PaddleOCR of 2.9 or later"
@@ -167,4 +171,4 @@ def _age(path: Path) -> str:
 
 def fingerprint_export(export: ExportFiles) -> dict[str, str]:
     """Return the sha256 of each file of an export, by file name."""
-    return {path.name: digest(path) for path in export.files}
+    return {path.name: text_digest(path) if path.suffix in TEXTS else digest(path) for path in export.files}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import importlib.util
 import logging
 import os
 import random
@@ -97,7 +98,7 @@ def checkout(root: Path | None) -> Iterator[None]:
     path = list(sys.path)
     finders: list[MetaPathFinder] = []
     if root is not None:
-        _check_checkout(root)
+        check_checkout(root)
         finders = [_CheckoutFinder(root)]
     sys.meta_path[:0] = finders
     try:
@@ -110,7 +111,12 @@ def checkout(root: Path | None) -> Iterator[None]:
             sys.meta_path.remove(finder)
 
 
-def _check_checkout(root: Path) -> None:
+def check_checkout(root: Path) -> None:
+    """Check that a folder holds PaddleOCR's code, and that this process uses no other.
+
+    Raises:
+        ModelError: it does not.
+    """
     if not (root / "ppocr" / "__init__.py").is_file():
         nested = next((path for path in root.glob("*/ppocr/__init__.py")), None)
         hint = f"; {nested.parents[1]} has one" if nested else ": it must be a PaddleOCR checkout"
@@ -160,9 +166,7 @@ def folder_module(reference: str, folder: Path | None) -> Any:
     Raises:
         ModelError: the reference has another form, there is no such module or name, or the module does not import.
     """
-    module_name, _, name = reference.partition(":")
-    if not module_name or not name:
-        raise ModelError(f'train.network is {reference!r}, not "package.module:function"')
+    module_name, name = _names(reference)
     path = list(sys.path)
     sys.path[:0] = [str(folder)] if folder is not None else []
     try:
@@ -171,6 +175,36 @@ def folder_module(reference: str, folder: Path | None) -> Any:
         raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
     finally:
         sys.path[:] = path
+
+
+def check_module(reference: str, folder: Path | None) -> None:
+    """Check that there is a module for "package.module:name", without running any code of it.
+
+    Raises:
+        ModelError: the reference has another form, or no such module is found.
+    """
+    module_name, _ = _names(reference)
+    parts, path = module_name.split("."), [str(folder)] if folder is not None else []
+    path += sys.path
+    for number, part in enumerate(parts, 1):
+        name = ".".join(parts[:number])
+        spec = PathFinder.find_spec(name, path) if part else None
+        if spec is None and part and number == 1:
+            with suppress(ValueError):  # a module that was made without a spec
+                spec = importlib.util.find_spec(part)  # a finder of an editable install knows names that lie on no path
+        if spec is None:
+            raise ModelError(f"train.network = {reference!r} (looked in {folder} first): No module named {name!r}")
+        if number < len(parts) and spec.submodule_search_locations is None:
+            raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {name!r} is not a package")
+        path = list(spec.submodule_search_locations or ())
+
+
+def _names(reference: str) -> tuple[str, str]:
+    """Return the module and the name of "package.module:name"."""
+    module_name, _, name = reference.partition(":")
+    if not module_name or not name:
+        raise ModelError(f'train.network is {reference!r}, not "package.module:function"')
+    return module_name, name
 
 
 def _error_text(error: Exception) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class GoldenStore:
         mode: str | None = None,
         lossless: bool = False,
         fingerprint: Mapping[str, str] | None = None,
+        earlier: Mapping[str, Collection[str]] | None = None,
         options: Mapping[str, Any] | None = None,
         settings: Path | None = None,
         is_described: bool = False,
@@ -83,12 +85,14 @@ class GoldenStore:
             mode: None to compare only; "missing", "changed" or "all" to record.
             lossless: keep every bit of the maps.
             fingerprint: digests of the parts of the reference model that are present, such as "config", "checkpoint".
+            earlier: what else a baseline may have noted of such a part as it is now, see `files.earlier_digests`.
             options: device and engine options, for the manifest.
             settings: the settings file, which the manifest names.
             is_described: whether the settings describe the reference model; else only a fixture can make it.
         """
         self.folder, self.root, self.reference, self.mode, self.lossless = folder, root, reference, mode, lossless
         self.fingerprint, self.options = dict(fingerprint or {}), dict(options or {})
+        self._earlier = dict(earlier or {})
         self.asked: set[Path] = set()
         self.drift: dict[str, dict[str, Any]] = {}
         self.ownership = Ownership(folder, root, settings, reference, is_described=is_described)
@@ -196,7 +200,7 @@ class GoldenStore:
         Beside each stands the settings file that it was recorded under, from the folder on, or None where it names
         none. Files that are no baselines are left out, so that pruning never removes a user's own.
         """
-        used = self.asked | set(asked) | {golden_path(self.folder, self._relative(image)) for image in known_images}
+        used = self.asked | set(asked) | {self._place(self._relative(image)) for image in known_images}
         found = sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline(path))
         return {path: settings_of(path) for path in found}
 
@@ -218,9 +222,19 @@ class GoldenStore:
         name = image_label(name)
         digest = hashlib.sha256(data).hexdigest()
         key = f"array-{digest[:16]}" if isinstance(image, np.ndarray) else self._relative(image)
-        path = golden_path(self.folder, key)
+        path = self._place(key)
         self.asked.add(path)
         return name, digest, path
+
+    def _place(self, key: str) -> Path:
+        """Return where the baseline of an image lies or would lie.
+
+        macOS writes a letter and its accent as two characters, and most others as one: of a name with both spellings
+        the baseline is found that is there.
+        """
+        path = golden_path(self.folder, key)
+        others = (golden_path(self.folder, unicodedata.normalize(form, key)) for form in ("NFC", "NFD"))
+        return path if key.isascii() or path.exists() else next((other for other in others if other.exists()), path)
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
         """Return a path from the settings file on; links are followed only where it would lead out of there."""
@@ -259,8 +273,13 @@ class GoldenStore:
         changed = [] if golden.manifest["image_sha256"] == digest else ["the image"]
         if self.reference == "train":
             then, known = golden.manifest["fingerprint"], self._fingerprint_of(fixture, golden)
-            changed += [f"the {part}" for part, now in known.items() if then.get(part, now) != now]
+            changed += [f"the {part}" for part, now in known.items() if not self._is_same(part, then, now)]
         return changed
+
+    def _is_same(self, part: str, then: Mapping[str, str], now: str) -> bool:
+        """Tell whether a part of the reference is the one that was noted, in today's form or an earlier one."""
+        noted = then.get(part, now)
+        return noted == now or (now == self.fingerprint.get(part) and noted in self._earlier.get(part, ()))
 
     def _fingerprint_of(self, fixture: str, golden: Golden) -> Mapping[str, str]:
         """Return the digests of a fixture's model: those of the settings' files are not the ones of a user's own."""

@@ -130,9 +130,16 @@ class Ending:
                 self.notes = report_unused(session, settings, run.goldens, run.evidence, is_faulty=faulty)
         except OcrParityError as error:
             self.faults.append(_fault("baselines", error))
-        warnings = [] if is_strict(run.config) else [f"WARNING: {each}" for each in idle]
+        passed_over = run.project.passed_over if tally.all(Used) else ()
+        warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        self.notes = [*told, *tally.loosened(), *expected_note(run.records), *warnings, *self.notes]
+        self.notes = [
+            *told,
+            *tally.loosened(),
+            *expected_note(run.records),
+            *warnings,
+            *self.notes,
+        ]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 

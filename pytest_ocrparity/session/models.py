@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_ocrparity.diagnosis import in_table
-from pytest_ocrparity.errors import ModelError, SettingsError
+from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
@@ -31,7 +32,9 @@ def _once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
 def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str, option: str) -> None:
     if key not in values:
         where = settings.file or "no settings file was found, and the command line"
-        raise SettingsError(f"{where} sets no {table}.{key}: set it, or pass {option}")
+        # Of several candidates the option can't tell which is meant.
+        way_out = "set it" if len(settings.candidates) > 1 and table != "train" else f"set it, or pass {option}"
+        raise SettingsError(f"{where} sets no {table}.{key}: {way_out}")
 
 
 def train_model(settings: Settings) -> TrainingPipeline:
@@ -48,7 +51,10 @@ def train_model(settings: Settings) -> TrainingPipeline:
     def load() -> TrainingPipeline:
         from pytest_ocrparity.backends.ppocr.pipeline import load_training
 
-        return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
+        try:
+            return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
+        except ModelError as error:
+            raise ModelError(settings.as_typed(str(error))) from error
 
     checkpoint = values.get("checkpoint") or ""
     files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint)]
@@ -63,9 +69,8 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
         SettingsError: the settings name no export folder.
         ModelError: its files or its software do not load.
     """
-    candidate = settings.candidates[name] if name else settings.first_candidate
-    name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
-    table, limit = name if name == "inference" else f"candidates.{name}", settings.memory_limit
+    name, table, values = _candidate(settings, name)
+    limit = settings.memory_limit
     _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
     def load() -> InferencePipeline:
@@ -74,11 +79,63 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
         try:
             return load_inference(**values, memory_limit=limit, name=name)
         except ModelError as error:
-            raise ModelError(in_table(str(error), table)) from error
+            raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
     files = sorted(Path(values["model_dir"]).glob("*"))
     model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", files, load)
     return model
+
+
+def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[str, Any]]:
+    """Return the name, the settings table and the values of a candidate: the named one, else the first."""
+    candidate = settings.candidates[name] if name else settings.first_candidate
+    name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
+    return name, name if name == "inference" else f"candidates.{name}", values
+
+
+def training_problems(settings: Settings) -> list[str]:
+    """Return what of the train side is not there or means nothing, as far as it shows without loading anything."""
+    from pytest_ocrparity.artifacts.configs import check_sub_model, check_training, read_yml
+    from pytest_ocrparity.artifacts.model_files import find_checkpoint
+    from pytest_ocrparity.backends.isolation import check_checkout, check_module
+
+    mistakes, values = Mistakes(), settings.train
+    root, checkpoint, yml = values.get("paddleocr_root"), values.get("checkpoint"), None
+    with mistakes.gathering():
+        _needed(settings, values, "train", "config", "--ocr-train-config")
+        yml = read_yml(values["config"])
+        check_training(yml, values["config"])
+        check_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
+    if yml is not None or checkpoint is not None:
+        with mistakes.gathering():
+            find_checkpoint(checkpoint, yml or {}, values.get("config", Path()), root)
+    if root is not None:
+        with mistakes.gathering():
+            check_checkout(root)
+    if "network" in values:
+        with mistakes.gathering():
+            check_module(values["network"], values["network_folder"])
+    return [settings.as_typed(text) for text in mistakes.texts]
+
+
+def inference_problems(settings: Settings, name: str | None = None) -> list[str]:
+    """Return what of a candidate is not there or means nothing, as far as it shows without loading anything."""
+    from pytest_ocrparity.artifacts.configs import check_inference, model_name, read_yml
+    from pytest_ocrparity.artifacts.model_files import CONFIG, find_export
+
+    mistakes = Mistakes()
+    _, table, values = _candidate(settings, name)
+    with mistakes.gathering(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # who loads it warns
+        _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
+        find_export(values["model_dir"])
+    config = values.get("model_dir", Path()) / CONFIG
+    if "model_dir" in values and config.is_file():
+        with mistakes.gathering():
+            yml = read_yml(config)
+            check_inference(yml, config)
+            model_name(yml, config, values.get("model_name"))
+    return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
 
 
 def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
@@ -105,9 +162,11 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
 def golden_store(settings: Settings) -> GoldenStore:
     """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
     from pytest_ocrparity.artifacts.model_files import find_export, fingerprint_export, fingerprint_training
+    from pytest_ocrparity.files import earlier_digests
     from pytest_ocrparity.golden.store import GoldenStore
 
     fingerprint: Mapping[str, str] = {}
+    earlier: Mapping[str, Collection[str]] = {}
     export: Mapping[str, str] = {}
     values = settings.first_candidate.values if settings.first_candidate else {}
     with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
@@ -116,6 +175,7 @@ def golden_store(settings: Settings) -> GoldenStore:
     if settings.golden_reference == "train" and "config" in settings.train:
         train = settings.train
         fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
+        earlier = {"config": earlier_digests(train["config"])}
     tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]
     return GoldenStore(
         settings.golden_dir,
@@ -124,6 +184,7 @@ def golden_store(settings: Settings) -> GoldenStore:
         mode=settings.golden_mode,
         lossless=any(each["probability_maps.atol"].value == 0 for each in tolerances),
         fingerprint=fingerprint,
+        earlier=earlier,
         options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}},
         settings=settings.file,
         is_described="config" in settings.train if settings.golden_reference == "train" else bool(settings.candidates),

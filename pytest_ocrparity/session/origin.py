@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,17 @@ def fixture_of(item: Any, name: str, root: Path) -> str:
     return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
 
 
-def _definition(name: str, item: Any) -> Any:
-    """Return what pytest would set up for a test under this name, or None."""
+def definitions(name: str, item: Any) -> Sequence[Any]:
+    """Return what pytest has for a test under this name, the one that it would set up last."""
     for test in (item, item.nodeid):  # 8.0 wants the id
         with suppress(AttributeError, TypeError):
-            found = item.session._fixturemanager.getfixturedefs(name, test)
-            return found[-1] if found else None
-    return None
+            return item.session._fixturemanager.getfixturedefs(name, test) or ()
+    return ()
+
+
+def _definition(name: str, item: Any) -> Any:
+    found = definitions(name, item)
+    return found[-1] if found else None
 
 
 def _place(definition: Any, rootpath: Path, root: Path) -> str:

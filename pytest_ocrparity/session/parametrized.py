@@ -6,7 +6,7 @@ of them is here, and tried on the oldest and the newest pytest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
@@ -14,13 +14,17 @@ IMAGE: Final = "ocr_image"
 OWN_IMAGE: Final = "_ocr_image"
 """The private fixture that the images of the settings parametrize."""
 CANDIDATE: Final = "_ocr_candidate"
-"""The private fixture that the candidates of the settings parametrize."""
+"""The private fixture that several candidates parametrize."""
+_REFERENCE: Final = "ocr_reference"
+"""The gate's own fixture, which asks for the train model or the baselines while it is set up."""
 _INSTEAD: Final = {
     "ocr_train_model": "override the fixture",
     "ocr_inference_model": "candidates are [tool.ocrparity.candidates.NAME] in the settings; or override the fixture",
     "ocr_golden": "golden.dir and golden.reference set what it reads",
 }
 """What to do in place of a parameter that a fixture of ours does not read."""
+_KNOWN: Final = ("_pytest", "pytest_ocrparity", "xdist")
+"""Whose fixtures make no model."""
 
 
 def images_are_given(metafunc: Any) -> bool:
@@ -37,6 +41,54 @@ def images_are_given(metafunc: Any) -> bool:
 def is_an_image(request: Any) -> bool:
     """Tell whether the parameter that our `ocr_image` sees is meant for it, and not for an override that reads it."""
     return not _is_read_by_an_override(request._pyfuncitem._fixtureinfo.name2fixturedefs.get(IMAGE, ()), IMAGE)
+
+
+def parameters_of(item: Any) -> Mapping[str, Any]:
+    """Return what a test is parametrized by."""
+    callspec = getattr(item, "callspec", None)
+    found: Mapping[str, Any] = {} if callspec is None else callspec.params
+    return found
+
+
+def candidate_of(item: Any) -> str | None:
+    """Return which of several candidates a test compares, None where it is not parametrized by them."""
+    name: str | None = parameters_of(item).get(CANDIDATE)
+    return name
+
+
+def reaches_ours(test: Any, name: str) -> bool:
+    """Tell whether a test that asks for a fixture of ours gets it, or an override that asks for it as well."""
+    from pytest_ocrparity.session.origin import definitions
+
+    for definition in reversed(_closure(test).get(name) or definitions(name, test)):
+        if _is_ours(definition):
+            return True
+        if name not in definition.argnames:
+            return False
+    return False
+
+
+def is_the_gates(test: Any) -> bool:
+    """Tell whether a test has its reference from the fixture of `pytest_ocrparity.gate`."""
+    found = _closure(test).get(_REFERENCE, ())
+    return bool(found) and getattr(found[-1].func, "__module__", "") == "pytest_ocrparity.gate"
+
+
+def may_make_files(test: Any) -> bool:
+    """Tell whether a fixture of the user's runs before ours, which are of session scope: it may make what we load."""
+    return any(
+        definition.scope == "session" and definition.func.__module__.partition(".")[0] not in _KNOWN
+        for name, found in _closure(test).items()
+        if name not in (*FIXTURES, OWN_IMAGE, CANDIDATE)
+        for definition in found
+    )
+
+
+def _closure(test: Any) -> Mapping[str, Sequence[Any]]:
+    """Return the definitions of all fixtures that a test is known to use, by name."""
+    info = getattr(test, "_fixtureinfo", None)
+    found: Mapping[str, Sequence[Any]] = {} if info is None else info.name2fixturedefs
+    return found
 
 
 def misplaced_parameter(item: Any) -> str:
@@ -59,7 +111,7 @@ def misplaced_parameter(item: Any) -> str:
     return ""
 
 
-def parameters_of(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
+def wide_parameters_of(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
     """Return the parameters, by name and index, that a test has of other people's fixtures of these scopes."""
     callspec, ours = item.callspec, (*FIXTURES, OWN_IMAGE, CANDIDATE)
     scope_of = {name: scope.value for name, scope in callspec._arg2scope.items()}

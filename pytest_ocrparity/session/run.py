@@ -13,17 +13,18 @@ import pytest
 
 from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.context import Context, running, running_test
-from pytest_ocrparity.errors import GoldenError, OcrParityError, SettingsError
+from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.fault_reports import is_a_fault
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
-from pytest_ocrparity.session.parametrized import CANDIDATE, FIXTURES, empty_parameters
+from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters
+from pytest_ocrparity.session.preflight import Preflight, runs_tests
 from pytest_ocrparity.session.pruning import Evidence
 from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, leaves_of
 from pytest_ocrparity.session.worst import OUTPUT, Worst
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.settings.settings_file import find_project
+from pytest_ocrparity.settings.settings_file import Project, find_project
 from pytest_ocrparity.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -51,16 +52,29 @@ class Run:
     """What one run knows. The controller's collects the reports of every worker."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Read the settings. Raises SettingsError where one means nothing."""
+        """Read the settings.
+
+        Raises:
+            OptionError: an option that was typed means nothing, in a call that runs tests.
+        """
         self.config = config
+        self.error: SettingsError | None = None
+        """What is wrong with the settings, for tests that use us; the run goes on as if there were none."""
         self.records: dict[str, list[Record]] = {}
         self.item: pytest.Item | None = None
         """The test that runs."""
-        self.two_projects = ""
+        self.project = Project(None)
         self.evidence = Evidence(FIXTURES)
         self.empty: BaseException | None = None
         """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
-        self.settings = settings_module.load(self._file(), vars(config.option), config.invocation_params.dir)
+        folder = config.invocation_params.dir
+        try:
+            self.settings = settings_module.load(self._file(), vars(config.option), folder)
+        except SettingsError as error:
+            if isinstance(error, OptionError) and runs_tests(config):
+                raise
+            self.error, self.settings = error, settings_module.load(None, {}, folder)
+        self.preflight = Preflight(self)
         self.recorder = Recorder(self.settings)
         self.recorder.announce = self._announce
         self.worst: list[Worst] = []
@@ -71,31 +85,31 @@ class Run:
         named = self.config.getoption("ocr_config")
         if named:
             if not (folder / named).is_file():
-                raise SettingsError(f"--ocr-config={named}: no such file")
-            return Path(folder / named).resolve()
+                raise OptionError(f"--ocr-config={named}: no such file")
+            return Path(os.path.normpath(folder / named))  # paths start at a link's own folder, as with pytest's -c
         paths = [Path(os.path.normpath(folder / arg.split("::")[0])) for arg in self.config.args]
-        found, self.two_projects = find_project([path for path in paths if path.exists()] or [folder])
-        return found
+        self.project = find_project([path for path in paths if path.exists()] or [folder], self.config.rootpath)
+        return self.project.file
 
     def need_settings(self) -> Settings:
-        """Return the settings, or raise where a fixture needs them and there are none."""
+        """Return the settings, or raise where a fixture needs them and they are wrong, or there are none."""
+        if self.error is not None:
+            raise self.error
         if not self.settings.is_set:
             where = self.config.invocation_params.dir
+            why = self.project.why_none or f"no [tool.ocrparity] from {where} upward"
             raise SettingsError(
-                f"no ocrparity settings: {self.two_projects or f'no [tool.ocrparity] from {where} upward'}; "
+                f"no ocrparity settings: {'; '.join([why, *self.project.passed_over])}; "
                 "write one with images, train and inference (README, first lines), or pass --ocr-config=FILE"
             )
         return self.settings
 
-    def image_parameters(self) -> list[Any]:
+    def image_parameters(self, metafunc: pytest.Metafunc) -> list[Any]:
         """Return a parameter per image, or one whose setup fails: an empty list would be a silent skip."""
-        try:
-            settings = self.need_settings()
-        except SettingsError as error:
-            return [pytest.param(error, id="no-settings")]
+        if refused := self.preflight.in_place_of_images(metafunc):
+            return [refused]
+        settings = self.settings
         paths = settings.image_paths()
-        if not paths:
-            return [pytest.param(SettingsError(settings.no_image()), id="no-image")]
         # The smallest first: a failure is diagnosed on the first image that shows it, and experiments cost by size.
         paths.sort(key=lambda path: path.stat().st_size if path.is_file() else 0)
         return [pytest.param(path, id=settings.image_name(path)) for path in paths]
@@ -116,6 +130,12 @@ class Run:
             preset = {"preset": marker.args[0]} if marker.args else {}
             tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
         return tolerance
+
+    def _limits(self, item: pytest.Item) -> Tolerance:
+        """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
+        if self.error is not None:
+            raise self.error
+        return self.tolerance_of(item)
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -152,7 +172,7 @@ class Run:
         before = self.item, self.recorder.leaves
         self.item, self.recorder.leaves = item, leaves_of(item)
         try:
-            with running(Context(lambda: self.tolerance_of(item), self.recorder, self._rerun)):
+            with running(Context(lambda: self._limits(item), self.recorder, self._rerun)):
                 yield
         finally:
             self.item, self.recorder.leaves = before
@@ -335,12 +355,6 @@ def _compared(records: Sequence[Record]) -> Iterator[RecordedComparison]:
             yield record.comparison
         elif isinstance(record, Failed):
             yield from record.others
-
-
-def candidate_of(item: Any) -> str | None:
-    """Return which of several candidates a test compares, None where it is not parametrized by them."""
-    callspec = getattr(item, "callspec", None)
-    return callspec.params.get(CANDIDATE) if callspec is not None else None
 
 
 RUN = pytest.StashKey[Run]()

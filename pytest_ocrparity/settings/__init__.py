@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
@@ -52,6 +53,7 @@ class Settings:
         report_pictures: "all", or "failed" for those of failed comparisons only.
         github: "auto", "on" or "off": annotations and job summary.
         tolerance: of tests that compare no single candidate.
+        typed: the settings that the command line overrides.
     """
 
     file: Path | None
@@ -71,6 +73,7 @@ class Settings:
     report_pictures: str
     github: str
     tolerance: Tolerance
+    typed: frozenset[str] = frozenset()
 
     @property
     def is_set(self) -> bool:
@@ -91,9 +94,9 @@ class Settings:
         matches = {pattern: _matches(folder, pattern) for folder, pattern in self.images}
         if not any(matches.values()):
             return []  # a run without any image fails by itself
-        # A pattern of the command line starts at the invocation directory, and one of the file at the file.
+        where = OPTIONS["ocr_images"].option if "images" in self.typed else "images"
         return [
-            f"images: {pattern} matches no file, while others match {len(self.image_paths())}: correct it or remove it"
+            f"{where}: {pattern} matches no file, while others match {len(self.image_paths())}: correct it or remove it"
             for pattern, found in matches.items()
             if not found
         ]
@@ -102,17 +105,50 @@ class Settings:
         """Return how messages, ids and baselines call an image: relative to `root`, with forward slashes."""
         return Path(os.path.relpath(path, self.root)).as_posix()
 
+    def as_typed(self, text: str) -> str:
+        """Return a text that names settings, with the options in their place that were typed instead of them."""
+        for row in OPTIONS.values():
+            if row.name in self.typed and row.table:
+                text = re.sub(rf"(the setting )?\b{re.escape(row.name)}\b", row.option, text)
+        return text
+
     def no_image(self) -> str:
         """Return the sentence of a run without images."""
         if not self.images:
             where = self.file or "the command line"
             return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
-        return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
+        if "images" in self.typed:
+            return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
+        nearest = ", ".join(dict.fromkeys(str(_nearest(folder, pattern)) for folder, pattern in self.images))
+        link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
+        return (
+            f"no images: {globs} matches no file; `images` starts at the folder of {self.file}{link}; the nearest "
+            f"folder that is there: {nearest}"
+        )
+
+
+def _nearest(folder: Path, pattern: str) -> Path:
+    """Return the deepest folder of a glob that is there."""
+    path = folder / _expanded(pattern)
+    return next((parent for parent in (path, *path.parents) if _is_plain(parent) and parent.is_dir()), folder)
+
+
+def _is_plain(path: Path) -> bool:
+    return not glob.has_magic(str(path)) or path.exists()
 
 
 def _matches(folder: Path, pattern: str) -> list[Path]:
-    """Return the files that a glob matches, or the images in a folder, sorted."""
+    """Return the files that a glob matches, or the images in a folder, sorted.
+
+    Of a name with an accent there are two spellings, and a checkout on macOS may have the other one.
+    """
+    forms = dict.fromkeys((pattern, *(unicodedata.normalize(form, pattern) for form in ("NFC", "NFD"))))
+    return next((found for form in forms if (found := _spelled(folder, form))), [])
+
+
+def _spelled(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches a glob as it is spelled."""
     pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a glob is no path
     path = folder / pattern
     matches = (
@@ -136,15 +172,13 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         invocation_dir: what command-line paths are relative to.
 
     Raises:
-        SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
+        SettingsError: keys or values mean nothing, or contradict each other: a line for each, which names it, its file
+            and the nearest known key. An OptionError where an option takes part in it.
     """
-    for option, row in OPTIONS.items():
-        value = options.get(option)
-        if value == "" or (isinstance(value, list) and "" in value):
-            raise SettingsError(f"{row.option}= is empty: give it a value or leave it out")
-        check_length(row.option, value)
+    mistakes = Mistakes()
+    options = _right_options(options, mistakes)
     root = file.parent if file else invocation_dir
-    tables = read_tables(file)
+    tables = read_tables(file, mistakes)
 
     def merged(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
         return {**_absolute(values, table, root), **_overriding(table, options, invocation_dir)}
@@ -155,23 +189,34 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     images_dir = invocation_dir if options.get("ocr_images") else root
     if "network" in train:
         train["network_folder"] = root
-    words = options.get("ocr_tolerance") or ()
-    tolerance = BUILT_IN.override(tables["tolerance"], str(file)) if tables["tolerance"] else BUILT_IN
-    candidates = _candidates(tables, file, root, tolerance, words)
+    words = _right_words(options.get("ocr_tolerance") or (), mistakes)
+    tolerance, memory_limit, golden_mode = BUILT_IN, None, None
+    with mistakes.gathering():
+        tolerance = BUILT_IN.override(tables["tolerance"], str(file)) if tables["tolerance"] else BUILT_IN
+    with mistakes.gathering():
+        memory_limit = _bytes(top.get("memory_limit"), file)
+    with mistakes.gathering():
+        golden_mode = _golden_mode(options)
+    candidates = _candidates(tables, file, root, tolerance, words, mistakes)
     if options.get("ocr_inference_dir"):
-        candidates = _with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
+        with mistakes.gathering():
+            candidates = _with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
     # The only candidate's limits are everybody's: a test need not ask for it by its fixture.
     (only,) = candidates.values() if len(candidates) == 1 else (None,)
-    settings = Settings(
+    with mistakes.gathering():
+        if options.get("ocr_golden") and options.get("ocr_no_train") and golden["reference"] == "train":
+            raise OptionError("--ocr-golden with --ocr-no-train: the baselines are recorded from the train model")
+    mistakes.raise_any()
+    return Settings(
         file=file,
         root=root,
         images=tuple((images_dir, pattern) for pattern in ([images] if isinstance(images, str) else images)),
         allow_empty=top["allow_empty"],
         diagnosis_seconds=top["diagnosis_seconds"],
-        memory_limit=_bytes(top.get("memory_limit"), file),
+        memory_limit=memory_limit,
         golden_dir=golden["dir"],
         golden_reference=golden["reference"],
-        golden_mode=_golden_mode(options),
+        golden_mode=golden_mode,
         golden_prune=bool(options.get("ocr_golden_prune")),
         train=train,
         no_train=bool(options.get("ocr_no_train")),
@@ -180,10 +225,38 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         report_pictures=report["pictures"],
         github=report["github"],
         tolerance=only.tolerance if only else _commanded(tolerance, words),
+        typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )
-    if settings.golden_mode and settings.no_train and settings.golden_reference == "train":
-        raise SettingsError("--ocr-golden with --ocr-no-train: the baselines are recorded from the train model")
-    return settings
+
+
+def _right_options(options: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:
+    """Return the options that have a value which can be used; each of the others is a mistake."""
+    right = dict(options)
+    for option, row in OPTIONS.items():
+        value = options.get(option)
+        with mistakes.gathering():
+            right.pop(option, None)
+            if value == "" or (isinstance(value, list) and "" in value):
+                raise OptionError(f"{row.option}= is empty: give it a value or leave it out")
+            try:
+                check_length(row.option, value)
+            except SettingsError as error:
+                raise OptionError(str(error)) from error
+            right[option] = value
+    return right
+
+
+def _right_words(words: Sequence[str], mistakes: Mistakes) -> list[str]:
+    """Return the values of `--ocr-tolerance` that mean something; each of the others is a mistake."""
+    right = []
+    for word in words:
+        with mistakes.gathering():
+            try:
+                _commanded(BUILT_IN, [word])
+            except SettingsError as error:
+                raise OptionError(str(error)) from error
+            right.append(word)
+    return right
 
 
 def _bytes(given: str | int | None, file: Path | None) -> int | None:
@@ -200,12 +273,17 @@ def _bytes(given: str | int | None, file: Path | None) -> int | None:
 def _golden_mode(options: Mapping[str, Any]) -> str | None:
     mode = options.get("ocr_golden_mode")
     if mode is not None and not options.get("ocr_golden"):
-        raise SettingsError(f"--ocr-golden-mode={mode} records nothing without --ocr-golden")
+        raise OptionError(f"--ocr-golden-mode={mode} records nothing without --ocr-golden")
     return (mode or OPTIONS["ocr_golden_mode"].default) if options.get("ocr_golden") else None
 
 
 def _candidates(
-    tables: Mapping[str, Mapping[str, Any]], file: Path | None, root: Path, tolerance: Tolerance, words: Sequence[str]
+    tables: Mapping[str, Mapping[str, Any]],
+    file: Path | None,
+    root: Path,
+    tolerance: Tolerance,
+    words: Sequence[str],
+    mistakes: Mistakes,
 ) -> dict[str, Candidate]:
     """Return the candidates; what one leaves out is the inference table's, except for its tolerance."""
     inference = tables["inference"]
@@ -214,7 +292,9 @@ def _candidates(
     for name, table in {**own, **tables["candidates"]}.items():
         table = {**{key: value for key, value in inference.items() if key != "tolerance"}, **table}
         where = f"{file}: {'' if name in own else 'candidates.'}{name}"
-        limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
+        limits = tolerance
+        with mistakes.gathering():
+            limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
         candidates[name] = Candidate(name=name, values=_absolute(table, "inference", root), tolerance=limits)
     return candidates
 
@@ -224,7 +304,7 @@ def _with_folder(
 ) -> dict[str, Candidate]:
     """Return the only candidate with another export folder. Raises SettingsError where there are several."""
     if len(candidates) > 1:
-        raise SettingsError(
+        raise OptionError(
             f"--ocr-inference-dir={given}: which of {', '.join(candidates)} is meant? It names the folder of an only "
             "candidate; set the folder of one of several in the settings"
         )

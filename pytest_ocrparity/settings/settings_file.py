@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pytest_ocrparity.errors import SettingsError, did_you_mean
+from pytest_ocrparity.errors import Mistakes, SettingsError, did_you_mean
 from pytest_ocrparity.settings.settings_table import TABLES, Setting
 
 _MOST: Final = 2**24
@@ -22,38 +22,88 @@ RESERVED: Final = ("inference", "train", "baseline")
 """What sides are called already."""
 
 
-def find_file(start: Path) -> Path | None:
+class Project(NamedTuple):
+    """What a search for settings found.
+
+    Attributes:
+        file: the settings file, or None.
+        why_none: why there is none where the paths belong to several projects, or only some of them to one.
+        passed_over: a sentence for each file above the project that can't be read, and so may hold settings or not.
+    """
+
+    file: Path | None
+    why_none: str = ""
+    passed_over: tuple[str, ...] = ()
+
+
+def find_file(start: Path, on_error: Callable[[Path, SettingsError], None] | None = None) -> Path | None:
     """Return the settings file of the nearest folder upward from `start` that has one.
 
+    Args:
+        start: the first folder to look into.
+        on_error: takes a folder and what is wrong with a file in it, which may hold settings or not; it is passed over
+            unless this raises. None raises the error.
+
     Raises:
-        SettingsError: that folder has two, or its pyproject.toml is larger than settings are or no TOML.
+        SettingsError: that folder has two, or its file is larger than settings are or no TOML.
     """
     for folder in (start, *start.parents):
-        own, shared = folder / "ocrparity.toml", folder / "pyproject.toml"
-        has_shared = shared.is_file() and b"ocrparity" in _bytes(shared) and "ocrparity" in _tools(shared)
-        if own.is_file() and has_shared:
+        found = []
+        for name, holds_settings in (("ocrparity.toml", _is_toml), ("pyproject.toml", _has_table)):
+            try:
+                found += [folder / name] if holds_settings(folder / name) else []
+            except SettingsError as error:
+                if on_error is None:
+                    raise
+                on_error(folder, error)
+        if len(found) > 1:
             raise SettingsError(f"{folder} has both ocrparity.toml and [tool.ocrparity] in pyproject.toml: keep one")
-        if own.is_file() or has_shared:
-            return own if own.is_file() else shared
+        if found:
+            return found[0]
     return None
 
 
-def find_project(paths: Sequence[Path]) -> tuple[Path | None, str]:
+def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
     """Return the settings file nearest upward from what all paths share; where there is none, why not.
 
-    The reason is empty unless the paths belong to several projects, or only some of them to one.
+    Args:
+        paths: the ones given to pytest.
+        rootdir: pytest's. What can't be read is an error in there; above it, it is somebody else's and passed over.
+
+    Raises:
+        SettingsError: see `find_file`.
     """
+    passed_over: dict[str, None] = {}
+
+    def pass_over(folder: Path, error: SettingsError) -> None:
+        if rootdir is None or folder.is_relative_to(rootdir):
+            raise error
+        passed_over[f"{error}; it lies outside of {rootdir} and was passed over"] = None
 
     def file_of(path: Path) -> Path | None:
-        return find_file(path if path.is_dir() else path.parent)
+        return find_file(path if path.is_dir() else path.parent, pass_over)
 
-    found = file_of(Path(os.path.commonpath(paths)))
-    if found is not None or len(paths) < 2:
-        return found, ""
-    files = {file_of(path) for path in paths}
-    told = ", ".join(sorted(str(file) for file in files if file))
-    several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
-    return None, f"the given paths {several} ({told})" if told else ""
+    why_none, found = "", file_of(Path(os.path.commonpath(paths)))
+    if found is None and len(paths) > 1:
+        files = {file_of(path) for path in paths}
+        told = ", ".join(sorted(str(file) for file in files if file))
+        several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
+        why_none = f"the given paths {several} ({told})" if told else ""
+    return Project(found, why_none, tuple(passed_over))
+
+
+def _is_toml(own: Path) -> bool:
+    """Tell whether there is an ocrparity.toml; all that it holds is settings. Raises SettingsError as `_read` does."""
+    if not os.path.isfile(own):  # noqa: PTH113 - Path's own raises where the folder can't be looked into
+        return False
+    _read(own)
+    return True
+
+
+def _has_table(shared: Path) -> bool:
+    """Tell whether a pyproject.toml has our table. Raises SettingsError as `_read` does."""
+    is_there = os.path.isfile(shared)  # noqa: PTH113 - as above
+    return is_there and b"ocrparity" in _bytes(shared) and "ocrparity" in _tools(shared)
 
 
 def _tools(path: Path) -> Mapping[str, Any]:
@@ -87,40 +137,51 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
 
 
-def read_tables(file: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the checked tables of a settings file by name: those of TABLES, "tolerance" and "candidates".
+def read_tables(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, Any]]:
+    """Return what is right of a settings file by table: those of TABLES, "tolerance" and "candidates".
 
-    Raises:
-        SettingsError: a key or value means nothing; the text names it, its file and the nearest known key.
+    Each key or value that means nothing is a mistake, which names it, its file and the nearest known key.
     """
     tables: dict[str, dict[str, Any]] = {name: {} for name in (*TABLES, "tolerance", "candidates")}
-    if file is None:
-        return tables
-    is_own = file.name != "pyproject.toml"
-    data = _read(file)
-    content = data if is_own else _tools(file).get("ocrparity")
-    where = str(file) if is_own else f"{file}: [tool.ocrparity]"
-    if not isinstance(content, Mapping):
-        raise SettingsError(f"{file} has no table [tool.ocrparity]")
-    if is_own and "tool" in content:
-        raise SettingsError(f"{file}: in an ocrparity.toml the keys stand at the top level, without [tool.ocrparity]")
-    _check_plain(where, content)
+    where = f"{file}: [tool.ocrparity]" if file and file.name == "pyproject.toml" else str(file)
+    content: Mapping[str, Any] = {}
+    with mistakes.gathering():
+        content = _content(file) if file else {}
     for name, value in content.items():
-        if name == "tolerance" and isinstance(value, str):
-            tables[name] = {"preset": value}
-        elif name in tables and name:
-            if not isinstance(value, Mapping):
-                raise SettingsError(f"{where}: {name} is a table, not {value!r}")
-            tables[name] = dict(value)
-        else:
-            tables[""][name] = value
+        with mistakes.gathering():
+            _check_plain(where, {name: value})
+            if name == "tolerance" and isinstance(value, str):
+                tables[name] = {"preset": value}
+            elif name in tables and name:
+                if not isinstance(value, Mapping):
+                    raise SettingsError(f"{where}: {name} is a table, not {value!r}")
+                tables[name] = dict(value)
+            else:
+                tables[""][name] = value
     for name, known in TABLES.items():
         others = () if name else (*TABLES, "candidates")
-        _check_table(f"{where}: {name}." if name else f"{where}: ", tables[name], known, others)
-    for name, table in tables["candidates"].items():
-        _check_name(f"{where}: candidates", name, table)
-        _check_table(f"{where}: candidates.{name}.", table, TABLES["inference"])
+        prefix = f"{where}: {name}." if name else f"{where}: "
+        tables[name] = _right_values(prefix, tables[name], known, mistakes, others)
+    candidates, tables["candidates"] = tables["candidates"], {}
+    for name, table in candidates.items():
+        with mistakes.gathering():
+            _check_name(f"{where}: candidates", name, table)
+            right = _right_values(f"{where}: candidates.{name}.", table, TABLES["inference"], mistakes)
+            tables["candidates"][name] = right
     return tables
+
+
+def _content(file: Path) -> Mapping[str, Any]:
+    """Return the settings in a file. Raises SettingsError where there are none."""
+    if file.name == "pyproject.toml":
+        content = _tools(file).get("ocrparity")
+        if not isinstance(content, Mapping):
+            raise SettingsError(f"{file} has no table [tool.ocrparity]")
+        return content
+    own = _read(file)
+    if "tool" in own:
+        raise SettingsError(f"{file}: in an ocrparity.toml the keys stand at the top level, without [tool.ocrparity]")
+    return own
 
 
 def check_length(where: str, value: Any) -> None:
@@ -153,13 +214,23 @@ def _check_name(where: str, name: str, table: Any) -> None:
         raise SettingsError(f"{where}.{name} is a table, not {table!r}")
 
 
-def _check_table(
-    prefix: str, table: Mapping[str, Any], known: Mapping[str, Setting], others: Iterable[str] = ()
-) -> None:
+def _right_values(
+    prefix: str,
+    table: Mapping[str, Any],
+    known: Mapping[str, Setting],
+    mistakes: Mistakes,
+    others: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return what is right in a table; the rest is a mistake each."""
+    right = {}
     for key, value in table.items():
-        if key not in known:
-            raise SettingsError(f"{prefix}{key} is no setting; {did_you_mean(key, [*known, *filter(None, others)])}")
-        _check(f"{prefix}{key}", value, known[key])
+        with mistakes.gathering():
+            if key not in known:
+                known_keys = [*known, *filter(None, others)]
+                raise SettingsError(f"{prefix}{key} is no setting; {did_you_mean(key, known_keys)}")
+            _check(f"{prefix}{key}", value, known[key])
+            right[key] = value
+    return right
 
 
 def _check(name: str, value: Any, row: Setting) -> None:

@@ -30,6 +30,7 @@ def inference_model(settings, name=None):
     return MODELS.setdefault(name, Toy(name=name, **SPOILED.get(name, {})))
 
 pytest_ocrparity.session.models.inference_model = inference_model
+pytest_ocrparity.session.models.inference_problems = lambda settings, name=None: []
 """
 
 
@@ -38,9 +39,8 @@ def matrix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A project with two candidates."""
     import pytest_ocrparity.session.models
 
-    monkeypatch.setattr(
-        pytest_ocrparity.session.models, "inference_model", pytest_ocrparity.session.models.inference_model
-    )
+    for name in ("inference_model", "inference_problems"):
+        monkeypatch.setattr(pytest_ocrparity.session.models, name, getattr(pytest_ocrparity.session.models, name))
     add(project, TWO)
     project.makeconftest(CONFTEST + LOADED)
     return project

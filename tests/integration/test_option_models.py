@@ -37,7 +37,7 @@ def test_the_export_folder_is_named(bare: pytest.Pytester) -> None:
     bare.makepyfile(test_export="def test_export(ocr_inference_model): pass")
     result = bare.runpytest("-p", "no:xdist", "--ocr-inference-dir=nowhere")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*nowhere: no such folder: inference.model_dir is the folder*"])
+    result.stdout.fnmatch_lines(["*nowhere: no such folder: --ocr-inference-dir is the folder*"])
 
 
 def test_a_checkout_without_ppocr_is_named(bare: pytest.Pytester) -> None:

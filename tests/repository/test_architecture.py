@@ -60,8 +60,11 @@ TESTED_BY = {
 }
 """Modules of the first six rows that have no mirror below tests/unit, and the file that tests each."""
 ROWS_WITH_MIRRORS = 6
-MIRROR_NONE = {"test_geometry_properties.py"}
-"""Properties of `geometry`, which would make its file longer than files are here."""
+MIRROR_NONE = {
+    "test_geometry_properties.py",
+    *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
+}
+"""Properties of `geometry`, and what the modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts import configs
 from pytest_ocrparity.artifacts.configs import check_inference, declared_parameters, operators, read_yml, scale_value
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
@@ -41,7 +42,7 @@ from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Fix
-from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
+from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
@@ -76,13 +77,7 @@ def load_inference(
     export = find_export(model_dir)
     yml = read_yml(export.config)
     check_inference(yml, export.config)
-    settings = yml.get("Global")
-    model_name = model_name or (settings.get("model_name") if isinstance(settings, Mapping) else None)
-    if not model_name:
-        raise ModelError(
-            f"{export.config} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
-            'model_name = "PP-OCRv4_mobile_det"'
-        )
+    model_name = configs.model_name(yml, export.config, model_name)
     transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
     scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
     deployed = Deployed(

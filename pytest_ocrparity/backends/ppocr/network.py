@@ -167,20 +167,6 @@ def _can_fuse(layer: Any) -> bool:
     return callable(getattr(layer, "rep", None)) and not getattr(layer, "is_repped", False)
 
 
-def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
-    """Check that `sub_model` picks one network of a Distillation YAML file, and that a plain one gets none.
-
-    Raises:
-        ModelError: it does not; the text lists the networks.
-    """
-    models = list(architecture["Models"]) if architecture["algorithm"] == "Distillation" else []
-    if models and sub_model not in models:
-        wrong = "train.sub_model picks none" if sub_model is None else f"train.sub_model is {sub_model!r}"
-        raise ModelError(f"{config} trains {len(models)} networks and {wrong}: set it to {' or '.join(models)}")
-    if sub_model is not None and not models:
-        raise ModelError(f"{config} trains one network, so train.sub_model = {sub_model!r} picks nothing: leave it out")
-
-
 def build_network(
     architecture: Mapping[str, Any],
     weights: Path,

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import STAGE_OF, check_training, declared_parameters, read_yml
+from pytest_ocrparity.artifacts.configs import STAGE_OF, check_sub_model, check_training, declared_parameters, read_yml
 from pytest_ocrparity.artifacts.export_command import TOOL, export_command
 from pytest_ocrparity.artifacts.lint import RANDOM
 from pytest_ocrparity.artifacts.model_files import TrainingFiles, find_checkpoint
 from pytest_ocrparity.backends.effective_parameters import training_detections
 from pytest_ocrparity.backends.isolation import checkout, package_folder, third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.ppocr.network import Network, build_network, check_sub_model
+from pytest_ocrparity.backends.ppocr.network import Network, build_network
 from pytest_ocrparity.backends.ppocr.operators import (
     Parts,
     build_parts,
@@ -32,7 +32,7 @@ from pytest_ocrparity.backends.ppocr.operators import (
 )
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.files import digest, image_bytes
+from pytest_ocrparity.files import digest, image_bytes, text_digest
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
@@ -91,7 +91,7 @@ def load_training(
             trust=trust_checkpoint,
         )
         parts = build_parts(yml, layer, config)
-    fingerprint = {"config": digest(config), "checkpoint": digest(weights)}
+    fingerprint = {"config": text_digest(config), "checkpoint": digest(weights)}
     files = TrainingFiles(config, yml, weights, paddleocr_root, trust_checkpoint, network, sub_model)
     memory = MemoryGuard(parts.network.run, {"engine": "dygraph", "device": parts.network.device}, limit=memory_limit)
     return TrainingPipeline(parts, files, memory, name=name, fingerprint=fingerprint)

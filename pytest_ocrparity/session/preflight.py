@@ -1,0 +1,222 @@
+"""What stops a test of ours before a model loads: wrong settings, and what they name that is not there.
+
+All of it is said at once, and once per process: a later test with the same faults refers to the first. Settings that
+are wrong stop a run that uses us, and no other call of pytest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import pytest
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.session.caught import MARKER
+from pytest_ocrparity.session.parametrized import (
+    FIXTURES,
+    OWN_IMAGE,
+    candidate_of,
+    is_the_gates,
+    may_make_files,
+    parameters_of,
+    reaches_ours,
+)
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.session.recorder import Recorder
+    from pytest_ocrparity.settings import Settings
+
+SETTINGS_ERROR: Final = "ocrparity-settings-error"
+"""The id of the only parameter of a test under wrong settings: of what xdist's workers collect, the controller sees ids
+alone."""
+_MARKERS: Final = (MARKER, "ocr_tolerance")
+_LOOKING: Final = (
+    *("help", "version", "markers", "showfixtures", "show_fixtures_per_test"),
+    *("collectonly", "setupplan", "cacheshow"),
+)
+"""The options with which pytest runs no test."""
+
+
+def runs_tests(config: pytest.Config) -> bool:
+    """Tell whether this call of pytest runs tests, and does not only show something."""
+    return not any(getattr(config.option, name, None) for name in _LOOKING)
+
+
+class Run(Protocol):
+    """What is asked of `session.run.Run`."""
+
+    error: SettingsError | None
+    settings: Settings
+    recorder: Recorder
+
+    def need_settings(self) -> Settings:
+        """Return the settings, or raise SettingsError."""
+        ...
+
+
+class Preflight:
+    """Looks at the settings and at the files that they name, before a test that uses them is set up."""
+
+    def __init__(self, run: Run) -> None:
+        """Begin with nothing known."""
+        self._run = run
+        self._found: dict[str, list[str]] = {}
+        """What is wrong with each side."""
+        self._said: dict[str, str] = {}
+        """The test of which each line was said."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Stop a run under wrong settings once it is known that one of its tests uses us."""
+        config, error = session.config, self._run.error
+        # In a worker of xdist's this would be an internal error: there the tests fail, or the controller stops them.
+        if error is None or hasattr(config, "workerinput") or not runs_tests(config):
+            return
+        if any(_uses_us(item) for item in session.items):
+            raise pytest.UsageError(str(error))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Stop a run under wrong settings whose workers have collected a test of images."""
+        if self._run.error is not None and any(SETTINGS_ERROR in each.partition("[")[2] for each in ids):
+            raise pytest.UsageError(str(self._run.error))
+
+    def in_place_of_images(self, metafunc: pytest.Metafunc) -> Any:
+        """Return the only parameter of a test that can't run with any image, or None where it can with some."""
+        if self._run.error is not None:
+            return pytest.param(self._run.error, id=SETTINGS_ERROR)
+        try:
+            settings = self._run.need_settings()
+        except SettingsError as error:
+            return pytest.param(error, id="no-settings")
+        test, images = metafunc.definition, [] if settings.image_paths() else [settings.no_image()]
+        own = () if may_make_files(test) else self._own_fixtures(test)
+        of_reference = self._of_reference(test, own)
+        of_candidates = [self._of_candidate(own, name) for name in settings.candidates or (None,)]
+        if not images and not of_reference and not all(of_candidates):
+            return None
+        found = [*of_reference, *(line for each in of_candidates for line in each)]
+        lines = dict.fromkeys([*found, *images, *settings.idle_globs()])
+        return pytest.param(SettingsError("\n".join(lines)), id="settings-error" if found else "no-image")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep one test of each function for a candidate that can't be loaded: that is not said per image."""
+        if len(self._run.settings.candidates) < 2:
+            return
+        kept: list[pytest.Item] = []
+        dropped: list[pytest.Item] = []
+        seen: set[tuple[str, str]] = set()
+        for item in items:
+            name = candidate_of(item)
+            key = item.nodeid.partition("[")[0], str(name)
+            is_faulty = name is not None and not may_make_files(item)
+            is_faulty = is_faulty and bool(self._of_candidate(self._own_fixtures(item), name))
+            (dropped if is_faulty and key in seen else kept).append(item)
+            seen.add(key)
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+            items[:] = kept
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Fail a test before its fixtures are set up, after pytest has skipped what is to be skipped."""
+        if not runs_tests(item.config):  # --setup-plan
+            return
+        param = parameters_of(item).get(OWN_IMAGE)
+        if isinstance(param, SettingsError):
+            self._refuse(item, str(param).splitlines())
+        own = self._own_fixtures(item)
+        if own and not may_make_files(item):
+            self._refuse(item, self._of(item, own))
+        elif own and self._said:  # what was to make the files has had its turn, see `refuse`
+            lines = self._of(item, own)
+            if all(line in self._said for line in lines):
+                self._refuse(item, lines)
+
+    def refuse(self, item: pytest.Item, fixture: str) -> None:
+        """Fail a test that asks for a fixture of ours, before that loads a model.
+
+        The files are looked at anew: another fixture may have made them, and a test may ask for ours while it runs.
+        """
+        self._found.clear()
+        self._refuse(item, self._of(item, {*self._own_fixtures(item), fixture}))
+
+    def _refuse(self, item: pytest.Item, lines: Sequence[str]) -> None:
+        """Fail a test for these reasons, if there are any; of those that were said before, only say where."""
+        if not lines:
+            return
+        new = [line for line in lines if self._said.setdefault(line, item.nodeid) == item.nodeid]
+        known = [line for line in lines if line not in new]
+        if known:
+            number = f"and {len(known)} more " if new else "the settings: "
+            new.append(f"{number}as said for {self._said[known[0]]} above")
+        own = self._own_fixtures(item)
+        for name in FIXTURES:
+            if name in getattr(item, "fixturenames", ()):
+                self._run.recorder.note("used", fixture=name, is_own=name in own)
+        if OWN_IMAGE in parameters_of(item):
+            self._run.recorder.note("used", fixture=OWN_IMAGE, is_own=True)
+        raise pytest.fail.Exception("\n".join(new), pytrace=False)
+
+    def _of(self, item: Any, own: Collection[str]) -> list[str]:
+        """Return what is wrong with the sides that a test uses."""
+        if not self._run.settings.is_set:
+            return []  # each fixture says so
+        of_candidate = self._of_candidate(own, candidate_of(item))
+        return list(dict.fromkeys([*self._of_reference(item, own), *of_candidate]))
+
+    def _of_candidate(self, own: Collection[str], name: str | None) -> list[str]:
+        """Return what is wrong with a candidate, where a test has it from our fixture."""
+        from pytest_ocrparity.session.models import inference_problems
+
+        if "ocr_inference_model" not in own:
+            return []
+        name = name or next(iter(self._run.settings.candidates), None)
+        return self._once(f"candidate {name}", lambda: inference_problems(self._run.settings, name))
+
+    def _of_reference(self, test: Any, own: Collection[str]) -> list[str]:
+        """Return what is wrong with the trained model, or with that which a test records baselines from."""
+        from pytest_ocrparity.session.models import training_problems
+
+        settings = self._run.settings
+        model = f"ocr_{settings.golden_reference}_model"
+        records = "ocr_golden" in own and self._once_true("records", lambda: _will_record(settings))
+        is_asked = records and reaches_ours(test, model)
+        if is_asked and settings.golden_reference == "inference":
+            return self._of_candidate(("ocr_inference_model",), None)
+        if is_asked or ("ocr_train_model" in own and not settings.no_train):
+            return self._once("train", lambda: training_problems(settings))
+        return []
+
+    def _once(self, side: str, look: Callable[[], list[str]]) -> list[str]:
+        if side not in self._found:
+            self._found[side] = look()
+        return self._found[side]
+
+    def _once_true(self, what: str, look: Callable[[], bool]) -> bool:
+        return bool(self._once(what, lambda: [what] if look() else []))
+
+    def _own_fixtures(self, test: Any) -> set[str]:
+        """Return which fixtures a test has from us, and not from an override."""
+        names = set(FIXTURES).intersection(getattr(test, "fixturenames", ()))
+        if names and is_the_gates(test):
+            settings = self._run.settings
+            names.add("ocr_golden" if settings.no_train or settings.golden_mode else "ocr_train_model")
+        return {name for name in names if reaches_ours(test, name)}
+
+
+def _uses_us(item: Any) -> bool:
+    """Tell whether a test uses a fixture or a marker of ours."""
+    names = getattr(item, "fixturenames", ())
+    return bool(set(FIXTURES).intersection(names)) or any(item.get_closest_marker(name) for name in _MARKERS)
+
+
+def _will_record(settings: Settings) -> bool:
+    """Tell whether this run has to record a baseline of its images, as far as can be told without their reference."""
+    from pytest_ocrparity.golden.store import golden_path
+
+    if settings.golden_mode in (None, "all"):
+        return settings.golden_mode is not None
+    names = map(settings.image_name, settings.image_paths())
+    return any(not golden_path(settings.golden_dir, name).exists() for name in names)
