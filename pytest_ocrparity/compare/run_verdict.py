@@ -23,6 +23,9 @@ class Fault(NamedTuple):
     sides: Sides | None = None
 
 
+NOTHING: Final = ("recorded", "compared")
+"""Faults of runs that did nothing of what they were made for."""
+
 RUN_LIMITS: Final = {
     "detections.max_borderline": ("borderline", "of the boxes are borderline"),
     "detections.max_unmatched": ("different", "of the boxes have no partner"),

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.session.outcomes import RED
+
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
     from pytest_ocrparity.comparison import DifferenceError
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 MARKER: Final = "ocr_expects_difference"
 """The marker of a test that expects an assertion of ocrparity to fail, and catches its error."""
-_RED: Final = ("failed", "error", "crashed")
-"""How a test ends by which alone its run fails."""
 
 
 def wrong_marker(item: Any) -> str:
@@ -100,7 +100,7 @@ def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -
     caught: dict[str, list[tuple[str, str]]] = {}
     for test, record in _caught(records):
         outcome = outcomes.by_test.get(test)
-        if not record.is_expected and (outcome is None or outcome.outcome not in _RED):
+        if not record.is_expected and (outcome is None or outcome.outcome not in RED):
             caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record.messages)
     return [Fault("caught", _sentence(*found[0], others=len(found) - 1)) for found in caught.values()]
 

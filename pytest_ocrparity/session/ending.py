@@ -69,14 +69,9 @@ class Ending:
         if not is_judged or not (settings.is_set or has_records):
             if settings.golden_prune:
                 why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
-                self.notes = [f"nothing was pruned: {why}"]
-            return
-        if has_records or settings.golden_mode or settings.golden_prune:
-            self._add_up(session, is_interrupted)
-        status = int(session.exitstatus)
-        if not is_interrupted:
-            failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
-            status = int(failed if session.testsfailed or self.faults else 0 if session.testscollected else none)
+                expected = expected_note(run.records)
+        self.notes = [*told, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
+        if session.testsfailed or self.faults else 0 if session.testscollected else none)
         is_cut_short = bool(session.shouldfail or session.shouldstop)
         faults = [fault.text for fault in self.faults]
         try:
@@ -104,7 +99,7 @@ class Ending:
 
     def _add_up(self, session: pytest.Session, is_interrupted: bool) -> None:
         """Find what only a whole run can show."""
-        from pytest_ocrparity.compare.run_verdict import Fault, run_faults
+        from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, run_faults
         from pytest_ocrparity.report.document import Used
 
         run = self.run
@@ -114,6 +109,10 @@ class Ending:
         is_recording = settings.golden_mode is not None
         self.faults = run_faults(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
         over = {fault.sides for fault in self.faults}
+        consequences: list[str] = []
+        if run.have_all_failed():  # what stopped them is said already, by each
+            consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
+            self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         self.faults += caught_faults(run.records, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = settings.idle_globs() if uses_images else []

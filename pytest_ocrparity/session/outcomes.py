@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 PHASES: Final = ("setup", "call", "teardown")
+RED: Final = ("failed", "error", "crashed")
+"""How a test ends by which alone its run fails."""
 _WORST_FIRST: Final = ("crashed", "error", "failed", "passed", "skipped")
 
 

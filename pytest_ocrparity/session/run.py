@@ -18,6 +18,7 @@ from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.fault_reports import is_a_fault
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
+from pytest_ocrparity.session.outcomes import RED
 from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters
 from pytest_ocrparity.session.preflight import Preflight, runs_tests
 from pytest_ocrparity.session.pruning import Evidence
@@ -333,6 +334,11 @@ class Run:
         from pytest_ocrparity.report.table import Tally
 
         return Tally(self.records)
+
+    def have_all_failed(self) -> bool:
+        """Tell whether every test that used something of ours has failed."""
+        by_test, ours = self.reporting.outcomes.by_test, [test for test, left in self.records.items() if left]
+        return bool(ours) and all(test in by_test and by_test[test].outcome in RED for test in ours)
 
     def header(self) -> list[str]:
         """Return the settings file and the versions under test."""
