@@ -69,9 +69,14 @@ class Ending:
         if not is_judged or not (settings.is_set or has_records):
             if settings.golden_prune:
                 why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
-                expected = expected_note(run.records)
-        self.notes = [*told, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
-        if session.testsfailed or self.faults else 0 if session.testscollected else none)
+                self.notes = [f"nothing was pruned: {why}"]
+            return
+        if has_records or settings.golden_mode or settings.golden_prune:
+            self._add_up(session, is_interrupted)
+        status = int(session.exitstatus)
+        if not is_interrupted:
+            failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
+            status = int(failed if session.testsfailed or self.faults else 0 if session.testscollected else none)
         is_cut_short = bool(session.shouldfail or session.shouldstop)
         faults = [fault.text for fault in self.faults]
         try:
@@ -132,13 +137,8 @@ class Ending:
         passed_over = run.project.passed_over if tally.all(Used) else ()
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        self.notes = [
-            *told,
-            *tally.loosened(),
-            *expected_note(run.records),
-            *warnings,
-            *self.notes,
-        ]
+        expected = expected_note(run.records)
+        self.notes = [*told, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 
