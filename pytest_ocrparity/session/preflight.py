@@ -103,7 +103,7 @@ class Preflight:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep one test of each function for a candidate that can't be loaded: that is not said per image."""
-        if len(self._run.settings.candidates) < 2:
+        if len(self._run.settings.candidates) < 2 or not runs_tests(config):
             return
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
