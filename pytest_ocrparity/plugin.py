@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ENDING] = ending = Ending(run)
     config.pluginmanager.register(run, "ocrparity-run")
     config.pluginmanager.register(ending, "ocrparity-ending")
+    config.pluginmanager.register(run.progress, "ocrparity-progress")
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
 
