@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 # pytest joins the parameters of an id by "-", and ends equal ones in a number; a user's may hold a whole path.
-_BEGINNING: Final = re.compile(r"(?<![\w.])")
-_END: Final = re.compile(r"(?=(?:_?\d+)?(?:[^\w.]|$))")
+_SEPARATOR: Final = re.compile(r"(?:_\d+|(?<!\d)\d+)?([^\w.]|$)")
 
 
 class ImageIds:
@@ -30,8 +29,9 @@ class ImageIds:
         parameters = test.partition("[")[2]
         if not parameters:
             return None
-        beginnings = [match.start() for match in _BEGINNING.finditer(parameters)]
-        ends = [match.start() for match in _END.finditer(parameters)]
+        separators = list(_SEPARATOR.finditer(parameters))
+        beginnings = [0, *(match.end() for match in separators)]
+        ends = {place for match in separators for place in (match.start(), match.start(1))}
         texts = (
             parameters[beginning:end]
             for beginning in beginnings

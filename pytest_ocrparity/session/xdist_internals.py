@@ -2,8 +2,8 @@
 
 Where a version of xdist has other ones, tests run as xdist alone would run them, and workers are silent. Used are:
 
-- `LoadScheduling` of `xdist.scheduler`: its methods `add_node_collection` and `_send_tests`, which sends workers all
-  that they run; its attributes `pending`, the indices of the tests that are not sent yet, and `collection_is_completed`;
+- `LoadScheduling` of `xdist.scheduler`: its methods `add_node_collection` and `_send_tests`, which alone sends tests to
+  workers; its attributes `pending`, the indices of the tests that are not sent yet, and `collection_is_completed`;
 - in a worker, the registered plugin `WorkerInteractor` with its method `sendevent(name, **values)`;
 - in the controller, `WorkerController`, which `pytest_configure_node` gets: its method `process_from_remote`, to which
   events come once there is a `channel`, and that is after this hook; `putevent`, the queue of the main thread; and
