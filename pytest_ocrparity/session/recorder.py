@@ -48,6 +48,7 @@ class Leaves:
 
     def take(self) -> list[Record]:
         """Return the records, now that the test has ended, and keep none."""
+        self._compared.clear()
         taken, self.records = self.records, []
         return taken
 
