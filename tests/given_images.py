@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toy import PAGE
 
-GIVEN = [f"images/page{index}.npy" for index in range(4)]
+GIVEN = [f"images/page{index}.npy" for index in range(8)]
 WRONG = GIVEN[2]
 TEST = f"""
     from dataclasses import replace
@@ -27,7 +27,7 @@ TEST = f"""
 
 
 def write_given(project: pytest.Pytester, *, has_wrong: bool) -> None:
-    """Give the project's one test four of its six images, one of which comes out wrong if it should."""
+    """Give the project's one test eight of its ten images, one of which comes out wrong if it should."""
     for name in GIVEN:
         np.save(project.path / name, PAGE)
     project.makepyfile(test_export=TEST.format(pads={WRONG: 4} if has_wrong else {}))
@@ -61,6 +61,6 @@ def check_given(project: pytest.Pytester, result: pytest.RunResult, *, has_wrong
     assert results["run"]["tests"]["passed"] == len(GIVEN) - has_wrong
     result.assert_outcomes(passed=(len(GIVEN) - has_wrong) * times, failed=has_wrong * times)
     text = result.stdout.str()
-    assert text.count("inference against train: 4 images") == 1
+    assert text.count(f"inference against train: {len(GIVEN)} images") == 1
     assert "INTERNALERROR" not in text
     assert "did not report" not in text

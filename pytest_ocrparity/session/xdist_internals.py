@@ -38,7 +38,8 @@ _IS_HEARD: Final = "ocrparity_lines_are_heard"
 class ImageScheduling(LoadScheduling):
     """xdist's default, but that the tests of one image go to one worker.
 
-    It is the default where no image has two tests: of that class, too, which xdist prints under `-v`.
+    It becomes the default, also by its class, which xdist prints under `-v`, where no image has two tests. It does so
+    too where a test is collected twice: pytest can't run one item twice in a row, which would come of sorting them.
     """
 
     def __init__(self, config: pytest.Config, log: Any, images: ImageIds) -> None:
@@ -56,7 +57,8 @@ class ImageScheduling(LoadScheduling):
             for index, test in enumerate(collection):
                 image = self._images.image_of(test)
                 self._firsts.append(index if image is None else first_of.setdefault(image, index))
-            if all(index == first for index, first in enumerate(self._firsts)):
+            is_any_to_move = any(index != first for index, first in enumerate(self._firsts))
+            if not is_any_to_move or len(set(collection)) < len(collection):
                 self.__class__ = LoadScheduling
 
     def _send_tests(self, node: Any, num: int) -> None:

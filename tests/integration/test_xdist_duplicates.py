@@ -24,12 +24,11 @@ def test_images_that_are_given_are_compared_twice(project: pytest.Pytester, how:
     check_given(project, run_twice(project, how, "-n", "2"), has_wrong=has_wrong, times=2)
 
 
-@HOW
-def test_both_runs_of_an_image_stay_on_one_worker(project: pytest.Pytester, how: str) -> None:
-    result = run_twice(project, how, "-n", "2", "-k", "training")
-    result.assert_outcomes(passed=4)
+def test_several_tests_of_an_image_run_twice_each(project: pytest.Pytester) -> None:
+    result = run_twice(project, "--keep-duplicates", "-n", "2", "-k", "training or baseline", "--ocr-golden", "-v")
+    result.assert_outcomes(passed=8)
     assert result.ret == 0
-    assert set(judged(project).values()) == {6}
+    result.stdout.fnmatch_lines(["scheduling tests via LoadScheduling"])
 
 
 def test_one_of_two_runs_that_is_wrong_fails(project: pytest.Pytester) -> None:
@@ -46,7 +45,7 @@ def test_one_of_two_runs_that_is_wrong_fails(project: pytest.Pytester) -> None:
         "    return False\n"
     )
     result = run_twice(project, "--keep-duplicates", "-n", "2")
-    result.assert_outcomes(passed=7, failed=1)
+    result.assert_outcomes(passed=15, failed=1)
     assert result.ret == 1
     assert sorted(status for _, status in judged(project).elements()).count("different") == 1
 

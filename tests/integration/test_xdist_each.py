@@ -21,7 +21,7 @@ def test_one_worker_that_finds_a_difference_fails_the_run(project: pytest.Pytest
     code = path.read_text().replace("ocr_image):", "ocr_image, worker_id):")
     path.write_text(code.replace(".get(ocr_image, 1)", f".get(ocr_image, 1) if worker_id == {wrong!r} else 1"))
     result = run_under(project, *EACH)
-    result.assert_outcomes(passed=7, failed=1)
+    result.assert_outcomes(passed=15, failed=1)
     found = {status: count for (image, status), count in judged(project).items() if image == WRONG}
     assert found == {"same": 1, "different": 1}
     run = results_of(project)["run"]

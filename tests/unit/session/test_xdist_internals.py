@@ -193,6 +193,16 @@ def test_a_test_that_is_collected_twice_runs_twice_whoever_dies(make: Any) -> No
     for seed in range(100):
         scheduler = make(3)
         workers = begin(scheduler, tests, 3)
+        assert type(scheduler) is LoadScheduling
+        assert go_on(scheduler, workers, seed=seed, crashes=seed % 4) == Counter(range(len(tests)))
+
+
+def test_no_test_is_lost_with_a_worker_that_dies(make: Any) -> None:
+    tests = [*foreign(5), *of_images(2), *foreign(7)]
+    for seed in range(100):
+        scheduler = make(3)
+        workers = begin(scheduler, tests, 3)
+        assert type(scheduler) is ImageScheduling
         assert go_on(scheduler, workers, seed=seed, crashes=seed % 4) == Counter(range(len(tests)))
 
 
