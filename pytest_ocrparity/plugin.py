@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run, "ocrparity-run")
     config.pluginmanager.register(ending, "ocrparity-ending")
     config.pluginmanager.register(run.preflight, "ocrparity-preflight")
+    config.pluginmanager.register(run.progress, "ocrparity-progress")
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
 

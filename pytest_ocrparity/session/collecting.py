@@ -25,7 +25,8 @@ from pytest_ocrparity.report.document import (
     RunRecord,
     SettingsRecord,
 )
-from pytest_ocrparity.session.outcomes import Outcomes, image_of
+from pytest_ocrparity.session.image_ids import ImageIds
+from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.settings import Settings
 
 _INTERRUPTED: Final = (2, 3)
@@ -126,10 +127,11 @@ def _not_compared(
     records: Mapping[str, Sequence[Record]], outcomes: Outcomes, settings: Settings
 ) -> Iterator[NotCompared]:
     """Yield the tests that used our fixtures, or whose worker died, and left no comparison."""
-    images = _images(settings)
+    images = ImageIds(_images(settings))
     for test, outcome in outcomes.by_test.items():
         left = records.get(test, ())
-        is_ours = bool(left) or image_of(test, images) is not None
+        image = images.image_of(test)
+        is_ours = bool(left) or image is not None
         caught = [record for record in left if isinstance(record, Caught)]
         has_compared = any(isinstance(record, Compared | Golden) for record in left)
         if is_ours and not has_compared and not any(record.is_expected for record in caught):
@@ -137,7 +139,7 @@ def _not_compared(
             if ended == "passed":
                 ended, reason = "compared nothing", "the test passed and called no assertion of ocrparity"
                 reason = next((f"the test caught: {record.messages[0]}" for record in caught), reason)
-            yield NotCompared(test, image_of(test, images), ended, reason)
+            yield NotCompared(test, image, ended, reason)
 
 
 def _images(settings: Settings) -> list[str]:

@@ -124,7 +124,7 @@ class Ending:
         self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
         is_whole = not (is_interrupted or session.testsfailed or session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
-            missing = run.reporting.outcomes.missing_reports(session.testscollected)
+            missing = run.reporting.outcomes.missing_reports(run.expected)
             self.faults += [Fault("missing_reports", each) for each in missing]
         try:
             if run.evidence.asked or settings.golden_prune:

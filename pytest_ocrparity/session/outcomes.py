@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -101,12 +100,3 @@ def _reason(report: Any) -> str:
     crash = getattr(longrepr, "reprcrash", None)
     text = str(crash.message if crash is not None else longrepr or "")
     return next((line for line in text.splitlines() if line.strip()), "")
-
-
-def image_of(test: str, images: Collection[str]) -> str | None:
-    """Return the image that a test's id names, of which one may be a part of another: the longest; or None."""
-    parameters = test.partition("[")[2]
-    # pytest writes what is not ASCII as escapes into test ids.
-    escaped = {name.encode("unicode_escape").decode("ascii"): name for name in images}
-    found = [text for text in escaped if text in parameters]
-    return escaped[max(found, key=len)] if found else None

@@ -36,18 +36,30 @@ class Leaves:
         """Begin with nothing."""
         self.records: list[Record] = []
         self._item = item
+        self._compared: set[tuple[str, str, str]] = set()
         self._metrics: list[tuple[str, object]] = []
         self._lock = threading.RLock()  # a test may assert in threads
 
     def reset(self) -> None:
         """Drop what an earlier attempt of the test left: reruns count once."""
         self.records.clear()
+        self._compared.clear()
         self._put([])
 
     def take(self) -> list[Record]:
         """Return the records, now that the test has ended, and keep none."""
+        self._compared.clear()
         taken, self.records = self.records, []
         return taken
+
+    def milestone(self, image: str, reference: str, candidate: str) -> str:
+        """Count an image, once for each two sides; return the line of a long test at its 100th, 200th, 500th, or ""."""
+        with self._lock:
+            before = len(self._compared)
+            self._compared.add((image, reference, candidate))
+            count = len(self._compared)
+        is_new = count > before and is_milestone(count)
+        return f"{count} images compared in {self._item.nodeid}" if is_new else ""
 
     def add(self, metrics: Iterable[tuple[str, object]]) -> None:
         """Add metrics, of which several may have one name."""
@@ -87,14 +99,16 @@ class Recorder:
         self.leaves: Leaves | None = None
         self.raised = Raised()
         self.worst = WorstImages()
-        self.announce: Callable[[str], None] = lambda image: None
+        self.say: Callable[[str], None] = lambda text: None
 
     @cached_property
     def diagnoser(self) -> DiagnosisCache:
         """What this run has diagnosed so far."""
         from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
-        return DiagnosisCache(self.settings.diagnosis_seconds, announce=self.announce)
+        return DiagnosisCache(
+            self.settings.diagnosis_seconds, announce=lambda image: self.say(f"looking for the cause on {image}")
+        )
 
     @cached_property
     def album(self) -> Album | None:
@@ -147,6 +161,8 @@ class Recorder:
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
         self._of_the_test.measure((f"{PREFIX}{name}", value) for name, value in metrics(compared).items())
+        if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
+            self.say(line)
 
     def on_failure(
         self,
@@ -185,6 +201,11 @@ class Recorder:
             return recorded
         pictures, error = self.album.pictures_of(comparison, reference, candidate)
         return replace(recorded, pictures=pictures, picture_error=error)
+
+
+def is_milestone(count: int) -> bool:
+    """Tell whether a count of images is printed: it is 100, 200, 500, 1000, 2000, 5000 and so on."""
+    return count >= 100 and str(count).rstrip("0") in ("1", "2", "5")
 
 
 _WORST_FIRST = (

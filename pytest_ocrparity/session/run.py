@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
 from pytest_ocrparity.session.outcomes import RED
 from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters
 from pytest_ocrparity.session.preflight import Preflight, runs_tests
+from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
 from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, leaves_of
 from pytest_ocrparity.session.worst import OUTPUT, Worst
@@ -65,6 +66,8 @@ class Run:
         self.item: pytest.Item | None = None
         """The test that runs."""
         self.project = Project(None)
+        self.expected = 0
+        """How many tests the workers of xdist are to run."""
         self.evidence = Evidence(FIXTURES)
         self.empty: BaseException | None = None
         """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
@@ -77,7 +80,8 @@ class Run:
             self.error, self.settings = error, settings_module.load(None, {}, folder)
         self.preflight = Preflight(self)
         self.recorder = Recorder(self.settings)
-        self.recorder.announce = self._announce
+        self.progress = Progress(config)
+        self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
 
     def _file(self) -> Path | None:
@@ -147,10 +151,17 @@ class Run:
         """
         if not self.settings.is_set or config.getoption("dist") != "load":
             return None
-        from pytest_ocrparity.session.scheduling import ImageScheduling
+        from pytest_ocrparity.session.image_ids import ImageIds
+        from pytest_ocrparity.session.xdist_internals import ImageScheduling
 
-        names = [self.settings.image_name(path) for path in self.settings.image_paths()]
-        return ImageScheduling(config, log, names)
+        images = ImageIds(self.settings.image_name(path) for path in self.settings.image_paths())
+        return ImageScheduling(config, log, images) if images else None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Hear which tests are to run: xdist's distributions by scope run one that is collected twice once."""
+        is_by_scope = self.config.getoption("dist") in ("loadscope", "loadfile", "loadgroup")
+        self.expected = len(set(ids) if is_by_scope else ids)
 
     @contextmanager
     def without_train(self, fixturedef: Any) -> Iterator[None]:
@@ -276,16 +287,6 @@ class Run:
         option = self.config.option
         is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
         return is_run and not hasattr(self.config, "workerinput")
-
-    def _announce(self, image: str) -> None:
-        """Say on the terminal that a cause is looked for, which may take a while; not from a worker, nor under -q."""
-        terminal = self.config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is None or self.config.get_verbosity() < 0 or hasattr(self.config, "workerinput"):
-            return
-        capture = self.config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-            terminal.ensure_newline()
-            terminal.write_line(f"ocrparity: looking for the cause on {image}", flush=True)
 
     @cached_property
     def goldens(self) -> GoldenStore:
