@@ -16,6 +16,7 @@ from pytest_ocrparity.session.parametrized import (
     images_are_given,
     is_an_image,
     misplaced_parameter,
+    without_a_value,
 )
 from pytest_ocrparity.session.run import RUN, Run, candidate_of, pass_errors_on
 from pytest_ocrparity.settings.settings_table import OPTIONS
@@ -167,10 +168,7 @@ def _ocr_candidate(request: pytest.FixtureRequest) -> str | None:
     if hasattr(request, "param"):
         return str(request.param)
     if len(request.config.stash[RUN].settings.candidates) > 1:
-        pytest.fail(
-            "ocr_inference_model is parametrized by candidates at collection: name it among the test's arguments",
-            pytrace=False,
-        )
+        pytest.fail(without_a_value("ocr_inference_model", "candidates", request._pyfuncitem), pytrace=False)
     return None
 
 
@@ -199,7 +197,7 @@ def ocr_image(request: pytest.FixtureRequest, _ocr_image: Path | None) -> Any:
     if _ocr_image is not None:
         return _ocr_image
     if not hasattr(request, "param") or not is_an_image(request):
-        pytest.fail("ocr_image is parametrized at collection: name it among the test's arguments", pytrace=False)
+        pytest.fail(without_a_value("ocr_image", "images", request._pyfuncitem), pytrace=False)
     return request.param
 
 
