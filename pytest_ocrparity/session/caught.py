@@ -1,7 +1,8 @@
 """Differences that a test found and kept to itself: such a test passes, although an assertion of ours failed in it.
 
 A `DifferenceError` that leaves a test counts as pytest counts that test, `xfail` included. One that the test caught, by
-`try`, `pytest.raises`, a thread or a forked process whose result nobody reads, fails the run, unless the test says that it expects one.
+`try`, `pytest.raises`, a thread or a forked process whose result nobody reads, fails the run, unless the test says that
+it expects one.
 """
 
 from __future__ import annotations
