@@ -56,7 +56,8 @@ class Tally:
         if not compared and not any(record.recorded for record in self.all(Golden)):
             return [
                 "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion (one in a "
-                "process that the test started does not count: return the boxes or traces from there, and assert in the test)"
+                "process that the test started does not count: return the boxes or traces from there, and assert in "
+                "the test)"
             ]
         found = [f"{text}{(causes or {}).get(sides, '')}" for sides, text in self.over_the_run]
         return [*_all_empty(compared, allow_empty), *found]
