@@ -28,9 +28,11 @@ ENDURANCE := kills fuzz images large_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
 
-# Eight other plugins beside ours in one run, in an environment of their own and without paddle.
+# Other plugins beside ours, in an environment of their own and without paddle: eight in one run, what reporters write,
+# and those that run tests in a way of their own. (pytest-asyncio warns where its settings are left out.)
+COMPANIONS := side_by_side reports runners
 companions: .venv-companions/ready
-	.venv-companions/bin/python -m pytest tests/companions/side_by_side.py
+	.venv-companions/bin/python -m pytest -p no:asyncio $(COMPANIONS:%=tests/companions/%.py)
 
 # The README's table; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready
