@@ -42,7 +42,8 @@ bench: .venv/ready
 docs: .venv/ready
 	$(BIN)/python -m pytest_ocrparity.settings.settings_page > docs/settings.md
 
-# The oldest and the newest versions of everything, in environments of their own.
+# The oldest and the newest versions of everything, and of pytest and xdist alone, in environments of their own; and the
+# source distribution's own tests.
 versions: .venv/ready
 	$(BIN)/python -m nox
 
