@@ -21,7 +21,7 @@ class Forked:
         self._process = os.getpid()
 
     def begin(self) -> None:
-        """Begin a test with nothing. It runs in this process, which pytest-forked may have forked for it."""
+        """Begin a test with nothing. It runs in this process, which a plugin may have forked for it."""
         self._process = os.getpid()
         if self._page[0]:
             self._page[0] = 0

@@ -122,3 +122,42 @@ def test_nor_where_an_expected_failure_came_back(project: pytest.Pytester) -> No
 def test_what_one_test_left_is_not_of_the_next(project: pytest.Pytester) -> None:
     result = run(project, f"{UNREAD}\n\ndef test_next(sides):\n    pass\n", is_wrong=True)
     assert result.stdout.str().count("caught a difference") == 1
+
+
+EACH_IN_ITS_OWN = """
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    import os
+    import pickle
+    from _pytest.runner import runtestprotocol
+
+    hook, config = item.config.hook, item.config
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        reports = runtestprotocol(item, log=False)
+        told = [hook.pytest_report_to_serializable(config=config, report=report) for report in reports]
+        os.write(write, pickle.dumps(told))
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as file:
+        told = pickle.loads(file.read())
+    os.waitpid(child, 0)
+    for each in told:
+        hook.pytest_runtest_logreport(report=hook.pytest_report_from_serializable(config=config, data=each))
+    return True
+"""
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_a_plugin_may_fork_a_process_for_each_test(project: pytest.Pytester, is_wrong: bool) -> None:
+    """Then a test's own process is the forked one, whose reports come back."""
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(EACH_IN_ITS_OWN)
+    if is_wrong:
+        wrong_export(project, box_thresh=0.999)  # of one image
+    result = project.runpytest_subprocess(*NO_XDIST, "-k", "training")
+    assert result.parseoutcomes() == {"passed": 2 - is_wrong, "deselected": 2} | ({"failed": 1} if is_wrong else {})
+    assert result.ret == int(is_wrong)
+    result.stdout.fnmatch_lines([f"  detections * {'1 different, 1 same' if is_wrong else '2 same'} *"])
+    result.stdout.no_fnmatch_line("*caught a difference*")
