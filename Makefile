@@ -28,9 +28,11 @@ ENDURANCE := kills fuzz images large_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
 
-# Eight other plugins beside ours in one run, in an environment of their own and without paddle.
+# Other plugins beside ours, in an environment of their own and without paddle: eight in one run, what reporters write,
+# and those that run tests in a way of their own. (pytest-asyncio warns where its settings are left out.)
+COMPANIONS := side_by_side reports runners
 companions: .venv-companions/ready
-	.venv-companions/bin/python -m pytest tests/companions/side_by_side.py
+	.venv-companions/bin/python -m pytest -p no:asyncio $(COMPANIONS:%=tests/companions/%.py)
 
 # The README's table; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready
@@ -40,7 +42,8 @@ bench: .venv/ready
 docs: .venv/ready
 	$(BIN)/python -m pytest_ocrparity.settings.settings_page > docs/settings.md
 
-# The oldest and the newest versions of everything, in environments of their own.
+# The oldest and the newest versions of everything, and of pytest and xdist alone, in environments of their own; and the
+# source distribution's own tests.
 versions: .venv/ready
 	$(BIN)/python -m nox
 

@@ -1,7 +1,8 @@
 """The versions at both ends: `nox`, or `nox -s oldest`. The middle is `make test`.
 
-Each session works on a copy of the repository, since a program that a newer paddle wrote does not load in an older one:
-the example is exported and its baselines are recorded anew there.
+`oldest` and `newest` work on a copy of the repository, since a program that a newer paddle wrote does not load in an
+older one: the example is exported and its baselines are recorded anew there. The others run without paddle, on the toy
+detector: `pytests` against pytest and xdist alone, `sdist` what a source distribution holds.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ OLDEST = {
     "setuptools": "75.*",  # paddle 3.0 imports it and does not ask for it
 }
 TOOLS = ("hypothesis", "jsonschema", "pytest-rerunfailures")
+WITHOUT_PADDLE = ("tests", "--ignore=tests/real", "--ignore=tests/faults")
 
 
 @nox.session(python="3.10")
@@ -42,6 +44,29 @@ def oldest(session: nox.Session) -> None:
 def newest(session: nox.Session) -> None:
     """The newest version of everything."""
     check(session, ["onnxruntime"])
+
+
+@nox.session
+@nox.parametrize(
+    "packages", [("pytest==8.0.*", "pytest-xdist==3.5.*"), ("pytest", "pytest-xdist")], ["oldest", "newest"]
+)
+def pytests(session: nox.Session, packages: tuple[str, ...]) -> None:
+    """The oldest and the newest pytest and xdist, with the newest of all else."""
+    session.install(".", *packages, *TOOLS)
+    session.run("uv", "pip", "freeze", external=True)
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *WITHOUT_PADDLE, *session.posargs)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """The source distribution passes its own tests where it is unpacked."""
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("uv", "build", "--sdist", "--out-dir", folder, external=True)
+        (archive,) = Path(folder).glob("*.tar.gz")
+        shutil.unpack_archive(archive, folder, filter="data")
+        session.chdir(Path(folder) / archive.name.removesuffix(".tar.gz"))
+        session.install(".[xdist]", *TOOLS)
+        session.run("python", "-m", "pytest", "-q", "-n", "2", *WITHOUT_PADDLE, *session.posargs)
 
 
 def check(session: nox.Session, packages: list[str]) -> None:

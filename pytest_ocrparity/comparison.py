@@ -107,7 +107,10 @@ class ParameterDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The outcome of one assertion on one image. Deliberately without a truth value: raise or read `status`."""
+    """The outcome of one assertion on one image. Deliberately without a truth value: raise or read `status`.
+
+    Printed, as by a doctest or an interactive session, it is one line: `<Comparison detections of page.png: same>`.
+    """
 
     kind: str
     image: str
@@ -125,6 +128,10 @@ class Comparison:
     """By name, each limit of this kind that was in force."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
+
+    def __repr__(self) -> str:
+        """Return one line: every measure, box and parameter would fill pages."""
+        return f"<Comparison {self.kind} of {self.image}: {self.status}>"
 
     def __bool__(self) -> bool:
         """Refuse: `assert compare(...)` would pass whatever was found."""

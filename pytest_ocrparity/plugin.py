@@ -20,6 +20,7 @@ from pytest_ocrparity.session.parametrized import (
     is_an_image,
     misplaced_parameter,
     wide_parameters_of,
+    without_a_value,
 )
 from pytest_ocrparity.session.run import RUN, Run, pass_errors_on, skip_without_train
 from pytest_ocrparity.settings.settings_table import OPTIONS
@@ -193,10 +194,7 @@ def _ocr_candidate(request: pytest.FixtureRequest) -> str | None:
     if hasattr(request, "param"):
         return str(request.param)
     if len(request.config.stash[RUN].settings.candidates) > 1:
-        pytest.fail(
-            "ocr_inference_model is parametrized by candidates at collection: name it among the test's arguments",
-            pytrace=False,
-        )
+        pytest.fail(without_a_value("ocr_inference_model", "candidates", request._pyfuncitem), pytrace=False)
     return None
 
 
@@ -227,7 +225,7 @@ def ocr_image(request: pytest.FixtureRequest, _ocr_image: Path | None) -> Any:
     if _ocr_image is not None:
         return _ocr_image
     if not hasattr(request, "param") or not is_an_image(request):
-        pytest.fail("ocr_image is parametrized at collection: name it among the test's arguments", pytrace=False)
+        pytest.fail(without_a_value("ocr_image", "images", request._pyfuncitem), pytrace=False)
     return request.param
 
 

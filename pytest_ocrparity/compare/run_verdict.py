@@ -50,9 +50,11 @@ def run_faults(
         return []
     compared = [each for each in tally.compared if each.status != RECORDED]
     if not compared and not any(record.recorded for record in tally.all(Golden)):
-        return [
-            Fault("compared", "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion")
-        ]
+        text = (
+            "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion (one in a process that "
+            "the test started does not count: return the boxes or traces from there, and assert in the test)"
+        )
+        return [Fault("compared", text)]
     broken = [
         fault._replace(text=f"{fault.text}{(causes or {}).get(fault.sides, '')}" if fault.sides else fault.text)
         for fault in broken_run_limits(compared)

@@ -1,7 +1,8 @@
 """Differences that a test found and kept to itself: such a test passes, although an assertion of ours failed in it.
 
 A `DifferenceError` that leaves a test counts as pytest counts that test, `xfail` included. One that the test caught, by
-`try`, `pytest.raises` or a thread whose result nobody reads, fails the run, unless the test says that it expects one.
+`try`, `pytest.raises`, a thread or a forked process whose result nobody reads, fails the run, unless the test says that
+it expects one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.session.forked import Forked
 from pytest_ocrparity.session.outcomes import RED
 
 if TYPE_CHECKING:
@@ -36,21 +38,28 @@ class Raised:
     It keeps no error alive: each holds the frames of its test, and with them arrays.
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, forked: Forked | None = None) -> None:
+        """Begin with nothing; `forked` hears what is raised in processes that the test forks."""
         self.is_recording = False
         """Whether something was recorded, which can't differ from itself."""
         self._heard: list[tuple[object, str]] = []  # only appended to, as a test may assert in threads
         self._left: set[int] = set()
+        self._forked = forked or Forked()
 
     def hear(self, error: DifferenceError) -> None:
         """Take an error that is being raised."""
-        error.heard_as = object()
-        self._heard.append((error.heard_as, str(error).partition("\n")[0]))
+        error.heard_as, text = object(), str(error).partition("\n")[0]
+        if self._forked.is_inside:
+            self._forked.tell(text)
+        else:
+            self._heard.append((error.heard_as, text))
 
     def leave(self, error: BaseException) -> None:
         """Take what ended a phase of the test, or a part of one: all that it was raised from, or holds, has left."""
-        self._left.update(id(getattr(each, "heard_as", None)) for each in _with_causes(error))
+        left = {id(token) for each in _with_causes(error) if (token := getattr(each, "heard_as", None)) is not None}
+        self._left |= left
+        if left - {id(token) for token, _ in self._heard}:  # not raised here: it came back from another process
+            self._forked.begin()
 
     @contextmanager
     def hearing_expected_failures(self, item: Any) -> Iterator[None]:
@@ -73,12 +82,12 @@ class Raised:
     @property
     def has_any(self) -> bool:
         """Tell whether anything was raised, wherever it went."""
-        return bool(self._heard)
+        return bool(self._heard or self._forked.told)
 
     @property
     def caught(self) -> list[str]:
         """The first lines of the errors that have not left the test."""
-        return [text for token, text in self._heard if id(token) not in self._left]
+        return [*(text for token, text in self._heard if id(token) not in self._left), *self._forked.told]
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

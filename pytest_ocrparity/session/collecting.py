@@ -137,7 +137,10 @@ def _not_compared(
         if is_ours and not has_compared and not any(record.is_expected for record in caught):
             ended, reason = outcome.outcome, outcome.reason
             if ended == "passed":
-                ended, reason = "compared nothing", "the test passed and called no assertion of ocrparity"
+                ended, reason = (
+                    "compared nothing",
+                    "the test passed and called no assertion of ocrparity in its own process",
+                )
                 reason = next((f"the test caught: {record.messages[0]}" for record in caught), reason)
             yield NotCompared(test, image, ended, reason)
 

@@ -91,6 +91,27 @@ def _closure(test: Any) -> Mapping[str, Sequence[Any]]:
     return found
 
 
+def without_a_value(name: str, by: str, item: Any) -> str:
+    """Return what to say where a fixture that is parametrized at collection has no value in a test.
+
+    Args:
+        name: the fixture.
+        by: what parametrizes it, "images" or "candidates".
+        item: the test. pytest parametrizes functions and methods, and no unittest.TestCase nor doctest.
+    """
+    from unittest import TestCase
+
+    told = f"{name} is parametrized by {by} at collection"
+    if issubclass(getattr(item, "cls", None) or object, TestCase):
+        kind = "a unittest.TestCase"
+    elif hasattr(item, "dtest"):
+        kind = "a doctest"
+    else:
+        return f"{told}: name it among the test's arguments"
+    instead = "loop over the images' paths and give each to .trace()" if by == "images" else "keep one candidate"
+    return f"{told}, which pytest does not do for {kind}: write a test function, or {instead}"
+
+
 def misplaced_parameter(item: Any) -> str:
     """Return what is wrong with the parameters of a collected test, or nothing.
 

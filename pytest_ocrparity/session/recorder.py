@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_ocrparity.session.caught import Raised
+from pytest_ocrparity.session.forked import Forked
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class Recorder:
         """Record as the settings say."""
         self.settings = settings
         self.leaves: Leaves | None = None
-        self.raised = Raised()
+        self._forked = Forked()
+        self.raised = Raised(self._forked)
         self.worst = WorstImages()
         self.say: Callable[[str], None] = lambda text: None
 
@@ -122,7 +124,8 @@ class Recorder:
     def reset(self) -> None:
         """Begin a test, or another attempt of it, with nothing."""
         self._of_the_test.reset()
-        self.raised = Raised()
+        self._forked.begin()
+        self.raised = Raised(self._forked)
 
     @property
     def _of_the_test(self) -> Leaves:
@@ -135,7 +138,9 @@ class Recorder:
 
     def note_caught(self, *, is_expected: bool) -> None:
         """Note the errors that did not leave the test, now that it has ended."""
-        caught, self.raised = self.raised.caught, Raised()
+        caught = self.raised.caught
+        self._forked.begin()
+        self.raised = Raised(self._forked)
         if caught:
             self.note("caught", messages=caught, is_expected=is_expected)
 

@@ -1,1 +1,1 @@
-"""One run with eight other plugins active; collected only when it is named."""
+"""Runs with other plugins active; collected only when they are named."""

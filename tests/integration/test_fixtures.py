@@ -30,7 +30,7 @@ def test_ocr_image_asked_for_at_run_time_gets_a_sentence(project: pytest.Pyteste
     project.makepyfile(test_export="def test_late(request): request.getfixturevalue('ocr_image')")
     result = run(project)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*ocr_image is parametrized at collection: name it among the test's arguments*"])
+    result.stdout.fnmatch_lines(["*ocr_image is parametrized by images at collection: name it among the test's arg*"])
 
 
 def test_without_the_models_packages_other_tests_run(project: pytest.Pytester) -> None:

@@ -123,7 +123,9 @@ def test_an_override_that_reads_its_own_parameter_gets_the_settings_images(proje
         result.assert_outcomes(passed=4)
     else:  # an older pytest does not follow what an overridden fixture asks for
         result.assert_outcomes(errors=2)
-        result.stdout.fnmatch_lines(["*ocr_image is parametrized at collection: name it among the test's arguments*"])
+        result.stdout.fnmatch_lines(
+            ["*ocr_image is parametrized by images at collection: name it among the test's arg*"]
+        )
 
 
 def test_an_override_that_reads_none_hands_it_on(project: pytest.Pytester) -> None:
