@@ -51,8 +51,8 @@ def run_faults(
     compared = [each for each in tally.compared if each.status != RECORDED]
     if not compared and not any(record.recorded for record in tally.all(Golden)):
         text = (
-            "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion (one in a process that "
-            "the test started does not count: return the boxes or traces from there, and assert in the test)"
+            "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion (one in a process "
+            "that the test started does not count: return the boxes or traces from there, and assert in the test)"
         )
         return [Fault("compared", text)]
     broken = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,8 @@ if sys.version_info >= (3, 11):
 else:  # Python 3.10
     import tomli as tomllib
 
-ROOT = Path(__file__).parent.parent
+from paths import ROOT
+
 ALWAYS = {".gitignore", "LICENSE", "README.md", "pyproject.toml"}
 """What hatchling adds whatever is included."""
 LEFT_OUT: set[str] = set()
