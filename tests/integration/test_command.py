@@ -59,7 +59,10 @@ class TestCommand:
         project.runpytest("-p", "no:xdist", "-k", "training", "--ocr-report=report")
         capsys.readouterr()
         assert main([str(project.path / "report" / "results.json"), "--tolerance=int8"]) == 1
-        assert "FAILED not compared: images/one_word.npy: Failed: " in capsys.readouterr().out
+        assert (
+            "FAILED not compared: test_export.py::test_export_matches_training[settings-error]: "
+            in capsys.readouterr().out
+        )
 
     @pytest.mark.parametrize("what", ["nothing", "cut short"])
     def test_a_run_without_its_end_or_any_comparison_does_not_pass(

@@ -23,7 +23,7 @@ def test_ocr_image_can_be_overridden_and_parametrized(project: pytest.Pytester) 
             assert ocr_image in "ab"
         """
     )
-    run(project).assert_outcomes(passed=3)
+    run(project).assert_outcomes(passed=3, failed=1)  # and the fault that nothing was compared
 
 
 def test_ocr_image_asked_for_at_run_time_gets_a_sentence(project: pytest.Pytester) -> None:

@@ -20,7 +20,7 @@ network = "nets.db:build"
 model_dir = "export"
 """
 OF_TRAIN = [
-    "*train.yml: cannot read this yml: No such file or directory*",
+    "*train.yml: cannot read this YAML file: No such file or directory*",
     "*no checkpoint at *best.pdparams or *best, which the setting train.checkpoint names*",
     "*PaddleOCR: no such folder (set in train.paddleocr_root)*",
     "*train.network = 'nets.db:build' (looked in *) first): No module named 'nets'*".replace(") first", " first"),
@@ -73,7 +73,12 @@ def test_the_gate_says_all_once(gate: pytest.Pytester) -> None:
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines([*OF_TRAIN, *OF_EXPORT, *IDLE])
     text = result.stdout.str().partition("short test summary")[0]
-    for said in ("cannot read this yml", "no checkpoint at", "(set in train.paddleocr_root)", "No module named 'nets'"):
+    for said in (
+        "cannot read this YAML file",
+        "no checkpoint at",
+        "(set in train.paddleocr_root)",
+        "No module named 'nets'",
+    ):
         assert text.count(said) == 1
     assert text.count("export: no such folder") == 1
     above = "the settings: as said for test_gate.py::test_ocr_preprocessing[[]settings-error[]] above"
@@ -214,4 +219,4 @@ def test_a_report_counts_what_could_not_be_compared(gate: pytest.Pytester) -> No
     assert result.ret == 1
     text = (gate.path / "report" / "results.json").read_text()
     assert '"verdict":"failed"' in text.replace(" ", "")
-    assert "cannot read this yml" in text
+    assert "cannot read this YAML file" in text
