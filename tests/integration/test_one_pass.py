@@ -183,7 +183,7 @@ def test_what_it_makes_wrongly_is_said_once(project: pytest.Pytester) -> None:
     project.makepyprojecttoml(WRONG)
     own_inference(project, MAKER.format(names=("inference.json",), yml=YML))
     result = project.runpytest(*NO_XDIST, "-k", "training")
-    result.assert_outcomes(errors=1, deselected=1)
+    result.assert_outcomes(errors=2, deselected=2)
     text = result.stdout.str().partition("short test summary")[0]
     assert text.count("holds no inference.yml") == 1
     result.stdout.fnmatch_lines(["the settings: as said for * above"])
@@ -211,7 +211,7 @@ def test_a_candidate_that_is_not_there_does_not_stop_the_others(project: pytest.
     for name in ("good", "bad"):
         (project.path / name / "inference.yml").unlink()
     result = project.runpytest(*NO_XDIST, "-k", "training")
-    result.assert_outcomes(errors=1, deselected=1)
+    result.assert_outcomes(errors=2, deselected=2)
 
 
 def test_a_report_counts_what_could_not_be_compared(gate: pytest.Pytester) -> None:

@@ -45,7 +45,7 @@ def test_two_projects_in_one_command_say_why_not(project: pytest.Pytester, inner
     second = shutil.copytree(inner, project.path / "second")
     (second / "test_export.py").rename(second / "test_second.py")
     result = run(project, "inner", "second")
-    result.assert_outcomes(errors=1, deselected=1)
+    result.assert_outcomes(errors=2, deselected=2)
     result.stdout.fnmatch_lines(
         ["* belong to several projects (*inner/pyproject.toml, *second/pyproject.toml)*--ocr-config=FILE"]
     )

@@ -25,7 +25,7 @@ def test_a_folder_is_searched_for_images(project: pytest.Pytester) -> None:
     (project.path / "images" / "deep" / "a.PNG").touch()
     (project.path / "images" / "notes.txt").touch()
     project.makepyfile(test_export="def test_name(ocr_image): assert ocr_image.name == 'a.PNG'")
-    project.runpytest("-p", "no:xdist", "--ocr-images=images").assert_outcomes(passed=1)
+    project.runpytest("-p", "no:xdist", "--ocr-images=images").assert_outcomes(passed=1, failed=1)
 
 
 def test_one_that_matches_nothing_is_an_error(project: pytest.Pytester) -> None:
