@@ -102,11 +102,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "--ocr-tolerance=PRESET|STAGE.LIMIT=VALUE",
         default="fp32",
     ),
-    Setting("train.config", _PATH, "PaddleOCR training yml", "--ocr-train-config=YML"),
+    Setting("train.config", _PATH, "PaddleOCR training YAML file", "--ocr-train-config=YML"),
     Setting(
         "train.checkpoint",
         _PATH,
-        "trained weights; without it, those that the yml names",
+        "trained weights; without it, those that the YAML file names",
         "--ocr-train-checkpoint=FILE",
     ),
     Setting(
@@ -118,10 +118,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "train.network",
         _TEXT,
-        '"module:function" that makes the network of the yml\'s Architecture; without it, ppocr.modeling makes it',
+        '"module:function" that makes the network of the YAML file\'s Architecture; without it, ppocr.modeling makes it',
     ),
     Setting("train.device", _TEXT, "where the trained model runs, as in paddle.set_device", default="cpu"),
-    Setting("train.sub_model", _TEXT, 'which model of a distillation yml, as "Student"'),
+    Setting("train.sub_model", _TEXT, 'which model of a distillation YAML file, as "Student"'),
     Setting("train.trust_checkpoint", _FLAG, "true: load a checkpoint that names unusual classes", default=False),
     Setting("", _FLAG, "do without the train model: compare with recorded baselines", "--ocr-no-train"),
     Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
