@@ -166,14 +166,15 @@ class Ending:
             lines += self.digest.lines()
         lines += self.notes
         unreported = [] if self._is_reported else self.faults
-        if not lines and not unreported:
+        annotations = run.reporting.annotations if run.settings.is_set else []
+        if not (lines or unreported or annotations):
             return
         terminalreporter.section("ocrparity", sep="-")
         for line in lines:
             terminalreporter.line(line)
         for fault in unreported:
             terminalreporter.line(f"FAILED {fault.text}", red=True, bold=True)
-        for line in run.reporting.annotations if run.settings.is_set else ():
+        for line in annotations:
             terminalreporter.line(line)
 
 

@@ -298,8 +298,8 @@ files.write_whole = broken
         )
     wrong_export(project, pad=4)
     result = project.runpytest_subprocess(*NO_XDIST, "-k", "training", REPORT)
-    result.assert_outcomes(failed=2, deselected=2)
-    result.stdout.fnmatch_lines(["E *3 moved of 3 boxes*", "*report: cannot write the report: No space left*"])
+    result.assert_outcomes(failed=3, deselected=2)
+    result.stdout.fnmatch_lines(["E *1 moved of 1 box*", "*report: cannot write the report: No space left*"])
 
 
 def test_pictures_of_the_users_stay(project: pytest.Pytester) -> None:

@@ -52,7 +52,7 @@ def test_a_wrong_export_fails_at_its_stage(
 def test_a_test_that_uses_the_fixtures_and_compares_nothing_fails_the_run(project: pytest.Pytester) -> None:
     project.makepyfile(test_export="def test_nothing(ocr_inference_model, ocr_image): pass")
     result = run(project)
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=2, failed=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["nothing was compared: *"])
 
@@ -77,7 +77,7 @@ def test_only_blank_pages_fail_the_run(project: pytest.Pytester) -> None:
     assert run(project, "-k", "training").ret == 0
     np.save(project.path / "images" / "three_words.npy", BLANK)
     result = run(project, "-k", "training")
-    result.assert_outcomes(passed=2, deselected=2)
+    result.assert_outcomes(passed=2, failed=1, deselected=2)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["no image of this run has a box (2 compared)*"])
     project.makepyprojecttoml('[tool.ocrparity]\nimages = ["images/*.npy"]\nallow_empty = true\n')
@@ -87,7 +87,7 @@ def test_only_blank_pages_fail_the_run(project: pytest.Pytester) -> None:
 def test_a_reduced_preset_judges_the_run(project: pytest.Pytester) -> None:
     wrong_export(project, thresh=0.9, box_thresh=0.999999)
     result = run(project, "-k", "training", "--ocr-tolerance=fp16")
-    result.assert_outcomes(passed=2, deselected=2)
+    result.assert_outcomes(passed=2, failed=1, deselected=2)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["over the run 100.0% (4 of 4) of the boxes have no partner, limit 0.02 (*"])
 
@@ -109,7 +109,7 @@ def test_too_many_borderline_boxes_fail_the_run(project: pytest.Pytester) -> Non
     conftest.write_text(conftest.read_text().replace("Toy(", f"Toy(box_thresh={on_edge}, "))
     wrong_export(project, offset=-5e-5)
     result = run(project, "-k", "training")
-    result.assert_outcomes(passed=2, deselected=2)
+    result.assert_outcomes(passed=2, failed=1, deselected=2)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["over the run * of the boxes are borderline, limit 0.02 (*"])
     assert run(project, "-k", "training", "--ocr-tolerance=detections.max_borderline=1").ret == 0
