@@ -120,7 +120,7 @@ def test_it(ocr_train_model, ocr_inference_model):
 """
 
 
-# xdist's default distribution, in whose place ours comes, runs each id once: --dist=loadscope does so as well.
+# xdist's default distribution is tried in test_xdist_duplicates.py; --dist=loadscope and loadfile run each id once.
 @pytest.mark.parametrize("workers", [NO_XDIST, ("-n", "2", "--dist=worksteal")], ids=["one process", "two workers"])
 @pytest.mark.parametrize("how", ["items", "--keep-duplicates"])
 def test_a_test_that_runs_twice_is_lost_nowhere(project: pytest.Pytester, workers: tuple[str, ...], how: str) -> None:

@@ -137,8 +137,8 @@ def go_on(scheduler: Any, workers: list[Worker], seed: int = 0, crashes: int = 0
         ran[test] += 1
 
 
-def foreign(count: int) -> list[str]:
-    return [f"test_{index % 3}.py::test_{index}[{index}-images/other.npy]" for index in range(count)]
+def foreign(count: int, file: str = "other") -> list[str]:
+    return [f"test_{file}_{index % 3}.py::test_{index}[{index}-images/other.npy]" for index in range(count)]
 
 
 def of_images(count: int, functions: int = 3) -> list[str]:
@@ -171,7 +171,7 @@ def test_so_are_those_of_images_with_one_test_each(make: Any) -> None:
 
 @pytest.mark.parametrize("args", [(), ("--maxschedchunk=1",)], ids=" ".join)
 def test_the_tests_of_an_image_go_to_one_worker(make: Any, args: tuple[str, ...]) -> None:
-    tests = [*foreign(5), *of_images(2, functions=7), *foreign(20)]
+    tests = [*foreign(5), *of_images(2, functions=7), *foreign(20, "more")]
     scheduler = make(2, *args)
     workers = begin(scheduler, tests)
     assert type(scheduler) is ImageScheduling
@@ -189,7 +189,7 @@ def test_the_images_are_shared_out(make: Any) -> None:
 
 
 def test_a_test_that_is_collected_twice_runs_twice_whoever_dies(make: Any) -> None:
-    tests = [*foreign(5), *of_images(2), *foreign(7)] * 2
+    tests = [*foreign(5), *of_images(2), *foreign(7, "more")] * 2
     for seed in range(100):
         scheduler = make(3)
         workers = begin(scheduler, tests, 3)
@@ -198,7 +198,7 @@ def test_a_test_that_is_collected_twice_runs_twice_whoever_dies(make: Any) -> No
 
 
 def test_no_test_is_lost_with_a_worker_that_dies(make: Any) -> None:
-    tests = [*foreign(5), *of_images(2), *foreign(7)]
+    tests = [*foreign(5), *of_images(2), *foreign(7, "more")]
     for seed in range(100):
         scheduler = make(3)
         workers = begin(scheduler, tests, 3)
