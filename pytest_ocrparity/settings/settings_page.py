@@ -16,8 +16,8 @@ _HEAD: Final = """\
 
 Settings stand in `[tool.ocrparity]` of a `pyproject.toml`, or under the same keys at the top level of an
 `ocrparity.toml`. The file is looked for upward from the paths given to pytest; `--ocr-config=FILE` names one. An option
-overrides its setting. Paths in the file start at the file (of a link, at the link's own folder), and those of the command
-line where it was typed. A file above pytest's rootdir that cannot be read is passed over with a warning.
+overrides its setting. Paths in the file start at the file (of a link, at the link's own folder), and those of the
+command line where it was typed. A file above pytest's rootdir that cannot be read is passed over with a warning.
 """
 _CANDIDATES: Final = """
 Each `[tool.ocrparity.candidates.NAME]` is one more deployment, with the same keys. What it leaves out is the

@@ -69,9 +69,7 @@ def test_the_gate_inside_the_package_from_a_folder_below(
 ) -> None:
     below = wrong.mkdir("below")
     monkeypatch.chdir(below)
-    (wrong.path / "conftest.py").rename(wrong.path / "own_models.py")
-    wrong.syspathinsert(wrong.path)
-    options = ["-c", "../pyproject.toml", "--rootdir=..", "-p", "own_models", "--ocr-config=../pyproject.toml"]
+    options = ["-c", "../pyproject.toml", "--rootdir=..", "--ocr-config=../pyproject.toml"]
     gate = ["--pyargs", "pytest_ocrparity.gate", *options]
     words = printed(wrong.runpytest(*NO_XDIST, *gate, "-k", "detections and one_word"))
     assert words == [*gate, "--ocr-images=../images/one_word.npy"]
