@@ -118,7 +118,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "train.network",
         _TEXT,
-        '"module:function" that makes the YAML file's Architecture; without it, ppocr.modeling makes it',
+        '"module:function" that makes the YAML file\'s Architecture; without it, ppocr.modeling makes it',
     ),
     Setting("train.device", _TEXT, "where the trained model runs, as in paddle.set_device", default="cpu"),
     Setting("train.sub_model", _TEXT, 'which model of a distillation YAML file, as "Student"'),
