@@ -8,6 +8,8 @@ from typing import Any, Final
 PHASES: Final = ("setup", "call", "teardown")
 RED: Final = ("failed", "error", "crashed")
 """How a test ends by which alone its run fails."""
+DID_NOT_RUN: Final = "did not run"
+"""What is said of a test whose end nobody heard of."""
 _WORST_FIRST: Final = ("crashed", "error", "failed", "passed", "skipped")
 
 
@@ -19,6 +21,8 @@ class Outcome:
     reason: str
     file: str
     line: int | None
+    flaw: str = ""
+    """Why it did not pass from its setup to its teardown, for a sentence; empty where it did."""
     phases: dict[str, str] = field(default_factory=dict)
     """What pytest calls the outcome of each phase."""
 
@@ -55,25 +59,28 @@ class Outcomes:
             return []
         return [f"{lost} of {collected} tests did not report a result (xdist worker output lost)"]
 
-    def hear(self, report: Any) -> bool:
+    def hear(self, report: Any) -> Outcome | None:
         """Take a report of pytest's, or of xdist's where a worker died in the middle of a test.
 
-        Returns whether a test has ended with it: not where a plugin makes another attempt.
+        Returns the test's attempt where it has ended with it: not where a plugin makes another.
         """
-        test, key = report.nodeid, (_worker(report), report.nodeid)
+        test, when = report.nodeid, report.when
+        key = _worker(report), test
         attempt = self._attempts.get(key)
-        if attempt is None or report.when == "setup":
+        if attempt is None or when == "setup":
             file, line, _ = report.location
-            attempt = self._attempts[key] = Outcome("passed", "", file, None if line is None else line + 1)
+            flaw = "" if when == "setup" else DID_NOT_RUN
+            attempt = self._attempts[key] = Outcome("passed", "", file, None if line is None else line + 1, flaw)
+            if test not in self._ended:
+                self.by_test[test] = attempt
         self._note(attempt, report)
-        before = self._ended.get(test)
-        worst = min((before or attempt, attempt), key=lambda each: _WORST_FIRST.index(each.outcome))
-        self.by_test[test] = worst
-        if attempt.is_whole:
-            self.ended += 1
-            self._ended[test] = worst
-            del self._attempts[key]
-        return attempt.is_whole
+        if when in ("setup", "call") or not attempt.is_whole:  # this runs for every report of every suite
+            return None
+        self.ended += 1
+        del self._attempts[key]
+        before = self._ended.get(test, attempt)
+        self._ended[test] = self.by_test[test] = min(before, attempt, key=lambda each: _WORST_FIRST.index(each.outcome))
+        return attempt
 
     def _note(self, outcome: Outcome, report: Any) -> None:
         outcome.phases[report.when] = report.outcome
@@ -84,12 +91,23 @@ class Outcomes:
             outcome.outcome, outcome.reason = "failed" if report.when == "call" else "error", _reason(report)
         elif report.skipped and outcome.outcome == "passed":
             outcome.outcome, outcome.reason = "skipped", _reason(report)
+        if report.outcome != "passed" or hasattr(report, "wasxfail"):
+            outcome.flaw = _flaw(report)
+
+
+def _flaw(report: Any) -> str:
+    """Return what happened to a test in a phase that it did not pass."""
+    if hasattr(report, "wasxfail"):
+        return "is marked or called xfail"
+    return "was skipped" if report.outcome == "skipped" else "failed"
 
 
 def _worker(report: Any) -> str:
     """Return which worker ran a test; a crash is reported by the controller, which names its node."""
-    gateway = getattr(getattr(report, "node", None), "gateway", None)
-    return str(getattr(report, "worker_id", "") or getattr(gateway, "id", ""))
+    worker: str | None = getattr(report, "worker_id", None)
+    if worker is not None or not hasattr(report, "node"):
+        return worker or ""
+    return str(getattr(getattr(report.node, "gateway", None), "id", ""))
 
 
 def _reason(report: Any) -> str:

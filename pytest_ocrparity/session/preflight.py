@@ -121,12 +121,11 @@ class Preflight:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Fail a test before its fixtures are set up, after pytest has skipped what is to be skipped."""
-        if not runs_tests(item.config):  # --setup-plan
+        param, own = parameters_of(item).get(OWN_IMAGE), self._own_fixtures(item)
+        if not (own or isinstance(param, SettingsError)) or not runs_tests(item.config):  # --setup-plan
             return
-        param = parameters_of(item).get(OWN_IMAGE)
         if isinstance(param, SettingsError):
             self._refuse(item, str(param).splitlines())
-        own = self._own_fixtures(item)
         if own and not may_make_files(item):
             self._refuse(item, self._of(item, own))
         elif own and self._said:  # what was to make the files has had its turn, see `refuse`

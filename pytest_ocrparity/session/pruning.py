@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.session.outcomes import DID_NOT_RUN, Outcome
 from pytest_ocrparity.wording import printable
 
 if TYPE_CHECKING:
@@ -86,13 +87,6 @@ SAID: Final = "ocrparity_evidence"
 """Where a worker of pytest-xdist leaves what it collected."""
 
 
-PHASES: Final = {"setup": 1, "call": 2, "teardown": 4}
-
-
-WHOLE, FAULT = 7, 8
-"""The phases of a test that ran from its beginning to its end; and what stands for one that it did not pass."""
-
-
 LIMITING: Final = {
     "ocr_images": "--ocr-images names the images of this run",
     "lf": "--lf leaves out what passed before",
@@ -112,7 +106,6 @@ class Evidence:
         self._items: list[Any] = []
         self._modules: set[str] = set()
         self._left_out: dict[str, str] = {}
-        self._phases: dict[tuple[str, str], int] = {}
         self._passed: Counter[str] = Counter()
         self._silent: set[str] = set()
         self._why: dict[str, str] = {}
@@ -162,27 +155,23 @@ class Evidence:
         """Take what a worker said at its end; one that died said nothing."""
         self._workers.append(getattr(node, "workeroutput", {}).get(SAID))
 
-    def hear(self, report: Any, records: Sequence[Record]) -> None:
-        """Take a report of pytest's, with the records that came with it."""
-        test, when = report.nodeid, report.when
-        key = getattr(report, "worker_id", ""), test
-        why = _why_not_passed(report)
-        if why:
-            self._why[test] = why
-        so_far = PHASES.get("" if why else when, FAULT)
-        if when != "setup":  # which begins anew, after an attempt that was lost
-            so_far |= self._phases.get(key, FAULT)
-        self._phases[key] = so_far
-        if when == "teardown":
-            from pytest_ocrparity.report.document import Asked, Used
+    def take(self, records: Sequence[Record]) -> None:
+        """Take what an attempt of a test left, be it the last or not."""
+        from pytest_ocrparity.report.document import Asked
 
-            asked = {Path(record.path) for record in records if isinstance(record, Asked)}
-            took = any(isinstance(record, Used) and record.fixture == "ocr_golden" for record in records)
-            self.asked |= asked
-            if self._phases.pop(key) == WHOLE:
-                self._hear_passed(test, has_asked=bool(asked), took=took)
+        self.asked |= {Path(record.path) for record in records if isinstance(record, Asked)}
 
-    def _hear_passed(self, test: str, *, has_asked: bool, took: bool) -> None:
+    def hear(self, test: str, outcome: Outcome, records: Sequence[Record]) -> None:
+        """Take the end of a test, with the records of its last attempt."""
+        from pytest_ocrparity.report.document import Asked, Used
+
+        if outcome.flaw:
+            self._why[test] = outcome.flaw
+            return
+        has_asked = took = False
+        for record in records:
+            has_asked |= isinstance(record, Asked)
+            took |= isinstance(record, Used) and record.fixture == "ocr_golden"
         if took and not has_asked:  # it might, under other options, or did in a process of its own
             self._why[test] = "took ocr_golden and asked it for nothing here"
             return
@@ -221,7 +210,7 @@ class Evidence:
         if not expected:
             return "no test of it was counted"
         unproved = [test for test, count in expected.items() if self._passed[test] < count]
-        left = {test: self._why.get(test, "did not run") for test in unproved}
+        left = {test: self._why.get(test, DID_NOT_RUN) for test in unproved}
         gate = [test for each in said for test in each["gate"] if test in self._silent]
         left |= dict.fromkeys(gate, "compared with the live model, and asks for baselines under --ocr-golden only")
         if not left:
@@ -240,15 +229,6 @@ def _may_ask_later(item: Any) -> bool:
         "request" in definition.argnames and not str(getattr(definition.func, "__module__", "")).startswith("_pytest.")
         for definition in definitions
     )
-
-
-def _why_not_passed(report: Any) -> str:
-    """Return what happened to a test in this phase, or nothing where it passed it."""
-    if hasattr(report, "wasxfail"):
-        return "is marked or called xfail"
-    if report.outcome == "passed":
-        return ""
-    return "was skipped" if report.outcome == "skipped" else "failed"
 
 
 def _is_whole(config: Any, root: Path) -> bool:

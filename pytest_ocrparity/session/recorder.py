@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_ocrparity.session.caught import Raised
+from pytest_ocrparity.session.caught import MARKER, Raised
 from pytest_ocrparity.session.forked import Forked
 from pytest_ocrparity.session.worst import WorstImages
 
@@ -88,7 +88,10 @@ _LEAVES = pytest.StashKey[Leaves]()
 
 def leaves_of(item: pytest.Item) -> Leaves:
     """Return what a test leaves."""
-    return item.stash.setdefault(_LEAVES, Leaves(item))
+    leaves = item.stash.get(_LEAVES, None)
+    if leaves is None:
+        leaves = item.stash[_LEAVES] = Leaves(item)
+    return leaves
 
 
 class Recorder:
@@ -136,13 +139,13 @@ class Recorder:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
         self.raised.hear(error)
 
-    def note_caught(self, *, is_expected: bool) -> None:
-        """Note the errors that did not leave the test, now that it has ended."""
+    def note_caught(self, item: pytest.Item) -> None:
+        """Note the errors that did not leave a test, now that it has ended."""
         caught = self.raised.caught
         self._forked.begin()
         self.raised = Raised(self._forked)
         if caught:
-            self.note("caught", messages=caught, is_expected=is_expected)
+            self.note("caught", messages=caught, is_expected=item.get_closest_marker(MARKER) is not None)
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record of the running test, see `document.record`."""

@@ -218,7 +218,7 @@ class Run:
         if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
             self.recorder.raised.leave(error)
         if call.when == "teardown":
-            self.recorder.note_caught(is_expected=item.get_closest_marker(MARKER) is not None)
+            self.recorder.note_caught(item)
             if records := leaves_of(item).take():
                 from pytest_ocrparity.report.document import pack
 
@@ -255,13 +255,15 @@ class Run:
             from pytest_ocrparity.report.document import unpack_records
 
             found = unpack_records(data)
-        has_ended = self.reporting.outcomes.hear(report)
-        if found or self.settings.is_set:
-            self.evidence.hear(report, found)
-            if found or self.reporting.outcomes.has_crashed:
-                self.reporting.begin()
-        if has_ended:
-            self.records.setdefault(report.nodeid, []).extend(found)
+        ended = self.reporting.outcomes.hear(report)
+        if found or (self.settings.is_set and self.reporting.outcomes.has_crashed):
+            self.reporting.begin()
+        if found:
+            self.evidence.take(found)
+        if ended is not None:
+            self.evidence.hear(report.nodeid, ended, found)
+            if found:
+                self.records.setdefault(report.nodeid, []).extend(found)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from pytest_ocrparity.report.document import Asked, Record, Used
+from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.session.pruning import SAID, Evidence
 
 PASSED = ("setup", "passed"), ("call", "passed"), ("teardown", "passed")
@@ -51,10 +53,18 @@ def tell(
     records: Sequence[Record] = (ASKED,),
     **more: Any,
 ) -> None:
+    """Let evidence hear of a test's reports, as a run does."""
+    outcomes = HEARD.setdefault(evidence, Outcomes())
     for when, outcome in phases:
-        evidence.hear(SimpleNamespace(nodeid=test, when=when, outcome=outcome, **more), records)
+        flags = {"failed": outcome == "failed", "skipped": outcome == "skipped", "longrepr": outcome}
+        place = {"nodeid": test, "location": ("test_a.py", 1, test)}
+        left = records if when == "teardown" else ()
+        evidence.take(left)
+        if ended := outcomes.hear(SimpleNamespace(when=when, outcome=outcome, **flags, **place, **more)):
+            evidence.hear(test, ended, left)
 
 
+HEARD: WeakKeyDictionary[Evidence, Outcomes] = WeakKeyDictionary()
 ONE = item("test_a.py::test_one", "ocr_golden")
 TWO = item("test_a.py::test_two", "ocr_image")
 
@@ -76,7 +86,7 @@ def test_all_that_passed_prove_all(tmp_path: Path) -> None:
         (PASSED[::2], "did not run"),
         ((("setup", "skipped"), PASSED[2]), "was skipped"),
         ((*PASSED[:2], ("call", "skipped"), PASSED[2]), "was skipped"),  # a subtest
-        ((PASSED[0], ("call", "rerun"), PASSED[2]), "failed"),  # and never run again
+        ((PASSED[0], ("call", "rerun"), PASSED[2]), "did not run"),  # to its end: never again
     ],
 )
 def test_one_that_did_not_pass_is_named(tmp_path: Path, phases: Sequence[tuple[str, str]], why: str) -> None:
