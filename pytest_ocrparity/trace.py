@@ -144,19 +144,19 @@ class Detections:
         """Compare polygons and scores, NaN equal to NaN, in order."""
         if not isinstance(other, Detections):
             return NotImplemented
-        return _are_equal(self.scores, other.scores) and _are_equal(self.polygons, other.polygons)
+        return _are_equal_arrays(self.scores, other.scores) and _are_equal_arrays(self.polygons, other.polygons)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
 
-def _are_equal(value: object, other: object) -> bool:
+def _are_equal_arrays(value: object, other: object) -> bool:
     """Return whether two field values are equal, arrays by content and NaN equal to NaN."""
     if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
         return (
             value.shape == other.shape and value.dtype == other.dtype and np.array_equal(value, other, equal_nan=True)
         )
     if isinstance(value, tuple) and isinstance(other, tuple):
-        return len(value) == len(other) and all(_are_equal(a, b) for a, b in zip(value, other, strict=True))
+        return len(value) == len(other) and all(_are_equal_arrays(a, b) for a, b in zip(value, other, strict=True))
     if isinstance(value, np.ndarray) or isinstance(other, np.ndarray):
         return False
     return bool(value == other)
@@ -222,7 +222,7 @@ class Trace:
         if not isinstance(other, Trace):
             return NotImplemented
         names = [f.name for f in fields(self) if f.name not in ("source", "files", "recorded_from", "memo")]
-        return all(_are_equal(getattr(self, name), getattr(other, name)) for name in names)
+        return all(_are_equal_arrays(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 

@@ -76,7 +76,7 @@ def with_reference_parameters(lab: Laboratory, stage: str, base: PatchedCandidat
     if not chosen or _why_not_varied(lab, base, stage) is not None:
         return None
     try:
-        return _with_groups(base, chosen)
+        return _with_parameter_groups(base, chosen)
     except _RefusedError as error:
         lab.not_tried.append(f"{lab.names.candidate} with {lab.names.reference}'s parameters: {error}")
         return None
@@ -189,7 +189,7 @@ def _patch_of_group(group: Group) -> Patch:
     return Patch(group.stage, group.cause, {group.stage: group.values})
 
 
-def _with_groups(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
+def _with_parameter_groups(base: PatchedCandidate, chosen: Sequence[Group]) -> PatchedCandidate:
     """Return a patched candidate with these groups on top. Raises _RefusedError."""
     if not chosen:
         return base
@@ -209,7 +209,7 @@ def _try_groups(
     base: PatchedCandidate, chosen: Sequence[Group], fixes_stage: FixesStage
 ) -> tuple[PatchedCandidate, str] | None:
     """Return a patched candidate with these groups, and how well its stage agrees; None where it still differs."""
-    patched = _with_groups(base, chosen)
+    patched = _with_parameter_groups(base, chosen)
     amount = fixes_stage(patched)
     return None if amount is None else (patched, amount)
 
@@ -228,7 +228,7 @@ def _run_stage(lab: Laboratory, patched: PatchedCandidate, stage: str) -> tuple[
 
 def _accepts_group(lab: Laboratory, base: PatchedCandidate, group: Group) -> bool:
     """Return whether the candidate reports a group's values when it is given them; note those that it does not."""
-    ran, _ = _run_stage(lab, _with_groups(base, [group]), group.stage)
+    ran, _ = _run_stage(lab, _with_parameter_groups(base, [group]), group.stage)
     ignored = [
         each.name
         for each in group.differences
@@ -245,7 +245,9 @@ def _accepts_group(lab: Laboratory, base: PatchedCandidate, group: Group) -> boo
 def _note_effect(lab: Laboratory, base: PatchedCandidate, group: Group) -> None:
     """Note whether a group alone changes the output of its stage."""
     names = ", ".join(each.name for each in group.differences)
-    before, after = (_run_stage(lab, patched, group.stage)[1] for patched in (base, _with_groups(base, [group])))
+    before, after = (
+        _run_stage(lab, patched, group.stage)[1] for patched in (base, _with_parameter_groups(base, [group]))
+    )
     output = _OUTPUT[group.stage].removesuffix(" is")
     given = f"{group.cause}: with {lab.names.reference}'s {names}, {lab.names.candidate}'s {output}"
     is_unchanged = before is not None and after is not None and _is_equal(before, after)

@@ -36,7 +36,7 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
     error = 0.0
     if map_ is not None and map_.dtype == np.uint16:
         error = float(np.max(np.abs(_from_steps(map_) - trace.probability_map)))
-    if map_ is not None and fused is not None and _is_relative(map_, fused):
+    if map_ is not None and fused is not None and _is_stored_as_difference(map_, fused):
         fused = fused - map_
     arrays |= {PROBABILITY_MAP: map_, "fused_map": fused}
     if trace.detections is not None:
@@ -53,7 +53,7 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     decode, shape, resize = manifest["decode"], manifest["shape"], arrays.get(RESIZE)
     tensor, table = arrays.get(TENSOR), arrays.get("table")
     map_, fused = arrays.get(PROBABILITY_MAP), arrays.get("fused_map")
-    if map_ is not None and fused is not None and _is_relative(map_, fused):
+    if map_ is not None and fused is not None and _is_stored_as_difference(map_, fused):
         fused = fused + map_
     detections = None
     if "points" in arrays:
@@ -166,7 +166,7 @@ def _from_steps(steps: Any) -> Any:
     return np.divide(steps, np.float32(_STEPS), dtype=np.float32)
 
 
-def _is_relative(map_: _Array, fused: _Array) -> bool:
+def _is_stored_as_difference(map_: _Array, fused: _Array) -> bool:
     """Return whether the fused map is stored as its difference from the map: two in steps and of one shape are."""
     return map_.shape == fused.shape and map_.dtype == fused.dtype == np.uint16
 

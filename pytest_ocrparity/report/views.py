@@ -146,11 +146,17 @@ def causes_of(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
         word = NOT_JUDGEABLE if each.status == NOT_JUDGEABLE else "not diagnosed"
         undiagnosed = Diagnosis(stage=each.stage or "no stage", cause=word, summary=each.headline)
         for diagnosis in each.diagnoses or [undiagnosed]:
-            what = diagnosis.fix.text if diagnosis.fix else each.stage
+            what = diagnosis.fix.text if diagnosis.fix else _error_text(each) or each.stage
             key = each.reference, each.candidate, diagnosis.stage, diagnosis.cause, what
             cause = found.setdefault(key, Cause(each.reference, each.candidate, diagnosis))
             cause.comparisons.append(each)
     return sorted(found.values(), key=lambda cause: -len(cause.images))
+
+
+def _error_text(comparison: RecordedComparison) -> str:
+    """Return what stopped a side, as two errors at one stage are two causes; nothing where both went on."""
+    stopped = any(difference.kind == "stopped" and difference.fails for difference in comparison.differences)
+    return comparison.headline if stopped else ""
 
 
 def errors_of(comparisons: Iterable[RecordedComparison]) -> list[Cause]:

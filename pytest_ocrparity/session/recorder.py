@@ -30,7 +30,7 @@ ATTRIBUTE: Final = "ocrparity_records"
 """The attribute of a test's teardown report in which its records travel, as bytes; taken off where they arrive."""
 
 
-class Leaves:
+class ItemRecords:
     """What a test leaves: its records, and its metrics, which are properties of the test."""
 
     def __init__(self, item: pytest.Item) -> None:
@@ -83,14 +83,14 @@ class Leaves:
         self._metrics = metrics
 
 
-_LEAVES = pytest.StashKey[Leaves]()
+_LEAVES = pytest.StashKey[ItemRecords]()
 
 
-def leaves_of(item: pytest.Item) -> Leaves:
+def item_records(item: pytest.Item) -> ItemRecords:
     """Return what a test leaves."""
     leaves = item.stash.get(_LEAVES, None)
     if leaves is None:
-        leaves = item.stash[_LEAVES] = Leaves(item)
+        leaves = item.stash[_LEAVES] = ItemRecords(item)
     return leaves
 
 
@@ -100,7 +100,7 @@ class Recorder:
     def __init__(self, settings: Settings) -> None:
         """Record as the settings say."""
         self.settings = settings
-        self.leaves: Leaves | None = None
+        self.leaves: ItemRecords | None = None
         self._forked = Forked()
         self.raised = Raised(self._forked)
         self.worst = WorstImages()
@@ -131,7 +131,7 @@ class Recorder:
         self.raised = Raised(self._forked)
 
     @property
-    def _of_the_test(self) -> Leaves:
+    def _of_the_test(self) -> ItemRecords:
         assert self.leaves is not None  # fixtures and assertions run inside a test
         return self.leaves
 

@@ -23,7 +23,7 @@ from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_
 from pytest_ocrparity.session.preflight import Preflight, runs_tests
 from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
-from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, leaves_of
+from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, item_records
 from pytest_ocrparity.session.worst import OUTPUT, Worst
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.settings_file import Project, find_project
@@ -182,7 +182,7 @@ class Run:
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
         before = self.item, self.recorder.leaves
-        self.item, self.recorder.leaves = item, leaves_of(item)
+        self.item, self.recorder.leaves = item, item_records(item)
         try:
             with running(Context(lambda: self._limits(item), self.recorder, self._rerun)):
                 yield
@@ -203,7 +203,7 @@ class Run:
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import picture_lines
 
-            if lines := picture_lines(_compared(leaves_of(item).records), self.settings.report_dir):
+            if lines := picture_lines(_compared(item_records(item).records), self.settings.report_dir):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 
@@ -219,7 +219,7 @@ class Run:
             self.recorder.raised.leave(error)
         if call.when == "teardown":
             self.recorder.note_caught(item)
-            if records := leaves_of(item).take():
+            if records := item_records(item).take():
                 from pytest_ocrparity.report.document import pack
 
                 setattr(report, ATTRIBUTE, pack(records))

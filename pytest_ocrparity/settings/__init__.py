@@ -130,7 +130,7 @@ class Settings:
 
 def _nearest(folder: Path, pattern: str) -> Path:
     """Return the deepest folder of a glob that is there."""
-    path = folder / _expanded(pattern)
+    path = folder / _home_expanded(pattern)
     return next((parent for parent in (path, *path.parents) if _is_plain(parent) and parent.is_dir()), folder)
 
 
@@ -309,7 +309,7 @@ def _with_folder(
             "candidate; set the folder of one of several in the settings"
         )
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
-    return {only.name: only._replace(values={**only.values, "model_dir": folder / _expanded(given)})}
+    return {only.name: only._replace(values={**only.values, "model_dir": folder / _home_expanded(given)})}
 
 
 def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
@@ -321,7 +321,7 @@ def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
     return tolerance
 
 
-def _expanded(path: str) -> Path:
+def _home_expanded(path: str) -> Path:
     """Return a path with `~` as the user's home, and that of a user who is not known as it is."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError for such a user
 
@@ -329,7 +329,7 @@ def _expanded(path: str) -> Path:
 def _absolute(values: Mapping[str, Any], table: str, root: Path) -> dict[str, Any]:
     """Return the values of a table with its paths made absolute; `~` is the user's home."""
     return {
-        key: Path(os.path.normpath(root / _expanded(value))) if TABLES[table][key].kind.is_path else value
+        key: Path(os.path.normpath(root / _home_expanded(value))) if TABLES[table][key].kind.is_path else value
         for key, value in values.items()
     }
 
@@ -338,5 +338,7 @@ def _overriding(table: str, options: Mapping[str, Any], folder: Path) -> dict[st
     """Return what the command line sets of a table; its paths start at `folder`."""
     given = {key: (row, options.get(row.dest)) for key, row in TABLES[table].items()}
     return {
-        key: folder / _expanded(value) if row.kind.is_path else value for key, (row, value) in given.items() if value
+        key: folder / _home_expanded(value) if row.kind.is_path else value
+        for key, (row, value) in given.items()
+        if value
     }

@@ -70,7 +70,7 @@ def blob(blob_project: Callable[..., pytest.Pytester], side: str) -> pytest.Pyte
 
 
 def test_it_is_that_tests_failure(blob: pytest.Pytester, side: str) -> None:
-    result = blob.runpytest_inprocess("-p", "no:xdist", "--ocr-report=report", "-k", "maps")
+    result = blob.runpytest_inprocess("-p", "no:xdist", "--ocr-report=report", "-k", "maps", "-v")
     result.assert_outcomes(passed=2, failed=len(SAID), deselected=2 + len(SAID))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     results = json.loads((blob.path / "report" / "results.json").read_text())
