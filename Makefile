@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test faults endurance companions bench docs versions lint format clean
+.PHONY: example test faults endurance runners companions bench docs versions lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
