@@ -28,6 +28,11 @@ ENDURANCE := kills fuzz images large_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
 
+# Each distribution of pytest-xdist, workers that die, tests that are collected twice: dozens of real runs.
+RUNNERS := crash duplicates each loadfile loadscope worksteal
+runners: .venv/ready
+	$(BIN)/python -m pytest -n 2 $(RUNNERS:%=tests/runners/%.py)
+
 # Other plugins beside ours, in an environment of their own and without paddle: eight in one run, what reporters write,
 # and those that run tests in a way of their own. (pytest-asyncio warns where its settings are left out.)
 COMPANIONS := side_by_side reports runners
