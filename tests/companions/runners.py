@@ -95,7 +95,7 @@ class TestRunParallel:
             """
         result = run(project, "--parallel-threads=2", code=code.replace("{pad}", "6"))
         assert result.ret == 1
-        result.stdout.fnmatch_lines(["FAILED *caught a difference and did not fail: images/one_word.npy: *"])
+        result.stdout.fnmatch_lines(["*::test_it caught a difference and did not fail: images/one_word.npy: *"])
         assert run(project, "--parallel-threads=2", code=code.replace("{pad}", "1")).ret == 0
 
 
