@@ -42,9 +42,7 @@ def run_faults(
     """
     if is_recording and not tally.all(Golden):
         if any(record.fixture == "ocr_golden" for record in tally.all(Used)):
-            return [
-                Fault("recorded", "nothing was recorded: the tests that asked ocr_golden for a baseline failed before")
-            ]
+            return [Fault("recorded", "nothing was recorded: no test that took ocr_golden got as far as a baseline")]
         return [Fault("recorded", "nothing was recorded: no test asked ocr_golden for a baseline")]
     if not any(tally.records.values()):
         return []

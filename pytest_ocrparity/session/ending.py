@@ -60,6 +60,8 @@ class Ending:
             self.run.config.workeroutput[OUTPUT] = pack(self.run.worst)
         if not self._has_ended:
             self._judge(session, is_interrupted=True)
+            if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED  # pytest.exit(returncode=0) ends a run so
 
     def _judge(self, session: pytest.Session, *, is_interrupted: bool = False) -> None:
         """Find the faults of the run, and publish its report. Does nothing in a worker."""
@@ -115,7 +117,7 @@ class Ending:
         self.faults = run_faults(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
-        if run.have_all_failed():  # what stopped them is said already, by each
+        if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
             consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         self.faults += caught_faults(run.records, run.reporting.outcomes)

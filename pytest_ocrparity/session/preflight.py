@@ -114,7 +114,8 @@ class Preflight:
             is_faulty = name is not None and not may_make_files(item)
             is_faulty = is_faulty and bool(self._of_candidate(self._own_fixtures(item), name))
             (dropped if is_faulty and key in seen else kept).append(item)
-            seen.add(key)
+            if not any(item.get_closest_marker(mark) for mark in ("skip", "skipif", "xfail")):  # that one may not fail
+                seen.add(key)
         if dropped:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept

@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_written_fails_with_its_name(project: pytest.Pyt
     (project.path / "goldens").write_text("a file")
     result = run(project, "--ocr-golden", *BASELINE)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*GoldenError: *goldens*", "nothing was recorded: the tests that asked*"])
+    result.stdout.fnmatch_lines(["*GoldenError: *goldens*", "nothing was recorded: no test that took*"])
 
 
 def test_recording_a_suite_without_our_fixtures_fails(project: pytest.Pytester) -> None:
