@@ -84,3 +84,28 @@ def test_a_run_that_is_interrupted_prints_it(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess(*NO_XDIST)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["FAILED nothing was compared: *"])
+
+
+def test_a_run_that_is_ended_as_if_it_passed_fails(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_export=NOTHING + "\n\ndef test_stop():\n    import pytest\n    pytest.exit('enough', returncode=0)\n"
+    )
+    assert project.runpytest_subprocess(*NO_XDIST).ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_failures_that_a_plugin_takes_back_hide_no_fault(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export="def test_mine(ocr_train_model): assert not 'mine'")
+    hook = """
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    report = yield
+    if report.failed:
+        report.wasxfail = "quarantined"
+    return report
+"""
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(hook)
+    result = project.runpytest(*NO_XDIST)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["nothing was compared: *"])
