@@ -286,8 +286,7 @@ class Run:
 
     def is_judged(self) -> bool:
         """Tell whether tests run and this process hears of all of them."""
-        option = self.config.option
-        is_run = not (option.collectonly or getattr(option, "setuponly", False) or getattr(option, "setupplan", False))
+        is_run = runs_tests(self.config) and not getattr(self.config.option, "setuponly", False)
         return is_run and not hasattr(self.config, "workerinput")
 
     @cached_property
