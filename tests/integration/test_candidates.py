@@ -7,6 +7,8 @@ import json
 import pytest
 from projects import CONFTEST
 
+import pytest_ocrparity.session.models
+
 NO_XDIST = ("-p", "no:xdist", "-p", "no:randomly")
 TWO = """
 [tool.ocrparity.inference]
@@ -37,8 +39,6 @@ pytest_ocrparity.session.models.inference_problems = lambda settings, name=None:
 @pytest.fixture
 def matrix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with two candidates."""
-    import pytest_ocrparity.session.models
-
     for name in ("inference_model", "inference_problems"):
         monkeypatch.setattr(pytest_ocrparity.session.models, name, getattr(pytest_ocrparity.session.models, name))
     add(project, TWO)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ocrparity.backends.paddlex import pipeline
+
 NO_XDIST = ("-p", "no:xdist")
 GATE = "from pytest_ocrparity.gate import *\n"
 WRONG = """
@@ -40,6 +42,11 @@ def load_inference(*, name, model_dir, **rest):
 
 pipeline.load_inference = load_inference
 """
+
+
+@pytest.fixture(autouse=True)
+def what_all_toy_replaces_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "load_inference", pipeline.load_inference)
 
 
 @pytest.fixture

@@ -55,10 +55,18 @@ def test_there_may_be_none() -> None:
     assert ImageIds([]).image_of("t.py::t[images/a.png]") is None
 
 
+def seconds(images: int) -> float:
+    """Return the processor time of finding the images of 16,000 tests among so many, of the quicker of two tries."""
+    ids = [f"tests/test_{index % 7}.py::test[fp16-images/page {index % 2500}.png-{index}]" for index in range(16_000)]
+    tries = []
+    for _ in range(2):
+        begin = time.process_time()
+        of = ImageIds(f"images/page {index}.png" for index in range(images))
+        found = sum(of.image_of(test) is not None for test in ids)
+        tries.append(time.process_time() - begin)
+        assert found == sum(index % 2500 < images for index in range(16_000))
+    return min(tries)
+
+
 def test_the_time_does_not_grow_with_the_images() -> None:
-    ids = [f"tests/test_{index % 7}.py::test[fp16-images/page {index % 2500}.png-{index}]" for index in range(32_000)]
-    begin = time.process_time()
-    images = ImageIds(f"images/page {index}.png" for index in range(2_000))
-    found = sum(images.image_of(test) is not None for test in ids)
-    assert time.process_time() - begin < 2  # 0.4 s on the machine where this was written; a walk of the names takes 20
-    assert found == sum(index % 2500 < 2_000 for index in range(32_000))
+    assert seconds(2_000) < 4 * seconds(100)  # equal where this was written; a walk of the names takes 20 times as long
