@@ -106,7 +106,7 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Item):
             try:
-                item.config.stash[RUN].tolerance_of(item)
+                item.config.stash[RUN].check_marker(item)
                 if wrong := wrong_marker(item) or misplaced_parameter(item):
                     raise SettingsError(wrong)
             except SettingsError as error:
@@ -126,8 +126,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""
     run = item.config.stash[RUN]
     run.recorder.reset()
-    with pass_errors_on():
-        run.tolerance_of(item)  # a marker added late, or on a unittest.TestCase, was not checked at collection
     names = getattr(item, "fixturenames", ())
     if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
         run.recorder.note("used", fixture="ocr_golden")
@@ -139,10 +137,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     """Note that a test really uses one of our fixtures, overridden or not, whatever way it asks for it."""
+    name = fixturedef.argname
+    if name not in FIXTURES and name != OWN_IMAGE:
+        return (yield)
     run = request.config.stash[RUN]
-    if fixturedef.argname in FIXTURES or (fixturedef.argname == OWN_IMAGE and hasattr(request, "param")):
-        is_own = fixturedef.func.__module__ == __name__
-        run.recorder.note("used", fixture=fixturedef.argname, is_own=is_own)
+    if name != OWN_IMAGE or hasattr(request, "param"):
+        run.recorder.note("used", fixture=name, is_own=fixturedef.func.__module__ == __name__)
     with run.without_train(fixturedef):
         return (yield)
 

@@ -27,8 +27,7 @@ MARKER: Final = "ocr_expects_difference"
 
 def wrong_marker(item: Any) -> str:
     """Return what is wrong with a test's marker, or nothing."""
-    markers = list(item.iter_markers(MARKER))
-    is_given = any(marker.args or marker.kwargs for marker in markers)
+    is_given = any(marker.args or marker.kwargs for marker in item.iter_markers(MARKER))
     return f"{MARKER} takes no arguments: it is about the whole test" if is_given else ""
 
 
@@ -38,19 +37,26 @@ class Raised:
     It keeps no error alive: each holds the frames of its test, and with them arrays.
     """
 
-    def __init__(self, forked: Forked | None = None) -> None:
-        """Begin with nothing; `forked` hears what is raised in processes that the test forks."""
+    def __init__(self) -> None:
+        """Begin with nothing."""
         self.is_recording = False
         """Whether something was recorded, which can't differ from itself."""
         self._heard: list[tuple[object, str]] = []  # only appended to, as a test may assert in threads
         self._left: set[int] = set()
-        self._forked = forked or Forked()
+        self._forked = Forked()
+
+    def begin(self) -> None:
+        """Begin an attempt of a test with nothing."""
+        self._forked.begin()
+        self.is_recording = False
+        if self._heard or self._left:
+            self._heard, self._left = [], set()
 
     def hear(self, error: DifferenceError) -> None:
         """Take an error that is being raised."""
         error.heard_as, text = object(), str(error).partition("\n")[0]
         if self._forked.is_inside:
-            self._forked.tell(text)
+            self._forked.send(text)
         else:
             self._heard.append((error.heard_as, text))
 
@@ -63,11 +69,8 @@ class Raised:
 
     @contextmanager
     def hearing_expected_failures(self, item: Any) -> Iterator[None]:
-        """Hear what leaves a test marked `unittest.expectedFailure`: pytest puts an error of its own in its place."""
-        original = getattr(item, "addExpectedFailure", None)
-        if original is None:
-            yield
-            return
+        """Hear what leaves a `unittest.TestCase` marked `expectedFailure`: pytest puts an error of its own there."""
+        original = item.addExpectedFailure
 
         def add(testcase: Any, info: Any, *rest: Any) -> None:
             self.leave(info[1])
@@ -82,12 +85,13 @@ class Raised:
     @property
     def has_any(self) -> bool:
         """Tell whether anything was raised, wherever it went."""
-        return bool(self._heard or self._forked.told)
+        return bool(self._heard or self._forked.texts)
 
     @property
     def caught(self) -> list[str]:
         """The first lines of the errors that have not left the test."""
-        return [*(text for token, text in self._heard if id(token) not in self._left), *self._forked.told]
+        here = [text for token, text in self._heard if id(token) not in self._left] if self._heard else []
+        return [*here, *self._forked.texts]
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

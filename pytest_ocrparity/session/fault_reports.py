@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 FILE: Final = "ocrparity"
 """What stands in the place of a file in the ids of these reports, as "ocrparity::compared"."""
+_PREFIX: Final = f"{FILE}::"
 _CACHES: Final = ("lfplugin", "stepwiseplugin")
 """What keeps the ids of failed tests for the next run, which could not select these."""
 
 
 def is_a_fault(report: Any) -> bool:
     """Tell whether a report is of a fault, and so of no test."""
-    return str(report.nodeid).partition("::")[0] == FILE
+    return bool(report.nodeid.startswith(_PREFIX))
 
 
 def report_faults(session: pytest.Session, faults: Sequence[Fault]) -> None:

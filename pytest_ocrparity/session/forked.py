@@ -31,14 +31,14 @@ class Forked:
         """Tell whether this process was forked by the test."""
         return os.getpid() != self._process
 
-    def tell(self, text: str) -> None:
-        """Let the test's process know what is raised in this one. Of several at a time one is told."""
+    def send(self, text: str) -> None:
+        """Let the test's process know what is raised in this one; of several at a time, of one."""
         data = text.encode(errors="replace")[: _SIZE - 1].ljust(_SIZE - 1, b"\0")
         self._page[:] = b"\1" + data
 
     @property
-    def told(self) -> list[str]:
-        """What was told, for people."""
+    def texts(self) -> list[str]:
+        """What was raised there, for people."""
         if not self._page[0]:
             return []
         text = self._page[1:].rstrip(b"\0").decode(errors="replace")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PHASES: Final = ("setup", "call", "teardown")
+PHASES: Final = frozenset(("setup", "call", "teardown"))
 RED: Final = ("failed", "error", "crashed")
 """How a test ends by which alone its run fails."""
 DID_NOT_RUN: Final = "did not run"
@@ -31,7 +32,7 @@ class Outcome:
         """Tell whether this was the last attempt of its test: a plugin may report one that is made again in part."""
         if "rerun" in self.phases.values():
             return False
-        if not self.phases.keys() <= set(PHASES):  # its worker died
+        if not self.phases.keys() <= PHASES:  # its worker died
             return True
         return "teardown" in self.phases and ("call" in self.phases or self.phases.get("setup") != "passed")
 
@@ -64,8 +65,8 @@ class Outcomes:
 
         Returns the test's attempt where it has ended with it: not where a plugin makes another.
         """
-        test, when = report.nodeid, report.when
-        key = _worker(report), test
+        test, when, values = report.nodeid, report.when, vars(report)
+        key = _worker(values), test
         attempt = self._attempts.get(key)
         if attempt is None or when == "setup":
             file, line, _ = report.location
@@ -73,17 +74,21 @@ class Outcomes:
             attempt = self._attempts[key] = Outcome("passed", "", file, None if line is None else line + 1, flaw)
             if test not in self._ended:
                 self.by_test[test] = attempt
-        self._note(attempt, report)
+        attempt.phases[when] = report.outcome
+        if report.outcome != "passed" or "wasxfail" in values or when not in PHASES:
+            self._note(attempt, report)
         if when in ("setup", "call") or not attempt.is_whole:  # this runs for every report of every suite
             return None
         self.ended += 1
         del self._attempts[key]
-        before = self._ended.get(test, attempt)
-        self._ended[test] = self.by_test[test] = min(before, attempt, key=lambda each: _WORST_FIRST.index(each.outcome))
+        before = self._ended.setdefault(test, attempt)
+        if before is not attempt:
+            attempts = sorted((before, attempt), key=lambda each: _WORST_FIRST.index(each.outcome))
+            self._ended[test] = self.by_test[test] = attempts[0]
         return attempt
 
     def _note(self, outcome: Outcome, report: Any) -> None:
-        outcome.phases[report.when] = report.outcome
+        """Note a phase that did not pass, or that ended in another way."""
         if report.when not in PHASES:
             outcome.outcome, outcome.reason = "crashed", _reason(report)
             self.has_crashed = True
@@ -91,8 +96,7 @@ class Outcomes:
             outcome.outcome, outcome.reason = "failed" if report.when == "call" else "error", _reason(report)
         elif report.skipped and outcome.outcome == "passed":
             outcome.outcome, outcome.reason = "skipped", _reason(report)
-        if report.outcome != "passed" or hasattr(report, "wasxfail"):
-            outcome.flaw = _flaw(report)
+        outcome.flaw = _flaw(report)
 
 
 def _flaw(report: Any) -> str:
@@ -102,12 +106,10 @@ def _flaw(report: Any) -> str:
     return "was skipped" if report.outcome == "skipped" else "failed"
 
 
-def _worker(report: Any) -> str:
-    """Return which worker ran a test; a crash is reported by the controller, which names its node."""
-    worker: str | None = getattr(report, "worker_id", None)
-    if worker is not None or not hasattr(report, "node"):
-        return worker or ""
-    return str(getattr(getattr(report.node, "gateway", None), "id", ""))
+def _worker(values: Mapping[str, Any]) -> str:
+    """Return which worker sent a report of these attributes; of a crash the controller does, and names its node."""
+    worker: str = values.get("worker_id") or ""
+    return worker or ("node" in values and str(getattr(getattr(values["node"], "gateway", None), "id", ""))) or ""
 
 
 def _reason(report: Any) -> str:

@@ -31,6 +31,7 @@ SETTINGS_ERROR: Final = "ocrparity-settings-error"
 """The id of the only parameter of a test under wrong settings: of what xdist's workers collect, the controller sees ids
 alone."""
 _MARKERS: Final = (MARKER, "ocr_tolerance")
+_FIXTURES: Final = frozenset(FIXTURES)
 _LOOKING: Final = (
     *("help", "version", "markers", "showfixtures", "show_fixtures_per_test"),
     *("collectonly", "setupplan", "cacheshow"),
@@ -122,7 +123,7 @@ class Preflight:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Fail a test before its fixtures are set up, after pytest has skipped what is to be skipped."""
-        param, own = parameters_of(item).get(OWN_IMAGE), self._own_fixtures(item)
+        param, own = parameters_of(item).get(OWN_IMAGE), self._own_fixtures(item)  # both for every test of a suite
         if not (own or isinstance(param, SettingsError)) or not runs_tests(item.config):  # --setup-plan
             return
         if isinstance(param, SettingsError):
@@ -197,9 +198,9 @@ class Preflight:
     def _once_true(self, what: str, look: Callable[[], bool]) -> bool:
         return bool(self._once(what, lambda: [what] if look() else []))
 
-    def _own_fixtures(self, test: Any) -> set[str]:
+    def _own_fixtures(self, test: Any) -> Collection[str]:
         """Return which fixtures a test has from us, and not from an override."""
-        names = set(FIXTURES).intersection(getattr(test, "fixturenames", ()))
+        names = set(_FIXTURES.intersection(getattr(test, "fixturenames", ())))
         if names and is_the_gates(test):
             settings = self._run.settings
             names.add("ocr_golden" if settings.no_train or settings.golden_mode else "ocr_train_model")
@@ -209,7 +210,7 @@ class Preflight:
 def _uses_us(item: Any) -> bool:
     """Tell whether a test uses a fixture or a marker of ours."""
     names = getattr(item, "fixturenames", ())
-    return bool(set(FIXTURES).intersection(names)) or any(item.get_closest_marker(name) for name in _MARKERS)
+    return not _FIXTURES.isdisjoint(names) or any(item.get_closest_marker(name) for name in _MARKERS)
 
 
 def _will_record(settings: Settings) -> bool:

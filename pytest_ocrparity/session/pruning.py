@@ -107,8 +107,10 @@ class Evidence:
         self._items: list[Any] = []
         self._modules: set[str] = set()
         self._left_out: dict[str, str] = {}
-        self._passed: Counter[str] = Counter()
-        self._silent: set[str] = set()
+        self._passed: list[str] = []
+        """Each attempt of a test that passed."""
+        self._asking: set[str] = set()
+        """The tests that asked ocr_golden for something."""
         self._why: dict[str, str] = {}
         self._workers: list[Mapping[str, Any] | None] = []
 
@@ -164,21 +166,19 @@ class Evidence:
 
     def hear(self, test: str, outcome: Outcome, records: Sequence[Record]) -> None:
         """Take the end of a test, with the records of its last attempt."""
-        from pytest_ocrparity.report.document import Asked, Used
-
         if outcome.flaw:
             self._why[test] = outcome.flaw
             return
-        has_asked = took = False
-        for record in records:
-            has_asked |= isinstance(record, Asked)
-            took |= isinstance(record, Used) and record.fixture == "ocr_golden"
-        if took and not has_asked:  # it might, under other options, or did in a process of its own
-            self._why[test] = "took ocr_golden and asked it for nothing here"
-            return
-        self._passed[test] += 1
-        if not has_asked:
-            self._silent.add(test)
+        if records:  # this runs for every test of every suite
+            from pytest_ocrparity.report.document import Asked, Used
+
+            if any(isinstance(record, Asked) for record in records):
+                self._asking.add(test)
+            elif any(isinstance(record, Used) and record.fixture == "ocr_golden" for record in records):
+                # It might, under other options, or did in a process of its own.
+                self._why[test] = "took ocr_golden and asked it for nothing here"
+                return
+        self._passed.append(test)
 
     # What it comes to
 
@@ -210,9 +210,10 @@ class Evidence:
             expected = expected + tests if config.getoption("dist", "no") == "each" else expected | tests
         if not expected:
             return "no test of it was counted"
-        unproved = [test for test, count in expected.items() if self._passed[test] < count]
+        passed = Counter(self._passed)
+        unproved = [test for test, count in expected.items() if passed[test] < count]
         left = {test: self._why.get(test, DID_NOT_RUN) for test in unproved}
-        gate = [test for each in said for test in each["gate"] if test in self._silent]
+        gate = [test for each in said for test in each["gate"] if test not in self._asking and passed[test]]
         left |= dict.fromkeys(gate, "compared with the live model, and asks for baselines under --ocr-golden only")
         if not left:
             return ""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_ocrparity.session.caught import MARKER, Raised
-from pytest_ocrparity.session.forked import Forked
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
@@ -95,14 +94,13 @@ def item_records(item: pytest.Item) -> ItemRecords:
 
 
 class Recorder:
-    """The `Listener` of one process. `leaves` are those of the running test, None between tests."""
+    """The `Listener` of one process. `item` is the running test, None between tests."""
 
     def __init__(self, settings: Settings) -> None:
         """Record as the settings say."""
         self.settings = settings
-        self.leaves: ItemRecords | None = None
-        self._forked = Forked()
-        self.raised = Raised(self._forked)
+        self.item: pytest.Item | None = None
+        self.raised = Raised()
         self.worst = WorstImages()
         self.say: Callable[[str], None] = lambda text: None
 
@@ -126,26 +124,26 @@ class Recorder:
 
     def reset(self) -> None:
         """Begin a test, or another attempt of it, with nothing."""
-        self._of_the_test.reset()
-        self._forked.begin()
-        self.raised = Raised(self._forked)
+        assert self.item is not None
+        if _LEAVES in self.item.stash:
+            self._of_the_test.reset()
+        self.raised.begin()
 
     @property
     def _of_the_test(self) -> ItemRecords:
-        assert self.leaves is not None  # fixtures and assertions run inside a test
-        return self.leaves
+        assert self.item is not None  # fixtures and assertions run inside a test
+        return item_records(self.item)
 
     def on_error(self, error: DifferenceError) -> None:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
         self.raised.hear(error)
 
-    def note_caught(self, item: pytest.Item) -> None:
-        """Note the errors that did not leave a test, now that it has ended."""
-        caught = self.raised.caught
-        self._forked.begin()
-        self.raised = Raised(self._forked)
-        if caught:
+    def take(self, item: pytest.Item) -> list[Record]:
+        """Return what a test left, now that it has ended; with the errors that it caught."""
+        if caught := self.raised.caught:
             self.note("caught", messages=caught, is_expected=item.get_closest_marker(MARKER) is not None)
+        self.raised.begin()
+        return item_records(item).take() if _LEAVES in item.stash else []
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record of the running test, see `document.record`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,8 +69,6 @@ class Run:
         self.expected = 0
         """How many tests the workers of xdist are to run."""
         self.evidence = Evidence(FIXTURES)
-        self.empty: BaseException | None = None
-        """What the last test of ours raised that pytest was about to skip, as its parameter has no value."""
         folder = config.invocation_params.dir
         try:
             self.settings = settings_module.load(self._file(), vars(config.option), folder)
@@ -80,6 +78,7 @@ class Run:
             self.error, self.settings = error, settings_module.load(None, {}, folder)
         self.preflight = Preflight(self)
         self.recorder = Recorder(self.settings)
+        self._context = Context(self._limits, self.recorder, self._rerun)
         self.progress = Progress(config)
         self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
@@ -136,11 +135,16 @@ class Run:
             tolerance = tolerance.override({**preset, **marker.kwargs}, "marker")
         return tolerance
 
-    def _limits(self, item: pytest.Item) -> Tolerance:
+    def check_marker(self, item: pytest.Item) -> None:
+        """Raise SettingsError where a test's marker has an unknown preset, stage or limit."""
+        if item.get_closest_marker("ocr_tolerance"):
+            self.tolerance_of(item)
+
+    def _limits(self) -> Tolerance:
         """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
         if self.error is not None:
             raise self.error
-        return self.tolerance_of(item)
+        return self.tolerance_of(self._running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -181,13 +185,12 @@ class Run:
     @contextmanager
     def listening_to(self, item: pytest.Item) -> Iterator[None]:
         """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
-        before = self.item, self.recorder.leaves
-        self.item, self.recorder.leaves = item, item_records(item)
+        before, self.item, self.recorder.item = self.item, item, item
         try:
-            with running(Context(lambda: self._limits(item), self.recorder, self._rerun)):
+            with running(self._context):
                 yield
         finally:
-            self.item, self.recorder.leaves = before
+            self.item = self.recorder.item = before
 
     def _rerun(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import command
@@ -199,7 +202,12 @@ class Run:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         """Hear what left the test, and note what it caught; show where the pictures of a failed test are."""
         report = yield
-        self._hear_end(item, call, report)
+        if call.excinfo is not None:
+            self._hear_error(item, call, report, call.excinfo.value)
+        if call.when == "teardown" and (records := self.recorder.take(item)):
+            from pytest_ocrparity.report.document import pack
+
+            setattr(report, ATTRIBUTE, pack(records))
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import picture_lines
 
@@ -207,39 +215,28 @@ class Run:
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 
-    def _hear_end(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-        """Take the end of a phase of a test, or of a subtest."""
-        error = None if call.excinfo is None else call.excinfo.value
-        if error is not None and error is self.empty:  # no xfail either, whatever empty_parameter_set_mark says
-            report.outcome, self.empty = "failed", None
+    def _hear_error(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport, error: BaseException
+    ) -> None:
+        """Take what ended a phase of a test, or a part of one.
+
+        A test of ours that pytest skips, or calls an expected failure, because its parameter has no value is a failure:
+        nothing was compared.
+        """
+        is_left_out = isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception))
+        if call.when == "setup" and is_left_out and (text := empty_parameters(item, str(error))):
+            report.outcome, report.longrepr = "failed", text
             vars(report).pop("wasxfail", None)
         # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
         is_a_skip = report.skipped and not hasattr(report, "wasxfail")
-        if error is not None and not is_a_skip and not isinstance(error, pytest.xfail.Exception):
+        if not is_a_skip and not isinstance(error, pytest.xfail.Exception):
             self.recorder.raised.leave(error)
-        if call.when == "teardown":
-            self.recorder.note_caught(item)
-            if records := item_records(item).take():
-                from pytest_ocrparity.report.document import pack
-
-                setattr(report, ATTRIBUTE, pack(records))
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Fail a test of ours that pytest skips because its parameter has no value: nothing would be compared."""
-        try:
-            return (yield)
-        except (pytest.skip.Exception, pytest.xfail.Exception) as skipped:
-            if told := empty_parameters(item, str(skipped)):
-                self.empty = pytest.fail.Exception(told, pytrace=False)
-                raise self.empty from None
-            raise
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail a test that expects a difference where nothing differed."""
         raised = self.recorder.raised
-        with raised.hearing_expected_failures(item):
+        with raised.hearing_expected_failures(item) if hasattr(item, "addExpectedFailure") else nullcontext():
             result = yield
         if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
             pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
@@ -255,8 +252,9 @@ class Run:
             from pytest_ocrparity.report.document import unpack_records
 
             found = unpack_records(data)
-        ended = self.reporting.outcomes.hear(report)
-        if found or (self.settings.is_set and self.reporting.outcomes.has_crashed):
+        outcomes = self.reporting.outcomes
+        ended = outcomes.hear(report)
+        if found or (outcomes.has_crashed and self.settings.is_set):
             self.reporting.begin()
         if found:
             self.evidence.take(found)

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import gates, kernels
+from benchmarks import gates, kernels, suites
 
-MODULES = {"kernels": kernels, "gates": gates}
+MODULES = {"kernels": kernels, "gates": gates, "suites": suites}
 
 
 def main(names: list[str], path: Path = Path("build", "bench.json")) -> int:
