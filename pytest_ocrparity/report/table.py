@@ -117,11 +117,11 @@ def _roughly_judged(compared: Sequence[RecordedComparison]) -> list[str]:
 
 def _row(name: str, rows: Sequence[RecordedComparison], is_one_image: bool = False) -> str:
     """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
-    told = rows[0].status if is_one_image else told_statuses(rows)
-    return f"  {name:<32} {told:<24} {amounts(rows)}".rstrip()
+    text = rows[0].status if is_one_image else status_counts(rows)
+    return f"  {name:<32} {text:<24} {amounts(rows)}".rstrip()
 
 
-def told_statuses(rows: Sequence[RecordedComparison]) -> str:
+def status_counts(rows: Sequence[RecordedComparison]) -> str:
     """Return how many comparisons ended how, such as "1 different, 13 same"."""
     statuses = [each.status for each in rows]
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))

@@ -87,11 +87,11 @@ class Reporting:
             return []
         publish(folder, view)
         broken = [each for each in results.comparisons if each.picture_error]
-        told = [
+        lines = [
             f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
             for each in broken[:1]
         ]
-        return [*told, f"report: {os.path.relpath(folder / 'index.html')}"]
+        return [*lines, f"report: {os.path.relpath(folder / 'index.html')}"]
 
     @property
     def tells_github(self) -> bool:
