@@ -35,7 +35,8 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{d.stage} is empty: {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}"
     ),
     "source_size": lambda d, reference, candidate: (
-        f"the image is {_size(d.reference)} px for {reference}, {_size(d.candidate)} px for {candidate}, which scales the boxes"
+        f"the image is {_size(d.reference)} px for {reference}, {_size(d.candidate)} px for {candidate}, which scales "
+        "the boxes"
     ),
     "size": lambda d, reference, candidate: (
         f"resized to {_size(d.reference)} in {reference}, {_size(d.candidate)} in {candidate}"

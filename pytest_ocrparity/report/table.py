@@ -61,7 +61,7 @@ class Tally:
         for each in self.compared:
             for name, limit in each.limits.items():
                 if is_looser(name, limit.value) and _is_judged_by(name, each):
-                    found.setdefault(limit.origin, {})[f"{name} = {_written(limit.value)}"] = None
+                    found.setdefault(limit.origin, {})[f"{name} = {_limit_text(limit.value)}"] = None
         named = [f"{', '.join(limits)} ({origin})" for origin, limits in found.items()]
         return [f"limits that may permit more than the fp32 preset: {'; '.join(named)}"] if named else []
 
@@ -100,7 +100,7 @@ def _is_judged_by(name: str, compared: RecordedComparison) -> bool:
     return any("poly" in (each.reference, each.candidate) for each in compared.parameters if each.name == "box_type")
 
 
-def _written(value: Any) -> str:
+def _limit_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 

@@ -43,9 +43,9 @@ class Reporting:
             ReportError: as `check`.
         """
         if not self.is_due and self.settings.report_dir is not None:
-            from pytest_ocrparity.report import prepare
+            from pytest_ocrparity.report import remove_old_report
 
-            prepare(self.settings.report_dir)
+            remove_old_report(self.settings.report_dir)
         self.is_due = True
 
     def publish(
