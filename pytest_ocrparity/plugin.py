@@ -114,13 +114,6 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     return made
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Let assertions know the test's tolerance, and hear what they find, from setup to teardown."""
-    with item.config.stash[RUN].listening_to(item):
-        return (yield)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""

@@ -23,6 +23,7 @@ _INSTEAD: Final = {
     "ocr_golden": "golden.dir and golden.reference set what it reads",
 }
 """What to do in place of a parameter that a fixture of ours does not read."""
+_NAMES: Final = frozenset((*FIXTURES, OWN_IMAGE))
 _KNOWN: Final = ("_pytest", "pytest_ocrparity", "xdist")
 """Whose fixtures make no model."""
 
@@ -48,6 +49,11 @@ def parameters_of(item: Any) -> Mapping[str, Any]:
     callspec = getattr(item, "callspec", None)
     found: Mapping[str, Any] = {} if callspec is None else callspec.params
     return found
+
+
+def is_marked(item: Any, name: str) -> bool:
+    """Tell whether a test, or what it lies in, has a marker; quickly, as this is asked of every test of a suite."""
+    return name in item.keywords and item.get_closest_marker(name) is not None
 
 
 def candidate_of(item: Any) -> str | None:
@@ -119,6 +125,8 @@ def misplaced_parameter(item: Any) -> str:
     """
     callspec, info = getattr(item, "callspec", None), getattr(item, "_fixtureinfo", None)
     if callspec is None or info is None:
+        return ""
+    if _NAMES.isdisjoint(callspec.params):
         return ""
     definitions = info.name2fixturedefs
     if {IMAGE, OWN_IMAGE} <= callspec.params.keys() and not _is_read_by_an_override(definitions.get(IMAGE, ()), IMAGE):

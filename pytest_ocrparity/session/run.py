@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, running, running_test
+from pytest_ocrparity.context import Context, exchange, running_test
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.fault_reports import is_a_fault
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
 from pytest_ocrparity.session.outcomes import RED
-from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters
+from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters, is_marked
 from pytest_ocrparity.session.preflight import Preflight, runs_tests
 from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
@@ -137,7 +137,7 @@ class Run:
 
     def check_marker(self, item: pytest.Item) -> None:
         """Raise SettingsError where a test's marker has an unknown preset, stage or limit."""
-        if item.get_closest_marker("ocr_tolerance"):
+        if is_marked(item, "ocr_tolerance"):
             self.tolerance_of(item)
 
     def _limits(self) -> Tolerance:
@@ -182,15 +182,16 @@ class Run:
         finally:
             fixturedef.func = function
 
-    @contextmanager
-    def listening_to(self, item: pytest.Item) -> Iterator[None]:
-        """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
-        before, self.item, self.recorder.item = self.item, item, item
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Let assertions know the test's tolerance, and hear what they find, from setup to teardown; runs can nest."""
+        before = self.item, exchange(self._context)
+        self.item = self.recorder.item = item
         try:
-            with running(self._context):
-                yield
+            return (yield)
         finally:
-            self.item = self.recorder.item = before
+            self.item = self.recorder.item = before[0]
+            exchange(before[1])
 
     def _rerun(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import command
@@ -238,7 +239,7 @@ class Run:
         raised = self.recorder.raised
         with raised.hearing_expected_failures(item) if hasattr(item, "addExpectedFailure") else nullcontext():
             result = yield
-        if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
+        if is_marked(item, MARKER) and not raised.has_any and not raised.is_recording:
             pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
         return result
 
