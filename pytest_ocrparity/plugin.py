@@ -10,6 +10,7 @@ import pytest
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER, wrong_marker
 from pytest_ocrparity.session.ending import ENDING, Ending
+from pytest_ocrparity.session.fault_reports import RUN_PLUGIN
 from pytest_ocrparity.session.parametrized import (
     CANDIDATE,
     FIXTURES,
@@ -53,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[ENDING] = ending = Ending(run)
-    config.pluginmanager.register(run, "ocrparity-run")
+    config.pluginmanager.register(run, RUN_PLUGIN)
     config.pluginmanager.register(ending, "ocrparity-ending")
     config.pluginmanager.register(run.preflight, "ocrparity-preflight")
     config.pluginmanager.register(run.progress, "ocrparity-progress")

@@ -227,7 +227,10 @@ def test_the_iou_of_two_boxes_is_that_of_shapely(scale: float, offset: float, is
         x, y, width, height = (float(value) for value in rng.integers(1, 30, 4))
         made = box(x, y, width, height)
         others = [box(x, y, width + 3, height), box(x + width, y, width, height), made[::-1] + 1, made[[0, 2, 1, 3]]]
-        others += [made + rng.uniform(-3, 3, (4, 2)), made + [[0, 0], [0, 0], [-0.8 * width, -0.6 * height], [0, 0]]]
+        others += [
+            made + rng.uniform(-3, 3, (4, 2)),
+            made - np.array([[0, 0], [0, 0], [0.8 * width, 0.6 * height], [0, 0]]),
+        ]
         other = others[rng.integers(len(others))]
         one, two = ((np.rint(each) if is_whole else each + 0.1) * scale + offset for each in (made, other))
         shapes = shapely.Polygon(one), shapely.Polygon(two)
