@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Trace
-from pytest_ocrparity.trace.fields import wrong_fields
+from pytest_ocrparity.trace.stored_fields import wrong_fields
 
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold

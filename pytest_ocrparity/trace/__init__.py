@@ -20,11 +20,10 @@ import numpy.typing as npt
 from pytest_ocrparity.errors import ResultError, StageError, did_you_mean
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, STAGES, TENSOR
-from pytest_ocrparity.trace.fields import wrong_fields
 from pytest_ocrparity.trace.result_document import read_result
+from pytest_ocrparity.trace.stored_fields import wrong_fields
 from pytest_ocrparity.trace.trace_file import read_arrays, read_file, read_json, write_document
 from pytest_ocrparity.wording import image_label, printable
-
 
 Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
 """A path, or an (H, W, 3) uint8 array in BGR order."""
@@ -384,11 +383,13 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     if document["dt_polys"] is not None:
         result = read_result(document, where, "image")
         detections = Detections(result.polygons, result.scores)
+    plain_fields: dict[str, Any] = {name: document[name] for name in _PLAIN if name != "shape"}
+    array_fields: dict[str, Any] = dict(arrays)
     return Trace(
-        **{name: document[name] for name in _PLAIN if name != "shape"},
-        **arrays,
+        **plain_fields,
+        **array_fields,
         shape=shape and (float(shape[0]), float(shape[1]), float(shape[2]), float(shape[3])),
-        decode=stored and Decoded(tuple(stored[0]), *stored[1:]),
+        decode=Decoded(tuple(stored[0]), *stored[1:]) if stored else None,
         detections=detections,
         error=error and StageError(error["stage"], error["message"]),
     )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
-from pytest_ocrparity.trace.fields import wrong_parameters
+from pytest_ocrparity.trace.stored_fields import wrong_parameters
 
 SCORES: Final = ("dt_scores", "dt_score")
 """What the scores of the boxes are called: by paddlex, and by the C++ demo."""

@@ -89,7 +89,7 @@ class ResultsPipeline:
 
     def _trace_of(self, path: Path, image: Path, data: bytes, result: Result) -> Trace:
         """Return the trace of results and of the arrays beside them."""
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for stage, dimensions in _DIMENSIONS.items():
             file = array_path(path, stage)
             if file.is_file():
@@ -144,8 +144,8 @@ def _refuse_older(where: str, path: Path, image: Path) -> None:
     if written < changed:
         times = [datetime.fromtimestamp(each).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] for each in (written, changed)]
         raise ResultError(
-            f"{where}: is older than {image_label(str(image))} (written {times[0]}, the image {times[1]}), so it may be "
-            "of an earlier image: write the results again; or write the image's digest into them, as image_sha256"
+            f"{where}: is older than {image_label(str(image))} (written {times[0]}, the image {times[1]}), so it may "
+            "be of an earlier image: write the results again; or write the image's digest into them, as image_sha256"
         )
 
 

@@ -29,7 +29,7 @@ def wrong_fields(fields: Mapping[str, Any]) -> list[str]:
         "map_error": _are_of_kinds([map_error], int, float) and 0 <= map_error <= 1,
     }
     if right["parameters"]:
-        right |= {name: False for name in wrong_parameters(parameters)}
+        right |= dict.fromkeys(wrong_parameters(parameters), False)
     return [name for name, is_right in right.items() if not is_right]
 
 
