@@ -44,8 +44,9 @@ def write_document(path: Path, document: Mapping[str, Any], arrays: Mapping[str,
         np.save(buffer, array, allow_pickle=False)
         digests[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
         array_path(path, name).write_bytes(buffer.getbuffer())
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {**document, "arrays": digests}.items()]
     # Last, so that it never names arrays of a later trace; ASCII, so that a name that is no UTF-8 comes back as it was.
-    path.write_text(json.dumps({**document, "arrays": digests}, indent=1), encoding="ascii")
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
 
 
 def read_json(data: bytes | str, where: str) -> dict[str, Any]:
