@@ -31,7 +31,7 @@ OTHERS: Final[Values] = {"max_candidates": 1000, "use_dilation": False, "score_m
 def evaluated_parameters(yml: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
     """Return by stage name what a training YAML file evaluates.
 
-    As in PaddleOCR, a key of `Global` reaches every Eval operator that takes one of that name, and not the post-process.
+    As in PaddleOCR, a key of `Global` reaches every Eval operator that takes one of that name, not the post-process.
 
     Args:
         yml: it, checked by `configs.check_training`.

@@ -7,6 +7,7 @@ Words them from the files alone: no model runs, and no framework is imported. Wh
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 DB_PLUS_PLUS: Final = "DB++"
 _MEAN_OF_DB_PLUS_PLUS: Final = (0.48109378172549, 0.45752457890196, 0.40787054090196)
 """What `predict_det.py` subtracts under `--det_algorithm=DB++`; it divides by 1 there."""
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that TOML takes without quotes."""
 _CAP: Final = 4000
 """The longest side, in px after the resize, that paddleocr 3.x leaves as it is."""
 _FLAG_OF: Final = {
@@ -196,7 +199,11 @@ def _general_pipeline(
         notes=notes,
     )
     side = given.get("limit_side_len", 0)
-    whole = ("--text_det_limit_side_len takes whole numbers only",) if side != int(side) else ()
+    whole = (
+        ("--text_det_limit_side_len takes whole numbers only",)
+        if isinstance(side, float) and not side.is_integer()
+        else ()
+    )
     command = [["paddleocr", "ocr", "-i", "IMAGE"], *([f"--{name}", str(value)] for name, value in arguments.items())]
     line = Call(
         api="paddleocr ocr (command line)",
@@ -266,7 +273,8 @@ def _python_call(start: str, arguments: Values) -> list[str]:
 def _toml(value: Any) -> str:
     """Return a value as TOML has it, tables on one line."""
     if isinstance(value, Mapping):
-        pairs = ", ".join(f"{json.dumps(name)} = {_toml(each)}" for name, each in value.items())
+        keys = {name: name if _BARE.fullmatch(name) else json.dumps(name) for name in value}
+        pairs = ", ".join(f"{keys[name]} = {_toml(each)}" for name, each in value.items())
         return f"{{ {pairs} }}" if pairs else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"

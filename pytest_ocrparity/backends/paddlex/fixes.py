@@ -222,7 +222,7 @@ def edit_text(deployed: Deployed, change: Change) -> str:
     """Return how a change of the export's inference.yml is made."""
     if change.key == "DecodeImage" and DECODE not in deployed.written:
         arguments = {name: value for name, value in change.values.items() if value is not None}
-        return f"in {_config_label(deployed)}, PreProcess.transform_ops, put first DecodeImage with {_yaml_text(arguments)}"
+        return f"in {_config_label(deployed)}, transform_ops, put first DecodeImage with {_yaml_text(arguments)}"
     return _set_in_yaml(deployed, change.key, change.values).text
 
 
