@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Final
 
-from pytest_ocrparity.commands import deploy, judge
+from pytest_ocrparity.commands import deploying, judging
 
 COMMANDS: Final[dict[str, tuple[ModuleType, str]]] = {
-    "judge": (judge, "judge the results of a run again under other limits"),
-    "deploy": (deploy, "print the calls under which a deployment does what the training YAML file evaluates"),
+    "judge": (judging, "judge the results of a run again under other limits"),
+    "deploy": (deploying, "print the calls under which a deployment does what the training YAML file evaluates"),
 }
 
 

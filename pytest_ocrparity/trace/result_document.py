@@ -129,8 +129,8 @@ def _scores(value: Any, count: int, where: str) -> npt.NDArray[np.float64]:
 
 
 def _is_number(value: object) -> bool:
-    # Integers beyond what a float holds would raise later.
-    return isinstance(value, int | float) and not isinstance(value, bool) and (value != value or abs(value) <= 1e300)
+    # Of whole numbers, those that a float holds.
+    return isinstance(value, float) or (type(value) is int and abs(value) <= 10**300)
 
 
 def _parameters(given: Any, where: str) -> dict[str, dict[str, Any]]:

@@ -91,7 +91,7 @@ def test_a_missing_file_names_image_and_setting(files: Files) -> None:
 
 
 def test_an_array_has_no_results(files: Files) -> None:
-    with pytest.raises(ImageError, match="inference.results names files by those of the images: an array has none"):
+    with pytest.raises(ImageError, match=r"inference\.results names files by those of the images: an array has none"):
         files.side().trace(PAGE)
 
 
