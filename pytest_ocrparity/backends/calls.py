@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import yaml
 
+from pytest_ocrparity.artifacts.configs import MODES
 from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, normalization, other_parameters
 from pytest_ocrparity.backends.paddlex.fixes import (
     ARGUMENT_OF,
@@ -115,7 +116,7 @@ def _differing(wanted: Mapping[str, Values], deployed: Deployed) -> list[tuple[s
     mode = wanted[DECODE]["img_mode"]
     # paddlex's own defaults: RGB without a DecodeImage, BGR where it names no mode.
     has = written[DECODE].get("img_mode", "BGR") if DECODE in written else "RGB"
-    decode = [{"img_mode": mode} if mode != has else {}]
+    decode: list[dict[str, Any]] = [{"img_mode": mode} if mode != has or mode not in MODES else {}]
     decode.append({"ignore_orientation": True} if wanted[DECODE]["ignore_orientation"] else {})
     tensor: dict[str, Any] = {}
     if TENSOR in wanted:

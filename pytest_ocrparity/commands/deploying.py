@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_ocrparity.artifacts.configs import (
-    check_inference,
+    check_export,
     check_training,
     declared_parameters,
     model_name,
@@ -96,7 +96,7 @@ def _lines_of(
     values = candidate.values
     export = find_export(values["model_dir"])
     yml = read_yml(export.config)
-    check_inference(yml, export.config)
+    check_export(yml, export.config)
     deployed = Deployed(
         name=candidate.name,
         model_name=model_name(yml, export.config, values.get("model_name")),

@@ -78,7 +78,7 @@ def test_without_settings_it_says_what_to_pass(
 def test_it_imports_no_framework(example: Path) -> None:
     code = "import sys; from pytest_ocrparity.__main__ import main; status = main(['deploy']); "
     code += "wrong = {each.partition('.')[0] for each in sys.modules} & {'paddle', 'paddleocr', 'paddlex', 'ppocr', "
-    code += "'cv2', 'pytest'}; sys.exit(status or str(wrong) * bool(wrong))"
+    code += "'cv2', 'pytest'}; sys.exit(status or (str(wrong) if wrong else 0))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=example, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
