@@ -46,9 +46,7 @@ class Served:
 
     def fixture(self, seconds: float = 10) -> str:
         """Return the fixture of the documentation that asks this server."""
-        return FIXTURE.replace("http://localhost:8080/detect", self.url).replace(
-            "SECONDS = ", f"SECONDS = {seconds}  # "
-        )
+        return FIXTURE.replace('"http://localhost:8080/detect", 10', f'"{self.url}", {seconds}')
 
 
 @contextmanager
