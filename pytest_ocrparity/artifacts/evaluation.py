@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.artifacts.configs import declared_parameters, scale_value
+from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
 Values = Mapping[str, Any]
@@ -68,7 +69,14 @@ def _resize_rule(given: Values) -> dict[str, Any]:
 
 
 def normalization(given: Values, path: Path, order: str) -> dict[str, Any]:
-    """Return the parameters of a `NormalizeImage` whose order is `order` where the YAML file does not say."""
+    """Return the parameters of a `NormalizeImage` whose order is `order` where the YAML file does not say.
+
+    Raises:
+        ModelError: its mean or std is no list, or its scale no number.
+    """
+    for name in ("mean", "std"):
+        if not isinstance(given.get(name), list | tuple | None):
+            raise ModelError(f"{path}: NormalizeImage.{name} is {given[name]!r:.80}, not a list of three numbers")
     scale = scale_value(given.get("scale"), path, "NormalizeImage.scale")
     return {
         "scale": float(str(np.float32(scale))),

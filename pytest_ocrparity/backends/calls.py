@@ -205,7 +205,7 @@ def _general_pipeline(
         if isinstance(side, float) and not side.is_integer()
         else ()
     )
-    command = [["paddleocr", "ocr", "-i", "IMAGE"], *([f"--{name}", str(value)] for name, value in arguments.items())]
+    command: list[list[str]] = [["paddleocr", "ocr", "-i", "IMAGE"], *([f"--{name}", str(value)] for name, value in arguments.items())]
     line = Call(
         api="paddleocr ocr (command line)",
         text=" \\\n    ".join(shlex.join(part) for part in command),
@@ -214,7 +214,7 @@ def _general_pipeline(
     )
     module = {"module_name": "text_detection", "model_name": deployed.model_name, "model_dir": folder, **given}
     module |= {"max_side_limit": NO_CAP} if has_cap else {}
-    document = {
+    document: dict[str, Any] = {
         "pipeline_name": "OCR",
         "text_type": "general",
         "use_doc_preprocessor": False,
@@ -238,7 +238,7 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
     resize, detections = wanted[RESIZE], wanted[DETECTIONS]
     flags: dict[str, Any] = {"image_dir": "IMAGE", "det_model_dir": folder}
     flags |= {"det_algorithm": algorithm} if algorithm == DB_PLUS_PLUS else {}
-    flags |= {_FLAG_OF[name]: value for name, value in (resize | detections).items() if name in _FLAG_OF}
+    flags |= {_FLAG_OF[name]: value for name, value in {**resize, **detections}.items() if name in _FLAG_OF}
     cannot = []
     if resize["rule"] != "limit":
         value = resize[resize["rule"]]

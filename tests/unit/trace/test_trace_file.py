@@ -38,7 +38,7 @@ TRACES = {
     ),
     "odd arrays": replace(
         WHOLE,
-        tensor=np.full((1, 3, 2, 2), np.nan, np.float16),  # type: ignore[arg-type]
+        tensor=np.full((1, 3, 2, 2), np.nan, np.float16),
         probability_map=np.zeros((0, 4), np.float32),
     ),
 }
@@ -87,7 +87,10 @@ def edit(**values: Any) -> Callable[[Path], None]:
 
 
 def write(name: str, data: bytes) -> Callable[[Path], None]:
-    return lambda path: (path.parent / name).write_bytes(data) and None
+    def put(path: Path) -> None:
+        (path.parent / name).write_bytes(data)
+
+    return put
 
 
 WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
