@@ -205,7 +205,10 @@ def _general_pipeline(
         if isinstance(side, float) and not side.is_integer()
         else ()
     )
-    command: list[list[str]] = [["paddleocr", "ocr", "-i", "IMAGE"], *([f"--{name}", str(value)] for name, value in arguments.items())]
+    command: list[list[str]] = [
+        ["paddleocr", "ocr", "-i", "IMAGE"],
+        *([f"--{name}", str(value)] for name, value in arguments.items()),
+    ]
     line = Call(
         api="paddleocr ocr (command line)",
         text=" \\\n    ".join(shlex.join(part) for part in command),
