@@ -85,7 +85,7 @@ def running_test() -> str:
     return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
 
 
-def exchange(context: Context) -> Context:
+def exchange_context(context: Context) -> Context:
     """Let a context hold from here on, and return the one that held before, to put it back: runs can nest."""
     global _current
     before, _current = _current, context
@@ -95,8 +95,8 @@ def exchange(context: Context) -> Context:
 @contextmanager
 def running(context: Context) -> Iterator[None]:
     """Let a context hold, and put back what held before."""
-    before = exchange(context)
+    before = exchange_context(context)
     try:
         yield
     finally:
-        exchange(before)
+        exchange_context(before)

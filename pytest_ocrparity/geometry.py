@@ -64,8 +64,8 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
     if not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
     (reference_keys, reference_shapes), (candidate_keys, candidate_shapes) = (
-        keys_and_shapes(reference),
-        keys_and_shapes(candidate),
+        polygon_keys_and_shapes(reference),
+        polygon_keys_and_shapes(candidate),
     )
     pairs = [Pair(i, j, 1.0) for i, j in _equal_pairs(reference_keys, candidate_keys)]
     left = [i for i in _unpaired(reference_keys, (pair.reference for pair in pairs)) if reference_shapes[i] is not None]
@@ -98,7 +98,10 @@ def classify(
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    (_, reference_shapes), (_, candidate_shapes) = keys_and_shapes(reference), keys_and_shapes(candidate)
+    (_, reference_shapes), (_, candidate_shapes) = (
+        polygon_keys_and_shapes(reference),
+        polygon_keys_and_shapes(candidate),
+    )
     rows, columns, shared = _overlaps(reference_shapes, candidate_shapes)
     merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(reference_shapes[rows]))
     part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(candidate_shapes[columns]))
@@ -337,7 +340,7 @@ def is_finite(points: Polygon) -> bool:
     return bool((np.abs(points) <= _LARGEST).all())
 
 
-def keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
+def polygon_keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
     """Return each polygon's key, and its shape or None where it has no inside; `geometry.Matching` lists the defects.
 
     Raises:

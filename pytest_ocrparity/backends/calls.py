@@ -176,7 +176,7 @@ def _general_pipeline(
 ) -> tuple[Call, Call, Call]:
     """Return the calls of `PaddleOCR`, of its command line, and the YAML of paddlex's pipeline."""
     has_cap = "max_side_limit" in needs.predict_options
-    given = {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
+    given: dict[str, Any] = {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
     named = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": folder}
     off = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
     arguments = {**named, **{f"text_det_{name}": value for name, value in given.items()}, **off}
@@ -215,7 +215,12 @@ def _general_pipeline(
         cannot=cannot_python + whole,
         notes=notes,
     )
-    module = {"module_name": "text_detection", "model_name": deployed.model_name, "model_dir": folder, **given}
+    module: dict[str, Any] = {
+        "module_name": "text_detection",
+        "model_name": deployed.model_name,
+        "model_dir": folder,
+        **given,
+    }
     module |= {"max_side_limit": NO_CAP} if has_cap else {}
     document: dict[str, Any] = {
         "pipeline_name": "OCR",

@@ -49,8 +49,12 @@ def run(given: argparse.Namespace, prog: str) -> int:
     except OcrParityError as error:
         print(f"{prog}: {printable(str(error))}", file=sys.stderr)
         return 2
-    for line in lines:
-        print(line if line.isprintable() else printable(line))
+    try:
+        for line in lines:
+            print(line if line.isprintable() else printable(line))
+        sys.stdout.flush()
+    except BrokenPipeError:  # as by `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, exchange, running_test
+from pytest_ocrparity.context import Context, exchange_context, running_test
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
@@ -194,13 +194,13 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Let assertions know the test's tolerance, and hear what they find, from setup to teardown; runs can nest."""
-        before = self.item, exchange(self._context)
+        before = self.item, exchange_context(self._context)
         self.item = self.recorder.item = item
         try:
             return (yield)
         finally:
             self.item = self.recorder.item = before[0]
-            exchange(before[1])
+            exchange_context(before[1])
 
     def _rerun(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import command

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paths import ROOT
 from projects import CONFTEST, run
 from service import FIXTURE, TEST, serving
 from toy import Toy
@@ -43,6 +44,10 @@ TRAIN = """
 def ocr_train_model():
     return Toy()
 """
+
+
+def test_the_documentation_shows_it() -> None:
+    assert FIXTURE.strip() in (ROOT / "docs" / "deployments.md").read_text()
 
 
 def test_the_fixture_is_short() -> None:
