@@ -105,7 +105,9 @@ def _by_pipeline(lab: Laboratory, own: Detections) -> list[Diagnosis]:
     proof = [f"with the {number_of_boxes(len(own))} of its detector in their place, all are within the limits"]
     proof += [f"one that is missing or changed begins at ({x:g}, {y:g})"] * bool(lost)
     fix = f"look at what works on the boxes after the detector ({later}), and take out what you changed or added there"
-    return [lab.proven_cause(DETECTIONS, "pipeline.boxes", summary, proof, fix)]
+    diagnosis = lab.proven_cause(DETECTIONS, "pipeline.boxes", summary, proof, fix)
+    lab.adopt_patch(DETECTIONS, diagnosis.cause, replace(lab.patched, detectors_own=True))
+    return [diagnosis]
 
 
 def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
@@ -200,6 +202,8 @@ def _own_boxes(lab: Laboratory, patched: PatchedCandidate) -> Detections | None:
     trace = lab.candidate
     if trace.detections is None:
         return None
+    if patched.detectors_own and trace.probability_map is not None and trace.shape is not None:
+        return lab.run_postprocess(PatchedCandidate(lab.own), trace)
     if not any(patch.stage == DETECTIONS and patch.parameters for patch in patched.patches):
         side = trace if trace.probability_map is not None else lab.reference
         size = (1, 1) if side.probability_map is None else side.probability_map.shape[-2:]
