@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.settings.option_paths import with_absolute_paths
 
 Options = Mapping[str, Any]
 
@@ -94,18 +95,6 @@ def all_options(options: Options | None, options_file: Path | None, folder: Path
     return {**in_file, **(options or {})}
 
 
-def with_absolute_paths(options: Options, folder: Path | None) -> dict[str, Any]:
-    """Return options whose paths start at a folder: those of model folders, and that of a pipeline's YAML file."""
-
-    def absolute(name: str, value: Any) -> Any:
-        is_file = name == "paddlex_config" and isinstance(value, str) and value.endswith((".yml", ".yaml"))
-        if folder is None or not (is_file or (name.endswith("_dir") and isinstance(value, str) and value)):
-            return value
-        return os.path.normpath(folder / os.path.expanduser(value))  # noqa: PTH111 - as for every path of the settings
-
-    return {name: absolute(name, value) for name, value in options.items()}
-
-
 def at(config: Options, *keys: str) -> Options:
     """Return a block of a configuration; nothing where it has none."""
     for key in keys:
@@ -174,6 +163,18 @@ def absent_models(options: Options, predict_options: Options) -> list[Absent]:
         folder = options.get(model.folder) or block.get("model_dir")
         if not folder and not (model_cache() / str(name).strip()).exists():
             found.append(Absent(model, str(name).strip()))
+    return found
+
+
+def option_problems(options: Options) -> list[str]:
+    """Return a sentence for each folder and file that options name and that is not there."""
+    found = []
+    for name, value in options.items():
+        if name.endswith("_model_dir") and isinstance(value, str) and not Path(value).is_dir():
+            found.append(f"inference.options: {name} = {value}: no such folder")
+    config = options.get("paddlex_config")
+    if isinstance(config, str) and config.endswith((".yml", ".yaml")) and not Path(config).is_file():
+        found.append(f"inference.options: paddlex_config = {config}: no such file")
     return found
 
 

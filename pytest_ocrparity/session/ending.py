@@ -124,6 +124,8 @@ class Ending:
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = settings.idle_globs() if uses_images else []
         self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
+        left_out = self._not_judged()
+        self.faults += [Fault("not_judged", each) for each in left_out] if is_strict(run.config) else []
         is_whole = not (is_interrupted or session.testsfailed or session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
             missing = run.reporting.outcomes.missing_reports(run.expected)
@@ -140,13 +142,23 @@ class Ending:
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
         expected = expected_note(run.records)
-        self.notes = [*told, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
+        left_out = [] if is_strict(run.config) else left_out
+        self.notes = [*left_out, *told, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 
             # Also where a model did not load, and so before any experiment.
             left = [record for records in run.records.values() for record in records]
             self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, left)]
+
+    def _not_judged(self) -> list[str]:
+        """Return what of the deployments that tests used was left out, as its model is not on this machine."""
+        if not any("api" in candidate.values for candidate in self.run.settings.candidates.values()):
+            return []
+        from pytest_ocrparity.session.models import parts_not_judged
+
+        left = [record for records in self.run.records.values() for record in records]
+        return parts_not_judged(self.run.settings, left)
 
     @contextmanager
     def shortening(self, terminalreporter: Any) -> Iterator[None]:

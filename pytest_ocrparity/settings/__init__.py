@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
+from pytest_ocrparity.settings.option_paths import with_absolute_paths
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
