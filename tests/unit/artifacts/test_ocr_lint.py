@@ -27,8 +27,8 @@ def findings(said: dict[str, Any] | None = None, predict: dict[str, Any] | None 
     [
         (
             {"text_det_limit_type": "max"},
-            "inference.options: text_det_limit_type = 'max' alone leaves limit_side_len = 64, which paddleocr.PaddleOCR "
-            "has of its own: pass text_det_limit_side_len as well",
+            "inference.options: text_det_limit_type = 'max' alone leaves limit_side_len = 64, which paddleocr.Paddle"
+            "OCR has of its own: pass text_det_limit_side_len as well",
             {"text_det_limit_type": "max", "text_det_limit_side_len": 960},
         ),
         (
