@@ -85,8 +85,8 @@ def test_an_object_of_a_function_fails_and_passes_once_it_is_right(example: pyte
     (folder / "ocr.py").write_text(text)
     result = run(example, *ONE)
     assert result.parseoutcomes()["failed"] == 1
-    told = 'where production.ocr:make_detector makes its paddleocr.TextDetection, pass limit_side_len=736, limit_type="min"'
-    assert told in result.stdout.str()
+    where = "where production.ocr:make_detector makes its paddleocr.TextDetection"
+    assert f'{where}, pass limit_side_len=736, limit_type="min"' in result.stdout.str()
     (folder / "right.py").write_text(
         text.replace("enable_mkldnn", 'limit_side_len=736, limit_type="min", enable_mkldnn')
     )
