@@ -13,7 +13,7 @@ from typing import Any, Final
 from pytest_ocrparity.artifacts.configs import operators, read_yml
 from pytest_ocrparity.artifacts.model_files import PROGRAMS
 from pytest_ocrparity.artifacts.ocr_lint import ocr_findings
-from pytest_ocrparity.artifacts.ocr_options import PREFIX, all_options
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS, all_options
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.wording import image_label, printable
 
@@ -36,8 +36,6 @@ RANDOM: Final = frozenset(
 """PaddleOCR's detection operators that draw random numbers."""
 
 COMPARED: Final = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "PostProcess")
-LIMITS: Final = ("limit_side_len", "limit_type")
-THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 LEAKING: Final = (
     *LIMITS,
     *("image_shape", "keep_ratio", "resize_long", "img_mode", "ignore_orientation", "scale", "mean", "std", "order"),

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.ocr_options import DETECTOR, ORIENTATION, PREFIX, at, models_that_run, pipeline_config
+from pytest_ocrparity.artifacts.ocr_options import (
+    DETECTOR,
+    LIMITS,
+    ORIENTATION,
+    PREFIX,
+    THRESHOLDS,
+    at,
+    models_that_run,
+    pipeline_config,
+)
 from pytest_ocrparity.errors import ModelError
 
-LIMITS: Final = ("limit_side_len", "limit_type")
-THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 DEFAULTS: Final = {
     "limit_side_len": 960,
     "limit_type": "max",

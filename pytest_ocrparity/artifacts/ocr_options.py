@@ -22,6 +22,9 @@ Options = Mapping[str, Any]
 PREFIX: Final = "text_det_"
 """What the arguments of `PaddleOCR` put before the name of a parameter of its detector."""
 
+LIMITS: Final = ("limit_side_len", "limit_type")
+THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
+
 DETECTOR: Final = ("SubModules", "TextDetection")
 PREPROCESSOR: Final = ("SubPipelines", "DocPreprocessor")
 ORIENTATION, UNWARPING = "use_doc_orientation_classify", "use_doc_unwarping"

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.ocr_options import PREFIX
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS
 from pytest_ocrparity.diagnosis import Change, Fix
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 
 Values = Mapping[str, Any]
 
-LIMITS: Final = ("limit_side_len", "limit_type")
-THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 ARGUMENTS: Final = (*LIMITS, *THRESHOLDS)
 """The parameters that each class and its `predict` take as arguments."""
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
-from pytest_ocrparity.artifacts.ocr_options import ORIENTATION, UNWARPING
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, ORIENTATION, THRESHOLDS, UNWARPING
 from pytest_ocrparity.backends.paddlex.deployed import (
     ARGUMENT_OF,
     ARGUMENTS,
     DETECTOR_BLOCK,
-    LIMITS,
     PREPROCESSOR,
-    THRESHOLDS,
     Deployed,
     Values,
 )

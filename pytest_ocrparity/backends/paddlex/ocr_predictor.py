@@ -19,7 +19,6 @@ import numpy as np
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.artifacts.ocr_options import (
-    DETECTOR,
     ORIENTATION,
     UNWARPING,
     Absent,
@@ -27,6 +26,7 @@ from pytest_ocrparity.artifacts.ocr_options import (
     at,
     pipeline_config,
 )
+from pytest_ocrparity.artifacts.ocr_options import PREPROCESSOR as DOC_PREPROCESSOR
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, Deployed
 from pytest_ocrparity.backends.paddlex.predictor import (
@@ -184,6 +184,9 @@ def with_models_that_are_here(config: Any, absent: Sequence[Absent], folder: Pat
         for key in model.place:
             place = place[key]
         place[model.switch] = False
+    block = at(config, *DOC_PREPROCESSOR)
+    if absent and not any(block.get(name, True) for name in (ORIENTATION, UNWARPING)):
+        config["use_doc_preprocessor"] = False
     recogniser = config["SubModules"]["TextRecognition"]
     if not recogniser.get("model_dir"):
         write_recogniser(folder)
@@ -218,8 +221,3 @@ def _other_former_names() -> list[str]:
 
 def _keywords(function: Any) -> list[str]:
     return [name for name in inspect.signature(function).parameters if name not in ("self", "input", "kwargs")]
-
-
-def detector_block(ocr: Any) -> Mapping[str, Any]:
-    """Return what configures the detector of a `PaddleOCR` that is made."""
-    return at(getattr(ocr, "_merged_paddlex_config", {}), *DETECTOR)
