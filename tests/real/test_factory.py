@@ -104,6 +104,15 @@ def test_an_object_may_be_returned_twice(factory: Make, trained: TrainingPipelin
     assert causes(trained, first) == ()
 
 
+def test_an_object_that_is_called_by_its_owner_holds_nothing(factory: Make) -> None:
+    side = factory(f"from paddleocr import TextDetection\n    return {ALONE})")
+    predictor = side._predictor
+    with third_party():
+        (found,) = predictor._detection.predict(str(TINY))
+    assert len(found["dt_polys"]) > 0
+    assert predictor.taps.calls == {}
+
+
 def test_a_full_pipeline_is_tapped(ocr: Make, trained: TrainingPipeline) -> None:
     assert causes(trained, ocr(**RIGHT)) == ()
     (found,) = causes(trained, ocr())

@@ -45,12 +45,14 @@ class Taps:
         instead: by name, what a tapped object returns in the current run without being called.
         replaced: by name, what is called in its place in the current run.
         stop_at: the tapped object whose call ends the current run; what it was given is recorded.
+        is_running: whether a run is on. Outside of one, who calls the object is its owner: nothing is recorded.
     """
 
     calls: dict[str, Call] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
     replaced: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     stop_at: str | None = None
+    is_running: bool = False
 
     @contextmanager
     def run(
@@ -62,15 +64,19 @@ class Taps:
     ) -> Iterator[dict[str, Call]]:
         """Record one run; a tap that stops it ends it without an error."""
         self.calls, self.instead, self.replaced, self.stop_at = {}, instead or {}, replaced or {}, stop_at
+        self.is_running = True
         try:
             yield self.calls
         except Stopped:
             pass
         finally:
             self.calls, self.instead, self.replaced, self.stop_at = {}, {}, {}, None  # holds no arrays between runs
+            self.is_running = False
 
     def passing(self, name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Let one call of a tapped object pass."""
+        if not self.is_running:
+            return real(*args, **kwargs)
         if name == self.stop_at:
             self.calls.setdefault(name, Call(args, kwargs))
             raise Stopped
