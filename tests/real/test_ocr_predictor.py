@@ -6,6 +6,7 @@ import itertools
 import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from paths import EXAMPLE
 
 from pytest_ocrparity.artifacts.ocr_options import absent_models, models_that_run, not_judged, pipeline_config
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.ocr_predictor import with_models_that_are_here
+from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor, with_models_that_are_here
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.errors import ModelError
@@ -40,10 +41,8 @@ def trained() -> TrainingPipeline:
 
 
 def test_the_pipeline_finds_what_text_detection_finds(trained: TrainingPipeline) -> None:
-    ocr, alone = (
-        Given(RIGHT).load(),
-        load_inference(model_dir=EXPORT, options={"limit_side_len": 736, "limit_type": "min"}),
-    )
+    options = {"limit_side_len": 736, "limit_type": "min", "enable_mkldnn": False}
+    ocr, alone = Given(RIGHT).load(), load_inference(model_dir=EXPORT, options=options)
     assert causes(trained, ocr) == ()
     pair = ocr.trace(TINY), alone.trace(TINY)
     assert pair[0].detections == pair[1].detections and pair[0].detections is not None
@@ -149,13 +148,17 @@ def test_options_of_a_file_are_put_right_in_it(trained: TrainingPipeline, tmp_pa
         ),
         ({"predict_options": {"text_det_max_side_limit": 9}}, "inference.predict_options: paddleocr knows no option"),
         ({"options": {"text_detection_model_dir": "x"}}, "has a setting of its own, inference.model_dir"),
-        ({"options": {"device": "cpu:0,1"}}, "name one device"),
     ],
 )
 def test_what_this_class_does_not_take_is_refused_by_name(given: dict[str, Any], told: str) -> None:
     with pytest.raises(ModelError) as refused:
         Given(**given).load()
     assert told in str(refused.value)
+
+
+def test_a_pipeline_per_device_is_refused() -> None:
+    with pytest.raises(ModelError, match="name one device"):
+        OcrPredictor(SimpleNamespace(paddlex_pipeline=SimpleNamespace(_executor=None)), {})
 
 
 def test_an_unknown_option_of_a_file_names_the_file(tmp_path: Path) -> None:
@@ -202,7 +205,7 @@ def test_what_predict_asks_for_and_is_not_here_is_left_out_too(
     assert offline == []
 
 
-@pytest.mark.parametrize("switches", itertools.product((None, False, True), repeat=2))
+@pytest.mark.parametrize("switches", list(itertools.product((None, False, True), repeat=2)))
 def test_which_models_run_is_as_paddleocr_merges_its_switches(switches: tuple[bool | None, ...]) -> None:
     names = ("use_doc_orientation_classify", "use_doc_unwarping")
     options = {name: value for name, value in zip(names, switches, strict=True) if value is not None}
@@ -244,9 +247,9 @@ def test_another_engine_runs_the_detector_beside_the_stand_in(trained: TrainingP
     assert side.trace(RECEIPT).parameters["probability_map"]["engine"] == "onnxruntime"
 
 
-def test_two_classes_are_two_sides_of_different_identity() -> None:
+def test_two_classes_are_two_sides_of_different_identity(trained: TrainingPipeline) -> None:
     ocr = Given(dict(RIGHT)).load()
     alone = load_inference(model_dir=EXPORT, options={"device": "cpu"})
     assert ocr.identity["api"] == "paddleocr.PaddleOCR"
     assert alone.identity["api"] == "paddleocr.TextDetection"
-    assert named(causes(example_train(), alone)) == ["resize.limits"]
+    assert named(causes(trained, alone)) == ["resize.limits"]
