@@ -38,10 +38,11 @@ def _with_evidence(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     own = replace(
         made, pipeline=reference, image=lab.reference.image, image_sha256=lab.reference.image_sha256, decode=None
     )
-    boxes = number_of_boxes(len(own.detections or ()))
+    count = len(made.detections)
+    boxes = number_of_boxes(count) if count else "no box"
     if all(lab.compare_with_reference(kind, lab.candidate, reference=own).is_match for kind in KINDS):
-        row = f"given the picture that the document preprocessor made, {reference} finds the same {boxes}: in that "
-        row += "frame nothing differs"
+        row = f"given the picture that the document preprocessor made, {reference} "
+        row += f"{f'finds the same {boxes}' if count else f'finds {boxes} either'}: in that frame nothing differs"
     else:
         row = f"given the picture that the document preprocessor made, {reference} finds {boxes}, and {candidate}'s "
         row += f"{number_of_boxes(len(lab.candidate.detections))} differ still"
