@@ -120,8 +120,8 @@ def test_a_full_pipeline_of_a_function_passes(example: pytest.Pytester, tmp_path
 )
 def test_what_is_wrong_is_said_before_a_model_loads(example: pytest.Pytester, lines: list[str], told: str) -> None:
     deploy(example, *lines)
-    result = run(example, *ONE)
-    assert result.ret != 0
+    result = run(example, "-k", "training")
+    assert result.ret in (1, 4)
     assert told in result.stdout.str() + result.stderr.str()
 
 

@@ -14,9 +14,12 @@ from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.paddlex.stand_in import write_recogniser
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.errors import ModelError
-from real.deployments import EXPORT, PLAIN, RIGHT, TINY, causes, example_train, named
+from pytest_ocrparity.tolerance import BUILT_IN
+from real.deployments import EXPORT, PLAIN, RECEIPT, RIGHT, TINY, causes, example_train, named
 
 ALONE = f'TextDetection(model_name="PP-OCRv5_mobile_det", model_dir={str(EXPORT)!r}, device="cpu", enable_mkldnn=False'
 Make = Callable[..., InferencePipeline]
@@ -174,6 +177,14 @@ def test_a_box_that_the_pipeline_drops_is_a_cause_of_its_own(ocr: Make, trained:
     assert (found.cause, found.stage) == ("pipeline.boxes", "detections")
     assert found.summary == "inference's detector finds 13 boxes, and what follows it returns 12"
     assert found.evidence[0] == "with the 13 boxes of its detector in their place, all are within the limits"
+
+
+def test_dropped_boxes_are_proved_again_on_a_further_image(ocr: Make, trained: TrainingPipeline) -> None:
+    side, cache = ocr(DROPPING, **RIGHT), DiagnosisCache(60)
+    for image in (TINY, RECEIPT):
+        (found,) = cache.diagnose(Comparisons(trained.trace(image), side.trace(image), BUILT_IN))
+        assert found.cause == "pipeline.boxes"
+    assert found.evidence[0].startswith("found on ")
 
 
 def test_another_order_of_the_pipeline_is_no_difference(ocr: Make, trained: TrainingPipeline) -> None:
