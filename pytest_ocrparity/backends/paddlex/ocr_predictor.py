@@ -54,7 +54,7 @@ SOURCE, PREPROCESSOR, DETECTED, SORTED = "source", "preprocessing", "detector", 
 """The taps around the detector: `img_reader`, `doc_preprocessor_pipeline`, `text_det_model` and `_sort_boxes`."""
 
 
-class _ListTap(Tap):
+class ListTap(Tap):
     """Stands in the place of what yields its results, and records them as a list."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -63,7 +63,11 @@ class _ListTap(Tap):
 
 
 class OcrPredictor(Predictor):
-    """A tapped `PaddleOCR`: its detector's steps as in `TextDetection`, and its pipeline's own around them."""
+    """A tapped `PaddleOCR`: its detector's steps as in `TextDetection`, and its pipeline's own around them.
+
+    Attributes:
+        pipeline: paddlex's pipeline inside.
+    """
 
     def __init__(self, ocr: Any, predict_options: Mapping[str, Any]) -> None:
         """Tap a `PaddleOCR` in place.
@@ -71,22 +75,22 @@ class OcrPredictor(Predictor):
         Raises:
             ModelError: it runs on several devices, or its engine does not preprocess with paddlex's own steps.
         """
-        self._pipeline = getattr(ocr.paddlex_pipeline, "_pipeline", None)
-        if self._pipeline is None:
+        self.pipeline = getattr(ocr.paddlex_pipeline, "_pipeline", None)
+        if self.pipeline is None:
             raise ModelError(
                 "inference.options: this PaddleOCR runs a pipeline per device, and one is compared: name one device, "
                 'such as device = "cpu"'
             )
-        pipeline = self._pipeline
+        pipeline = self.pipeline
         super().__init__(
             SimpleNamespace(paddlex_predictor=pipeline.text_det_model, predict=ocr.predict), predict_options
         )
         pipeline.img_reader = Tap(SOURCE, pipeline.img_reader, self.taps)
-        pipeline.text_det_model = _ListTap(DETECTED, pipeline.text_det_model, self.taps)
+        pipeline.text_det_model = ListTap(DETECTED, pipeline.text_det_model, self.taps)
         pipeline._sort_boxes = Tap(SORTED, pipeline._sort_boxes, self.taps)
         if pipeline.use_doc_preprocessor:
             real = pipeline.doc_preprocessor_pipeline
-            pipeline.doc_preprocessor_pipeline = _ListTap(PREPROCESSOR, real, self.taps)
+            pipeline.doc_preprocessor_pipeline = ListTap(PREPROCESSOR, real, self.taps)
 
     @property
     def later_steps(self) -> str:
