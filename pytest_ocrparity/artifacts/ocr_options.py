@@ -111,6 +111,13 @@ def detection_pipeline(config: Options) -> Options:
     return at(config, "SubPipelines", "GeneralOCR") or config
 
 
+def engine_options(options: Options) -> dict[str, Any]:
+    """Return options without those that only `PaddleOCR` takes, about its detector and about its other models."""
+    first_words = ("text_", "doc_", "textline_", "use_doc_", "use_textline_", "det_", "rec_", "cls_", "use_angle_")
+    others = ("paddlex_config", "lang", "ocr_version", "return_word_box")
+    return {name: each for name, each in options.items() if not name.startswith(first_words) and name not in others}
+
+
 def pipeline_config(options: Options) -> Options | None:
     """Return the configuration that `PaddleOCR` starts from, before its arguments; None where paddlex is not installed.
 

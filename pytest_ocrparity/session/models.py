@@ -6,14 +6,16 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ocrparity.diagnosis import in_table
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
+from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 
 if TYPE_CHECKING:
     from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+    from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.settings import Candidate, Settings
@@ -62,14 +64,19 @@ def train_model(settings: Settings) -> TrainingPipeline:
     return model
 
 
-def inference_model(settings: Settings, name: str | None = None) -> InferencePipeline:
-    """Return the exported model of a candidate: the named one, else the first.
+def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
+    """Return the deployment that a candidate is: the named one, else the first.
 
     Raises:
         SettingsError: the settings name no export folder.
         ModelError: its files or its software do not load.
     """
     name, table, values = _candidate(settings, name)
+    if values.get("api") == RESULTS:
+        from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
+
+        frame = values.get("frame", "file")
+        return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
     limit = settings.memory_limit
     if "factory" not in values:
         _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
@@ -78,7 +85,8 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
         from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 
         try:
-            return load_inference(**values, memory_limit=limit, name=name)
+            given = {key: value for key, value in values.items() if key != "api"}
+            return load_inference(**given, memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
@@ -134,6 +142,8 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
 
     mistakes = Mistakes()
     _, table, values = _candidate(settings, name)
+    if values.get("api") == RESULTS:
+        return _results_problems(values["results"], table)
     if "factory" in values:
         from pytest_ocrparity.backends.isolation import check_module
 
@@ -156,6 +166,14 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
 
 
+def _results_problems(template: Path, table: str) -> list[str]:
+    """Return what is wrong with the folder of results that were written elsewhere; each file is looked at on use."""
+    folder = next(parent for parent in template.parents if not PLACEHOLDER.search(str(parent)))
+    if folder.is_dir():
+        return []
+    return [f"{folder}: no such folder: {table}.results names the files in it, which the deployment is to write"]
+
+
 def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
     """Return what strikes in the ymls and export folders of the sides that tests used, without loading a model.
 
@@ -170,7 +188,8 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
     found: dict[str, None] = {}
     for candidate in candidates:
         table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
-        found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, candidate.values))
+        values = {} if candidate.values.get("api") == RESULTS else candidate.values  # which runs no export
+        found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, values))
     return list(found if candidates else static_findings(train, {}))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
 from pytest_ocrparity.settings.option_paths import with_absolute_paths
+from pytest_ocrparity.settings.result_files import check_result_files
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
@@ -297,12 +298,14 @@ def _candidates(
         table = {**_inherited(inference, table), **table}
         limits = tolerance
         with mistakes.gathering():
+            check_result_files(where, table)
+        with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
         candidates[name] = Candidate(name=name, values=_deployment(table, root), tolerance=limits)
     return candidates
 
 
-BESIDE_FACTORY: Final = ("api", "model_dir", "model_name", "options", "options_file")
+BESIDE_FACTORY: Final = ("api", "model_dir", "model_name", "options", "options_file", "results", "frame")
 """What an object that a user's function returns has already."""
 
 

@@ -124,14 +124,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("train.sub_model", _TEXT, 'which model of a distillation YAML file, as "Student"'),
     Setting("train.trust_checkpoint", _FLAG, "true: load a checkpoint that names unusual classes", default=False),
     Setting("", _FLAG, "do without the train model: compare with recorded baselines", "--ocr-no-train"),
-    Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
     Setting(
         "inference.api",
         _TEXT,
-        "the class of paddleocr that production calls",
+        "whose code runs: that class of paddleocr; or none, and `results` were written elsewhere",
         default="TextDetection",
-        choices=("TextDetection", "PaddleOCR"),
+        choices=("TextDetection", "PaddleOCR", "results"),
     ),
+    Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
     Setting(
         "inference.factory",
         _TEXT,
@@ -141,6 +141,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("inference.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
     Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),
     Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),
+    Setting(
+        "inference.results",
+        _PATH,
+        'with api = "results", the file of each image, as "out/{stem}.json"; also {name} and {parent}',
+    ),
+    Setting(
+        "inference.frame",
+        _TEXT,
+        "whose pixels its boxes are in: as each file says, or the image's whatever it says",
+        default="file",
+        choices=("file", "image"),
+    ),
     Setting("inference.tolerance", _LIMITS, "as the setting `tolerance`, for this deployment alone"),
     Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),
     Setting(

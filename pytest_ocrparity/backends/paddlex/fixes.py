@@ -134,7 +134,7 @@ def _without_preprocessor(deployed: Deployed) -> Fix:
     if any(deployed.predict_options.get(name) is not None for name in off):
         return _pass_to_predict_as(off, deployed)
     why = ": boxes are then in the frame of the image and no longer in that of a turned or unwarped picture"
-    return deployed.passing(_keyword_text(off), off, note=why)
+    return deployed.passing(keyword_text(off), off, note=why)
 
 
 def _take_stronger_rules_away(rule: str, deployed: Deployed) -> list[Fix]:
@@ -201,7 +201,7 @@ def _has_last_word(name: str, deployed: Deployed) -> bool:
 
 
 def _pass_to_constructor(values: Values, deployed: Deployed) -> Fix:
-    used, note = _nonzero({deployed.api.argument(name): value for name, value in values.items()})
+    used, note = nonzero({deployed.api.argument(name): value for name, value in values.items()})
     former = [name for name in map(deployed.given_as, values) if name is not None and name not in used]
     instead = f" in the place of {', '.join(former)}" * bool(former)
     why = ""
@@ -209,7 +209,7 @@ def _pass_to_constructor(values: Values, deployed: Deployed) -> Fix:
         why = f" ({_ignored_in_yaml(values)})"
     elif "limit_side_len" in values:
         why = " (paddleocr 3.x ignores limits in inference.yml)"
-    return deployed.passing(_keyword_text(used) + instead, {**used, **dict.fromkeys(former)}, why, note)
+    return deployed.passing(keyword_text(used) + instead, {**used, **dict.fromkeys(former)}, why, note)
 
 
 def _ignored_in_yaml(values: Values) -> str:
@@ -223,12 +223,13 @@ def _pass_to_predict(values: Values, deployed: Deployed) -> Fix:
 
 
 def _pass_to_predict_as(values: Values, deployed: Deployed) -> Fix:
-    used, note = _nonzero(values)
-    text = f"in the deployment, pass {_keyword_text(used)} to predict(); for this test, add the same to "
+    used, note = nonzero(values)
+    text = f"in the deployment, pass {keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
-def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
+def nonzero(values: Values) -> tuple[dict[str, Any], str]:
+    """Return arguments with a small number in the place of 0, which paddleocr takes for not given, and a note of it."""
     zeros = [name for name, value in values.items() if value == 0 and value is not False]
     note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
     return {name: LEAST if name in zeros else value for name, value in values.items()}, note
@@ -243,11 +244,20 @@ def _set_in_yaml(deployed: Deployed, operator: str, values: Values) -> Fix:
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 
+def edit_text(deployed: Deployed, change: Change) -> str:
+    """Return how a change of the export's inference.yml is made."""
+    if change.key == "DecodeImage" and DECODE not in deployed.written:
+        arguments = {name: value for name, value in change.values.items() if value is not None}
+        return f"in {_config_label(deployed)}, transform_ops, put first DecodeImage with {_yaml_text(arguments)}"
+    return _set_in_yaml(deployed, change.key, change.values).text
+
+
 def _config_label(deployed: Deployed) -> str:
     return image_label(str(deployed.config))
 
 
-def _keyword_text(values: Values) -> str:
+def keyword_text(values: Values) -> str:
+    """Return values as the keyword arguments of a call in Python."""
     return ", ".join(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value!r}" for name, value in values.items()
     )

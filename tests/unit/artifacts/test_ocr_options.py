@@ -12,6 +12,7 @@ from pytest_ocrparity.artifacts.ocr_options import (
     absent_models,
     all_options,
     detection_pipeline,
+    engine_options,
     not_judged,
     option_problems,
     pipeline_config,
@@ -99,3 +100,9 @@ def test_a_folder_of_an_option_that_is_not_there_is_named(tmp_path: Path) -> Non
         f"inference.options: paddlex_config = {gone}.yaml: no such file",
     ]
     assert option_problems({"text_recognition_model_dir": str(tmp_path), "paddlex_config": "OCR"}) == []
+
+
+def test_options_of_the_engine_are_what_every_class_takes() -> None:
+    options = {"device": "cpu", "enable_mkldnn": False, "text_det_thresh": 0.3, "det_db_thresh": 0.3, "lang": "en"}
+    options |= {"use_doc_unwarping": False, "paddlex_config": "p.yaml", "limit_type": "min"}
+    assert engine_options(options) == {"device": "cpu", "enable_mkldnn": False, "limit_type": "min"}
