@@ -35,6 +35,9 @@ FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
 OWN_CAUSES = {"max_side_limit": "resize.max_side_limit", "doc_preprocessor": "pipeline.doc_preprocessor"}
 """The parameters of the resize that belong to no rule, each with its cause."""
 
+NOT_IN_YAML = ("rule", "doc_preprocessor")
+"""The parameters of the resize that no YAML file beside a model sets."""
+
 RULES = ("input_shape", "image_shape", "resize_long")
 """Ways to resize other than by limits; a difference is named after the first of them that a side uses."""
 
@@ -322,7 +325,8 @@ def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return the parameters whose value that ran is not the one in the side's YAML file, as rows of evidence."""
     said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
-    known = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
+    names = [each.name for each in group.differences if each.name not in NOT_IN_YAML]
+    known = [name for name in names if ran.get(name) is not None]
     if said is None:
         return []
     own = said.get(group.stage) or {}

@@ -85,8 +85,7 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 
         try:
-            given = {key: value for key, value in values.items() if key != "api"}
-            return load_inference(**given, memory_limit=limit, name=name)
+            return load_inference(**values, memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 

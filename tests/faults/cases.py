@@ -306,7 +306,7 @@ OTHERS = [
         "a page turned by a preprocessor",
         port(pipelines.full_pipeline(pipelines.turns_pages)),
         "resize:pipeline.doc_preprocessor",
-        mend=unwrap,
+        mend=both(unwrap, options(use_doc_orientation_classify=None, use_doc_unwarping=None)),
     ),
     fault(
         "a box dropped by a pipeline",

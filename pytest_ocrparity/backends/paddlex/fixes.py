@@ -133,8 +133,7 @@ def _without_preprocessor(deployed: Deployed) -> Fix:
     off = dict.fromkeys((ORIENTATION, UNWARPING), False)
     if any(deployed.predict_options.get(name) is not None for name in off):
         return _pass_to_predict_as(off, deployed)
-    why = ": boxes are then in the frame of the image and no longer in that of a turned or unwarped picture"
-    return deployed.passing(keyword_text(off), off, note=why)
+    return deployed.passing(keyword_text(off), off, note=" (boxes are then in the frame of the image itself)")
 
 
 def _take_stronger_rules_away(rule: str, deployed: Deployed) -> list[Fix]:

@@ -75,7 +75,7 @@ class OcrPredictor(Predictor):
         Raises:
             ModelError: it runs on several devices, or its engine does not preprocess with paddlex's own steps.
         """
-        self.pipeline = getattr(ocr.paddlex_pipeline, "_pipeline", None)
+        self.pipeline: Any = getattr(ocr.paddlex_pipeline, "_pipeline", None)
         if self.pipeline is None:
             raise ModelError(
                 "inference.options: this PaddleOCR runs a pipeline per device, and one is compared: name one device, "
