@@ -325,8 +325,7 @@ def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return the parameters whose value that ran is not the one in the side's YAML file, as rows of evidence."""
     said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
-    names = [each.name for each in group.differences if each.name not in NOT_IN_YAML]
-    known = [name for name in names if ran.get(name) is not None]
+    known = [each.name for each in group.differences if each.name not in NOT_IN_YAML and ran.get(each.name) is not None]
     if said is None:
         return []
     own = said.get(group.stage) or {}

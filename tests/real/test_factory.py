@@ -223,6 +223,7 @@ def test_a_document_preprocessor_is_named_and_detection_judged_in_its_frame(
     assert found.summary == f"doc_preprocessor {did} in inference only"
     assert found.fix is not None
     assert "pass use_doc_orientation_classify=False, use_doc_unwarping=False" in found.fix.text
+    assert not any("YAML file" in row for row in found.evidence)
     assert re.search(f"train finds {finds}: in that frame nothing differs$", found.evidence[-1])
 
 
