@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS
-from pytest_ocrparity.diagnosis import Change, Fix
+from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 
 Values = Mapping[str, Any]
@@ -116,7 +116,7 @@ class Deployed:
     @property
     def table(self) -> str:
         """The table of the settings that is about it."""
-        return self.name if self.name == "inference" else f"candidates.{self.name}"
+        return table_of(self.name)
 
     @property
     def pipeline_config(self) -> str:
