@@ -85,10 +85,10 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
     options = _options(inference)
-    if inference.get("api") == "PaddleOCR":
+    is_plain = inference.get("api") != "PaddleOCR"
+    if not is_plain:
         yield from ocr_findings(name, said, options, inference.get("predict_options") or {})
         options = {key.removeprefix(PREFIX): value for key, value in options.items() if key.startswith(PREFIX)}
-    is_plain = inference.get("api") != "PaddleOCR"
     resize = said.get("DetResizeForTest", {})
     for key in LIMITS:
         if is_plain and key in resize and key not in options:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.artifacts.ocr_options import (
     DETECTOR,
+    FORMER,
     LIMITS,
     ORIENTATION,
     PREFIX,
@@ -17,14 +18,9 @@ from pytest_ocrparity.artifacts.ocr_options import (
 )
 from pytest_ocrparity.errors import ModelError
 
-DEFAULTS: Final = {
-    "limit_side_len": 960,
-    "limit_type": "max",
-    "thresh": 0.3,
-    "box_thresh": 0.6,
-    "unclip_ratio": 2.0,
-}
-"""What the pipeline's own code takes where its configuration has nothing."""
+GENERAL: Final = {"limit_side_len": 960, "limit_type": "max", "thresh": 0.3, "box_thresh": 0.6, "unclip_ratio": 2.0}
+SEAL: Final = {"limit_side_len": 736, "limit_type": "min", "thresh": 0.2, "box_thresh": 0.6, "unclip_ratio": 0.5}
+"""What the pipeline's own code takes where its configuration has nothing, by its `text_type`."""
 
 Values = Mapping[str, Any]
 
@@ -42,14 +38,13 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
         config = pipeline_config(options)
     except ModelError:  # loading the model says what is wrong with the file
         return
-    block = at(config or {}, *DETECTOR)
-    given = {
-        key: value
-        for key in DEFAULTS
-        for value in (options.get(f"{PREFIX}{key}"), predict_options.get(f"{PREFIX}{key}"))
-        if value is not None
-    }
-    runs = {**DEFAULTS, **{key: block[key] for key in DEFAULTS if key in block}, **given}
+    if config is None:  # what the pipeline has of its own is not known
+        return
+    is_seal = config.get("text_type") == "seal"
+    own, block = SEAL if is_seal else GENERAL, at(config, *DETECTOR)
+    given = {**_given("inference.options", options), **_given("inference.predict_options", predict_options)}
+    runs = {**own, **{key: block[key] for key in own if key in block}}
+    runs |= {key: each.value for key, each in given.items()}
     yield from _half_an_override(given, runs)
     written = {**said.get("DetResizeForTest", {}), **said.get("PostProcess", {})}
     for key in (*LIMITS, *THRESHOLDS):
@@ -59,17 +54,15 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
                 f"pass {PREFIX}{key} in inference.options"
             )
     for key in THRESHOLDS:
-        if given.get(key) == 0:
-            yield (
-                f"inference.options: paddleocr takes {PREFIX}{key} = 0 for not given: pass a small number such as 1e-9"
-            )
-    if said.get("PostProcess", {}).get("box_type") == "poly" and (config or {}).get("text_type", "general") != "seal":
+        if key in given and given[key].value == 0:
+            setting, argument, _ = given[key]
+            yield f"{setting}: paddleocr takes {argument} = 0 for not given: pass a small number such as 1e-9"
+    if said.get("PostProcess", {}).get("box_type") == "poly" and not is_seal:
         yield (
             f"{name}: box_type: poly stops paddleocr.PaddleOCR with a ValueError, as its pipeline sorts boxes of four "
             "points; paddleocr.TextDetection takes it"
         )
-    on = [each for each in models_that_run(config or {}, options, predict_options) if each.place] if config else []
-    if on:
+    if on := [each for each in models_that_run(config, options, predict_options) if each.place]:
         what = " and ".join("turned" if model.switch == ORIENTATION else "unwarped" for model in on)
         switches = ", ".join(f"{model.switch}=False" for model in on)
         yield (
@@ -78,12 +71,30 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
         )
 
 
-def _half_an_override(given: Values, runs: Values) -> Iterator[str]:
+class Given(NamedTuple):
+    """A parameter of the detector that the user sets: where, by which argument, and to what."""
+
+    setting: str
+    argument: str
+    value: Any
+
+
+def _given(setting: str, options: Values) -> dict[str, Given]:
+    """Return the detector's parameters that options set, by name."""
+    return {
+        today.removeprefix(PREFIX): Given(setting, name, value)
+        for name, value in options.items()
+        if value is not None and (today := FORMER.get(name, name)).removeprefix(PREFIX) in GENERAL
+    }
+
+
+def _half_an_override(given: Mapping[str, Given], runs: Values) -> Iterator[str]:
     """Yield a finding where one limit is given, and the pipeline's own other one means something else beside it."""
     half = [key for key in LIMITS if key in given]
     if len(half) == 1:
         (other,) = (key for key in LIMITS if key not in half)
+        setting, argument, value = given[half[0]]
         yield (
-            f"inference.options: {PREFIX}{half[0]} = {given[half[0]]!r} alone leaves {other} = {runs[other]!r}, which "
-            f"paddleocr.PaddleOCR has of its own: pass {PREFIX}{other} as well"
+            f"{setting}: {argument} = {value!r} alone leaves {other} = {runs[other]!r}, which paddleocr.PaddleOCR has "
+            f"of its own: pass {PREFIX}{other} as well"
         )

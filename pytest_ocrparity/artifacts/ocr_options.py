@@ -25,6 +25,15 @@ PREFIX: Final = "text_det_"
 LIMITS: Final = ("limit_side_len", "limit_type")
 THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 
+FORMER: Final = {
+    "det_limit_side_len": "text_det_limit_side_len",
+    "det_limit_type": "text_det_limit_type",
+    "det_db_thresh": "text_det_thresh",
+    "det_db_box_thresh": "text_det_box_thresh",
+    "det_db_unclip_ratio": "text_det_unclip_ratio",
+}
+"""The arguments of `PaddleOCR` about its detector that paddleocr 2.x had, which it still takes, with today's names."""
+
 DETECTOR: Final = ("SubModules", "TextDetection")
 PREPROCESSOR: Final = ("SubPipelines", "DocPreprocessor")
 ORIENTATION, UNWARPING = "use_doc_orientation_classify", "use_doc_unwarping"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS
+from pytest_ocrparity.artifacts.ocr_options import FORMER, LIMITS, PREFIX, THRESHOLDS
 from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 
@@ -71,13 +71,7 @@ PADDLE_OCR: Final = Api(
     "PaddleOCR",
     prefix=PREFIX,
     caps_in_predict=False,
-    former={
-        "det_limit_side_len": "text_det_limit_side_len",
-        "det_limit_type": "text_det_limit_type",
-        "det_db_thresh": "text_det_thresh",
-        "det_db_box_thresh": "text_det_box_thresh",
-        "det_db_unclip_ratio": "text_det_unclip_ratio",
-    },
+    former=FORMER,
     has_pipeline=True,
 )
 APIS: Final = {api.name: api for api in (TEXT_DETECTION, PADDLE_OCR)}
@@ -145,7 +139,6 @@ class Deployed:
         if self.factory:
             text = f"where {self.factory} makes its {self.api.label}, pass {what}{why}{note}"
             return Fix(text, (Change("inference.factory", values),))
-        text = f"in the deployment, pass {what} to {self.api.label}; for this test, add the same to inference.options"
         if self.options_file is not None and not (values.keys() & self._typed()):
             # What production reads from a file is put right there, for it and for this test at once.
             wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
@@ -155,6 +148,7 @@ class Deployed:
                 f"in {self.options_file.name}, which the deployment reads (inference.options_file), {steps}{why}{note}",
                 (Change("inference.options_file", values),),
             )
+        text = f"in the deployment, pass {what} to {self.api.label}; for this test, add the same to inference.options"
         return Fix(f"{text}{why}{note}", (Change("inference.options", values),))
 
     def taking_away(self, what: str, values: Values) -> Fix:

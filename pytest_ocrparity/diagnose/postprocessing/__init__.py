@@ -99,12 +99,11 @@ def _by_pipeline(lab: Laboratory, own: Detections) -> list[Diagnosis]:
         return []
     kept = {polygon.tobytes() for polygon in recorded.polygons}
     lost = [polygon for polygon in own.polygons if polygon.tobytes() not in kept]
-    x, y = (float(each) for each in (lost[0][0] if lost else (0, 0)))
     candidate = lab.names.candidate
     summary = f"{candidate}'s detector finds {number_of_boxes(len(own))}, and what follows it returns {len(recorded)}"
     proof = [f"with the {number_of_boxes(len(own))} of its detector in their place, all are within the limits"]
-    proof += [f"one that is missing or changed begins at ({x:g}, {y:g})"] * bool(lost)
-    fix = f"look at what works on the boxes after the detector ({later}), and take out what you changed or added there"
+    proof += [f"one that is missing or changed begins at ({x:g}, {y:g})" for (x, y), *_ in lost[:1]]
+    fix = f"look at what works on the boxes after the detector ({later}), or call the detector alone"
     diagnosis = lab.proven_cause(DETECTIONS, "pipeline.boxes", summary, proof, fix)
     lab.adopt_patch(DETECTIONS, diagnosis.cause, replace(lab.patched, detectors_own=True))
     return [diagnosis]

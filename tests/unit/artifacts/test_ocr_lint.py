@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_ocrparity.artifacts import ocr_lint
 from pytest_ocrparity.artifacts.lint import static_findings
 from pytest_ocrparity.artifacts.ocr_lint import ocr_findings
 
@@ -53,6 +54,26 @@ def findings(said: dict[str, Any] | None = None, predict: dict[str, Any] | None 
             {"text_det_box_thresh": 1e-9},
         ),
         (
+            {"predict": {"text_det_thresh": 0}},
+            "inference.predict_options: paddleocr takes text_det_thresh = 0 for not given",
+            {"predict": {"text_det_thresh": 0.3}},
+        ),
+        (
+            {"predict": {"text_det_limit_side_len": 320}},
+            "inference.predict_options: text_det_limit_side_len = 320 alone leaves limit_type = 'min'",
+            {"predict": {"text_det_limit_side_len": 320, "text_det_limit_type": "max"}},
+        ),
+        (
+            {"det_limit_side_len": 960},
+            "inference.options: det_limit_side_len = 960 alone leaves limit_type = 'min'",
+            {"det_limit_side_len": 960, "det_limit_type": "max"},
+        ),
+        (
+            {"said": {"PostProcess": {"box_thresh": 0.9}}},
+            "ignores box_thresh: 0.9 there, and takes 0.6 of its own",
+            {"said": {"PostProcess": {"box_thresh": 0.9}}, "det_db_box_thresh": 0.9},
+        ),
+        (
             {"said": {"PostProcess": {"box_type": "poly"}}},
             "inference.yml: box_type: poly stops paddleocr.PaddleOCR with a ValueError",
             {"said": {"PostProcess": {"box_type": "quad"}}},
@@ -69,6 +90,22 @@ def test_what_strikes_is_said_and_its_twin_is_not(wrong: dict[str, Any], told: s
     (finding,) = findings(**wrong)
     assert told in finding
     assert findings(**right) == []
+
+
+@pytest.mark.parametrize(("text_type", "runs"), [("general", 2.0), ("seal", 0.5)])
+def test_what_the_configuration_lacks_depends_on_its_kind_of_text(text_type: str, runs: float) -> None:
+    config = {"use_doc_preprocessor": False, "text_type": text_type}
+    (finding,) = ocr_findings("inference.yml", {"PostProcess": {"unclip_ratio": 1.5}}, {"paddlex_config": config}, {})
+    assert f"ignores unclip_ratio: 1.5 there, and takes {runs} of its own" in finding
+    said = {"PostProcess": {"unclip_ratio": runs}}
+    assert list(ocr_findings("inference.yml", said, {"paddlex_config": config}, {})) == []
+
+
+def test_nothing_is_said_of_a_pipeline_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"PostProcess": {"unclip_ratio": 7.0}}
+    assert list(ocr_findings("inference.yml", said, {}, {})) != []
+    monkeypatch.setattr(ocr_lint, "pipeline_config", lambda options: None)
+    assert list(ocr_findings("inference.yml", said, {}, {})) == []
 
 
 def test_the_settings_of_a_candidate_decide_which_findings_are_made(tmp_path: Path) -> None:
