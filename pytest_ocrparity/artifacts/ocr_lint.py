@@ -59,8 +59,8 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
             yield f"{setting}: paddleocr takes {argument} = 0 for not given: pass a small number such as 1e-9"
     if said.get("PostProcess", {}).get("box_type") == "poly" and not is_seal:
         yield (
-            f"{name}: box_type: poly stops paddleocr.PaddleOCR with a ValueError, as its pipeline sorts boxes of four "
-            "points; paddleocr.TextDetection takes it"
+            f"{name}: box_type: poly stops paddleocr.PaddleOCR with a ValueError where an image's polygons differ in "
+            "their number of points; paddleocr.TextDetection takes them"
         )
     if on := [each for each in models_that_run(config, options, predict_options) if each.place]:
         what = " and ".join("turned" if model.switch == ORIENTATION else "unwarped" for model in on)

@@ -107,6 +107,14 @@ def test_thresholds_of_the_yml_are_not_what_runs(tmp_path: Path) -> None:
     assert causes(trained, alone) == ()
 
 
+@pytest.mark.parametrize(("box_type", "is_stopped"), [("poly", True), ("quad", False)])
+def test_polygons_stop_the_pipeline_as_the_finding_says(tmp_path: Path, box_type: str, is_stopped: bool) -> None:
+    _, export = with_post_process(tmp_path, box_type=box_type)
+    trace = Given(dict(RIGHT), model_dir=export).load().trace(RECEIPT)
+    assert ("ValueError" in str(trace.error)) == is_stopped
+    assert (trace.detections is None) == is_stopped
+
+
 def test_a_pipeline_of_the_users_is_taken_and_its_cap_put_right_in_it(
     trained: TrainingPipeline, tmp_path: Path
 ) -> None:
