@@ -28,12 +28,14 @@ __all__ = [
     "HasExport",
     "HasIdentity",
     "HasInputSize",
+    "HasLaterSteps",
     "HasOtherOutputs",
     "HasSettingsTable",
     "HasTrainedNetwork",
     "LeaksGlobals",
     "Pipeline",
     "PostprocessesWith",
+    "Rectifies",
     "ResizesTo",
     "RunsOtherwise",
     "StoresWeights",
@@ -179,6 +181,23 @@ class HasExport(Protocol):
     @property
     def model_name(self) -> str:
         """PaddleX's name of the model."""
+        ...
+
+
+class HasLaterSteps(Protocol):
+    """A candidate whose own code works on the boxes after `postprocess` has returned them."""
+
+    @property
+    def later_steps(self) -> str:
+        """What does so, in words; nothing where nothing does."""
+        ...
+
+
+class Rectifies(Protocol):
+    """A candidate that may turn or unwarp an image before anything else, and leaves the boxes in that frame."""
+
+    def rectified(self, image: Image) -> npt.NDArray[np.uint8] | None:
+        """Return the (h, w, 3) BGR picture in whose frame the boxes are; None where it is the image itself."""
         ...
 
 

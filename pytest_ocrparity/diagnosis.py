@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
 
 
-_OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options\b|model_(?:dir|name)\b)")
+_OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options(?:_file)?\b|model_(?:dir|name)\b|factory\b|api\b)")
 
 
 def table_of(candidate: str) -> str:
@@ -157,6 +157,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "rescale.ratio": "detections",
     "rescale.axes": "detections",
     "rescale.shape_row": "resize",
+    "pipeline.doc_preprocessor": "resize",
+    "pipeline.boxes": "detections",
     "preprocessing.not_repeatable": "tensor",
     "reference.not_repeatable": "tensor",
     "reference.global_leak": "resize",

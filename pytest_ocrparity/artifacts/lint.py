@@ -6,11 +6,14 @@ These are facts and no causes: no experiment was made with them. Imports no fram
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import operators, read_yml
 from pytest_ocrparity.artifacts.model_files import PROGRAMS
+from pytest_ocrparity.artifacts.ocr_lint import ocr_findings
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS, all_options
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.wording import image_label, printable
 
@@ -33,8 +36,6 @@ RANDOM: Final = frozenset(
 """PaddleOCR's detection operators that draw random numbers."""
 
 COMPARED: Final = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "PostProcess")
-LIMITS: Final = ("limit_side_len", "limit_type")
-THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 LEAKING: Final = (
     *LIMITS,
     *("image_shape", "keep_ratio", "resize_long", "img_mode", "ignore_orientation", "scale", "mean", "std", "order"),
@@ -83,19 +84,31 @@ def _training_findings(name: str, said: Said, settings: Mapping[str, Any]) -> It
 def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
-    options = inference.get("options") or {}
+    options = _options(inference)
+    is_plain = inference.get("api") != "PaddleOCR"
+    if not is_plain:
+        yield from ocr_findings(name, said, options, inference.get("predict_options") or {})
+        options = {key.removeprefix(PREFIX): value for key, value in options.items() if key.startswith(PREFIX)}
     resize = said.get("DetResizeForTest", {})
     for key in LIMITS:
-        if key in resize and key not in options:
+        if is_plain and key in resize and key not in options:
             yield f"{name}: paddleocr 3.x ignores {key}: {resize[key]} there: pass it in inference.options"
     if "image_shape" in resize and set(LIMITS) & options.keys():
         yield f"{name}: image_shape: {resize['image_shape']} switches off the limits in inference.options"
     for key in THRESHOLDS:
-        if options.get(key) == 0:
+        if is_plain and options.get(key) == 0:
             yield f"inference.options: paddleocr takes {key} = 0 for not given: pass a small number such as 1e-9"
     if not settings.get("model_name") and not inference.get("model_name"):
         yield f"{name}: has no Global.model_name: set inference.model_name"
     yield from _ignored_box_type(name, said)
+
+
+def _options(inference: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return all options of a candidate's settings, without those of a file that can't be read."""
+    options: Mapping[str, Any] = inference.get("options") or {}
+    with suppress(ModelError):
+        options = all_options(options, inference.get("options_file"), inference.get("folder"))
+    return options
 
 
 def _ignored_box_type(name: str, said: Said) -> Iterator[str]:

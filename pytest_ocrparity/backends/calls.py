@@ -17,22 +17,15 @@ import yaml
 
 from pytest_ocrparity.artifacts.configs import MODES
 from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, normalization, other_parameters
-from pytest_ocrparity.backends.paddlex.fixes import (
-    ARGUMENT_OF,
-    ARGUMENTS,
-    NO_CAP,
-    Deployed,
-    deployment_fix,
-    edit_text,
-    keyword_text,
-)
+from pytest_ocrparity.artifacts.ocr_options import THRESHOLDS
+from pytest_ocrparity.backends.paddlex.deployed import ARGUMENT_OF, ARGUMENTS, Deployed
+from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, deployment_fix, edit_text, keyword_text
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.wording import image_label
 
 Values = Mapping[str, Any]
 
-THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 DB_PLUS_PLUS: Final = "DB++"
 _MEAN_OF_DB_PLUS_PLUS: Final = (0.48109378172549, 0.45752457890196, 0.40787054090196)
 """What `predict_det.py` subtracts under `--det_algorithm=DB++`; it divides by 1 there."""

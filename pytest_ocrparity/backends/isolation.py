@@ -158,32 +158,45 @@ def _set_aside(top: str) -> Iterator[None]:
         sys.modules.update(users)
 
 
-def folder_module(reference: str, folder: Path | None) -> Any:
-    """Return the object that "package.module:name" names, with `folder` first on `sys.path` while it is imported.
-
-    A module of that name that came from another folder, as with two projects in one run, is not mistaken for it.
-
-    Raises:
-        ModelError: the reference has another form, there is no such module or name, or the module does not import.
-    """
-    module_name, name = _names(reference)
+@contextmanager
+def first_on_path(folder: Path | None) -> Iterator[None]:
+    """Let imports look into a folder first."""
     path = list(sys.path)
     sys.path[:0] = [str(folder)] if folder is not None else []
     try:
-        return getattr(_import_module(module_name, folder), name)
-    except Exception as error:  # whatever the user's module raises
-        raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
+        yield
     finally:
         sys.path[:] = path
 
 
-def check_module(reference: str, folder: Path | None) -> None:
+def folder_module(reference: str, folder: Path | None, *, setting: str = "train.network") -> Any:
+    """Return the object that "package.module:name" names, with `folder` first on `sys.path` while it is imported.
+
+    A module of that name that came from another folder, as with two projects in one run, is not mistaken for it.
+
+    Args:
+        reference: the value of a setting.
+        folder: where the user's module is looked for first.
+        setting: its name, for messages.
+
+    Raises:
+        ModelError: the reference has another form, there is no such module or name, or the module does not import.
+    """
+    module_name, name = _names(reference, setting)
+    try:
+        with first_on_path(folder):
+            return getattr(_import_module(module_name, folder), name)
+    except Exception as error:  # whatever the user's module raises
+        raise ModelError(f"{setting} = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
+
+
+def check_module(reference: str, folder: Path | None, *, setting: str = "train.network") -> None:
     """Check that there is a module for "package.module:name", without running any code of it.
 
     Raises:
         ModelError: the reference has another form, or no such module is found.
     """
-    module_name, _ = _names(reference)
+    module_name, _ = _names(reference, setting)
     parts, path = module_name.split("."), [str(folder)] if folder is not None else []
     path += sys.path
     for number, part in enumerate(parts, 1):
@@ -193,17 +206,17 @@ def check_module(reference: str, folder: Path | None) -> None:
             with suppress(ValueError):  # a module that was made without a spec
                 spec = importlib.util.find_spec(part)  # a finder of an editable install knows names that lie on no path
         if spec is None:
-            raise ModelError(f"train.network = {reference!r} (looked in {folder} first): No module named {name!r}")
+            raise ModelError(f"{setting} = {reference!r} (looked in {folder} first): No module named {name!r}")
         if number < len(parts) and spec.submodule_search_locations is None:
-            raise ModelError(f"train.network = {reference!r} (looked in {folder} first): {name!r} is not a package")
+            raise ModelError(f"{setting} = {reference!r} (looked in {folder} first): {name!r} is not a package")
         path = list(spec.submodule_search_locations or ())
 
 
-def _names(reference: str) -> tuple[str, str]:
+def _names(reference: str, setting: str) -> tuple[str, str]:
     """Return the module and the name of "package.module:name"."""
     module_name, _, name = reference.partition(":")
     if not module_name or not name:
-        raise ModelError(f'train.network is {reference!r}, not "package.module:function"')
+        raise ModelError(f'{setting} is {reference!r}, not "package.module:function"')
     return module_name, name
 
 

@@ -20,8 +20,9 @@ from pytest_ocrparity.artifacts.configs import (
 )
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
 from pytest_ocrparity.artifacts.model_files import find_export
+from pytest_ocrparity.artifacts.ocr_options import all_options, engine_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
-from pytest_ocrparity.backends.paddlex.fixes import Deployed
+from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.settings import Candidate, Settings, load
 from pytest_ocrparity.settings.result_files import RESULTS
@@ -106,8 +107,8 @@ def _lines_of(
         model_name=model_name(yml, export.config, values.get("model_name")),
         config=export.config,
         written=declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
-        options=values.get("options") or {},
-        predict_options=values.get("predict_options") or {},
+        options=engine_options(all_options(values.get("options"), values.get("options_file"), values.get("folder"))),
+        predict_options={} if values.get("api") == "PaddleOCR" else values.get("predict_options") or {},
     )
     yield ""
     yield f"{candidate.name}: {image_label(str(export.folder))}"

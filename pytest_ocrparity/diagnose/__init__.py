@@ -18,6 +18,7 @@ from pytest_ocrparity.diagnose.network import examine_network
 from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
+from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import AGREES, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
@@ -70,7 +71,7 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
             if found:
                 return found
             examine_preprocessing(lab, found)
-            found = examine_leaks(lab, found)
+            found = judge_in_its_frame(lab, examine_leaks(lab, found))
         examined = DETECTIONS
         found += examine_boxes(lab)
         examined = PROBABILITY_MAP

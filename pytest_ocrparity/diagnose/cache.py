@@ -248,6 +248,8 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
             return lab.candidate.tensor is not None and lab.candidate.tensor.shape != lab.reference.tensor.shape  # type: ignore[union-attr]
         trace = lab.run_preprocessing(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
+    if patch.fields.get("detectors_own"):
+        return not lab.is_same(DETECTIONS, lab.candidate)
     boxes = lab.run_postprocess(rest)
     if patch.fields.get("reference_values") and boxes is None:
         return not lab.is_same(DETECTIONS, lab.candidate)

@@ -32,6 +32,12 @@ from pytest_ocrparity.wording import value_text
 FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
 """Runs a stage, and returns in words how well it agrees with the reference; None where it still differs."""
 
+OWN_CAUSES = {"max_side_limit": "resize.max_side_limit", "doc_preprocessor": "pipeline.doc_preprocessor"}
+"""The parameters of the resize that belong to no rule, each with its cause."""
+
+NOT_IN_YAML = ("rule", "doc_preprocessor")
+"""The parameters of the resize that no YAML file beside a model sets."""
+
 RULES = ("input_shape", "image_shape", "resize_long")
 """Ways to resize other than by limits; a difference is named after the first of them that a side uses."""
 
@@ -64,8 +70,8 @@ def parameter_groups(lab: Laboratory, stage: str) -> list[Group]:
     found = []
     for cause, members in by_cause.items():
         values = {each.name: each.reference for each in members}
-        if stage == RESIZE and cause != "resize.max_side_limit":
-            values = {name: value for name, value in reference_values.items() if name != "max_side_limit"}
+        if stage == RESIZE and cause not in OWN_CAUSES.values():
+            values = {name: value for name, value in reference_values.items() if name not in OWN_CAUSES}
         found.append(Group(stage, cause, values, tuple(members)))
     return found
 
@@ -95,8 +101,8 @@ def _cause_of_parameter(each: ParameterDifference, reference: Mapping[str, Any],
     if each.stage == DECODE:
         return "decode.channel_order" if each.name == "img_mode" else "decode.orientation"
     if each.stage == RESIZE:
-        if each.name == "max_side_limit":
-            return "resize.max_side_limit"
+        if each.name in OWN_CAUSES:
+            return OWN_CAUSES[each.name]
         used = {reference.get("rule"), candidate.get("rule")}
         return next((f"resize.{rule}" for rule in RULES if rule in used), "resize.limits")
     if each.stage == TENSOR:
@@ -319,7 +325,7 @@ def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
     """Return the parameters whose value that ran is not the one in the side's YAML file, as rows of evidence."""
     said = lab.ask(trace, Declares, lambda side: side.written)
     ran = trace.parameters.get(group.stage, {})
-    known = [each.name for each in group.differences if each.name != "rule" and ran.get(each.name) is not None]
+    known = [each.name for each in group.differences if each.name not in NOT_IN_YAML and ran.get(each.name) is not None]
     if said is None:
         return []
     own = said.get(group.stage) or {}

@@ -41,6 +41,7 @@ class PatchedCandidate:
             cause shows there as well, in at most two runs. None where the network is right, or `infer` puts it right.
         applies: takes the traces of another image, and returns whether the cause shows on them. None where putting the
             stage right shows it.
+        detectors_own: the boxes are those of the candidate's own post-process, and not what its later steps return.
         has_row: the shape row is the reference's.
         own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.reference_at_size`.
         patches: what was put right so far, in order.
@@ -54,6 +55,7 @@ class PatchedCandidate:
     reference_values: Mapping[str, Any] | None = None
     explains: Callable[[Any, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
+    detectors_own: bool = False
     has_row: bool = False
     own_size: bool = False
     patches: tuple[Patch, ...] = ()

@@ -17,6 +17,7 @@ from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
     from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.session.digest import Digest
     from pytest_ocrparity.session.run import Run
 
@@ -125,6 +126,9 @@ class Ending:
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = settings.idle_globs() if uses_images else []
         self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
+        taken: list[Record] = [*tally.all(Used), *tally.all(Loads)]
+        left_out = self._not_judged(taken)
+        self.faults += [Fault("not_judged", each) for each in left_out] if is_strict(run.config) else []
         is_whole = not (is_interrupted or session.testsfailed or session.shouldfail or session.shouldstop)
         if is_whole and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
             missing = run.reporting.outcomes.missing_reports(run.expected)
@@ -141,13 +145,21 @@ class Ending:
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
         expected = expected_note(run.records)
-        self.notes = [*lines, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
+        left_out = [] if is_strict(run.config) else left_out
+        self.notes = [*left_out, *lines, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 
             # Also where a model did not load, and so before any experiment.
-            used, loaded = tally.all(Used), tally.all(Loads)
-            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, used, loaded)]
+            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, taken)]
+
+    def _not_judged(self, taken: Sequence[Record]) -> list[str]:
+        """Return what of the deployments that tests used was left out, as its model is not on this machine."""
+        if not any("api" in candidate.values for candidate in self.run.settings.candidates.values()):
+            return []
+        from pytest_ocrparity.session.models import parts_not_judged
+
+        return parts_not_judged(self.run.settings, taken)
 
     @contextmanager
     def shortening(self, terminalreporter: Any) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
-    from pytest_ocrparity.report.document import Loads, Used
-    from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.report.document import Record
+    from pytest_ocrparity.settings import Candidate, Settings
 
 
 _LOADED: dict[str, Any] = {}
@@ -78,20 +78,27 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         frame = values.get("frame", "file")
         return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
     limit = settings.memory_limit
-    _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
+    if "factory" not in values:
+        _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
     def load() -> InferencePipeline:
         from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 
         try:
-            given = {key: value for key, value in values.items() if key != "api"}
-            return load_inference(**given, memory_limit=limit, name=name)
+            return load_inference(**values, memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
-    files = sorted(Path(values["model_dir"]).glob("*"))
-    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", files, load)
+    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
     return model
+
+
+def _files_of(values: Mapping[str, Any]) -> list[Path]:
+    """Return the files that a candidate is loaded from, as far as its settings name them."""
+    files = sorted(Path(values["model_dir"]).glob("*")) if "model_dir" in values else []
+    config = (values.get("options") or {}).get("paddlex_config")
+    named = [values.get("options_file"), config if isinstance(config, str) else None]
+    return [*files, *(Path(each) for each in named if each is not None)]
 
 
 def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[str, Any]]:
@@ -130,11 +137,21 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     """Return what of a candidate is not there or means nothing, as far as it shows without loading anything."""
     from pytest_ocrparity.artifacts.configs import check_inference, model_name, read_yml
     from pytest_ocrparity.artifacts.model_files import CONFIG, find_export
+    from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
 
     mistakes = Mistakes()
     _, table, values = _candidate(settings, name)
     if values.get("api") == RESULTS:
         return _results_problems(values["results"], table)
+    if "factory" in values:
+        from pytest_ocrparity.backends.isolation import check_module
+
+        with mistakes.gathering():
+            check_module(values["factory"], values["folder"], setting="inference.factory")
+        return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+    with mistakes.gathering():
+        options = all_options(values.get("options"), values.get("options_file"), values.get("folder"))
+        mistakes.texts += option_problems(options)
     with mistakes.gathering(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # who loads it warns
         _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
@@ -156,24 +173,62 @@ def _results_problems(template: Path, table: str) -> list[str]:
     return [f"{folder}: no such folder: {table}.results names the files in it, which the deployment is to write"]
 
 
-def findings_in_files(settings: Settings, used: Sequence[Used], loads: Sequence[Loads]) -> list[str]:
+def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
     """Return what strikes in the ymls and export folders of the sides that tests used, without loading a model.
 
     A fixture of the user's that stands in the place of ours reads none of them.
     """
     from pytest_ocrparity.artifacts.lint import static_findings
+    from pytest_ocrparity.report.document import Loads
 
-    loaded = {record.side for record in loads}
-    replaced = {record.fixture for record in used if not record.is_own}
-    train = {} if "ocr_train_model" in replaced and "train" not in loaded else settings.train
-    candidates = [each for each in settings.candidates.values() if each.name in loaded]
-    if not candidates and "ocr_inference_model" not in replaced:
-        candidates = list(settings.candidates.values())
+    loaded = {record.side for record in records if isinstance(record, Loads)}
+    train = {} if "ocr_train_model" in _replaced(records) and "train" not in loaded else settings.train
+    candidates = _used_candidates(settings, records)
     found: dict[str, None] = {}
     for candidate in candidates:
         values = {} if candidate.values.get("api") == RESULTS else candidate.values  # which runs no export
         found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in static_findings(train, values))
     return list(found if candidates else static_findings(train, {}))
+
+
+def _replaced(records: Collection[Record]) -> set[str]:
+    """Return our fixtures in whose place tests used their own."""
+    from pytest_ocrparity.report.document import Used
+
+    return {record.fixture for record in records if isinstance(record, Used) and not record.is_own}
+
+
+def _used_candidates(settings: Settings, records: Collection[Record]) -> list[Candidate]:
+    """Return the candidates that tests loaded; all of them where none was, and no fixture stood in their place."""
+    from pytest_ocrparity.report.document import Loads
+
+    loaded = {record.side for record in records if isinstance(record, Loads)}
+    candidates = [each for each in settings.candidates.values() if each.name in loaded]
+    return candidates or ([] if "ocr_inference_model" in _replaced(records) else list(settings.candidates.values()))
+
+
+def parts_not_judged(settings: Settings, records: Collection[Record] | None = None) -> list[str]:
+    """Return a sentence for each part of a pipeline that a deployment has and this machine has no model for.
+
+    Args:
+        settings: those of the run.
+        records: what tests left, for the candidates that they used; None for all candidates.
+    """
+    from pytest_ocrparity.artifacts.ocr_options import all_options, not_judged
+
+    candidates = settings.candidates.values() if records is None else _used_candidates(settings, records)
+    found: list[str] = []
+    for candidate in candidates:
+        values = candidate.values
+        if values.get("api") != "PaddleOCR":
+            continue
+        with suppress(ModelError):  # loading the model says what is wrong with its files
+            options = all_options(values.get("options"), values.get("options_file"), values.get("folder"))
+            table = table_of(candidate.name)
+            name = f"{candidate.name}: " if len(settings.candidates) > 1 else ""
+            lines = not_judged(options, values.get("predict_options") or {})
+            found += [in_table(f"{name}{line}", table) for line in lines]
+    return found
 
 
 def golden_store(settings: Settings) -> GoldenStore:
@@ -193,6 +248,7 @@ def golden_store(settings: Settings) -> GoldenStore:
         train = settings.train
         fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
         earlier = {"config": earlier_digests(train["config"])}
+    others = {key: str(values[key]) for key in ("api", "factory", "options_file") if key in values}
     tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]
     return GoldenStore(
         settings.golden_dir,
@@ -202,7 +258,7 @@ def golden_store(settings: Settings) -> GoldenStore:
         lossless=any(each["probability_maps.atol"].value == 0 for each in tolerances),
         fingerprint=fingerprint,
         earlier=earlier,
-        options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}},
+        options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}, **others},
         settings=settings.file,
         is_described="config" in settings.train if settings.golden_reference == "train" else bool(settings.candidates),
     )

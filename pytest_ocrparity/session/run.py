@@ -361,6 +361,10 @@ class Run:
         file = self.settings.file or "settings from the command line"
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
+        if any("api" in each.values for each in candidates.values()):
+            from pytest_ocrparity.session.models import parts_not_judged
+
+            named += parts_not_judged(self.settings)
         return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
 
 

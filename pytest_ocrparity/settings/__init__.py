@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
+from pytest_ocrparity.settings.option_paths import with_absolute_paths
 from pytest_ocrparity.settings.result_files import check_result_files
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
@@ -291,22 +292,49 @@ def _candidates(
     own = {"inference": inference} if inference else {}
     candidates = {}
     for name, table in {**own, **tables["candidates"]}.items():
-        table = {**_inherited(inference, table), **table}
         where = f"{file}: {'' if name in own else 'candidates.'}{name}"
+        with mistakes.gathering():
+            _check_factory(table, where)
+        table = {**_inherited(inference, table), **table}
         limits = tolerance
         with mistakes.gathering():
             check_result_files(where, table)
         with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
-        candidates[name] = Candidate(name=name, values=_absolute(table, "inference", root), tolerance=limits)
+        candidates[name] = Candidate(name=name, values=_deployment(table, root), tolerance=limits)
     return candidates
 
 
+BESIDE_FACTORY: Final = ("api", "model_dir", "model_name", "options", "options_file", "results", "frame")
+"""What an object that a user's function returns has already."""
+
+
 def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a candidate has of the inference table: of one that another API runs, what says which model it is."""
-    apis = {each.get("api", TABLES["inference"]["api"].default) for each in (inference, {**inference, **table})}
-    left_out = {"tolerance"} if len(apis) == 1 else inference.keys() - {"model_dir", "model_name"}
-    return {key: value for key, value in inference.items() if key not in left_out}
+    """Return what a candidate has from the inference table, which is nothing that means something else there."""
+    if "factory" in table or ("factory" in inference and table.keys() & {*BESIDE_FACTORY}):
+        return {}
+    api = TABLES["inference"]["api"].default
+    is_other = table.get("api", inference.get("api", api)) != inference.get("api", api)
+    kept = ("model_dir", "model_name") if is_other else [key for key in inference if key != "tolerance"]
+    return {key: inference[key] for key in kept if key in inference}
+
+
+def _check_factory(table: Mapping[str, Any], where: str) -> None:
+    """Refuse what would change nothing beside a factory. Raises SettingsError."""
+    beside = [key for key in BESIDE_FACTORY if key in table]
+    if "factory" in table and beside:
+        raise SettingsError(
+            f"{where}.factory = {table['factory']!r} returns the object that production calls, which has its own "
+            f"{' and '.join(beside)}: beside it, {' and '.join(beside)} would change nothing; keep one of them"
+        )
+
+
+def _deployment(table: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return the values of a candidate with absolute paths, those inside of its options included."""
+    values = _absolute(table, "inference", root)
+    if "options" in values:
+        values["options"] = with_absolute_paths(values["options"], root)
+    return {**values, "folder": root} if values.keys() & {"factory", "options_file"} else values
 
 
 def _with_folder(
@@ -319,6 +347,10 @@ def _with_folder(
             "candidate; set the folder of one of several in the settings"
         )
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
+    if "factory" in only.values:
+        raise OptionError(
+            f"--ocr-inference-dir={given}: {only.name}.factory returns an object that has its folder already"
+        )
     return {only.name: only._replace(values={**only.values, "model_dir": folder / _home_expanded(given)})}
 
 

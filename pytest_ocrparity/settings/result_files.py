@@ -37,6 +37,6 @@ def check_result_files(where: str, table: Mapping[str, Any]) -> None:
         raise SettingsError(
             f'{where}.results names one file for all images: put {{stem}} in it, as "out/{{stem}}.json"'
         )
-    for key in ("options", "predict_options"):
+    for key in ("options", "options_file", "predict_options"):
         if key in table:
             raise SettingsError(f'{where}.{key} does nothing with api = "results", which runs nothing: remove it')

@@ -127,12 +127,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "inference.api",
         _TEXT,
-        "whose code runs: paddleocr's TextDetection; or none, and `results` were written elsewhere",
+        "whose code runs: that class of paddleocr; or none, and `results` were written elsewhere",
         default="TextDetection",
-        choices=("TextDetection", "results"),
+        choices=("TextDetection", "PaddleOCR", "results"),
     ),
     Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
-    Setting("inference.options", _TABLE, "handed to paddleocr.TextDetection as they are"),
+    Setting(
+        "inference.factory",
+        _TEXT,
+        '"module:function" that returns the object which production calls, in the place of model_dir and options',
+    ),
+    Setting("inference.options", _TABLE, "handed to that class as they are"),
+    Setting("inference.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
     Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),
     Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),
     Setting(

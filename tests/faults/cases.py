@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from faults import exports, ports
+from faults import exports, pipelines, ports
 from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
 
 Inject = Callable[[Deployment], None]
@@ -302,6 +302,18 @@ OTHERS = [
     fault("one weight scaled", exports.scaled_weight, "probability_map:network.weights"),
     fault("E8 another graph", exports.other_graph, "probability_map:network.graph"),
     fault("(y, x) for (x, y)", port(ports.SwapsXY), "detections:rescale.axes", mend=unwrap),
+    fault(
+        "a page turned by a preprocessor",
+        port(pipelines.full_pipeline(pipelines.turns_pages)),
+        "resize:pipeline.doc_preprocessor",
+        mend=both(unwrap, options(use_doc_orientation_classify=None, use_doc_unwarping=None)),
+    ),
+    fault(
+        "a box dropped by a pipeline",
+        port(pipelines.full_pipeline(pipelines.drops_a_box)),
+        "detections:pipeline.boxes",
+        mend=unwrap,
+    ),
     fault("boxes scaled by 1.02", port(ports.ScalesBoxes), "detections:rescale.ratio", mend=unwrap),
 ]
 PADDLE = metadata.version("paddlepaddle")

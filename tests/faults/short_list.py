@@ -60,6 +60,8 @@ FAST = (
     "P13 ratios swapped",
     "(y, x) for (x, y)",
     "a wrong shape row",
+    "a page turned by a preprocessor",
+    "a box dropped by a pipeline",
     "random preprocessing of a port",
     "V1 random operator in Eval",
     "V2 a key of Global leaks",

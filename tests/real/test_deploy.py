@@ -15,7 +15,7 @@ from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
 from pytest_ocrparity.backends.calls import Call, calls_of
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.fixes import Deployed
+from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from real.blob import NORMALIZE, YML, Model, edited, operators_root, transforms, write_yml

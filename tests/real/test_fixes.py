@@ -165,9 +165,9 @@ class Rounds:
 def rounding_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine round where the user asks for bf16, also on a processor that has no such unit."""
 
-    def load(export: Any, model_name: str, options: Any, predict_options: Any) -> Any:
-        predictor = load_predictor(export, model_name, options, predict_options)
-        if "mkldnn_bf16" in str(options.get("engine_config")):
+    def load(export: Any, deployed: Any) -> Any:
+        predictor = load_predictor(export, deployed)
+        if "mkldnn_bf16" in str(deployed.options.get("engine_config")):
             predictor.runner = Rounds(predictor.runner)
         return predictor
 

@@ -37,9 +37,12 @@ TESTED_BY = {
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.paddlex.factory": "real/test_factory.py",
+    "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
     "backends.paddlex.pipeline": "real/test_inference.py",
     "backends.paddlex.predictor": "real/test_predictor.py",
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
+    "backends.paddlex.stand_in": "real/test_ocr_predictor.py",  # paddleocr loads it
     "backends.paddlex.variation": "real/test_fixes.py",
     "backends.ppocr.network": "real/test_network.py",
     "backends.ppocr.operators": "real/test_training.py",
@@ -47,6 +50,7 @@ TESTED_BY = {
     "backends.staged": "real/test_memory.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
+    "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
     # What they do shows in a whole run only.
     "context": "integration/test_fixtures.py",  # assertions in a user's threads
     "environment": "integration/test_table.py",

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
+from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.paddlex.program import plain_run
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix
 
@@ -31,7 +32,7 @@ CONFIG_CHOICES: Final = ("run_mode", "enable_cinn", "enable_new_ir", "trt_cfg_se
 
 
 def other_ways(
-    export: ExportFiles, options: Options, engine: Options, infer: Callable[[Options, Map], Map]
+    export: ExportFiles, deployed: Deployed, engine: Options, infer: Callable[[Options, Map], Map]
 ) -> Iterator[Alternative]:
     """Yield the other ways to run an export that Paddle Inference runs, each with the cause that it would prove.
 
@@ -39,7 +40,7 @@ def other_ways(
 
     Args:
         export: its files.
-        options: the user's, of `TextDetection`.
+        deployed: what the user gave paddleocr.
         engine: what the engine runs with.
         infer: runs the export with some options changed; None takes one away.
     """
@@ -52,13 +53,14 @@ def other_ways(
         if path != export.program and path.suffix == ".pdmodel":
             label = f"{path.name}, the other program of {export.folder}"
             yield Alternative("network.stale_program", label, plain_run(path), _without_stale(export))
-    if chosen := own_choices(options):
+    if chosen := own_choices(deployed.options):
         label = f"paddleocr's own choice in the place of {_options_text(chosen)}"
-        yield under("engine.optimization", label, without_choices(options))
+        yield under("engine.optimization", label, without_choices(deployed))
     if str(engine["engine"]).startswith("mkldnn"):
-        yield under("engine.onednn", "oneDNN off", without_onednn(options))
+        yield under("engine.onednn", "oneDNN off", without_onednn(deployed))
     assert export.program is not None
-    yield Alternative("engine.optimization", "no engine pass", plain_run(export.program), without_pass(options, engine))
+    fix = without_pass(deployed, engine)
+    yield Alternative("engine.optimization", "no engine pass", plain_run(export.program), fix)
 
 
 def own_choices(options: Options) -> dict[str, Any]:
@@ -68,43 +70,45 @@ def own_choices(options: Options) -> dict[str, Any]:
     return found | {f"{place}.{name}": config[name] for name in CONFIG_CHOICES if config.get(name) is not None}
 
 
-def without_choices(options: Options) -> Fix:
+def without_choices(deployed: Deployed) -> Fix:
     """Return how a user leaves these choices to paddleocr.
 
     Raises:
         ValueError: nothing was chosen.
     """
+    options = deployed.options
     chosen = own_choices(options)
     changed: dict[str, Any] = dict.fromkeys(name for name in CHOICES if name in chosen)
     if any(name not in CHOICES for name in chosen):
         kept = {name: value for name, value in _engine_config(options).items() if name not in CONFIG_CHOICES}
         changed["engine_config"] = _engine_config_with(options, kept) if kept else None
-    text = f"take {_options_text(chosen)} out of what the deployment passes to paddleocr.TextDetection; for this test, "
-    return Fix(f"{text}out of inference.options", (Change("inference.options", changed),))
+    if not changed:
+        raise ValueError("nothing was chosen, so that a fix changes nothing")
+    return deployed.taking_away(_options_text(chosen), changed)
 
 
-def without_onednn(options: Options) -> Fix:
+def without_onednn(deployed: Deployed) -> Fix:
     """Return how a user switches oneDNN off."""
+    options = deployed.options
     if options.get("engine_config") is None:
-        text = "in the deployment, pass enable_mkldnn=False to paddleocr.TextDetection; for this test, add the same to "
-        return Fix(f"{text}inference.options", (Change("inference.options", {"enable_mkldnn": False}),))
+        return deployed.passing("enable_mkldnn=False", {"enable_mkldnn": False})
     config = _engine_config(options)
     own = f" in the place of {_toml(config['run_mode'])}" if config.get("run_mode") else ""
-    text = f'in the engine_config that the deployment passes to paddleocr.TextDetection, set run_mode = "paddle"{own}; '
-    text += "for this test, in that of inference.options (beside engine_config, enable_mkldnn is ignored)"
     changed = {"engine_config": _engine_config_with(options, {**config, "run_mode": "paddle"})}
-    return Fix(text, (Change("inference.options", changed),))
+    what = f'an engine_config with run_mode = "paddle"{own}'
+    return deployed.passing(what, changed, note=" (beside engine_config, enable_mkldnn is ignored)")
 
 
-def without_pass(options: Options, running: Mapping[str, Any]) -> Fix:
+def without_pass(deployed: Deployed, running: Mapping[str, Any]) -> Fix:
     """Return where the name of an optimisation pass is written that is to be left out; which one, a user must find.
 
     Args:
-        options: the user's.
+        deployed: what the user gave paddleocr.
         running: what the engine runs with, which an `engine_config` has to repeat where there was none.
     """
     if "cpu_threads" not in running:
         return Fix(f"deploy with another release of {running['engine']}, or with another engine")
+    options = deployed.options
     config = _engine_config(options)
     if options.get("engine_config") is None:
         threads = {"cpu_threads": running["cpu_threads"]} if running.get("cpu_threads") else {}

@@ -5,27 +5,21 @@ A rule or an option that has the last word is taken away first, so that a fix wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
-from pytest_ocrparity.diagnosis import Change, Fix, table_of
-from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, ORIENTATION, THRESHOLDS, UNWARPING
+from pytest_ocrparity.backends.paddlex.deployed import (
+    ARGUMENT_OF,
+    ARGUMENTS,
+    DETECTOR_BLOCK,
+    PREPROCESSOR,
+    Deployed,
+    Values,
+)
+from pytest_ocrparity.diagnosis import Change, Fix
+from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.wording import image_label
-
-Values = Mapping[str, Any]
-
-LIMITS: Final = ("limit_side_len", "limit_type")
-ARGUMENTS: Final = (*LIMITS, "thresh", "box_thresh", "unclip_ratio")
-"""The parameters that `TextDetection` and its `predict` take as arguments."""
-
-ARGUMENT_OF: Final = {
-    **dict.fromkeys((*LIMITS, "input_shape", "max_side_limit"), RESIZE),
-    **dict.fromkeys(ARGUMENTS[2:], DETECTIONS),
-}
-"""The stage of each parameter that an option can set."""
 
 NORMALIZE, POST_PROCESS = "NormalizeImage", "PostProcess"
 LEAST: Final = 1e-9
@@ -33,33 +27,6 @@ LEAST: Final = 1e-9
 
 NO_CAP: Final = 100000
 """What is passed for no cap on the long side."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployed:
-    """What a user gave paddleocr.
-
-    Attributes:
-        name: how messages call the side.
-        model_name: paddlex's name of the model.
-        config: the export's inference.yml.
-        written: by stage name, what it says.
-        options, predict_options: the arguments of `TextDetection` and of its `predict`.
-        memory_limit: bytes that an image may take; None means what is available.
-    """
-
-    name: str = "inference"
-    model_name: str = ""
-    config: Path
-    written: Mapping[str, Values]
-    options: Values
-    predict_options: Values
-    memory_limit: int | None = None
-
-    @property
-    def table(self) -> str:
-        """The table of the settings that is about it."""
-        return table_of(self.name)
 
 
 def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
@@ -89,19 +56,29 @@ def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
 
 
 def given_options(deployed: Deployed) -> dict[str, dict[str, str]]:
-    """Return by stage name the parameters that options set, each with the setting that has the last word."""
+    """Return by stage name the parameters that options set, each with the setting that has the last word.
+
+    Where a pipeline hands its detector values of its own, those that no option sets are named after it.
+    """
     found: dict[str, dict[str, str]] = {}
-    for setting, given in (("options", deployed.options), ("predict_options", deployed.predict_options)):
-        for name in ARGUMENT_OF:
-            if given.get(name):  # paddleocr takes 0 for not given
-                found.setdefault(ARGUMENT_OF[name], {})[name] = f"{deployed.table}.{setting}"
+    own = f"what {deployed.factory} passes" if deployed.factory else f"{deployed.table}.options"
+    for name, stage in ARGUMENT_OF.items():
+        # paddleocr takes 0 for not given
+        of_call, of_class = deployed.given_in_predict(name), deployed.given_as(name)
+        if of_class is not None and deployed.options[of_class]:
+            is_in_file = deployed.options_file is not None and of_class in deployed.from_file
+            found.setdefault(stage, {})[name] = f"{deployed.table}.options_file" if is_in_file else own
+        elif default := deployed.by_default(name):
+            found.setdefault(stage, {})[name] = default
+        if of_call is not None and deployed.predict_options[of_call]:
+            found.setdefault(stage, {})[name] = f"{deployed.table}.predict_options"
     return found
 
 
 def _decode_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     parts, mode = [], values.get("img_mode")
     if mode is not None and mode not in MODES:
-        parts.append(_train_with_another_mode(mode))
+        parts.append(_train_with_another_mode(mode, deployed))
     elif mode is not None and DECODE in deployed.written:
         parts.append(_set_in_yaml(deployed, "DecodeImage", {"img_mode": mode}))
     elif mode is not None:
@@ -116,11 +93,11 @@ def _decode_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     return parts
 
 
-def _train_with_another_mode(mode: str) -> Fix:
-    """Return the way out of a mode that only the training side knows: set in inference.yml it stops TextDetection."""
+def _train_with_another_mode(mode: str, deployed: Deployed) -> Fix:
+    """Return the way out of a mode that only the training side knows: set in inference.yml it stops paddleocr."""
     instead = {"img_mode": MODES[0]}
     return Fix(
-        f"a network trained with img_mode: {mode} can't be deployed with paddleocr.TextDetection, whose resize takes "
+        f"a network trained with img_mode: {mode} can't be deployed with {deployed.api.label}, whose resize takes "
         f"three channels: in the training YAML file, under DecodeImage, set {_yaml_text(instead)}, train again (or at "
         f"least evaluate again), and export again, which writes {_yaml_text(instead)} into inference.yml",
         (
@@ -132,6 +109,8 @@ def _train_with_another_mode(mode: str) -> Fix:
 
 
 def _resize_fixes(values: Values, deployed: Deployed) -> list[Fix]:
+    if values.keys() == {PREPROCESSOR}:
+        return [_without_preprocessor(deployed)]
     rule = values.get("rule", "limit")
     parts = _take_stronger_rules_away(rule, deployed)
     if rule == "limit":
@@ -141,20 +120,28 @@ def _resize_fixes(values: Values, deployed: Deployed) -> list[Fix]:
         wanted = {key: values[key] for key in ("image_shape", "keep_ratio") if values.get(key) is not None}
         parts.append(_set_in_yaml(deployed, "DetResizeForTest", wanted))
     elif rule == "input_shape":
-        parts.append(_pass_to_constructor({"input_shape": list(values["input_shape"])}))
+        parts.append(_pass_to_constructor({"input_shape": list(values["input_shape"])}, deployed))
     elif rule == "resize_long":
         parts.append(_replace_resize_long(values["resize_long"], deployed))
     if "max_side_limit" in values:
-        parts.append(_pass_to_predict({"max_side_limit": values["max_side_limit"] or NO_CAP}))
+        parts.append(_set_cap(values["max_side_limit"] or NO_CAP, deployed))
     return parts
+
+
+def _without_preprocessor(deployed: Deployed) -> Fix:
+    """Return how the document preprocessor is switched off: both of its models, as one switch may leave the other."""
+    off = dict.fromkeys((ORIENTATION, UNWARPING), False)
+    if any(deployed.predict_options.get(name) is not None for name in off):
+        return _pass_to_predict_as(off, deployed)
+    return deployed.passing(keyword_text(off), off, note=" (boxes are then in the frame of the image itself)")
 
 
 def _take_stronger_rules_away(rule: str, deployed: Deployed) -> list[Fix]:
     """Return how the rules are taken away that come before another: `input_shape` first, then `image_shape`."""
     parts = []
-    if rule != "input_shape" and deployed.options.get("input_shape") is not None:
-        text = "take input_shape out of the arguments of paddleocr.TextDetection, and out of inference.options"
-        parts.append(Fix(text, (Change("inference.options", {"input_shape": None}),)))
+    given = deployed.given_as("input_shape")
+    if rule != "input_shape" and given is not None:
+        parts.append(deployed.taking_away(given, {given: None}))
     own = deployed.written.get(RESIZE) or {}
     if rule in ("limit", "resize_long") and own.get("image_shape") is not None:
         gone = [name for name in ("image_shape", "keep_ratio") if name in own]
@@ -162,6 +149,22 @@ def _take_stronger_rules_away(rule: str, deployed: Deployed) -> list[Fix]:
         change = Change("inference.yml", dict.fromkeys(gone), "DetResizeForTest")
         parts.append(Fix(f"{text}switches off every limit", (change,)))
     return parts
+
+
+def _set_cap(cap: int, deployed: Deployed) -> Fix:
+    """Return how the cap on the long side is set, which `predict` takes or only a pipeline's YAML file."""
+    if deployed.api.caps_in_predict:
+        return _pass_to_predict({"max_side_limit": cap}, deployed)
+    text = f"{deployed.api.label} takes max_side_limit only from a pipeline's YAML file: "
+    if deployed.pipeline_config:
+        text += f"in {image_label(deployed.pipeline_config)}"
+    else:
+        text += (
+            "write one with its export_paddlex_config_to_yaml(FILE), pass paddlex_config=FILE to the class here and in "
+            "the deployment, and in that file"
+        )
+    change = Change("paddlex_config", {"max_side_limit": cap}, DETECTOR_BLOCK)
+    return Fix(f"{text}, under {DETECTOR_BLOCK}, set max_side_limit: {cap}", (change,))
 
 
 def _replace_resize_long(length: int, deployed: Deployed) -> Fix:
@@ -182,21 +185,43 @@ def _replace_resize_long(length: int, deployed: Deployed) -> Fix:
 def _argument_fixes(values: Values, deployed: Deployed) -> list[Fix]:
     """Return how arguments are passed: to `predict()` those that the user passes there, as it has the last word."""
     given = {name: values[name] for name in ARGUMENTS if values.get(name) is not None}
-    last = {name: value for name, value in given.items() if deployed.predict_options.get(name)}
+    last = {name: value for name, value in given.items() if _has_last_word(name, deployed)}
     first = {name: value for name, value in given.items() if name not in last}
-    return [*([_pass_to_constructor(first)] if first else []), *([_pass_to_predict(last)] if last else [])]
+    return [
+        *([_pass_to_constructor(first, deployed)] if first else []),
+        *([_pass_to_predict(last, deployed)] if last else []),
+    ]
 
 
-def _pass_to_constructor(values: Values) -> Fix:
-    used, note = _nonzero(values)
-    text = f"in the deployment, pass {keyword_text(used)} to paddleocr.TextDetection; for this test, add the same to "
-    text += "inference.options"
-    if "limit_side_len" in values:
-        text += " (paddleocr 3.x ignores limits in inference.yml)"
-    return Fix(text + note, (Change("inference.options", used),))
+def _has_last_word(name: str, deployed: Deployed) -> bool:
+    """Tell whether the user's `predict()` sets a parameter; it takes 0 for not given."""
+    given = deployed.given_in_predict(name)
+    return given is not None and bool(deployed.predict_options[given])
 
 
-def _pass_to_predict(values: Values) -> Fix:
+def _pass_to_constructor(values: Values, deployed: Deployed) -> Fix:
+    used, note = _nonzero({deployed.api.argument(name): value for name, value in values.items()})
+    former = [name for name in map(deployed.given_as, values) if name is not None and name not in used]
+    instead = f" in the place of {', '.join(former)}" * bool(former)
+    why = ""
+    if deployed.api.has_pipeline:
+        why = f" ({_ignored_in_yaml(values)})"
+    elif "limit_side_len" in values:
+        why = " (paddleocr 3.x ignores limits in inference.yml)"
+    return deployed.passing(keyword_text(used) + instead, {**used, **dict.fromkeys(former)}, why, note)
+
+
+def _ignored_in_yaml(values: Values) -> str:
+    """Return which of a pipeline's detector parameters an inference.yml does not set."""
+    what = [name for name, keys in (("limits", LIMITS), ("thresholds", THRESHOLDS)) if set(keys) & values.keys()]
+    return f"its pipeline ignores {' and '.join(what) or 'these'} in inference.yml, and has its own"
+
+
+def _pass_to_predict(values: Values, deployed: Deployed) -> Fix:
+    return _pass_to_predict_as({deployed.api.argument(name): value for name, value in values.items()}, deployed)
+
+
+def _pass_to_predict_as(values: Values, deployed: Deployed) -> Fix:
     used, note = _nonzero(values)
     text = f"in the deployment, pass {keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
@@ -204,7 +229,7 @@ def _pass_to_predict(values: Values) -> Fix:
 
 def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
     """Return arguments with a small number in the place of 0, which paddleocr takes for not given, and a note of it."""
-    zeros = [name for name, value in values.items() if value == 0]
+    zeros = [name for name, value in values.items() if value == 0 and value is not False]
     note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
     return {name: LEAST if name in zeros else value for name, value in values.items()}, note
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts import configs
 from pytest_ocrparity.artifacts.configs import check_inference, declared_parameters, operators, read_yml, scale_value
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
+from pytest_ocrparity.artifacts.ocr_options import all_options
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import (
     predictor_detections,
@@ -28,12 +29,16 @@ from pytest_ocrparity.backends.effective_parameters import (
 )
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.paddlex.deployed import APIS, PREPROCESSOR, TEXT_DETECTION, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_ways
-from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
+from pytest_ocrparity.backends.paddlex.factory import made_by
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
+from pytest_ocrparity.backends.paddlex.ocr_predictor import load_ocr_predictor
 from pytest_ocrparity.backends.paddlex.predictor import (
     STEPS,
     Call,
     Predictor,
+    common_options,
     load_predictor,
     onednn_crash,
     runner_inputs,
@@ -46,7 +51,7 @@ from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
-from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace, snapshot
 
 UNREADABLE = "Image read Error"
 """How paddlex's `ReadImage` says that a file of a suffix that it knows does not decode."""
@@ -54,43 +59,70 @@ UNREADABLE = "Image read Error"
 
 def load_inference(
     *,
-    model_dir: Path,
+    model_dir: Path | None = None,
     options: Mapping[str, Any] | None = None,
     predict_options: Mapping[str, Any] | None = None,
     model_name: str | None = None,
     memory_limit: int | None = None,
     name: str = "inference",
+    api: str = TEXT_DETECTION.name,
+    factory: str | None = None,
+    options_file: Path | None = None,
+    folder: Path | None = None,
 ) -> InferencePipeline:
-    """Load an export with `paddleocr.TextDetection`.
+    """Load an export with paddleocr, or tap the object that a user's function returns.
 
     Args:
         model_dir: the folder that `tools/export_model.py` wrote.
-        options: handed to `TextDetection` as they are.
+        options: handed to the class as they are.
         predict_options: handed to its `predict` as they are.
         model_name: paddlex's name of the model; None means the one in inference.yml.
         memory_limit: bytes that an image may take; None means what is available.
         name: how messages call this side.
+        api: the class, "TextDetection" or "PaddleOCR".
+        factory: "module:function" that returns the object, in the place of `model_dir`, `options` and `api`.
+        options_file: a YAML or JSON file of options, under `options`.
+        folder: where the factory's module is looked for first, and where paths in `options_file` start.
 
     Raises:
         ModelError: a file, a value in it, an option, or something to import is missing or wrong.
     """
-    export = find_export(model_dir)
+    given = Deployed(
+        name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
+        memory_limit=memory_limit,
+    )  # fmt: skip
+    if factory is not None:
+        made = made_by(factory, folder)
+        given = replace(given, api=made.api, options=made.options, factory=factory)
+        export, deployed, scale = _read_export(made.model_dir, made.model_name, given)
+        return InferencePipeline(made.predictor(deployed.predict_options), export, deployed, scale)
+    merged = all_options(options, options_file, folder)
+    from_file = frozenset(merged) - frozenset(options or {})
+    given = replace(given, api=APIS[api], options=merged, options_file=options_file, from_file=from_file)
+    assert model_dir is not None  # the settings see to it
+    export, deployed, scale = _read_export(model_dir, model_name, given)
+    load = load_ocr_predictor if deployed.api.has_pipeline else load_predictor
+    return InferencePipeline(load(export, deployed), export, deployed, scale)
+
+
+def _read_export(folder: Path, model_name: str | None, given: Deployed) -> tuple[ExportFiles, Deployed, float]:
+    """Return the files of an export, `given` with what its inference.yml says, and NormalizeImage's scale.
+
+    Raises:
+        ModelError: a file or a value in it is missing or wrong.
+    """
+    export = find_export(folder)
     yml = read_yml(export.config)
     check_inference(yml, export.config)
-    model_name = configs.model_name(yml, export.config, model_name)
-    transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
-    scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
-    deployed = Deployed(
-        name=name,
-        model_name=model_name,
+    deployed = replace(
+        given,
+        model_name=configs.model_name(yml, export.config, model_name),
         config=export.config,
         written=declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
-        options=dict(options or {}),
-        predict_options=dict(predict_options or {}),
-        memory_limit=memory_limit,
     )
-    predictor = load_predictor(export, model_name, deployed.options, deployed.predict_options)
-    return InferencePipeline(predictor, export, deployed, scale_value(scale, export.config, "NormalizeImage.scale"))
+    transforms = operators(yml["PreProcess"]["transform_ops"], export.config, "PreProcess.transform_ops")
+    scale = next((arguments.get("scale") for operator, arguments in transforms if operator == "NormalizeImage"), None)
+    return export, deployed, scale_value(scale, export.config, "NormalizeImage.scale")
 
 
 class InferencePipeline(StagedPipeline):
@@ -111,6 +143,8 @@ class InferencePipeline(StagedPipeline):
         self._outputs: int | None = None
         self._memory = MemoryGuard(self._run_network, self._engine_parameters(), limit=deployed.memory_limit)
         self._called: dict[str, Mapping[str, Any]] = {}
+        self._surroundings: Mapping[str, Any] = {}
+        self._found: Any = None
 
     def preprocess(self, image: Image) -> Trace:
         """Run `TextDetection.predict` up to the runner, and record what it was about to be given.
@@ -156,21 +190,42 @@ class InferencePipeline(StagedPipeline):
     def _record_calls(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
         """Fill the trace from the calls of a run, of which the later ones may be missing."""
         steps, parameters = self._predictor.steps, {}
-        if calls.get("Read") and calls["Read"].result:
-            order = getattr(self._replaced.get("Read", steps["Read"]), "format")  # noqa: B009
-            trace = replace(trace, decode=Decoded.of(calls["Read"].result[0], order))
+        order = getattr(self._replaced.get("Read", steps["Read"]), "format")  # noqa: B009
+        if (decoded := self._predictor.decoded(calls, order)) is not None:
+            trace = replace(trace, decode=decoded)
             parameters[DECODE] = {"img_mode": order, "ignore_orientation": False}
         if trace.decode is not None and "Resize" in calls:
             (resized, *_), (shape, *_) = calls["Resize"].result
             height, width, ratio_h, ratio_w = map(float, shape)
             trace = replace(trace, resize=snapshot(resized), shape=(height, width, ratio_h, ratio_w))
             parameters[RESIZE] = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
+            if (done := self._predictor.preprocessed(calls)) is not None:
+                parameters[RESIZE][PREPROCESSOR] = done
             parameters[TENSOR] = predictor_tensor(steps["Normalize"], self._scale)
         if trace.resize is not None and "runner" in calls:
             (tensor,) = runner_inputs(calls["runner"])
             trace = replace(trace, tensor=tensor)
         self._called.update(parameters)
+        self._surroundings = self._predictor.surroundings(calls)
         return replace(trace, parameters=self._with_changes(parameters))
+
+    def _run_stages(self, image: Image) -> Trace:
+        """Run the stages, and what works on the boxes after the detector: its result is what a user gets."""
+        trace = super()._run_stages(image)
+        if trace.detections is None or not self.later_steps:
+            return trace
+        try:
+            returned = self._predictor.finish(self._surroundings, self._found)
+        except Exception as error:
+            return replace(trace, detections=None, error=self.stage_error(DETECTIONS, error))
+        finally:
+            self._surroundings, self._found = {}, None
+        return replace(trace, detections=as_returned(trace.detections, returned))
+
+    @property
+    def later_steps(self) -> str:
+        """What works on the boxes after `postprocess` has returned them, in words; nothing with `TextDetection`."""
+        return self._predictor.later_steps
 
     def _suffixes(self) -> str:
         sampler = self._predictor.inner.batch_sampler
@@ -204,14 +259,20 @@ class InferencePipeline(StagedPipeline):
             "Resize": ([dummy], [np.array(shape, dtype=np.float64)]),
             "runner": [np.asarray(probability_map)],
         }
-        with third_party(), self._predictor.taps.run(instead=instead, replaced=self._replaced) as calls:
-            (result,) = self._predictor.predict(dummy)
+        result, calls = self._predictor.detect(dummy, instead, self._replaced)
         process = calls["process"]
         names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")
         given = dict(zip(names, process.args, strict=False)) | dict(process.kwargs)
         self._called[DETECTIONS] = predictor_detections(self._predictor.post_process, given)
+        self._found = result
         polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in result["dt_polys"])
         return Detections(polygons, np.asarray(result["dt_scores"], dtype=np.float64))
+
+    def rectified(self, image: Image) -> npt.NDArray[np.uint8] | None:
+        """Return the (h, w, 3) BGR picture in whose frame the boxes are; None where it is the image itself."""
+        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        made = None if self._changes.get(RESIZE, {}).get(PREPROCESSOR, "") is None else self._predictor.rectified(given)
+        return None if made is None else np.ascontiguousarray(made, dtype=np.uint8)
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -235,12 +296,13 @@ class InferencePipeline(StagedPipeline):
         engine = {key: value for key, value in self._engine_parameters().items() if key != "outputs"}
         found: Mapping[str, Any] = plain(
             {
-                "api": "paddleocr.TextDetection",
+                "api": self._deployed.api.label,
                 "code": f"{type(self).__module__}.{type(self).__qualname__}",
                 "files": self.fingerprint,
                 "model_name": self._deployed.model_name,
                 "options": self._deployed.options,
                 "predict_options": self._deployed.predict_options,
+                **({"factory": self._deployed.factory} if self._deployed.factory else {}),
                 "engine": engine,
                 "changes": self._changes,
             }
@@ -285,21 +347,19 @@ class InferencePipeline(StagedPipeline):
         if self._program is not None:
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
-            yield from other_ways(
-                self._export, self._deployed.options, self._engine_parameters(), self._infer_otherwise
-            )
+            yield from other_ways(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
-        """Run the export as paddleocr loads it with some options changed, of which None takes one away."""
-        given = self._deployed
-        other = load_inference(
-            model_dir=self.model_dir,
-            options={name: value for name, value in {**given.options, **changed}.items() if value is not None},
-            predict_options=given.predict_options,
-            model_name=given.model_name,
-            memory_limit=given.memory_limit,
-        )
-        return other.infer(tensor)
+        """Run the export as paddleocr loads it with some options changed, of which None takes one away.
+
+        The detector alone is loaded, with the options that choose how its network runs: all classes take the same.
+        """
+        given, known = self._deployed, common_options() if self._deployed.api.has_pipeline else ()
+        options = {name: value for name, value in given.options.items() if not known or name in known}
+        options = {name: value for name, value in {**options, **changed}.items() if value is not None}
+        other = replace(given, api=TEXT_DETECTION, options=options, predict_options={}, from_file=frozenset())
+        predictor = load_predictor(self._export, other)
+        return InferencePipeline(predictor, self._export, other, self._scale).infer(tensor)
 
     def _engine_parameters(self) -> dict[str, Any]:
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
@@ -307,3 +367,22 @@ class InferencePipeline(StagedPipeline):
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
         return onednn_crash(error) or super().describe_error(error)
+
+
+def as_returned(found: Detections, returned: Sequence[npt.ArrayLike]) -> Detections:
+    """Return the boxes that a pipeline returns, each with the score that its detector gave it.
+
+    Where they are the detector's as a set, they are returned in its order. A box that the detector did not find has no
+    score, and then none has.
+    """
+    places: dict[bytes, list[int]] = {}
+    for index, polygon in enumerate(found.polygons):
+        places.setdefault(polygon.tobytes(), []).append(index)
+    polygons = [np.asarray(polygon, np.float64) for polygon in returned]
+    known = [left.pop(0) if (left := places.get(polygon.tobytes())) else None for polygon in polygons]
+    if None not in known and len(known) == len(found):
+        return found
+    scores = None
+    if found.scores is not None and None not in known:
+        scores = found.scores[np.array(known, dtype=int)]
+    return Detections(tuple(polygons), scores)

@@ -5,10 +5,11 @@ Knows the inside of `paddlex_predictor`; what passes through it is read in `infe
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import Any, Final
 from pytest_ocrparity.artifacts.configs import OPERATORS
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.trace import Decoded
 
 
 class Stopped(BaseException):
@@ -42,12 +45,14 @@ class Taps:
         instead: by name, what a tapped object returns in the current run without being called.
         replaced: by name, what is called in its place in the current run.
         stop_at: the tapped object whose call ends the current run; what it was given is recorded.
+        is_running: whether a run is on. Outside of one, who calls the object is its owner: nothing is recorded.
     """
 
     calls: dict[str, Call] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
     replaced: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     stop_at: str | None = None
+    is_running: bool = False
 
     @contextmanager
     def run(
@@ -59,15 +64,19 @@ class Taps:
     ) -> Iterator[dict[str, Call]]:
         """Record one run; a tap that stops it ends it without an error."""
         self.calls, self.instead, self.replaced, self.stop_at = {}, instead or {}, replaced or {}, stop_at
+        self.is_running = True
         try:
             yield self.calls
         except Stopped:
             pass
         finally:
             self.calls, self.instead, self.replaced, self.stop_at = {}, {}, {}, None  # holds no arrays between runs
+            self.is_running = False
 
     def passing(self, name: str, real: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Let one call of a tapped object pass."""
+        if not self.is_running:
+            return real(*args, **kwargs)
         if name == self.stop_at:
             self.calls.setdefault(name, Call(args, kwargs))
             raise Stopped
@@ -96,7 +105,9 @@ STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
 RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
 """What `parse_common_args` renames on its way through."""
 
-RESERVED: Final = ("model_name", "model_dir")
+RESERVED: Final = {name: name for name in ("model_name", "model_dir")}
+"""The options that have a setting of their own, with its name."""
+
 NEWER_PROGRAM: Final = ("pd_op", "/pir/", "json.exception")
 """What the errors mention that paddle raises on a program it does not know, or on a damaged one; any of them."""
 
@@ -143,9 +154,48 @@ class Predictor:
         setattr(self.inner, where, Tap("runner", self.runner, self.taps))
         self.post_process.process = Tap("process", self.post_process.process, self.taps)
 
+    @property
+    def later_steps(self) -> str:
+        """What works on the boxes after the detector, in words; nothing with `TextDetection`."""
+        return ""
+
+    def sharing_taps(self, predict_options: Mapping[str, Any]) -> Predictor:
+        """Return the same tapped object with other options of `predict`."""
+        other = copy.copy(self)
+        other._predict_options = dict(predict_options)
+        return other
+
     def predict(self, image: Any) -> list[Any]:
-        """Run the real `TextDetection.predict` with the configured options."""
+        """Run the real `predict` with the configured options."""
         return list(self._detection.predict(image, **self._predict_options))
+
+    def decoded(self, calls: Mapping[str, Call], order: str) -> Decoded | None:
+        """Return the decoded image of a run, in the order of channels that the detector reads; None where none is."""
+        return Decoded.of(calls["Read"].result[0], order) if calls.get("Read") and calls["Read"].result else None
+
+    def preprocessed(self, calls: Mapping[str, Call]) -> str | None:
+        """Return what changed the decoded image before the detector, in words; None where nothing is there to do so."""
+        return None
+
+    def rectified(self, image: Any) -> Any:
+        """Return the picture that the detector is given in the place of an image; None where it is given the image."""
+        return None
+
+    def detect(
+        self, image: Any, instead: Mapping[str, Any], replaced: Mapping[str, Callable[..., Any]]
+    ) -> tuple[Any, Mapping[str, Call]]:
+        """Run the detector on one image with results in the place of some steps; return its result and the calls."""
+        with third_party(), self.taps.run(instead=instead, replaced=replaced) as calls:
+            (result,) = self.predict(image)
+        return result, calls
+
+    def surroundings(self, calls: Mapping[str, Call]) -> Mapping[str, Any]:
+        """Return the results of what runs before the detector and around it, by tap, for `finish`."""
+        return {}
+
+    def finish(self, surroundings: Mapping[str, Any], found: Any) -> list[Any]:
+        """Return the polygons that are left of the detector's result after all `later_steps`."""
+        return list(found["dt_polys"])
 
     def preprocess(
         self, image: Any, replaced: Mapping[str, Callable[..., Any]]
@@ -163,82 +213,103 @@ class Predictor:
         return calls, error
 
 
-def _import_paddleocr() -> None:
+def import_paddleocr() -> None:
     """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
 
     Raises:
-        ModelError: see `third_party`.
+        ModelError: see `third_party`, or paddleocr is older than 3.
     """
     with third_party():
-        import paddleocr  # noqa: F401
+        import paddleocr
 
         with suppress(ModuleNotFoundError):  # another engine does without
             import paddle  # noqa: F401
-
-
-def load_predictor(
-    export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
-) -> Predictor:
-    """Load `paddleocr.TextDetection` on an export folder.
-
-    Args:
-        export: the folder.
-        model_name: one of paddlex's text-detection models.
-        options: keyword arguments of `TextDetection`.
-        predict_options: keyword arguments of its `predict`, used in every run.
-
-    Raises:
-        ModelError: paddleocr is older than 3, an option is unknown, or the export does not load; says what to do.
-    """
-    _import_paddleocr()
-    with third_party():
-        return _load(export, model_name, options, predict_options)
-
-
-def _load(
-    export: ExportFiles, model_name: str, options: Mapping[str, Any], predict_options: Mapping[str, Any]
-) -> Predictor:
-    import paddleocr
-
     if not hasattr(paddleocr, "TextDetection"):
         raise ModelError(
             f"paddleocr {getattr(paddleocr, '__version__', '?')}, imported from {paddleocr.__file__}, has no "
             'TextDetection: pip install "paddleocr>=3" and keep folders with an older one off sys.path'
         )
-    _check_known("inference.options", options, _known_options(paddleocr.TextDetection))
+
+
+def load_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
+    """Load `paddleocr.TextDetection` on an export folder, with the options of its constructor and of its `predict`.
+
+    Raises:
+        ModelError: paddleocr is older than 3, an option is unknown, or the export does not load; says what to do.
+    """
+    import_paddleocr()
+    with third_party():
+        import paddleocr
+
+        check_options(deployed, _known_options(paddleocr.TextDetection), RESERVED)
+        arguments = {"model_name": deployed.model_name, "model_dir": str(export.folder), **deployed.options}
+        predictor = Predictor(build(paddleocr.TextDetection, arguments, export, deployed), deployed.predict_options)
+        process = inspect.signature(type(predictor.inner).process).parameters
+        known = [name for name in process if name not in ("self", "batch_data")]
+        check_predict_options(deployed, [*known, "batch_size"])
+    return predictor
+
+
+def build(made: Callable[..., Any], arguments: Mapping[str, Any], export: ExportFiles, deployed: Deployed) -> Any:
+    """Return an object of a class of paddleocr's.
+
+    Raises:
+        ModelError: the export does not load; says why, and what to do.
+    """
     try:
-        detection = paddleocr.TextDetection(model_name=model_name, model_dir=str(export.folder), **options)
+        return made(**arguments)
     except ImportError:
         raise
     except Exception as error:
-        raise ModelError(_load_error_text(error, export, model_name)) from error
-    predictor = Predictor(detection, predict_options)
-    process = inspect.signature(type(predictor.inner).process).parameters
-    known = [name for name in process if name not in ("self", "batch_data")]
-    _check_known("inference.predict_options", predict_options, [*known, "batch_size"])
-    return predictor
+        raise ModelError(_load_error_text(error, export, deployed.model_name)) from error
+
+
+def check_options(deployed: Deployed, known: Collection[str], reserved: Mapping[str, str]) -> None:
+    """Refuse options that a class does not take, and those that have a setting of their own, by its name.
+
+    Raises:
+        ModelError: there is one; names it and where it stands.
+    """
+    for name in deployed.options:
+        where = str(deployed.options_file) if name in deployed.from_file else "inference.options"
+        if name in reserved:
+            raise ModelError(f"{where}: {name} has a setting of its own, inference.{reserved[name]}")
+        _check_known(where, name, known)
+
+
+def check_predict_options(deployed: Deployed, known: Collection[str]) -> None:
+    """Refuse options that a `predict` does not take.
+
+    Raises:
+        ModelError: there is one.
+    """
+    for name in deployed.predict_options:
+        if name in RESERVED:
+            raise ModelError(f"inference.predict_options: {name} has a setting of its own, inference.{name}")
+        _check_known("inference.predict_options", name, known)
 
 
 def _known_options(detection: Any) -> list[str]:
     """Return the keyword arguments of `TextDetection`, those that it hands on to its bases included."""
-    from paddleocr._common_args import parse_common_args
-
     own = {
         name
         for each in detection.__mro__
         for name, parameter in inspect.signature(each.__init__).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    common = {RENAMED.get(name, name) for name in parse_common_args({}, default_enable_hpi=False)}
-    return sorted((own | common) - set(RESERVED))
+    return sorted((own | set(common_options())) - set(RESERVED))
 
 
-def _check_known(setting: str, given: Mapping[str, Any], known: list[str]) -> None:
-    for name in given:
-        if name in RESERVED:
-            raise ModelError(f"{setting}: {name} has a setting of its own, inference.{name}")
-        if name not in known:
-            raise ModelError(f"{setting}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
+def common_options() -> list[str]:
+    """Return the options that every class of paddleocr's takes, which choose how a network runs."""
+    from paddleocr._common_args import parse_common_args
+
+    return [RENAMED.get(name, name) for name in parse_common_args({}, default_enable_hpi=False)]
+
+
+def _check_known(where: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ModelError(f"{where}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
 
 
 def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> str:

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from pytest_ocrparity.backends.paddlex.deployed import PREPROCESSOR
+from pytest_ocrparity.backends.paddlex.ocr_predictor import PREPROCESSOR as PREPROCESSOR_TAP
+from pytest_ocrparity.backends.paddlex.ocr_predictor import unchanged
 from pytest_ocrparity.backends.paddlex.predictor import Predictor
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
@@ -44,6 +47,8 @@ def replaced_steps(predictor: Predictor, current: Changes, changes: Changes) -> 
         resize = type(steps["Resize"])(**arguments)
         cap = wanted.get("max_side_limit") or NO_CAP
         found["Resize"] = lambda imgs, **_: resize(imgs, max_side_limit=cap)
+        if wanted.get(PREPROCESSOR) is None:
+            found[PREPROCESSOR_TAP] = lambda imgs, **_: unchanged(imgs)
     if changes.get(TENSOR):
         wanted = {**current[TENSOR], **changes[TENSOR]}
         found["Normalize"] = type(steps["Normalize"])(**wanted)

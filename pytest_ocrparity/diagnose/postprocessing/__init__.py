@@ -14,6 +14,7 @@ import numpy as np
 
 from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.scores import expected_detections, expected_scores
+from pytest_ocrparity.contract import HasLaterSteps
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
@@ -78,6 +79,8 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
     own = boxes_of_map(trace, trace.probability_map)
     if own is None or own == trace.detections or lab.is_same(DETECTIONS, trace):
         return []
+    if found := _by_pipeline(lab, own):
+        return found
     if lab.maps_agree and (found := _by_later_change(lab, trace.detections)):
         return found
     summary = (
@@ -86,6 +89,24 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
         "stage, merging, tiles?)"
     )
     return [lab.unknown_cause(DETECTIONS, summary)]
+
+
+def _by_pipeline(lab: Laboratory, own: Detections) -> list[Diagnosis]:
+    """Put the detector's boxes into the place of those that the candidate's pipeline makes of them."""
+    trace, recorded = lab.candidate, lab.candidate.detections
+    later = lab.ask(trace, HasLaterSteps, lambda side: side.later_steps)
+    if not later or recorded is None or not lab.is_same(DETECTIONS, replace(trace, detections=own)):
+        return []
+    kept = {polygon.tobytes() for polygon in recorded.polygons}
+    lost = [polygon for polygon in own.polygons if polygon.tobytes() not in kept]
+    candidate = lab.names.candidate
+    summary = f"{candidate}'s detector finds {number_of_boxes(len(own))}, and what follows it returns {len(recorded)}"
+    proof = [f"with the {number_of_boxes(len(own))} of its detector in their place, all are within the limits"]
+    proof += [f"one that is missing or changed begins at ({x:g}, {y:g})" for (x, y), *_ in lost[:1]]
+    fix = f"look at what works on the boxes after the detector ({later}), or call the detector alone"
+    diagnosis = lab.proven_cause(DETECTIONS, "pipeline.boxes", summary, proof, fix)
+    lab.adopt_patch(DETECTIONS, diagnosis.cause, replace(lab.patched, detectors_own=True))
+    return [diagnosis]
 
 
 def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
@@ -180,6 +201,8 @@ def _own_boxes(lab: Laboratory, patched: PatchedCandidate) -> Detections | None:
     trace = lab.candidate
     if trace.detections is None:
         return None
+    if patched.detectors_own and trace.probability_map is not None and trace.shape is not None:
+        return lab.run_postprocess(PatchedCandidate(lab.own), trace)
     if not any(patch.stage == DETECTIONS and patch.parameters for patch in patched.patches):
         side = trace if trace.probability_map is not None else lab.reference
         size = (1, 1) if side.probability_map is None else side.probability_map.shape[-2:]

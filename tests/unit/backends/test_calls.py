@@ -14,7 +14,7 @@ from real.blob import YML, edited, transforms
 
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
-from pytest_ocrparity.backends.paddlex.fixes import Deployed
+from pytest_ocrparity.backends.paddlex.deployed import Deployed
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -43,7 +43,7 @@ def test_a_candidate_of_another_api_inherits_which_model_it_is(tmp_path: Path) -
         ('api = "results"\nresults = "out/a.json"', r"results names one file for all images: put \{stem\} in it"),
         ('api = "results"\nresults = "{parent}/a.json"', r"results names one file for all images"),
         ('api = "results"\nresults = "{stem}.json"\noptions = {}', r"options does nothing with api = \"results\""),
-        ('api = "Results"', r"inference\.api is one of TextDetection, results, not 'Results'"),
+        ('api = "Results"', r"inference\.api is one of TextDetection, PaddleOCR, results, not 'Results'"),
         ('api = "results"\nresults = "{stem}"\nframe = "page"', r"inference\.frame is one of file, image, not 'page'"),
     ],
 )

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pytest_ocrparity.backends.paddlex.deployed import Deployed, Values
 from pytest_ocrparity.backends.paddlex.engines import own_choices, without_choices, without_onednn, without_pass
-from pytest_ocrparity.backends.paddlex.fixes import Values
 from pytest_ocrparity.diagnosis import Change
+
+
+def given(options: Values) -> Deployed:
+    return Deployed(config=Path("inference.yml"), written={}, options=options, predict_options={})
+
 
 CHOSEN: list[tuple[Values, list[str], Values]] = [
     (
@@ -34,7 +41,7 @@ CHOSEN: list[tuple[Values, list[str], Values]] = [
 
 @pytest.mark.parametrize(("options", "named", "changed"), CHOSEN)
 def test_a_choice_of_the_users_is_named_and_taken_away(options: Values, named: list[str], changed: Values) -> None:
-    fix = without_choices(options)
+    fix = without_choices(given(options))
     assert all(name in fix.text for name in named)
     assert fix.changes == (Change("inference.options", changed),)
 
@@ -43,7 +50,7 @@ def test_a_choice_of_the_users_is_named_and_taken_away(options: Values, named: l
 def test_what_changes_no_computation_is_no_choice(options: Values) -> None:
     assert own_choices(options) == {}
     with pytest.raises(ValueError, match="changes nothing"):
-        without_choices(options)
+        without_choices(given(options))
 
 
 @pytest.mark.parametrize(
@@ -53,17 +60,17 @@ def test_what_changes_no_computation_is_no_choice(options: Values) -> None:
         (
             {"engine_config": {"cpu_threads": 4}},
             {"engine_config": {"cpu_threads": 4, "run_mode": "paddle"}},
-            'set run_mode = "paddle"; for this test',
+            'pass an engine_config with run_mode = "paddle" to paddleocr.TextDetection; for this test',
         ),
         (
             {"engine_config": {"paddle_static": {"run_mode": "mkldnn"}}},
             {"engine_config": {"paddle_static": {"run_mode": "paddle"}}},
-            'set run_mode = "paddle" in the place of "mkldnn"; for this test',
+            'run_mode = "paddle" in the place of "mkldnn" to paddleocr.TextDetection; for this test',
         ),
     ],
 )
 def test_onednn_is_switched_off_where_the_user_chose_it(options: Values, changed: Values, told: str) -> None:
-    fix = without_onednn(options)
+    fix = without_onednn(given(options))
     assert fix.changes == (Change("inference.options", changed),)
     assert told in fix.text
 
@@ -79,11 +86,11 @@ def test_onednn_is_switched_off_where_the_user_chose_it(options: Values, changed
     ],
 )
 def test_a_pass_is_left_out_beside_what_the_user_wrote(options: Values, written: str) -> None:
-    assert f"engine_config = {written} in inference.options" in without_pass(options, RUNNING).text
+    assert f"engine_config = {written} in inference.options" in without_pass(given(options), RUNNING).text
 
 
 RUNNING = {"engine": "mkldnn", "cpu_threads": 8}
 
 
 def test_of_another_engine_no_pass_is_told() -> None:
-    assert "engine_config" not in without_pass({}, {"engine": "onnxruntime"}).text
+    assert "engine_config" not in without_pass(given({}), {"engine": "onnxruntime"}).text

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ocrparity.backends.paddlex.fixes import Deployed, Values, deployment_fix, given_options
+from pytest_ocrparity.backends.paddlex.deployed import Deployed, Values
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 

@@ -1,0 +1,223 @@
+"""The options of paddleocr's classes as far as files show: a file of options, a pipeline's YAML file, absent models.
+
+Imports no framework: the header of a run and findings ask here too.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.settings.option_paths import with_absolute_paths
+
+Options = Mapping[str, Any]
+
+PREFIX: Final = "text_det_"
+"""What the arguments of `PaddleOCR` put before the name of a parameter of its detector."""
+
+LIMITS: Final = ("limit_side_len", "limit_type")
+THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
+
+FORMER: Final = {
+    "det_limit_side_len": "text_det_limit_side_len",
+    "det_limit_type": "text_det_limit_type",
+    "det_db_thresh": "text_det_thresh",
+    "det_db_box_thresh": "text_det_box_thresh",
+    "det_db_unclip_ratio": "text_det_unclip_ratio",
+}
+"""The arguments of `PaddleOCR` about its detector that paddleocr 2.x had, which it still takes, with today's names."""
+
+DETECTOR: Final = ("SubModules", "TextDetection")
+PREPROCESSOR: Final = ("SubPipelines", "DocPreprocessor")
+ORIENTATION, UNWARPING = "use_doc_orientation_classify", "use_doc_unwarping"
+TEXT_LINES: Final = "use_textline_orientation"
+
+
+class Model(NamedTuple):
+    """A model of the pipeline besides detector and recogniser.
+
+    Attributes:
+        switch: the argument of `PaddleOCR` and of its `predict` that has it on or off.
+        label: how messages call what it does.
+        place: where the pipeline's configuration has its switch.
+        module: its name among that place's SubModules.
+        folder: the argument that names its folder.
+    """
+
+    switch: str
+    label: str
+    place: tuple[str, ...]
+    module: str
+    folder: str
+
+
+MODELS: Final = (
+    Model(
+        ORIENTATION,
+        "document preprocessor",
+        PREPROCESSOR,
+        "DocOrientationClassify",
+        "doc_orientation_classify_model_dir",
+    ),
+    Model(UNWARPING, "document preprocessor", PREPROCESSOR, "DocUnwarping", "doc_unwarping_model_dir"),
+    Model(TEXT_LINES, "text-line orientation", (), "TextLineOrientation", "textline_orientation_model_dir"),
+)
+
+
+class Absent(NamedTuple):
+    """A model of `MODELS` that the deployment runs and that is not on this machine; `name` is paddlex's for it."""
+
+    model: Model
+    name: str
+
+
+def read_options(file: Path) -> dict[str, Any]:
+    """Return the options in a YAML or JSON file.
+
+    Raises:
+        ModelError: it is missing, no such file, or holds something else than a mapping.
+    """
+    if file.suffix.lower() != ".json":
+        return read_yml(file)
+    try:
+        found = json.loads(file.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{file}: cannot read this options file: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{file} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{file} holds no mapping of options to their values, but {type(found).__name__}")
+    return found
+
+
+def all_options(options: Options | None, options_file: Path | None, folder: Path | None) -> dict[str, Any]:
+    """Return the options of a file with those of the settings on top; the file's paths start at `folder` as well.
+
+    Raises:
+        ModelError: see `read_options`.
+    """
+    in_file = {} if options_file is None else with_absolute_paths(read_options(options_file), folder)
+    return {**in_file, **(options or {})}
+
+
+def at(config: Options, *keys: str) -> Options:
+    """Return a block of a configuration; nothing where it has none."""
+    for key in keys:
+        inner = config.get(key) if isinstance(config, Mapping) else None
+        config = inner if isinstance(inner, Mapping) else {}
+    return config
+
+
+def detection_pipeline(config: Options) -> Options:
+    """Return the block of a pipeline's configuration that finds text: PP-StructureV3 has it as a pipeline inside."""
+    return at(config, "SubPipelines", "GeneralOCR") or config
+
+
+def engine_options(options: Options) -> dict[str, Any]:
+    """Return options without those that only `PaddleOCR` takes, about its detector and about its other models."""
+    first_words = ("text_", "doc_", "textline_", "use_doc_", "use_textline_", "det_", "rec_", "cls_", "use_angle_")
+    others = ("paddlex_config", "lang", "ocr_version", "return_word_box")
+    return {name: each for name, each in options.items() if not name.startswith(first_words) and name not in others}
+
+
+def pipeline_config(options: Options) -> Options | None:
+    """Return the configuration that `PaddleOCR` starts from, before its arguments; None where paddlex is not installed.
+
+    Raises:
+        ModelError: the user's own YAML file can't be read.
+    """
+    given = options.get("paddlex_config")
+    if isinstance(given, Mapping):
+        return detection_pipeline(given)
+    if isinstance(given, str) and given.endswith((".yml", ".yaml")):
+        return detection_pipeline(read_yml(Path(given)))
+    with suppress(ImportError, ModelError, AttributeError):
+        spec = importlib.util.find_spec("paddlex")  # without importing it
+        assert spec is not None and spec.origin is not None
+        folder = Path(spec.origin).parent / "configs" / "pipelines"
+        return detection_pipeline(read_yml(folder / f"{given or 'OCR'}.yaml"))
+    return None
+
+
+def models_that_run(config: Options, options: Options, predict_options: Options) -> Iterator[Model]:
+    """Yield the models besides detector and recogniser that `PaddleOCR` would run on each image.
+
+    As `PaddleOCR` has it: of the preprocessor's two switches, one that is False and one that is not given have both
+    off, whatever the configuration says.
+    """
+    turned, unwarped = options.get(ORIENTATION), options.get(UNWARPING)
+    whole = turned or unwarped
+    has_preprocessor = config.get("use_doc_preprocessor", True) if whole is None else whole
+    asked = [predict_options.get(name) for name in (ORIENTATION, UNWARPING)]
+    if asked != [None, None] and True not in asked:
+        has_preprocessor = False
+    for model in MODELS:
+        is_on, called = options.get(model.switch), predict_options.get(model.switch)
+        is_on = at(config, *model.place).get(model.switch, True) if is_on is None else is_on
+        if is_on and called in (None, True) and (has_preprocessor or not model.place):
+            yield model
+
+
+def absent_models(options: Options, predict_options: Options) -> list[Absent]:
+    """Return what the deployment runs and has no model for on this machine: paddleocr would download each.
+
+    Raises:
+        ModelError: the user's own pipeline YAML file can't be read.
+    """
+    config = pipeline_config(options)
+    if config is None:
+        return []
+    found = []
+    for model in models_that_run(config, options, predict_options):
+        block = at(config, *model.place, "SubModules", model.module)
+        argument = model.folder.removesuffix("_dir")
+        name = options.get(f"{argument}_name") or block.get("model_name") or model.module
+        folder = options.get(model.folder) or block.get("model_dir")
+        if not folder and not (model_cache() / str(name).strip()).exists():
+            found.append(Absent(model, str(name).strip()))
+    return found
+
+
+def option_problems(options: Options) -> list[str]:
+    """Return a sentence for each folder and file that options name and that is not there."""
+    found = []
+    for name, value in options.items():
+        if name.endswith("_model_dir") and isinstance(value, str) and not Path(value).is_dir():
+            found.append(f"inference.options: {name} = {value}: no such folder")
+    config = options.get("paddlex_config")
+    if isinstance(config, str) and config.endswith((".yml", ".yaml")) and not Path(config).is_file():
+        found.append(f"inference.options: paddlex_config = {config}: no such file")
+    return found
+
+
+def model_cache() -> Path:
+    """Return the folder in which paddlex keeps what it has downloaded."""
+    home = os.environ.get("PADDLE_PDX_CACHE_HOME") or Path.home() / ".paddlex"
+    return Path(home) / "official_models"
+
+
+def not_judged(options: Options, predict_options: Options) -> list[str]:
+    """Return a sentence for each part of the pipeline that the deployment has and this test has not.
+
+    Raises:
+        ModelError: see `absent_models`.
+    """
+    absent = absent_models(options, predict_options)
+    lines = []
+    for label in dict.fromkeys(each.model.label for each in absent):
+        parts = [each for each in absent if each.model.label == label]
+        names, folders = " and ".join(each.name for each in parts), ", ".join(each.model.folder for each in parts)
+        switches = ", ".join(f"{each.model.switch}=False" for each in parts)
+        is_many = len(parts) > 1
+        lines.append(
+            f"{label}: on in your deployment, not judged, its model{'s are' if is_many else ' is'} not here ({names}): "
+            f"set {folders} in inference.options, or deploy with {switches}"
+        )
+    return lines

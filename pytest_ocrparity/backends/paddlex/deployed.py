@@ -1,0 +1,172 @@
+"""What is deployed: which class of paddleocr 3.x, how that class calls each parameter, and what a user gave it.
+
+Whoever words a fix or reads an option asks here, so that no other module knows how the classes differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.artifacts.ocr_options import FORMER, LIMITS, PREFIX, THRESHOLDS
+from pytest_ocrparity.diagnosis import Change, Fix, table_of
+from pytest_ocrparity.stages import DETECTIONS, RESIZE
+
+Values = Mapping[str, Any]
+
+ARGUMENTS: Final = (*LIMITS, *THRESHOLDS)
+"""The parameters that each class and its `predict` take as arguments."""
+
+ARGUMENT_OF: Final = {
+    **dict.fromkeys((*LIMITS, "input_shape", "max_side_limit"), RESIZE),
+    **dict.fromkeys(THRESHOLDS, DETECTIONS),
+}
+"""The stage of each parameter that an option can set."""
+
+PREPROCESSOR: Final = "doc_preprocessor"
+"""The parameter of the resize stage that says what a document preprocessor did to the image before."""
+
+DETECTOR_BLOCK: Final = "SubModules.TextDetection"
+"""Where a pipeline's YAML file has the parameters of its detector."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """A class of paddleocr, and the names of its arguments.
+
+    Attributes:
+        name: of the class.
+        prefix: what its arguments put before the name of a parameter.
+        caps_in_predict: whether its `predict` takes `max_side_limit`; else only a pipeline's YAML file does.
+        former: the names that an argument had in paddleocr 2.x and may still be given by.
+        has_pipeline: whether other models work around the detector, under a configuration of their own.
+    """
+
+    name: str
+    prefix: str = ""
+    caps_in_predict: bool = True
+    former: Mapping[str, str] = field(default_factory=dict)
+    has_pipeline: bool = False
+
+    @property
+    def label(self) -> str:
+        """The class in messages."""
+        return f"paddleocr.{self.name}"
+
+    def argument(self, parameter: str) -> str:
+        """Return the argument that sets a parameter of the detector."""
+        return f"{self.prefix}{parameter}"
+
+    def names(self, parameter: str) -> tuple[str, ...]:
+        """Return all names of that argument, today's first."""
+        name = self.argument(parameter)
+        return (name, *(old for old, new in self.former.items() if new == name))
+
+
+TEXT_DETECTION: Final = Api("TextDetection")
+PADDLE_OCR: Final = Api(
+    "PaddleOCR",
+    prefix=PREFIX,
+    caps_in_predict=False,
+    former=FORMER,
+    has_pipeline=True,
+)
+APIS: Final = {api.name: api for api in (TEXT_DETECTION, PADDLE_OCR)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """What a user gave paddleocr.
+
+    Attributes:
+        name: how messages call the side.
+        model_name: paddlex's name of the model.
+        config: the export's inference.yml.
+        written: by stage name, what it says.
+        options, predict_options: the arguments of the class and of its `predict`. Those of an object that a factory
+            made are read off it.
+        memory_limit: bytes that an image may take; None means what is available.
+        api: the class.
+        factory: "module:function" that made the object, or nothing where options did.
+        options_file: the file that production reads its options from.
+        from_file: the names of the options that stand in it, and not in the settings.
+    """
+
+    name: str = "inference"
+    model_name: str = ""
+    config: Path
+    written: Mapping[str, Values]
+    options: Values
+    predict_options: Values
+    memory_limit: int | None = None
+    api: Api = TEXT_DETECTION
+    factory: str = ""
+    options_file: Path | None = None
+    from_file: frozenset[str] = frozenset()
+
+    @property
+    def table(self) -> str:
+        """The table of the settings that is about it."""
+        return table_of(self.name)
+
+    @property
+    def pipeline_config(self) -> str:
+        """The YAML file that configures the pipeline, as the user wrote it; nothing where it is paddlex's own."""
+        given = self.options.get("paddlex_config")
+        return given if isinstance(given, str) else ""
+
+    def given_as(self, parameter: str) -> str | None:
+        """Return the option by which a parameter was given to the class, under today's name or a former one."""
+        return next((name for name in self.api.names(parameter) if self.options.get(name) is not None), None)
+
+    def given_in_predict(self, parameter: str) -> str | None:
+        """Return the option by which a parameter is given to `predict`."""
+        name = self.api.argument(parameter)
+        return name if self.predict_options.get(name) is not None else None
+
+    def passing(self, what: str, values: Values, why: str = "", note: str = "") -> Fix:
+        """Return how these options are passed to the class.
+
+        Args:
+            what: the options, as a caller writes them.
+            values: the same by name; None for one that is to go.
+            why: follows what has to be passed; a sentence in parentheses.
+            note: follows the end.
+        """
+        if self.factory:
+            text = f"where {self.factory} makes its {self.api.label}, pass {what}{why}{note}"
+            return Fix(text, (Change("inference.factory", values),))
+        if self.options_file is not None and not (values.keys() & self._typed()):
+            # What production reads from a file is put right there, for it and for this test at once.
+            wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
+            gone = ", ".join(name for name, value in values.items() if value is None)
+            steps = " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))
+            return Fix(
+                f"in {self.options_file.name}, which the deployment reads (inference.options_file), {steps}{why}{note}",
+                (Change("inference.options_file", values),),
+            )
+        text = f"in the deployment, pass {what} to {self.api.label}; for this test, add the same to inference.options"
+        return Fix(f"{text}{why}{note}", (Change("inference.options", values),))
+
+    def taking_away(self, what: str, values: Values) -> Fix:
+        """Return how options are taken out of what the class is given."""
+        if self.factory:
+            text = f"where {self.factory} makes its {self.api.label}, leave out {what}"
+            return Fix(text, (Change("inference.factory", values),))
+        setting = "options_file" if self.from_file.issuperset(values) else "options"
+        text = f"take {what} out of the arguments of {self.api.label}, and out of inference.{setting}"
+        return Fix(text, (Change(f"inference.{setting}", values),))
+
+    def _typed(self) -> frozenset[str]:
+        """Return the names of the options that stand in the settings themselves."""
+        return frozenset(self.options) - self.from_file
+
+    def by_default(self, parameter: str) -> str:
+        """Return who sets a parameter that no option sets, in words; nothing where that needs no words."""
+        if not self.api.has_pipeline:
+            return ""
+        place = f"SubModules.TextDetection of {self.pipeline_config}" if self.pipeline_config else "its own OCR.yaml"
+        return f"{self.api.label}, from {place}"

@@ -1,0 +1,115 @@
+"""The object that production builds: a user's function returns it, and what it was made with is read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.backends.isolation import first_on_path, folder_module, third_party
+from pytest_ocrparity.backends.paddlex.deployed import APIS, Api
+from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor
+from pytest_ocrparity.backends.paddlex.predictor import RENAMED, Predictor, import_paddleocr
+from pytest_ocrparity.errors import ModelError
+
+TAPPED: Final = "_ocrparity_predictor"
+"""The attribute of an object that was tapped: a function may return one object each time it is called."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a user's function returned.
+
+    Attributes:
+        api: its class.
+        instance: the object.
+        model_dir: the folder of its detector.
+        model_name: paddlex's name of the detector.
+        options: what it was made with, as far as that differs from what paddleocr takes by itself.
+    """
+
+    api: Api
+    instance: Any
+    model_dir: Path
+    model_name: str
+    options: Mapping[str, Any]
+
+    def predictor(self, predict_options: Mapping[str, Any]) -> Predictor:
+        """Return the object tapped, once however often it is asked for.
+
+        Raises:
+            ModelError: its engine has no steps to record.
+        """
+        tapped: Predictor | None = vars(self.instance).get(TAPPED)
+        if tapped is None:
+            kind = OcrPredictor if self.api.has_pipeline else Predictor
+            with third_party():
+                tapped = kind(self.instance, predict_options)
+            setattr(self.instance, TAPPED, tapped)
+        return tapped.sharing_taps(predict_options)
+
+
+def made_by(factory: str, folder: Path | None) -> Made:
+    """Call "module:function", with `folder` first on `sys.path` while it is imported and while it runs.
+
+    Raises:
+        ModelError: there is no such function, it raises, or it returns something else than a `TextDetection` or a
+            `PaddleOCR`.
+    """
+    import_paddleocr()
+    with third_party():
+        import paddleocr
+
+        made = _called(factory, folder)
+        # Its class may be a subclass of the user's.
+        api = next((api for name, api in APIS.items() if isinstance(made, getattr(paddleocr, name, ()))), None)
+        if api is None:
+            classes = " or ".join(each.label for each in APIS.values())
+            kind = f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"
+            raise ModelError(
+                f"inference.factory = {factory!r} returned {kind}, which is no {classes}: let it return the very "
+                "object that production calls (an engine of another kind: override the fixture ocr_inference_model)"
+            )
+        inner = _detector(made, api)
+        model_dir = getattr(inner, "model_dir", None)
+        if model_dir is None:
+            raise ModelError(f"inference.factory = {factory!r}: its {api.label} has no folder of a detection model")
+        name = str(getattr(inner, "model_name", ""))
+        return Made(api, made, Path(model_dir), name, _options_of(made))
+
+
+def _called(factory: str, folder: Path | None) -> Any:
+    """Return what a user's function returns."""
+    function = folder_module(factory, folder, setting="inference.factory")
+    if not callable(function):
+        raise ModelError(f"inference.factory = {factory!r} is a {type(function).__name__}, and no function to call")
+    try:
+        with first_on_path(folder):
+            return function()
+    except Exception as error:  # whatever the user's function raises
+        text = f"{type(error).__name__}: {error}"
+        raise ModelError(f"inference.factory = {factory!r}, called without arguments, raised {text}") from error
+
+
+def _detector(made: Any, api: Api) -> Any:
+    """Return paddlex's detector inside of an object."""
+    if not api.has_pipeline:
+        return made.paddlex_predictor
+    return getattr(getattr(made.paddlex_pipeline, "_pipeline", None), "text_det_model", None)
+
+
+def _options_of(made: Any) -> dict[str, Any]:
+    """Return the arguments that an object was made with, under the names that its class takes them by."""
+    from paddleocr._common_args import parse_common_args
+
+    usual = parse_common_args({}, default_enable_hpi=None)
+    common = {
+        RENAMED.get(name, name): value
+        for name, value in dict(getattr(made, "_common_args", {})).items()
+        if value != usual.get(name) and not (name == "enable_hpi" and not value)
+    }
+    own = {**getattr(made, "_extra_init_args", {}), **getattr(made, "_params", {})}
+    config = getattr(made, "_paddlex_config", None)
+    own = {name: value for name, value in own.items() if value is not None and not name.startswith("text_detection_")}
+    return {**own, **common, **({} if config is None else {"paddlex_config": config})}
