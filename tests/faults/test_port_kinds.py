@@ -1,0 +1,126 @@
+"""Of a hand-written deployment with one thing wrong, nothing false is said, in whatever form it is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from faults.deployment import EXAMPLE, TRAIN_YML, Deployment
+from faults.near_miss import failure
+from faults.port_kinds import KINDS, NAMES, Kind, digest
+from faults.port_rows import FORMS, in_form, row_of, shows
+from faults.rows import ALL
+from faults.server import Server
+from pytest_ocrparity import Pipeline, Trace
+
+pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="hand-written servers run ONNX Runtime")
+
+FROZEN = ""
+COUNT = 0
+CASES = sorted(((kind, page) for kind in KINDS for page in kind.pages), key=lambda case: case[1])
+FAST = [next(kind for kind in KINDS if kind.family == family) for family in dict.fromkeys(k.family for k in KINDS)]
+"""What CI runs: the first kind of each family, on its smallest page. OCRPARITY_ALL_FAULTS=1 runs all, on all pages."""
+RUN = CASES if ALL else [(kind, kind.pages[0]) for kind in FAST]
+IMAGES = sorted(path.name for path in (EXAMPLE / "images").iterdir())
+TRAINED = sorted({kind.train for kind in KINDS if kind.train is not None})
+Train = Callable[[tuple[int, str] | None], Pipeline]
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """The train side under the limits of a training yml, each loaded once."""
+
+    @cache
+    def loaded(limits: tuple[int, str] | None) -> Pipeline:
+        deployment = Deployment.copy(tmp_path_factory.mktemp("train"))
+        if limits is not None:
+            side, rule = limits
+            deployment.operator(TRAIN_YML, "DetResizeForTest", limit_side_len=side, limit_type=rule)
+        return deployment.models()[0]
+
+    return loaded
+
+
+@lru_cache(maxsize=2)
+def right_trace(page: str, limits: tuple[int, str] | None) -> Trace:
+    return (Server() if limits is None else Server(limit=limits)).trace(EXAMPLE / "images" / page)
+
+
+def wrong_trace(kind: Kind, page: str) -> Trace:
+    """Return what a deployment makes of a page, after the pages that it saw before."""
+    server = kind.server()
+    for before in kind.before:
+        server.trace(EXAMPLE / "images" / before)
+    return server.trace(EXAMPLE / "images" / page)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("limits", [None, *TRAINED])
+@pytest.mark.parametrize("page", IMAGES)
+def test_the_right_server_passes(train: Train, page: str, limits: tuple[int, str] | None, form: str) -> None:
+    reference = train(limits).trace(EXAMPLE / "images" / page)
+    assert failure(reference, in_form(right_trace(page, limits), form)) is None
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"corners": "down"},
+        {"corners": "one more"},
+        {"corners": "to the last pixel"},
+        {"corners": "another corner first"},
+        {"fixed": (736, 992), "fit": "stretch"},
+        {"memory": "buffer"},
+        {"turn": 1},
+        {"exif": False},
+        {"alpha": "white"},
+        {"rounding": "half up"},
+    ],
+    ids=str,
+)
+def test_what_makes_no_difference_passes(train: Train, choices: dict[str, Any]) -> None:
+    """Rounding of a pixel is none; the rest is a choice that another page would show."""
+    page = "curved.png" if "turn" in choices else "receipt.png"
+    wrong, right = Server(**choices).trace(EXAMPLE / "images" / page), right_trace(page, None)
+    reference = train(None).trace(EXAMPLE / "images" / page)
+    for form in FORMS:
+        assert not shows(in_form(right, form), in_form(wrong, form))
+        assert failure(reference, in_form(wrong, form)) is None
+
+
+@pytest.mark.parametrize(("kind", "page"), RUN, ids=[f"{kind.name}-{page}" for kind, page in RUN])
+def test_nothing_false_is_said(
+    train: Train, kind: Kind, page: str, record_property: Callable[[str, object], None]
+) -> None:
+    reference, right = train(kind.train).trace(EXAMPLE / "images" / page), right_trace(page, kind.train)
+    wrong = wrong_trace(kind, page)
+    rows = []
+    for form in FORMS:
+        counted = shows(in_form(right, form), in_form(wrong, form))
+        error = failure(reference, in_form(wrong, form))
+        print(f"{form}:\n{error}\n")
+        rows.append(row_of(kind, page, form, counted=counted, error=error))
+    record_property("faults.ports", rows)
+    assert rows[0]["counted"], "the fault does not show on this page"
+    assert [row["form"] for row in rows if row["counted"] and not row["caught"]] == []
+    assert [(row["form"], row["wrong"]) for row in rows if row["wrong"]] == []
+    assert [(row["form"], row["false_ruled_out"]) for row in rows if row["false_ruled_out"]] == []
+
+
+def test_the_list_is_frozen() -> None:
+    assert (len(KINDS), digest()) == (COUNT, FROZEN), "the list stands; only NAMES may get another code for a concept"
+
+
+def test_the_list_is_sound() -> None:
+    names = [kind.name for kind in KINDS]
+    assert len({*names}) == len(names) >= 60
+    assert {concept for kind in KINDS for concept in (*kind.names, *kind.also)} == NAMES.keys()
+    for kind in KINDS:
+        assert len({*kind.pages}) == len(kind.pages) > 0, kind.name
+        assert {*kind.pages, *kind.before} <= {*IMAGES}, kind.name
+        assert asdict(kind.server()) != asdict(kind.twin()), kind.name
