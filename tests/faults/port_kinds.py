@@ -30,7 +30,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "second threshold": ("postprocess.box_thresh", "postprocess.filter", "postprocess.score_filter"),
     "the best": ("postprocess.top_k", "postprocess.filter", "postprocess.score_filter"),
     "outlines": ("postprocess.max_candidates",),
-    "inner outlines": ("postprocess.contours", "postprocess.outlines"),
     "joined": ("postprocess.merged", "postprocess.merging", "pipeline.boxes", "pipeline.own_code"),
     "map size": ("postprocess.map_size", "postprocess.resized_map", "postprocess.map_resized"),
     "score order": ("postprocess.score_order",),
@@ -93,7 +92,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 PAGES = ("curved.png", "colours.png", "receipt.png")
 OBLONG = ("colours.png", "odd_size.png", "receipt.png")
 COLOURED = ("rotated.jpg", "colours.png", "poster.jpg")
-TURNED = ("curved.png", "rotated.jpg", "tiny_text.png")
+TILTED = ("rotated.jpg", "tiny_text.png", "dense.png")
 MANY = ("curved.png", "odd_size.png", "receipt.png")
 
 
@@ -147,28 +146,35 @@ POSTPROCESS = kinds(
     "post-process",
     ("thresh 0.2", "thresh", {"post": {"thresh": 0.2}}),
     ("thresh 0.45", "thresh", {"post": {"thresh": 0.45}}),
-    ("box_thresh 0.75", "box_thresh", {"post": {"box_thresh": 0.75}}),
+    ("box_thresh 0.7", "box_thresh", {"post": {"box_thresh": 0.7}, "pages": OBLONG}),
     ("box_thresh 0.4", "box_thresh", {"post": {"box_thresh": 0.4}, "pages": ("dense.png", "tiny_text.png")}),
-    ("unclip 1.2", "unclip", {"post": {"unclip": 1.2}}),
-    ("unclip 2.0", "unclip", {"post": {"unclip": 2.0}}),
-    ("grown by 6 px, whatever the size", "grown", {"post": {"grow": 6}}),
+    ("unclip 1.2", "unclip", {"post": {"unclip": 1.2}, "pages": OBLONG}),
+    ("unclip 2.0", "unclip", {"post": {"unclip": 2.0}, "pages": OBLONG}),
+    ("grown by 6 px, whatever the size", "grown", {"post": {"grow": 6}, "pages": OBLONG}),
     ("dilated by 2x2", "dilation", {"post": {"kernel": 2}}),
-    ("dilated by 5x5", "dilation", {"post": {"kernel": 5}}),
+    ("dilated by 3x3", "dilation", {"post": {"kernel": 3}, "pages": OBLONG}),
     ("eroded by 2x2", "erosion", {"post": {"kernel": -2}}),
     ("slow scores", "score mode", {"post": {"score": "slow"}, "pages": ("curved.png", "rotated.jpg", "dense.png")}),
     ("largest value as score", "score mode", {"post": {"score": "max"}, "also": ("score values",)}),
-    ("upright boxes", "upright", {"post": {"is_upright": True}, "pages": TURNED}),
+    ("upright boxes", "upright", {"post": {"is_upright": True}, "pages": TILTED}),
     ("first 4 outlines", "outlines", {"post": {"outlines": 4}}),
-    ("outer outlines alone", "inner outlines", {"post": {"is_outer": True}, "pages": ("border.png", "poster.jpg")}),
 )
 FILTERS = kinds(
     "filter",
-    ("boxes below 24 px of the page dropped", "small boxes", {"least_px": 24, "pages": ("tiny_text.png", *MANY)}),
-    ("boxes below 14 px of the map dropped", "small boxes", {"post": {"least": 14}, "pages": ("tiny_text.png", *MANY)}),
-    ("a second threshold of 0.8", "second threshold", {"least_score": 0.8}),
+    (
+        "boxes below 24 px of the page dropped",
+        "small boxes",
+        {"least_px": 24, "pages": ("odd_size.png", "receipt.png", "half_stride.png")},
+    ),
+    (
+        "boxes below 14 px of the map dropped",
+        "small boxes",
+        {"post": {"least": 14}, "pages": ("curved.png", "receipt.png")},
+    ),
+    ("a second threshold of 0.7", "second threshold", {"least_score": 0.7, "pages": OBLONG}),
     ("the best 3", "the best", {"best": 3, "pages": MANY}),
-    ("joined in rows", "joined", {"joined": 120, "pages": ("receipt.png", "dense.png", "odd_size.png")}),
-    ("scores sorted, boxes not", "score order", {"scores": "sorted"}),
+    ("joined in rows", "joined", {"joined": 120, "pages": ("odd_size.png", "dense.png", "poster.jpg")}),
+    ("scores sorted, boxes not", "score order", {"scores": "sorted", "pages": MANY}),
     ("scores one box further", "score order", {"scores": "one further"}),
     ("scores x 0.7", "score values", {"scores": "x 0.7"}),
 )
@@ -296,7 +302,7 @@ MAPPED = kinds(
             "x 1.2",
             "+ 0.1",
             "squared",
-            "at most 0.7",
+            "at most 0.9",
             "in 8 bits",
             "0 to 255",
             "1 - p",
@@ -315,13 +321,13 @@ COORDINATES = kinds(
     (
         "ratio of the height for both",
         "ratio",
-        {"ratio": "of the height", "pages": ("banner.png", "odd_size.png", "colours.png")},
+        {"ratio": "of the height", "pages": OBLONG},
     ),
-    ("ratios swapped", "ratio", {"ratio": "swapped", "pages": ("banner.png", "odd_size.png", "colours.png")}),
+    ("ratios swapped", "ratio", {"ratio": "swapped", "pages": OBLONG}),
     (
         "ratio of the size before rounding",
         "ratio",
-        {"ratio": "of the limit", "pages": ("banner.png", "odd_size.png", "colours.png")},
+        {"ratio": "of the limit", "pages": OBLONG},
     ),
     ("ratio to one digit", "ratio", {"ratio": "to one digit"}),
     ("ratio taken twice", "ratio", {"ratio": "twice"}),
@@ -338,7 +344,11 @@ COORDINATES = kinds(
         {"corners": "within 640x640", "pages": ("half_stride.png", "dense.png", "poster.jpg")},
     ),
     ("clipped to the middle of the page", "clipped", {"corners": "within a tenth", "pages": OBLONG}),
-    ("corners of the upright box", "corners", {"corners": "corners of upright", "also": ("upright",), "pages": TURNED}),
+    (
+        "corners of the upright box",
+        "corners",
+        {"corners": "corners of upright", "also": ("upright",), "pages": ("curved.png", "rotated.jpg")},
+    ),
     ("two corners for four", "corners", {"corners": "two corners"}),
     ("(x, y, width, height) as two corners", "corners", {"corners": "sides for corners"}),
     ("corners sorted by x", "corners", {"corners": "sorted by x"}),
@@ -369,12 +379,12 @@ PAIRS = kinds(
     (
         "slow scores and boxes below 24 px dropped",
         "score mode, small boxes",
-        {"least_px": 24, "post": {"score": "slow"}, "pages": ("tiny_text.png", "dense.png")},
+        {"least_px": 24, "post": {"score": "slow"}, "pages": ("odd_size.png", "dense.png")},
     ),
     (
-        "PaddleOCR()'s 64/min and box_thresh 0.75",
+        "PaddleOCR()'s 64/min and box_thresh 0.7",
         "limits, box_thresh",
-        {"limit": (64, "min"), "post": {"box_thresh": 0.75}},
+        {"limit": (64, "min"), "post": {"box_thresh": 0.7}, "pages": OBLONG},
     ),
     ("mean of 0.5 and unclip 2.0", "mean and std, unclip", {"mean": HALF, "std": HALF, "post": {"unclip": 2.0}}),
     (
@@ -390,7 +400,11 @@ PAIRS = kinds(
     ),
     ("thresh 0.45 and 5 px further", "thresh, offset", {"corners": "5 px further", "post": {"thresh": 0.45}}),
     ("Pillow and map x 0.85", "interpolation, map", {"how": "pillow bilinear", "read": "x 0.85"}),
-    ("unclip 2.0 and box_thresh 0.75", "unclip, box_thresh", {"post": {"unclip": 2.0, "box_thresh": 0.75}}),
+    (
+        "unclip 2.0 and box_thresh 0.7",
+        "unclip, box_thresh",
+        {"post": {"unclip": 2.0, "box_thresh": 0.7}, "pages": OBLONG},
+    ),
 )
 
 KINDS: list[Kind] = [

@@ -41,7 +41,7 @@ MAPS: Mapping[str, Callable[[Array], Array]] = {
     "x 1.2": lambda values: values * np.float32(1.2),
     "+ 0.1": lambda values: values + np.float32(0.1),
     "squared": lambda values: values**2,
-    "at most 0.7": lambda values: np.minimum(values, np.float32(0.7)),
+    "at most 0.9": lambda values: np.minimum(values, np.float32(0.9)),
     "in 8 bits": lambda values: np.round(values * 255).astype(np.uint8) / np.float32(255),
     "0 to 255": lambda values: values * np.float32(255),
     "1 - p": lambda values: 1 - values,
@@ -65,7 +65,6 @@ class Numbers:
         score: what a box's score is the mean of: its rectangle ("fast") or its outline ("slow"); "max" is no mean.
         least: the shorter side in pixels of the map below which a box is dropped.
         outlines: how many are looked at.
-        is_outer: inner outlines are not looked at.
         is_upright: boxes are parallel to the page's sides.
     """
 
@@ -77,7 +76,6 @@ class Numbers:
     score: str = "fast"
     least: float = 3
     outlines: int = 1000
-    is_outer: bool = False
     is_upright: bool = False
 
 
@@ -89,8 +87,7 @@ def boxes_of(values: Array, numbers: Numbers) -> list[Scored]:
     if numbers.kernel != 1:
         change = cv2.dilate if numbers.kernel > 1 else cv2.erode
         bitmap = np.asarray(change(bitmap, np.ones((abs(numbers.kernel),) * 2, np.uint8)))
-    mode = cv2.RETR_EXTERNAL if numbers.is_outer else cv2.RETR_LIST
-    found, _ = cv2.findContours(bitmap, mode, cv2.CHAIN_APPROX_SIMPLE)
+    found, _ = cv2.findContours(bitmap, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     boxes = (_box_of(outline, values, numbers) for outline in found[: numbers.outlines])
     return [box for box in boxes if box is not None]
 
