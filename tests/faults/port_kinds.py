@@ -55,7 +55,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "turned": ("decode.orientation", "resize.orientation"),
     "orientation": ("decode.orientation",),
     "alpha": ("decode.alpha",),
-    "loaded pixels": ("decode.pixels",),
     "jpeg": ("decode.pixels", "decode.jpeg"),
     "loaded grey": ("decode.grey", "decode.gray", "decode.pixels"),
     "fed grey": ("decode.grey", "resize.grey", "tensor.grey", "resize.gray", "tensor.gray", "resize.pixels"),
@@ -77,7 +76,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "frame": ("rescale.frame",),
     "ratio": ("rescale.ratio",),
     "offset": ("rescale.offset",),
-    "(y, x)": ("rescale.axes",),
+    "box axes": ("rescale.axes",),
     "corners": ("rescale.corners", "rescale.points", "postprocess.corners"),
     "clipped": ("rescale.clipped", "rescale.clip", "postprocess.clip"),
     "rounded": ("rescale.rounding", "rescale.rounded"),
@@ -246,7 +245,7 @@ TURNS = kinds(
     (
         "a wide page turned, boxes not turned back",
         "turned",
-        {"turn": 1, "is_undone": False, "also": ("(y, x)", "mirrored", "corners")},
+        {"turn": 1, "is_undone": False, "also": ("box axes", "mirrored", "corners")},
     ),
     ("EXIF ignored", "orientation", {"exif": False, "pages": ("exif_orientation.jpg",)}),
     pages=OBLONG,
@@ -331,7 +330,7 @@ COORDINATES = kinds(
     ),
     ("ratio to one digit", "ratio", {"ratio": "to one digit"}),
     ("ratio taken twice", "ratio", {"ratio": "twice"}),
-    ("(y, x)", "(y, x)", {"corners": "(y, x)"}),
+    ("(y, x)", "box axes", {"corners": "(y, x)"}),
     ("0 to 1", "frame", {"corners": "0 to 1", "also": ("ratio",)}),
     ("0 to 1000", "frame", {"corners": "0 to 1000", "also": ("ratio",)}),
     ("5 px further", "offset", {"corners": "5 px further"}),
@@ -360,7 +359,7 @@ MEMORIES = kinds(
     ("the size of the first page", "memory", {"memory": "size", "also": ("one size",)}),
     ("the ratio of the first page", "memory", {"memory": "ratio", "also": ("ratio",)}),
     ("the boxes of the page before", "memory", {"memory": "boxes"}),
-    before=("banner.png",),
+    before=("poster.jpg",),
 )
 TILES = kinds(
     "tiles",

@@ -20,7 +20,7 @@ from pytest_ocrparity import Pipeline, Trace
 
 pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="hand-written servers run ONNX Runtime")
 
-FROZEN = "432f4b1742774c8a137b8e11705bec100f6039012fe74e1f5b2e6753c60440aa"
+FROZEN = "907540540f2511e27c394861287f011bccf0416101c64289a920a9785a24c7be"
 COUNT = 138
 CASES = sorted(((kind, page) for kind in KINDS for page in kind.pages), key=lambda case: case[1])
 FAST = [next(kind for kind in KINDS if kind.family == family) for family in dict.fromkeys(k.family for k in KINDS)]
