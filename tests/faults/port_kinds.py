@@ -25,6 +25,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "dilation": ("postprocess.use_dilation",),
     "erosion": ("postprocess.use_dilation", "postprocess.erosion", "postprocess.morphology"),
     "score mode": ("postprocess.score_mode",),
+    "box type": ("postprocess.box_type",),
     "upright": ("postprocess.box_type", "postprocess.upright", "postprocess.axis_aligned"),
     "small boxes": ("postprocess.filter",),
     "second threshold": ("postprocess.box_thresh", "postprocess.filter", "postprocess.score_filter"),
@@ -156,6 +157,7 @@ POSTPROCESS = kinds(
     ("slow scores", "score mode", {"post": {"score": "slow"}, "pages": ("curved.png", "rotated.jpg", "dense.png")}),
     ("largest value as score", "score mode", {"post": {"score": "max"}, "also": ("score values",)}),
     ("upright boxes", "upright", {"post": {"is_upright": True}, "pages": TILTED}),
+    ("polygons", "box type", {"post": {"is_polygon": True}, "pages": ("curved.png", "rotated.jpg", "receipt.png")}),
     ("first 4 outlines", "outlines", {"post": {"outlines": 4}}),
 )
 FILTERS = kinds(

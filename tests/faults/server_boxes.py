@@ -66,6 +66,7 @@ class Numbers:
         least: the shorter side in pixels of the map below which a box is dropped.
         outlines: how many are looked at.
         is_upright: boxes are parallel to the page's sides.
+        is_polygon: boxes follow their outline.
     """
 
     thresh: float = 0.3
@@ -77,6 +78,7 @@ class Numbers:
     least: float = 3
     outlines: int = 1000
     is_upright: bool = False
+    is_polygon: bool = False
 
 
 def boxes_of(values: Array, numbers: Numbers) -> list[Scored]:
@@ -94,7 +96,9 @@ def boxes_of(values: Array, numbers: Numbers) -> list[Scored]:
 
 def _box_of(outline: Array, values: Array, numbers: Numbers) -> Scored | None:
     tight, side = _rectangle(outline, numbers.is_upright)
-    if side < numbers.least:
+    if numbers.is_polygon:
+        tight = _simplified(outline)
+    if side < numbers.least or len(tight) < 4:
         return None
     score = _score(values, tight if numbers.score == "fast" else outline.reshape(-1, 2), numbers.score)
     if score < numbers.box_thresh:
@@ -103,7 +107,15 @@ def _box_of(outline: Array, values: Array, numbers: Numbers) -> Scored | None:
     if grown is None:
         return None
     box, side = _rectangle(grown, numbers.is_upright)
-    return None if side < numbers.least + 2 else (box, score)
+    if side < numbers.least + 2:
+        return None
+    return (grown.reshape(-1, 2).astype(np.float64) if numbers.is_polygon else box), score
+
+
+def _simplified(outline: Array) -> Array:
+    import cv2
+
+    return np.asarray(cv2.approxPolyDP(outline, 0.002 * cv2.arcLength(outline, True), True), np.float64).reshape(-1, 2)
 
 
 def _rectangle(points: Array, is_upright: bool) -> tuple[Array, float]:
