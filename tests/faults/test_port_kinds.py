@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache, lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,35 @@ def test_what_makes_no_difference_passes(train: Train, choices: dict[str, Any]) 
     for form in FORMS:
         assert not shows(in_form(right, form), in_form(wrong, form))
         assert failure(reference, in_form(wrong, form)) is None
+
+
+SAME_IN_TRAIN: dict[str, tuple[str, dict[str, Any]]] = {
+    "thresh 0.2": ("PostProcess", {"thresh": 0.2}),
+    "box_thresh 0.4": ("PostProcess", {"box_thresh": 0.4}),
+    "unclip 2.0": ("PostProcess", {"unclip_ratio": 2.0}),
+    "dilated by 2x2": ("PostProcess", {"use_dilation": True}),
+    "slow scores": ("PostProcess", {"score_mode": "slow"}),
+    "polygons": ("PostProcess", {"box_type": "poly"}),
+    "first 4 outlines": ("PostProcess", {"max_candidates": 4}),
+    "960/max": ("DetResizeForTest", {"limit_side_len": 960, "limit_type": "max"}),
+    "64/min": ("DetResizeForTest", {"limit_side_len": 64, "limit_type": "min"}),
+    "640x640": ("DetResizeForTest", {"image_shape": [640, 640]}),
+    "mean and std of 0.5": ("NormalizeImage", {"mean": [0.5] * 3, "std": [0.5] * 3}),
+    "statistics of RGB": ("NormalizeImage", {"mean": [0.406, 0.456, 0.485], "std": [0.225, 0.224, 0.229]}),
+}
+"""What of a training yml says the same as a kind does."""
+
+
+@pytest.mark.parametrize("name", SAME_IN_TRAIN if ALL else [*SAME_IN_TRAIN][::3])
+def test_a_kind_is_what_it_is_called(tmp_path: Path, name: str) -> None:
+    """Where the training yml says the same, the deployment is right: nothing else of it is wrong."""
+    kind, (operator, values) = next(kind for kind in KINDS if kind.name == name), SAME_IN_TRAIN[name]
+    deployment = Deployment.copy(tmp_path)
+    deployment.operator(TRAIN_YML, operator, **values)
+    reference = deployment.models()[0]
+    for page in kind.pages:
+        path = EXAMPLE / "images" / page
+        assert failure(reference.trace(path), kind.server().trace(path)) is None, page
 
 
 @pytest.mark.parametrize(("kind", "page"), RUN, ids=[f"{kind.name}-{page}" for kind, page in RUN])
