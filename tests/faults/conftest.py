@@ -1,4 +1,4 @@
-"""Loads paddle once, and adds the suite's rows up: `make faults` prints the table and leaves build/faults.json."""
+"""Loads paddle once, and adds the suite's rows up: `make faults` prints the tables and leaves build/faults.json."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ def summary() -> dict[str, Any]:
     return {**tables, "ports": ports, "clean_runs": len(CLEAN), "false_alarms": CLEAN.count(False)}
 
 
+def missed_targets() -> list[str]:
+    """Return which targets of the third table are missed, where all of it ran."""
+    return port_rows.missed(port_rows.added_up(PORTS)) if port_rows.is_whole(PORTS) else []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where a target is missed."""
+    if missed_targets():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the tables, and write them down."""
     if not (any(ROWS.values()) or PORTS) or hasattr(config, "workerinput"):
@@ -66,7 +77,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(counts(found[table]))
     if PORTS:
         terminalreporter.section("ports", sep="-")
-        for text in port_rows.told(found["ports"]):
+        for text in port_rows.told(found["ports"]) + missed_targets():
             terminalreporter.line(text)
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)

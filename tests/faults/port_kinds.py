@@ -102,12 +102,12 @@ class Kind:
 
     Attributes:
         name: what is done.
-        family: CI runs one kind of each.
+        family: what kinds are alike.
         choices: the `Server`'s that differ.
         post: the post-process's numbers that differ.
         names: the concepts at fault, each of which must be named.
         also: concepts that may be named as well, as they are true too, or the same thing on this page.
-        pages: the pages on which it shows, the smallest first.
+        pages: the pages on which it shows; CI takes the first, which costs least.
         train: (limit_side_len, limit_type) of the training yml, where it is not the usual one.
         before: the pages that the server saw before.
     """

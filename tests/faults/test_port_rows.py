@@ -11,8 +11,21 @@ from specimens import box
 from toy import PAGE, Toy
 
 from faults.port_kinds import KINDS, NAMES, Kind
-from faults.port_rows import FORMS, added_up, in_form, in_order, judged, line, markdown, missed, row_of, shows, told
-from pytest_ocrparity import Detections, DifferenceError, Trace
+from faults.port_rows import (
+    FORMS,
+    added_up,
+    first_shown,
+    in_form,
+    in_order,
+    is_whole,
+    judged,
+    line,
+    markdown,
+    missed,
+    row_of,
+    told,
+)
+from pytest_ocrparity import Decoded, Detections, DifferenceError, Trace
 from pytest_ocrparity.diagnosis import CAUSES, Diagnosis
 
 ONE, TWO = (
@@ -60,7 +73,7 @@ def test_each_form_hands_over_less() -> None:
 
 
 def test_the_same_result_does_not_show() -> None:
-    assert not any(shows(in_form(right(), form), in_form(right(), form)) for form in FORMS)
+    assert [first_shown(in_form(right(), form), in_form(right(), form)) for form in FORMS] == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -70,14 +83,23 @@ def test_an_array_shows_beyond_its_limit(stage: str, amount: float, is_shown: bo
     trace = right()
     changes: dict[str, Any] = {stage: getattr(trace, stage) + np.float32(amount)}
     wrong = replace(trace, **changes)
-    assert shows(trace, wrong) == is_shown
-    assert not shows(in_form(trace, "boxes only"), in_form(wrong, "boxes only"))
+    assert first_shown(trace, wrong) == (stage if is_shown else None)
+    assert not first_shown(in_form(trace, "boxes only"), in_form(wrong, "boxes only"))
+
+
+def test_a_pixel_shows_at_its_stage() -> None:
+    trace = right()
+    assert trace.decode is not None and trace.decode.pixels is not None and trace.resize is not None
+    decoded = Decoded.of(trace.decode.pixels + np.uint8(1), trace.decode.channel_order)
+    assert first_shown(trace, replace(trace, resize=trace.resize + np.uint8(1))) == "resize"
+    assert first_shown(trace, replace(trace, resize=trace.resize + np.uint8(1), decode=decoded)) == "decode"
 
 
 def test_values_that_are_no_numbers_show() -> None:
     trace = right()
     assert trace.probability_map is not None
-    assert shows(trace, replace(trace, probability_map=trace.probability_map * np.float32("nan")))
+    wrong = replace(trace, probability_map=trace.probability_map * np.float32("nan"))
+    assert first_shown(trace, wrong) == "probability_map"
 
 
 QUADS = box(10, 20, 100, 30), box(10, 80, 60, 20)
@@ -99,20 +121,24 @@ QUADS = box(10, 20, 100, 30), box(10, 80, 60, 20)
 )
 def test_boxes_show_where_they_lie_elsewhere(boxes: tuple[Any, ...], is_shown: bool) -> None:
     trace = right()
-    assert shows(with_boxes(trace, *QUADS), with_boxes(trace, *boxes)) == is_shown
+    found = first_shown(with_boxes(trace, *QUADS), with_boxes(trace, *boxes))
+    assert found == ("detections" if is_shown else None)
 
 
 @pytest.mark.parametrize(("score", "with_map", "alone"), [(0.9, False, False), (0.85, True, False), (0.6, True, True)])
 def test_scores_show_more_where_a_map_tells_them(score: float, with_map: bool, alone: bool) -> None:
     before = with_boxes(right(), *QUADS, scores=[0.9, 0.8])
     after = with_boxes(right(), *QUADS, scores=[score, 0.8])
-    assert [shows(in_form(before, form), in_form(after, form)) for form in FORMS] == [with_map, with_map, alone]
+    found = [first_shown(in_form(before, form), in_form(after, form)) is not None for form in FORMS]
+    assert found == [with_map, with_map, alone]
 
 
-def row(kind: Kind, *causes: str, form: str = "with source", counted: bool = True, **more: Any) -> dict[str, Any]:
-    found = [Diagnosis(stage="detections", cause=cause, summary="wrong", **more) for cause in causes]
+def row(
+    kind: Kind, *causes: str, form: str = "with source", shown: str | None = "detections", **more: Any
+) -> dict[str, Any]:
+    found = [Diagnosis(**{"stage": "detections", "cause": cause, "summary": "wrong", **more}) for cause in causes]
     error = DifferenceError("it differs\nmuch", (), tuple(found)) if found else None
-    return row_of(kind, "page.png", form, counted=counted, error=error)
+    return row_of(kind, "page.png", form, shown, error)
 
 
 def test_a_row_says_what_was_said() -> None:
@@ -131,18 +157,44 @@ def test_a_row_says_what_was_said() -> None:
     assert row(ONE, "unknown")["unknown"]
 
 
+@pytest.mark.parametrize(
+    ("stage", "shown", "is_right"),
+    [
+        ("tensor", "tensor", True),
+        ("detections", "tensor", True),  # where `thresh`, which is true, is stated
+        ("probability_map", "tensor", False),
+        ("probability_map", None, False),
+    ],
+)
+def test_the_first_stage_is_where_it_shows_or_where_what_is_true_is_stated(
+    stage: str, shown: str | None, is_right: bool
+) -> None:
+    assert row(ONE, "unknown", stage=stage, shown=shown)["stage_right"] == is_right
+    assert not row(ONE, shown=shown)["stage_right"]
+
+
 def test_rows_are_added_up_by_form() -> None:
-    rows = [row(ONE, THRESH), row(TWO, THRESH), row(ONE, UNCLIP, counted=False), row(ONE, form="boxes only")]
+    rows = [row(ONE, THRESH), row(TWO, THRESH), row(ONE, UNCLIP, shown=None), row(ONE, form="boxes only")]
     found = added_up(rows)
     assert list(found) == list(FORMS)
-    figures = {"kinds": 1, "pairs": 2, "caught": 2, "named": 1, "half": 1, "unknown": 0, "wrong_claims": 1}
-    assert found["with source"] == {**figures, "false_ruled_out": 0}
+    figures = {
+        "kinds": 2,
+        "pairs": 2,
+        "caught": 2,
+        "stage_right": 2,
+        "named": 1,
+        "half": 1,
+        "unknown": 0,
+        "wrong_claims": 1,
+    }
+    assert found["with source"] == {**figures, "wrong_claims": 1, "false_ruled_out": 0}
     assert found["boxes only"]["pairs"] == 1 and found["boxes only"]["caught"] == 0
     assert missed(found) == [
         "with source: 1 wrong claims, none is to be",
         "with source: 1 of 2 named, 90% are to be",
         "boxes only: 0 of 1 caught, all are to be",
     ]
+    assert not is_whole(rows) and is_whole(rows[:1] * len(FORMS) * sum(len(kind.pages) for kind in KINDS))
     assert missed(added_up([row(ONE, THRESH), row(ONE, "unknown", form="boxes only")])) == []
 
 
@@ -150,8 +202,9 @@ def test_lines_mark_what_is_wrong() -> None:
     assert line(row(ONE, THRESH)).endswith(f"detections: {THRESH}")
     assert line(row(ONE, UNCLIP)).endswith(f"not named   WRONG {UNCLIP}")
     assert line(row(ONE)).endswith("not caught   not named   NOT CAUGHT")
-    assert "does not show" in line(row(ONE, counted=False))
+    assert "does not show" in line(row(ONE, shown=None))
     assert "half named" in line(row(TWO, THRESH))
+    assert "STAGE not right" in line(row(ONE, "unknown", stage="resize"))
 
 
 def test_the_table_is_printed_and_written_down() -> None:
@@ -159,7 +212,7 @@ def test_the_table_is_printed_and_written_down() -> None:
     rows = in_order([row(kind, form="boxes only"), row(kind, *NAMES[kind.names[0]])])
     assert [each["form"] for each in rows] == ["with source", "boxes only"]
     found = {"forms": added_up(rows), "rows": rows}
-    assert told(found)[-1] == "TARGET MISSED, boxes only: 0 of 1 caught, all are to be"
+    assert told(found)[0] == line(rows[0]) and told(found)[-1].startswith("boxes only     kinds 1   pairs 1   caught 0")
     assert f"| {kind.name} | 1 of 1: detections: {NAMES[kind.names[0]][0]} | does not show | 0 of 1:  |" in markdown(
         found
     )
