@@ -36,9 +36,9 @@ SCORE = {True: 0.01, False: 0.2}
 
 def first_shown(right: Trace, wrong: Trace) -> str | None:
     """Return the first stage at which two traces of one form differ by more than right deployments do."""
-    pixels = [None if each.decode is None else each.decode.pixels for each in (right, wrong)]
+    before, after = (None if each.decode is None else each.decode.pixels for each in (right, wrong))
     differ = {
-        "decode": _differ(*pixels, 0),
+        "decode": _differ(before, after, 0),
         "resize": _differ(right.resize, wrong.resize, 0),
         "tensor": _differ(right.tensor, wrong.tensor, VALUE),
         "probability_map": _differ(right.probability_map, wrong.probability_map, PROBABILITY),
@@ -165,7 +165,7 @@ def added_up(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def is_whole(rows: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether these are the rows of all kinds on all pages, of which alone the targets are demanded."""
-    return len(rows) == len(FORMS) * sum(len(kind.pages) for kind in KINDS)
+    return {(row["name"], row["page"]) for row in rows} == {(kind.name, page) for kind in KINDS for page in kind.pages}
 
 
 def missed(found: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -63,6 +63,11 @@ def right_trace(page: str, limits: tuple[int, str] | None) -> Trace:
     return (Server() if limits is None else Server(limit=limits)).trace(EXAMPLE / "images" / page)
 
 
+def polygons(trace: Trace) -> list[Any]:
+    assert trace.detections is not None
+    return [polygon.tolist() for polygon in trace.detections.polygons]
+
+
 def wrong_trace(kind: Kind, page: str) -> Trace:
     """Return what a deployment makes of a page, after the pages that it saw before."""
     server = kind.server()
@@ -75,9 +80,7 @@ def wrong_trace(kind: Kind, page: str) -> Trace:
 @pytest.mark.parametrize("page", sorted({page for _, page in CASES}))
 def test_the_right_server_returns_the_boxes_of_train(train: Train, page: str, limits: tuple[int, str] | None) -> None:
     reference, right = train(limits).trace(EXAMPLE / "images" / page), right_trace(page, limits)
-    assert reference.detections is not None and right.detections is not None
-    boxes, expected = ([box.tolist() for box in each.detections.polygons] for each in (right, reference))
-    assert boxes == expected != []
+    assert polygons(right) == polygons(reference) != []
     for form in FORMS:
         assert failure(reference, in_form(right, form)) is None, form
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from specimens import box
 from toy import PAGE, Toy
 
+from faults import conftest
 from faults.port_kinds import KINDS, NAMES, Kind
 from faults.port_rows import (
     FORMS,
@@ -17,7 +19,6 @@ from faults.port_rows import (
     first_shown,
     in_form,
     in_order,
-    is_whole,
     judged,
     line,
     markdown,
@@ -194,8 +195,21 @@ def test_rows_are_added_up_by_form() -> None:
         "with source: 1 of 2 named, 90% are to be",
         "boxes only: 0 of 1 caught, all are to be",
     ]
-    assert not is_whole(rows) and is_whole(rows[:1] * len(FORMS) * sum(len(kind.pages) for kind in KINDS))
     assert missed(added_up([row(ONE, THRESH), row(ONE, "unknown", form="boxes only")])) == []
+
+
+def test_a_run_of_all_fails_where_a_target_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [(kind, page, form) for kind in KINDS for page in kind.pages for form in FORMS]
+    named = [
+        {**row(kind, *(NAMES[concept][0] for concept in kind.names), form=form), "page": page}
+        for kind, page, form in every
+    ]
+    missed = {**named[0], "caught": False}
+    for rows, status in ((named, 0), ([missed, *named[1:]], 1), ([missed, *named[3:-3]], 0)):
+        monkeypatch.setattr(conftest, "PORTS", rows)
+        session: Any = SimpleNamespace(exitstatus=0)
+        conftest.pytest_sessionfinish(session)
+        assert session.exitstatus == status
 
 
 def test_lines_mark_what_is_wrong() -> None:
