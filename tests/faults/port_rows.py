@@ -116,10 +116,13 @@ def codes_of(kind: Kind, concept: str) -> tuple[str, ...]:
     return tuple(code for each in (concept, *others) for code in NAMES[each])
 
 
-def row_of(kind: Kind, page: str, form: str, shown: str | None, error: DifferenceError | None) -> dict[str, Any]:
-    """Write down what a failure says of a kind on a page in a form, where its fault shows first at stage `shown`.
+def row_of(
+    kind: Kind, page: str, form: str, shown: Sequence[str | None], error: DifferenceError | None
+) -> dict[str, Any]:
+    """Write down what a failure says of a kind on a page in a form.
 
-    Of stages, that one is right, and so are those at which what is true is stated.
+    `shown` are the first stages at which its fault shows: in this form, and of all that the deployment has. These are
+    right, and so are those at which what is true is stated.
     """
     found = error.diagnoses if error is not None else ()
     at_fault = [NAMES[concept][0] for concept in kind.names if len(NAMES[concept]) == 1]
@@ -129,10 +132,10 @@ def row_of(kind: Kind, page: str, form: str, shown: str | None, error: Differenc
         "family": kind.family,
         "page": page,
         "form": form,
-        "counted": shown is not None,
+        "counted": shown[0] is not None,
         "caught": error is not None,
         "said": [f"{diagnosis.stage}: {diagnosis.cause}" for diagnosis in found],
-        "stage_right": first_stage(error) in {shown, *map(CAUSES.get, true)} - {None},
+        "stage_right": first_stage(error) in {*shown, *map(CAUSES.get, true)} - {None},
         **judged(kind, groups(error)),
         "unknown": error is not None and not groups(error),
         "false_ruled_out": false_ruled_out(found, at_fault),

@@ -149,11 +149,11 @@ def test_nothing_false_is_said(
     rows: list[dict[str, Any]] = []
     record_property("faults.ports", rows)
     for form in FORMS:
-        stage = first_shown(in_form(right, form), in_form(wrong, form))
-        rows.append(row_of(kind, page, form, stage, None))  # a diagnosis that raises is not caught
+        shown = first_shown(in_form(right, form), in_form(wrong, form)), first_shown(right, wrong)
+        rows.append(row_of(kind, page, form, shown, None))  # a diagnosis that raises is not caught
         error = failure(reference, in_form(wrong, form))
         print(f"{form}:\n{error}\n")
-        rows[-1].update(row_of(kind, page, form, stage, error))
+        rows[-1].update(row_of(kind, page, form, shown, error))
     assert rows[0]["counted"], "the fault does not show on this page"
     assert [row["form"] for row in rows if row["counted"] and not row["caught"]] == []
     assert [(row["form"], row["wrong"]) for row in rows if row["wrong"]] == []

@@ -139,7 +139,7 @@ def row(
 ) -> dict[str, Any]:
     found = [Diagnosis(**{"stage": "detections", "cause": cause, "summary": "wrong", **more}) for cause in causes]
     error = DifferenceError("it differs\nmuch", (), tuple(found)) if found else None
-    return row_of(kind, "page.png", form, shown, error)
+    return row_of(kind, "page.png", form, (shown, "decode"), error)
 
 
 def test_a_row_says_what_was_said() -> None:
@@ -162,6 +162,7 @@ def test_a_row_says_what_was_said() -> None:
     ("stage", "shown", "is_right"),
     [
         ("tensor", "tensor", True),
+        ("decode", "tensor", True),  # of all that it has
         ("detections", "tensor", True),  # where `thresh`, which is true, is stated
         ("probability_map", "tensor", False),
         ("probability_map", None, False),
@@ -204,8 +205,8 @@ def test_a_run_of_all_fails_where_a_target_is_missed(monkeypatch: pytest.MonkeyP
         {**row(kind, *(NAMES[concept][0] for concept in kind.names), form=form), "page": page}
         for kind, page, form in every
     ]
-    missed = {**named[0], "caught": False}
-    for rows, status in ((named, 0), ([missed, *named[1:]], 1), ([missed, *named[3:-3]], 0)):
+    lost = {**named[0], "caught": False}
+    for rows, status in ((named, 0), ([lost, *named[1:]], 1), ([lost, *named[3:-3]], 0)):
         monkeypatch.setattr(conftest, "PORTS", rows)
         session: Any = SimpleNamespace(exitstatus=0)
         conftest.pytest_sessionfinish(session)
