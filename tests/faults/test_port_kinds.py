@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faults.deployment import EXAMPLE, TRAIN_YML, Deployment
@@ -80,7 +81,12 @@ def wrong_trace(kind: Kind, page: str) -> Trace:
 @pytest.mark.parametrize("page", sorted({page for _, page in CASES}))
 def test_the_right_server_returns_the_boxes_of_train(train: Train, page: str, limits: tuple[int, str] | None) -> None:
     reference, right = train(limits).trace(EXAMPLE / "images" / page), right_trace(page, limits)
-    assert polygons(right) == polygons(reference) != []
+    boxes, expected = polygons(right), polygons(reference)
+    if limits is None:
+        assert boxes == expected != []
+    assert len(boxes) == len(expected)
+    for box, other in zip(boxes, expected, strict=True):  # two engines' maps, cut elsewhere: a pixel of rounding
+        assert np.abs(np.subtract(box, other)).max() <= 1
     for form in FORMS:
         assert failure(reference, in_form(right, form)) is None, form
 
