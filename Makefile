@@ -17,8 +17,9 @@ test: .venv/ready
 	$(BIN)/python -m coverage report --skip-covered
 	$(BIN)/python -m coverage report --format=total --fail-under=98 --omit='*/backends/*'
 
-# Every fault of the catalogue, injected, and every near miss, on all of its pages: prints both tables and writes
-# build/faults.json. `make test` runs a fixed list of them: one case per cause, and per kind of near miss.
+# Every fault of the catalogue, injected, every near miss and every hand-written port, on all of its pages: prints three
+# tables and writes build/faults.json; fails where the ports miss a target. `make test` runs a fixed list of them: one
+# case per cause, per kind of near miss, and per concept of the ports.
 faults: .venv/ready
 	OCRPARITY_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults -n 2
 

@@ -138,19 +138,20 @@ def figures(table: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(found: Mapping[str, Any], commit: str) -> str:
-    """Return docs/faults.md: the figures of both tables, and each case with what was said of it."""
+    """Return docs/faults.md: the figures of the first two tables, and each case with what was said of it."""
     heads = ["table", "cases", "caught", "right stage", "right cause", "unknown", "wrong claims", 'false "ruled out"']
     lines = ["# Faults and near misses", "", f"What `make faults` printed, made on commit {commit}.", ""]
-    lines += [_row([*heads, "fixes that mend"]), _row(["---"] * 9)]
-    lines += [_row([name.replace("_", " "), *figures(found[name])]) for name in ("faults", "near_misses")]
+    lines += [cells([*heads, "fixes that mend"]), cells(["---"] * 9)]
+    lines += [cells([name.replace("_", " "), *figures(found[name])]) for name in ("faults", "near_misses")]
     lines += ["", f"{found['clean_runs']} right deployments beside them: {found['false_alarms']} false alarms."]
     for name in ("faults", "near_misses"):
-        lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", _row(["case", "said"]), _row(["---", "---"])]
+        lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", cells(["case", "said"]), cells(["---", "---"])]
         for row in found[name]["rows"]:
             said = ", ".join(f"{stage}: {cause}" for stage, cause in zip(row["stage"], row["cause"], strict=True))
-            lines.append(_row([str(row["name"]), said or ("not judgeable" if row["caught"] else "NOT CAUGHT")]))
+            lines.append(cells([str(row["name"]), said or ("not judgeable" if row["caught"] else "NOT CAUGHT")]))
     return "\n".join(lines) + "\n"
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def cells(texts: Sequence[str]) -> str:
+    """Return a row of a table in Markdown."""
+    return f"| {' | '.join(text.replace('|', chr(92) + '|') for text in texts)} |"
