@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,13 @@ plugin runs all tests of an image in a row. With eight, each array came to lie i
 
 
 class StagedPipeline(ABC):
-    """Base of the pipelines that record after each step."""
+    """Base of the pipelines that record after each step.
+
+    Attributes:
+        surrounding: what the stages run in; by default what keeps a framework from changing the process.
+    """
+
+    surrounding: ClassVar[Callable[[], AbstractContextManager[None]]] = staticmethod(third_party)
 
     def __init__(self, name: str, fingerprint: Mapping[str, str] | None = None) -> None:
         """Name the side for messages; `fingerprint` holds digests of the files that define it."""
@@ -73,7 +80,7 @@ class StagedPipeline(ABC):
         if key not in self._traces:
             while len(self._traces) >= MOST_TRACES or self._cached_bytes() > CACHE_BYTES:
                 self._traces.popitem(last=False)
-            with third_party():  # around all stages, as putting the process back takes a millisecond
+            with self.surrounding():  # around all stages, as putting the process back takes a millisecond
                 trace = replace(self._run_stages(image), image=name, image_sha256=digest)
             if trace.error is not None:
                 return trace  # what stopped it, such as too little memory, may be over when the next test asks

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ocrparity.diagnosis import in_table
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
+from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 
 if TYPE_CHECKING:
@@ -78,19 +79,24 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         frame = values.get("frame", "file")
         return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
     limit = settings.memory_limit
-    _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
+    if "model_file" not in values:
+        _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
-    def load() -> InferencePipeline:
+    def load() -> Pipeline:
+        from pytest_ocrparity.backends.onnx.pipeline import load_model_file
         from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 
+        given = with_engine({key: value for key, value in values.items() if key != "api"})
         try:
-            given = {key: value for key, value in values.items() if key != "api"}
-            return load_inference(**given, memory_limit=limit, name=name)
+            if "model_file" not in values:
+                return load_inference(**given, memory_limit=limit, name=name)
+            return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
-    files = sorted(Path(values["model_dir"]).glob("*"))
-    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", files, load)
+    folder = Path(values["model_file"]).parent if "model_file" in values else Path(values["model_dir"])
+    files = sorted(folder.glob("*"))
+    model: Pipeline = _once(f"{name} {sorted(values.items())!r} {limit}", files, load)
     return model
 
 
@@ -135,6 +141,8 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     _, table, values = _candidate(settings, name)
     if values.get("api") == RESULTS:
         return _results_problems(values["results"], table)
+    if "model_file" in values:
+        return [in_table(text, table) for text in _file_problems(values)]
     with mistakes.gathering(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # who loads it warns
         _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
@@ -146,6 +154,22 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
             check_inference(yml, config)
             model_name(yml, config, values.get("model_name"))
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+
+
+def _file_problems(values: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a bare file and the values of its processing."""
+    from pytest_ocrparity.artifacts.model_files import find_model_file
+    from pytest_ocrparity.backends.onnx.processing import configure
+    from pytest_ocrparity.backends.onnx.session import asked_providers
+
+    mistakes, options, config = Mistakes(), values.get("options") or {}, None
+    with mistakes.gathering():
+        _, config = find_model_file(values["model_file"])
+    with mistakes.gathering():
+        configure(config, options, values["model_file"])
+    with mistakes.gathering():
+        asked_providers(options)
+    return mistakes.texts
 
 
 def _results_problems(template: Path, table: str) -> list[str]:
@@ -173,14 +197,21 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
     found: dict[str, None] = {}
     for candidate in candidates:
         table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
-        values = {} if candidate.values.get("api") == RESULTS else candidate.values  # which runs no export
+        # Results run no export, and around a bare file paddleocr's class does not run.
+        is_export = candidate.values.get("api") != RESULTS and "model_file" not in candidate.values
+        values = candidate.values if is_export else {}
         found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, values))
     return list(found if candidates else static_findings(train, {}))
 
 
 def golden_store(settings: Settings) -> GoldenStore:
     """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
-    from pytest_ocrparity.artifacts.model_files import find_export, fingerprint_export, fingerprint_training
+    from pytest_ocrparity.artifacts.model_files import (
+        find_export,
+        fingerprint_export,
+        fingerprint_model_file,
+        fingerprint_training,
+    )
     from pytest_ocrparity.files import earlier_digests
     from pytest_ocrparity.golden.store import GoldenStore
 
@@ -191,6 +222,8 @@ def golden_store(settings: Settings) -> GoldenStore:
     with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
         if "model_dir" in values:
             export = fingerprint_export(find_export(values["model_dir"]))
+        elif "model_file" in values:
+            export = fingerprint_model_file(values["model_file"])
     if settings.golden_reference == "train" and "config" in settings.train:
         train = settings.train
         fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))

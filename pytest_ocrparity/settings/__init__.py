@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
+from pytest_ocrparity.settings.engine_settings import check_engine, is_another_model
 from pytest_ocrparity.settings.result_files import check_result_files
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
@@ -297,6 +298,8 @@ def _candidates(
         with mistakes.gathering():
             check_result_files(where, table)
         with mistakes.gathering():
+            check_engine(where, table)
+        with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
         candidates[name] = Candidate(name=name, values=_absolute(table, "inference", root), tolerance=limits)
     return candidates
@@ -304,6 +307,8 @@ def _candidates(
 
 def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a candidate has of the inference table: of one that another API runs, what says which model it is."""
+    if is_another_model(inference, table):
+        return {}
     apis = {each.get("api", TABLES["inference"]["api"].default) for each in (inference, {**inference, **table})}
     left_out = {"tolerance"} if len(apis) == 1 else inference.keys() - {"model_dir", "model_name"}
     return {key: value for key, value in inference.items() if key not in left_out}
@@ -318,6 +323,8 @@ def _with_folder(
             f"--ocr-inference-dir={given}: which of {', '.join(candidates)} is meant? It names the folder of an only "
             "candidate; set the folder of one of several in the settings"
         )
+    if candidates and "model_file" in next(iter(candidates.values())).values:
+        raise OptionError(f"--ocr-inference-dir={given}: the settings name a single file as model_file, and no folder")
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
     return {only.name: only._replace(values={**only.values, "model_dir": folder / _home_expanded(given)})}
 

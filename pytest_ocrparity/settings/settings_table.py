@@ -132,6 +132,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         choices=("TextDetection", "results"),
     ),
     Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
+    Setting(
+        "inference.engine",
+        _TEXT,
+        "what runs the network, handed to paddleocr's class as its option of this name",
+        default="paddle",
+        choices=("paddle", "onnxruntime"),
+    ),
+    Setting(
+        "inference.model_file",
+        _PATH,
+        "an .onnx file in the place of `model_dir`, run on ONNX Runtime alone; around it run PaddleX's operators with "
+        "the values of the inference.yml beside it and of `options`, which must hold all where there is none",
+    ),
     Setting("inference.options", _TABLE, "handed to paddleocr.TextDetection as they are"),
     Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),
     Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),
