@@ -14,7 +14,6 @@ from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore

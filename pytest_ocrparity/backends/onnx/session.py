@@ -152,15 +152,14 @@ def stored_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
 
         graph = onnx.load(str(file)).graph
         arrays = {each.name: np.asarray(numpy_helper.to_array(each)) for each in graph.initializer}
-        values = {each.output[0]: each.attribute[0] for each in graph.node if each.op_type == "Constant"}
-        arrays |= {
-            name: np.asarray(numpy_helper.to_array(each.t)) for name, each in values.items() if each.name == "value"
-        }
+        for node in graph.node:  # some converters keep weights as constants
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                arrays[node.output[0]] = np.asarray(numpy_helper.to_array(node.attribute[0].t))
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
 def size_error(error: BaseException) -> str | None:
-    """Return what ONNX Runtime says of a tensor that the graph does not take, in one sentence; None for other errors."""
+    """Return what ONNX Runtime says of a tensor of a size that the graph does not take; None for other errors."""
     text = " ".join(str(error).split())
     found = _SIZES.findall(text)
     if "nvalid dimensions" not in text or not found:
