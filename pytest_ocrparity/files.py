@@ -28,7 +28,8 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
     """Return how messages call an image, and the bytes that identify it.
 
     Raises:
-        ImageError: the file is missing, empty, truncated, a PDF or a git-lfs pointer, or the array is not (H, W, 3) uint8.
+        ImageError: the file is missing, empty, truncated, a PDF or a git-lfs pointer, or the array is not (H, W, 3)
+            uint8.
     """
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -49,8 +50,8 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
     if data.startswith(b"%PDF-"):
         raise ImageError(
             f"{path} is a PDF, and PaddleOCR's training side reads images alone: render its pages once to PNG files, "
-            "with what the deployment renders with and at its scale (PaddleX: pypdfium2 at 2.0, 144 dpi), and list these "
-            "files as images, so that both sides get the same pixels. Whether production renders to the same pixels "
+            "with what the deployment renders with, at its scale (PaddleX: pypdfium2 at 2.0, 144 dpi), and list them as "
+            "images, so that both sides get the same pixels. Whether production renders to the same pixels "
             "shows no comparison of models: compare what it renders with these files"
         )
     if _is_truncated(data):

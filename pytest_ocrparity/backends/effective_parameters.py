@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_ocrparity.backends.onnx.session import engine_that_runs
+from pytest_ocrparity.backends.onnx.runtime import engine_that_runs
 
 Parameters = dict[str, Any]
 

@@ -159,7 +159,7 @@ def _file_problems(values: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a bare file and the values of its processing."""
     from pytest_ocrparity.artifacts.model_files import find_model_file
     from pytest_ocrparity.backends.onnx.processing import configure
-    from pytest_ocrparity.backends.onnx.session import asked_providers
+    from pytest_ocrparity.backends.onnx.runtime import asked_providers
 
     mistakes, options, config = Mistakes(), values.get("options") or {}, None
     with mistakes.gathering():

@@ -16,13 +16,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts.configs import MODES
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.onnx.processing import Configured, build_operators, configure
-from pytest_ocrparity.backends.onnx.session import (
+from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_providers,
     engine_that_runs,
@@ -190,22 +191,25 @@ class OnnxPipeline(StagedPipeline):
         Raises:
             ValueError: no option sets them, as PaddleX's operators know no such value.
         """
+        rule = values.get("rule", self._values[RESIZE]["rule"])
         values = {name: value for name, value in values.items() if name != "rule"}
-        if "ignore_orientation" in values or values.get("img_mode") == "GRAY":
+        if values.get("ignore_orientation") or values.get("img_mode", MODES[0]) not in MODES:
             raise ValueError(f"PaddleX's operators have nothing that sets {', '.join(values)}")
         if values.get("max_side_limit", 0) is None:
             values["max_side_limit"] = NO_CAP
-        own = self.written.get(stage) or {}
-        in_file = {name: value for name, value in values.items() if name in own and not self._is_option(stage, name)}
-        if not any(value is not None for value in values.values()) and not in_file:
-            raise ValueError(f"nothing sets {', '.join(values)} of {stage}")
-        in_options = {name: value for name, value in values.items() if name not in in_file}
-        parts = [*([self._fix_in_file(stage, in_file)] if in_file else [])]
+        if stage == RESIZE and rule != self._values[RESIZE]["rule"]:
+            # A rule among the options comes before that of the file, and must be the only one there.
+            gone = dict.fromkeys(self.given.get(RESIZE, {}))
+            in_file, in_options = {}, {**gone, **{name: each for name, each in values.items() if each is not None}}
+        else:
+            own = (self.written.get(stage) or {}).keys() - self.given.get(stage, {}).keys()
+            in_file = {name: value for name, value in values.items() if name in own}
+            in_options = {name: value for name, value in values.items() if name not in own}
+        parts = [self._fix_in_file(stage, in_file)] if in_file else []
         parts += [_fix_in_options(in_options)] if in_options else []
+        if not parts:
+            raise ValueError(f"nothing was given that sets a parameter of {stage}")
         return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
-
-    def _is_option(self, stage: str, name: str) -> bool:
-        return name in self.given.get(stage, {})
 
     def _fix_in_file(self, stage: str, values: Mapping[str, Any]) -> Fix:
         config, operator = image_label(str(self._config)), OPERATOR_OF[stage]

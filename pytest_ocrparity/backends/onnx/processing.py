@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from pytest_ocrparity.artifacts.configs import MODES, check_export, declared_parameters, read_yml, scale_value
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.onnx.session import ENGINE_OPTIONS
+from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
 from pytest_ocrparity.backends.paddlex.variation import NO_CAP, RULES, GreyReader
 from pytest_ocrparity.errors import ModelError, did_you_mean
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
-from pytest_ocrparity.backends.onnx import session
+from pytest_ocrparity.backends.onnx import runtime
 
 FILE: Final = "inference.onnx"
 """What PaddleX loads of an export folder with this engine."""
@@ -23,14 +23,14 @@ def check_providers(runner: Any) -> None:
     made, config = getattr(runner, "session", None), getattr(runner, "_config", None)
     if made is None or not isinstance(config, Mapping):
         return
-    wanted = config.get("providers") or ([session.CUDA] if config.get("device_type") == "gpu" else [])
-    session.check_providers(made, [each if isinstance(each, str) else each[0] for each in wanted])
+    wanted = config.get("providers") or ([runtime.CUDA] if config.get("device_type") == "gpu" else [])
+    runtime.check_providers(made, [each if isinstance(each, str) else each[0] for each in wanted])
 
 
 def fixed_size(runner: Any) -> tuple[int, int] | None:
     """Return the height and width in pixels that the runner's graph takes alone; None for any, or another engine."""
     made = getattr(runner, "session", None)
-    return None if made is None else session.fixed_input_size(made)
+    return None if made is None else runtime.fixed_input_size(made)
 
 
 def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
@@ -40,4 +40,4 @@ def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
         ModelError: the package onnx, which alone reads them, is not installed.
     """
     file = export.folder / FILE
-    return session.stored_arrays(file) if file.is_file() else {}
+    return runtime.stored_arrays(file) if file.is_file() else {}

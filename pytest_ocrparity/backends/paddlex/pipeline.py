@@ -28,7 +28,7 @@ from pytest_ocrparity.backends.effective_parameters import (
 )
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.session import size_error
+from pytest_ocrparity.backends.onnx.runtime import size_error
 from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.engines import other_ways
 from pytest_ocrparity.backends.paddlex.fixes import Deployed, deployment_fix, given_options
