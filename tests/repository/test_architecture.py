@@ -37,6 +37,8 @@ TESTED_BY = {
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.onnx.pipeline": "real/test_onnx_file.py",
+    "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.pipeline": "real/test_inference.py",
     "backends.paddlex.predictor": "real/test_predictor.py",
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected

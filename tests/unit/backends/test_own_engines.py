@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -98,8 +98,8 @@ def test_the_other_sides_processing_is_what_is_compared_and_varied() -> None:
 def test_it_offers_what_the_other_side_says_of_its_processing_and_nothing_of_its_network() -> None:
     class Whole(Varied):
         table = "candidates.x"
-        written: Any = {}
-        identity: Any = {"files": {"a": "b"}}
+        written: ClassVar[Any] = {}
+        identity: ClassVar[Any] = {"files": {"a": "b"}}
 
         def parameter_fix(self, stage: str, values: Any) -> Any: ...
 

@@ -59,7 +59,7 @@ def test_options_ask_for_providers(options: dict[str, Any], expected: list[Any])
     ids=["hpi", "device", "tensorrt", "precision", "unknown-precision"],
 )
 def test_an_option_that_would_do_nothing_is_refused(options: dict[str, Any], text: str) -> None:
-    with pytest.raises(ModelError, match="^inference.options") as caught:
+    with pytest.raises(ModelError, match=r"^inference\.options") as caught:
         asked_providers(options)
     assert text in str(caught.value)
 
