@@ -34,6 +34,9 @@ RANDOM: Final = frozenset(
 
 COMPARED: Final = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "PostProcess")
 LIMITS: Final = ("limit_side_len", "limit_type")
+USUAL: Final = {"use_tensorrt": False, "precision": "fp32"}
+"""What chooses how a network is computed on a GPU by Paddle Inference alone, and its defaults."""
+
 THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 LEAKING: Final = (
     *LIMITS,
@@ -93,9 +96,26 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     for key in THRESHOLDS:
         if options.get(key) == 0:
             yield f"inference.options: paddleocr takes {key} = 0 for not given: pass a small number such as 1e-9"
+    yield from _idle_choices(options, inference.get("engine") or options.get("engine"))
     if not settings.get("model_name") and not inference.get("model_name"):
         yield f"{name}: has no Global.model_name: set inference.model_name"
     yield from _ignored_box_type(name, said)
+
+
+def _idle_choices(options: Mapping[str, Any], engine: str | None) -> Iterator[str]:
+    """Yield the options that ask for another engine or precision and that paddleocr passes over without a word."""
+    asked = {name: options[name] for name, usual in USUAL.items() if options.get(name, usual) != usual}
+    if engine not in (None, "paddle", "paddle_static"):
+        why = f'with engine = "{engine}"'
+    elif options.get("engine_config") is not None:
+        why = "beside engine_config"
+    elif str(options.get("device", "gpu")).startswith("cpu"):
+        why = "on a CPU"
+    else:  # TensorRT runs, and without it alone the precision is idle
+        asked, why = ({}, "") if options.get("use_tensorrt") else (asked, "without use_tensorrt")
+    for name, value in asked.items():
+        shown = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+        yield f"inference.options: paddleocr passes over {name} = {shown} {why}: the table shows the engine that ran"
 
 
 def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
