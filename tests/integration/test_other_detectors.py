@@ -82,9 +82,7 @@ def test_the_conftest_that_the_message_shows_compares_the_boxes(
     east.makepyfile(my_detectors=DETECTORS.replace("OFFSET", "0"))
     run(east).assert_outcomes(passed=2)
     (east.path / "my_detectors.py").write_text(DETECTORS.replace("OFFSET", "5"))
-    result = east.runpytest_subprocess()
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*1 of 1 *"])
+    east.runpytest_subprocess().assert_outcomes(failed=2)
 
 
 def test_a_post_process_that_is_missing_has_no_way_out_but_itself(east: pytest.Pytester) -> None:

@@ -14,10 +14,9 @@ from pytest_ocrparity import FunctionPipeline
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])  # type: ignore[arg-type]
 
 
-def make_port(file: str, **functions: Any) -> FunctionPipeline:
+def make_port(file: str) -> FunctionPipeline:
     net = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    own = {"preprocess": preprocess, "infer": lambda x: net.run(None, {"x": x})[0], "postprocess": postprocess}
-    return FunctionPipeline(**{**own, **functions})
+    return FunctionPipeline(preprocess=preprocess, infer=lambda x: net.run(None, {"x": x})[0], postprocess=postprocess)
 
 
 def preprocess(image: Any) -> dict[str, Any]:

@@ -261,7 +261,7 @@ def test_what_a_port_may_return_besides() -> None:
     stacked = port(postprocess=lambda values, shape: (np.array(boxes(values, shape)[0], np.int16), None)).trace(PAGE)
     assert stacked.detections is not None and len(stacked.detections) == 3
     none = port(postprocess=lambda values, shape: (np.zeros((0, 4, 2)), [])).trace(PAGE)
-    assert none.error is None and len(none.detections or [0]) == 0
+    assert none.error is None and none.detections is not None and len(none.detections) == 0
     rgb = Decoded.of(PAGE[..., ::-1], "RGB")
     assert port(preprocess=changed("decode", rgb)).trace(PAGE).decode == rgb
 
