@@ -16,6 +16,7 @@ from pytest_ocrparity import Trace
 
 URL, SECONDS = "http://localhost:8080/detect", 10
 
+
 class Service:
     def trace(self, image):
         try:
@@ -23,6 +24,7 @@ class Service:
                 return Trace.from_result(answer.read(), image=image, pipeline="service")
         except OSError as error:  # no answer in time, or a status such as 500: nothing is sent again
             pytest.fail(f"{URL} does not answer for {image}: {error}", pytrace=False)
+
 
 @pytest.fixture(scope="session")
 def ocr_inference_model():

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pytest_ocrparity.diagnosis import in_table
+from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
@@ -103,7 +103,7 @@ def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[
     """Return the name, the settings table and the values of a candidate: the named one, else the first."""
     candidate = settings.candidates[name] if name else settings.first_candidate
     name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
-    return name, name if name == "inference" else f"candidates.{name}", values
+    return name, table_of(name), values
 
 
 def training_problems(settings: Settings) -> list[str]:
@@ -195,11 +195,10 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
         candidates = list(settings.candidates.values())
     found: dict[str, None] = {}
     for candidate in candidates:
-        table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
         # Results run no export, and around a bare file paddleocr's class does not run.
         is_export = candidate.values.get("api") != RESULTS and "model_file" not in candidate.values
         values = candidate.values if is_export else {}
-        found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, values))
+        found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in static_findings(train, values))
     return list(found if candidates else static_findings(train, {}))
 
 

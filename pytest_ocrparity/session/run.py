@@ -64,8 +64,6 @@ class Run:
         self.error: SettingsError | None = None
         """What is wrong with the settings, for tests that use us; the run goes on as if there were none."""
         self.records: dict[str, list[Record]] = {}
-        self.item: pytest.Item | None = None
-        """The test that runs."""
         self.project = Project(None)
         self.expected = 0
         """How many tests the workers of xdist are to run."""
@@ -194,13 +192,13 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Let assertions know the test's tolerance, and hear what they find, from setup to teardown; runs can nest."""
-        before = self.item, exchange_context(self._context)
-        self.item = self.recorder.item = item
+        before, context = self.recorder.item, exchange_context(self._context)
+        self.recorder.item = item
         try:
             return (yield)
         finally:
-            self.item = self.recorder.item = before[0]
-            exchange_context(before[1])
+            self.recorder.item = before
+            exchange_context(context)
 
     def _rerun(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import command
@@ -330,9 +328,9 @@ class Run:
         return self.goldens.reference == "inference" and bool(candidate_of(self._running_item()))
 
     def _running_item(self) -> pytest.Item:
-        if self.item is None:
+        if self.recorder.item is None:
             raise GoldenError("ocr_golden.trace() was called while no test ran: call it in a test or a fixture")
-        return self.item
+        return self.recorder.item
 
     @cached_property
     def reporting(self) -> Reporting:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
-from pytest_ocrparity.diagnosis import Change, Fix
+from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.wording import image_label
 
@@ -59,7 +59,7 @@ class Deployed:
     @property
     def table(self) -> str:
         """The table of the settings that is about it."""
-        return self.name if self.name == "inference" else f"candidates.{self.name}"
+        return table_of(self.name)
 
 
 def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
@@ -188,7 +188,7 @@ def _argument_fixes(values: Values, deployed: Deployed) -> list[Fix]:
 
 
 def _pass_to_constructor(values: Values) -> Fix:
-    used, note = nonzero(values)
+    used, note = _nonzero(values)
     text = f"in the deployment, pass {keyword_text(used)} to paddleocr.TextDetection; for this test, add the same to "
     text += "inference.options"
     if "limit_side_len" in values:
@@ -197,12 +197,12 @@ def _pass_to_constructor(values: Values) -> Fix:
 
 
 def _pass_to_predict(values: Values) -> Fix:
-    used, note = nonzero(values)
+    used, note = _nonzero(values)
     text = f"in the deployment, pass {keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
-def nonzero(values: Values) -> tuple[dict[str, Any], str]:
+def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
     """Return arguments with a small number in the place of 0, which paddleocr takes for not given, and a note of it."""
     zeros = [name for name, value in values.items() if value == 0]
     note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.diagnosis import table_of
 from pytest_ocrparity.errors import ImageError, ResultError
 from pytest_ocrparity.files import image_bytes, turned_size
 from pytest_ocrparity.settings.result_files import PLACEHOLDER
@@ -47,7 +48,7 @@ class ResultsPipeline:
     @property
     def table(self) -> str:
         """The table of the settings that is about it."""
-        return self.name if self.name == "inference" else f"candidates.{self.name}"
+        return table_of(self.name)
 
     def path_of(self, image: Path) -> Path:
         """Return where the results of an image lie."""
