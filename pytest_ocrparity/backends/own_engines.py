@@ -7,7 +7,7 @@ Nothing is converted in a way that loses or guesses something.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -35,7 +35,9 @@ HANDED_ON: Final = ("table", "written", "given", "parameter_fix")
 class _OwnCode(StagedPipeline):
     """A side that runs a user's functions, with their warnings and in the process as it is."""
 
-    surrounding = staticmethod(nullcontext)
+    def surrounding(self) -> AbstractContextManager[None]:
+        """Return what changes nothing."""
+        return nullcontext()
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised; what a user's function raised is described where it was called."""

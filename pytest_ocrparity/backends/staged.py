@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,7 @@ plugin runs all tests of an image in a row. With eight, each array came to lie i
 
 
 class StagedPipeline(ABC):
-    """Base of the pipelines that record after each step.
-
-    Attributes:
-        surrounding: what the stages run in; by default what keeps a framework from changing the process.
-    """
-
-    surrounding: ClassVar[Callable[[], AbstractContextManager[None]]] = staticmethod(third_party)
+    """Base of the pipelines that record after each step."""
 
     def __init__(self, name: str, fingerprint: Mapping[str, str] | None = None) -> None:
         """Name the side for messages; `fingerprint` holds digests of the files that define it."""
@@ -107,6 +101,10 @@ class StagedPipeline(ABC):
     def _effective_parameters(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
         """Merge what is always in effect with what this image's preprocessing recorded."""
         return {**self.parameters, **trace.parameters}
+
+    def surrounding(self) -> AbstractContextManager[None]:
+        """Return what all stages run in: what keeps a framework from changing the process."""
+        return third_party()
 
     def stage_error(self, stage: str, error: BaseException) -> StageError:
         """Wrap what a stage raised."""

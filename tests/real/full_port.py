@@ -11,7 +11,7 @@ import pyclipper
 
 from pytest_ocrparity import FunctionPipeline
 
-MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])  # type: ignore[arg-type]
+MEAN, STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
 
 
 def make_port(file: str) -> FunctionPipeline:

@@ -34,7 +34,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
 )
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
-from pytest_ocrparity.diagnosis import Alternative, Change, Fix
+from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
@@ -71,7 +71,7 @@ def load_model_file(
     """
     options = dict(options or {})
     file, config = find_model_file(model_file)
-    table = name if name == "inference" else f"candidates.{name}"
+    table = table_of(name)
     configured = configure(config, options, file, table)
     providers = asked_providers(options)
     session = open_session(file, providers)
@@ -95,7 +95,7 @@ class OnnxPipeline(StagedPipeline):
     ) -> None:
         """Take an open session and what configures the rest; see `load_model_file`."""
         super().__init__(name, fingerprint_model_file(file))
-        self.table = name if name == "inference" else f"candidates.{name}"
+        self.table = table_of(name)
         self.written, self.given = configured.written, configured.given
         self._session, self._file, self._config = session, file, config
         self._values, self._providers, self._options = configured.values, providers, options

@@ -86,10 +86,10 @@ KINDS: Final[Mapping[str, Mapping[str, Kind]]] = {
 }
 """Every parameter that can be set, by stage."""
 
-FREE: Final = {RESIZE: {"max_side_limit": MAX_SIDE}, TENSOR: {"order": "hwc"}}
+FREE: Final[Values] = {RESIZE: {"max_side_limit": MAX_SIDE}, TENSOR: {"order": "hwc"}}
 """What has a value where nothing is said: what the operators do by themselves, whoever deploys them."""
 
-SILENT: Final = {
+SILENT: Final[Values] = {
     TENSOR: {"scale": 1.0 / 255.0, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
     DETECTIONS: {"max_candidates": 1000, "use_dilation": False, "score_mode": "fast", "box_type": "quad"},
 }
