@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
 
 
-_OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options\b|model_(?:dir|name)\b)")
+_OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options\b|model_(?:dir|file|name)\b)")
 
 
 def table_of(candidate: str) -> str:

@@ -50,9 +50,9 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
     if data.startswith(b"%PDF-"):
         raise ImageError(
             f"{path} is a PDF, and PaddleOCR's training side reads images alone: render its pages once to PNG files, "
-            "with what production renders with, at its scale (PaddleX: pypdfium2 at 2.0, 144 dpi), and list them "
-            "as images, so that both sides get the same pixels. Whether production renders to the same pixels "
-            "shows no comparison of models: compare what it renders with these files"
+            "with the renderer of production, at its scale (PaddleX: pypdfium2 at 2.0, 144 dpi), and list them "
+            "as images, so that both sides get the same pixels. That production renders these pixels is not tested "
+            "then: compare what it renders with these files"
         )
     if _is_truncated(data):
         raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")

@@ -82,14 +82,15 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
     def load() -> Pipeline:
-        from pytest_ocrparity.backends.onnx.pipeline import load_model_file
-        from pytest_ocrparity.backends.paddlex.pipeline import load_inference
-
-        given = with_engine({key: value for key, value in values.items() if key != "api"})
         try:
-            if "model_file" not in values:
-                return load_inference(**given, memory_limit=limit, name=name)
-            return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
+            if "model_file" in values:
+                from pytest_ocrparity.backends.onnx.pipeline import load_model_file
+
+                return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
+            from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+
+            given = with_engine({key: value for key, value in values.items() if key != "api"})
+            return load_inference(**given, memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
@@ -161,11 +162,10 @@ def _file_problems(values: Mapping[str, Any]) -> list[str]:
     from pytest_ocrparity.backends.onnx.processing import configure
     from pytest_ocrparity.backends.onnx.runtime import asked_providers
 
-    mistakes, options, config = Mistakes(), values.get("options") or {}, None
+    mistakes, options = Mistakes(), values.get("options") or {}
     with mistakes.gathering():
-        _, config = find_model_file(values["model_file"])
-    with mistakes.gathering():
-        configure(config, options, values["model_file"])
+        file, config = find_model_file(values["model_file"])
+        configure(config, options, file)
     with mistakes.gathering():
         asked_providers(options)
     return mistakes.texts
@@ -216,7 +216,7 @@ def golden_store(settings: Settings) -> GoldenStore:
     fingerprint: Mapping[str, str] = {}
     earlier: Mapping[str, Collection[str]] = {}
     export: Mapping[str, str] = {}
-    values = settings.first_candidate.values if settings.first_candidate else {}
+    values = with_engine(settings.first_candidate.values) if settings.first_candidate else {}
     with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
         if "model_dir" in values:
             export = fingerprint_export(find_export(values["model_dir"]))
