@@ -5,6 +5,7 @@ These are facts and no causes: no experiment was made with them. Imports no fram
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -114,8 +115,10 @@ def _idle_choices(options: Mapping[str, Any], engine: str | None) -> Iterator[st
     else:  # TensorRT runs, and without it alone the precision is idle
         asked, why = ({}, "") if options.get("use_tensorrt") else (asked, "without use_tensorrt")
     for name, value in asked.items():
-        shown = str(value).lower() if isinstance(value, bool) else f'"{value}"'
-        yield f"inference.options: paddleocr passes over {name} = {shown} {why}: the table shows the engine that ran"
+        yield (
+            f"inference.options: paddleocr passes over {name} = {json.dumps(value)} {why}: the table shows the engine "
+            "that ran"
+        )
 
 
 def _ignored_box_type(name: str, said: Said) -> Iterator[str]:

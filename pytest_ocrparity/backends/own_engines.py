@@ -39,10 +39,6 @@ class _OwnCode(StagedPipeline):
         """Return what changes nothing."""
         return nullcontext()
 
-    def describe_error(self, error: BaseException) -> str:
-        """Return what a stage raised; what a user's function raised is described where it was called."""
-        return str(error) if isinstance(error, StageError) else super().describe_error(error)
-
 
 class MapEngine(_OwnCode):
     """Your engine runs the network; another side's own code does all that is around it.

@@ -79,7 +79,9 @@ def test_an_engine_and_a_bare_file_are_candidates(matrix: pytest.Pytester) -> No
     change(matrix, config, "unclip_ratio: 1.5", "unclip_ratio: 2.0")
     result = run(matrix, MATRIX, *FOUR, "-k", "training and receipt")
     result.assert_outcomes(passed=1, failed=2, deselected=6 * IMAGES - 3)
-    result.stdout.fnmatch_lines(["E *unclip_ratio 1.5 in train, 2 in bare*", "*which the deployment reads*"])
+    result.stdout.fnmatch_lines(
+        ["E *unclip_ratio 1.5 in train, 2 in bare*", "*in inference_onnx/inference.yml, under PostProcess, set*"]
+    )
     change(matrix, "matrix.toml", 'model_file = "inference_onnx/inference.onnx"', 'model_file = "none.onnx"')
     result = run(matrix, MATRIX, *FOUR, "-k", "training")
     result.stdout.fnmatch_lines(["*none.onnx: no such file: candidates.bare.model_file is an .onnx file*"])

@@ -165,6 +165,12 @@ def test_a_session_that_falls_back_by_itself_is_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: real(*a, **{**k, "providers": names[1:]}))
     with pytest.raises(ModelError, match="ask ONNX Runtime for CUDAExecutionProvider, and what it has here is CPU"):
         load_model_file(bare(tmp_path), {**LIMITS, "device": "gpu"})
+    options = {**LIMITS, "engine": "onnxruntime", "engine_config": {"providers": names}}
+    with pytest.raises(ModelError, match="ask ONNX Runtime for CUDAExecutionProvider, and what it has here is CPU"):
+        load_inference(model_dir=EXAMPLE / "inference_onnx", options=options)
+    options["engine_config"] = {"providers": names[1:]}
+    side = load_inference(model_dir=EXAMPLE / "inference_onnx", options=options)
+    assert side.parameters["probability_map"]["device"] == "cpu"
 
 
 # Small files: the network of the blob

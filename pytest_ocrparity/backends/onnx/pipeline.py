@@ -6,6 +6,7 @@ Nothing of the processing is done here: what runs is what somebody who deploys t
 from __future__ import annotations
 
 import copy
+import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import MODES
+from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
@@ -42,12 +43,7 @@ from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE,
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
 from pytest_ocrparity.wording import image_label
 
-OPERATOR_OF: Final = {
-    DECODE: "DecodeImage",
-    RESIZE: "DetResizeForTest",
-    TENSOR: "NormalizeImage",
-    DETECTIONS: "PostProcess",
-}
+OPERATOR_OF: Final = {stage: operator for operator, stage in STAGE_OF.items()} | {DETECTIONS: "PostProcess"}
 """Where an inference.yml has the parameters of a stage."""
 
 
@@ -214,7 +210,8 @@ class OnnxPipeline(StagedPipeline):
     def _fix_in_file(self, stage: str, values: Mapping[str, Any]) -> Fix:
         config, operator = image_label(str(self._config)), OPERATOR_OF[stage]
         change = Change("inference.yml", dict(values), operator)
-        return Fix(f"in {config}, which the deployment reads, under {operator}, {_steps(values, ': ')}", (change,))
+        steps = f"in {config}, under {operator}, {_steps(values, ': ')} (leave its other keys)"
+        return Fix(f"{steps}, and the same in the deployment's own code where it does not read that file", (change,))
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
@@ -255,12 +252,6 @@ def _fix_in_options(values: Mapping[str, Any]) -> Fix:
 
 def _steps(values: Mapping[str, Any], sign: str) -> str:
     """Return what to set and what to leave out, as TOML and YAML write values."""
-    wanted = ", ".join(f"{name}{sign}{_literal(value)}" for name, value in values.items() if value is not None)
+    wanted = ", ".join(f"{name}{sign}{json.dumps(value)}" for name, value in values.items() if value is not None)
     gone = ", ".join(name for name, value in values.items() if value is None)
     return " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -27,7 +27,7 @@ ENGINE_OPTIONS: Final = ("device", "use_tensorrt", "precision", "enable_hpi")
 
 _DEVICE: Final = re.compile(r"(cpu|gpu)(?::(\d+))?")
 _SIZES: Final = re.compile(r"index: (\d) Got: (\d+) Expected: (\d+)")
-_AXES: Final = {"0": "batch", "1": "channels", "2": "height", "3": "width"}
+_AXES: Final = {"2": "height", "3": "width"}
 
 
 class Provider(NamedTuple):
@@ -162,9 +162,9 @@ def size_error(error: BaseException) -> str | None:
     """Return what ONNX Runtime says of a tensor of a size that the graph does not take; None for other errors."""
     text = " ".join(str(error).split())
     found = _SIZES.findall(text)
-    if "nvalid dimensions" not in text or not found:
+    if "nvalid dimensions" not in text or not found or not all(axis in _AXES for axis, _, _ in found):
         return None
-    got, taken = (", ".join(f"{_AXES.get(each[0], each[0])} {each[place]}" for each in found) for place in (1, 2))
+    got, taken = (", ".join(f"{_AXES[each[0]]} {each[place]}" for each in found) for place in (1, 2))
     return (
         f"the ONNX file takes one size of tensor alone: {taken} px; it was given {got}. Export with free height and "
         "width, the input shape [None, 3, -1, -1], and convert again; or resize to that size on both sides"

@@ -24,7 +24,7 @@ def check_providers(runner: Any) -> None:
     if made is None or not isinstance(config, Mapping):
         return
     wanted = config.get("providers") or ([runtime.CUDA] if config.get("device_type") == "gpu" else [])
-    runtime.check_providers(made, [each if isinstance(each, str) else each[0] for each in wanted])
+    runtime.check_providers(made, wanted)
 
 
 def fixed_size(runner: Any) -> tuple[int, int] | None:

@@ -96,6 +96,7 @@ def test_an_error_about_the_size_names_both_sizes() -> None:
     text = runtime.size_error(RuntimeError(SAYS))
     assert text is not None
     assert "takes one size of tensor alone: height 640, width 640 px; it was given height 736, width 992." in text
+    assert runtime.size_error(RuntimeError(SAYS.replace("index: 2 Got: 736", "index: 0 Got: 1"))) is None
     assert runtime.size_error(RuntimeError(SAYS.replace("Got:", "Has:"))) is None
     assert runtime.size_error(RuntimeError("index: 2 Got: 736 Expected: 640")) is None
 
