@@ -221,6 +221,33 @@ def test_another_network_stays_unknown_and_its_weights_are_said_to_be_not_read(
     assert any("graph optimisation" in text for text in (*found.tried, *found.ruled_out))
 
 
+def test_an_optimisation_that_changes_the_map_is_named(
+    train: TrainingPipeline, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with third_party():
+        import onnxruntime
+    real, plain = onnxruntime.InferenceSession, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+    class Session:
+        """Scales the map unless optimisation is off."""
+
+        def __init__(self, file: str, options: Any, **given: Any) -> None:
+            self._real, self._factor = real(file, options, **given), 0.9
+            if options.graph_optimization_level == plain:
+                self._factor = 1.0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def run(self, *given: Any) -> list[Any]:
+            return [output * np.float32(self._factor) for output in self._real.run(*given)]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    found = cause(assert_same_probability_maps, train.trace(page), blob(tmp_path).trace(page))
+    assert found.cause == "engine.optimization"
+    assert found.fix is not None and "graph_optimization_level = ORT_DISABLE_ALL" in found.fix.text
+
+
 def test_an_input_in_half_precision_is_refused(tmp_path: Path) -> None:
     write_yml(tmp_path / "inference.yml", export_yml(YML))
     file = write_blob(tmp_path / "half.onnx", kind=FLOAT16)

@@ -229,8 +229,10 @@ class OnnxPipeline(StagedPipeline):
         """Yield the other ways to run the file, with the cause that each would prove."""
         yield Alternative("network.own_code", "the bare engine", lambda given: OnnxPipeline.infer(self, given))
         plain_session = open_session(self._file, self._providers, is_optimized=False)
-        text = "deploy with another release of ONNX Runtime, or with graph_optimization_level = ORT_DISABLE_ALL in its "
-        fix = Fix(f"{text}SessionOptions")
+        text = (
+            "in the deployment, set graph_optimization_level = ORT_DISABLE_ALL in ONNX Runtime's SessionOptions; for "
+        )
+        fix = Fix(f"{text}this test, run that session in a MapEngine, as a model_file is always run optimised")
         label = "ONNX Runtime's graph optimisation off"
         yield Alternative("engine.optimization", label, lambda given: _run(plain_session, given)[0], fix)
 
