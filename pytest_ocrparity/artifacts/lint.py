@@ -35,9 +35,6 @@ RANDOM: Final = frozenset(
 
 COMPARED: Final = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "PostProcess")
 LIMITS: Final = ("limit_side_len", "limit_type")
-USUAL: Final = {"use_tensorrt": False, "precision": "fp32"}
-"""What chooses how a network is computed on a GPU by Paddle Inference alone, and its defaults."""
-
 THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
 LEAKING: Final = (
     *LIMITS,
@@ -103,24 +100,6 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     yield from _ignored_box_type(name, said)
 
 
-def _idle_choices(options: Mapping[str, Any], engine: str | None) -> Iterator[str]:
-    """Yield the options that ask for another engine or precision and that paddleocr passes over without a word."""
-    asked = {name: options[name] for name, usual in USUAL.items() if options.get(name, usual) != usual}
-    if engine not in (None, "paddle", "paddle_static"):
-        why = f'with engine = "{engine}"'
-    elif options.get("engine_config") is not None:
-        why = "beside engine_config"
-    elif str(options.get("device", "gpu")).startswith("cpu"):
-        why = "on a CPU"
-    else:  # TensorRT runs, and without it alone the precision is idle
-        asked, why = ({}, "") if options.get("use_tensorrt") else (asked, "without use_tensorrt")
-    for name, value in asked.items():
-        yield (
-            f"inference.options: paddleocr passes over {name} = {json.dumps(value)} {why}: the table shows the engine "
-            "that ran"
-        )
-
-
 def _ignored_box_type(name: str, said: Said) -> Iterator[str]:
     if "det_box_type" in said["PostProcess"] and "box_type" not in said["PostProcess"]:
         yield f"{name}: PostProcess.det_box_type is ignored: the key is box_type"
@@ -142,3 +121,22 @@ def _folder_findings(folder: Path) -> list[str]:
         return []
     older = " older" if programs[0].stat().st_mtime < programs[1].stat().st_mtime else ""
     return [f"{image_label(str(folder))} holds two programs: paddle runs the{older} {programs[0].name}"]
+
+
+USUAL: Final = {"use_tensorrt": False, "precision": "fp32"}
+"""What chooses how a network is computed on a GPU by Paddle Inference alone, and its defaults."""
+
+
+def _idle_choices(options: Mapping[str, Any], engine: str | None) -> Iterator[str]:
+    """Yield the options that ask for another engine or precision and that paddleocr passes over without a word."""
+    asked = {name: options[name] for name, usual in USUAL.items() if options.get(name, usual) != usual}
+    if engine not in (None, "paddle", "paddle_static"):
+        why = f'with engine = "{engine}"'
+    elif options.get("engine_config") is not None:
+        why = "beside engine_config"
+    elif str(options.get("device", "gpu")).startswith("cpu"):
+        why = "on a CPU"
+    else:  # TensorRT runs, and without it alone the precision is idle
+        asked, why = ({}, "") if options.get("use_tensorrt") else (asked, "without use_tensorrt")
+    for name, value in asked.items():
+        yield f"inference.options: paddleocr passes over {name} = {json.dumps(value)} {why}: the network runs without it"

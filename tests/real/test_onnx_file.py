@@ -21,6 +21,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.artifacts.lint import static_findings
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline, load_model_file
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
@@ -171,6 +172,24 @@ def test_a_session_that_falls_back_by_itself_is_refused(tmp_path: Path, monkeypa
     options["engine_config"] = {"providers": names[1:]}
     side = load_inference(model_dir=EXAMPLE / "inference_onnx", options=options)
     assert side.parameters["probability_map"]["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("folder", "options"),
+    [
+        ("inference", {"device": "cpu"}),
+        ("inference", {"device": "cpu", "engine_config": {"paddle_static": {"run_mode": "paddle"}}}),
+        ("inference_onnx", {"device": "cpu", "engine": "onnxruntime"}),
+    ],
+    ids=["cpu", "engine_config", "onnxruntime"],
+)
+def test_what_the_files_findings_call_passed_over_changes_nothing(folder: str, options: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"model_dir": EXAMPLE / folder, "options": {**LIMITS, **options}}
+    asked = {**settings["options"], "use_tensorrt": True, "precision": "fp16"}
+    assert sum("passes over" in text for text in static_findings({}, {**settings, "options": asked})) == 2
+    plain, other = load_inference(**settings), load_inference(**{**settings, "options": asked})
+    assert other.parameters["probability_map"] == plain.parameters["probability_map"]
+    np.testing.assert_array_equal(other.trace(PAGES[0]).probability_map, plain.trace(PAGES[0]).probability_map)
 
 
 # Small files: the network of the blob
