@@ -139,4 +139,5 @@ def _idle_choices(options: Mapping[str, Any], engine: str | None) -> Iterator[st
     else:  # TensorRT runs, and without it alone the precision is idle
         asked, why = ({}, "") if options.get("use_tensorrt") else (asked, "without use_tensorrt")
     for name, value in asked.items():
-        yield f"inference.options: paddleocr passes over {name} = {json.dumps(value)} {why}: the network runs without it"
+        asks = f"{name} = {json.dumps(value)}"
+        yield f"inference.options: paddleocr passes over {asks} {why}: the network runs without it"

@@ -28,8 +28,9 @@ SHAPE: Final = "shape"
 PARTS: Final = (DECODE, RESIZE, TENSOR, SHAPE)
 """What a preprocess may return, by name."""
 
-HANDED_ON: Final = ("table", "written", "given", "parameter_fix")
-"""What a side says of its own processing, which holds for whoever uses it."""
+HANDED_ON: Final = ("table", "written", "given", "parameter_fix", "rectified")
+"""What a side says of its own processing, which holds for whoever uses it. What a pipeline does to boxes after its
+post-process is not run here, so it is not handed on."""
 
 
 class _OwnCode(StagedPipeline):

@@ -103,6 +103,11 @@ def test_it_offers_what_the_other_side_says_of_its_processing_and_nothing_of_its
 
         def parameter_fix(self, stage: str, values: Any) -> Any: ...
 
+        def rectified(self, image: Any) -> Any:
+            return image[::-1]
+
+        later_steps = "something"
+
         def stored_weights(self) -> Any: ...
 
         def other_engines(self) -> Any: ...
@@ -118,6 +123,8 @@ def test_it_offers_what_the_other_side_says_of_its_processing_and_nothing_of_its
     assert not any(offered(engine, offer) for offer in dropped)
     assert not any(offered(plain, offer) for offer in (*kept, *dropped))
     assert engine.table == "candidates.x"
+    np.testing.assert_array_equal(engine.rectified(PAGE), PAGE[::-1])
+    assert not hasattr(engine, "later_steps")
     assert engine.parameters["probability_map"] == {"engine": f"{__name__}.bare_map"}
 
 
