@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pytest_ocrparity.assertions import assert_same_detections as assert_same_detections
     from pytest_ocrparity.assertions import assert_same_preprocessing as assert_same_preprocessing
     from pytest_ocrparity.assertions import assert_same_probability_maps as assert_same_probability_maps
+    from pytest_ocrparity.backends.own_engines import FunctionPipeline as FunctionPipeline
+    from pytest_ocrparity.backends.own_engines import MapEngine as MapEngine
     from pytest_ocrparity.comparison import Comparison as Comparison
     from pytest_ocrparity.comparison import DifferenceError as DifferenceError
     from pytest_ocrparity.contract import Pipeline as Pipeline
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps",
+    "backends.own_engines": "FunctionPipeline MapEngine",
     "comparison": "Comparison DifferenceError",
     "contract": "Pipeline",
     "diagnosis": "Diagnosis",

@@ -22,7 +22,9 @@ UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
 
 
-_OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options(?:_file)?\b|model_(?:dir|name)\b|factory\b|api\b)")
+_OF_INFERENCE = re.compile(
+    r"\binference\.(?=(?:predict_)?options(?:_file)?\b|model_(?:dir|file|name)\b|factory\b|api\b|engine\b)"
+)
 
 
 def table_of(candidate: str) -> str:

@@ -29,7 +29,8 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
     """Return how messages call an image, and the bytes that identify it.
 
     Raises:
-        ImageError: the file is missing, empty, truncated or a git-lfs pointer, or the array is not (H, W, 3) uint8.
+        ImageError: the file is missing, empty, truncated, a PDF or a git-lfs pointer, or the array is not (H, W, 3)
+            uint8.
     """
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -47,6 +48,13 @@ def image_bytes(image: Image) -> tuple[str, bytes]:
         raise ImageError(f"{path}: this image file is empty")
     if data.startswith(LFS_POINTER):
         raise ImageError(f"{path} is a git-lfs pointer, not an image: run `git lfs pull`")
+    if data.startswith(b"%PDF-"):
+        raise ImageError(
+            f"{path} is a PDF, and PaddleOCR's training side reads images alone: render its pages once to PNG files, "
+            "with the renderer of production, at its scale (PaddleX: pypdfium2 at 2.0, 144 dpi), and list them "
+            "as images, so that both sides get the same pixels. That production renders these pixels is not tested "
+            "then: compare what it renders with these files"
+        )
     if _is_truncated(data):
         raise ImageError(f"{path}: this image file is truncated; decoders fill the rest as they like")
     return str(image), data

@@ -5,6 +5,7 @@ These are facts and no causes: no experiment was made with them. Imports no fram
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +99,7 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     for key in THRESHOLDS:
         if is_plain and options.get(key) == 0:
             yield f"inference.options: paddleocr takes {key} = 0 for not given: pass a small number such as 1e-9"
+    yield from _idle_choices(options, inference.get("engine") or options.get("engine"))
     if not settings.get("model_name") and not inference.get("model_name"):
         yield f"{name}: has no Global.model_name: set inference.model_name"
     yield from _ignored_box_type(name, said)
@@ -132,3 +134,23 @@ def _folder_findings(folder: Path) -> list[str]:
         return []
     older = " older" if programs[0].stat().st_mtime < programs[1].stat().st_mtime else ""
     return [f"{image_label(str(folder))} holds two programs: paddle runs the{older} {programs[0].name}"]
+
+
+USUAL: Final = {"use_tensorrt": False, "precision": "fp32"}
+"""What chooses how a network is computed on a GPU by Paddle Inference alone, and its defaults."""
+
+
+def _idle_choices(options: Mapping[str, Any], engine: str | None) -> Iterator[str]:
+    """Yield the options that ask for another engine or precision and that paddleocr passes over without a word."""
+    asked = {name: options[name] for name, usual in USUAL.items() if options.get(name, usual) != usual}
+    if engine not in (None, "paddle", "paddle_static"):
+        why = f'with engine = "{engine}"'
+    elif options.get("engine_config") is not None:
+        why = "beside engine_config"
+    elif str(options.get("device", "gpu")).startswith("cpu"):
+        why = "on a CPU"
+    else:  # TensorRT runs, and without it alone the precision is idle
+        asked, why = ({}, "") if options.get("use_tensorrt") else (asked, "without use_tensorrt")
+    for name, value in asked.items():
+        asks = f"{name} = {json.dumps(value)}"
+        yield f"inference.options: paddleocr passes over {asks} {why}: the network runs without it"

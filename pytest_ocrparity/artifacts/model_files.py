@@ -172,3 +172,26 @@ def _age(path: Path) -> str:
 def fingerprint_export(export: ExportFiles) -> dict[str, str]:
     """Return the sha256 of each file of an export, by file name."""
     return {path.name: text_digest(path) if path.suffix in TEXTS else digest(path) for path in export.files}
+
+
+def find_model_file(model_file: Path) -> tuple[Path, Path | None]:
+    """Return a bare `.onnx` file and the inference.yml beside it, None where there is none.
+
+    Raises:
+        ModelError: the file is missing, empty or a git-lfs pointer.
+    """
+    if not model_file.is_file():
+        raise ModelError(f"{model_file}: no such file: inference.model_file is an .onnx file")
+    refuse_pointer(model_file)
+    config = model_file.parent / CONFIG
+    return model_file, config if config.is_file() else None
+
+
+def fingerprint_model_file(model_file: Path) -> dict[str, str]:
+    """Return the sha256 of a bare file and of the inference.yml beside it, by file name.
+
+    Raises:
+        ModelError: see `find_model_file`.
+    """
+    file, config = find_model_file(model_file)
+    return {file.name: digest(file), **({} if config is None else {config.name: text_digest(config)})}

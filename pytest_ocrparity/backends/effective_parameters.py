@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from pytest_ocrparity.backends.onnx.runtime import engine_that_runs
+
 Parameters = dict[str, Any]
 
 
@@ -137,4 +139,5 @@ def predictor_engine(runner: Any, program: Path | None) -> Parameters:
     }
     if program is not None and "run_mode" in config:
         found |= {"cpu_threads": config.get("cpu_threads"), "program": program.name}
-    return found
+    session = getattr(runner, "session", None)
+    return found if session is None else {**found, **engine_that_runs(session)}

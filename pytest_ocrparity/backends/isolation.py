@@ -35,6 +35,7 @@ LIBRARIES: Final = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": 
 EXTRAS: Final = {
     **dict.fromkeys(("paddle", "paddleocr", "paddlex"), "paddle"),
     **dict.fromkeys(("albumentations", "cv2", "lmdb", "pyclipper", "rapidfuzz", "skimage", "tqdm"), "train"),
+    "onnxruntime": "onnx",
 }
 """The extra of this package that brings a module."""
 

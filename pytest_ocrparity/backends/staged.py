@@ -10,6 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -73,7 +74,7 @@ class StagedPipeline(ABC):
         if key not in self._traces:
             while len(self._traces) >= MOST_TRACES or self._cached_bytes() > CACHE_BYTES:
                 self._traces.popitem(last=False)
-            with third_party():  # around all stages, as putting the process back takes a millisecond
+            with self.surrounding():  # around all stages, as putting the process back takes a millisecond
                 trace = replace(self._run_stages(image), image=name, image_sha256=digest)
             if trace.error is not None:
                 return trace  # what stopped it, such as too little memory, may be over when the next test asks
@@ -100,6 +101,10 @@ class StagedPipeline(ABC):
     def _effective_parameters(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
         """Merge what is always in effect with what this image's preprocessing recorded."""
         return {**self.parameters, **trace.parameters}
+
+    def surrounding(self) -> AbstractContextManager[None]:
+        """Return what all stages run in: what keeps a framework from changing the process."""
+        return third_party()
 
     def stage_error(self, stage: str, error: BaseException) -> StageError:
         """Wrap what a stage raised."""

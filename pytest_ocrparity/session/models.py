@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
+from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
@@ -78,24 +78,29 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         frame = values.get("frame", "file")
         return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
     limit = settings.memory_limit
-    if "factory" not in values:
+    if not values.keys() & {"factory", "model_file"}:
         _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
-    def load() -> InferencePipeline:
-        from pytest_ocrparity.backends.paddlex.pipeline import load_inference
-
+    def load() -> Pipeline:
         try:
-            return load_inference(**values, memory_limit=limit, name=name)
+            if "model_file" in values:
+                from pytest_ocrparity.backends.onnx.pipeline import load_model_file
+
+                return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
+            from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+
+            return load_inference(**with_engine(values), memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
-    model: InferencePipeline = _once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
+    model: Pipeline = _once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
     return model
 
 
 def _files_of(values: Mapping[str, Any]) -> list[Path]:
     """Return the files that a candidate is loaded from, as far as its settings name them."""
-    files = sorted(Path(values["model_dir"]).glob("*")) if "model_dir" in values else []
+    folder = values["model_file"].parent if "model_file" in values else values.get("model_dir")
+    files = [] if folder is None else sorted(Path(folder).glob("*"))
     config = (values.get("options") or {}).get("paddlex_config")
     named = [values.get("options_file"), config if isinstance(config, str) else None]
     return [*files, *(Path(each) for each in named if each is not None)]
@@ -143,6 +148,8 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     _, table, values = _candidate(settings, name)
     if values.get("api") == RESULTS:
         return _results_problems(values["results"], table)
+    if "model_file" in values:
+        return [in_table(text, table) for text in _file_problems(values)]
     if "factory" in values:
         from pytest_ocrparity.backends.isolation import check_module
 
@@ -163,6 +170,21 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
             check_inference(yml, config)
             model_name(yml, config, values.get("model_name"))
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+
+
+def _file_problems(values: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a bare file and the values of its processing."""
+    from pytest_ocrparity.artifacts.model_files import find_model_file
+    from pytest_ocrparity.backends.onnx.processing import configure
+    from pytest_ocrparity.backends.onnx.runtime import asked_providers
+
+    mistakes, options = Mistakes(), values.get("options") or {}
+    with mistakes.gathering():
+        file, config = find_model_file(values["model_file"])
+        configure(config, options, file)
+    with mistakes.gathering():
+        asked_providers(options)
+    return mistakes.texts
 
 
 def _results_problems(template: Path, table: str) -> list[str]:
@@ -186,7 +208,9 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
     candidates = _used_candidates(settings, records)
     found: dict[str, None] = {}
     for candidate in candidates:
-        values = {} if candidate.values.get("api") == RESULTS else candidate.values  # which runs no export
+        # Results run no export, and around a bare file paddleocr's class does not run.
+        is_export = candidate.values.get("api") != RESULTS and "model_file" not in candidate.values
+        values = candidate.values if is_export else {}
         found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in static_findings(train, values))
     return list(found if candidates else static_findings(train, {}))
 
@@ -233,22 +257,30 @@ def parts_not_judged(settings: Settings, records: Collection[Record] | None = No
 
 def golden_store(settings: Settings) -> GoldenStore:
     """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
-    from pytest_ocrparity.artifacts.model_files import find_export, fingerprint_export, fingerprint_training
+    from pytest_ocrparity.artifacts.model_files import (
+        find_export,
+        fingerprint_export,
+        fingerprint_model_file,
+        fingerprint_training,
+    )
     from pytest_ocrparity.files import earlier_digests
     from pytest_ocrparity.golden.store import GoldenStore
 
     fingerprint: Mapping[str, str] = {}
     earlier: Mapping[str, Collection[str]] = {}
     export: Mapping[str, str] = {}
-    values = settings.first_candidate.values if settings.first_candidate else {}
+    values = with_engine(settings.first_candidate.values) if settings.first_candidate else {}
     with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
         if "model_dir" in values:
             export = fingerprint_export(find_export(values["model_dir"]))
+        elif "model_file" in values:
+            export = fingerprint_model_file(values["model_file"])
     if settings.golden_reference == "train" and "config" in settings.train:
         train = settings.train
         fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
         earlier = {"config": earlier_digests(train["config"])}
-    others = {key: str(values[key]) for key in ("api", "factory", "options_file") if key in values}
+    given = {key: values.get(key) for key in ("options", "predict_options")}
+    given |= {key: str(values[key]) for key in ("api", "factory", "options_file") if key in values}
     tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]
     return GoldenStore(
         settings.golden_dir,
@@ -258,7 +290,7 @@ def golden_store(settings: Settings) -> GoldenStore:
         lossless=any(each["probability_maps.atol"].value == 0 for each in tolerances),
         fingerprint=fingerprint,
         earlier=earlier,
-        options={"export": export, **{key: values.get(key) for key in ("options", "predict_options")}, **others},
+        options={"export": export, **given},
         settings=settings.file,
         is_described="config" in settings.train if settings.golden_reference == "train" else bool(settings.candidates),
     )

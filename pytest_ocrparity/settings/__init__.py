@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
+from pytest_ocrparity.settings.engine_settings import check_engine, is_another_model
 from pytest_ocrparity.settings.option_paths import with_absolute_paths
 from pytest_ocrparity.settings.result_files import check_result_files
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
@@ -300,18 +301,25 @@ def _candidates(
         with mistakes.gathering():
             check_result_files(where, table)
         with mistakes.gathering():
+            check_engine(where, table)
+        with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
         candidates[name] = Candidate(name=name, values=_deployment(table, root), tolerance=limits)
     return candidates
 
 
-BESIDE_FACTORY: Final = ("api", "model_dir", "model_name", "options", "options_file", "results", "frame")
+BESIDE_FACTORY: Final = (
+    *("api", "engine", "model_dir", "model_file", "model_name"),
+    *("options", "options_file", "results", "frame"),
+)
 """What an object that a user's function returns has already."""
 
 
 def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a candidate has from the inference table, which is nothing that means something else there."""
     if "factory" in table or ("factory" in inference and table.keys() & {*BESIDE_FACTORY}):
+        return {}
+    if is_another_model(inference, table):
         return {}
     api = TABLES["inference"]["api"].default
     is_other = table.get("api", inference.get("api", api)) != inference.get("api", api)
@@ -346,6 +354,8 @@ def _with_folder(
             f"--ocr-inference-dir={given}: which of {', '.join(candidates)} is meant? It names the folder of an only "
             "candidate; set the folder of one of several in the settings"
         )
+    if candidates and "model_file" in next(iter(candidates.values())).values:
+        raise OptionError(f"--ocr-inference-dir={given}: the settings name a single file as model_file, and no folder")
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
     if "factory" in only.values:
         raise OptionError(

@@ -137,6 +137,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _TEXT,
         '"module:function" that returns the object which production calls, in the place of model_dir and options',
     ),
+    Setting(
+        "inference.engine",
+        _TEXT,
+        "what runs the network, handed to that class as its option of this name",
+        default="paddle",
+        choices=("paddle", "onnxruntime"),
+    ),
+    Setting(
+        "inference.model_file",
+        _PATH,
+        "an .onnx file in the place of `model_dir`, run on ONNX Runtime alone; around it run PaddleX's operators with "
+        "the values of the inference.yml beside it and of `options`, which must hold all where there is none",
+    ),
     Setting("inference.options", _TABLE, "handed to that class as they are"),
     Setting("inference.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
     Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),

@@ -57,6 +57,40 @@ def test_all_engines_pass_by_their_limits(matrix: pytest.Pytester) -> None:
     assert {("inference", "paddle"), ("onnx", "onnxruntime"), ("fp16", "paddle")} <= engines
 
 
+BARE = """
+[candidates.engine]
+model_dir = "inference_onnx"
+options = { limit_side_len = 736, limit_type = "min" }
+engine = "onnxruntime"
+
+[candidates.bare]
+model_file = "inference_onnx/inference.onnx"
+options = { limit_side_len = 736, limit_type = "min" }
+"""
+
+
+def test_an_engine_and_a_bare_file_are_candidates(matrix: pytest.Pytester) -> None:
+    whole = (matrix.path / "matrix.toml").read_text()
+    start, end = whole.index("# What a candidate leaves out"), whole.index("[report]")
+    (matrix.path / "matrix.toml").write_text(whole[:start] + BARE + whole[end:])
+    run(matrix, MATRIX, *FOUR, "-k", "training").assert_outcomes(passed=3 * IMAGES, deselected=3 * IMAGES)
+    assert statuses(matrix) == {name: {"same", "empty"} for name in ("inference", "engine", "bare")}
+    config = "inference_onnx/inference.yml"
+    change(matrix, config, "unclip_ratio: 1.5", "unclip_ratio: 2.0")
+    result = run(matrix, MATRIX, *FOUR, "-k", "training and receipt")
+    result.assert_outcomes(passed=1, failed=2, deselected=6 * IMAGES - 3)
+    result.stdout.fnmatch_lines(
+        ["E *unclip_ratio 1.5 in train, 2 in bare*", "*in inference_onnx/inference.yml, under PostProcess, set*"]
+    )
+    change(matrix, "matrix.toml", 'model_file = "inference_onnx/inference.onnx"', 'model_file = "none.onnx"')
+    result = run(matrix, MATRIX, *FOUR, "-k", "training")
+    result.stdout.fnmatch_lines(["*none.onnx: no such file: candidates.bare.model_file is an .onnx file*"])
+    change(matrix, "matrix.toml", 'model_file = "none.onnx"', 'model_file = "inference_onnx/inference.onnx"')
+    (matrix.path / config).rename(matrix.path / "inference.yml")
+    result = run(matrix, MATRIX, *FOUR, "-k", "training and bare")
+    result.stdout.fnmatch_lines(["*candidates.bare.options lack img_mode, scale, mean, std, thresh, *"])
+
+
 def test_a_fault_of_one_candidate_is_its_own_and_its_fix_names_its_table(matrix: pytest.Pytester) -> None:
     wrong = 'limit_side_len = 736, limit_type = "min", device = "cpu", engine = "onnxruntime"'
     change(matrix, "matrix.toml", wrong, 'device = "cpu", engine = "onnxruntime"')

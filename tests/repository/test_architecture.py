@@ -37,6 +37,8 @@ TESTED_BY = {
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.onnx.pipeline": "real/test_onnx_file.py",
+    "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
     "backends.paddlex.pipeline": "real/test_inference.py",

@@ -29,6 +29,8 @@ from pytest_ocrparity.backends.effective_parameters import (
 )
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.onnx.runtime import size_error
+from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.deployed import APIS, PREPROCESSOR, TEXT_DETECTION, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_ways
 from pytest_ocrparity.backends.paddlex.factory import made_by
@@ -134,6 +136,7 @@ class InferencePipeline(StagedPipeline):
     def __init__(self, predictor: Predictor, export: ExportFiles, deployed: Deployed, scale: float) -> None:
         """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale, kept nowhere else."""
         super().__init__(deployed.name, fingerprint_export(export))
+        onnx_runner.check_providers(predictor.runner)
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
         self._predictor, self._scale = predictor, scale
@@ -332,11 +335,12 @@ class InferencePipeline(StagedPipeline):
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
-        return {} if self._program is None else stored_arrays(self._program)
+        return onnx_runner.stored_arrays(self._export) if self._program is None else stored_arrays(self._program)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""
-        return None if self._program is None else fixed_size(self._program)
+        runner = self._predictor.runner
+        return onnx_runner.fixed_size(runner) if self._program is None else fixed_size(self._program)
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the export after the first, which alone paddlex looks at."""
@@ -366,7 +370,7 @@ class InferencePipeline(StagedPipeline):
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
-        return onednn_crash(error) or super().describe_error(error)
+        return onednn_crash(error) or size_error(error) or super().describe_error(error)
 
 
 def as_returned(found: Detections, returned: Sequence[npt.ArrayLike]) -> Detections:

@@ -84,3 +84,26 @@ def test_what_cannot_be_read_is_left_to_the_loader(tmp_path: Path) -> None:
     (tmp_path / "train.yml").write_text("Eval: 3")
     assert static_findings({"config": tmp_path / "train.yml"}, {"model_dir": tmp_path / "nowhere"}) == []
     assert static_findings({}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "idle"),
+    [
+        ({"device": "cpu", "use_tensorrt": True}, ["use_tensorrt = true on a CPU"]),
+        ({"precision": "fp16"}, ['precision = "fp16" without use_tensorrt']),
+        (
+            {"engine": "onnxruntime", "use_tensorrt": True, "precision": "fp16"},
+            ['use_tensorrt = true with engine = "onnxruntime"', 'precision = "fp16" with engine = "onnxruntime"'],
+        ),
+        ({"device": "gpu", "precision": "fp16", "engine_config": {}}, ['precision = "fp16" beside engine_config']),
+        ({"device": "gpu", "use_tensorrt": True, "precision": "fp16"}, []),
+        ({"use_tensorrt": True}, []),
+        ({"device": "cpu", "use_tensorrt": False, "precision": "fp32"}, []),
+    ],
+    ids=["cpu", "precision", "onnxruntime", "engine_config", "tensorrt", "unknown-device", "usual"],
+)
+def test_an_engine_that_is_asked_for_and_passed_over_is_told(
+    tmp_path: Path, options: dict[str, Any], idle: list[str]
+) -> None:
+    found = [text for text in findings(tmp_path, options=options) if "passes over" in text]
+    assert found == [f"inference.options: paddleocr passes over {each}: the network runs without it" for each in idle]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pytest_ocrparity.session.models import _once
+from projects import settings_file
+
+from pytest_ocrparity.session.models import _once, golden_store
+from pytest_ocrparity.settings import load
 
 
 def test_a_changed_file_is_another_model(tmp_path: Path) -> None:
@@ -20,3 +23,9 @@ def test_a_changed_file_is_another_model(tmp_path: Path) -> None:
     file.write_text("unclip_ratio: 3.5")
     os.utime(file, ns=(1, 1))
     assert loaded() is not first
+
+
+def test_the_engine_of_a_setting_stands_among_the_options_of_a_baseline(tmp_path: Path) -> None:
+    text = '[inference]\nmodel_dir = "inference"\nengine = "onnxruntime"\noptions = { device = "cpu" }'
+    store = golden_store(load(settings_file(tmp_path, text), {}, tmp_path))
+    assert store.options["options"] == {"device": "cpu", "engine": "onnxruntime"}

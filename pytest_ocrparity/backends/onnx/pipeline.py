@@ -1,0 +1,259 @@
+"""A bare `.onnx` file as a side: ONNX Runtime, with PaddleX's own operators around it, recorded after each step.
+
+Nothing of the processing is done here: what runs is what somebody who deploys the file alone would have to call.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
+from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
+from pytest_ocrparity.backends.decoders import decoded_without_orientation
+from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
+from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.memory_guard import MemoryGuard
+from pytest_ocrparity.backends.onnx.processing import Configured, build_operators, configure
+from pytest_ocrparity.backends.onnx.runtime import (
+    Provider,
+    asked_providers,
+    engine_that_runs,
+    fixed_input_size,
+    open_session,
+    size_error,
+    stored_arrays,
+)
+from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
+from pytest_ocrparity.backends.staged import StagedPipeline
+from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
+from pytest_ocrparity.errors import ImageError
+from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
+from pytest_ocrparity.wording import image_label
+
+OPERATOR_OF: Final = {stage: operator for operator, stage in STAGE_OF.items()} | {DETECTIONS: "PostProcess"}
+"""Where an inference.yml has the parameters of a stage."""
+
+
+def load_model_file(
+    model_file: Path,
+    options: Mapping[str, Any] | None = None,
+    *,
+    memory_limit: int | None = None,
+    name: str = "inference",
+) -> OnnxPipeline:
+    """Load a bare `.onnx` file on ONNX Runtime.
+
+    Args:
+        model_file: the file; the inference.yml beside it configures its processing, where there is one.
+        options: values of the processing, over those of the inference.yml, and device, use_tensorrt and precision.
+        memory_limit: bytes that an image may take; None means what is available.
+        name: how messages call this side.
+
+    Raises:
+        ModelError: a file, a value, an option, a provider of ONNX Runtime or something to import is missing or wrong.
+    """
+    options = dict(options or {})
+    file, config = find_model_file(model_file)
+    table = table_of(name)
+    configured = configure(config, options, file, table)
+    providers = asked_providers(options)
+    session = open_session(file, providers)
+    return OnnxPipeline(session, file, config, configured, providers, options=options, limit=memory_limit, name=name)
+
+
+class OnnxPipeline(StagedPipeline):
+    """An `.onnx` file with the values that its processing runs with."""
+
+    def __init__(
+        self,
+        session: Any,
+        file: Path,
+        config: Path | None,
+        configured: Configured,
+        providers: list[Provider],
+        *,
+        options: Mapping[str, Any],
+        limit: int | None,
+        name: str,
+    ) -> None:
+        """Take an open session and what configures the rest; see `load_model_file`."""
+        super().__init__(name, fingerprint_model_file(file))
+        self.table = table_of(name)
+        self.written, self.given = configured.written, configured.given
+        self._session, self._file, self._config = session, file, config
+        self._values, self._providers, self._options = configured.values, providers, options
+        self._operators = build_operators(self._values)
+        self._memory = MemoryGuard(lambda tensor: _run(session, tensor), self._engine, limit=limit)
+
+    def preprocess(self, image: Image) -> Trace:
+        """Run PaddleX's operators up to the tensor; a path goes in as it is, an array as (H, W, 3) BGR.
+
+        Raises:
+            ImageError: the image is missing or does not decode.
+        """
+        name, data = image_bytes(image)
+        given = image.copy() if isinstance(image, np.ndarray) else str(image)
+        is_file = isinstance(given, str)
+        if is_file and self._values[DECODE]["ignore_orientation"]:
+            stored = decoded_without_orientation(Path(str(given)))
+            given = given if stored is None else stored
+        trace = Trace(pipeline=self.name, image=name, source=self, parameters=self._preprocessing_parameters())
+        operators, stage = self._operators, DECODE
+        try:
+            with third_party(), self._memory.watching(data if is_file else None):
+                (pixels,) = operators.read([given])
+                trace, stage = replace(trace, decode=Decoded.of(pixels, operators.read.format)), RESIZE
+                (resized,), (row,) = operators.resize([pixels])
+                height, width, ratio_h, ratio_w = map(float, row)
+                trace = replace(trace, resize=snapshot(resized), shape=(height, width, ratio_h, ratio_w))
+                stage = TENSOR
+                self._memory.admit_tensor(resized.shape, TENSOR)
+                (tensor,) = operators.to_batch(operators.to_chw(operators.normalize([resized])))
+        except Exception as error:
+            if stage == DECODE and is_file and "Image read Error" in str(error):
+                raise ImageError(f"{name}: paddlex cannot decode this file; is it an image?") from error
+            return replace(trace, error=self.stage_error(stage, error))
+        return replace(trace, tensor=tensor)
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the file's first output for a (1, 3, h, w) tensor, as it comes.
+
+        Raises:
+            NotEnoughMemory: it would take more memory than there is.
+        """
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        return _run(self._session, tensor)[0]
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes and scores that PaddleX's DBPostProcess makes of a (1, C, h, w) map, in source pixels."""
+        with third_party():
+            (found,), (scores,) = self._operators.post_process([np.asarray(probability_map)], [np.array(shape)])
+        polygons = tuple(np.asarray(polygon, np.float64) for polygon in found)
+        return Detections(polygons, np.asarray(scores, np.float64))
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        """By stage name, what the operators hold and what ONNX Runtime runs on."""
+        post_process = self._operators.post_process
+        found = predictor_detections(post_process, vars(post_process))
+        return {**self._preprocessing_parameters(), PROBABILITY_MAP: self._engine, DETECTIONS: found}
+
+    def _preprocessing_parameters(self) -> dict[str, Mapping[str, Any]]:
+        operators = self._operators
+        orientation = self._values[DECODE]["ignore_orientation"]
+        return {
+            DECODE: {"img_mode": operators.read.format, "ignore_orientation": orientation},
+            RESIZE: predictor_resize(operators.resize, {}),
+            TENSOR: predictor_tensor(operators.normalize, self._values[TENSOR]["scale"]),
+        }
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
+        code = f"{type(self).__module__}.{type(self).__qualname__}"
+        own = {"api": "onnxruntime", "code": code, "files": self.fingerprint, "options": self._options}
+        found: Mapping[str, Any] = plain({**own, "engine": self._engine, "values": self._values})
+        return found
+
+    @cached_property
+    def _engine(self) -> dict[str, Any]:
+        own = {"model_file": self._file.name, "outputs": len(self._session.get_outputs())}
+        return {**engine_that_runs(self._session), **own}
+
+    def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> OnnxPipeline:
+        """Return this side with other values of its processing, by stage name; the network is shared."""
+        other = copy.copy(self)
+        other._traces = OrderedDict()
+        other._values = {stage: {**own, **changes.get(stage, {})} for stage, own in self._values.items()}
+        other._operators = build_operators(other._values)
+        return other
+
+    def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
+        """Return how a user gives this side the values of some parameters of a stage.
+
+        Raises:
+            ValueError: no option sets them, as PaddleX's operators know no such value.
+        """
+        rule = values.get("rule", self._values[RESIZE]["rule"])
+        values = {name: value for name, value in values.items() if name != "rule"}
+        if values.get("ignore_orientation") or values.get("img_mode", MODES[0]) not in MODES:
+            raise ValueError(f"PaddleX's operators have nothing that sets {', '.join(values)}")
+        if values.get("max_side_limit", 0) is None:
+            values["max_side_limit"] = NO_CAP
+        if stage == RESIZE and rule != self._values[RESIZE]["rule"]:
+            # A rule among the options comes before that of the file, and must be the only one there.
+            gone = dict.fromkeys(self.given.get(RESIZE, {}))
+            in_file, in_options = {}, {**gone, **{name: each for name, each in values.items() if each is not None}}
+        else:
+            own = (self.written.get(stage) or {}).keys() - self.given.get(stage, {}).keys()
+            in_file = {name: value for name, value in values.items() if name in own}
+            in_options = {name: value for name, value in values.items() if name not in own}
+        parts = [self._fix_in_file(stage, in_file)] if in_file else []
+        parts += [_fix_in_options(in_options)] if in_options else []
+        if not parts:
+            raise ValueError(f"nothing was given that sets a parameter of {stage}")
+        return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
+
+    def _fix_in_file(self, stage: str, values: Mapping[str, Any]) -> Fix:
+        config, operator = image_label(str(self._config)), OPERATOR_OF[stage]
+        change = Change("inference.yml", dict(values), operator)
+        steps = f"in {config}, under {operator}, {_steps(values, ': ')} (leave its other keys)"
+        return Fix(f"{steps}, and the same in the deployment's own code where it does not read that file", (change,))
+
+    def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
+        return stored_arrays(self._file)
+
+    def input_size(self) -> tuple[int, int] | None:
+        """Return the height and width that the file takes alone, or None where it takes any."""
+        return fixed_input_size(self._session)
+
+    def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Return the outputs of the file after the first."""
+        return _run(self._session, tensor)[1:]
+
+    def other_engines(self) -> Iterator[Alternative]:
+        """Yield the other ways to run the file, with the cause that each would prove."""
+        yield Alternative("network.own_code", "the bare engine", lambda given: OnnxPipeline.infer(self, given))
+        plain_session = open_session(self._file, self._providers, is_optimized=False)
+        text = (
+            "in the deployment, set graph_optimization_level = ORT_DISABLE_ALL in ONNX Runtime's SessionOptions; for "
+        )
+        fix = Fix(f"{text}this test, run that session in a MapEngine, as a model_file is always run optimised")
+        label = "ONNX Runtime's graph optimisation off"
+        yield Alternative("engine.optimization", label, lambda given: _run(plain_session, given)[0], fix)
+
+    def describe_error(self, error: BaseException) -> str:
+        """Return what a stage raised, in the words of messages; a size that the file does not take by both sizes."""
+        return size_error(error) or super().describe_error(error)
+
+
+def _run(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    with third_party():
+        given = {session.get_inputs()[0].name: np.ascontiguousarray(tensor)}
+        return [np.asarray(output) for output in session.run(None, given)]
+
+
+def _fix_in_options(values: Mapping[str, Any]) -> Fix:
+    text = f"in the deployment's own code, {_steps(values, ' = ')}; for this test, do the same in inference.options"
+    return Fix(text, (Change("inference.options", dict(values)),))
+
+
+def _steps(values: Mapping[str, Any], sign: str) -> str:
+    """Return what to set and what to leave out, as TOML and YAML write values."""
+    wanted = ", ".join(f"{name}{sign}{json.dumps(value)}" for name, value in values.items() if value is not None)
+    gone = ", ".join(name for name, value in values.items() if value is None)
+    return " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))

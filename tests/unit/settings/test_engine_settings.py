@@ -1,0 +1,75 @@
+"""The settings of what runs the network: an engine of paddleocr's class, or a bare file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from projects import settings_file
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings.engine_settings import with_engine
+
+
+def settings(folder: Path, text: str, **options: str) -> Settings:
+    return load(settings_file(folder, text), options, folder)
+
+
+def test_the_engine_is_handed_on_as_an_option_of_the_class() -> None:
+    assert with_engine({"model_dir": 1, "engine": "onnxruntime"}) == {
+        "model_dir": 1,
+        "options": {"engine": "onnxruntime"},
+    }
+    both = with_engine({"options": {"thresh": 0.3}, "engine": "paddle"})
+    assert both == {"options": {"thresh": 0.3, "engine": "paddle"}}
+    assert with_engine({"options": {"thresh": 0.3}}) == {"options": {"thresh": 0.3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('engine = "tensorrt"', "engine is one of paddle, onnxruntime, not 'tensorrt'"),
+        (
+            'engine = "onnxruntime"\noptions = { engine = "onnxruntime" }',
+            "inference.engine is 'onnxruntime', and .*inference.options has an engine too",
+        ),
+        ('model_file = "net.pdmodel"', "model_file is 'net.pdmodel', not an .onnx file"),
+        ('model_file = "net.onnx"\nengine = "paddle"', "engine is 'paddle', and an .onnx file runs on onnxruntime"),
+        ('model_file = "net.onnx"\nmodel_dir = "inference"', "where model_dir does nothing: remove one of the two"),
+        ('model_file = "net.onnx"\npredict_options = {}', "where predict_options does nothing"),
+        ('model_file = "net.onnx"\napi = "TextDetection"', "where api does nothing"),
+        ('api = "results"\nresults = "{stem}.json"\nengine = "paddle"', 'engine does nothing with api = "results"'),
+    ],
+)
+def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings(tmp_path, f"[inference]\n{text}")
+
+
+def test_a_bare_file_is_a_path_and_may_name_its_engine(tmp_path: Path) -> None:
+    values = settings(tmp_path, '[inference]\nmodel_file = "out/net.onnx"\nengine = "onnxruntime"').candidates
+    assert values["inference"].values["model_file"] == tmp_path / "out" / "net.onnx"
+
+
+FOLDER = '[inference]\nmodel_dir = "inference"\noptions = { enable_mkldnn = false }\n'
+
+
+def test_a_candidate_with_an_engine_inherits_and_one_with_a_bare_file_does_not(tmp_path: Path) -> None:
+    text = f'{FOLDER}[candidates.onnx]\nengine = "onnxruntime"\n[candidates.bare]\nmodel_file = "net.onnx"\n'
+    found = settings(tmp_path, text).candidates
+    assert found["onnx"].values.keys() == {"model_dir", "options", "engine"}
+    assert found["bare"].values == {"model_file": tmp_path / "net.onnx"}
+
+
+def test_a_folder_beside_a_bare_file_as_inference_inherits_nothing(tmp_path: Path) -> None:
+    text = '[inference]\nmodel_file = "net.onnx"\noptions = { thresh = 0.3 }\n'
+    text += '[candidates.folder]\nmodel_dir = "inference"\n[candidates.other]\noptions = { thresh = 0.2 }\n'
+    found = settings(tmp_path, text).candidates
+    assert found["folder"].values == {"model_dir": tmp_path / "inference"}
+    assert found["other"].values == {"model_file": tmp_path / "net.onnx", "options": {"thresh": 0.2}}
+
+
+def test_the_option_of_a_folder_does_not_replace_a_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--ocr-inference-dir=out: the settings name a single file"):
+        settings(tmp_path, '[inference]\nmodel_file = "net.onnx"', ocr_inference_dir="out")
