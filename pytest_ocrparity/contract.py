@@ -202,7 +202,11 @@ class PostprocessesWith(Protocol):
     """A reference whose post-process can be built with other values."""
 
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
-        """Return what `Pipeline.postprocess` would be with these values of its parameters."""
+        """Return what `Pipeline.postprocess` would be with these values of its parameters.
+
+        Beside them `min_size`, the shorter side on the map below which boxes are dropped, and `rectangles`: "upright"
+        ones in place of the smallest, or "upright, last pixel included". What it does not know it refuses.
+        """
         ...
 
 

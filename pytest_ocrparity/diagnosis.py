@@ -75,6 +75,7 @@ class Diagnosis:
         ruled_out: what was shown to be no cause of it, whatever else is.
         tried: what alone does not remove the difference; it may still be one of several causes.
         not_tried: what could not be tried here, each with the reason.
+        rivals: where the cause is unknown, the codes of those that explain everything here equally well.
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
@@ -85,6 +86,7 @@ class Diagnosis:
     ruled_out: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     def in_table(self, table: str) -> Diagnosis:
         """Return this diagnosis for a candidate with another settings table than `inference`."""

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
-from pytest_ocrparity.diagnose.postprocessing.values import values_explain_boxes
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
@@ -51,6 +50,7 @@ class DiagnosisCache:
         known: by signature, the causes found so far.
         by_image: by sides and content of two traces, their diagnoses.
         kept: the pipelines whose `id` is part of a key, kept alive.
+        histories: by sides, see `Laboratory.history`.
         strict: do not hide what a diagnosis raises or warns of; set by tests.
     """
 
@@ -59,6 +59,7 @@ class DiagnosisCache:
     known: dict[str, list[Known]] = field(default_factory=dict)
     by_image: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
     kept: dict[int, object] = field(default_factory=dict)
+    histories: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: ClassVar[bool] = False
 
     def diagnose(self, comparisons: Comparisons) -> tuple[Diagnosis, ...]:
@@ -72,7 +73,7 @@ class DiagnosisCache:
             [sides, [_trace_digest(trace) for trace in (reference, candidate)], str(comparisons.tolerance)]
         )
         if key not in self.by_image:
-            lab = Laboratory(comparisons, self.seconds)
+            lab = Laboratory(comparisons, self.seconds, history=self.histories.setdefault(json.dumps(sides), {}))
             try:
                 with warnings.catch_warnings():
                     if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
@@ -222,8 +223,8 @@ def _is_same_network(lab: Laboratory) -> bool:
 
 
 def _are_same_boxes(lab: Laboratory) -> bool:
-    if lab.patched.reference_values is not None:
-        return values_explain_boxes(lab, lab.patched.reference_values)
+    if lab.patched.explains_boxes is not None:
+        return lab.patched.explains_boxes(lab)
     if lab.reference.probability_map is None or lab.reference.shape is None:
         return _are_own_boxes_right(lab, lab.patched)
     boxes = lab.run_postprocess()
@@ -249,7 +250,7 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
         trace = lab.run_preprocessing(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
     boxes = lab.run_postprocess(rest)
-    if patch.fields.get("reference_values") and boxes is None:
+    if patch.fields.get("explains_boxes") and boxes is None:
         return not lab.is_same(DETECTIONS, lab.candidate)
     if boxes is None or lab.reference.probability_map is None:
         return not _are_own_boxes_right(lab, rest)

@@ -69,6 +69,7 @@ class Laboratory:
         noticed: facts that explain nothing by themselves and help a reader.
         acquitted: the evidence that the networks agree, where the candidate's can't be run again.
         memo: results that several experiments need and that are slow to get, such as the export's weights.
+        history: what earlier images of this run left of each rule, for these two sides.
     """
 
     comparisons: Comparisons
@@ -82,6 +83,7 @@ class Laboratory:
     noticed: list[str] = field(default_factory=list)
     acquitted: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
+    history: dict[str, Any] = field(default_factory=dict)
     budget: Budget = None  # type: ignore[assignment]  # made below, or another laboratory's
 
     def __post_init__(self) -> None:

@@ -35,8 +35,8 @@ class PatchedCandidate:
         tensor: returns the tensor put right.
         infer: runs in the place of the network.
         boxes: returns the boxes put right, given the map's (h, w) and the shape row.
-        reference_values: parameters with which the reference's post-process makes the candidate's boxes. They show a
-            cause that can't be put right in the candidate.
+        explains_boxes: takes the `Laboratory` of another image, and returns whether the rule that makes the candidate's
+            boxes makes them there too. It shows a cause that can't be put right in the candidate.
         explains: takes the `Laboratory` of another image and the candidate's map, and returns whether the network's
             cause shows there as well, in at most two runs. None where the network is right, or `infer` puts it right.
         applies: takes the traces of another image, and returns whether the cause shows on them. None where putting the
@@ -51,7 +51,7 @@ class PatchedCandidate:
     tensor: Callable[[Array], Array] | None = None
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
-    reference_values: Mapping[str, Any] | None = None
+    explains_boxes: Callable[[Any], bool] | None = None
     explains: Callable[[Any, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     has_row: bool = False

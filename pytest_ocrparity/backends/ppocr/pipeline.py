@@ -25,6 +25,7 @@ from pytest_ocrparity.backends.ppocr.network import Network, build_network
 from pytest_ocrparity.backends.ppocr.operators import (
     Parts,
     build_parts,
+    build_post_process,
     import_operators,
     with_image_shape,
     without_global,
@@ -171,8 +172,14 @@ class TrainingPipeline(StagedPipeline):
         return self._rebuilt(without_random(self.files.yml))
 
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
-        """Return `postprocess` with other values in the YAML file's PostProcess, for an experiment."""
-        return self._rebuilt({**self.files.yml, "PostProcess": {**self.files.yml["PostProcess"], **values}}).postprocess
+        """Return `postprocess` with other values in the YAML file's PostProcess, for an experiment.
+
+        See `contract.PostprocessesWith` for values that no YAML file sets.
+        """
+        with third_party():
+            parts = replace(self._parts, post_process=build_post_process(self.files.yml["PostProcess"], values))
+        other = TrainingPipeline(parts, self.files, self._memory, name=self.name, fingerprint=self.fingerprint)
+        return other.postprocess
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the Eval operators with another target size (h, w) in network-input px, for an experiment.

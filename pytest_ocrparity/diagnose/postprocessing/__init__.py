@@ -6,7 +6,7 @@ candidate really returned, which come from its own map and geometry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.geometry import match
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
@@ -63,11 +63,21 @@ def _examine_recorded_boxes(lab: Laboratory) -> list[Diagnosis]:
         return []
     if lab.candidate.probability_map is not None and not lab.maps_agree:
         return by_known_values(lab)  # if there are none, the other map is the only known reason
-    return (
-        _by_later_change(lab, found)
-        or by_known_values(lab)
-        or [lab.unknown_cause(DETECTIONS, "the boxes differ, and no experiment explained it")]
+    return _stated_first(
+        by_known_values(lab),
+        lambda: _by_later_change(lab, found),
+        lambda: [lab.unknown_cause(DETECTIONS, "the boxes differ, and no experiment explained it")],
     )
+
+
+def _stated_first(by_rules: list[Diagnosis], *others: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
+    """Return the first cause that is stated; else what rules of the post-process leave, else the last of the others."""
+    if any(each.cause != UNKNOWN for each in by_rules):
+        return by_rules
+    for other in others[:-1]:
+        if found := other():
+            return found
+    return by_rules or others[-1]()
 
 
 def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
@@ -95,12 +105,11 @@ def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
             return None
         return f"{number_of_boxes(len(boxes))}, all within the limits"
 
-    return (
-        by_parameters(lab, DETECTIONS, fixes_stage)
-        or _by_later_change(lab, made)
-        or _by_parameters_and_later_change(lab)
-        or by_known_values(lab)
-        or [lab.unknown_cause(DETECTIONS, "the same map gives other boxes, and no experiment explained it")]
+    return by_parameters(lab, DETECTIONS, fixes_stage) or _stated_first(
+        by_known_values(lab),
+        lambda: _by_later_change(lab, made),
+        lambda: _by_parameters_and_later_change(lab),
+        lambda: [lab.unknown_cause(DETECTIONS, "the same map gives other boxes, and no experiment explained it")],
     )
 
 
