@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Alternative, Fix
 
 __all__ = [
+    "ChangesPictures",
     "Declares",
     "Exports",
     "FusesBranches",
@@ -195,6 +196,20 @@ class ResizesTo(Protocol):
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the stages up to the tensor with (height, width) in pixels in the place of its limits."""
+        ...
+
+
+class ChangesPictures(Protocol):
+    """A reference that can make pictures as other code does."""
+
+    def resampled(
+        self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]
+    ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield (H, W, 3) pixels resized to (height, width) by other interpolations, each with its name."""
+        ...
+
+    def recoded(self, pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield (H, W, 3) BGR pixels after a change that keeps their size, each with its name."""
         ...
 
 

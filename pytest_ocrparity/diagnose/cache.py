@@ -158,7 +158,7 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
             again = examine_tensors(lab) or examine_maps(lab)
             return tuple(again) if [d.cause for d in again] == [d.cause for d in known.diagnoses] else None
         lab.patched = known.patched
-        if known.patched.own_size and not _compares_at_own_size(lab):
+        if known.patched.before is not None and not _compares_in_its_way(lab, known.patched.before):
             return None
         if known.patched.applies is not None and not known.patched.applies(lab.reference, lab.candidate):
             return None
@@ -174,13 +174,12 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
     return tuple(examine_leaks(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
-def _compares_at_own_size(lab: Laboratory) -> bool:
-    """Set `lab.before` to the reference at this candidate's size; return whether the reference can run at it."""
-    tensor = lab.candidate.tensor
-    at_size = None if tensor is None else lab.reference_at_size((int(tensor.shape[2]), int(tensor.shape[3])))
-    if at_size is None:
+def _compares_in_its_way(lab: Laboratory, make: Callable[[Laboratory], Trace | None]) -> bool:
+    """Set `lab.before` to what the reference makes in the candidate's way; return whether it can."""
+    made = make(lab)
+    if made is None:
         return False
-    lab.before = replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
+    lab.before = made
     return True
 
 
@@ -245,8 +244,8 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     if rest is None:
         return False
     if patch.stage in BEFORE_NETWORK:
-        if patch.fields.get("own_size"):  # the stages are compared at the candidate's size, so only the size shows it
-            return lab.candidate.tensor is not None and lab.candidate.tensor.shape != lab.reference.tensor.shape  # type: ignore[union-attr]
+        if patch.fields.get("before"):  # the stages are compared in the candidate's way, so only the result shows it
+            return lab.candidate.tensor is not None and not np.array_equal(lab.candidate.tensor, lab.reference.tensor)  # type: ignore[arg-type]
         trace = lab.run_preprocessing(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
     boxes = lab.run_postprocess(rest)

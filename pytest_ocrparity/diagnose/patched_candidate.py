@@ -42,7 +42,9 @@ class PatchedCandidate:
         applies: takes the traces of another image, and returns whether the cause shows on them. None where putting the
             stage right shows it.
         has_row: the shape row is the reference's.
-        own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.reference_at_size`.
+        before: takes the `Laboratory` of an image, and returns what the reference's own operators make of it in the
+            candidate's way, such as at its size; the stages before the network are compared with that. None where they
+            are compared with the reference's trace.
         patches: what was put right so far, in order.
     """
 
@@ -55,7 +57,7 @@ class PatchedCandidate:
     explains: Callable[[Any, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     has_row: bool = False
-    own_size: bool = False
+    before: Callable[[Any], Trace | None] | None = None
     patches: tuple[Patch, ...] = ()
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> PatchedCandidate | None:

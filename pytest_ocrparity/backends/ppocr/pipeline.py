@@ -6,7 +6,7 @@ post-process. Nothing of the processing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from pytest_ocrparity.backends.ppocr.operators import (
     without_global,
     without_random,
 )
+from pytest_ocrparity.backends.resampling import recoded, resampled
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import digest, image_bytes, text_digest
@@ -189,6 +190,16 @@ class TrainingPipeline(StagedPipeline):
         if size not in self._at_size:
             self._at_size = {size: self._rebuilt(with_image_shape(self.files.yml, size))}
         return self._at_size[size].preprocess(image)
+
+    def resampled(
+        self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]
+    ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield pixels resized by other interpolations than PaddleOCR's, for an experiment."""
+        return resampled(pixels, size)
+
+    def recoded(self, pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield BGR pixels after changes that ports make before they resize, for an experiment."""
+        return recoded(pixels)
 
     def _rebuilt(self, yml: Mapping[str, Any]) -> TrainingPipeline:
         files = replace(self.files, yml=yml)

@@ -90,12 +90,27 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
         return []
     if lab.maps_agree and (found := _by_later_change(lab, trace.detections)):
         return found
+    if lab.maps_agree and lab.is_same_boxes(own):
+        return [_later_stage(lab, own, trace.detections)]
     summary = (
         f"{lab.names.candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and its trace "
         f"holds {number_of_boxes(len(trace.detections))} that differ: something changes boxes after it (a second "
         "stage, merging, tiles?)"
     )
     return [lab.unknown_cause(DETECTIONS, summary)]
+
+
+def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:
+    """Return what changes the boxes after a post-process that is right as the cause."""
+    reference, candidate = lab.names
+    proof = (
+        f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and "
+    proof += f"they are {reference}'s"
+    )
+    proof += f"; its trace holds {number_of_boxes(len(found))} that differ"
+    summary = f"something changes {candidate}'s boxes after its post-process: a second stage, merging or tiles"
+    fix = f"look at what {candidate} does with its boxes after its post-process; all before that is right"
+    return lab.proven_cause(DETECTIONS, "postprocess.later_stage", summary, [proof], fix)
 
 
 def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:

@@ -1,7 +1,7 @@
 """Rules by which a post-process may differ, each with the values of it that make the candidate's boxes exactly.
 
-A rule varies the reference's own post-process, or filters its boxes. Some rules are no cause: they are rivals, which must
-fail before a cause is stated.
+A rule varies the reference's own post-process, or filters its boxes. Some rules are no cause: they are rivals, which
+must fail before a cause is stated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Span(NamedTuple):
     def meets(self, other: Span) -> Span | None:
         """Return the values that both hold, or None."""
         low, high = max(self.low, other.low), min(self.high, other.high)
-        if low > high or (low == high and self.value != other.value and math.isfinite(low)):
+        is_choice = not math.isfinite(low) and not math.isfinite(high)
+        if low > high or (is_choice and self.value != other.value):
             return None
         value = self.value if low <= _number(self.value) <= high else other.value
         return Span(low, high, value if low <= _number(value) <= high else roundest(low, high))
@@ -109,7 +110,7 @@ class Rule(ABC):
 
     def interval(self, span: Span) -> str:
         """Return in words the values that fit, or "" where there is but one."""
-        if span.low == span.high or not isinstance(span.value, int | float):
+        if span.low == span.high or isinstance(span.value, bool) or not isinstance(span.value, int | float):
             return ""
         low, high = (None if not math.isfinite(each) else f"{each:.5g}" for each in (span.low, span.high))
         if low is None or high is None:
@@ -128,9 +129,11 @@ class Choice(Rule):
     values: tuple[Any, ...]
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
         return bench.make({self.name: value}, page)
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
         value = next((each for each in self.values if self.fits(bench, page, each)), None)
         return None if value is None else Span(-math.inf, math.inf, value)
 
@@ -142,9 +145,11 @@ class Changed(Rule):
     change: Callable[[Detections], Detections]
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
         return self.change(page.right)
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
         return Span(-math.inf, math.inf, "") if self.fits(bench, page, "") else None
 
 
@@ -170,11 +175,13 @@ class Searched(Rule):
     on_map: Callable[[Array, float], Array] | None = None
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
         if self.on_map is None:
             return bench.make({self.name: value}, page)
         return bench.make({}, replace(page, probability_map=self.on_map(page.probability_map, value)))
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
         hit = self._hit(bench, page)
         if hit is None:
             return None
@@ -260,6 +267,7 @@ class Cut(Rule):
         return bench.make(self.base, page) if self.base else page.right
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
         made = self._base(bench, page)
         amounts = None if made is None else self.quantity(made, page)
         if made is None or amounts is None:
@@ -267,6 +275,7 @@ class Cut(Rule):
         return subset(made, np.flatnonzero(amounts >= value if self.drops_below else amounts <= value))
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
         made = self._base(bench, page)
         amounts = None if made is None else self.quantity(made, page)
         if made is None or amounts is None:

@@ -15,7 +15,7 @@ from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, indices_of
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rules import CAUSES, MAPS, RIVALS, Bench, Choice, Rule, Span, roundest
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -47,7 +47,7 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     if not pages:
         _notice_of_boxes_alone(lab, bench)
         return []
-    if not any(page.shows for page in pages if not page.is_drawn):
+    if not _shows(pages):
         return []
     fitting = _remember(lab, [fit for rule in _rules(lab) if (fit := _fit_all(bench, rule, pages)) is not None])
     causes = {rule.cause for rule, _ in fitting}
@@ -57,7 +57,7 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _rules(lab: Laboratory) -> list[Rule]:
-    """Return the rules to try: of parameters that the reference has, and changes of the map where no score shows them."""
+    """Return the rules to try: of the reference's parameters, and changes of the map where no score shows them."""
     own = lab.reference.parameters.get(DETECTIONS, {})
     scores = None if lab.candidate.detections is None else lab.candidate.detections.scores
     other = {"min_size", "rectangles"}
@@ -92,6 +92,15 @@ def _page(lab: Laboratory, trace: Trace, found: Detections | None) -> Page | Non
         return None
     right = boxes_of_map(replace(lab.reference, shape=shape), values)
     return None if right is None else Page(values, shape, found, right)
+
+
+def _shows(pages: list[Page]) -> bool:
+    """Return whether something differs on a page that was not drawn, and some result is not empty.
+
+    Of an empty result a drawn map must show the rule: every rule that drops enough makes it.
+    """
+    differs = any(not are_equal(page.right, page.found, page) for page in pages if not page.is_drawn)
+    return differs and any(page.shows for page in pages)
 
 
 def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
@@ -201,7 +210,7 @@ def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
     def explains(lab: Laboratory) -> bool:
         source = offered(lab.reference.source, PostprocessesWith)
         pages = [] if source is None else _pages(lab)
-        if source is None or not any(page.shows for page in pages if not page.is_drawn):
+        if source is None or not _shows(pages):
             return False
         bench = Bench(lab, source)
         rules = [rule for rule in _rules(lab) if rule.text in texts]
