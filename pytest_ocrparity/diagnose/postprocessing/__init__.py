@@ -103,10 +103,8 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
 def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:
     """Return what changes the boxes after a post-process that is right as the cause."""
     reference, candidate = lab.names
-    proof = (
-        f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and "
+    proof = f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and "
     proof += f"they are {reference}'s"
-    )
     proof += f"; its trace holds {number_of_boxes(len(found))} that differ"
     summary = f"something changes {candidate}'s boxes after its post-process: a second stage, merging or tiles"
     fix = f"look at what {candidate} does with its boxes after its post-process; all before that is right"

@@ -16,7 +16,8 @@ from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
-from pytest_ocrparity.diagnose.postprocessing.rules import CAUSES, MAPS, RIVALS, Bench, Choice, Rule, Span, roundest
+from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
+from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Span, roundest
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,11 @@ from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-EXPERIMENTS = {
+EXPERIMENTS: Mapping[str, tuple[Callable[[Laboratory, PatchedCandidate], Any], ...]] = {
+    DECODE: (*decoding.experiments[:-1], by_decoded_picture, decoding.experiments[-1]),
+    RESIZE: resizing.experiments,
+    TENSOR: (*normalizing.experiments, by_pictures),
+}
     DECODE: (*decoding.experiments[:-1], by_decoded_picture, decoding.experiments[-1]),
     RESIZE: resizing.experiments,
     TENSOR: (*normalizing.experiments, by_pictures),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -183,8 +183,8 @@ def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
 LEVELS = 16
 """Least number of different values in a channel: with few grey levels a line fits any curve."""
 
-PRECISIONS: Final = {
-    "float16": lambda tensor: tensor.astype(np.float16),
+PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
+    "float16": lambda tensor: np.asarray(tensor.astype(np.float16)),
     "bfloat16": lambda tensor: _as_bfloat16(tensor),
 }
 

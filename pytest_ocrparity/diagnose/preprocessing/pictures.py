@@ -1,8 +1,8 @@
 """Experiments with the picture that is fed: the reference's own resize of a changed page, compared pixel by pixel.
 
 A picture is made as the candidate may have made it: by another interpolation, with a border before or after the resize,
-of a part of the page, of a page that was scaled before, grey, or after a JPEG round trip. The reference's operators make
-everything after it. Nothing is concluded from sizes: all pixels must be equal.
+of a part of the page, of a page that was scaled before, grey, or after a JPEG round trip. The reference's operators
+make everything after it. Nothing is concluded from sizes: all pixels must be equal.
 """
 
 from __future__ import annotations
