@@ -22,10 +22,6 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Laboratory, PatchedCandidate], Any], .
     RESIZE: resizing.experiments,
     TENSOR: (*normalizing.experiments, by_pictures),
 }
-    DECODE: (*decoding.experiments[:-1], by_decoded_picture, decoding.experiments[-1]),
-    RESIZE: resizing.experiments,
-    TENSOR: (*normalizing.experiments, by_pictures),
-}
 
 
 def is_preprocessing_same(lab: Laboratory) -> bool:
