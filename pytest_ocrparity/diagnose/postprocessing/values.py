@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from pytest_ocrparity.compare.borderline import boxes_of_map
+from pytest_ocrparity.backends.paddlex.installed import InstalledPostprocess
 from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -38,13 +38,12 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     Where the candidate's post-process can be run, the rule must also explain its boxes of the reference's map and of
     drawn ones. Where only boxes are known the rules are run on the reference's map, and what fits is noticed.
     """
-    source = offered(lab.reference.source, PostprocessesWith)
-    if source is None:
+    bench = _bench(lab)
+    if bench is None:
         if lab.candidate.probability_map is not None:
             lab.not_tried.append("other values in the reference's post-process: that needs the train model")
         return []
-    bench = Bench(lab, source)
-    pages = _pages(lab)
+    pages = _pages(bench)
     if not pages:
         _notice_of_boxes_alone(lab, bench)
         return []
@@ -55,6 +54,19 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
         return [_claim(lab, fitting, pages)]
     return [_rivals(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
+
+
+def _bench(lab: Laboratory) -> Bench | None:
+    """Return the reference's post-process; of a baseline, the installed one, where it makes the baseline's own boxes."""
+    reference, found = lab.reference, lab.reference.detections
+    source = offered(reference.source, PostprocessesWith)
+    if source is not None:
+        return Bench(lab, source)
+    if reference.source is not None or found is None:
+        return None
+    bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})))
+    page = _page(bench, reference, found)
+    return None if page is None or not len(found) or not are_equal(page.right, found, page) else bench
 
 
 def _rules(lab: Laboratory) -> list[Rule]:
@@ -71,28 +83,29 @@ def _rules(lab: Laboratory) -> list[Rule]:
     return [*rules, *RIVALS, *(MAPS if scores is None else ())]
 
 
-def _pages(lab: Laboratory) -> list[Page]:
+def _pages(bench: Bench) -> list[Page]:
     """Return the maps of which the candidate's boxes are known: its own, and where it can be run the others."""
-    reference, candidate = lab.reference, lab.candidate
+    lab, reference, candidate = bench.lab, bench.lab.reference, bench.lab.candidate
     pages = []
     if candidate.detections is not None:
-        pages.append(_page(lab, candidate, candidate.detections))
-    pages.append(_page(lab, reference, lab.run_postprocess()))
+        pages.append(_page(bench, candidate, candidate.detections))
+    pages.append(_page(bench, reference, lab.run_postprocess()))
     if pages[-1] is not None:
         for side in (PROBE, PROBE // 4):
             shape = (float(side), float(side), PROBE / side, PROBE / side)
             drawn = replace(reference, probability_map=drawn_map(weakest=0.35), shape=shape)
-            page = _page(lab, drawn, lab.run_postprocess(trace=drawn))
+            page = _page(bench, drawn, lab.run_postprocess(trace=drawn))
             pages.append(None if page is None else replace(page, is_drawn=True))
     return [page for page in pages if page is not None]
 
 
-def _page(lab: Laboratory, trace: Trace, found: Detections | None) -> Page | None:
+def _page(bench: Bench, trace: Trace, found: Detections | None) -> Page | None:
     values, shape = trace.probability_map, trace.shape
     if found is None or values is None or shape is None or values.ndim != 4:
         return None
-    right = boxes_of_map(replace(lab.reference, shape=shape), values)
-    return None if right is None else Page(values, shape, found, right)
+    page = Page(values, shape, found, found)
+    right = bench.make({}, page)
+    return None if right is None else replace(page, right=right)
 
 
 def _shows(pages: list[Page]) -> bool:
@@ -209,11 +222,10 @@ def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
     """Return a check for another image: whether one of these rules explains its boxes, with a value that fitted all."""
 
     def explains(lab: Laboratory) -> bool:
-        source = offered(lab.reference.source, PostprocessesWith)
-        pages = [] if source is None else _pages(lab)
-        if source is None or not _shows(pages):
+        bench = _bench(lab)
+        pages = [] if bench is None else _pages(bench)
+        if bench is None or not _shows(pages):
             return False
-        bench = Bench(lab, source)
         rules = [rule for rule in _rules(lab) if rule.text in texts]
         fitting = [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None]
         before = lab.history.get("spans") or {}
@@ -240,7 +252,7 @@ def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
 def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:
     """Run the rules on the reference's map where the candidate records none; that shows no cause."""
     candidate, found = lab.names.candidate, lab.candidate.detections
-    page = None if found is None else _page(lab, lab.reference, found)
+    page = None if found is None else _page(bench, lab.reference, found)
     if page is None or not page.shows:
         return
     fits = [fit for rule in _rules(lab) if rule not in MAPS and (fit := _fit_all(bench, rule, [page])) is not None]
