@@ -62,6 +62,8 @@ class Laboratory:
         can_run: whether the candidate gives a source, so that it can be run again.
         before: the reference's trace that the candidate's preprocessing is compared with; its own, or one at another
             size.
+        to_page: where the page lies in the candidate's picture, once that is known: x and y of the picture, times the
+            first two numbers, plus the last two, are x and y of the page.
         ruled_out, tried, not_tried: notes for the next unknown cause, see `Diagnosis`.
         has_equal_weights: whether the export's weights were found to be the reference's.
         is_in_program: whether the export's program was found to return the candidate's map without its engine.
@@ -95,6 +97,7 @@ class Laboratory:
         self.own: Pipeline = Recorded(self.candidate.pipeline, self.candidate) if source is None else source
         self.patched = PatchedCandidate(self.own)
         self.before = self.reference
+        self.to_page: tuple[float, float, float, float] | None = None
 
     @property
     def names(self) -> Names:

@@ -31,9 +31,8 @@ class InstalledPostprocess:
         """Return a post-process of (1, C, h, w) maps with other values. Raises ValueError for one that it lacks."""
         unknown = {*values} - {*NAMES, "min_size"}
         if unknown or len(self.recorded) < len(NAMES):
-            raise ValueError(
-                f"paddlex's DBPostProcess is not known with {sorted(unknown or {*NAMES} - {*self.recorded})}"
-            )
+            missing = sorted(unknown or {*NAMES} - {*self.recorded})
+            raise ValueError(f"paddlex's DBPostProcess can't be built: {', '.join(missing)} unknown")
         with third_party():
             from paddlex.inference.models.text_detection.processors import DBPostProcess
 

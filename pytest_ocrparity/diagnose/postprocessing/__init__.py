@@ -21,7 +21,7 @@ from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.geometry import match
+from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.wording import number_of_boxes
@@ -34,12 +34,37 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two post-processes make different boxes of the reference's map."""
     if lab.reference.detections is None or lab.reference.probability_map is None or lab.reference.shape is None:
         return _examine_boxes_alone(lab)
+    if _are_right_in_its_place(lab):
+        return []
     made = lab.run_postprocess()
     if made is None:
         return _examine_recorded_boxes(lab)
     if not lab.is_same_boxes(made):
         return _examine_postprocess(lab, made)
     return _examine_changed_boxes(lab)
+
+
+def _are_right_in_its_place(lab: Laboratory) -> bool:
+    """Return whether the boxes are what the reference's post-process makes of the candidate's map, placed in the page.
+
+    Only where the page lies in the candidate's picture otherwise than in the reference's: then their maps can't be
+    exchanged, and a post-process that reads its own map rightly is acquitted.
+    """
+    trace, frame = lab.candidate, lab.to_page
+    if frame is None or trace.detections is None or trace.probability_map is None or lab.reference.shape is None:
+        return False
+    height, width = trace.probability_map.shape[-2:]
+    row = (float(height), float(width), 1.0, 1.0)
+    right = boxes_of_map(replace(lab.reference, shape=row), trace.probability_map)
+    if right is None or len(right) != len(trace.detections):
+        return False
+    size = np.array([lab.reference.shape[1], lab.reference.shape[0]])
+    placed = [np.clip(p * np.array(frame[:2]) + np.array(frame[2:]), 0, size) for p in right.polygons]
+    pairs = match(placed, trace.detections.polygons).pairs
+    apart = 1.0 + 0.5 * max(frame[:2])  # both round, in px of their own
+    return len(pairs) == len(placed) and all(
+        vertex_distance(placed[pair.reference], trace.detections.polygons[pair.candidate]) <= apart for pair in pairs
+    )
 
 
 def _examine_boxes_alone(lab: Laboratory) -> list[Diagnosis]:

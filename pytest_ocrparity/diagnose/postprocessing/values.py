@@ -57,7 +57,7 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _bench(lab: Laboratory) -> Bench | None:
-    """Return the reference's post-process; of a baseline, the installed one, where it makes the baseline's own boxes."""
+    """Return the reference's post-process; of a baseline, the installed one, if it makes the baseline's boxes."""
     reference, found = lab.reference, lab.reference.detections
     source = offered(reference.source, PostprocessesWith)
     if source is not None:

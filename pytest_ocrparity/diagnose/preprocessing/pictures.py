@@ -8,6 +8,7 @@ make everything after it. Nothing is concluded from sizes: all pixels must be eq
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ from pytest_ocrparity.contract import ChangesPictures, ResizesTo, offered, pipel
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
-from pytest_ocrparity.diagnose.preprocessing.placements import Way, best_offset, placements
+from pytest_ocrparity.diagnose.preprocessing.placements import Frame, Way, best_offset, placements
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -47,6 +48,7 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
         shown = None if before is None else shows_the_same(lab, trace, before)
         if shown is None:
             continue
+        lab.to_page = way.to_page
         stage = RESIZE if trace.resize is not None or trace.tensor.shape != lab.tensor.shape else TENSOR
         proof = f"{lab.names.reference}'s page, {way.words}, is {lab.names.candidate}'s picture: the {shown}"
         found = lab.proven_cause(stage, way.cause, f"{lab.names.candidate} {way.summary}", [proof], way.fix)
@@ -213,7 +215,7 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
     before = _preprocessed(lab, changed)
     if before is None:
         return None
-    lab.before = before
+    lab.before, lab.to_page = before, _frame_of_decoded(lab, cause, text, changed)
     reference, candidate = lab.names
     proof = f"the page as {reference} decodes it, {text}, is what {candidate} decoded, pixel by pixel"
     fix = f"let {candidate} see the page as it is: before its preprocessing it is {text}"
@@ -224,6 +226,21 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
 
     summary = f"what {candidate} decodes is the page {text}"
     return lab.proven_cause(DECODE, cause, summary, [proof], fix), replace(base, before=again)
+
+
+def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) -> Frame | None:
+    """Return how the picture's px become the page's, see `Way.to_page`."""
+    page, tensor = page_of(lab), lab.candidate.tensor
+    if page is None or tensor is None or tensor.ndim != 4 or cause == "decode.pixels":
+        return None
+    height, width = tensor.shape[2:]
+    if cause == "decode.scaled":
+        return page.shape[1] / width, page.shape[0] / height, 0.0, 0.0
+    left, top = (float(each) for each in _ORIGIN.findall(text)[-1])
+    return changed.shape[1] / width, changed.shape[0] / height, left, top
+
+
+_ORIGIN = re.compile(r"from x (\d+), y (\d+)")
 
 
 def _preprocessed(lab: Laboratory, changed: Array) -> Trace | None:

@@ -13,6 +13,8 @@ from pytest_ocrparity.trace import Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
+Frame: TypeAlias = "tuple[float, float, float, float]"
+Placed: TypeAlias = "tuple[Array, str, Frame]"
 Resize: TypeAlias = "Callable[[Array, Size], Array | None]"
 
 
@@ -26,6 +28,7 @@ class Way(NamedTuple):
         words: what was done to the page.
         summary: what the candidate does.
         fix: what removes it.
+        to_page: x and y of the picture, times the first two, plus the last two, are x and y of the page.
     """
 
     cause: str
@@ -34,6 +37,7 @@ class Way(NamedTuple):
     words: str
     summary: str
     fix: str
+    to_page: Frame | None = None
 
 
 def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
@@ -48,28 +52,30 @@ def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: R
     """
     names = lab.names
     fix = f"give {names.candidate}'s network the page as {names.reference} does: resized, and nothing around it"
-    for picture, text in (*_bordered(page, own, resize), *_padded_first(page, own, resize)):
-        yield Way("resize.padding", "border", picture, text, f"pads the page: {text}", fix)
+    for placed in (_bordered(page, own, resize), _padded_first(page, own, resize)):
+        for picture, text, frame in placed:
+            yield Way("resize.padding", "border", picture, text, f"pads the page: {text}", fix, frame)
     row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
     if row is None or row == page.shape[:2] or min(row) < 8:
         return
     if row[0] <= page.shape[0] and row[1] <= page.shape[1]:
         whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
-        for picture, text in _cropped(page, own, row, resize):
-            yield Way("decode.cropped", "crop", picture, text, f"feeds a part of the page: {text}", whole)
+        for picture, text, frame in _cropped(page, own, row, resize):
+            yield Way("decode.cropped", "crop", picture, text, f"feeds a part of the page: {text}", whole, frame)
     scaled = resize(page, row)
     picture = None if scaled is None else resize(scaled, _size(own))
     if picture is not None:
         text = f"scaled to {row[1]}x{row[0]} before the resize"
         unscaled = f"give {names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
-        yield Way("decode.scaled", "scaled", picture, text, f"gets the page {text}", unscaled)
+        frame = (page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
+        yield Way("decode.scaled", "scaled", picture, text, f"gets the page {text}", unscaled, frame)
 
 
 def _size(picture: Array) -> Size:
     return int(picture.shape[0]), int(picture.shape[1])
 
 
-def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[tuple[Array, str]]:
+def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
     """Yield the page resized and put into a border of one value."""
     height, width = _size(own)
     for top, left, h, w in _places(page, own):
@@ -85,11 +91,10 @@ def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[tuple[Array, 
         picture[:] = border[0]
         picture[top : top + h, left : left + w] = own[top : top + h, left : left + w]
         scale = f"x {w / page.shape[1]:.4g}, y {h / page.shape[0]:.4g}"
-        yield (
-            picture,
-            f"scaled by {scale} to {w}x{h} and placed at x {left}, y {top} of {width}x{height}, "
-            f"the rest filled with {_fill_text(border[0])}",
-        )
+        text = f"scaled by {scale} to {w}x{h} and placed at x {left}, y {top} of {width}x{height}, "
+        text += f"the rest filled with {_fill_text(border[0])}"
+        across, down = page.shape[1] / w, page.shape[0] / h
+        yield picture, text, (across, down, -left * across, -top * down)
 
 
 def _are_equal(own: Array, made: Array) -> bool:
@@ -140,7 +145,7 @@ def _not_of(own: Array, fill: tuple[int, ...]) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
 
 
-def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[tuple[Array, str]]:
+def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
     """Yield the page put into a border of one value and then resized."""
     height, width = _size(page)
     side = max(height, width)
@@ -165,10 +170,11 @@ def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[tuple[Arr
             picture = resize(canvas, _size(own))
             if picture is not None:
                 text = f"placed at x {left}, y {top} of {canvas_w}x{canvas_h}, the rest filled with "
-                yield picture, f"{text}{_fill_text(np.asarray(fill))}, and then resized"
+                frame = (canvas_w / own.shape[1], canvas_h / own.shape[0], float(-left), float(-top))
+                yield picture, f"{text}{_fill_text(np.asarray(fill))}, and then resized", frame
 
 
-def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[tuple[Array, str]]:
+def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Placed]:
     """Yield parts of the page of one size: the middle, the corners, and where the picture resembles the page most."""
     rest = page.shape[0] - size[0], page.shape[1] - size[1]
     tries = {(rest[0] // 2, rest[1] // 2): None, (0, 0): None, rest: None, (0, rest[1]): None, (rest[0], 0): None}
@@ -183,7 +189,8 @@ def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[tu
         if 0 <= top <= rest[0] and 0 <= left <= rest[1]:
             picture = resize(page[top : top + size[0], left : left + size[1]], _size(own))
             if picture is not None:
-                yield picture, f"cut to {size[1]}x{size[0]} from x {left}, y {top} on"
+                frame = (size[1] / own.shape[1], size[0] / own.shape[0], float(left), float(top))
+                yield picture, f"cut to {size[1]}x{size[0]} from x {left}, y {top} on", frame
 
 
 def best_offset(whole: Array, part: Array) -> tuple[int, int]:
