@@ -37,6 +37,7 @@ TESTED_BY = {
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.memory_guard": "real/test_memory.py",
+    "backends.paddlex.installed": "real/test_port_diagnosis.py",  # a baseline as reference
     "backends.paddlex.pipeline": "real/test_inference.py",
     "backends.paddlex.predictor": "real/test_predictor.py",
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
@@ -44,9 +45,13 @@ TESTED_BY = {
     "backends.ppocr.network": "real/test_network.py",
     "backends.ppocr.operators": "real/test_training.py",
     "backends.ppocr.pipeline": "real/test_training.py",
+    "backends.resampling": "real/test_port_diagnosis.py",
     "backends.staged": "real/test_memory.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
+    "diagnose.preprocessing.pictures": "unit/diagnose/preprocessing/test_placements.py",
+    "diagnose.postprocessing.rules": "unit/diagnose/postprocessing/test_values.py",
+    "diagnose.postprocessing.rule_table": "unit/diagnose/postprocessing/test_values.py",
     # What they do shows in a whole run only.
     "context": "integration/test_fixtures.py",  # assertions in a user's threads
     "environment": "integration/test_table.py",

@@ -40,11 +40,11 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     experiments = (
         _other_engine,
         _other_output,
-        by_pointwise,
         weights.by_finiteness,
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,
+        by_pointwise,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):

@@ -15,8 +15,9 @@ from pytest_ocrparity.stages import PROBABILITY_MAP
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
-SPREAD: Final = 0.3
-"""How much a map must span at least: on blank paper, any function is like another."""
+BINS: Final = 20
+FEWEST_BINS: Final = 12
+"""How many of the twentieths of 0 to 1 must occur in a map: of few values, any change is a function."""
 
 
 class Function(NamedTuple):
@@ -74,7 +75,8 @@ def function_between(right: Array, own: Array, limit: float) -> tuple[Function, 
     if right.shape != own.shape or not (np.isfinite(right).all() and np.isfinite(own).all()):
         return None
     x, y = right.reshape(-1).astype(np.float64), own.reshape(-1).astype(np.float64)
-    if np.ptp(x) < SPREAD or np.max(np.abs(x - y)) <= limit:
+    levels = np.count_nonzero(np.histogram(x, BINS, (0, 1))[0])
+    if levels < FEWEST_BINS or np.max(np.abs(x - y)) <= limit:
         return None
     for find in (_logits, _sigmoid_twice, _binary, _affine, _steps, _clipped):
         found = find(x, y, limit)

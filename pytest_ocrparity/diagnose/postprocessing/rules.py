@@ -51,11 +51,14 @@ def roundest(low: float, high: float) -> float:
     if not (math.isfinite(low) and math.isfinite(high)):
         return low if math.isfinite(low) else high
     for digits in range(8):
-        rounded = round((low + high) / 2, digits)
-        if low <= rounded <= high:
-            return rounded
-        if (up := math.ceil(low * 10**digits) / 10**digits) <= high:
-            return up
+        for step in (1.0, 0.5):
+            unit = step / 10**digits
+            first = math.ceil(low / unit - 1e-9)
+            nearest = max(first, round((low + high) / 2 / unit))
+            for count in (nearest, first):
+                value = round(count * unit, digits + 1)
+                if low <= value <= high:
+                    return value
     return (low + high) / 2
 
 

@@ -158,10 +158,16 @@ def _unknown_rule(
     """Return as unknown the class of rules that give this size."""
     lab.noticed.append(f"{_sizes_text(lab, size)}; {shown}: nothing but the size differs at this stage")
     candidate = lab.names.candidate
-    rules = simplest(fitting_rules({_source_size(trace): size}, _limits_of(limits)))
+    fitting = fitting_rules({_source_size(trace): size}, _limits_of(limits))
+    rules = simplest(fitting)
     if lab.can_run or not rules:
         return lab.unknown_cause(RESIZE, f"{_sizes_text(lab, size)}, and which rule {candidate} follows is not known")
-    causes = ("resize.limits" if rules[0].rounding == PADDLEOCR else "resize.rounding", "resize.image_shape")
+    # Its own limits under another rounding are as simple as other limits under PaddleOCR's.
+    rounded = [each for each in fitting if each not in rules and (each.side, each.kind) == _limits_of(limits)]
+    rules += rounded
+    causes = ("resize.limits",) * any((each.side, each.kind) != _limits_of(limits) for each in rules)
+    causes += ("resize.rounding",) * bool(rounded)
+    causes += ("resize.image_shape",)
     is_unscaled = size == SizeRule(1, "min").size(_source_size(trace))
     text = f"{rules_text(rules)} gives this size{', no scaling' if is_unscaled else ''}; so does one fixed size"
     lab.tried.append(f"resize.limits: {text} (limit_side_len/limit_type)")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from diagnosing import SHADED, judged, on, only, seen
+from diagnosing import found_by, judged, on, only, seen
 from scipy import ndimage
 from scipy.special import expit, logit
 from toy import Toy
@@ -71,6 +71,13 @@ def test_blank_paper_shows_no_function() -> None:
     assert function_between(blank, blank * np.float32(0.5), LIMIT) is None
 
 
+RAMP = np.repeat(np.linspace(0, 255, 96).astype(np.uint8)[None, :, None], 64, 0).repeat(3, 2)
+"""All levels, and so all probabilities."""
+OTHER = np.ascontiguousarray(RAMP[:48, ::-1])
+FLAT = np.where(RAMP > 120, np.uint8(200), np.uint8(40)).astype(np.uint8)
+"""Two levels: whatever is done to them is a function of the value."""
+
+
 class Scales(Toy):
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.asarray(super().infer(tensor) * np.float32(0.8), np.float32)
@@ -86,19 +93,20 @@ class ScalesTheLeft(Toy):
 class TestTheDiagnosis:
     @pytest.mark.parametrize("has_source", [True, False])
     def test_a_scaled_map_is_named_with_its_factor(self, has_source: bool) -> None:
-        candidate = seen(Scales(name="port"), SHADED)
-        found = only(seen(Toy(), SHADED), candidate if has_source else replace(candidate, source=None))
+        candidate = seen(Scales(name="port"), RAMP)
+        found = only(seen(Toy(), RAMP), candidate if has_source else replace(candidate, source=None))
         assert judged(found) == ("probability_map", "network.pointwise")
         assert found.summary == "port's map is train's x 0.8"
 
     def test_it_is_proved_again_on_another_page(self) -> None:
         cache, train, port = DiagnosisCache(60), Toy(), Scales(name="port")
-        from diagnosing import OTHER_PAGE, found_by
-
-        found_by(cache, on(train, SHADED), on(port, SHADED))
-        (found,) = found_by(cache, on(train, OTHER_PAGE, "page 1"), on(port, OTHER_PAGE, "page 1"))
+        found_by(cache, on(train, RAMP), on(port, RAMP))
+        (found,) = found_by(cache, on(train, OTHER, "page 1"), on(port, OTHER, "page 1"))
         assert found.cause == "network.pointwise"
         assert found.evidence[0].startswith("found on page 0; here as well")
 
+    def test_of_two_levels_nothing_is_concluded(self) -> None:
+        assert only(seen(Toy(), FLAT), seen(Scales(name="port"), FLAT)).cause == UNKNOWN
+
     def test_half_a_map_that_is_scaled_stays_unknown(self) -> None:
-        assert only(seen(Toy(), SHADED), seen(ScalesTheLeft(name="port"), SHADED)).cause == UNKNOWN
+        assert only(seen(Toy(), RAMP), seen(ScalesTheLeft(name="port"), RAMP)).cause == UNKNOWN

@@ -42,7 +42,7 @@ def test_one_page_does_not_tell() -> None:
     assert {SizeRule(64, "min"), SizeRule(1280, "max"), SizeRule(4000, "max"), SizeRule(800, "resize_long")} <= {
         *fitting
     }
-    assert rules_text(fitting) == "32 to 600/min, or 800 to 4096/max, or 800/resize_long"
+    assert rules_text(fitting) == "32 to 608/min, or 800 to 4096/max, or 800/resize_long"
 
 
 def test_sizes_of_no_rule_fit_none() -> None:
