@@ -377,6 +377,8 @@ def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
 
 def describe_difference(made: Array, other: Array) -> str:
     """Return the largest difference of two maps in words."""
+    if made.shape != other.shape:
+        return f"of shapes {made.shape} and {other.shape}"
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         difference = np.abs(made - other)
     return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two post-processes make different boxes of the reference's map."""
     if lab.reference.detections is None or lab.reference.probability_map is None or lab.reference.shape is None:
         return _examine_boxes_alone(lab)
-    if _are_right_in_its_place(lab):
-        return []
+    if lab.to_page is not None and (judged := _boxes_in_their_place(lab, lab.to_page)) is not None:
+        return judged
     made = lab.run_postprocess()
     if made is None:
         return _examine_recorded_boxes(lab)
@@ -44,26 +44,55 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     return _examine_changed_boxes(lab)
 
 
-def _are_right_in_its_place(lab: Laboratory) -> bool:
-    """Return whether the boxes are what the reference's post-process makes of the candidate's map, placed in the page.
+def _boxes_in_their_place(lab: Laboratory, frame: Frame) -> list[Diagnosis] | None:
+    """Return what is wrong with boxes of a page that lies otherwise in the candidate's picture than in the reference's.
 
-    Only where the page lies in the candidate's picture otherwise than in the reference's: then their maps can't be
-    exchanged, and a post-process that reads its own map rightly is acquitted.
+    Then their maps can't be exchanged. Boxes that are what the reference's post-process makes of the candidate's map,
+    placed in the page, are right. Those that are right but for the place, or the scale, lack it. Else None.
     """
-    trace, frame = lab.candidate, lab.to_page
-    if frame is None or trace.detections is None or trace.probability_map is None or lab.reference.shape is None:
-        return False
+    trace, row = lab.candidate, lab.reference.shape
+    if trace.detections is None or trace.probability_map is None or row is None or not len(trace.detections):
+        return None
     height, width = trace.probability_map.shape[-2:]
-    row = (float(height), float(width), 1.0, 1.0)
-    right = boxes_of_map(replace(lab.reference, shape=row), trace.probability_map)
-    if right is None or len(right) != len(trace.detections):
+    right = boxes_of_map(replace(lab.reference, shape=(float(height), float(width), 1.0, 1.0)), trace.probability_map)
+    if right is None:
+        return None
+    across, down, left, top = frame
+    if _are_at(right, trace.detections, frame):
+        return []
+    candidate = lab.names.candidate
+    proof = f"what {lab.names.reference}'s post-process makes of {candidate}'s own map are {candidate}'s boxes, "
+    if (left, top) != (0, 0) and _are_at(right, trace.detections, (across, down, 0.0, 0.0)):
+        proof += f"if the place of the page, x {left:+.1f} and y {top:+.1f} px, is left out"
+        summary = f"{candidate}'s boxes lack the place of the page in its picture, x {left:+.1f}, y {top:+.1f} px"
+        fix = "subtract the padding that was added before the network, or add the origin of the crop, to the boxes"
+        return [lab.proven_cause(DETECTIONS, "rescale.offset", summary, [proof], fix)]
+    if trace.shape is not None and tuple(trace.shape[:2]) != tuple(row[:2]):
+        own = (trace.shape[1] / width, trace.shape[0] / height, 0.0, 0.0)
+        if (left, top) == (0, 0) and _are_at(right, trace.detections, own):
+            proof += "in px of the page that it was given"
+            summary = f"{candidate}'s boxes are in px of a page of {trace.shape[1]:.0f}x{trace.shape[0]:.0f}, "
+            summary += f"and the page has {row[1]:.0f}x{row[0]:.0f}"
+            fix = f"multiply {candidate}'s boxes by x {across / own[0]:.4g}, y {down / own[1]:.4g}"
+            return [lab.proven_cause(DETECTIONS, "rescale.ratio", summary, [proof], fix)]
+    return None
+
+
+Frame: TypeAlias = "tuple[float, float, float, float]"
+
+
+def _are_at(right: Detections, found: Detections, frame: Frame) -> bool:
+    """Return whether boxes in px of a map are the found ones, once they are placed; both sides round."""
+    placed = [polygon * np.array(frame[:2]) + np.array(frame[2:]) for polygon in right.polygons]
+    pairs = match(placed, found.polygons).pairs
+    apart = 1.0 + 0.5 * max(frame[:2])
+    if not len(pairs) == len(placed) == len(found):
         return False
-    size = np.array([lab.reference.shape[1], lab.reference.shape[0]])
-    placed = [np.clip(p * np.array(frame[:2]) + np.array(frame[2:]), 0, size) for p in right.polygons]
-    pairs = match(placed, trace.detections.polygons).pairs
-    apart = 1.0 + 0.5 * max(frame[:2])  # both round, in px of their own
-    return len(pairs) == len(placed) and all(
-        vertex_distance(placed[pair.reference], trace.detections.polygons[pair.candidate]) <= apart for pair in pairs
+    edge = np.max(np.concatenate(found.polygons), axis=0)  # where a page ends, boxes are clipped
+    low = np.min(np.concatenate(found.polygons), axis=0)
+    return all(
+        vertex_distance(np.clip(placed[pair.reference], low, edge), found.polygons[pair.candidate]) <= apart
+        for pair in pairs
     )
 
 

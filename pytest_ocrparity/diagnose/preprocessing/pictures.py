@@ -38,11 +38,11 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
         return None
     if lab.before is not lab.reference or offered(lab.reference.source, ResizesTo) is None:
         return None
-    own = picture_of(lab, trace)
-    if own is None:
-        return None
+    own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
+    if own is None or right is None or are_same(own, right):
+        return None  # the picture is right, and what follows is not
     for way in _ways(lab, trace, page, own):
-        if not (np.array_equal(way.picture, own) or np.array_equal(way.picture[..., ::-1], own)):
+        if not are_same(own, way.picture):
             continue
         before = trace_of(lab, trace, way.picture)
         shown = None if before is None else shows_the_same(lab, trace, before)
@@ -59,6 +59,11 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     return None
 
 
+def are_same(own: Array, made: Array) -> bool:
+    """Return whether two pictures are equal, in whatever order each holds its channels."""
+    return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
+
+
 def _again(cause: str, kind: str) -> Before:
     """Return what finds the same sort of picture on another image."""
 
@@ -68,8 +73,7 @@ def _again(cause: str, kind: str) -> Before:
         if own is None or page is None:
             return None
         for way in _ways(lab, trace, page, own):
-            is_it = np.array_equal(way.picture, own) or np.array_equal(way.picture[..., ::-1], own)
-            if is_it and (way.cause, way.kind) == (cause, kind):
+            if are_same(own, way.picture) and (way.cause, way.kind) == (cause, kind):
                 return trace_of(lab, trace, way.picture)
         return None
 
@@ -231,7 +235,7 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
 def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) -> Frame | None:
     """Return how the picture's px become the page's, see `Way.to_page`."""
     page, tensor = page_of(lab), lab.candidate.tensor
-    if page is None or tensor is None or tensor.ndim != 4 or cause == "decode.pixels":
+    if page is None or tensor is None or tensor.ndim != 4 or not cause.endswith(("scaled", "cropped")):
         return None
     height, width = tensor.shape[2:]
     if cause == "decode.scaled":
@@ -258,6 +262,8 @@ def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Arr
     if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3:
         return None
     if size == page.shape[:2]:
+        if np.array_equal(own, page[..., ::-1]) and not np.array_equal(own, page):
+            return "decode.channel_order", "reversed", own, "with red and blue exchanged"
         for name, changed in _offered(lab, lambda side: side.recoded(page)):
             if np.array_equal(changed, own) and not np.array_equal(changed, page):
                 return "decode.pixels", name, changed, name

@@ -160,16 +160,19 @@ def _unknown_rule(
     candidate = lab.names.candidate
     fitting = fitting_rules({_source_size(trace): size}, _limits_of(limits))
     rules = simplest(fitting)
-    if lab.can_run or not rules:
+    if lab.can_run:
         return lab.unknown_cause(RESIZE, f"{_sizes_text(lab, size)}, and which rule {candidate} follows is not known")
     # Its own limits under another rounding are as simple as other limits under PaddleOCR's.
-    rounded = [each for each in fitting if each not in rules and (each.side, each.kind) == _limits_of(limits)]
-    rules += rounded
+    rules += [each for each in fitting if each not in rules and (each.side, each.kind) == _limits_of(limits)]
     causes = ("resize.limits",) * any((each.side, each.kind) != _limits_of(limits) for each in rules)
-    causes += ("resize.rounding",) * bool(rounded)
+    causes += ("resize.rounding",) * any(each.rounding != PADDLEOCR for each in rules)
     causes += ("resize.image_shape",)
     is_unscaled = size == SizeRule(1, "min").size(_source_size(trace))
-    text = f"{rules_text(rules)} gives this size{', no scaling' if is_unscaled else ''}; so does one fixed size"
+    text = f"{rules_text(rules) or 'one fixed size'} gives this size{', no scaling' if is_unscaled else ''}"
+    text += "; so does one fixed size" if rules else ""
+    if _source_size(trace) != _source_size(lab.reference):  # it takes the page for another one, or its row is wrong
+        causes += ("decode.scaled",)
+        text += f"; so does a page that was scaled to {int(trace.shape[1])}x{int(trace.shape[0])} before"  # type: ignore[index]
     lab.tried.append(f"resize.limits: {text} (limit_side_len/limit_type)")
     summary = f"{_sizes_text(lab, size)}: {text}. One image does not tell which"
     return replace(lab.unknown_cause(RESIZE, summary), rivals=causes)
