@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.errors import ModelError as ModelError
     from pytest_ocrparity.errors import OcrParityError as OcrParityError
     from pytest_ocrparity.errors import ReportError as ReportError
+    from pytest_ocrparity.errors import ResultError as ResultError
     from pytest_ocrparity.errors import SettingsError as SettingsError
     from pytest_ocrparity.errors import StageError as StageError
     from pytest_ocrparity.tolerance import Tolerance as Tolerance
@@ -33,7 +34,7 @@ _MODULES = {
     "comparison": "Comparison DifferenceError",
     "contract": "Pipeline",
     "diagnosis": "Diagnosis",
-    "errors": "GoldenError ImageError ModelError OcrParityError ReportError SettingsError StageError",
+    "errors": "GoldenError ImageError ModelError OcrParityError ReportError ResultError SettingsError StageError",
     "tolerance": "Tolerance",
     "trace": "Decoded Detections Trace",
 }

@@ -1,77 +1,33 @@
-"""`python -m pytest_ocrparity results.json --tolerance ...`: judge a run's recorded measures under other limits."""
+"""`python -m pytest_ocrparity COMMAND`: what can be asked without running a test."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from types import ModuleType
+from typing import Final
 
-from pytest_ocrparity.compare.run_verdict import run_faults
-from pytest_ocrparity.comparison import MATCHES, UNDECIDED
-from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.rejudge import judge_again, wanted_limits
-from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read
-from pytest_ocrparity.report.table import Tally
-from pytest_ocrparity.tolerance import parse_option
-from pytest_ocrparity.wording import printable
+from pytest_ocrparity.commands import deploying, judging
 
-DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
-stay what they were. What the recorded measures cannot tell is "undecided". Exits 0 if all pass, 1 if anything differs,
-is undecided or was not compared, 2 for a wrong command or file."""
-
-_INCONSISTENT = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
-"""Raised for a document that keeps the schema and is inconsistent, such as boxes without the limits that they broke."""
+COMMANDS: Final[dict[str, tuple[ModuleType, str]]] = {
+    "judge": (judging, "judge the results of a run again under other limits"),
+    "deploy": (deploying, "print the calls under which a deployment does what the training YAML file evaluates"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table of a results.json as judged, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m pytest_ocrparity", description=DESCRIPTION)
-    parser.add_argument("results", type=Path, help="the results.json of a report")
-    parser.add_argument(
-        "--tolerance",
-        action="append",
-        default=[],
-        metavar="PRESET|STAGE.LIMIT=VALUE",
-        help="exact, fp32, fp16, int8, or one limit; repeatable",
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="a line per image")
-    given = parser.parse_args(arguments)
-    try:
-        wanted = wanted_limits([parse_option(word) for word in given.tolerance])
-        results = read(given.results)
-        # Also those that a failure kept from being asserted: under other limits their test would get to them.
-        compared = judge_again(results.comparisons, wanted)
-        table, faults = _judged(compared, results, is_verbose=given.verbose)
-    except OcrParityError as error:
-        print(f"{parser.prog}: {printable(str(error))}", file=sys.stderr)
-        return 2
-    except _INCONSISTENT as error:
-        message = f"{type(error).__name__}: {error}"
-        print(f"{parser.prog}: {given.results} is inconsistent: {printable(message)}", file=sys.stderr)
-        return 2
-    for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
-        print(printable(line))
-    return 1 if faults else 0
-
-
-def _judged(
-    compared: Sequence[RecordedComparison], results: Results, *, is_verbose: bool
-) -> tuple[list[str], list[str]]:
-    """Return the lines of the table, and why the run fails."""
-    tally = Tally({"": [Compared(comparison=each) for each in compared]})
-    faults = [] if compared else ["nothing was compared"]
-    faults += ["the run stopped before its last test"] if results.run.interrupted else []
-    found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
-    faults += [fault.text for fault in found]
-    missed = [each for each in results.not_compared if each.outcome != "skipped"]
-    faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
-    for each in compared:
-        if each.status not in MATCHES:
-            faults.append(f"{each.status}: {each.image}: {each.kind.replace('_', ' ')} of {each.candidate}")
-    if any(each.status == UNDECIDED for each in compared):
-        faults.append("undecided is what these measures cannot tell: run pytest with this --ocr-tolerance")
-    return tally.table(per_image=is_verbose), faults
+    """Run a command, and return its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0].endswith(".json"):  # before there were commands, only `judge` was there
+        words.insert(0, "judge")
+    parser = argparse.ArgumentParser(prog="python -m pytest_ocrparity")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, text) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=text, description=module.DESCRIPTION))
+    given = parser.parse_args(words)
+    status: int = COMMANDS[given.command][0].run(given, f"{parser.prog} {given.command}")
+    return status
 
 
 if __name__ == "__main__":

@@ -85,12 +85,18 @@ def running_test() -> str:
     return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
 
 
-@contextmanager
-def running(context: Context) -> Iterator[None]:
-    """Let a context hold, and put back what held before, as runs can nest."""
+def exchange_context(context: Context) -> Context:
+    """Let a context hold from here on, and return the one that held before, to put it back: runs can nest."""
     global _current
     before, _current = _current, context
+    return before
+
+
+@contextmanager
+def running(context: Context) -> Iterator[None]:
+    """Let a context hold, and put back what held before."""
+    before = exchange_context(context)
     try:
         yield
     finally:
-        _current = before
+        exchange_context(before)

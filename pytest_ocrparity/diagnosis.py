@@ -25,6 +25,11 @@ UNKNOWN = "unknown"
 _OF_INFERENCE = re.compile(r"\binference\.(?=(?:predict_)?options\b|model_(?:dir|name)\b)")
 
 
+def table_of(candidate: str) -> str:
+    """Return the settings table of a candidate, such as "inference" or "candidates.onnx"."""
+    return candidate if candidate == "inference" else f"candidates.{candidate}"
+
+
 def in_table(text: str, table: str) -> str:
     """Return a text that names settings of `inference`, about another candidate: with that one's table instead."""
     return _OF_INFERENCE.sub(lambda _: f"{table}.", text)

@@ -12,6 +12,7 @@ OcrParityError
 │   ├── GoldenStale          the image or the reference changed since it was recorded
 │   ├── GoldenTaken          it is that of another reference
 │   └── GoldenCorrupt        the file is not a whole baseline that this version reads
+├── ResultError              results from elsewhere are missing, damaged, old, or of another image
 ├── ReportError              the report cannot be written, or a results.json not be read
 └── DifferenceError          (also AssertionError) two sides were compared and differ
 """
@@ -77,6 +78,10 @@ class GoldenTaken(GoldenError):
 
 class GoldenCorrupt(GoldenError):
     """The file is damaged, foreign, or of a newer format."""
+
+
+class ResultError(OcrParityError):
+    """Results that another program wrote cannot be used: missing, damaged, older than or of another image."""
 
 
 class ReportError(OcrParityError):

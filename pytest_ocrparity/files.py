@@ -17,6 +17,9 @@ from pytest_ocrparity.trace import Image
 
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 
+_ORIENTATION, _ON_THEIR_SIDE = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag of the orientation, and its values by which height and width change places."""
+
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file starts that git-lfs has not fetched yet."""
 
@@ -57,13 +60,30 @@ def _is_truncated(data: bytes) -> bool:
 
 def header_size(data: bytes) -> tuple[int, int] | None:
     """Return the height and width that an image file states, or None where Pillow does not know it."""
+    found = _header(data)
+    return None if found is None else found[:2]
+
+
+def turned_size(data: bytes) -> tuple[int, int] | None:
+    """Return the height and width of an image file turned as its EXIF tag says, or None where Pillow knows none."""
+    found = _header(data)
+    if found is None:
+        return None
+    height, width, orientation = found
+    return (width, height) if orientation in _ON_THEIR_SIDE else (height, width)
+
+
+def _header(data: bytes) -> tuple[int, int, int] | None:
+    """Return the height and width that an image file states and its EXIF orientation, 1 where it has none."""
     from PIL import Image
 
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None  # it would refuse by a number of pixels; here the memory decides
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return image.height, image.width
+            exif = Image.Exif()
+            exif.load(image.info.get("exif", b""))  # image.getexif() decodes all of a PNG
+            return image.height, image.width, exif.get(_ORIENTATION, 1)
     except Exception:  # what Pillow raises of a file that it does not know: whoever decodes it will say
         return None
     finally:

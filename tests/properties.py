@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 phases: ContextVar[tuple[Phase, ...]] = ContextVar("phases", default=(Phase.generate, Phase.shrink))
+examples: ContextVar[int] = ContextVar("examples", default=60)
 
 
 def quickly(test: Callable[..., None]) -> Callable[[], None]:
     """Run a property on the same few inputs each time."""
     return settings(
-        max_examples=60,
+        max_examples=examples.get(),
         derandomize=True,
         database=None,
         deadline=None,
@@ -28,8 +29,15 @@ def quickly(test: Callable[..., None]) -> Callable[[], None]:
 
 
 def violated(check: Callable[[], None]) -> None:
-    """Assert that a property does not hold; how small an input shows it does not matter."""
-    token = phases.set((Phase.generate,))
-    with pytest.raises(AssertionError, match=r"."):
-        check()
-    phases.reset(token)
+    """Assert that a property does not hold; how small an input shows it does not matter.
+
+    It ends with the first input that shows it. Which these are changes with any module that is loaded, as Hypothesis
+    takes constants from there, so there may be more of them than `quickly` tries.
+    """
+    tokens = phases.set((Phase.generate,)), examples.set(2000)
+    try:
+        with pytest.raises(AssertionError, match=r"."):
+            check()
+    finally:
+        phases.reset(tokens[0])
+        examples.reset(tokens[1])

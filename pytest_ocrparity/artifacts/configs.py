@@ -268,17 +268,29 @@ def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, conf
         raise ModelError(f"{config} trains one network, so train.sub_model = {sub_model!r} picks nothing: leave it out")
 
 
-def check_inference(config: Mapping[str, Any], path: Path) -> None:
-    """Check an export's inference.yml before paddlex sees it.
+def check_export(config: Mapping[str, Any], path: Path) -> None:
+    """Check that an export's inference.yml can be read, whoever runs it.
 
     Raises:
-        ModelError: PreProcess.transform_ops or PostProcess are missing, or hold what paddleocr's TextDetection does not
-            run, or an operator name or a scale is not plain.
+        ModelError: PreProcess.transform_ops or PostProcess are missing, or an operator name or a scale is not plain, or
+            the post-process is none that paddleocr's TextDetection runs.
     """
     key = "PreProcess.transform_ops"
     transforms = _required_value(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
     _check_operators(transforms, path, key)
-    for name, arguments in operators(transforms, path, key):
+    hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
+    _check_post_process(config, path, POST_PROCESSES[:1], hint)
+
+
+def check_inference(config: Mapping[str, Any], path: Path) -> None:
+    """Check an export's inference.yml before paddlex sees it.
+
+    Raises:
+        ModelError: as `check_export` does, or it decodes to what paddleocr's TextDetection does not take.
+    """
+    check_export(config, path)
+    key = "PreProcess.transform_ops"
+    for name, arguments in operators(config["PreProcess"]["transform_ops"], path, key):
         mode = arguments.get("img_mode", MODES[0])
         if name == "DecodeImage" and mode not in MODES:
             raise ModelError(
@@ -287,8 +299,6 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
                 "the training YAML file, train again (or at least evaluate again), and export again. If BGR or RGB is "
                 "set there, write the same here"
             )
-    hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
-    _check_post_process(config, path, POST_PROCESSES[:1], hint)
 
 
 def model_name(config: Mapping[str, Any], path: Path, given: str | None) -> str:

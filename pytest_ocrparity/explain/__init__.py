@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.explain.next_step import next_step, run_again, smallest_tolerance, suspects
+from pytest_ocrparity.explain.next_step import next_step, rerun_instruction, smallest_tolerance, suspects
 from pytest_ocrparity.stages import STAGES
 from pytest_ocrparity.wording import amount, number_of_boxes
 
@@ -18,38 +18,49 @@ MOST_PARAMETERS = 6
 COLUMN = 12
 
 _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
-    "stopped": lambda d, one, two: (
-        f"{one if d.reference else two} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
+    "stopped": lambda d, reference, candidate: (
+        f"{reference if d.reference else candidate} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
     ),
-    "not_recorded": lambda d, one, two: f"nothing was compared at {d.stage}: {_who_lacks(d, one, two)}",
-    "score_order": lambda d, one, two: (
-        f"{two}'s scores are in another order than the boxes ({d.candidate} are on the wrong box)"
+    "not_recorded": lambda d, reference, candidate: (
+        f"nothing was compared at {d.stage}: {_who_lacks(d, reference, candidate)}"
     ),
-    "no_scores": lambda d, one, two: f"max_score_difference can't be judged: {_who_lacks(d, one, two)}",
-    "not_judged": lambda d, one, two: "nothing was judged: every limit of probability_maps is off",
-    "no_values": lambda d, one, two: (
-        f"{d.stage} is empty: {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
+    "score_order": lambda d, reference, candidate: (
+        f"{candidate}'s scores are in another order than the boxes ({d.candidate} are on the wrong box)"
     ),
-    "source_size": lambda d, one, two: (
-        f"the image is {_size(d.reference)} px for {one}, {_size(d.candidate)} px for {two}, which scales the boxes"
+    "no_scores": lambda d, reference, candidate: (
+        f"max_score_difference can't be judged: {_who_lacks(d, reference, candidate)}"
     ),
-    "size": lambda d, one, two: f"resized to {_size(d.reference)} in {one}, {_size(d.candidate)} in {two}",
-    "shape": lambda d, one, two: (
-        f"{d.stage} has shape {_shape(d.reference)} in {one}, {_shape(d.candidate)} in {two}"
+    "not_judged": lambda d, reference, candidate: "nothing was judged: every limit of probability_maps is off",
+    "no_values": lambda d, reference, candidate: (
+        f"{d.stage} is empty: {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}"
+    ),
+    "source_size": lambda d, reference, candidate: (
+        f"the image is {_size(d.reference)} px for {reference}, {_size(d.candidate)} px for {candidate}, which scales "
+        "the boxes"
+    ),
+    "size": lambda d, reference, candidate: (
+        f"resized to {_size(d.reference)} in {reference}, {_size(d.candidate)} in {candidate}"
+    ),
+    "shape": lambda d, reference, candidate: (
+        f"{d.stage} has shape {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}"
         + (", where 1x1xHxW is right" if d.reference == d.candidate else "")
     ),
-    "dtype": lambda d, one, two: f"{d.stage} is {d.reference} in {one}, {d.candidate} in {two}",
-    "channel_order": lambda d, one, two: f"decoded as {d.reference} in {one}, {d.candidate} in {two}",
-    "channels": lambda d, one, two: f"channels of the map: {d.reference} in {one}, {d.candidate} in {two}, 1 is right",
-    "not_finite": lambda d, one, two: (
-        f"the map holds NaN or infinity in {d.reference} pixels of {one}, {d.candidate} of {two}"
+    "dtype": lambda d, reference, candidate: f"{d.stage} is {d.reference} in {reference}, {d.candidate} in {candidate}",
+    "channel_order": lambda d, reference, candidate: (
+        f"decoded as {d.reference} in {reference}, {d.candidate} in {candidate}"
     ),
-    "empty": lambda d, one, two: (
+    "channels": lambda d, reference, candidate: (
+        f"channels of the map: {d.reference} in {reference}, {d.candidate} in {candidate}, 1 is right"
+    ),
+    "not_finite": lambda d, reference, candidate: (
+        f"the map holds NaN or infinity in {d.reference} pixels of {reference}, {d.candidate} of {candidate}"
+    ),
+    "empty": lambda d, reference, candidate: (
         "no box on either side, and "
         + ("the maps differ" if d.reference else "no maps were compared")
         + ": nothing shows that this model detects"
     ),
-    "pixels": lambda d, one, two: f"pixels differ already after {d.stage}",
+    "pixels": lambda d, reference, candidate: f"pixels differ already after {d.stage}",
 }
 
 
@@ -57,8 +68,8 @@ _NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty"}
 """Reasons why nothing was compared or judged: their sentence names no first difference."""
 
 
-def _who_lacks(difference: Difference, one: str, two: str) -> str:
-    lacking = [name for name, has in ((one, difference.reference), (two, difference.candidate)) if not has]
+def _who_lacks(difference: Difference, reference: str, candidate: str) -> str:
+    lacking = [name for name, has in ((reference, difference.reference), (candidate, difference.candidate)) if not has]
     return "neither side has any" if len(lacking) == 2 else f"{lacking[0]} has none"
 
 
@@ -108,11 +119,11 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
     ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, *each.not_tried, each.summary)]
     rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
-    told = headline(first)
+    text = headline(first)
     if known and not earlier:
-        told = f"{known[0].stage}: {known[0].summary}"
-        told += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
-    return "\n".join([f"{judged.image}: {told}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
+        text = f"{known[0].stage}: {known[0].summary}"
+        text += f" (and {len(known) - 1} more cause{'s' * (len(known) > 2)})" if known[1:] else ""
+    return "\n".join([f"{judged.image}: {text}", *(f"  {name:<{COLUMN}}{text}" for name, text in rows)])
 
 
 def _is_earlier(unknown: Sequence[Diagnosis], known: Diagnosis) -> bool:
@@ -171,29 +182,31 @@ def _measured_rows(
 
 def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
     if NOT_JUDGEABLE in (judged.status, first.status) and not known:
-        return f"check that this checkpoint evaluates well, {run_again(judged.image)}"
+        return f"check that this checkpoint evaluates well, {rerun_instruction(judged.image)}"
     if known:
-        return f"apply the fix{'es' if known > 1 else ''}, {run_again(judged.image)}"
-    return f"fix the error above, {run_again(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
+        return f"apply the fix{'es' if known > 1 else ''}, {rerun_instruction(judged.image)}"
+    return (
+        f"fix the error above, {rerun_instruction(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
+    )
 
 
 def headline(comparison: Comparison) -> str:
     """Return what differs first in a comparison, in one line; nothing for one that matches."""
     if comparison.is_match:
         return ""
-    one, two = comparison.reference, comparison.candidate
+    reference, candidate = comparison.reference, comparison.candidate
     if comparison.status == NOT_JUDGEABLE:
         return f"{comparison.kind.replace('_', ' ')} are not judgeable: {_rounding_text(comparison)}"
     failing = [difference for difference in comparison.differences if difference.fails]
     lead = f"first difference at {comparison.stage}: " if comparison.stage else ""
     if failing:
         difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
-        text = _DIFFERENCE[difference.kind](difference, one, two)
+        text = _DIFFERENCE[difference.kind](difference, reference, candidate)
         return lead + text if difference.kind not in _NO_DIFFERENCE else text
     worst = [measure for measure in comparison.measures if measure.fails]
     if comparison.kind == "detections":
-        return f"{lead}{_count_text(comparison)} ({one} against {two})"
-    return lead + _measure_text(worst[0], one, two)
+        return f"{lead}{_count_text(comparison)} ({reference} against {candidate})"
+    return lead + _measure_text(worst[0], reference, candidate)
 
 
 def _rounding_text(comparison: Comparison) -> str:
@@ -201,23 +214,23 @@ def _rounding_text(comparison: Comparison) -> str:
     floor, atol = comparison.measure("sensitivity"), comparison.measure("probability_maps.atol")
     if floor is None or atol is None:
         return "they follow maps that are not judgeable"
-    one, two = comparison.reference, comparison.candidate
+    reference, candidate = comparison.reference, comparison.candidate
     return (
-        f"rounding of its tensor alone moves {one}'s own map by {amount(floor.value)}, more than the limit of "
-        f"{amount(atol.limit or 0.0)} allows; {two}'s map differs by {amount(atol.value)}{_at(atol.at)}"
+        f"rounding of its tensor alone moves {reference}'s own map by {amount(floor.value)}, more than the limit of "
+        f"{amount(atol.limit or 0.0)} allows; {candidate}'s map differs by {amount(atol.value)}{_at(atol.at)}"
     )
 
 
-def _measure_text(measure: Measure, one: str, two: str) -> str:
+def _measure_text(measure: Measure, reference: str, candidate: str) -> str:
     value, limit = amount(measure.value), f"limit {amount(measure.limit or 0.0)}"
     if measure.name == "fusion":
-        return f"{one} differs from its own copy with fused branches by {value}, {limit}"
+        return f"{reference} differs from its own copy with fused branches by {value}, {limit}"
     if measure.name == "probability_maps.max_crossings":
-        return f"{value} pixels lie on the other side of thresh in {two}, {limit}"
+        return f"{value} pixels lie on the other side of thresh in {candidate}, {limit}"
     if measure.name == "probability_maps.max_share":
-        return f"{one} and {two} differ in a share of {value} of the pixels, {limit}"
+        return f"{reference} and {candidate} differ in a share of {value} of the pixels, {limit}"
     mean = " on average" if measure.name == "probability_maps.mean_atol" else ""
-    return f"{one} and {two} differ by {value}{mean}{_at(measure.at)}, {limit}"
+    return f"{reference} and {candidate} differ by {value}{mean}{_at(measure.at)}, {limit}"
 
 
 def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
@@ -294,8 +307,8 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
     rows = []
     for parameter in shown[:MOST_PARAMETERS]:
         name = f"{parameter.stage}.{parameter.name}"
-        ours, theirs = _value(parameter.reference), _value(parameter.candidate)
-        rows.append(("ran with", f"{name}: {ours} in {first.reference}, {theirs} in {first.candidate}"))
+        reference, candidate = _value(parameter.reference), _value(parameter.candidate)
+        rows.append(("ran with", f"{name}: {reference} in {first.reference}, {candidate} in {first.candidate}"))
     if len(shown) > MOST_PARAMETERS:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
     return rows or [("ran with", "no parameter that both sides record differs")]

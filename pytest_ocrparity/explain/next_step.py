@@ -25,7 +25,7 @@ def suspects(first: Comparison) -> list[ParameterDifference]:
     return own or [each for each in both if each.stage in earlier]
 
 
-def run_again(image: str) -> str:
+def rerun_instruction(image: str) -> str:
     """Return how to run the comparison again."""
     command = current().rerun(image)
     return f"then: {command}" if command else "then compare again"
@@ -68,7 +68,7 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     """
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
-    again = run_again(judged.image)
+    again = rerun_instruction(judged.image)
     failing = [difference for difference in first.differences if difference.fails]
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Trace
+from pytest_ocrparity.trace.stored_fields import wrong_fields
 
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
@@ -49,7 +50,8 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
 
 def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     """Return the trace of stored arrays and their manifest; what does not fit together raises whatever NumPy raises."""
-    _check_fields(manifest)
+    if wrong := wrong_fields(manifest):
+        raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
     decode, shape, resize = manifest["decode"], manifest["shape"], arrays.get(RESIZE)
     tensor, table = arrays.get(TENSOR), arrays.get("table")
     map_, fused = arrays.get(PROBABILITY_MAP), arrays.get("fused_map")
@@ -79,41 +81,6 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         map_sensitivity=manifest["floor"],
         fused_map=_from_steps(fused),
     )
-
-
-def _check_fields(manifest: Mapping[str, Any]) -> None:
-    """Raise ValueError where a field has another kind than a trace's."""
-    decode, shape, digest = (manifest[name] for name in ("decode", "shape", "image_sha256"))
-    floor, map_error, parameters = (manifest[name] for name in ("floor", "map_error", "parameters"))
-    right = {
-        "image": isinstance(manifest["image"], str),
-        "image_sha256": digest is None or isinstance(digest, str),
-        "parameters": isinstance(parameters, dict) and all(isinstance(part, dict) for part in parameters.values()),
-        "decode": decode is None
-        or (_are_of_kinds(decode[0], int) and _are_of_kinds(decode[1:], str) and len(decode) == 4),
-        "shape": shape is None
-        or (_are_of_kinds(shape, int, float) and len(shape) == 4 and all(0 <= each < 2**31 for each in shape)),
-        "floor": floor is None or (_are_of_kinds([floor], int, float) and 0 <= floor <= 1),
-        "map_error": _are_of_kinds([map_error], int, float) and 0 <= map_error <= 1,
-    }
-    if right["parameters"]:
-        tensor, detections = parameters.get(TENSOR, {}), parameters.get(DETECTIONS, {})
-        right |= {name: _are_numbers(tensor.get(name), 1e-9) for name in ("mean", "std")}
-        thresh = detections.get("thresh")
-        right["thresh"] = not isinstance(thresh, list) and _are_numbers(thresh, 0)
-        right["box_type"] = isinstance(detections.get("box_type"), str | None)
-    if wrong := [name for name, is_right in right.items() if not is_right]:
-        raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
-
-
-def _are_numbers(value: object, least: float) -> bool:
-    """Return whether a comparison can compute with a parameter: no, one or several numbers, 0 or of a usual size."""
-    values: Any = value if isinstance(value, list) else [] if value is None else [value]
-    return _are_of_kinds(values, int, float) and all(each == 0 or least <= abs(each) <= 1e9 for each in values)
-
-
-def _are_of_kinds(values: object, *kinds: type) -> bool:
-    return isinstance(values, list) and all(type(value) in kinds for value in values)
 
 
 def _normalisation_table(resize: _Array | None, tensor: _Array | None) -> npt.NDArray[np.float32] | None:

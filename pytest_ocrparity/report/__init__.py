@@ -37,7 +37,7 @@ def _is_ours(folder: Path) -> bool:
     return page.is_file() and MARK in page.read_bytes()[:4096]
 
 
-def prepare(folder: Path) -> None:
+def remove_old_report(folder: Path) -> None:
     """Remove an older report, so that none is taken for that of a run which then breaks off.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from pytest_ocrparity.report.table import amounts, told_statuses
+from pytest_ocrparity.report.table import amounts, status_counts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import View
 from pytest_ocrparity.stages import KINDS
@@ -32,7 +32,7 @@ def summary(view: View) -> str:
         text = TEMPLATES.get_template("summary.md.jinja").render(
             results=results,
             run=results.run,
-            rows=[(sides, kind, found, told_statuses(found), amounts(found)) for sides, kind, found in rows if found],
+            rows=[(sides, kind, found, status_counts(found), amounts(found)) for sides, kind, found in rows if found],
             causes=view.causes,
             images=view.images,
             most=most,

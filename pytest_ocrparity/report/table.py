@@ -61,7 +61,7 @@ class Tally:
         for each in self.compared:
             for name, limit in each.limits.items():
                 if is_looser(name, limit.value) and _is_judged_by(name, each):
-                    found.setdefault(limit.origin, {})[f"{name} = {_written(limit.value)}"] = None
+                    found.setdefault(limit.origin, {})[f"{name} = {_limit_text(limit.value)}"] = None
         named = [f"{', '.join(limits)} ({origin})" for origin, limits in found.items()]
         return [f"limits that may permit more than the fp32 preset: {'; '.join(named)}"] if named else []
 
@@ -100,7 +100,7 @@ def _is_judged_by(name: str, compared: RecordedComparison) -> bool:
     return any("poly" in (each.reference, each.candidate) for each in compared.parameters if each.name == "box_type")
 
 
-def _written(value: Any) -> str:
+def _limit_text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
@@ -117,11 +117,11 @@ def _roughly_judged(compared: Sequence[RecordedComparison]) -> list[str]:
 
 def _row(name: str, rows: Sequence[RecordedComparison], is_one_image: bool = False) -> str:
     """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
-    told = rows[0].status if is_one_image else told_statuses(rows)
-    return f"  {name:<32} {told:<24} {amounts(rows)}".rstrip()
+    text = rows[0].status if is_one_image else status_counts(rows)
+    return f"  {name:<32} {text:<24} {amounts(rows)}".rstrip()
 
 
-def told_statuses(rows: Sequence[RecordedComparison]) -> str:
+def status_counts(rows: Sequence[RecordedComparison]) -> str:
     """Return how many comparisons ended how, such as "1 different, 13 same"."""
     statuses = [each.status for each in rows]
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ocrparity.session.forked import Forked
 from pytest_ocrparity.session.outcomes import RED
+from pytest_ocrparity.session.parametrized import is_marked
 
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
@@ -27,7 +28,7 @@ MARKER: Final = "ocr_expects_difference"
 
 def wrong_marker(item: Any) -> str:
     """Return what is wrong with a test's marker, or nothing."""
-    is_given = any(marker.args or marker.kwargs for marker in item.iter_markers(MARKER))
+    is_given = is_marked(item, MARKER) and any(mark.args or mark.kwargs for mark in item.iter_markers(MARKER))
     return f"{MARKER} takes no arguments: it is about the whole test" if is_given else ""
 
 

@@ -30,7 +30,7 @@ def label(cause: Cause) -> str:
 
 
 class Shortened:
-    """A failure of ours as pytest's terminal prints it, in the place of `report.longrepr`."""
+    """A failure of an assertion as pytest's terminal prints it, in the place of `report.longrepr`."""
 
     def __init__(self, longrepr: Any, labels: str, first: str = "") -> None:
         """Print `longrepr`, or where a test `first` has printed the same cause, one line."""

@@ -138,9 +138,9 @@ class Ending:
             self.faults.append(_fault("baselines", error))
         passed_over = run.project.passed_over if tally.all(Used) else ()
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
-        told = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
+        lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
         expected = expected_note(run.records)
-        self.notes = [*told, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
+        self.notes = [*lines, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 

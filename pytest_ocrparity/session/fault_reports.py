@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -17,21 +17,17 @@ if TYPE_CHECKING:
 
 FILE: Final = "ocrparity"
 """What stands in the place of a file in the ids of these reports, as "ocrparity::compared"."""
-_PREFIX: Final = f"{FILE}::"
-_CACHES: Final = ("lfplugin", "stepwiseplugin")
-"""What keeps the ids of failed tests for the next run, which could not select these."""
-
-
-def is_a_fault(report: Any) -> bool:
-    """Tell whether a report is of a fault, and so of no test."""
-    return bool(report.nodeid.startswith(_PREFIX))
+RUN_PLUGIN: Final = "ocrparity-run"
+_DEAF: Final = ("lfplugin", "stepwiseplugin", RUN_PLUGIN)
+"""Who does not hear of faults: what keeps the ids of failed tests for the next run, which could not select these, and
+what counts tests."""
 
 
 def report_faults(session: pytest.Session, faults: Sequence[Fault]) -> None:
     """Send setup, call and teardown of a failed test for each fault. Called before `pytest_runtestloop` returns."""
     hook, plugins = session.config.hook, session.config.pluginmanager
-    caches = [plugin for name in _CACHES if (plugin := plugins.get_plugin(name)) is not None]
-    send = plugins.subset_hook_caller("pytest_runtest_logreport", caches)
+    deaf = [plugin for name in _DEAF if (plugin := plugins.get_plugin(name)) is not None]
+    send = plugins.subset_hook_caller("pytest_runtest_logreport", deaf)
     session.testscollected += len(faults)  # else pytest's progress ends beyond 100 %
     names: Counter[str] = Counter()
     for fault in faults:

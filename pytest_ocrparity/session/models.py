@@ -6,14 +6,16 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from pytest_ocrparity.diagnosis import in_table
+from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
+from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 
 if TYPE_CHECKING:
     from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+    from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
     from pytest_ocrparity.settings import Settings
@@ -62,14 +64,19 @@ def train_model(settings: Settings) -> TrainingPipeline:
     return model
 
 
-def inference_model(settings: Settings, name: str | None = None) -> InferencePipeline:
-    """Return the exported model of a candidate: the named one, else the first.
+def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
+    """Return the deployment that a candidate is: the named one, else the first.
 
     Raises:
         SettingsError: the settings name no export folder.
         ModelError: its files or its software do not load.
     """
     name, table, values = _candidate(settings, name)
+    if values.get("api") == RESULTS:
+        from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
+
+        frame = values.get("frame", "file")
+        return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
     limit = settings.memory_limit
     _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
 
@@ -77,7 +84,8 @@ def inference_model(settings: Settings, name: str | None = None) -> InferencePip
         from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 
         try:
-            return load_inference(**values, memory_limit=limit, name=name)
+            given = {key: value for key, value in values.items() if key != "api"}
+            return load_inference(**given, memory_limit=limit, name=name)
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
@@ -90,7 +98,7 @@ def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[
     """Return the name, the settings table and the values of a candidate: the named one, else the first."""
     candidate = settings.candidates[name] if name else settings.first_candidate
     name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
-    return name, name if name == "inference" else f"candidates.{name}", values
+    return name, table_of(name), values
 
 
 def training_problems(settings: Settings) -> list[str]:
@@ -125,6 +133,8 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
 
     mistakes = Mistakes()
     _, table, values = _candidate(settings, name)
+    if values.get("api") == RESULTS:
+        return _results_problems(values["results"], table)
     with mistakes.gathering(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # who loads it warns
         _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
@@ -136,6 +146,14 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
             check_inference(yml, config)
             model_name(yml, config, values.get("model_name"))
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+
+
+def _results_problems(template: Path, table: str) -> list[str]:
+    """Return what is wrong with the folder of results that were written elsewhere; each file is looked at on use."""
+    folder = next(parent for parent in template.parents if not PLACEHOLDER.search(str(parent)))
+    if folder.is_dir():
+        return []
+    return [f"{folder}: no such folder: {table}.results names the files in it, which the deployment is to write"]
 
 
 def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
@@ -154,8 +172,8 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
         candidates = list(settings.candidates.values())
     found: dict[str, None] = {}
     for candidate in candidates:
-        table = candidate.name if candidate.name == "inference" else f"candidates.{candidate.name}"
-        found |= dict.fromkeys(in_table(text, table) for text in static_findings(train, candidate.values))
+        values = {} if candidate.values.get("api") == RESULTS else candidate.values  # which runs no export
+        found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in static_findings(train, values))
     return list(found if candidates else static_findings(train, {}))
 
 

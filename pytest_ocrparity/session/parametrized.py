@@ -23,6 +23,7 @@ _INSTEAD: Final = {
     "ocr_golden": "golden.dir and golden.reference set what it reads",
 }
 """What to do in place of a parameter that a fixture of ours does not read."""
+_NAMES: Final = frozenset((*FIXTURES, OWN_IMAGE))
 _KNOWN: Final = ("_pytest", "pytest_ocrparity", "xdist")
 """Whose fixtures make no model."""
 
@@ -48,6 +49,11 @@ def parameters_of(item: Any) -> Mapping[str, Any]:
     callspec = getattr(item, "callspec", None)
     found: Mapping[str, Any] = {} if callspec is None else callspec.params
     return found
+
+
+def is_marked(item: Any, name: str) -> bool:
+    """Tell whether a test, or what it lies in, has a marker; quickly, as this is asked of every test of a suite."""
+    return name in item.keywords and item.get_closest_marker(name) is not None
 
 
 def candidate_of(item: Any) -> str | None:
@@ -101,15 +107,15 @@ def without_a_value(name: str, by: str, item: Any) -> str:
     """
     from unittest import TestCase
 
-    told = f"{name} is parametrized by {by} at collection"
+    text = f"{name} is parametrized by {by} at collection"
     if issubclass(getattr(item, "cls", None) or object, TestCase):
         kind = "a unittest.TestCase"
     elif hasattr(item, "dtest"):
         kind = "a doctest"
     else:
-        return f"{told}: name it among the test's arguments"
+        return f"{text}: name it among the test's arguments"
     instead = "loop over the images' paths and give each to .trace()" if by == "images" else "keep one candidate"
-    return f"{told}, which pytest does not do for {kind}: write a test function, or {instead}"
+    return f"{text}, which pytest does not do for {kind}: write a test function, or {instead}"
 
 
 def misplaced_parameter(item: Any) -> str:
@@ -119,6 +125,8 @@ def misplaced_parameter(item: Any) -> str:
     """
     callspec, info = getattr(item, "callspec", None), getattr(item, "_fixtureinfo", None)
     if callspec is None or info is None:
+        return ""
+    if _NAMES.isdisjoint(callspec.params):
         return ""
     definitions = info.name2fixturedefs
     if {IMAGE, OWN_IMAGE} <= callspec.params.keys() and not _is_read_by_an_override(definitions.get(IMAGE, ()), IMAGE):
@@ -134,19 +142,19 @@ def misplaced_parameter(item: Any) -> str:
 
 def wide_parameters_of(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
     """Return the parameters, by name and index, that a test has of other people's fixtures of these scopes."""
-    callspec, ours = item.callspec, (*FIXTURES, OWN_IMAGE, CANDIDATE)
+    callspec, own = item.callspec, (*FIXTURES, OWN_IMAGE, CANDIDATE)
     scope_of = {name: scope.value for name, scope in callspec._arg2scope.items()}
     return tuple(
-        (name, index) for name, index in callspec.indices.items() if name not in ours and scope_of.get(name) in scopes
+        (name, index) for name, index in callspec.indices.items() if name not in own and scope_of.get(name) in scopes
     )
 
 
-def empty_parameters(item: Any, told: str) -> str:
+def empty_parameters(item: Any, reason: str) -> str:
     """Return why a test must not pass as skipped, or nothing: pytest skips one whose parameter has no value.
 
     Args:
         item: the test.
-        told: why it was skipped, as pytest or the user says. A test that is skipped for a reason of its own stays so.
+        reason: why it was skipped, as pytest or the user says. A test that is skipped for a reason of its own stays so.
     """
     callspec = getattr(item, "callspec", None)
     if callspec is None or not set(FIXTURES).intersection(getattr(item, "fixturenames", ())):
@@ -154,7 +162,7 @@ def empty_parameters(item: Any, told: str) -> str:
     empty = _empty(callspec)
     reasons = [str(mark.kwargs.get("reason")) for mark in callspec.marks if mark.name in ("skip", "xfail")]
     is_skipped_anyway = any(mark not in callspec.marks for mark in item.iter_markers("skip"))
-    if not empty or is_skipped_anyway or not any(reason in told for reason in reasons):
+    if not empty or is_skipped_anyway or not any(each in reason for each in reasons):
         return ""
     names = " and ".join(empty)
     return (

@@ -83,7 +83,7 @@ class Preflight:
         if self._run.error is not None and any(SETTINGS_ERROR in each.partition("[")[2] for each in ids):
             raise pytest.UsageError(str(self._run.error))
 
-    def in_place_of_images(self, metafunc: pytest.Metafunc) -> Any:
+    def in_place_of_images(self, metafunc: pytest.Metafunc, *, has_images: bool) -> Any:
         """Return the only parameter of a test that can't run with any image, or None where it can with some."""
         if self._run.error is not None:
             return pytest.param(self._run.error, id=SETTINGS_ERROR)
@@ -91,7 +91,7 @@ class Preflight:
             settings = self._run.need_settings()
         except SettingsError as error:
             return pytest.param(error, id="no-settings")
-        test, images = metafunc.definition, [] if settings.image_paths() else [settings.no_image()]
+        test, images = metafunc.definition, [] if has_images else [settings.no_image()]
         own = () if may_make_files(test) else self._own_fixtures(test)
         of_reference = self._of_reference(test, own)
         of_candidates = [self._of_candidate(own, name) for name in settings.candidates or (None,)]
@@ -201,7 +201,9 @@ class Preflight:
     def _own_fixtures(self, test: Any) -> Collection[str]:
         """Return which fixtures a test has from us, and not from an override."""
         names = set(_FIXTURES.intersection(getattr(test, "fixturenames", ())))
-        if names and is_the_gates(test):
+        if not names:
+            return names
+        if is_the_gates(test):
             settings = self._run.settings
             names.add("ocr_golden" if settings.no_train or settings.golden_mode else "ocr_train_model")
         return {name for name in names if reaches_ours(test, name)}

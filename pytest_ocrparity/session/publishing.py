@@ -43,9 +43,9 @@ class Reporting:
             ReportError: as `check`.
         """
         if not self.is_due and self.settings.report_dir is not None:
-            from pytest_ocrparity.report import prepare
+            from pytest_ocrparity.report import remove_old_report
 
-            prepare(self.settings.report_dir)
+            remove_old_report(self.settings.report_dir)
         self.is_due = True
 
     def publish(
@@ -87,11 +87,11 @@ class Reporting:
             return []
         publish(folder, view)
         broken = [each for each in results.comparisons if each.picture_error]
-        told = [
+        lines = [
             f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
             for each in broken[:1]
         ]
-        return [*told, f"report: {os.path.relpath(folder / 'index.html')}"]
+        return [*lines, f"report: {os.path.relpath(folder / 'index.html')}"]
 
     @property
     def tells_github(self) -> bool:

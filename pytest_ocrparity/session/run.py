@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, running, running_test
+from pytest_ocrparity.context import Context, exchange_context, running_test
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
-from pytest_ocrparity.session.fault_reports import is_a_fault
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
 from pytest_ocrparity.session.outcomes import RED
-from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters
+from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters, is_marked
 from pytest_ocrparity.session.preflight import Preflight, runs_tests
 from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
@@ -60,11 +59,11 @@ class Run:
             OptionError: an option that was typed means nothing, in a call that runs tests.
         """
         self.config = config
+        self.is_worker = hasattr(config, "workerinput")
+        """Whether this is a process of pytest-xdist's, whose controller hears of all tests."""
         self.error: SettingsError | None = None
         """What is wrong with the settings, for tests that use us; the run goes on as if there were none."""
         self.records: dict[str, list[Record]] = {}
-        self.item: pytest.Item | None = None
-        """The test that runs."""
         self.project = Project(None)
         self.expected = 0
         """How many tests the workers of xdist are to run."""
@@ -82,6 +81,8 @@ class Run:
         self.progress = Progress(config)
         self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
+        self._images: tuple[Any, list[Any]] | None = None
+        """The module whose tests were parametrized last, and the parameters of the images that were there."""
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -110,8 +111,14 @@ class Run:
 
     def image_parameters(self, metafunc: pytest.Metafunc) -> list[Any]:
         """Return a parameter per image, or one whose setup fails: an empty list would be a silent skip."""
-        if refused := self.preflight.in_place_of_images(metafunc):
-            return [refused]
+        if self._images is None or self._images[0] is not metafunc.module:  # whose import may have made some
+            self._images = metafunc.module, self._found_images()
+        images = self._images[1]
+        refused = self.preflight.in_place_of_images(metafunc, has_images=bool(images))
+        return images if refused is None else [refused]
+
+    def _found_images(self) -> list[Any]:
+        """Return a parameter for each image that is there, whose id is its name."""
         settings = self.settings
         paths = settings.image_paths()
         # The smallest first: a failure is diagnosed on the first image that shows it, and experiments cost by size.
@@ -137,7 +144,7 @@ class Run:
 
     def check_marker(self, item: pytest.Item) -> None:
         """Raise SettingsError where a test's marker has an unknown preset, stage or limit."""
-        if item.get_closest_marker("ocr_tolerance"):
+        if is_marked(item, "ocr_tolerance"):
             self.tolerance_of(item)
 
     def _limits(self) -> Tolerance:
@@ -182,15 +189,16 @@ class Run:
         finally:
             fixturedef.func = function
 
-    @contextmanager
-    def listening_to(self, item: pytest.Item) -> Iterator[None]:
-        """Set a test's tolerance and hear what its assertions find; restore both, as runs can nest."""
-        before, self.item, self.recorder.item = self.item, item, item
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Let assertions know the test's tolerance, and hear what they find, from setup to teardown; runs can nest."""
+        before, context = self.recorder.item, exchange_context(self._context)
+        self.recorder.item = item
         try:
-            with running(self._context):
-                yield
+            return (yield)
         finally:
-            self.item = self.recorder.item = before
+            self.recorder.item = before
+            exchange_context(context)
 
     def _rerun(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import command
@@ -236,16 +244,19 @@ class Run:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail a test that expects a difference where nothing differed."""
         raised = self.recorder.raised
-        with raised.hearing_expected_failures(item) if hasattr(item, "addExpectedFailure") else nullcontext():
+        if hasattr(item, "addExpectedFailure"):
+            with raised.hearing_expected_failures(item):
+                result = yield
+        else:
             result = yield
-        if item.get_closest_marker(MARKER) and not raised.has_any and not raised.is_recording:
+        if is_marked(item, MARKER) and not raised.has_any and not raised.is_recording:
             pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
         return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what tests left in their reports, wherever they ran."""
-        if hasattr(self.config, "workerinput") or is_a_fault(report):
+        if self.is_worker:
             return
         found: list[Record] = []
         if data := vars(report).pop(ATTRIBUTE, None):  # before any other plugin writes the report down
@@ -285,7 +296,7 @@ class Run:
     def is_judged(self) -> bool:
         """Tell whether tests run and this process hears of all of them."""
         is_run = runs_tests(self.config) and not getattr(self.config.option, "setuponly", False)
-        return is_run and not hasattr(self.config, "workerinput")
+        return is_run and not self.is_worker
 
     @cached_property
     def goldens(self) -> GoldenStore:
@@ -317,9 +328,9 @@ class Run:
         return self.goldens.reference == "inference" and bool(candidate_of(self._running_item()))
 
     def _running_item(self) -> pytest.Item:
-        if self.item is None:
+        if self.recorder.item is None:
             raise GoldenError("ocr_golden.trace() was called while no test ran: call it in a test or a fixture")
-        return self.item
+        return self.recorder.item
 
     @cached_property
     def reporting(self) -> Reporting:

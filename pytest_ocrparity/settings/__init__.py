@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
+from pytest_ocrparity.settings.result_files import check_result_files
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
@@ -290,13 +291,22 @@ def _candidates(
     own = {"inference": inference} if inference else {}
     candidates = {}
     for name, table in {**own, **tables["candidates"]}.items():
-        table = {**{key: value for key, value in inference.items() if key != "tolerance"}, **table}
+        table = {**_inherited(inference, table), **table}
         where = f"{file}: {'' if name in own else 'candidates.'}{name}"
         limits = tolerance
+        with mistakes.gathering():
+            check_result_files(where, table)
         with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
         candidates[name] = Candidate(name=name, values=_absolute(table, "inference", root), tolerance=limits)
     return candidates
+
+
+def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a candidate has of the inference table: of one that another API runs, what says which model it is."""
+    apis = {each.get("api", TABLES["inference"]["api"].default) for each in (inference, {**inference, **table})}
+    left_out = {"tolerance"} if len(apis) == 1 else inference.keys() - {"model_dir", "model_name"}
+    return {key: value for key, value in inference.items() if key not in left_out}
 
 
 def _with_folder(

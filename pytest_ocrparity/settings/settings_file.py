@@ -86,9 +86,9 @@ def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
     why_none, found = "", file_of(Path(os.path.commonpath(paths)))
     if found is None and len(paths) > 1:
         files = {file_of(path) for path in paths}
-        told = ", ".join(sorted(str(file) for file in files if file))
+        names = ", ".join(sorted(str(file) for file in files if file))
         several = "belong to several projects" if len(files - {None}) > 1 else "do not all belong to a project"
-        why_none = f"the given paths {several} ({told})" if told else ""
+        why_none = f"the given paths {several} ({names})" if names else ""
     return Project(found, why_none, tuple(passed_over))
 
 

@@ -7,11 +7,9 @@ it but what it does to caches.
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ import numpy as np
 from projects import CONFTEST, EIGHT_LINES
 from toy import page
 
-from benchmarks.gates import INSTALLED, ONE_THREAD
+from benchmarks.gates import run
 from benchmarks.rows import Row
 
 TABLE = '[tool.ocrparity]\nimages = ["images/*.npy"]\n\n[tool.pytest.ini_options]\n'
@@ -148,6 +146,7 @@ def project(folder: Path, count: int) -> Path:
 def loop(folder: Path) -> Row:
     """One test that compares 5,000 images."""
     project(folder, 1)
+    (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_loop.py").write_text(LOOP)
     output = processor_time(folder, *OURS, "--ocr-report=report")[1]
     first, last = map(float, re.search(r"loop (\S+) (\S+)", output).groups())  # type: ignore[union-attr]
@@ -198,12 +197,7 @@ def on_two_workers(folder: Path, count: int) -> tuple[float, float]:
 
 def processor_time(folder: Path, *args: str) -> tuple[float, str]:
     """Run pytest, which must pass; return the processor seconds of all its processes, and what it printed."""
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parents[1])])
-    environ = {**os.environ, **ONE_THREAD, **INSTALLED, "PYTHONPATH": paths}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    output = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args], folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, output

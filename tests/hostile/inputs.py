@@ -332,3 +332,52 @@ def judged_results(draw: Any) -> tuple[bytes, list[str]]:
         document = draw(edited(document))
     text = json.dumps(document).encode("utf-8", "surrogatepass")
     return (draw(mangled(text)) if what == 1 else text), words
+
+
+# Results of others
+
+
+POLYGON = [[1, 2], [11, 2], [11, 8.5], [1, 8]]
+RESULT: dict[str, Any] = {
+    "input_path": "a.png",
+    "dt_polys": [POLYGON, POLYGON],
+    "dt_scores": [0.5, None],
+    "image_sha256": None,
+    "model_settings": {"use_doc_preprocessor": True},
+    "doc_preprocessor_res": {"model_settings": {"use_doc_unwarping": False}, "angle": 0},
+    "text_det_params": {"limit_side_len": 64, "limit_type": "min", "thresh": 0.3},
+}
+ANSWER: dict[str, Any] = {
+    "errorCode": 0,
+    "errorMsg": "Success",
+    "result": {"ocrResults": [{"prunedResult": RESULT}], "dataInfo": {"width": 4, "height": 3}},
+}
+TRACE: dict[str, Any] = {
+    "format": "pytest-ocrparity trace",
+    "version": 1,
+    "pipeline": "port",
+    "image": "page.png",
+    "image_sha256": None,
+    "shape": [24.0, 48.0, 1.0, 1.0],
+    "decode": {"shape": [24, 48, 3], "dtype": "uint8", "channel_order": "BGR", "sha256": "0"},
+    "parameters": {"detections": {"thresh": 0.3, "box_type": "quad"}, "tensor": {"mean": [0.5] * 3, "std": [0.5] * 3}},
+    "dt_polys": [POLYGON],
+    "dt_scores": [0.5],
+    "error": None,
+    "map_error": 0.0,
+    "arrays": {},
+}
+
+
+def _as_bytes(document: Any) -> bytes:
+    try:
+        return json.dumps(document).encode()
+    except (ValueError, RecursionError):
+        return repr(document).encode(errors="replace")
+
+
+def json_of(*documents: Any) -> st.SearchStrategy[bytes]:
+    """Draw the bytes of one of these documents with something wrong in it."""
+    right = [_as_bytes(each) for each in documents]
+    strategies = [mangled(data) for data in right] + [edited(each).map(_as_bytes) for each in documents]
+    return st.one_of(*strategies, st.sampled_from(right), st.binary(max_size=40))

@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,12 @@ from pytest_ocrparity.artifacts.lint import static_findings
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import DifferenceError
-from pytest_ocrparity.errors import GoldenCorrupt, ModelError, OcrParityError, ReportError, SettingsError
+from pytest_ocrparity.errors import GoldenCorrupt, ModelError, OcrParityError, ReportError, ResultError, SettingsError
 from pytest_ocrparity.golden.baseline_file import is_baseline, load
 from pytest_ocrparity.golden.store import golden_path
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.settings import load as load_settings
+from pytest_ocrparity.trace import Trace
 
 MEMORY = 256 * 2**20
 """Bytes of address space that reading one small file may take (RLIMIT_AS): memory counts when it is claimed, also
@@ -261,8 +262,42 @@ def _statics(folder: Path, given: tuple[bytes, bytes, dict[str, Any]]) -> None:
     assert all(isinstance(line, str) and line.isprintable() for line in found)
 
 
+def _trace(folder: Path, data: bytes) -> None:
+    found = Trace.from_json(_put(folder, "a.json", data))
+    json.dumps(plain(found.parameters))
+    try:
+        compare(reference=found, candidate=TOY)
+    except DifferenceError as error:  # documented, where it says that it is of another image
+        is_of_another = "two images" in str(error)
+        assert is_of_another, error  # noqa: PT017 - there may be none
+
+
+def _result(folder: Path, data: bytes) -> None:
+    found = Trace.from_result(data, image=TOY.image, pipeline="port")
+    assert found.detections is not None
+    compare(reference=TOY, candidate=replace(found, image_sha256=None))
+
+
+def _calls(folder: Path, given: tuple[bytes, bytes]) -> None:
+    paths = _put(folder, "train.yml", given[0]), _put(folder, "inference.yml", given[1])
+    for name in ("inference.json", "inference.pdiparams"):
+        _put(folder, name, b"x")
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(["deploy", f"--train-config={paths[0]}", f"--inference-dir={folder}"])
+    told = (err if status else out).getvalue()
+    assert status in (0, 2) and told
+    assert all(line.isprintable() for line in told.splitlines())
+    if status:
+        raise ModelError(told)
+
+
 def example_yml() -> bytes:
     return (EXAMPLE / "configs" / "tiny_db.yml").read_bytes()
+
+
+def as_json(document: Any) -> bytes:
+    return json.dumps(document).encode()
 
 
 def export_yml() -> bytes:
@@ -298,6 +333,23 @@ READERS = (
         None,
         lambda: (example_yml(), export_yml(), {}),
         40,
+    ),
+    Reader("a trace's JSON", inputs.json_of(inputs.TRACE), _trace, ResultError, lambda: as_json(inputs.TRACE), 200),
+    Reader(
+        "results of others",
+        inputs.json_of(inputs.RESULT, inputs.ANSWER),
+        _result,
+        ResultError,
+        lambda: as_json(inputs.ANSWER),
+        200,
+    ),
+    Reader(
+        "deploy",
+        st.one_of(st.tuples(inputs.ymls(), st.builds(export_yml)), st.tuples(st.builds(example_yml), inputs.ymls())),
+        _calls,
+        ModelError,
+        lambda: (example_yml(), export_yml()),
+        60,
     ),
 )
 

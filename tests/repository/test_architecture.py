@@ -21,7 +21,7 @@ TABLE = (
     {"context", "artifacts", "report"},
     {"compare", "backends", "explain"},
     {"golden", "diagnose", "rejudge"},
-    {"assertions", "session"},
+    {"assertions", "session", "commands"},
     {"plugin", "gate", "__main__", ""},
 )
 KNOW_PYTEST = {"plugin", "gate", "session"}
@@ -61,6 +61,7 @@ TESTED_BY = {
     "errors": "unit/test_tolerance.py",  # the word that was meant, in the message of a mistake
     "jsonable": "unit/report/test_document.py",  # parameters of any type
     "settings.settings_page": "unit/settings/test_settings_table.py",  # one table is held to be checked and documented
+    "trace.stored_fields": "hostile/test_fuzz.py",  # what a baseline with odd fields must not break
     "stages": "unit/compare/test_compare.py",  # the first stage that differs
 }
 """Modules of the first six rows that have no mirror below tests/unit, and the file that tests each."""

@@ -87,7 +87,7 @@ def test_every_limit_is_told_with_its_default() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for name in (*PAGES, "docs/compatibility.md", "docs/causes.md", "CONTRIBUTING.md"):
+    for name in (*PAGES, "docs/deployments.md", "docs/compatibility.md", "docs/causes.md", "CONTRIBUTING.md"):
         text = (ROOT / name).read_text()
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert ((ROOT / name).parent / link).exists(), f"{name} links to {link}"

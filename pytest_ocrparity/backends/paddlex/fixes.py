@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
-from pytest_ocrparity.diagnosis import Change, Fix
+from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.wording import image_label
 
@@ -59,7 +59,7 @@ class Deployed:
     @property
     def table(self) -> str:
         """The table of the settings that is about it."""
-        return self.name if self.name == "inference" else f"candidates.{self.name}"
+        return table_of(self.name)
 
 
 def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
@@ -189,7 +189,7 @@ def _argument_fixes(values: Values, deployed: Deployed) -> list[Fix]:
 
 def _pass_to_constructor(values: Values) -> Fix:
     used, note = _nonzero(values)
-    text = f"in the deployment, pass {_keyword_text(used)} to paddleocr.TextDetection; for this test, add the same to "
+    text = f"in the deployment, pass {keyword_text(used)} to paddleocr.TextDetection; for this test, add the same to "
     text += "inference.options"
     if "limit_side_len" in values:
         text += " (paddleocr 3.x ignores limits in inference.yml)"
@@ -198,11 +198,12 @@ def _pass_to_constructor(values: Values) -> Fix:
 
 def _pass_to_predict(values: Values) -> Fix:
     used, note = _nonzero(values)
-    text = f"in the deployment, pass {_keyword_text(used)} to predict(); for this test, add the same to "
+    text = f"in the deployment, pass {keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
 def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
+    """Return arguments with a small number in the place of 0, which paddleocr takes for not given, and a note of it."""
     zeros = [name for name, value in values.items() if value == 0]
     note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""
     return {name: LEAST if name in zeros else value for name, value in values.items()}, note
@@ -217,11 +218,20 @@ def _set_in_yaml(deployed: Deployed, operator: str, values: Values) -> Fix:
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 
+def edit_text(deployed: Deployed, change: Change) -> str:
+    """Return how a change of the export's inference.yml is made."""
+    if change.key == "DecodeImage" and DECODE not in deployed.written:
+        arguments = {name: value for name, value in change.values.items() if value is not None}
+        return f"in {_config_label(deployed)}, transform_ops, put first DecodeImage with {_yaml_text(arguments)}"
+    return _set_in_yaml(deployed, change.key, change.values).text
+
+
 def _config_label(deployed: Deployed) -> str:
     return image_label(str(deployed.config))
 
 
-def _keyword_text(values: Values) -> str:
+def keyword_text(values: Values) -> str:
+    """Return values as the keyword arguments of a call in Python."""
     return ", ".join(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value!r}" for name, value in values.items()
     )

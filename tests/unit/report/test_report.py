@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pytest_ocrparity import ReportError
-from pytest_ocrparity.report import prepare
+from pytest_ocrparity.report import remove_old_report
 
 
 def test_preparing_leaves_other_files(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    prepare(tmp_path)
+    remove_old_report(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -22,4 +22,4 @@ def test_a_folder_that_stops_being_writable_is_told(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(ReportError, match="cannot write a report there: Permission denied"):
-        prepare(tmp_path)
+        remove_old_report(tmp_path)

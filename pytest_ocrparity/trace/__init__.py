@@ -1,6 +1,7 @@
 """The values that a pipeline produces for one image, stage by stage, with the parameters that really ran.
 
-This module knows arrays and nothing of models, files or pytest.
+It knows arrays, and nothing of models or pytest. `Trace.to_json` and `from_json` keep a trace in files; `from_result`
+takes what other programs write.
 """
 
 from __future__ import annotations
@@ -9,19 +10,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.errors import ResultError, StageError, did_you_mean
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, STAGES, TENSOR
-from pytest_ocrparity.wording import image_label
-
-if TYPE_CHECKING:
-    from pytest_ocrparity.errors import StageError
-
+from pytest_ocrparity.trace.result_document import read_result
+from pytest_ocrparity.trace.stored_fields import wrong_fields
+from pytest_ocrparity.trace.trace_file import read_arrays, read_file, read_json, write_document
+from pytest_ocrparity.wording import image_label, printable
 
 Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
 """A path, or an (H, W, 3) uint8 array in BGR order."""
@@ -32,6 +34,22 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 
 
 __all__ = ["Decoded", "Detections", "Image", "Shape", "Trace", "source_place"]
+
+
+FORMAT: Final = "pytest-ocrparity trace"
+VERSION: Final = 1
+"""What `Trace.to_json` writes; a reader refuses a newer one."""
+
+_ARRAYS: Final = (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map")
+_PLAIN: Final = ("pipeline", "image", "image_sha256", "shape", "parameters", "map_error", "map_sensitivity")
+"""The fields that a JSON file holds as they are."""
+_LEFT_OUT: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("image_sha256", "shape", "map_sensitivity", "decode", "error", "dt_polys", "dt_scores")),
+    "parameters": {},
+    "map_error": 0.0,
+    "arrays": {},
+}
+"""What a key means that a JSON file leaves out."""
 
 
 def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[Any]:
@@ -267,6 +285,114 @@ class Trace:
             self.fused_map,
         )
         return sum(array.nbytes for array in arrays if array is not None)
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write this trace to a JSON file, and each of its arrays to a `.npy` file beside it.
+
+        Left out are what a baseline leaves out too: `source`, `files`, `recorded_from`; of the decoded image its digest
+        is kept.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        decode, detections = self.decode, self.detections
+        document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+        document |= {name: plain(getattr(self, name)) for name in _PLAIN}
+        document["decode"] = decode and {
+            "shape": list(decode.shape),
+            "dtype": decode.dtype,
+            "channel_order": decode.channel_order,
+            "sha256": decode.sha256,
+        }
+        document["dt_polys"] = None if detections is None else plain(detections.polygons)
+        document["dt_scores"] = None if detections is None else plain(detections.scores)
+        document["error"] = self.error and {"stage": self.error.stage, "message": str(self.error)}
+        arrays = {name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None}
+        write_document(Path(path), document, arrays)
+
+    @classmethod
+    def from_json(cls, path: str | PathLike[str]) -> Trace:
+        """Return the trace that `to_json`, or a program that keeps its schema, wrote. It has no `source`.
+
+        Raises:
+            ResultError: the file or an array beside it is missing, damaged, of a newer version, or no trace's.
+        """
+        path = Path(path)
+        where = image_label(str(path))
+        document = read_json(read_file(path, where), where)
+        if document.get("format") != FORMAT:
+            raise ResultError(f'{where}: its "format" is {document.get("format")!r:.40}, not {FORMAT!r}')
+        if document.get("version") != VERSION:
+            raise ResultError(f"{where}: has version {document.get('version')!r:.40}, and this package reads {VERSION}")
+        known = ("format", "version", "pipeline", "image", *_LEFT_OUT)
+        if unknown := [key for key in document if key not in known]:
+            raise ResultError(
+                f"{where}: {printable(unknown[0])} is no key of a trace; {did_you_mean(unknown[0], known)}"
+            )
+        document = {**_LEFT_OUT, **document}
+        try:
+            return _trace_of(document, read_arrays(path, document["arrays"], _ARRAYS, where), where)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise ResultError(f"{where}: not a whole trace: {printable(reason)[:200]}") from error
+
+    @classmethod
+    def from_result(
+        cls,
+        document: bytes | str | Mapping[str, Any],
+        *,
+        image: str | PathLike[str],
+        pipeline: str,
+        frame: str = "file",
+    ) -> Trace:
+        """Return a trace of what paddlex's `save_to_json`, its `/ocr` service or the C++ demo say of one image.
+
+        Args:
+            document: JSON, as text or parsed: `dt_polys`, and `dt_scores` or `dt_score` where there are scores.
+            image: the path of the image, as the other side is given it.
+            pipeline: how messages call the side that made it.
+            frame: "image" where its boxes are in the pixels of the image although it says otherwise.
+
+        Raises:
+            ResultError: it is no JSON, holds no boxes or several images, or boxes in other pixels than the image's.
+        """
+        name = fspath(image)
+        where = f"the results of {pipeline} for {image_label(name)}"
+        parsed = document if isinstance(document, Mapping) else read_json(document, where)
+        result = read_result(parsed, where, frame)
+        return cls(
+            pipeline=pipeline,
+            image=name,
+            detections=Detections(result.polygons, result.scores),
+            parameters=result.parameters,
+            image_sha256=result.image_sha256,
+        )
+
+
+def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], where: str) -> Trace:
+    """Return the trace of a document; what does not fit together raises whatever Python raises."""
+    decode, error, shape = document["decode"], document["error"], document["shape"]
+    stored = decode and [decode[name] for name in ("shape", "dtype", "channel_order", "sha256")]
+    if wrong := wrong_fields({**document, "decode": stored}):
+        raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
+    if not isinstance(document["pipeline"], str):
+        raise ValueError("its pipeline is no name")
+    if error is not None and (error["stage"] not in STAGES or not isinstance(error["message"], str)):
+        raise ValueError("its error names no stage")
+    detections = None
+    if document["dt_polys"] is not None:
+        result = read_result(document, where, "image")
+        detections = Detections(result.polygons, result.scores)
+    plain_fields: dict[str, Any] = {name: document[name] for name in _PLAIN if name != "shape"}
+    array_fields: dict[str, Any] = dict(arrays)
+    return Trace(
+        **plain_fields,
+        **array_fields,
+        shape=shape and (float(shape[0]), float(shape[1]), float(shape[2]), float(shape[3])),
+        decode=Decoded(tuple(stored[0]), *stored[1:]) if stored else None,
+        detections=detections,
+        error=error and StageError(error["stage"], error["message"]),
+    )
 
 
 def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:

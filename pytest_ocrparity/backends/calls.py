@@ -1,0 +1,292 @@
+"""The calls under which each API of PaddleOCR does what a training YAML file evaluates, and what an API cannot do.
+
+Words them from the files alone: no model runs, and no framework is imported. What TextDetection needs is asked of
+`paddlex.fixes`, so that a fix after a failure and the call before it say the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import yaml
+
+from pytest_ocrparity.artifacts.configs import MODES
+from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, normalization, other_parameters
+from pytest_ocrparity.backends.paddlex.fixes import (
+    ARGUMENT_OF,
+    ARGUMENTS,
+    NO_CAP,
+    Deployed,
+    deployment_fix,
+    edit_text,
+    keyword_text,
+)
+from pytest_ocrparity.diagnosis import Change
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.wording import image_label
+
+Values = Mapping[str, Any]
+
+THRESHOLDS: Final = ("thresh", "box_thresh", "unclip_ratio")
+DB_PLUS_PLUS: Final = "DB++"
+_MEAN_OF_DB_PLUS_PLUS: Final = (0.48109378172549, 0.45752457890196, 0.40787054090196)
+"""What `predict_det.py` subtracts under `--det_algorithm=DB++`; it divides by 1 there."""
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that TOML takes without quotes."""
+_CAP: Final = 4000
+"""The longest side, in px after the resize, that paddleocr 3.x leaves as it is."""
+_FLAG_OF: Final = {
+    **{"limit_side_len": "det_limit_side_len", "limit_type": "det_limit_type", "thresh": "det_db_thresh"},
+    **{"box_thresh": "det_db_box_thresh", "unclip_ratio": "det_db_unclip_ratio"},
+    **{"use_dilation": "use_dilation", "score_mode": "det_db_score_mode", "box_type": "det_box_type"},
+}
+"""The flag of PaddleOCR's `predict_det.py` that sets each parameter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """How one API is called.
+
+    Attributes:
+        api: its name.
+        text: the call, flags or YAML, in lines.
+        first: what has to be changed in files first.
+        cannot: what it cannot do as the training YAML file says, whatever it is called with.
+        notes: what else to know of it.
+    """
+
+    api: str
+    text: str
+    first: tuple[str, ...] = ()
+    cannot: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What paddleocr 3.x has to be given, whichever of its APIs is called.
+
+    Attributes:
+        options: arguments of `TextDetection`.
+        predict_options: arguments of its `predict`.
+        edits: changes of the export's inference.yml.
+        cannot: what none of its APIs does.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    predict_options: dict[str, Any] = field(default_factory=dict)
+    edits: tuple[Change, ...] = ()
+    cannot: tuple[str, ...] = ()
+
+
+def needs_of(wanted: Mapping[str, Values], deployed: Deployed) -> Needs:
+    """Return what paddleocr 3.x has to be given to run with other parameters.
+
+    Args:
+        wanted: by stage name, as `artifacts.evaluation` returns them.
+        deployed: the export, with the user's options; those that set parameters are not looked at.
+    """
+    plain = replace(deployed, options={}, predict_options={})
+    fixes = [deployment_fix(stage, values, plain) for stage, values in _differing(wanted, plain) if values]
+    options: dict[str, Any] = {
+        name: value for name, value in deployed.options.items() if name not in ARGUMENT_OF
+    }  # such as device and engine
+    predict_options = {name: value for name, value in deployed.predict_options.items() if name not in ARGUMENT_OF}
+    edits, cannot = [], []
+    for fix in fixes:
+        if any(change.where in ("train.config", "export") for change in fix.changes):
+            cannot.append(fix.text)
+            continue
+        for change in fix.changes:
+            if change.where == "inference.yml":
+                edits.append(change)
+            else:
+                (options if change.where == "inference.options" else predict_options).update(change.values)
+    return Needs(options=options, predict_options=predict_options, edits=tuple(edits), cannot=tuple(cannot))
+
+
+def _differing(wanted: Mapping[str, Values], deployed: Deployed) -> list[tuple[str, dict[str, Any]]]:
+    """Return by stage the parameters to be set: every argument, and what the export's inference.yml says otherwise."""
+    written, config = deployed.written, deployed.config
+    mode = wanted[DECODE]["img_mode"]
+    # paddlex's own defaults: RGB without a DecodeImage, BGR where it names no mode.
+    has = written[DECODE].get("img_mode", "BGR") if DECODE in written else "RGB"
+    decode: list[dict[str, Any]] = [{"img_mode": mode} if mode != has or mode not in MODES else {}]
+    decode.append({"ignore_orientation": True} if wanted[DECODE]["ignore_orientation"] else {})
+    tensor: dict[str, Any] = {}
+    if TENSOR in wanted:
+        runs = normalization(written.get(TENSOR, {}), config, "hwc")
+        tensor = {name: value for name, value in wanted[TENSOR].items() if runs[name] != value}
+    detections, runs = wanted[DETECTIONS], other_parameters(written[DETECTIONS])
+    others = {name: detections[name] for name in OTHERS if runs[name] != detections[name]}
+    return [
+        *((DECODE, values) for values in decode),
+        (RESIZE, _resize_values(wanted[RESIZE], written.get(RESIZE, {}))),
+        (TENSOR, tensor),
+        (DETECTIONS, {name: detections[name] for name in THRESHOLDS}),
+        (DETECTIONS, others),
+    ]
+
+
+def _resize_values(wanted: Values, written: Values) -> dict[str, Any]:
+    if wanted["rule"] == "limit":
+        return {**wanted, "max_side_limit": None}  # which the training side does not have
+    if wanted["rule"] != "image_shape":
+        return dict(wanted)
+    runs = {"image_shape": written.get("image_shape"), "keep_ratio": written.get("keep_ratio", False)}
+    return {} if all(runs[name] == wanted[name] for name in runs) else dict(wanted)
+
+
+def calls_of(wanted: Mapping[str, Values], deployed: Deployed, algorithm: str, folder: str) -> list[Call]:
+    """Return how each API is called; `folder` is how the calls name the export, `algorithm` the YAML file's own."""
+    needs = needs_of(wanted, deployed)
+    first = tuple(edit_text(deployed, change) for change in needs.edits)
+    made = [
+        _text_detection(needs, deployed, folder),
+        *_general_pipeline(needs, wanted, deployed, folder),
+    ]
+    made = [replace(call, first=first, cannot=needs.cannot + call.cannot) for call in made]
+    return [*made, _predict_det(wanted, deployed, algorithm, folder)]
+
+
+def _text_detection(needs: Needs, deployed: Deployed, folder: str) -> Call:
+    named = {"model_name": deployed.model_name, "model_dir": folder}
+    last = keyword_text(needs.predict_options)
+    lines = _python_call("detector = TextDetection", {**named, **needs.options})
+    lines.append(f"results = detector.predict(image{', ' if last else ''}{last})")
+    return Call(api="paddleocr.TextDetection", text="\n".join(lines))
+
+
+def settings_text(needs: Needs, deployed: Deployed, folder: str, model_name: str | None) -> str:
+    """Return the table of the settings under which the gate runs TextDetection as it is called here, as TOML."""
+    values: dict[str, Any] = {"model_dir": folder}
+    values |= {"model_name": model_name} if model_name else {}
+    values |= {name: each for name in ("options", "predict_options") if (each := getattr(needs, name))}
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
+    return "\n".join([f"[tool.ocrparity.{deployed.table}]", *lines])
+
+
+def _general_pipeline(
+    needs: Needs, wanted: Mapping[str, Values], deployed: Deployed, folder: str
+) -> tuple[Call, Call, Call]:
+    """Return the calls of `PaddleOCR`, of its command line, and the YAML of paddlex's pipeline."""
+    has_cap = "max_side_limit" in needs.predict_options
+    given: dict[str, Any] = {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
+    named = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": folder}
+    off = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
+    arguments = {**named, **{f"text_det_{name}": value for name, value in given.items()}, **off}
+    notes = (
+        f"without them it runs with 64/min and 0.3/0.6/1.5: it takes neither from {image_label(str(deployed.config))}",
+        "it turns and unwarps pages unless told not to, and boxes are then in the pixels of the page that it made",
+        "its results hold no scores of boxes, and no box whose crop is empty",
+    )
+    cannot: tuple[str, ...] = ()
+    if wanted[DETECTIONS]["box_type"] == "poly":
+        cannot += ("box_type: poly stops it with a ValueError as soon as two boxes have different numbers of points",)
+    cap = (
+        f"an image of more than {_CAP} px after the resize is made smaller: only TextDetection.predict() and the YAML "
+        "file of the pipeline take max_side_limit",
+    )
+    cannot_python = cannot + (cap if has_cap else ())
+    python = Call(
+        api="paddleocr.PaddleOCR",
+        text="\n".join([*_python_call("ocr = PaddleOCR", arguments), "results = ocr.predict(image)"]),
+        cannot=cannot_python,
+        notes=notes,
+    )
+    side = given.get("limit_side_len", 0)
+    whole = (
+        ("--text_det_limit_side_len takes whole numbers only",)
+        if isinstance(side, float) and not side.is_integer()
+        else ()
+    )
+    command: list[list[str]] = [
+        ["paddleocr", "ocr", "-i", "IMAGE"],
+        *([f"--{name}", str(value)] for name, value in arguments.items()),
+    ]
+    line = Call(
+        api="paddleocr ocr (command line)",
+        text=" \\\n    ".join(shlex.join(part) for part in command),
+        cannot=cannot_python + whole,
+        notes=notes,
+    )
+    module: dict[str, Any] = {
+        "module_name": "text_detection",
+        "model_name": deployed.model_name,
+        "model_dir": folder,
+        **given,
+    }
+    module |= {"max_side_limit": NO_CAP} if has_cap else {}
+    document: dict[str, Any] = {
+        "pipeline_name": "OCR",
+        "text_type": "general",
+        "use_doc_preprocessor": False,
+        "SubModules": {"TextDetection": module},
+    }
+    pipeline = Call(
+        api="paddlex pipeline YAML file",
+        text=yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip(),
+        cannot=cannot,
+        notes=(
+            "these keys replace those of paddlex's OCR.yaml, whose others stay (SubModules.TextRecognition among them)",
+            "run it by `paddlex --pipeline FILE.yaml` or `PaddleOCR(paddlex_config=...)`",
+            *notes[2:],
+        ),
+    )
+    return python, line, pipeline
+
+
+def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: str, folder: str) -> Call:
+    """Return the flags of PaddleOCR's own `tools/infer/predict_det.py`, which reads no parameter of inference.yml."""
+    resize, detections = wanted[RESIZE], wanted[DETECTIONS]
+    flags: dict[str, Any] = {"image_dir": "IMAGE", "det_model_dir": folder}
+    flags |= {"det_algorithm": algorithm} if algorithm == DB_PLUS_PLUS else {}
+    flags |= {_FLAG_OF[name]: value for name, value in {**resize, **detections}.items() if name in _FLAG_OF}
+    cannot = []
+    if resize["rule"] != "limit":
+        value = resize[resize["rule"]]
+        cannot.append(
+            f"{resize['rule']}: {value}: it resizes by limits alone (its det_limit_type=resize_long rounds to 32)"
+        )
+    if detections["max_candidates"] != OTHERS["max_candidates"]:
+        cannot.append(f"max_candidates: {detections['max_candidates']}: it always takes {OTHERS['max_candidates']}")
+    if wanted[DECODE]["img_mode"] != "BGR":
+        cannot.append(f"img_mode: {wanted[DECODE]['img_mode']}: it always reads BGR")
+    if wanted[DECODE]["ignore_orientation"]:
+        cannot.append("ignore_orientation: it always turns images as their EXIF tag says")
+    mean, std = (_MEAN_OF_DB_PLUS_PLUS, (1.0,) * 3) if algorithm == DB_PLUS_PLUS else (MEAN, STD)
+    runs = normalization({"mean": mean, "std": std}, deployed.config, "hwc")
+    for name, value in wanted.get(TENSOR, {}).items():
+        if value != runs[name]:
+            cannot.append(f"{name}: {value}: it always takes {runs[name]}")
+    notes = ["it drops boxes of 3 px or less and cuts the others at the border, which the evaluation does not"]
+    if (deployed.config.parent / "inference.json").is_file():
+        notes.append(
+            "PaddleOCR 2.10's own does not load inference.json; that of a later checkout does, of the model names "
+            "PP-OCRv5_mobile_det and PP-OCRv5_server_det alone"
+        )
+    command = [["python", "tools/infer/predict_det.py"], *([f"--{name}={value}"] for name, value in flags.items())]
+    text = " \\\n    ".join(shlex.join(part) for part in command)
+    return Call(api="tools/infer/predict_det.py", text=text, cannot=tuple(cannot), notes=tuple(notes))
+
+
+def _python_call(start: str, arguments: Values) -> list[str]:
+    return [f"{start}(", *(f"    {keyword_text({name: value})}," for name, value in arguments.items()), ")"]
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML has it, tables on one line."""
+    if isinstance(value, Mapping):
+        keys = {name: name if _BARE.fullmatch(name) else json.dumps(name) for name in value}
+        pairs = ", ".join(f"{keys[name]} = {_toml(each)}" for name, each in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)  # TOML's texts, whole numbers and truth values are JSON's

@@ -1,0 +1,1 @@
+"""Results that another program wrote, read as a side. Imports no framework."""

@@ -1,0 +1,136 @@
+"""`python -m pytest_ocrparity deploy`: the right call of each API, before anything fails."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_ocrparity.artifacts.configs import (
+    check_export,
+    check_training,
+    declared_parameters,
+    model_name,
+    read_yml,
+)
+from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
+from pytest_ocrparity.artifacts.model_files import find_export
+from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
+from pytest_ocrparity.backends.paddlex.fixes import Deployed
+from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.settings import Candidate, Settings, load
+from pytest_ocrparity.settings.result_files import RESULTS
+from pytest_ocrparity.settings.settings_file import find_file
+from pytest_ocrparity.wording import image_label, printable, value_text
+
+DESCRIPTION = """Print for each API of PaddleOCR the call, flags or YAML under which an export does what its training
+YAML file evaluates, and what that API cannot do. Reads the settings (a file, else the nearest one upward from here), or
+the two given paths. Runs no model and imports no framework. Exits 0, or 2 for wrong files or settings."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("settings", type=Path, nargs="?", help="an ocrparity.toml or pyproject.toml")
+    parser.add_argument("--train-config", type=Path, metavar="YML", help="the training YAML file")
+    parser.add_argument("--inference-dir", type=Path, metavar="DIR", help="the export folder")
+
+
+def run(given: argparse.Namespace, prog: str) -> int:
+    """Print the calls, and return the exit status."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # who loads the export warns
+            lines = list(_lines(given))
+    except OcrParityError as error:
+        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
+        return 2
+    try:
+        for line in lines:
+            print(line if line.isprintable() else printable(line))
+        sys.stdout.flush()
+    except BrokenPipeError:  # as by `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _lines(given: argparse.Namespace) -> Iterator[str]:
+    settings = _settings(given)
+    config = settings.train.get("config")
+    exports = [each for each in settings.candidates.values() if "model_dir" in each.values]
+    candidates = [each for each in exports if each.values.get("api") != RESULTS]
+    if config is None or not candidates:
+        missing = "train.config" if config is None else "inference.model_dir"
+        raise SettingsError(
+            f"{settings.file or 'no settings file was found, and the command line'} sets no {missing}: set it, or pass "
+            "--train-config=YML and --inference-dir=DIR"
+        )
+    yml = read_yml(config)
+    check_training(yml, config)
+    wanted = evaluated_parameters(yml, config)
+    yield f"{image_label(str(config))} evaluates:"
+    for stage, values in wanted.items():
+        yield f"  {stage}: {', '.join(f'{name} {value_text(value)}' for name, value in values.items())}"
+    architecture = yml["Architecture"]
+    algorithm = architecture["algorithm"]
+    if algorithm == "Distillation":
+        algorithm = next(iter(architecture["Models"].values()))["algorithm"]
+    for candidate in candidates:
+        yield from _lines_of(candidate, settings, wanted, algorithm)
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    """Return the settings of the given or nearest file, with the two paths of the command line over them."""
+    paths = {"ocr_train_config": given.train_config, "ocr_inference_dir": given.inference_dir}
+    options = {name: str(path) for name, path in paths.items() if path is not None}
+    if given.settings is None and len(options) == len(paths):
+        return load(None, options, Path.cwd())
+    file = find_file(Path.cwd()) if given.settings is None else Path(os.path.abspath(given.settings))  # noqa: PTH100
+    return load(file, options, Path.cwd())
+
+
+def _lines_of(
+    candidate: Candidate, settings: Settings, wanted: Mapping[str, Mapping[str, Any]], algorithm: str
+) -> Iterator[str]:
+    """Yield what is printed of one export."""
+    values = candidate.values
+    export = find_export(values["model_dir"])
+    yml = read_yml(export.config)
+    check_export(yml, export.config)
+    deployed = Deployed(
+        name=candidate.name,
+        model_name=model_name(yml, export.config, values.get("model_name")),
+        config=export.config,
+        written=declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        options=values.get("options") or {},
+        predict_options=values.get("predict_options") or {},
+    )
+    yield ""
+    yield f"{candidate.name}: {image_label(str(export.folder))}"
+    for call in calls_of(wanted, deployed, algorithm, image_label(str(export.folder))):
+        yield from _lines_of_call(call)
+        if call.api == "paddleocr.TextDetection":
+            folder = Path(os.path.relpath(export.folder, settings.root)).as_posix()
+            yield "  settings of the gate:"
+            needs = needs_of(wanted, deployed)
+            yield from _indented(settings_text(needs, deployed, folder, values.get("model_name")))
+
+
+def _lines_of_call(call: Call) -> Iterator[str]:
+    yield ""
+    yield call.api
+    for each in call.first:
+        yield f"  first: {each}"
+    yield from _indented(call.text)
+    for each in call.cannot:
+        yield f"  cannot: {each}"
+    for each in call.notes:
+        yield f"  note: {each}"
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.indent(text, "    ").splitlines()

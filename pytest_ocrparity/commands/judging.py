@@ -1,0 +1,76 @@
+"""`python -m pytest_ocrparity judge results.json --tolerance ...`: judge recorded measures under other limits."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_ocrparity.compare.run_verdict import run_faults
+from pytest_ocrparity.comparison import MATCHES, UNDECIDED
+from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.rejudge import judge_again, wanted_limits
+from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read
+from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.tolerance import parse_option
+from pytest_ocrparity.wording import printable
+
+DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
+stay what they were. What the recorded measures cannot tell is "undecided". Exits 0 if all pass, 1 if anything differs,
+is undecided or was not compared, 2 for a wrong command or file."""
+
+_INCONSISTENT = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
+"""Raised for a document that keeps the schema and is inconsistent, such as boxes without the limits that they broke."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("results", type=Path, help="the results.json of a report")
+    parser.add_argument(
+        "--tolerance",
+        action="append",
+        default=[],
+        metavar="PRESET|STAGE.LIMIT=VALUE",
+        help="exact, fp32, fp16, int8, or one limit; repeatable",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="a line per image")
+
+
+def run(given: argparse.Namespace, prog: str) -> int:
+    """Print the table of a results.json as judged, and return the exit status."""
+    try:
+        wanted = wanted_limits([parse_option(word) for word in given.tolerance])
+        results = read(given.results)
+        # Also those that a failure kept from being asserted: under other limits their test would get to them.
+        compared = judge_again(results.comparisons, wanted)
+        table, faults = _judged(compared, results, is_verbose=given.verbose)
+    except OcrParityError as error:
+        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
+        return 2
+    except _INCONSISTENT as error:
+        message = f"{type(error).__name__}: {error}"
+        print(f"{prog}: {given.results} is inconsistent: {printable(message)}", file=sys.stderr)
+        return 2
+    for line in (*table, *(f"FAILED {fault}" for fault in faults), "failed" if faults else "passed"):
+        print(printable(line))
+    return 1 if faults else 0
+
+
+def _judged(
+    compared: Sequence[RecordedComparison], results: Results, *, is_verbose: bool
+) -> tuple[list[str], list[str]]:
+    """Return the lines of the table, and why the run fails."""
+    tally = Tally({"": [Compared(comparison=each) for each in compared]})
+    faults = [] if compared else ["nothing was compared"]
+    faults += ["the run stopped before its last test"] if results.run.interrupted else []
+    found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
+    faults += [fault.text for fault in found]
+    missed = [each for each in results.not_compared if each.outcome != "skipped"]
+    faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
+    for each in compared:
+        if each.status not in MATCHES:
+            faults.append(f"{each.status}: {each.image}: {each.kind.replace('_', ' ')} of {each.candidate}")
+    if any(each.status == UNDECIDED for each in compared):
+        faults.append("undecided is what these measures cannot tell: run pytest with this --ocr-tolerance")
+    return tally.table(per_image=is_verbose), faults

@@ -1,0 +1,109 @@
+"""`python -m pytest_ocrparity deploy`: from settings or from two paths, without a framework. And which command runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from paths import EXAMPLE, ROOT
+
+from pytest_ocrparity.__main__ import main
+
+APIS = ["paddleocr.TextDetection", "paddleocr.PaddleOCR", "paddleocr ocr (command line)"]
+APIS += ["paddlex pipeline YAML file", "tools/infer/predict_det.py"]
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("configs", "inference"):
+        shutil.copytree(EXAMPLE / name, tmp_path / name)
+    for name in ("pyproject.toml", "matrix.toml"):
+        shutil.copy(EXAMPLE / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["pyproject.toml"], ["--train-config=configs/tiny_db.yml", "--inference-dir=inference"]], ids=str
+)
+@pytest.mark.usefixtures("example")
+def test_every_api_has_its_call(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in APIS] == APIS
+    assert "  resize: rule limit, limit_side_len 736, limit_type min" in lines
+    assert "    results = detector.predict(image, max_side_limit=100000)" in lines
+    assert ("        enable_mkldnn=False," in lines) == (len(words) < 2)
+
+
+def test_settings_from_above_and_from_elsewhere(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example / "below").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(example / "below")
+        assert main(["deploy"]) == 0
+        assert main(["deploy", str(example / "matrix.toml")]) == 2  # its other exports were not copied
+    told = capsys.readouterr()
+    assert "inference_onnx: no such folder" in told.err
+    assert told.out.count("paddleocr.TextDetection") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--train-config=none.yml"], "none.yml: cannot read this YAML file"),
+        (["--inference-dir=none"], "none: no such folder"),
+        (["none.toml"], "none.toml"),
+        (["--train-config=inference/inference.yml"], "Eval.dataset.transforms is nothing"),
+    ],
+)
+@pytest.mark.usefixtures("example")
+def test_a_wrong_file_is_told(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("python -m pytest_ocrparity deploy: ") and told in error
+
+
+def test_without_settings_it_says_what_to_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["deploy"]) == 2
+    assert "sets no train.config: set it, or pass --train-config=YML and --inference-dir=DIR" in capsys.readouterr().err
+
+
+def test_it_imports_no_framework(example: Path) -> None:
+    code = "import sys; from pytest_ocrparity.__main__ import main; status = main(['deploy']); "
+    code += "wrong = {each.partition('.')[0] for each in sys.modules} & {'paddle', 'paddleocr', 'paddlex', 'ppocr', "
+    code += "'cv2', 'pytest'}; sys.exit(status or (str(wrong) if wrong else 0))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=example, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["results.json"], "python -m pytest_ocrparity judge: results.json"),
+        (["judge", "results.json"], "python -m pytest_ocrparity judge: results.json"),
+        (["deploy", "results.json"], "python -m pytest_ocrparity deploy: results.json"),
+    ],
+)
+def test_a_bare_file_of_results_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.json").write_text(json.dumps({}))
+    assert main(words) == 2
+    assert told in capsys.readouterr().err.replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize("words", [[], ["juge", "results.json"], ["results.toml"]], ids=str)
+def test_what_is_no_command_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "COMMAND" in capsys.readouterr().err

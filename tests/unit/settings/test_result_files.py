@@ -1,0 +1,58 @@
+"""The settings of results that were written elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from projects import settings_file
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.settings import load
+
+
+def test_a_candidate_of_another_api_inherits_which_model_it_is(tmp_path: Path) -> None:
+    text = """
+        [inference]
+        model_dir = "a"
+        model_name = "m"
+        options = { device = "cpu" }
+        [candidates.server]
+        api = "results"
+        results = "out/{stem}.json"
+        [candidates.same]
+        api = "TextDetection"
+        """
+    found = load(settings_file(tmp_path, text), {}, tmp_path).candidates
+    assert found["server"].values == {
+        "model_dir": tmp_path / "a",
+        "model_name": "m",
+        "api": "results",
+        "results": tmp_path / "out" / "{stem}.json",
+    }
+    assert found["same"].values["options"] == {"device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('results = "out/{stem}.json"', r'inference\.results means something with api = "results" only'),
+        ('frame = "image"', r'inference\.frame means something with api = "results" only'),
+        ('api = "results"', r'inference\.api is "results", and no .*inference\.results says where'),
+        ('api = "results"\nresults = "out/{steem}.json"', r"results has \{steem\}; did you mean 'stem'\?"),
+        ('api = "results"\nresults = "out/a.json"', r"results names one file for all images: put \{stem\} in it"),
+        ('api = "results"\nresults = "{parent}/a.json"', r"results names one file for all images"),
+        ('api = "results"\nresults = "{stem}.json"\noptions = {}', r"options does nothing with api = \"results\""),
+        ('api = "Results"', r"inference\.api is one of TextDetection, results, not 'Results'"),
+        ('api = "results"\nresults = "{stem}"\nframe = "page"', r"inference\.frame is one of file, image, not 'page'"),
+    ],
+)
+def test_what_means_nothing_is_refused(tmp_path: Path, table: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load(settings_file(tmp_path, f"[inference]\n{table}"), {}, tmp_path)
+
+
+@pytest.mark.parametrize("template", ["out/{stem}.json", "{parent}/{name}.json", "{stem}"])
+def test_what_names_a_file_per_image_is_taken(tmp_path: Path, template: str) -> None:
+    text = f'[inference]\napi = "results"\nresults = "{template}"\nframe = "image"'
+    assert load(settings_file(tmp_path, text), {}, tmp_path).candidates["inference"].values["frame"] == "image"
