@@ -20,6 +20,10 @@ FEWEST_BINS: Final = 12
 """How many of the twentieths of 0 to 1 must occur in a map: of few values, any change is a function."""
 
 
+SHARE: Final = 0.1
+"""How much of the largest difference a function may leave."""
+
+
 class Function(NamedTuple):
     """One function of a value: its kind, its numbers, how it is said, and how it is put right."""
 
@@ -78,11 +82,9 @@ def function_between(right: Array, own: Array, limit: float) -> tuple[Function, 
     levels = np.count_nonzero(np.histogram(x, BINS, (0, 1))[0])
     if levels < FEWEST_BINS or np.max(np.abs(x - y)) <= limit:
         return None
-    for find in (_logits, _sigmoid_twice, _binary, _affine, _steps, _clipped):
-        found = find(x, y, limit)
-        if found is not None:
-            return found
-    return None
+    found = next((made for find in FUNCTIONS if (made := find(x, y, limit)) is not None), None)
+    # A function that leaves a good part of the difference is a fit to something else, such as other weights.
+    return None if found is None or found[1] > SHARE * np.max(np.abs(x - y)) else found
 
 
 def _logits(x: Array, y: Array, limit: float) -> tuple[Function, float] | None:
@@ -127,10 +129,11 @@ def _steps(x: Array, y: Array, limit: float) -> tuple[Function, float] | None:
                 continue
             # Where a value lies at the edge of a step, the rounding of the networks decides.
             low, high = whole((x - limit) * 255), whole((x + limit) * 255)
-            if np.all((np.round(steps) >= low) & (np.round(steps) <= high)):
+            is_inside = np.all((np.round(steps) >= low) & (np.round(steps) <= high))
+            if is_inside and np.mean(np.round(steps) == whole(x * 255)) > 0.9:
                 text = f"{name} to 8 bits" + ("" if scale == 255 else ", and read as 0 to 255")
                 fix = "keep {candidate}'s map in float32 up to its post-process"
-                return Function(f"8 bits {name} {scale}", (), text, fix), float(np.max(np.abs(steps / 255 - x)))
+                return Function(f"8 bits {name} {scale}", (), text, fix), 0.0
     return None
 
 
@@ -154,3 +157,6 @@ def _clipped(x: Array, y: Array, limit: float) -> tuple[Function, float] | None:
         return None
     text = f"clipped to {low:.4g} to {high:.4g}"
     return Function("clipped", (low, high), text, "take the clipping out behind {candidate}'s network"), left
+
+
+FUNCTIONS: Final = (_logits, _sigmoid_twice, _binary, _affine, _steps, _clipped)

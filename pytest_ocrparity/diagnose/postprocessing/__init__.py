@@ -14,6 +14,7 @@ import numpy as np
 
 from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.scores import expected_detections, expected_scores
+from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
@@ -28,6 +29,8 @@ from pytest_ocrparity.wording import number_of_boxes
 
 GAIN: Final = 0.1
 """How much undoing a distortion must raise the mean IoU with the reference's boxes, where the maps differ."""
+
+Frame: TypeAlias = "tuple[float, float, float, float]"
 
 
 def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
@@ -58,18 +61,21 @@ def _boxes_in_their_place(lab: Laboratory, frame: Frame) -> list[Diagnosis] | No
     if right is None:
         return None
     across, down, left, top = frame
-    if _are_at(right, trace.detections, frame):
+    size = float(row[1]), float(row[0])
+    if _are_at(right, trace.detections, frame, size):
         return []
     candidate = lab.names.candidate
     proof = f"what {lab.names.reference}'s post-process makes of {candidate}'s own map are {candidate}'s boxes, "
-    if (left, top) != (0, 0) and _are_at(right, trace.detections, (across, down, 0.0, 0.0)):
+    if (left, top) != (0, 0) and _are_at(right, trace.detections, (across, down, 0.0, 0.0), size):
         proof += f"if the place of the page, x {left:+.1f} and y {top:+.1f} px, is left out"
         summary = f"{candidate}'s boxes lack the place of the page in its picture, x {left:+.1f}, y {top:+.1f} px"
         fix = "subtract the padding that was added before the network, or add the origin of the crop, to the boxes"
         return [lab.proven_cause(DETECTIONS, "rescale.offset", summary, [proof], fix)]
     if trace.shape is not None and tuple(trace.shape[:2]) != tuple(row[:2]):
         own = (trace.shape[1] / width, trace.shape[0] / height, 0.0, 0.0)
-        if (left, top) == (0, 0) and _are_at(right, trace.detections, own):
+        if (left, top) == (0, 0) and _are_at(
+            right, trace.detections, own, (float(trace.shape[1]), float(trace.shape[0]))
+        ):
             proof += "in px of the page that it was given"
             summary = f"{candidate}'s boxes are in px of a page of {trace.shape[1]:.0f}x{trace.shape[0]:.0f}, "
             summary += f"and the page has {row[1]:.0f}x{row[0]:.0f}"
@@ -78,21 +84,20 @@ def _boxes_in_their_place(lab: Laboratory, frame: Frame) -> list[Diagnosis] | No
     return None
 
 
-Frame: TypeAlias = "tuple[float, float, float, float]"
+def _are_at(right: Detections, found: Detections, frame: Frame, size: tuple[float, float]) -> bool:
+    """Return whether boxes in px of a map are the found ones, once they are placed; both sides round.
 
-
-def _are_at(right: Detections, found: Detections, frame: Frame) -> bool:
-    """Return whether boxes in px of a map are the found ones, once they are placed; both sides round."""
-    placed = [polygon * np.array(frame[:2]) + np.array(frame[2:]) for polygon in right.polygons]
-    pairs = match(placed, found.polygons).pairs
-    apart = 1.0 + 0.5 * max(frame[:2])
-    if not len(pairs) == len(placed) == len(found):
-        return False
-    edge = np.max(np.concatenate(found.polygons), axis=0)  # where a page ends, boxes are clipped
-    low = np.min(np.concatenate(found.polygons), axis=0)
-    return all(
-        vertex_distance(np.clip(placed[pair.reference], low, edge), found.polygons[pair.candidate]) <= apart
-        for pair in pairs
+    Args:
+        right: boxes in px of the map.
+        found: the candidate's.
+        frame: see `Laboratory.to_page`.
+        size: of the page, (width, height), at whose edges either side may clip its boxes.
+    """
+    placed = [np.clip(polygon * np.array(frame[:2]) + np.array(frame[2:]), 0, size) for polygon in right.polygons]
+    clipped = [np.clip(polygon, 0, size) for polygon in found.polygons]
+    pairs, apart = match(placed, clipped).pairs, 1.0 + 0.5 * max(frame[:2])
+    return len(pairs) == len(placed) == len(clipped) and all(
+        vertex_distance(placed[pair.reference], clipped[pair.candidate]) <= apart for pair in pairs
     )
 
 
@@ -144,7 +149,7 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
         return []
     if lab.maps_agree and (found := _by_later_change(lab, trace.detections)):
         return found
-    if lab.maps_agree and lab.is_same_boxes(own):
+    if lab.maps_agree and lab.is_same_boxes(own) and _is_repeated(lab, own, trace.detections):
         return [_later_stage(lab, own, trace.detections)]
     summary = (
         f"{lab.names.candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and its trace "
@@ -154,13 +159,26 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
     return [lab.unknown_cause(DETECTIONS, summary)]
 
 
+def _is_repeated(lab: Laboratory, own: Detections, found: Detections) -> bool:
+    """Run the whole candidate and its post-process once more; return whether each returns what it did.
+
+    Else its boxes depend on what ran before, or on chance, and nothing need follow its post-process.
+    """
+    trace, source, image = lab.candidate, pipeline_of(lab.candidate), lab.image
+    if source is None or image is None or trace.probability_map is None:
+        return False
+    with lab.budget.network_run(lab.tensor.size):
+        again = lab.attempt(lambda: source.trace(image))
+    return again is not None and again.detections == found and boxes_of_map(trace, trace.probability_map) == own
+
+
 def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:
     """Return what changes the boxes after a post-process that is right as the cause."""
     reference, candidate = lab.names
-    proof = f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and "
-    proof += f"they are {reference}'s"
-    proof += f"; its trace holds {number_of_boxes(len(found))} that differ"
-    summary = f"something changes {candidate}'s boxes after its post-process: a second stage, merging or tiles"
+    proof = f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and they are "
+    proof += f"{reference}'s; its trace holds {number_of_boxes(len(found))} that differ; run again, each is as before"
+    summary = f"{candidate} does not return the boxes that its own, right post-process makes: something changes them "
+    summary += "after it, such as a second stage, merging or tiles"
     fix = f"look at what {candidate} does with its boxes after its post-process; all before that is right"
     return lab.proven_cause(DETECTIONS, "postprocess.later_stage", summary, [proof], fix)
 

@@ -56,7 +56,7 @@ def roundest(low: float, high: float) -> float:
             first = math.ceil(low / unit - 1e-9)
             nearest = max(first, round((low + high) / 2 / unit))
             for count in (nearest, first):
-                value = round(count * unit, digits + 1)
+                value = float(round(count * unit, digits + 1))
                 if low <= value <= high:
                     return value
     return (low + high) / 2

@@ -237,8 +237,8 @@ def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
 def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
     """Return as unknown what fits equally well, or too little to be stated."""
     candidate = lab.names.candidate
-    withdrawn = lab.history.get(WITHDRAWN)
-    lab.noticed += [withdrawn] * bool(withdrawn)
+    if WITHDRAWN in lab.history:
+        lab.noticed.append(lab.history[WITHDRAWN])
     if not fitting:
         return lab.unknown_cause(DETECTIONS, "the boxes differ, and no rule explains those of every image")
     texts = [(f"{rule.cause}: " if rule.cause else "") + rule.words(span) for rule, span in fitting]

@@ -199,7 +199,8 @@ def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
         made = rounded(right).astype(np.float32)
         is_on_grid = np.array_equal(rounded(own).astype(np.float32), own)
         # A value at the edge of a step may be rounded to the other side of it, as the normalisations round themselves.
-        if not is_on_grid or np.mean(made != own) > 1e-3 or np.max(np.abs(made - own)) > 2**-6 * np.max(np.abs(right)):
+        step = 2.0 ** (-10 if name == "float16" else -7) * np.maximum(np.abs(made), np.abs(own)) + 2.0**-24
+        if not is_on_grid or np.mean(made != own) > 1e-3 or np.any(np.abs(made - own) > step):
             continue
         reference, candidate = lab.names
         proof = f"{reference}'s tensor, rounded to {name}, is {candidate}'s"

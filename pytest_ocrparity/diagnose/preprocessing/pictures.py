@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,22 +41,38 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
     if own is None or right is None or are_same(own, right):
         return None  # the picture is right, and what follows is not
-    for way in _ways(lab, trace, page, own):
-        if not are_same(own, way.picture):
-            continue
-        before = trace_of(lab, trace, way.picture)
-        shown = None if before is None else shows_the_same(lab, trace, before)
-        if shown is None:
-            continue
-        lab.to_page = way.to_page
-        stage = RESIZE if trace.resize is not None or trace.tensor.shape != lab.tensor.shape else TENSOR
-        proof = f"{lab.names.reference}'s page, {way.words}, is {lab.names.candidate}'s picture: the {shown}"
-        found = lab.proven_cause(stage, way.cause, f"{lab.names.candidate} {way.summary}", [proof], way.fix)
-        return found, replace(base, before=_again(way.cause, way.kind))
-    lab.tried.append(
-        "resize: no other interpolation, border, crop, earlier scaling, grey or JPEG round trip makes these pixels"
-    )
-    return None
+    ways = _ways(lab, trace, page, own) if tells(page) else iter(())
+    # A border around a page of its own size is the same thing before and after the resize.
+    found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}
+    fitting = list(found.values())
+    before = trace_of(lab, trace, fitting[0].picture) if fitting else None
+    shown = None if before is None else shows_the_same(lab, trace, before)
+    if shown is None:
+        lab.tried.append(
+            "resize: no other interpolation, border, crop, earlier scaling, grey or JPEG round trip makes these pixels"
+        )
+        return None
+    first, (reference, candidate) = fitting[0], lab.names
+    lab.to_page = first.to_page if len(fitting) == 1 else None
+    stage = RESIZE if trace.resize is not None or trace.tensor.shape != lab.tensor.shape else TENSOR
+    patched = replace(base, before=_again(first.cause, first.kinds))
+    summary = f"{candidate} " + f"; or {candidate} ".join(way.summary for way in fitting)
+    causes = tuple(dict.fromkeys(way.cause for way in fitting))
+    if len(causes) > 1:
+        lab.tried += [f"{way.cause}: {reference}'s page, {way.words}, is {candidate}'s picture" for way in fitting]
+        summary += ". This image does not tell which of them it is"
+        return replace(lab.unknown_cause(stage, summary), rivals=causes), patched
+    proof = f"{reference}'s page, {' or '.join(way.words for way in fitting)}, is {candidate}'s picture: the {shown}"
+    return lab.proven_cause(stage, first.cause, summary, [proof], first.fix), patched
+
+
+def tells(page: Array) -> bool:
+    """Return whether a page has more than stripes; a blank one is within a border what it is without."""
+    return bool((page != page[:1]).any() and (page != page[:, :1]).any())
+
+
+def _rounded(frame: Frame | None) -> tuple[float, ...] | None:
+    return None if frame is None else tuple(round(each, 6) for each in frame)
 
 
 def are_same(own: Array, made: Array) -> bool:
@@ -64,7 +80,7 @@ def are_same(own: Array, made: Array) -> bool:
     return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
 
 
-def _again(cause: str, kind: str) -> Before:
+def _again(cause: str, kinds: frozenset[str]) -> Before:
     """Return what finds the same sort of picture on another image."""
 
     def before(lab: Laboratory) -> Trace | None:
@@ -73,7 +89,7 @@ def _again(cause: str, kind: str) -> Before:
         if own is None or page is None:
             return None
         for way in _ways(lab, trace, page, own):
-            if are_same(own, way.picture) and (way.cause, way.kind) == (cause, kind):
+            if way.cause == cause and way.kinds & kinds and are_same(own, way.picture):
                 return trace_of(lab, trace, way.picture)
         return None
 
@@ -81,54 +97,63 @@ def _again(cause: str, kind: str) -> Before:
 
 
 def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
-    size = (int(own.shape[0]), int(own.shape[1]))
-    for name, picture in _offered(lab, lambda side: side.resampled(page, size)):
-        yield Way("resize.interpolation", name, picture, f"resized by {name}", *_interpolation_words(lab, name))
-    for name, changed in _offered(lab, lambda side: side.recoded(page)):
-        picture_at_size = resized(lab, changed, size)
-        if picture_at_size is not None:
-            fix = f"feed {lab.names.candidate} the page as it was decoded; before the resize it is {name}"
-            yield Way("decode.pixels", name, picture_at_size, f"{name} before the resize", f"feeds a page {name}", fix)
+    """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
+    candidate = lab.names.candidate
+    if (made := _by_interpolation(lab, page, own)) is not None:
+        names, picture = made
+        fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
+        text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
+        yield Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
+    sized = ((name, resized(lab, changed, _size(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
+    if (made := _equal_ones(own, sized)) is not None:
+        names, picture = made
+        fix = f"feed {candidate} the page as it was decoded; before the resize it is {names}"
+        yield Way("decode.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
     yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
 
 
-def _interpolation_words(lab: Laboratory, name: str) -> tuple[str, str]:
-    text = f"resizes by {name}, {lab.names.reference} by cv2.INTER_LINEAR"
-    return text, f"resize in {lab.names.candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
+def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Array] | None:
+    return _equal_ones(own, _offered(lab, lambda side: side.resampled(page, _size(own))))
 
 
-def interpolation_cause(lab: Laboratory, name: str) -> Diagnosis:
-    """Return the diagnosis of an interpolation whose pixels are the candidate's."""
-    summary, fix = _interpolation_words(lab, name)
-    proof = f"{lab.names.reference}'s page resized by {name} is {lab.names.candidate}'s picture, pixel by pixel"
-    return lab.proven_cause(RESIZE, "resize.interpolation", f"{lab.names.candidate} {summary}", [proof], fix)
+def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[str, Array] | None:
+    """Return the names of the pictures that are this one, as "A or B", with the picture; None where none is."""
+    same = [(name, picture) for name, picture in made if picture is not None and are_same(own, picture)]
+    return (" or ".join(name for name, _ in same), same[0][1]) if same else None
 
 
-def interpolations() -> Iterator[tuple[str, Before]]:
-    """Yield the name of each interpolation with what makes the reference's trace by it, at the candidate's size."""
-    for name in _NAMES:
-        yield name, _by_interpolation(name)
+def _kinds(names: str) -> frozenset[str]:
+    return frozenset(names.split(" or "))
 
 
-_NAMES = (
-    *("cv2.INTER_AREA", "cv2.INTER_CUBIC", "cv2.INTER_NEAREST", "cv2.INTER_LANCZOS4", "cv2.INTER_LINEAR_EXACT"),
-    *("Pillow's NEAREST", "Pillow's BILINEAR", "Pillow's BICUBIC", "Pillow's LANCZOS", "Pillow's BOX"),
-)
+def _size(picture: Array) -> Size:
+    return int(picture.shape[0]), int(picture.shape[1])
 
 
-def _by_interpolation(name: str) -> Before:
-    def before(lab: Laboratory) -> Trace | None:
-        page, tensor = page_of(lab), lab.candidate.tensor
-        if page is None or tensor is None or tensor.ndim != 4:
-            return None
-        size = (int(tensor.shape[2]), int(tensor.shape[3]))
-        key = f"interpolations at {size}"
-        if key not in lab.memo:
-            lab.memo[key] = dict(_offered(lab, lambda side: side.resampled(page, size)))
-        picture = lab.memo[key].get(name)
-        return None if picture is None else trace_of(lab, lab.candidate, picture)
+class Interpolated(NamedTuple):
+    """A candidate's picture that another interpolation makes: its cause, its proof, what makes it on another image."""
 
-    return before
+    cause: Diagnosis
+    text: str
+    make: Before
+
+
+def shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
+    """Return the interpolation that makes the candidate's picture of the whole page at its size, or None.
+
+    If there is one, `lab.before` becomes what the reference's operators make of that picture.
+    """
+    page, own = page_of(lab), picture_of(lab, trace)
+    if page is None or own is None or not tells(page):
+        return None
+    way = next((way for way in _ways(lab, trace, page, own) if way.cause == "resize.interpolation"), None)
+    before = None if way is None else trace_of(lab, trace, way.picture)
+    shown = None if before is None else shows_the_same(lab, trace, before)
+    if way is None or shown is None:
+        return None
+    proof = f"{lab.names.reference}'s page, {way.words}, is {lab.names.candidate}'s picture: the {shown}"
+    cause = lab.proven_cause(RESIZE, way.cause, f"{lab.names.candidate} {way.summary}", [proof], way.fix)
+    return Interpolated(cause, f"{way.words}, the {shown}", _again(way.cause, way.kinds))
 
 
 def _offered(
@@ -161,8 +186,7 @@ def trace_of(lab: Laboratory, trace: Trace, picture: Array) -> Trace | None:
     source = offered(lab.reference.source, ResizesTo)
     if source is None:
         return None
-    size = (int(picture.shape[0]), int(picture.shape[1]))
-    made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(picture), size))
+    made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(picture), _size(picture)))
     if made is None or made.error is not None:
         return None
     return in_place_of_reference(lab, replace(made, decode=lab.reference.decode, shape=trace.shape))
@@ -207,7 +231,7 @@ def picture_of(lab: Laboratory, trace: Trace) -> Array | None:
     whole = np.round(values)
     if np.max(np.abs(values - whole), initial=0.0) > 0.02 or whole.min() < 0 or whole.max() > 255:
         return None
-    return whole.astype(np.uint8)
+    return np.asarray(whole, np.uint8)
 
 
 def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:

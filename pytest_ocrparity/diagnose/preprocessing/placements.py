@@ -23,7 +23,7 @@ class Way(NamedTuple):
 
     Attributes:
         cause: the code that it proves.
-        kind: what is the same on every image.
+        kinds: names, of which one is the same on every image.
         picture: (h, w, 3).
         words: what was done to the page.
         summary: what the candidate does.
@@ -32,12 +32,15 @@ class Way(NamedTuple):
     """
 
     cause: str
-    kind: str
+    kinds: frozenset[str]
     picture: Array
     words: str
     summary: str
     fix: str
     to_page: Frame | None = None
+
+
+_BORDER, _CROP, _SCALED = (frozenset({name}) for name in ("border", "crop", "scaled"))
 
 
 def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
@@ -54,21 +57,20 @@ def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: R
     fix = f"give {names.candidate}'s network the page as {names.reference} does: resized, and nothing around it"
     for placed in (_bordered(page, own, resize), _padded_first(page, own, resize)):
         for picture, text, frame in placed:
-            yield Way("resize.padding", "border", picture, text, f"pads the page: {text}", fix, frame)
+            yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
     row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
     if row is None or row == page.shape[:2] or min(row) < 8:
         return
     if row[0] <= page.shape[0] and row[1] <= page.shape[1]:
         whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
         for picture, text, frame in _cropped(page, own, row, resize):
-            yield Way("decode.cropped", "crop", picture, text, f"feeds a part of the page: {text}", whole, frame)
+            yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
     scaled = resize(page, row)
-    picture = None if scaled is None else resize(scaled, _size(own))
-    if picture is not None:
+    if scaled is not None and (picture := resize(scaled, _size(own))) is not None:
         text = f"scaled to {row[1]}x{row[0]} before the resize"
         unscaled = f"give {names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
         frame = (page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
-        yield Way("decode.scaled", "scaled", picture, text, f"gets the page {text}", unscaled, frame)
+        yield Way("decode.scaled", _SCALED, picture, text, f"gets the page {text}", unscaled, frame)
 
 
 def _size(picture: Array) -> Size:

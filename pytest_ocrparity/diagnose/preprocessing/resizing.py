@@ -13,9 +13,10 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.pictures import (
     by_pictures,
     in_place_of_reference,
-    interpolation_cause,
-    interpolations,
+    page_of,
+    shows_interpolation,
     shows_the_same,
+    tells,
 )
 from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     DEFAULTS,
@@ -72,7 +73,7 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
     proof += f"here and for {len(PROBES)} others"
     fix = f"round as PaddleOCR does: {PADDLEOCR_CODE}"
     found = lab.proven_cause(RESIZE, "resize.rounding", summary, [proof, shown.text], fix)
-    return (found, *_interpolation(lab, shown.interpolation)), patched
+    return (found, *shown.also), patched
 
 
 PADDLEOCR_CODE: Final = "max(int(round(int(side * ratio) / 32) * 32), 32)"
@@ -91,13 +92,12 @@ def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
         return None
     if size == _tensor_size(lab.reference) or (shown := _shown_at_its_size(lab, trace)) is None:
         return None
-    also, before = _interpolation(lab, shown.interpolation), shown.make
-    patched = replace(base, before=before)
-    made = _rule_of_sizes(lab, base, trace, f"{shown.text}", limits)
+    patched = replace(base, before=shown.make)
+    made = _rule_of_sizes(lab, base, trace, shown.text, limits)
     if made is None:
-        return (_unknown_rule(lab, trace, size, shown.text, limits), *also), patched
+        return (_unknown_rule(lab, trace, size, shown.text, limits), *shown.also), patched
     diagnosis, applies = made
-    return (diagnosis, *also), replace(patched, applies=applies)
+    return (diagnosis, *shown.also), replace(patched, applies=applies)
 
 
 def _rule_of_sizes(
@@ -179,10 +179,10 @@ def _unknown_rule(
 
 
 class Shown(NamedTuple):
-    """What shows that nothing but the size differs: the proof, the interpolation, what makes it on another image."""
+    """What shows that nothing but the size differs, and maybe the interpolation: the proof, what makes it elsewhere."""
 
     text: str
-    interpolation: str
+    also: tuple[Diagnosis, ...]
     make: Callable[[Laboratory], Trace | None]
 
 
@@ -204,20 +204,16 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
     if at_size is None or at_size.tensor is None or trace.tensor is None or size is None:
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
+    if (page := page_of(lab)) is not None and not tells(page):
+        return None  # a blank page has the same pixels within a border, cut or scaled
     shown = shows_the_same(lab, trace, in_place_of_reference(lab, at_size))
-    here = f"{size[1]}x{size[0]}"
+    here = f"at {size[1]}x{size[0]}"
     if shown is not None:
-        return Shown(f"at {here}, made by {reference}'s own resize, the {shown}", "", at_its_size)
-    for name, make in interpolations():
-        before = make(lab)
-        if before is not None and (shown := shows_the_same(lab, trace, before)) is not None:
-            return Shown(f"at {here}, resized by {name}, the {shown}", name, make)
-    lab.tried.append(f"resize: {reference}'s own resize at {here} makes other pixels than {candidate}")
+        return Shown(f"{here}, made by {reference}'s own resize, the {shown}", (), at_its_size)
+    if (other := shows_interpolation(lab, trace)) is not None:
+        return Shown(f"{here}, {other.text}", (other.cause,), other.make)
+    lab.tried.append(f"resize: {reference}'s own resize {here} makes other pixels than {candidate}")
     return None
-
-
-def _interpolation(lab: Laboratory, name: str) -> tuple[Diagnosis, ...]:
-    return (interpolation_cause(lab, name),) if name else ()
 
 
 def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:

@@ -184,7 +184,7 @@ class TestArraysAlone:
 
     def test_a_threshold_without_scores_may_be_a_map_that_is_scaled(self) -> None:
         """Below a word's rim all is 0 or much: both fit, and both are named."""
-        values = {"thresh": 0.44, "has_scores": False}
+        values: dict[str, Any] = {"thresh": 0.44, "has_scores": False}
         candidate = replace(on(port(**values), MANY), source=None)
         (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
         if found.cause == UNKNOWN:

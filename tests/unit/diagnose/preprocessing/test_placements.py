@@ -20,7 +20,7 @@ PAGE = np.random.default_rng(3).integers(30, 220, (60, 90, 3), dtype=np.uint8)
 
 def nearest(pixels: Array, size: tuple[int, int]) -> Array:
     (height, width), (h, w) = pixels.shape[:2], size
-    return pixels[np.arange(h) * height // h][:, np.arange(w) * width // w]
+    return np.asarray(pixels[np.arange(h) * height // h][:, np.arange(w) * width // w])
 
 
 class Resizes(Toy):
