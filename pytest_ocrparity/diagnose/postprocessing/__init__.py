@@ -72,10 +72,9 @@ def _boxes_in_their_place(lab: Laboratory, frame: Frame) -> list[Diagnosis] | No
         fix = "subtract the padding that was added before the network, or add the origin of the crop, to the boxes"
         return [lab.proven_cause(DETECTIONS, "rescale.offset", summary, [proof], fix)]
     if trace.shape is not None and tuple(trace.shape[:2]) != tuple(row[:2]):
-        own = (trace.shape[1] / width, trace.shape[0] / height, 0.0, 0.0)
-        if (left, top) == (0, 0) and _are_at(
-            right, trace.detections, own, (float(trace.shape[1]), float(trace.shape[0]))
-        ):
+        given = float(trace.shape[1]), float(trace.shape[0])
+        own = (given[0] / width, given[1] / height, 0.0, 0.0)
+        if (left, top) == (0, 0) and _are_at(right, trace.detections, own, given):
             proof += "in px of the page that it was given"
             summary = f"{candidate}'s boxes are in px of a page of {trace.shape[1]:.0f}x{trace.shape[0]:.0f}, "
             summary += f"and the page has {row[1]:.0f}x{row[0]:.0f}"

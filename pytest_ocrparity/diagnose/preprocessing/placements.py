@@ -66,11 +66,12 @@ def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: R
         for picture, text, frame in _cropped(page, own, row, resize):
             yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
     scaled = resize(page, row)
-    if scaled is not None and (picture := resize(scaled, _size(own))) is not None:
+    twice = None if scaled is None else resize(scaled, _size(own))
+    if twice is not None:
         text = f"scaled to {row[1]}x{row[0]} before the resize"
         unscaled = f"give {names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
         frame = (page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
-        yield Way("decode.scaled", _SCALED, picture, text, f"gets the page {text}", unscaled, frame)
+        yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", unscaled, frame)
 
 
 def _size(picture: Array) -> Size:

@@ -57,6 +57,8 @@ def test_each_function_is_told_from_the_others(kind: str, change: Change) -> Non
         lambda x: 0.9 * x + np.random.default_rng(2).uniform(-1e-3, 1e-3, x.shape),
         lambda x: np.zeros_like(x),
         lambda x: x + 1e-5,
+        lambda x: 0.9998 * x + np.random.default_rng(2).uniform(-9e-5, 9e-5, x.shape),
+        lambda x: np.round((x + np.random.default_rng(2).uniform(-4e-3, 4e-3, x.shape)) * 255) / 255,
         lambda x: np.where(x > 0.5, np.nan, x),
         lambda x: x[:, :, ::2],
         lambda x: (x + np.random.default_rng(2).uniform(-0.1, 0.1, x.shape) > 0.3).astype(np.float32),

@@ -130,6 +130,19 @@ class TestAClaimExplainsTheCandidatesOwnResult:
         )
         assert told in found.evidence[0]
 
+    def test_boxes_that_depend_on_what_ran_before_are_not_blamed_on_what_follows(self) -> None:
+        """Its first run forgets a box, and no later one does."""
+
+        class Warms(Varied):
+            def trace(self, image: Image) -> Trace:
+                made = super().trace(image)
+                assert made.detections is not None
+                kept = 1 if self.runs == 1 else 0
+                return replace(made, detections=Detections(made.detections.polygons[kept:], None))
+
+        (found,) = diagnose(reference=on_spread(Toy()), candidate=on_spread(Warms(name="port", has_scores=False)))
+        assert (found.stage, found.cause) == ("detections", UNKNOWN)
+
     def test_parts_that_are_wrong_themselves_are_not_called_right(self) -> None:
         candidate = on_spread(self.Wrapped(name="port", offset=-0.2))
         assert all(each.cause == UNKNOWN for each in diagnose(reference=on_spread(Toy()), candidate=candidate))

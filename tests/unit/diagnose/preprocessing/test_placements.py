@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diagnosing import Array, judged, seen
-from toy import Toy
+from diagnosing import Array, all_judged, judged, seen
+from toy import Toy, page
 
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import UNKNOWN
-from pytest_ocrparity.trace import Decoded, Image, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
 
 PAGE = np.random.default_rng(3).integers(30, 220, (60, 90, 3), dtype=np.uint8)
 
@@ -167,3 +167,84 @@ def test_the_tensor_suffices(kind: type[Port]) -> None:
 def test_what_differs_in_one_pixel_is_not_it(kind: type[Port]) -> None:
     found = diagnose(reference=seen(Resizes(), PAGE), candidate=seen(kind(name="port"), PAGE))
     assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}
+
+
+class TestRivals:
+    def test_two_interpolations_that_make_one_picture_are_both_named(self) -> None:
+        class Reference(Resizes):
+            def resampled(self, pixels: Array, size: tuple[int, int]) -> Any:
+                made = nearest(pixels[::-1], size)[::-1]
+                yield from (("from below", made), ("another", nearest(pixels, size)), ("upside down", made))
+
+        found = diagnose(reference=seen(Reference(), PAGE), candidate=seen(OtherResize(name="port"), PAGE))
+        assert judged(found[0]) == ("resize", "resize.interpolation")
+        assert found[0].summary.startswith("port resizes by from below or upside down, ")
+
+    def test_two_causes_that_make_one_picture_are_both_named_and_none_is_stated(self) -> None:
+        class Reference(Resizes):
+            def recoded(self, pixels: Array) -> Any:
+                for shift in range(-3, 4):
+                    yield f"moved down by {shift}", np.roll(pixels, shift, axis=0)
+
+        class Moves(Port):
+            def picture(self, pixels: Array) -> Array:
+                return nearest(np.roll(pixels, 1, axis=0), (90, 135))
+
+        class Both(Reference):
+            def resampled(self, pixels: Array, size: tuple[int, int]) -> Any:
+                yield "from above", nearest(np.roll(pixels, 1, axis=0), size)
+
+        one = diagnose(reference=seen(Reference(), PAGE), candidate=seen(Moves(name="port"), PAGE))
+        assert judged(one[0]) == ("resize", "decode.pixels")
+        (found, *_) = diagnose(reference=seen(Both(), PAGE), candidate=seen(Moves(name="port"), PAGE))
+        assert (found.cause, found.fix) == (UNKNOWN, None)
+        assert found.rivals == ("resize.interpolation", "decode.pixels")
+
+    @pytest.mark.parametrize("kind", [Letterbox, BatchPadding, SquareFirst])
+    def test_of_a_blank_page_nothing_is_said(self, kind: type[Port]) -> None:
+        blank = np.full_like(PAGE, 114)
+        found = diagnose(reference=seen(Resizes(), blank), candidate=seen(kind(name="port"), blank))
+        assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}
+
+
+class TestBoxesInTheirPlace:
+    """A page of 60x90 at 80x120, from x 4, y 24 on."""
+
+    WORDS = page(60, 90, ((9, 9, 30, 21), (45, 9, 81, 21), (9, 33, 54, 51)))
+
+    class Placed(Letterbox):
+        def boxes(self, box: Array) -> Array:
+            return (box - np.array([4, 24])) * 0.75
+
+        def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
+            height, width = probability_map.shape[-2:]
+            made = super().postprocess(probability_map, (float(height), float(width), 1.0, 1.0))
+            return Detections(tuple(np.clip(self.boxes(p), 0, (90, 60)) for p in made.polygons), made.scores)
+
+    class LeavesIn(Placed):
+        def boxes(self, box: Array) -> Array:
+            return np.asarray(box * 0.75)
+
+    class Grows(Placed):
+        def boxes(self, box: Array) -> Array:
+            placed = super().boxes(box)
+            return np.asarray(placed + 5 * np.sign(placed - placed.mean(axis=0)))
+
+    def found(self, kind: type[Letterbox], image: Array) -> list[tuple[str, str]]:
+        return all_judged(diagnose(reference=seen(Resizes(), image), candidate=seen(kind(name="port"), image)))
+
+    def test_right_boxes_are_not_blamed(self) -> None:
+        assert self.found(self.Placed, self.WORDS) == [("resize", "resize.padding")]
+
+    def test_a_border_that_is_left_in_is_named_beside_it(self) -> None:
+        assert self.found(self.LeavesIn, self.WORDS) == [
+            ("resize", "resize.padding"),
+            ("detections", "rescale.offset"),
+        ]
+
+    @pytest.mark.parametrize("words", [WORDS, page(60, 90, ((18, 18, 60, 36),))])
+    def test_boxes_that_are_larger_too_are_not_called_right(self, words: Array) -> None:
+        """Also of one box alone, whose corners are the outermost of all."""
+        found = self.found(self.Grows, words)
+        assert found[0] == ("resize", "resize.padding")
+        assert ("detections", UNKNOWN) in found
