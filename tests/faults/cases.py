@@ -302,8 +302,20 @@ OTHERS = [
         mend=unwrap,
     ),
     fault("a page resized by area", port(ports.ResizesByArea), "resize:resize.interpolation", mend=unwrap),
-    fault("a page cut by a client", port(ports.CutByClient), "decode:decode.cropped", mend=unwrap),
-    fault("a page halved by a client", port(ports.HalvedByClient), "decode:decode.scaled", mend=unwrap),
+    fault(
+        "a page cut by a client",
+        port(ports.CutByClient),
+        "decode:decode.cropped",
+        "detections:rescale.offset",
+        mend=unwrap,
+    ),
+    fault(
+        "a page halved by a client",
+        port(ports.HalvedByClient),
+        "decode:decode.scaled",
+        "detections:rescale.ratio",
+        mend=unwrap,
+    ),
     fault("a tensor in fp16", port(ports.HalfPrecision), "tensor:normalize.precision", mend=unwrap),
     fault("logits of a port", port(ports.ReturnsLogits), "probability_map:network.pointwise", mend=unwrap),
     fault(

@@ -197,7 +197,7 @@ class PadsToSquare(Port):
 
 
 class CutByClient(Port):
-    """A client cuts the margins off before it sends the page."""
+    """A client cuts the margins off before it sends the page, and takes the boxes as they are."""
 
     def preprocess(self, image: Image) -> Trace:
         return super().preprocess(np.ascontiguousarray(decoded(image)[16:-16, 24:-24]))

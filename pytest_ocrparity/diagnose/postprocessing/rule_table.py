@@ -42,12 +42,18 @@ def _extreme(index: int, *, largest: bool) -> Quantity:
     return quantity
 
 
-def _upright(made: Detections) -> Detections:
+def _upright(made: Detections, value: None) -> Detections:
     """Return each box's bounding rectangle, parallel to the page's sides."""
     boxes = []
     for polygon in made.polygons:
         (x0, y0), (x1, y1) = polygon.min(axis=0), polygon.max(axis=0)
         boxes.append(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+    return Detections(tuple(boxes), made.scores)
+
+
+def _grown(made: Detections, pixels: int) -> Detections:
+    """Return the boxes with each corner moved outward, along x and along y."""
+    boxes = (polygon + np.sign(polygon - polygon.mean(axis=0)) * pixels for polygon in made.polygons)
     return Detections(tuple(boxes), made.scores)
 
 
@@ -103,7 +109,10 @@ CAUSES: Final[tuple[Rule, ...]] = (
         values=("upright", "upright, last pixel included"),
     ),
     Changed(
-        cause="postprocess.box_type", text="the bounding rectangles, parallel to the page's sides", change=_upright
+        cause="postprocess.box_type",
+        text="the bounding rectangles, parallel to the page's sides",
+        values=(None,),
+        change=_upright,
     ),
     Searched(
         cause=FILTER,
@@ -148,6 +157,12 @@ RIVALS: Final[tuple[Rule, ...]] = (
         )
         for words, quantity in _CUTS.items()
         for below in (True, False)
+    ),
+    Changed(  # where all words are of one height, a ratio does so too
+        cause="",
+        text="boxes whose corners are {value} px further out",
+        values=tuple(pixels for size in range(1, 11) for pixels in (size, -size)),
+        change=_grown,
     ),
     Cut(
         cause="",

@@ -32,11 +32,15 @@ class Span(NamedTuple):
     high: float
     value: Any
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether its value is one of few, and not one of an interval."""
+        return self.low == -math.inf and self.high == math.inf
+
     def meets(self, other: Span) -> Span | None:
         """Return the values that both hold, or None."""
         low, high = max(self.low, other.low), min(self.high, other.high)
-        is_choice = not math.isfinite(low) and not math.isfinite(high)
-        if low > high or (is_choice and self.value != other.value):
+        if low > high or (self.is_choice and self.value != other.value):
             return None
         value = self.value if low <= _number(self.value) <= high else other.value
         return Span(low, high, value if low <= _number(value) <= high else roundest(low, high))
@@ -113,7 +117,7 @@ class Rule(ABC):
 
     def interval(self, span: Span) -> str:
         """Return in words the values that fit, or "" where there is but one."""
-        if span.low == span.high or isinstance(span.value, bool) or not isinstance(span.value, int | float):
+        if span.low == span.high or span.is_choice:
             return ""
         low, high = (None if not math.isfinite(each) else f"{each:.5g}" for each in (span.low, span.high))
         if low is None or high is None:
@@ -142,18 +146,14 @@ class Choice(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changed(Rule):
-    """A change of the reference's boxes that has no value."""
+class Changed(Choice):
+    """A change of the reference's boxes, by one of few values."""
 
-    change: Callable[[Detections], Detections]
+    change: Callable[[Detections, Any], Detections]
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
-        return self.change(page.right)
-
-    def fit(self, bench: Bench, page: Page) -> Span | None:
-        """Return the values that make the page's boxes, see `Rule.fit`."""
-        return Span(-math.inf, math.inf, "") if self.fits(bench, page, "") else None
+        return self.change(page.right, value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,7 @@ def _rules(lab: Laboratory) -> list[Rule]:
     other = {"min_size", "rectangles"}
     rules = []
     for rule in CAUSES:
-        if rule.name in own and isinstance(rule, Choice):
+        if rule.name and rule.name in own and isinstance(rule, Choice):
             rule = replace(rule, values=tuple(value for value in rule.values if value != own[rule.name]))
         if not rule.name or rule.name in own or rule.name in other:
             rules.append(rule)

@@ -41,7 +41,7 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
     if own is None or right is None or are_same(own, right):
         return None  # the picture is right, and what follows is not
-    ways = _ways(lab, trace, page, own) if tells(page) else iter(())
+    ways = _ways(lab, trace, page, own) if tells(page) and tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
     found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}
     fitting = list(found.values())
@@ -66,9 +66,9 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(stage, first.cause, summary, [proof], first.fix), patched
 
 
-def tells(page: Array) -> bool:
-    """Return whether a page has more than stripes; a blank one is within a border what it is without."""
-    return bool((page != page[:1]).any() and (page != page[:, :1]).any())
+def tells(picture: Array) -> bool:
+    """Return whether a picture has more than stripes; a blank page is within a border, or cut, what it is without."""
+    return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
 
 
 def _rounded(frame: Frame | None) -> tuple[float, ...] | None:
@@ -250,7 +250,7 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
 
     def again(other: Laboratory) -> Trace | None:
         made = _decoded_change(other, other.candidate)
-        return None if made is None or made[:2] != (cause, kind) else _preprocessed(other, made[2])
+        return _preprocessed(other, made[2]) if made and made[0] == cause and _kinds(made[1]) & _kinds(kind) else None
 
     summary = f"what {candidate} decodes is the page {text}"
     return lab.proven_cause(DECODE, cause, summary, [proof], fix), replace(base, before=again)
@@ -278,30 +278,30 @@ def _preprocessed(lab: Laboratory, changed: Array) -> Trace | None:
 
 
 def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Array, str] | None:
-    """Return the cause, its kind, the changed page and how it was changed; None where nothing known makes it."""
+    """Return the cause, its kinds, the changed page and how it was changed; None where nothing known makes it."""
     page = page_of(lab)
     if trace is None or page is None or trace.decode is None or trace.decode.pixels is None:
         return None
     own, size = bgr(trace), (int(trace.decode.shape[0]), int(trace.decode.shape[1]))
-    if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3:
+    if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3 or not tells(own):
         return None
+
+    def name(made: Iterable[tuple[str, Array | None]]) -> str:
+        return " or ".join(name for name, picture in made if picture is not None and np.array_equal(picture, own))
+
     if size == page.shape[:2]:
         if np.array_equal(own, page[..., ::-1]) and not np.array_equal(own, page):
             return "decode.channel_order", "reversed", own, "with red and blue exchanged"
-        for name, changed in _offered(lab, lambda side: side.recoded(page)):
-            if np.array_equal(changed, own) and not np.array_equal(changed, page):
-                return "decode.pixels", name, changed, name
-        return None
-    plain = resized(lab, page, size)
-    ways = [("cv2.INTER_LINEAR", plain)] if plain is not None else []
-    for name, scaled in (*ways, *_offered(lab, lambda side: side.resampled(page, size))):
-        if np.array_equal(scaled, own):
-            return "decode.scaled", name, scaled, f"scaled to {size[1]}x{size[0]} by {name}"
+        names = "" if np.array_equal(own, page) else name(_offered(lab, lambda side: side.recoded(page)))
+        return ("decode.pixels", names, own, names) if names else None
+    plain = ("cv2.INTER_LINEAR", resized(lab, page, size))
+    if names := name((plain, *_offered(lab, lambda side: side.resampled(page, size)))):
+        return "decode.scaled", names, own, f"scaled to {size[1]}x{size[0]} by {names}"
     if size[0] <= page.shape[0] and size[1] <= page.shape[1]:
         top, left = best_offset(page, own)
         for down, right in itertools.product((0, -1, 1), repeat=2):
             row, column = max(top + down, 0), max(left + right, 0)
             part = page[row : row + size[0], column : column + size[1]]
             if np.array_equal(part, own):
-                return "decode.cropped", "crop", part, f"cut to {size[1]}x{size[0]} from x {column}, y {row} on"
+                return "decode.cropped", "crop", own, f"cut to {size[1]}x{size[0]} from x {column}, y {row} on"
     return None

@@ -30,6 +30,10 @@ MANY = page(
 """Twenty words, each darker than the one before and with sides of its own."""
 
 
+def grown(polygon: Any, pixels: float) -> Any:
+    return polygon + np.sign(polygon - polygon.mean(axis=0)) * pixels
+
+
 @dataclass
 class Soft(Toy):
     """Words fade out at their rims, so that a threshold moves their edges."""
@@ -42,10 +46,9 @@ class Soft(Toy):
         return np.asarray(wide / 49, np.float32)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        return replace(self, pad=round(3 * self.unclip_ratio))._boxes(probability_map, shape)
-
-    def _boxes(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        return Toy.postprocess(self, probability_map, shape)
+        """Larger boxes grow more."""
+        made = super().postprocess(probability_map, shape)
+        return each_moved(made, lambda p: grown(p, round((self.unclip_ratio - 1) * np.ptp(p, axis=0).min() / 4)))
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -106,6 +109,9 @@ class TestWithSource:
 
 
 def _interval(summary: str) -> tuple[float, float]:
+    if "(all from " not in summary:
+        value = float(summary.split("unclip_ratio ")[1].split(";")[0])
+        return value, value
     low, high = summary.split("(all from ")[1].split(" fit)")[0].split(" to ")
     return float(low), float(high)
 
@@ -119,11 +125,11 @@ class DropsSome(Silent):
 
 
 class Grows(Silent):
-    """Moves the sides of its boxes outward by a px, which no ratio does on all of them."""
+    """Moves the sides of its boxes outward by 2 px or by 4, which no ratio does on all of them."""
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         made = super().postprocess(probability_map, shape)
-        return each_moved(made, lambda p: p + np.sign(p - p.mean(axis=0)) * (1 + (np.ptp(p[:, 1]) > 16)))
+        return each_moved(made, lambda p: grown(p, 2 + 2 * (p[0, 0] > 120)))
 
 
 class Changes(Silent):
@@ -183,13 +189,26 @@ class TestArraysAlone:
         assert (found.cause, found.rivals) == (cause, ())
 
     def test_a_threshold_without_scores_may_be_a_map_that_is_scaled(self) -> None:
-        """Below a word's rim all is 0 or much: both fit, and both are named."""
+        """Below a word's rim all is 0 or much: a map that is shifted fits as well, and is named."""
         values: dict[str, Any] = {"thresh": 0.44, "has_scores": False}
         candidate = replace(on(port(**values), MANY), source=None)
         (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
-        if found.cause == UNKNOWN:
-            assert found.rivals == ("postprocess.thresh",)
-            assert "a map scaled by" in found.summary or "a map shifted by" in found.summary
+        assert (found.cause, found.rivals) == (UNKNOWN, ("postprocess.thresh",))
+        assert "a map shifted by -0.14" in found.summary
+
+    def test_boxes_of_one_height_that_grew_may_have_grown_by_pixels(self) -> None:
+        lines = page(
+            160, 256, tuple((8 + 60 * c, 6 + 30 * r, 50 + 60 * c, 20 + 30 * r) for r in range(5) for c in (0, 1))
+        )
+
+        class GrowsAll(Silent):
+            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                return each_moved(super().postprocess(probability_map, shape), lambda p: grown(p, 3))
+
+        found = diagnose(reference=on(train(), lines), candidate=replace(on(port(GrowsAll), lines), source=None))
+        assert all_judged(found) == [("detections", UNKNOWN)]
+        assert found[0].rivals == ("postprocess.unclip_ratio",)
+        assert "boxes whose corners are 3 px further out. This image" in found[0].summary
 
     def test_boxes_that_are_only_fewer_have_several_rules(self) -> None:
         candidate = replace(on(port(box_thresh=0.41), MANY), source=None)

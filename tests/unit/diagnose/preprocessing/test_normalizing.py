@@ -121,7 +121,7 @@ SLOPED = (np.arange(96 * 160 * 3, dtype=np.uint32).reshape(96, 160, 3) * 7 % 251
 def as_bfloat16(tensor: Array) -> Array:
     """Round by arithmetic: eight bits of a number's mantissa."""
     mantissa, exponent = np.frexp(tensor.astype(np.float64))
-    return np.ldexp(np.round(mantissa * 256) / 256, exponent).astype(np.float32)
+    return np.asarray(np.ldexp(np.round(mantissa * 256) / 256, exponent), np.float32)
 
 
 class TestPrecision:

@@ -207,6 +207,74 @@ class TestRivals:
         assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}
 
 
+class Loads(Port):
+    """Sees another page than the reference, and takes files only."""
+
+    def loaded(self, pixels: Array) -> Array:
+        raise NotImplementedError
+
+    def preprocess(self, image: Image) -> Trace:
+        return Resizes.preprocess(self, self.loaded(np.asarray(image)))
+
+
+class LoadsScaled(Loads):
+    def loaded(self, pixels: Array) -> Array:
+        return np.asarray(nearest(pixels, (30, 45)))
+
+
+class LoadsCut(Loads):
+    def loaded(self, pixels: Array) -> Array:
+        return pixels[7:47, 11:71]
+
+
+class LoadsRecoded(Loads):
+    def loaded(self, pixels: Array) -> Array:
+        return pixels & np.uint8(0xF0)
+
+
+class LoadsAlmostCut(Loads):
+    def loaded(self, pixels: Array) -> Array:
+        part = pixels[7:47, 11:71].copy()
+        part[20, 30] ^= 1
+        return part
+
+
+class LoadsBlank(Loads):
+    """Cuts a part out in which there is nothing."""
+
+    def loaded(self, pixels: Array) -> Array:
+        return pixels[:20, :30]
+
+
+class TestWhatIsDecoded:
+    @pytest.mark.parametrize("has_source", [True, False])
+    @pytest.mark.parametrize(
+        ("kind", "cause", "words"),
+        [
+            (LoadsScaled, "decode.scaled", "the page scaled to 45x30 by "),
+            (LoadsCut, "decode.cropped", "the page cut to 60x40 from x 11, y 7 on"),
+            (LoadsRecoded, "decode.pixels", "the page with its lowest bits cleared"),
+        ],
+    )
+    def test_another_page_is_found_by_its_pixels(
+        self, kind: type[Port], cause: str, words: str, has_source: bool
+    ) -> None:
+        candidate = seen(kind(name="port"), PAGE)
+        found = diagnose(
+            reference=seen(Resizes(), PAGE), candidate=candidate if has_source else replace(candidate, source=None)
+        )
+        assert judged(found[0]) == ("decode", cause)
+        assert words in found[0].summary
+        assert [each.cause for each in found if each.stage in ("resize", "tensor")] == []
+
+    @pytest.mark.parametrize("kind", [LoadsAlmostCut, LoadsBlank])
+    def test_what_is_no_part_or_any_part_is_not_called_one(self, kind: type[Port]) -> None:
+        words = PAGE.copy()
+        words[:40, :50] = 90
+        found = diagnose(reference=seen(Resizes(), words), candidate=seen(kind(name="port"), words))
+        assert judged(found[0]) == ("decode", UNKNOWN)
+
+
 class TestBoxesInTheirPlace:
     """A page of 60x90 at 80x120, from x 4, y 24 on."""
 
@@ -214,7 +282,7 @@ class TestBoxesInTheirPlace:
 
     class Placed(Letterbox):
         def boxes(self, box: Array) -> Array:
-            return (box - np.array([4, 24])) * 0.75
+            return np.asarray((box - np.array([4, 24])) * 0.75)
 
         def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
             height, width = probability_map.shape[-2:]
