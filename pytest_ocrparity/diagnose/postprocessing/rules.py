@@ -68,10 +68,11 @@ def roundest(low: float, high: float) -> float:
 
 @dataclass
 class Bench:
-    """Runs the reference's post-process with other values, within the laboratory's budget."""
+    """Runs the reference's post-process, by the name that messages give it, with other values, within the budget."""
 
     lab: Laboratory
     source: PostprocessesWith
+    name: str
     built: dict[str, Make | None] = field(default_factory=dict)
 
     def make(self, values: Mapping[str, Any], page: Page) -> Detections | None:

@@ -52,7 +52,7 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     fitting = _remember(lab, [fit for rule in _rules(lab) if (fit := _fit_all(bench, rule, pages)) is not None])
     causes = {rule.cause for rule, _ in fitting}
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
-        return [_claim(lab, fitting, pages)]
+        return [_claim(bench, fitting, pages)]
     return [_rivals(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
 
 
@@ -61,10 +61,11 @@ def _bench(lab: Laboratory) -> Bench | None:
     reference, found = lab.reference, lab.reference.detections
     source = offered(reference.source, PostprocessesWith)
     if source is not None:
-        return Bench(lab, source)
+        return Bench(lab, source, f"{lab.names.reference}'s own post-process")
     if reference.source is not None or found is None:
         return None
-    bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})))
+    name = f"paddlex's post-process, which makes {lab.names.reference}'s own boxes"
+    bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})), name)
     page = _page(bench, reference, found)
     return None if page is None or not len(found) or not are_equal(page.right, found, page) else bench
 
@@ -191,15 +192,15 @@ def _count_changed(page: Page) -> int:
     return count - same
 
 
-def _claim(lab: Laboratory, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
-    reference, candidate = lab.names
+def _claim(bench: Bench, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
+    lab, (reference, candidate) = bench.lab, bench.lab.names
     rule, span = fitting[0]
     cause = rule.cause
     words = "; or ".join(each.words(own) for each, own in fitting)
     places = [f"{candidate}'s map"] * (lab.candidate.probability_map is not None)
     places += [f"{reference}'s"] * (len([p for p in pages if not p.is_drawn]) > len(places))
     places += ["test maps that are drawn"] * any(page.is_drawn for page in pages)
-    proof = f"{reference}'s own post-process, varied to {words}, makes exactly {candidate}'s boxes"
+    proof = f"{bench.name}, varied to {words}, makes exactly {candidate}'s boxes"
     scores = pages[0].found.scores
     proof += f"{' and scores' if scores is not None else ''}: on {', on '.join(places)}"
     proof += f"; of {len(_rules(lab))} rules that were tried, no other does"
