@@ -20,7 +20,7 @@ from pytest_ocrparity.contract import ChangesPictures, ResizesTo, offered, pipel
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
-from pytest_ocrparity.diagnose.preprocessing.placements import Frame, Way, best_offset, placements
+from pytest_ocrparity.diagnose.preprocessing.placements import Frame, Way, are_same, best_offset, placements, size_of
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -75,11 +75,6 @@ def _rounded(frame: Frame | None) -> tuple[float, ...] | None:
     return None if frame is None else tuple(round(each, 6) for each in frame)
 
 
-def are_same(own: Array, made: Array) -> bool:
-    """Return whether two pictures are equal, in whatever order each holds its channels."""
-    return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
-
-
 def _again(cause: str, kinds: frozenset[str]) -> Before:
     """Return what finds the same sort of picture on another image."""
 
@@ -104,7 +99,7 @@ def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Wa
         fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
         text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
         yield Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
-    sized = ((name, resized(lab, changed, _size(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
+    sized = ((name, resized(lab, changed, size_of(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
     if (made := _equal_ones(own, sized)) is not None:
         names, picture = made
         fix = f"feed {candidate} the page as it was decoded; before the resize it is {names}"
@@ -113,7 +108,7 @@ def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Wa
 
 
 def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Array] | None:
-    return _equal_ones(own, _offered(lab, lambda side: side.resampled(page, _size(own))))
+    return _equal_ones(own, _offered(lab, lambda side: side.resampled(page, size_of(own))))
 
 
 def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[str, Array] | None:
@@ -124,10 +119,6 @@ def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[s
 
 def _kinds(names: str) -> frozenset[str]:
     return frozenset(names.split(" or "))
-
-
-def _size(picture: Array) -> Size:
-    return int(picture.shape[0]), int(picture.shape[1])
 
 
 class Interpolated(NamedTuple):
@@ -186,7 +177,7 @@ def trace_of(lab: Laboratory, trace: Trace, picture: Array) -> Trace | None:
     source = offered(lab.reference.source, ResizesTo)
     if source is None:
         return None
-    made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(picture), _size(picture)))
+    made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(picture), size_of(picture)))
     if made is None or made.error is not None:
         return None
     return in_place_of_reference(lab, replace(made, decode=lab.reference.decode, shape=trace.shape))

@@ -66,7 +66,7 @@ def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: R
         for picture, text, frame in _cropped(page, own, row, resize):
             yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
     scaled = resize(page, row)
-    twice = None if scaled is None else resize(scaled, _size(own))
+    twice = None if scaled is None else resize(scaled, size_of(own))
     if twice is not None:
         text = f"scaled to {row[1]}x{row[0]} before the resize"
         unscaled = f"give {names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
@@ -74,13 +74,19 @@ def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: R
         yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", unscaled, frame)
 
 
-def _size(picture: Array) -> Size:
+def size_of(picture: Array) -> Size:
+    """Return (h, w)."""
     return int(picture.shape[0]), int(picture.shape[1])
+
+
+def are_same(own: Array, made: Array) -> bool:
+    """Return whether two pictures are equal, in whatever order each holds its channels."""
+    return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
 
 
 def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
     """Yield the page resized and put into a border of one value."""
-    height, width = _size(own)
+    height, width = size_of(own)
     for top, left, h, w in _places(page, own):
         outside = np.ones((height, width), bool)
         outside[top : top + h, left : left + w] = False
@@ -88,7 +94,7 @@ def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
         if not len(border) or not np.all(border == border[0]):
             continue
         inner = resize(page, (h, w))
-        if inner is None or not _are_equal(own[top : top + h, left : left + w], inner):
+        if inner is None or not are_same(own[top : top + h, left : left + w], inner):
             continue
         picture = np.empty_like(own)
         picture[:] = border[0]
@@ -100,17 +106,13 @@ def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
         yield picture, text, (across, down, -left * across, -top * down)
 
 
-def _are_equal(own: Array, made: Array) -> bool:
-    return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
-
-
 def _fill_text(fill: Array) -> str:
     return str(int(fill[0])) if len(set(fill.tolist())) == 1 else str([int(each) for each in fill])
 
 
 def _places(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
     """Return (top, left, height, width) of where the page may lie: what is not of one colour, and by its aspect."""
-    (height, width), (page_h, page_w) = _size(own), _size(page)
+    (height, width), (page_h, page_w) = size_of(own), size_of(page)
     found: dict[tuple[int, int, int, int], None] = {}
 
     def add(top: int, left: int, h: int, w: int) -> None:
@@ -150,7 +152,7 @@ def _not_of(own: Array, fill: tuple[int, ...]) -> tuple[int, int, int, int]:
 
 def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
     """Yield the page put into a border of one value and then resized."""
-    height, width = _size(page)
+    height, width = size_of(page)
     side = max(height, width)
     canvases = {
         (side, side, 0, 0),
@@ -170,7 +172,7 @@ def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
             canvas = np.empty((canvas_h, canvas_w, 3), np.uint8)
             canvas[:] = np.asarray(fill, np.uint8)
             canvas[top : top + height, left : left + width] = page
-            picture = resize(canvas, _size(own))
+            picture = resize(canvas, size_of(own))
             if picture is not None:
                 text = f"placed at x {left}, y {top} of {canvas_w}x{canvas_h}, the rest filled with "
                 frame = (canvas_w / own.shape[1], canvas_h / own.shape[0], float(-left), float(-top))
@@ -190,7 +192,7 @@ def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Pl
         tries |= {(middle[0] + down, middle[1] + right): None for down in around for right in around}
     for top, left in tries:
         if 0 <= top <= rest[0] and 0 <= left <= rest[1]:
-            picture = resize(page[top : top + size[0], left : left + size[1]], _size(own))
+            picture = resize(page[top : top + size[0], left : left + size[1]], size_of(own))
             if picture is not None:
                 frame = (size[1] / own.shape[1], size[0] / own.shape[0], float(left), float(top))
                 yield picture, f"cut to {size[1]}x{size[0]} from x {left}, y {top} on", frame
