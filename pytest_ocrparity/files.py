@@ -7,6 +7,7 @@ import io
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -123,11 +124,11 @@ def refuse_pointer(path: Path) -> None:
         raise ModelError(f"{path} is empty: copy or export it again")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file in one step: whoever reads it sees the old content or the new one, whatever ends this process.
 
-    The content is written to a temporary file beside the path, which then takes its place. A killed process leaves that
-    file; see `remove_leftovers`.
+    The content, or its parts one after the other, is written to a temporary file beside the path, which then takes its
+    place. A killed process leaves that file; see `remove_leftovers`.
 
     Raises:
         OSError: the file cannot be written. An older file is unchanged.
@@ -136,7 +137,7 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.parent / f".ocrparity-{secrets.token_hex(8)}.tmp"
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
         temporary.replace(path)

@@ -58,23 +58,23 @@ def publish(folder: Path, view: View) -> None:
         ReportError: a file cannot be written.
     """
     from pytest_ocrparity.files import write_whole
-    from pytest_ocrparity.report.document import as_text
+    from pytest_ocrparity.report.document import text_parts
     from pytest_ocrparity.report.markdown import summary
     from pytest_ocrparity.report.page import page
     from pytest_ocrparity.report.pictures.album import PICTURES
 
     try:
-        html, kept = page(view, folder)
+        used: set[str] = set()
         # First, as it marks the folder as a report. Half a surrogate pair, as a file may hold, is no text.
-        write_whole(folder / PAGE, html.encode(errors="backslashreplace"))
-        write_whole(folder / RESULTS, as_text(view.results).encode())
+        write_whole(folder / PAGE, (text.encode(errors="backslashreplace") for text in page(view, folder, used)))
+        write_whole(folder / RESULTS, (text.encode() for text in text_parts(view.results)))
         write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))
-        full = {picture.file for each in view.results.comparisons for picture in each.pictures}
-        used = {folder / name for name in full | kept}
-        for path in sorted((folder / PICTURES).glob("*/*")):
-            if path not in used and OURS.fullmatch(path.name):
-                path.unlink()
-                if not any(path.parent.iterdir()):
-                    path.parent.rmdir()
+        used |= {picture.file for each in view.results.comparisons for picture in each.pictures}
+        for drawn in (folder / PICTURES).glob("*"):
+            for path in drawn.glob("*"):
+                if path.relative_to(folder).as_posix() not in used and OURS.fullmatch(path.name):
+                    path.unlink()
+            if not any(drawn.iterdir()):
+                drawn.rmdir()
     except OSError as error:
         raise ReportError(f"{folder}: cannot write the report: {error.strerror or error}") from error

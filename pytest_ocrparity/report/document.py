@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -251,7 +251,7 @@ class Results(Struct, frozen=True):
     run: RunRecord
     environment: Annotated[dict[str, str], "versions by distribution, python and platform"]
     settings: SettingsRecord
-    comparisons: tuple[RecordedComparison, ...]
+    comparisons: Sequence[RecordedComparison]
     not_compared: Annotated[
         tuple[NotCompared, ...],
         "tests that used the fixtures, or whose worker died, and left no comparison; and images that a run did not "
@@ -272,10 +272,24 @@ def non_finite_as_text(value: Any) -> Any:
 
 def as_text(results: Results) -> str:
     """Return the document as it is written."""
-    return (
-        json.dumps(non_finite_as_text(msgspec.to_builtins(results)), indent=1, ensure_ascii=True, allow_nan=False)
-        + "\n"
-    )
+    return "".join(text_parts(results))
+
+
+def text_parts(results: Results) -> Iterator[str]:
+    """Yield the document as it is written, comparison by comparison: no run's document is in memory as a whole."""
+    whole = _as_json(msgspec.structs.replace(results, comparisons=()))
+    empty = '\n "comparisons": []'  # texts of the document have no line breaks, as JSON escapes them
+    before, _, after = whole.partition(empty)
+    yield before + empty[:-1]
+    separator = ""
+    for each in results.comparisons:
+        yield f"{separator}\n  " + _as_json(each).replace("\n", "\n  ")
+        separator = ","
+    yield ("\n ]" if separator else "]") + after + "\n"
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(non_finite_as_text(msgspec.to_builtins(value)), indent=1, ensure_ascii=True, allow_nan=False)
 
 
 def read(path: Path) -> Results:
@@ -309,7 +323,7 @@ def _typed(path: Path, document: Any) -> Results:
         )
     found = msgspec.convert(document, Results, strict=False)  # which takes the texts NaN and Infinity for numbers
     _check_same(document, non_finite_as_text(msgspec.to_builtins(found)), "$")
-    return found
+    return msgspec.structs.replace(found, comparisons=tuple(found.comparisons))
 
 
 def _check_same(given: Any, read: Any, place: str) -> None:

@@ -23,7 +23,7 @@ def summary(view: View) -> str:
         (
             sides,
             kind,
-            [each for each in results.comparisons if (each.reference, each.candidate, each.kind) == (*sides, kind)],
+            [each for each in view.compared if (each.reference, each.candidate, each.kind) == (*sides, kind)],
         )
         for sides in view.sides
         for kind in KINDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,15 +21,15 @@ MOST_INLINE: Final = 30_000_000
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 
 
-def page(view: View, folder: Path) -> tuple[str, set[str]]:
-    """Return the page, and the thumbnails that did not fit into it, which it shows as files.
+def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
+    """Yield the page, image by image.
 
     Args:
         view: the document of the run, in groups.
         folder: where its pictures lie.
+        kept: takes the thumbnails that do not fit into the page, which it shows as files.
     """
     inlined: dict[str, str] = {}
-    kept: set[str] = set()
     room = MOST_INLINE
 
     def source(name: str) -> str:
@@ -45,9 +45,10 @@ def page(view: View, folder: Path) -> tuple[str, set[str]]:
         return inlined[name]
 
     pairs = [pair for group in view.images for pair in group.pairs]
-    text = TEMPLATES.get_template("page.html.jinja").render(
+    yield from TEMPLATES.get_template("page.html.jinja").generate(
         results=view.results,
         run=view.results.run,
+        compared=view.compared,
         images=view.images,
         sides=view.sides,
         groups=view.causes,
@@ -60,8 +61,8 @@ def page(view: View, folder: Path) -> tuple[str, set[str]]:
         value=lambda value: value_text(non_finite_as_text(value)),
         source=source,
         by_stage=_by_stage,
+        whole=view.whole,
     )
-    return text, kept
 
 
 def _by_stage(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:

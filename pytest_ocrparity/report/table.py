@@ -5,15 +5,20 @@ Works on the records that tests leave behind, so that it can run in another proc
 
 from __future__ import annotations
 
+import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from sys import intern
 from typing import Any, TypeAlias, TypeVar
 
-from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY
-from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison
+from msgspec.structs import replace
+
+from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, Measure
+from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison, pack, unpack
 from pytest_ocrparity.stages import KINDS
-from pytest_ocrparity.tolerance import OFF, is_looser
+from pytest_ocrparity.tolerance import OFF, Limit, is_looser
 
 T = TypeVar("T", bound=Record)
 Sides: TypeAlias = tuple[str, str]
@@ -23,13 +28,21 @@ PLAIN = ("reference", "candidate")
 
 @dataclass
 class Tally:
-    """The records of a run, by test."""
+    """The records of a run, by test; of comparisons what `light` keeps."""
 
     records: Mapping[str, Sequence[Record]]
 
     def all(self, sort: type[T]) -> list[T]:
         """Return the records of one sort, in the order of the tests."""
-        return [record for records in self.records.values() for record in records if isinstance(record, sort)]
+        return self._by_sort[sort]
+
+    @cached_property
+    def _by_sort(self) -> dict[type, list[Any]]:
+        found = defaultdict[type, list[Any]](list)
+        for records in self.records.values():
+            for record in records:
+                found[type(record)].append(_light_record(record))
+        return found
 
     @cached_property
     def compared(self) -> list[RecordedComparison]:
@@ -87,6 +100,51 @@ class Tally:
             lines.append("recorded, not compared: a side always equals its own baseline")
         lines += [f"  {image}: {record.drift}" for image, record in recorded.items() if record.drift]
         return lines
+
+
+def _light_record(record: Record) -> Record:
+    if isinstance(record, Compared):
+        return replace(record, comparison=light(record.comparison))
+    if isinstance(record, Failed):
+        return replace(record, message="", diagnoses=(), others=tuple(map(light, record.others)))
+    return record
+
+
+def light(comparison: RecordedComparison) -> RecordedComparison:
+    """Return what sums and lists need of a comparison: no pictures, no boxes, and of the parameters the box type.
+
+    A run of ten thousand images keeps all of them, so that equal limits and equal texts are kept once.
+    """
+    return replace(
+        comparison,
+        test=intern(comparison.test),
+        file=intern(comparison.file),
+        image=intern(comparison.image),
+        reference=intern(comparison.reference),
+        candidate=intern(comparison.candidate),
+        kind=intern(comparison.kind),
+        status=intern(comparison.status),
+        headline=intern(comparison.headline),
+        limits=_shared_limits(pack(comparison.limits)),
+        measures=tuple(_light_measure(each) for each in comparison.measures if _is_summed(each)),
+        counts={intern(name): count for name, count in comparison.counts.items()},
+        parameters=tuple(each for each in comparison.parameters if each.name == "box_type"),
+        boxes=(),
+        pictures=(),
+    )
+
+
+def _is_summed(measure: Measure) -> bool:
+    return measure.limit is not None or measure.name in SHOWN
+
+
+def _light_measure(measure: Measure) -> Measure:
+    return dataclasses.replace(measure, name=intern(measure.name), origin=intern(measure.origin), at=None)
+
+
+@lru_cache(maxsize=64)
+def _shared_limits(data: bytes) -> dict[str, Limit]:
+    return unpack(data, dict[str, Limit])
 
 
 def _sides_of(compared: RecordedComparison) -> Sides:

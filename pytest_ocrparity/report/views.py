@@ -9,7 +9,7 @@ from typing import Any
 from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.report.document import RecordedComparison, Results
-from pytest_ocrparity.report.table import SHOWN, Sides
+from pytest_ocrparity.report.table import SHOWN, Sides, light
 from pytest_ocrparity.stages import KINDS, first_stage
 
 RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
@@ -23,6 +23,8 @@ class Pair:
     reference: str
     candidate: str
     comparisons: list[RecordedComparison] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    """The place of each in the document, whose comparison is whole; these are light."""
 
     @property
     def failing(self) -> list[RecordedComparison]:
@@ -83,13 +85,14 @@ class Group:
 def _image_groups(comparisons: Iterable[RecordedComparison]) -> list[Group]:
     """Return the images, the worst first: most comparisons that differ, then most boxes, then the least headroom."""
     groups: dict[str, Group] = {}
-    for each in sorted(comparisons, key=lambda each: (_kind_order(each.kind), not each.judged)):
+    ordered = sorted(enumerate(comparisons), key=lambda placed: (_kind_order(placed[1].kind), not placed[1].judged))
+    for place, each in ordered:
         group = groups.setdefault(each.image, Group(each.image, len(groups) + 1))
         pair = group.pair((each.reference, each.candidate))
         if pair is None:
             pair = Pair(each.reference, each.candidate)
             group.pairs.append(pair)
-        _keep_worse(pair, each)
+        _keep_worse(pair, each, place)
     return sorted(
         groups.values(),
         key=lambda group: (
@@ -107,14 +110,15 @@ def _kind_order(kind: str) -> int:
     return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
-def _keep_worse(pair: Pair, comparison: RecordedComparison) -> None:
+def _keep_worse(pair: Pair, comparison: RecordedComparison, place: int) -> None:
     """Add a comparison to a pair. Of several of one kind, which several tests made, keep one that fails."""
     for index, other in enumerate(pair.comparisons):
         if other.kind == comparison.kind:
             if other.status in MATCHES and comparison.status not in MATCHES:
-                pair.comparisons[index] = comparison
+                pair.comparisons[index], pair.places[index] = comparison, place
             return
     pair.comparisons.append(comparison)
+    pair.places.append(place)
 
 
 def _pairs_of_sides(comparisons: Iterable[RecordedComparison]) -> list[Sides]:
@@ -210,9 +214,13 @@ def _share_left(measure: Measure) -> float:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A document as the page, the Markdown summary and the annotations show it."""
+    """A document as the page, the Markdown summary and the annotations show it.
+
+    `compared` and the groups hold light comparisons: see `table.light`.
+    """
 
     results: Results
+    compared: list[RecordedComparison]
     images: list[Group]
     sides: list[Sides]
     causes: list[Cause]
@@ -222,7 +230,17 @@ class View:
     @classmethod
     def of(cls, results: Results) -> View:
         """Return the groups of a document."""
-        found = results.comparisons
+        found = [light(each) for each in results.comparisons]
         return cls(
-            results, _image_groups(found), _pairs_of_sides(found), causes_of(found), errors_of(found), _headroom(found)
+            results,
+            found,
+            _image_groups(found),
+            _pairs_of_sides(found),
+            causes_of(found),
+            errors_of(found),
+            _headroom(found),
         )
+
+    def whole(self, pair: Pair) -> list[RecordedComparison]:
+        """Return the comparisons of a pair with all that the document holds of them."""
+        return [self.results.comparisons[place] for place in pair.places]

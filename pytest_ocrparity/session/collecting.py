@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Final
+from typing import Final, NamedTuple, overload
 
 from msgspec.structs import replace
 
@@ -54,7 +54,7 @@ def collect(
         faults: why the run as a whole fails.
         notes: what else it prints.
     """
-    comparisons = comparisons_of(records, outcomes)
+    comparisons = Comparisons(records, outcomes)
     is_cut_short = is_cut_short or status in _INTERRUPTED
     missed = list(_not_compared(records, outcomes, settings))
     if is_cut_short:
@@ -78,29 +78,86 @@ def collect(
         ),
         environment=dict(environment()),
         settings=_settings(settings),
-        comparisons=tuple(comparisons),
+        comparisons=comparisons,
         not_compared=tuple(missed),
     )
 
 
-def comparisons_of(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> list[RecordedComparison]:
-    """Return what the tests of a run compared, each with its test, and how that ended."""
-    return _without_doubles(found for test, left in records.items() for found in _comparisons(test, left, outcomes))
+class Comparisons(Sequence[RecordedComparison]):
+    """What the tests of a run compared, each with its test, and how that ended: first those that assertions judged.
+
+    Those that a failure made besides are left out where some assertion of the run judged them as well. Each is made of
+    its record when it is asked for: no list of what ten thousand images left is ever in memory.
+    """
+
+    def __init__(self, records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> None:
+        """Find where each is."""
+        self._records, self._outcomes = records, outcomes
+        every = [(place, each.key) for test, left in records.items() for place, each in _places(test, left)]
+        judged = {key for place, key in every if place.other is None}
+        besides: set[tuple[str, ...]] = set()
+        self._places: list[_Place] = []
+        for place, key in every:
+            if place.other is None or (key not in judged and key not in besides):
+                self._places.append(place)
+                besides.add(key)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> RecordedComparison: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RecordedComparison]: ...
+
+    def __getitem__(self, index: int | slice) -> RecordedComparison | Sequence[RecordedComparison]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        place = self._places[index]
+        left = self._records[place.test]
+        found, failure = left[place.record], None if place.failure is None else left[place.failure]
+        if isinstance(found, Failed):
+            assert place.other is not None
+            return replace(_placed(place.test, found.others[place.other], self._outcomes), judged=False)
+        assert isinstance(found, Compared)
+        comparison = _placed(place.test, found.comparison, self._outcomes)
+        if isinstance(failure, Failed):
+            return replace(comparison, message=failure.message, diagnoses=failure.diagnoses)
+        return comparison
+
+
+class _Place(NamedTuple):
+    """Where a comparison is among the records of a test."""
+
+    test: str
+    record: int
+    failure: int | None = None
+    """The record of its message and its causes."""
+    other: int | None = None
+    """Its place among those that a failure made besides."""
+
+
+def _places(test: str, records: Sequence[Record]) -> list[tuple[_Place, RecordedComparison]]:
+    """Return the comparisons of a test: those that its assertions judged, then those that a failure made besides."""
+    judged: list[tuple[int, RecordedComparison]] = []
+    failures: dict[tuple[str, ...], tuple[int, Failed]] = {}
+    for number, record in enumerate(records):
+        if isinstance(record, Compared):
+            judged.append((number, record.comparison))
+        elif isinstance(record, Failed):
+            failures[record.key] = number, record
+    found = []
+    for number, each in judged:
+        failure = failures.get(each.key) if each.status not in MATCHES else None
+        found.append((_Place(test, number, failure[0] if failure else None), each))
+    for number, failed in failures.values():
+        found += [(_Place(test, number, other=place), other) for place, other in enumerate(failed.others)]
+    return found
 
 
 def _count(outcomes: Outcomes, name: str) -> int:
     return sum(outcome.outcome == name for outcome in outcomes.by_test.values())
-
-
-def _comparisons(test: str, records: Sequence[Record], outcomes: Outcomes) -> Iterator[RecordedComparison]:
-    """Yield the comparisons of a test: those that its assertions judged, then those that a failure made besides."""
-    failures = {record.key: record for record in records if isinstance(record, Failed)}
-    for each in (record.comparison for record in records if isinstance(record, Compared)):
-        failure = failures.get(each.key) if each.status not in MATCHES else None
-        found = _placed(test, each, outcomes)
-        yield replace(found, message=failure.message, diagnoses=failure.diagnoses) if failure else found
-    for failure in failures.values():
-        yield from (replace(_placed(test, other, outcomes), judged=False) for other in failure.others)
 
 
 def _placed(test: str, comparison: RecordedComparison, outcomes: Outcomes) -> RecordedComparison:
@@ -109,18 +166,6 @@ def _placed(test: str, comparison: RecordedComparison, outcomes: Outcomes) -> Re
     if where is None:
         return replace(comparison, test=test, file=test.partition("::")[0])
     return replace(comparison, test=test, file=where.file, line=where.line, outcome=where.outcome)
-
-
-def _without_doubles(comparisons: Iterator[RecordedComparison]) -> list[RecordedComparison]:
-    """Return the comparisons without those made besides a failure that some assertion of the run judged as well."""
-    every = list(comparisons)
-    judged = {each.key for each in every if each.judged}
-    found, seen = [], set()
-    for each in every:
-        if each.judged or (each.key not in judged and each.key not in seen):
-            found.append(each)
-            seen.add(each.key)
-    return found
 
 
 def _not_compared(

@@ -67,7 +67,7 @@ class Ending:
         """Find the faults of the run, and publish its report. Does nothing in a worker."""
         self._has_ended = True
         run, settings = self.run, self.run.settings
-        is_judged, has_records = run.is_judged(), any(run.records.values())
+        is_judged, has_records = run.is_judged(), bool(run.records)
         if not is_judged or not (settings.is_set or has_records):
             if settings.golden_prune:
                 why = "there are no ocrparity settings" if is_judged else "no test ran from setup to teardown"
@@ -88,11 +88,12 @@ class Ending:
         except OcrParityError as error:
             self.faults.append(_fault("report", error))
         if session.testsfailed:
+            from pytest_ocrparity.report.table import light
             from pytest_ocrparity.report.views import errors_of
-            from pytest_ocrparity.session.collecting import comparisons_of
+            from pytest_ocrparity.session.collecting import Comparisons
             from pytest_ocrparity.session.digest import Digest
 
-            self.digest = Digest(errors_of(comparisons_of(run.records, run.reporting.outcomes)))
+            self.digest = Digest(errors_of(map(light, Comparisons(run.records, run.reporting.outcomes))))
 
     def _diagnosed(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
@@ -107,7 +108,7 @@ class Ending:
     def _add_up(self, session: pytest.Session, is_interrupted: bool) -> None:
         """Find what only a whole run can show."""
         from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, run_faults
-        from pytest_ocrparity.report.document import Used
+        from pytest_ocrparity.report.document import Loads, Used
 
         run = self.run
         settings, tally = run.settings, run.tally
@@ -145,8 +146,8 @@ class Ending:
             from pytest_ocrparity.session.models import findings_in_files
 
             # Also where a model did not load, and so before any experiment.
-            left = [record for records in run.records.values() for record in records]
-            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, left)]
+            used, loaded = tally.all(Used), tally.all(Loads)
+            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, used, loaded)]
 
     @contextmanager
     def shortening(self, terminalreporter: Any) -> Iterator[None]:
@@ -161,7 +162,7 @@ class Ending:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the table, once, from the controller."""
         run, lines = self.run, []
-        if any(run.records.values()):
+        if run.records:
             lines = run.tally.table(per_image=run.config.get_verbosity() > 0)
         if self.digest is not None:
             self.digest.unfold(terminalreporter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
-    from pytest_ocrparity.report.document import Record
+    from pytest_ocrparity.report.document import Loads, Used
     from pytest_ocrparity.settings import Settings
 
 
@@ -156,16 +156,15 @@ def _results_problems(template: Path, table: str) -> list[str]:
     return [f"{folder}: no such folder: {table}.results names the files in it, which the deployment is to write"]
 
 
-def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
+def findings_in_files(settings: Settings, used: Sequence[Used], loads: Sequence[Loads]) -> list[str]:
     """Return what strikes in the ymls and export folders of the sides that tests used, without loading a model.
 
     A fixture of the user's that stands in the place of ours reads none of them.
     """
     from pytest_ocrparity.artifacts.lint import static_findings
-    from pytest_ocrparity.report.document import Loads, Used
 
-    loaded = {record.side for record in records if isinstance(record, Loads)}
-    replaced = {record.fixture for record in records if isinstance(record, Used) and not record.is_own}
+    loaded = {record.side for record in loads}
+    replaced = {record.fixture for record in used if not record.is_own}
     train = {} if "ocr_train_model" in replaced and "train" not in loaded else settings.train
     candidates = [each for each in settings.candidates.values() if each.name in loaded]
     if not candidates and "ocr_inference_model" not in replaced:

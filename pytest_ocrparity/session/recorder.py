@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -166,7 +167,7 @@ class Recorder:
         compared = self._recorded(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
-        self._of_the_test.measure((f"{PREFIX}{name}", value) for name, value in metrics(compared).items())
+        self._of_the_test.measure((intern(f"{PREFIX}{name}"), value) for name, value in metrics(compared).items())
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
 

@@ -16,6 +16,7 @@ from pytest_ocrparity.context import Context, exchange_context, running_test
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
+from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
 from pytest_ocrparity.session.outcomes import RED
 from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters, is_marked
@@ -63,7 +64,7 @@ class Run:
         """Whether this is a process of pytest-xdist's, whose controller hears of all tests."""
         self.error: SettingsError | None = None
         """What is wrong with the settings, for tests that use us; the run goes on as if there were none."""
-        self.records: dict[str, list[Record]] = {}
+        self.records = KeptRecords()
         self.project = Project(None)
         self.expected = 0
         """How many tests the workers of xdist are to run."""
@@ -272,7 +273,7 @@ class Run:
         if ended is not None:
             self.evidence.hear(report.nodeid, ended, found)
             if found:
-                self.records.setdefault(report.nodeid, []).extend(found)
+                self.records.add(report.nodeid, found)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -348,8 +349,8 @@ class Run:
 
     def have_all_failed(self) -> bool:
         """Tell whether every test that used something of ours has failed."""
-        by_test, ours = self.reporting.outcomes.by_test, [test for test, left in self.records.items() if left]
-        return bool(ours) and all(test in by_test and by_test[test].outcome in RED for test in ours)
+        by_test = self.reporting.outcomes.by_test
+        return bool(self.records) and all(test in by_test and by_test[test].outcome in RED for test in self.records)
 
     def header(self) -> list[str]:
         """Return the settings file and the versions under test."""

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import numpy as np
 import pytest
 from hostile import inputs
+from msgspec.structs import replace
 from records import comparison, results
 from toy import PAGE, Toy
 
@@ -29,6 +31,7 @@ from pytest_ocrparity.report.document import (
     Record,
     RecordedComparison,
     as_text,
+    non_finite_as_text,
     pack,
     read,
     record,
@@ -111,6 +114,14 @@ def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
     assert repr(found) == repr(whole)
     assert as_text(found) == as_text(whole)
     assert [each["value"] for each in json.loads(as_text(whole))["comparisons"][0]["measures"]] == ["Infinity", "NaN"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_document_is_written_as_json_writes_it_whole(count: int) -> None:
+    message = 'a line\n "comparisons": [] in a message'
+    whole = results([replace(RICH, message=message, headline=message)] * count)
+    plain = non_finite_as_text(msgspec.to_builtins(whole))
+    assert as_text(whole) == json.dumps(plain, indent=1) + "\n"
 
 
 def validator() -> Any:

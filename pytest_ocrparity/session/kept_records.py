@@ -1,0 +1,69 @@
+"""What the tests of a run left, kept small: a run of ten thousand images keeps all of it until its end."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.report.document import Record
+
+
+class PackedRecords(Sequence["Record"]):
+    """The records of one test. Each is unpacked anew when it is asked for."""
+
+    def __init__(self, pattern: bytes) -> None:
+        """Begin with nothing. What is like the pattern takes little room."""
+        self._pattern = pattern
+        self._packed: list[bytes] = []
+
+    def extend(self, records: Sequence[Record]) -> None:
+        """Keep further records."""
+        from pytest_ocrparity.report.document import pack
+
+        for record in records:
+            packer = zlib.compressobj(level=1, zdict=self._pattern)
+            self._packed.append(packer.compress(pack([record])) + packer.flush())
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Record]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        from pytest_ocrparity.report.document import unpack_records
+
+        return unpack_records(zlib.decompressobj(zdict=self._pattern).decompress(self._packed[place]))[0]
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+
+class KeptRecords(Mapping[str, Sequence["Record"]]):
+    """The records of each test by its node id, compressed: those of one image are much like those of another."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._by_test: dict[str, PackedRecords] = {}
+        self._pattern = b""
+
+    def add(self, test: str, records: Sequence[Record]) -> None:
+        """Keep what one run of a test left, after what an earlier one did."""
+        if not self._pattern:
+            from pytest_ocrparity.report.document import pack
+
+            self._pattern = pack(records)[: 1 << zlib.MAX_WBITS]
+        self._by_test.setdefault(test, PackedRecords(self._pattern)).extend(records)
+
+    def __getitem__(self, test: str) -> Sequence[Record]:
+        return self._by_test[test]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_test)
+
+    def __len__(self) -> int:
+        return len(self._by_test)

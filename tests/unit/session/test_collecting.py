@@ -1,0 +1,70 @@
+"""The comparisons of a run, made of the records of its tests when they are asked for."""
+
+from __future__ import annotations
+
+from records import comparison
+
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.report.document import Compared, Failed, RecordedComparison
+from pytest_ocrparity.session.collecting import Comparisons
+from pytest_ocrparity.session.kept_records import KeptRecords
+from pytest_ocrparity.session.outcomes import Outcome, Outcomes
+
+DIAGNOSIS = Diagnosis(stage="tensor", cause="normalize.mean", summary="another mean")
+IMAGE = {"image": "a.png", "reference": "train", "candidate": "inference"}
+
+
+def failed(*others: RecordedComparison, kind: str = "preprocessing") -> Failed:
+    return Failed(**IMAGE, kind=kind, message="it differs", diagnoses=(DIAGNOSIS,), others=others)
+
+
+def different(kind: str = "preprocessing") -> Compared:
+    return Compared(comparison=comparison(kind, **IMAGE, status="different", stage="tensor"))
+
+
+def found(**tests: list[Compared | Failed]) -> Comparisons:
+    kept = KeptRecords()
+    for test, left in tests.items():
+        kept.add(test, left)
+    outcomes = Outcomes()
+    outcomes.by_test["failing"] = Outcome("failed", "why", "test_it.py", 7)
+    return Comparisons(kept, outcomes)
+
+
+def test_a_failure_brings_its_message_its_causes_and_its_place() -> None:
+    (each,) = found(failing=[different(), failed()])
+    assert (each.message, each.diagnoses, each.judged) == ("it differs", (DIAGNOSIS,), True)
+    assert (each.test, each.file, each.line, each.outcome) == ("failing", "test_it.py", 7, "failed")
+
+
+def test_one_that_matches_has_no_message_of_another() -> None:
+    same = Compared(comparison=comparison("preprocessing", **IMAGE, status="same"))
+    (each,) = found(failing=[same, failed()])
+    assert (each.message, each.diagnoses) == ("", ())
+
+
+def test_what_a_failure_compared_besides_comes_last_and_is_not_judged() -> None:
+    besides = comparison("detections", **IMAGE)
+    one, two = found(failing=[different(), failed(besides)])
+    assert (one.kind, one.judged, two.kind, two.judged) == ("preprocessing", True, "detections", False)
+
+
+def test_what_another_test_judges_is_not_there_a_second_time() -> None:
+    besides = comparison("detections", **IMAGE)
+    judged = Compared(comparison=besides)
+    all_three = found(failing=[different(), failed(besides)], other=[judged, judged])
+    assert [(each.test, each.judged) for each in all_three] == [("failing", True), ("other", True), ("other", True)]
+
+
+def test_what_two_failures_compared_besides_is_there_once() -> None:
+    besides = comparison("detections", **IMAGE)
+    twice = found(failing=[different(), failed(besides)], other=[different(), failed(besides)])
+    assert [each.judged for each in twice] == [True, False, True]
+
+
+def test_each_look_gives_the_same_in_any_order() -> None:
+    besides = comparison("detections", **IMAGE)
+    every = found(failing=[different(), failed(besides)], other=[different("probability_maps")])
+    assert len(every) == 3
+    assert [every[number] for number in (2, 0, 1)] == [[*every][number] for number in (2, 0, 1)]
+    assert every[1:] == [*every][1:]
