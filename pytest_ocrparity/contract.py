@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Alternative, Fix
 
 __all__ = [
+    "ChangesPictures",
     "Declares",
     "Exports",
     "FusesBranches",
@@ -217,11 +218,29 @@ class ResizesTo(Protocol):
         ...
 
 
+class ChangesPictures(Protocol):
+    """A reference that can make pictures as other code does."""
+
+    def resampled(
+        self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]
+    ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield (H, W, 3) pixels resized to (height, width) by other interpolations, each with its name."""
+        ...
+
+    def recoded(self, pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield (H, W, 3) BGR pixels after a change that keeps their size, each with its name."""
+        ...
+
+
 class PostprocessesWith(Protocol):
     """A reference whose post-process can be built with other values."""
 
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
-        """Return what `Pipeline.postprocess` would be with these values of its parameters."""
+        """Return what `Pipeline.postprocess` would be with these values of its parameters.
+
+        Beside them `min_size`, the shorter side on the map below which boxes are dropped, and `rectangles`: "upright"
+        ones in place of the smallest, or "upright, last pixel included". What it does not know it refuses.
+        """
         ...
 
 

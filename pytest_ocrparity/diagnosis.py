@@ -82,6 +82,7 @@ class Diagnosis:
         ruled_out: what was shown to be no cause of it, whatever else is.
         tried: what alone does not remove the difference; it may still be one of several causes.
         not_tried: what could not be tried here, each with the reason.
+        rivals: where the cause is unknown, the codes of those that explain everything here equally well.
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
@@ -92,6 +93,7 @@ class Diagnosis:
     ruled_out: tuple[str, ...] = ()
     not_tried: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     def in_table(self, table: str) -> Diagnosis:
         """Return this diagnosis for a candidate with another settings table than `inference`."""
@@ -113,17 +115,22 @@ CAUSES: Final[Mapping[str, str]] = {
     "decode.bit_depth": "decode",
     "decode.pixels": "decode",
     "decode.file_type": "decode",
+    "decode.scaled": "decode",
+    "decode.cropped": "decode",
     "resize.limits": "resize",
     "resize.image_shape": "resize",
     "resize.resize_long": "resize",
     "resize.input_shape": "resize",
     "resize.max_side_limit": "resize",
     "resize.rounding": "resize",
+    "resize.interpolation": "resize",
+    "resize.padding": "resize",
     "normalize.mean_std": "tensor",
     "normalize.mean_std_order": "tensor",
     "normalize.scale": "tensor",
     "normalize.order": "tensor",
     "normalize.twice": "tensor",
+    "normalize.precision": "tensor",
     "layout.axes": "tensor",
     "network.weights": "probability_map",
     "network.weights.not_loaded": "probability_map",
@@ -134,6 +141,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "network.graph": "probability_map",
     "network.outputs": "probability_map",
     "network.own_code": "probability_map",
+    "network.pointwise": "probability_map",
     "network.fusion": "probability_map",
     "network.stale_program": "probability_map",
     "network.not_finite": "probability_map",
@@ -153,6 +161,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "postprocess.box_type": "detections",
     "postprocess.filter": "detections",
     "postprocess.score_order": "detections",
+    "postprocess.later_stage": "detections",
     "rescale.int16": "detections",
     "rescale.frame": "detections",
     "rescale.offset": "detections",

@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
-from pytest_ocrparity.diagnose.postprocessing.values import values_explain_boxes
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
@@ -51,6 +50,7 @@ class DiagnosisCache:
         known: by signature, the causes found so far.
         by_image: by sides and content of two traces, their diagnoses.
         kept: the pipelines whose `id` is part of a key, kept alive.
+        histories: by sides, see `Laboratory.history`.
         strict: do not hide what a diagnosis raises or warns of; set by tests.
     """
 
@@ -59,6 +59,7 @@ class DiagnosisCache:
     known: dict[str, list[Known]] = field(default_factory=dict)
     by_image: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
     kept: dict[int, object] = field(default_factory=dict)
+    histories: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: ClassVar[bool] = False
 
     def diagnose(self, comparisons: Comparisons) -> tuple[Diagnosis, ...]:
@@ -72,7 +73,7 @@ class DiagnosisCache:
             [sides, [_trace_digest(trace) for trace in (reference, candidate)], str(comparisons.tolerance)]
         )
         if key not in self.by_image:
-            lab = Laboratory(comparisons, self.seconds)
+            lab = Laboratory(comparisons, self.seconds, history=self.histories.setdefault(json.dumps(sides), {}))
             try:
                 with warnings.catch_warnings():
                     if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
@@ -157,7 +158,7 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
             again = examine_tensors(lab) or examine_maps(lab)
             return tuple(again) if [d.cause for d in again] == [d.cause for d in known.diagnoses] else None
         lab.patched = known.patched
-        if known.patched.own_size and not _compares_at_own_size(lab):
+        if known.patched.before is not None and not _compares_in_its_way(lab, known.patched.before):
             return None
         if known.patched.applies is not None and not known.patched.applies(lab.reference, lab.candidate):
             return None
@@ -173,13 +174,12 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
     return tuple(examine_leaks(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
-def _compares_at_own_size(lab: Laboratory) -> bool:
-    """Set `lab.before` to the reference at this candidate's size; return whether the reference can run at it."""
-    tensor = lab.candidate.tensor
-    at_size = None if tensor is None else lab.reference_at_size((int(tensor.shape[2]), int(tensor.shape[3])))
-    if at_size is None:
+def _compares_in_its_way(lab: Laboratory, make: Callable[[Laboratory], Trace | None]) -> bool:
+    """Set `lab.before` to what the reference makes in the candidate's way; return whether it can."""
+    made = make(lab)
+    if made is None:
         return False
-    lab.before = replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
+    lab.before = made
     return True
 
 
@@ -222,8 +222,8 @@ def _is_same_network(lab: Laboratory) -> bool:
 
 
 def _are_same_boxes(lab: Laboratory) -> bool:
-    if lab.patched.reference_values is not None:
-        return values_explain_boxes(lab, lab.patched.reference_values)
+    if lab.patched.explains_boxes is not None:
+        return lab.patched.explains_boxes(lab)
     if lab.reference.probability_map is None or lab.reference.shape is None:
         return _are_own_boxes_right(lab, lab.patched)
     boxes = lab.run_postprocess()
@@ -244,14 +244,14 @@ def _has_effect(lab: Laboratory, diagnosis: Diagnosis) -> bool:
     if rest is None:
         return False
     if patch.stage in BEFORE_NETWORK:
-        if patch.fields.get("own_size"):  # the stages are compared at the candidate's size, so only the size shows it
-            return lab.candidate.tensor is not None and lab.candidate.tensor.shape != lab.reference.tensor.shape  # type: ignore[union-attr]
+        if patch.fields.get("before"):  # the stages are compared in the candidate's way, so only the result shows it
+            return lab.candidate.tensor is not None and not np.array_equal(lab.candidate.tensor, lab.reference.tensor)  # type: ignore[arg-type]
         trace = lab.run_preprocessing(rest)
         return not all(lab.is_same_stage(stage, trace) for stage in BEFORE_NETWORK)
     if patch.fields.get("detectors_own"):
         return not lab.is_same(DETECTIONS, lab.candidate)
     boxes = lab.run_postprocess(rest)
-    if patch.fields.get("reference_values") and boxes is None:
+    if patch.fields.get("explains_boxes") and boxes is None:
         return not lab.is_same(DETECTIONS, lab.candidate)
     if boxes is None or lab.reference.probability_map is None:
         return not _are_own_boxes_right(lab, rest)

@@ -62,6 +62,8 @@ class Laboratory:
         can_run: whether the candidate gives a source, so that it can be run again.
         before: the reference's trace that the candidate's preprocessing is compared with; its own, or one at another
             size.
+        to_page: where the page lies in the candidate's picture, once that is known: x and y of the picture, times the
+            first two numbers, plus the last two, are x and y of the page.
         ruled_out, tried, not_tried: notes for the next unknown cause, see `Diagnosis`.
         has_equal_weights: whether the export's weights were found to be the reference's.
         is_in_program: whether the export's program was found to return the candidate's map without its engine.
@@ -69,6 +71,7 @@ class Laboratory:
         noticed: facts that explain nothing by themselves and help a reader.
         acquitted: the evidence that the networks agree, where the candidate's can't be run again.
         memo: results that several experiments need and that are slow to get, such as the export's weights.
+        history: what earlier images of this run left of each rule, for these two sides.
     """
 
     comparisons: Comparisons
@@ -82,6 +85,7 @@ class Laboratory:
     noticed: list[str] = field(default_factory=list)
     acquitted: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
+    history: dict[str, Any] = field(default_factory=dict)
     budget: Budget = None  # type: ignore[assignment]  # made below, or another laboratory's
 
     def __post_init__(self) -> None:
@@ -93,6 +97,7 @@ class Laboratory:
         self.own: Pipeline = Recorded(self.candidate.pipeline, self.candidate) if source is None else source
         self.patched = PatchedCandidate(self.own)
         self.before = self.reference
+        self.to_page: tuple[float, float, float, float] | None = None
 
     @property
     def names(self) -> Names:
@@ -372,6 +377,8 @@ def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
 
 def describe_difference(made: Array, other: Array) -> str:
     """Return the largest difference of two maps in words."""
+    if made.shape != other.shape:
+        return f"of shapes {made.shape} and {other.shape}"
     with np.errstate(invalid="ignore"):  # infinity minus infinity
         difference = np.abs(made - other)
     return f"largest difference {float(np.nanmax(difference, initial=0.0)):.1e}"

@@ -35,15 +35,17 @@ class PatchedCandidate:
         tensor: returns the tensor put right.
         infer: runs in the place of the network.
         boxes: returns the boxes put right, given the map's (h, w) and the shape row.
-        reference_values: parameters with which the reference's post-process makes the candidate's boxes. They show a
-            cause that can't be put right in the candidate.
+        explains_boxes: takes the `Laboratory` of another image, and returns whether the rule that makes the candidate's
+            boxes makes them there too. It shows a cause that can't be put right in the candidate.
         explains: takes the `Laboratory` of another image and the candidate's map, and returns whether the network's
             cause shows there as well, in at most two runs. None where the network is right, or `infer` puts it right.
         applies: takes the traces of another image, and returns whether the cause shows on them. None where putting the
             stage right shows it.
         detectors_own: the boxes are those of the candidate's own post-process, and not what its later steps return.
         has_row: the shape row is the reference's.
-        own_size: the reference's preprocessing runs with the candidate's size, see `Laboratory.reference_at_size`.
+        before: takes the `Laboratory` of an image, and returns what the reference's own operators make of it in the
+            candidate's way, such as at its size; the stages before the network are compared with that. None where they
+            are compared with the reference's trace.
         patches: what was put right so far, in order.
     """
 
@@ -52,12 +54,12 @@ class PatchedCandidate:
     tensor: Callable[[Array], Array] | None = None
     infer: Callable[[Array], Array] | None = None
     boxes: Callable[[Detections, tuple[int, int], Shape], Detections] | None = None
-    reference_values: Mapping[str, Any] | None = None
+    explains_boxes: Callable[[Any], bool] | None = None
     explains: Callable[[Any, Array | None], bool] | None = None
     applies: Callable[[Trace, Trace], bool] | None = None
     detectors_own: bool = False
     has_row: bool = False
-    own_size: bool = False
+    before: Callable[[Any], Trace | None] | None = None
     patches: tuple[Patch, ...] = ()
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> PatchedCandidate | None:

@@ -21,7 +21,7 @@ from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
-NEWER: Final = frozenset({("BoxFinding", "score_error"), ("Diagnosis", "tried")})
+NEWER: Final = frozenset({("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals")})
 """Keys that a document of version 1 may lack: all others are required, also those whose type has a default."""
 
 _LONGEST_INTEGER: Final = 300

@@ -295,6 +295,32 @@ OTHERS = [
     ),
     fault("a port that turns what it loads", port(ports.LoadsTurned), "decode:decode.orientation", mend=unwrap),
     fault("a port that brightens", port(ports.Brightens), "decode:decode.pixels", mend=unwrap),
+    fault(
+        "a page padded to a square",
+        both(image("odd_size.png"), port(ports.PadsToSquare)),
+        "resize:resize.padding",
+        mend=unwrap,
+    ),
+    fault("a page resized by area", port(ports.ResizesByArea), "resize:resize.interpolation", mend=unwrap),
+    fault(
+        "a page cut by a client",
+        port(ports.CutByClient),
+        "decode:decode.cropped",
+        "detections:rescale.offset",
+        mend=unwrap,
+    ),
+    fault(
+        "a page halved by a client",
+        port(ports.HalvedByClient),
+        "decode:decode.scaled",
+        "detections:rescale.ratio",
+        mend=unwrap,
+    ),
+    fault("a tensor in fp16", port(ports.HalfPrecision), "tensor:normalize.precision", mend=unwrap),
+    fault("logits of a port", port(ports.ReturnsLogits), "probability_map:network.pointwise", mend=unwrap),
+    fault(
+        "a second stage that forgets boxes", port(ports.ForgetsLater), "detections:postprocess.later_stage", mend=unwrap
+    ),
     fault("a wrong shape row", port(ports.RowOfResized), "resize:rescale.shape_row", mend=unwrap),
     fault("random preprocessing of a port", port(ports.Jitters), "tensor:preprocessing.not_repeatable", mend=unwrap),
     fault("a port that damps the map", port(ports.DampsMap), "probability_map:network.own_code", mend=unwrap),

@@ -29,12 +29,12 @@ mapped = Table(
     {"also": "network.own_code", "because": "what changes the map is the port's own code behind its engine"},
 )
 MAP = [
-    mapped("logits for probabilities", port(read=box_hooks.logits), "probability_map:unknown"),
-    mapped("sigmoid twice", port(read=box_hooks.sigmoid), "probability_map:unknown"),
-    mapped("map x0.5 + 0.25", port(read=box_hooks.affine(0.5, 0.25)), "probability_map:unknown"),
-    mapped("map x0.9", port(read=box_hooks.affine(0.9, 0)), "probability_map:unknown"),
+    mapped("logits for probabilities", port(read=box_hooks.logits), "probability_map:network.pointwise"),
+    mapped("sigmoid twice", port(read=box_hooks.sigmoid), "probability_map:network.pointwise"),
+    mapped("map x0.5 + 0.25", port(read=box_hooks.affine(0.5, 0.25)), "probability_map:network.pointwise"),
+    mapped("map x0.9", port(read=box_hooks.affine(0.9, 0)), "probability_map:network.pointwise"),
     mapped("map blurred", port(read=box_hooks.smoothed), "probability_map:unknown"),
-    mapped("map in 8 bits", port(read=box_hooks.eight_bits), "probability_map:unknown"),
+    mapped("map in 8 bits", port(read=box_hooks.eight_bits), "probability_map:network.pointwise"),
     mapped("map moved by 2 px", port(read=box_hooks.moved_by_two), "probability_map:unknown"),
     mapped("map at half the size", port(read=box_hooks.halved), "probability_map:unknown"),
     mapped(
@@ -123,10 +123,7 @@ POSTPROCESS = [
     processed(
         "boxes parallel to the page",
         port(db=DB(upright=True)),
-        "detections:unknown",
-        also="postprocess.box_type",
-        because="upright rectangles are another type of box, if the words say upright",
-        saying=r"(?i)parallel|axis|upright|bounding",
+        "detections:postprocess.box_type",
     ),
     processed(
         "second threshold of 0.7",
@@ -138,10 +135,7 @@ POSTPROCESS = [
     processed(
         "the best 4",
         port(finish=box_hooks.best(4)),
-        "detections:unknown",
-        also="postprocess.filter",
-        because="it is a filter of boxes, if the words do not speak of pixels",
-        saying=r"(?i)score|best|highest",
+        "detections:postprocess.filter",
         images=MANY,
     ),
     processed(

@@ -9,7 +9,7 @@ from faults.cases import NO_LIMITS, both, export_yml, options
 from faults.foreign import DB
 from faults.near_boxes import weights
 from faults.near_miss import CLOSE, NearMiss, Table, kept, port, wrapped
-from faults.near_pages import letterbox
+from faults.near_pages import PLACED, letterbox
 from faults.ports import SharpensMap
 
 IMAGES = ("curved.png", "colours.png", "receipt.png")
@@ -66,11 +66,12 @@ PAIRS = [
     pair(
         "letterbox and mean of 0.5",
         port(
-            {MEAN_STD: ("normalise",)},
+            {MEAN_STD: ("normalise",), "resize.padding": PLACED},
             **letterbox(114, 0.5),
             normalise=page_hooks.by_statistics([0.5] * 3, [0.5] * 3),
         ),
-        "resize:unknown",
+        "resize:resize.padding",
+        "resize.padding",
         MEAN_STD,
         also=MEAN_STD,
         because="the mean is wrong as well as the picture",
@@ -134,7 +135,7 @@ SOURCELESS = [
     sourceless(
         "letterbox, trace alone",
         port(**letterbox(114, 0.5), has_source=False),
-        "resize:unknown",
+        "resize:resize.padding",
         never=(r"the same tensor gives another map",),
         images=("colours.png", "odd_size.png", "receipt.png"),
     ),

@@ -22,26 +22,32 @@ def letterbox(value: int, at: float, *, is_taken_off: bool = True) -> dict[str, 
     return page_hooks.Letterbox((960, 960), value, at, is_taken_off=is_taken_off).hooks()
 
 
-STILL_PADDED: dict[str, tuple[str, ...]] = {"rescale.offset": ()}
+PLACED = ("size", "resample", "ratios", "place")
+STILL_PADDED: dict[str, tuple[str, ...]] = {
+    "rescale.offset": (),
+    "resize.padding": PLACED,
+    "decode.cropped": ("prepare",),
+}
 """Whoever takes the offset off the boxes has the border still."""
 OFFSET = "the page lies in the middle of the picture, and nobody takes that off the boxes"
 PADDING = [
-    padded("A3 grey square around the inference side", wrapped(wrappers.PadsToSquare), "resize:unknown"),
+    padded("A3 grey square around the inference side", wrapped(wrappers.PadsToSquare), "resize:resize.padding"),
     padded(
         "A4 padded to 32 and not rounded",
         port(**page_hooks.PadsTo32().hooks()),
-        "resize/tensor:unknown",
+        "resize/tensor:resize.padding",
         images=("half_stride.png", "odd_size.png", "receipt.png"),  # of the last, the size is right
     ),
-    padded("grey square before the resize", port(prepare=page_hooks.square(GREY)), "resize:unknown"),
-    padded("black square before the resize", port(prepare=page_hooks.square(BLACK)), "resize:unknown"),
-    padded("letterbox, top left, grey", port(**letterbox(GREY, 0)), "resize:unknown"),
-    padded("letterbox, centred, grey", port(**letterbox(GREY, 0.5)), "resize:unknown"),
-    padded("letterbox, bottom right, black", port(**letterbox(BLACK, 1)), "resize:unknown"),
+    padded("grey square before the resize", port(prepare=page_hooks.square(GREY)), "resize:resize.padding"),
+    padded("black square before the resize", port(prepare=page_hooks.square(BLACK)), "resize:resize.padding"),
+    padded("letterbox, top left, grey", port(**letterbox(GREY, 0)), "resize:resize.padding"),
+    padded("letterbox, centred, grey", port(**letterbox(GREY, 0.5)), "resize:resize.padding"),
+    padded("letterbox, bottom right, black", port(**letterbox(BLACK, 1)), "resize:resize.padding"),
     padded(
         "letterbox, centred, offset left in",
         port(STILL_PADDED, **letterbox(GREY, 0.5, is_taken_off=False)),
-        "resize:unknown",
+        "resize:resize.padding",
+        "resize.padding",
         "rescale.offset",
         also="rescale.offset",
         because=OFFSET,
@@ -49,7 +55,8 @@ PADDING = [
     padded(
         "letterbox, bottom right, offset left in",
         port(STILL_PADDED, **letterbox(BLACK, 1, is_taken_off=False)),
-        "resize:unknown",
+        "resize:resize.padding",
+        "resize.padding",
         "rescale.offset",
         also="rescale.offset",
         because=OFFSET,
@@ -57,7 +64,7 @@ PADDING = [
 ]
 
 client = Table("scaling", ("curved.png", "colours.png", "odd_size.png"))
-STILL_SCALED: dict[str, tuple[str, ...]] = {"rescale.ratio": ()}
+STILL_SCALED: dict[str, tuple[str, ...]] = {"rescale.ratio": (), "decode.scaled": ("load",)}
 FRAME = "the boxes are in pixels of the page that the client scaled"
 
 
@@ -68,14 +75,15 @@ def scaled(factor: float, *, is_mapped_back: bool = True, **more: Any) -> dict[s
 
 UNSEEN = ("resize", "tensor", "probability_map")
 SCALING = [
-    client("halved by a client", port(**scaled(0.5)), "decode:unknown"),
-    client("doubled by a client", port(**scaled(2)), "decode:unknown"),
-    client("halved by a client, unseen", port(**scaled(0.5, recorded=UNSEEN)), "decode/resize/tensor:unknown"),
-    client("doubled by a client, unseen", port(**scaled(2, recorded=UNSEEN)), "decode/resize/tensor:unknown"),
+    client("halved by a client", port(**scaled(0.5)), "decode:decode.scaled"),
+    client("doubled by a client", port(**scaled(2)), "decode:decode.scaled"),
+    client("halved by a client, unseen", port(**scaled(0.5, recorded=UNSEEN)), "decode/resize/tensor:decode.scaled"),
+    client("doubled by a client, unseen", port(**scaled(2, recorded=UNSEEN)), "decode/resize/tensor:decode.scaled"),
     client(
         "halved, boxes of the small page",
         port(STILL_SCALED, **scaled(0.5, is_mapped_back=False)),
-        "decode:unknown",
+        "decode:decode.scaled",
+        "decode.scaled",
         "rescale.ratio",
         also="rescale.ratio",
         because=FRAME,
@@ -83,12 +91,13 @@ SCALING = [
     client(
         "doubled, boxes of the large page",
         port(STILL_SCALED, **scaled(2, is_mapped_back=False)),
-        "decode:unknown",
+        "decode:decode.scaled",
+        "decode.scaled",
         "rescale.ratio",
         also="rescale.ratio",
         because=FRAME,
     ),
-    client("halved around the inference side", wrapped(wrappers.ScaledByClient), "decode:unknown"),
+    client("halved around the inference side", wrapped(wrappers.ScaledByClient), "decode:decode.scaled"),
 ]
 
 cut = Table("crop", IMAGES)
@@ -96,12 +105,13 @@ CROP = [
     cut(
         "margins cut, origin added",
         port(prepare=page_hooks.cropped, place=page_hooks.from_crop),
-        "resize/tensor:unknown",
+        "resize/tensor:decode.cropped",
     ),
     cut(
         "margins cut, origin forgotten",
         port(STILL_PADDED, prepare=page_hooks.cropped),
-        "resize/tensor:unknown",
+        "resize/tensor:decode.cropped",
+        "decode.cropped",
         "rescale.offset",
         also="rescale.offset",
         because="the boxes start at the corner of the crop, and nobody adds its place in the page",
@@ -109,7 +119,7 @@ CROP = [
     cut(
         "margins cut before the port sees the page",
         port(load=page_hooks.loading(page_hooks.cropped), place=page_hooks.from_crop),
-        "decode:unknown",
+        "decode:decode.cropped",
     ),
 ]
 
@@ -129,7 +139,7 @@ PIXELS = [
     pixels(
         "JPEG round trip of the file", port(load=page_hooks.loading(page_hooks.as_jpeg)), "decode:unknown", **LOADED
     ),
-    pixels("JPEG round trip within the port", port(prepare=page_hooks.as_jpeg), "resize/tensor:unknown"),
+    pixels("JPEG round trip within the port", port(prepare=page_hooks.as_jpeg), "resize/tensor:decode.pixels"),
     pixels(
         "grey when loaded",
         port(load=page_hooks.loading(page_hooks.grey)),
@@ -138,15 +148,15 @@ PIXELS = [
         because="the decoded pixels do differ, and grey is how",
         images=COLOURED,
     ),
-    pixels("grey within the port", port(prepare=page_hooks.grey), "resize/tensor:unknown", images=COLOURED),
+    pixels("grey within the port", port(prepare=page_hooks.grey), "resize/tensor:decode.pixels", images=COLOURED),
 ]
 
 sampled = Table("interpolation", IMAGES)
 INTERPOLATION = [
-    sampled("nearest", port(resample=page_hooks.by_cv2("NEAREST")), "resize/tensor:unknown"),
-    sampled("area", port(resample=page_hooks.by_cv2("AREA")), "resize/tensor:unknown"),
-    sampled("cubic", port(resample=page_hooks.by_cv2("CUBIC")), "resize/tensor:unknown"),
-    sampled("PIL", port(resample=page_hooks.by_pil), "resize/tensor:unknown"),
+    sampled("nearest", port(resample=page_hooks.by_cv2("NEAREST")), "resize/tensor:resize.interpolation"),
+    sampled("area", port(resample=page_hooks.by_cv2("AREA")), "resize/tensor:resize.interpolation"),
+    sampled("cubic", port(resample=page_hooks.by_cv2("CUBIC")), "resize/tensor:resize.interpolation"),
+    sampled("PIL", port(resample=page_hooks.by_pil), "resize/tensor:resize.interpolation"),
 ]
 
 sized = Table("size", IMAGES)
@@ -167,10 +177,7 @@ SIZE = [
     sized(
         "(n / 32 - 1) * 32",
         port(size=page_hooks.rounding(lambda share: int(share) - 1)),
-        "resize:unknown",
-        "resize.rounding",
-        also="resize.rounding",
-        because="it is a rule of rounding, of PaddleOCR 1.x",
+        "resize:resize.rounding",
     ),
     sized(
         "960/max",
@@ -189,8 +196,13 @@ SIZE = [
     ),
     sized(
         "960/max by area",
-        port({"resize.limits": ("size",)}, size=page_hooks.limits(960, "max"), resample=page_hooks.by_cv2("AREA")),
-        "resize:unknown",
+        port(
+            {"resize.limits": ("size",), "resize.interpolation": ("resample",)},
+            size=page_hooks.limits(960, "max"),
+            resample=page_hooks.by_cv2("AREA"),
+        ),
+        "resize:resize.interpolation",
+        "resize.interpolation",
         "resize.limits",
         also="resize.limits",
         because="the limits are wrong; that they are not all must show, as following the fix does not mend it",
@@ -230,11 +242,9 @@ NORMALISATION = [
     valued(
         "not normalised, 0 to 255",
         port(normalise=page_hooks.raw),
-        "tensor:unknown",
+        "tensor:normalize.mean_std",
         "normalize.mean_std",
         "normalize.scale",
-        also="normalize.mean_std",
-        because="mean and std are not applied, nor is the scale",
     ),
     valued(
         "mean for std and std for mean",
@@ -262,10 +272,7 @@ NORMALISATION = [
     valued(
         "tensor in fp16",
         port(feed=page_hooks.as_half),
-        "tensor:unknown",
-        also="precision.fp16",
-        because="fp16 it is, if the words speak of the tensor",
-        saying=r"(?i)tensor",
+        "tensor:normalize.precision",
     ),
     valued("channels last", port(feed=page_hooks.as_channels_last), "tensor:layout.axes"),
 ]

@@ -185,6 +185,72 @@ class BlursTensor(Port):
         return replace(trace, tensor=ndimage.uniform_filter(trace.tensor, (1, 1, 5, 5)).astype(np.float32))
 
 
+class PadsToSquare(Port):
+    """The page is padded with black to a square before it is resized; boxes come back by the page's size."""
+
+    def preprocess(self, image: Image) -> Trace:
+        pixels = decoded(image)
+        side = max(pixels.shape[:2])
+        page = np.zeros((side, side, 3), np.uint8)
+        page[: pixels.shape[0], : pixels.shape[1]] = pixels
+        return replace(super().preprocess(page), decode=Decoded.of(pixels, "BGR"))
+
+
+class CutByClient(Port):
+    """A client cuts the margins off before it sends the page, and takes the boxes as they are."""
+
+    def preprocess(self, image: Image) -> Trace:
+        return super().preprocess(np.ascontiguousarray(decoded(image)[16:-16, 24:-24]))
+
+
+class HalvedByClient(Port):
+    """A client halves the page before it sends it, and takes the boxes as they are."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        pixels = decoded(image)
+        return super().preprocess(np.asarray(cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2))))
+
+
+class ResizesByArea(Port):
+    """The page is resized by area to the size that is right."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        pixels = decoded(image)
+        height, width = pixels.shape[:2]
+        right = super().preprocess(pixels)
+        assert right.tensor is not None
+        size = (right.tensor.shape[3], right.tensor.shape[2])
+        trace = super().preprocess(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)))
+        return replace(
+            trace,
+            decode=Decoded.of(pixels, "BGR"),
+            shape=(float(height), float(width), size[1] / height, size[0] / width),
+        )
+
+
+class ReturnsLogits(Port):
+    """The map is handed on before its sigmoid."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made = np.clip(super().infer(tensor).astype(np.float64), 1e-7, 1 - 1e-7)
+        return np.asarray(np.log(made / (1 - made)), np.float32)
+
+
+class ForgetsLater(Port):
+    """A second stage forgets every third box."""
+
+    def trace(self, image: Image) -> Trace:
+        made = super().trace(image)
+        assert made.detections is not None and made.detections.scores is not None
+        kept = [index for index in range(len(made.detections)) if index % 3]
+        boxes = tuple(made.detections.polygons[index] for index in kept)
+        return replace(made, detections=Detections(boxes, made.detections.scores[kept]))
+
+
 class DropsBoxes(Port):
     """Forgets every third box, which no experiment knows."""
 
@@ -243,6 +309,13 @@ class NormalisesTwice(ChangesTensor):
 
     def changed(self, tensor: Array) -> Array:
         return np.asarray((tensor.astype(np.float64) - MEAN) / STD)
+
+
+class HalfPrecision(ChangesTensor):
+    """The tensor goes through float16."""
+
+    def changed(self, tensor: Array) -> Array:
+        return tensor.astype(np.float16)
 
 
 class PermutesScores(Port):

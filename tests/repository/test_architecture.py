@@ -41,6 +41,7 @@ TESTED_BY = {
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
+    "backends.paddlex.installed": "real/test_port_diagnosis.py",  # a baseline as reference
     "backends.paddlex.pipeline": "real/test_inference.py",
     "backends.paddlex.predictor": "real/test_predictor.py",
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
@@ -49,10 +50,14 @@ TESTED_BY = {
     "backends.ppocr.network": "real/test_network.py",
     "backends.ppocr.operators": "real/test_training.py",
     "backends.ppocr.pipeline": "real/test_training.py",
+    "backends.resampling": "real/test_port_diagnosis.py",
     "backends.staged": "real/test_memory.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
+    "diagnose.preprocessing.pictures": "unit/diagnose/preprocessing/test_placements.py",
+    "diagnose.postprocessing.rules": "unit/diagnose/postprocessing/test_values.py",
+    "diagnose.postprocessing.rule_table": "unit/diagnose/postprocessing/test_values.py",
     # What they do shows in a whole run only.
     "context": "integration/test_fixtures.py",  # assertions in a user's threads
     "environment": "integration/test_table.py",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pytest_ocrparity.artifacts.configs import STAGE_OF, operators
 from pytest_ocrparity.artifacts.lint import RANDOM
 from pytest_ocrparity.backends.effective_parameters import training_operator
@@ -71,6 +73,40 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts
         network=network,
         post_process=getattr(post_process, "post_process", post_process),  # Distillation's is a DBPostProcess inside
     )
+
+
+def build_post_process(section: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """Build the post-process with other values, for an experiment.
+
+    `min_size` is an attribute that no YAML file sets; `rectangles` replaces the smallest rectangle around an outline.
+    """
+    from ppocr.postprocess import build_post_process as build
+
+    set_later = {"min_size", "rectangles"}
+    made = build({**section, **{name: value for name, value in values.items() if name not in set_later}})
+    inner = getattr(made, "post_process", made)
+    if "min_size" in values:
+        if not hasattr(inner, "min_size"):
+            raise AttributeError("this release of PaddleOCR has no min_size")
+        inner.min_size = values["min_size"]
+    if "rectangles" in values:
+        last = 1 if values["rectangles"] == "upright, last pixel included" else 0
+        inner.get_mini_boxes = lambda outline: _upright_rectangle(outline, last)
+    return inner
+
+
+def _upright_rectangle(outline: Any, last: int) -> tuple[list[Any], float]:
+    """Return a contour's bounding rectangle as `DBPostProcess.get_mini_boxes` returns the smallest one.
+
+    Args:
+        outline: (n, 1, 2) points.
+        last: 1 if the right and lower edges lie on the last pixel, 0 if they lie behind it.
+    """
+    points = np.asarray(outline).reshape(-1, 2)
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0) + (1 - last)
+    corners = [np.array(corner, np.float32) for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
+    side = float(min(points.max(axis=0) - points.min(axis=0) + 1))
+    return corners, side
 
 
 def without_global(yml: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ post-process. Nothing of the processing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from pytest_ocrparity.backends.ppocr.network import Network, build_network
 from pytest_ocrparity.backends.ppocr.operators import (
     Parts,
     build_parts,
+    build_post_process,
     import_operators,
     with_image_shape,
     without_global,
     without_random,
 )
+from pytest_ocrparity.backends.resampling import recoded, resampled
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import digest, image_bytes, text_digest
@@ -171,8 +173,14 @@ class TrainingPipeline(StagedPipeline):
         return self._rebuilt(without_random(self.files.yml))
 
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
-        """Return `postprocess` with other values in the YAML file's PostProcess, for an experiment."""
-        return self._rebuilt({**self.files.yml, "PostProcess": {**self.files.yml["PostProcess"], **values}}).postprocess
+        """Return `postprocess` with other values in the YAML file's PostProcess, for an experiment.
+
+        See `contract.PostprocessesWith` for values that no YAML file sets.
+        """
+        with third_party():
+            parts = replace(self._parts, post_process=build_post_process(self.files.yml["PostProcess"], values))
+        other = TrainingPipeline(parts, self.files, self._memory, name=self.name, fingerprint=self.fingerprint)
+        return other.postprocess
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the Eval operators with another target size (h, w) in network-input px, for an experiment.
@@ -182,6 +190,16 @@ class TrainingPipeline(StagedPipeline):
         if size not in self._at_size:
             self._at_size = {size: self._rebuilt(with_image_shape(self.files.yml, size))}
         return self._at_size[size].preprocess(image)
+
+    def resampled(
+        self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]
+    ) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield pixels resized by other interpolations than PaddleOCR's, for an experiment."""
+        return resampled(pixels, size)
+
+    def recoded(self, pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+        """Yield BGR pixels after changes that ports make before they resize, for an experiment."""
+        return recoded(pixels)
 
     def _rebuilt(self, yml: Mapping[str, Any]) -> TrainingPipeline:
         files = replace(self.files, yml=yml)

@@ -14,6 +14,7 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, p
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
+from pytest_ocrparity.diagnose.network.pointwise import by_pointwise, pointwise_cause
 from pytest_ocrparity.diagnose.repeatability import examine_maps
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
@@ -43,6 +44,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,
+        by_pointwise,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):
@@ -73,11 +75,16 @@ def _examine_recorded_map(lab: Laboratory) -> list[Diagnosis]:
             text = f"{reference_name}'s network returns {candidate_name}'s map of {candidate_name}'s own tensor"
             lab.acquitted = f"{text} ({describe_difference(made, own)}): the networks agree"
             return []
+        if made is not None and (found := pointwise_cause(lab, made, own)) is not None:
+            return [found]
         if made is not None:
             text = f"of {candidate_name}'s own tensor, {reference_name}'s network makes another map"
             text += f" ({describe_difference(made, own)}), and no experiment explained it"
             return [lab.unknown_cause(PROBABILITY_MAP, text)]
     if lab.is_same_stage(TENSOR, candidate):
+        right = lab.reference.probability_map
+        if right is not None and own is not None and (found := pointwise_cause(lab, right, own)) is not None:
+            return [found]
         return _unexplained_map(lab)
     lab.not_tried.append("the network by itself: the tensors differ, and neither network can be run on the other's")
     return []

@@ -6,23 +6,23 @@ candidate really returned, which come from its own map and geometry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.scores import expected_detections, expected_scores
-from pytest_ocrparity.contract import HasLaterSteps
+from pytest_ocrparity.contract import HasLaterSteps, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
-from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.geometry import match
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.wording import number_of_boxes
@@ -30,17 +30,74 @@ from pytest_ocrparity.wording import number_of_boxes
 GAIN: Final = 0.1
 """How much undoing a distortion must raise the mean IoU with the reference's boxes, where the maps differ."""
 
+Frame: TypeAlias = "tuple[float, float, float, float]"
+
 
 def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two post-processes make different boxes of the reference's map."""
     if lab.reference.detections is None or lab.reference.probability_map is None or lab.reference.shape is None:
         return _examine_boxes_alone(lab)
+    if lab.to_page is not None and (judged := _boxes_in_their_place(lab, lab.to_page)) is not None:
+        return judged
     made = lab.run_postprocess()
     if made is None:
         return _examine_recorded_boxes(lab)
     if not lab.is_same_boxes(made):
         return _examine_postprocess(lab, made)
     return _examine_changed_boxes(lab)
+
+
+def _boxes_in_their_place(lab: Laboratory, frame: Frame) -> list[Diagnosis] | None:
+    """Return what is wrong with boxes of a page that lies otherwise in the candidate's picture than in the reference's.
+
+    Then their maps can't be exchanged. Boxes that are what the reference's post-process makes of the candidate's map,
+    placed in the page, are right. Those that are right but for the place, or the scale, lack it. Else None.
+    """
+    trace, row = lab.candidate, lab.reference.shape
+    if trace.detections is None or trace.probability_map is None or row is None or not len(trace.detections):
+        return None
+    height, width = trace.probability_map.shape[-2:]
+    right = boxes_of_map(replace(lab.reference, shape=(float(height), float(width), 1.0, 1.0)), trace.probability_map)
+    if right is None:
+        return None
+    across, down, left, top = frame
+    size = float(row[1]), float(row[0])
+    if _are_at(right, trace.detections, frame, size):
+        return []
+    candidate = lab.names.candidate
+    proof = f"what {lab.names.reference}'s post-process makes of {candidate}'s own map are {candidate}'s boxes, "
+    if (left, top) != (0, 0) and _are_at(right, trace.detections, (across, down, 0.0, 0.0), size):
+        proof += f"if the place of the page, x {left:+.1f} and y {top:+.1f} px, is left out"
+        summary = f"{candidate}'s boxes lack the place of the page in its picture, x {left:+.1f}, y {top:+.1f} px"
+        fix = "subtract the padding that was added before the network, or add the origin of the crop, to the boxes"
+        return [lab.proven_cause(DETECTIONS, "rescale.offset", summary, [proof], fix)]
+    if trace.shape is not None and tuple(trace.shape[:2]) != tuple(row[:2]):
+        given = float(trace.shape[1]), float(trace.shape[0])
+        own = (given[0] / width, given[1] / height, 0.0, 0.0)
+        if (left, top) == (0, 0) and _are_at(right, trace.detections, own, given):
+            proof += "in px of the page that it was given"
+            summary = f"{candidate}'s boxes are in px of a page of {trace.shape[1]:.0f}x{trace.shape[0]:.0f}, "
+            summary += f"and the page has {row[1]:.0f}x{row[0]:.0f}"
+            fix = f"multiply {candidate}'s boxes by x {across / own[0]:.4g}, y {down / own[1]:.4g}"
+            return [lab.proven_cause(DETECTIONS, "rescale.ratio", summary, [proof], fix)]
+    return None
+
+
+def _are_at(right: Detections, found: Detections, frame: Frame, size: tuple[float, float]) -> bool:
+    """Return whether boxes in px of a map are the found ones, once they are placed; both sides round.
+
+    Args:
+        right: boxes in px of the map.
+        found: the candidate's.
+        frame: see `Laboratory.to_page`.
+        size: of the page, (width, height), at whose edges either side may clip its boxes.
+    """
+    placed = [np.clip(polygon * np.array(frame[:2]) + np.array(frame[2:]), 0, size) for polygon in right.polygons]
+    clipped = [np.clip(polygon, 0, size) for polygon in found.polygons]
+    pairs, apart = match(placed, clipped).pairs, 1.0 + 0.5 * max(frame[:2])
+    return len(pairs) == len(placed) == len(clipped) and all(
+        vertex_distance(placed[pair.reference], clipped[pair.candidate]) <= apart for pair in pairs
+    )
 
 
 def _examine_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
@@ -64,11 +121,21 @@ def _examine_recorded_boxes(lab: Laboratory) -> list[Diagnosis]:
         return []
     if lab.candidate.probability_map is not None and not lab.maps_agree:
         return by_known_values(lab)  # if there are none, the other map is the only known reason
-    return (
-        _by_later_change(lab, found)
-        or by_known_values(lab)
-        or [lab.unknown_cause(DETECTIONS, "the boxes differ, and no experiment explained it")]
+    return _stated_first(
+        by_known_values(lab),
+        lambda: _by_later_change(lab, found),
+        lambda: [lab.unknown_cause(DETECTIONS, "the boxes differ, and no experiment explained it")],
     )
+
+
+def _stated_first(by_rules: list[Diagnosis], *others: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
+    """Return the first cause that is stated; else what rules of the post-process leave, else the last of the others."""
+    if any(each.cause != UNKNOWN for each in by_rules):
+        return by_rules
+    for other in others[:-1]:
+        if found := other():
+            return found
+    return by_rules or others[-1]()
 
 
 def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
@@ -83,6 +150,8 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
         return found
     if lab.maps_agree and (found := _by_later_change(lab, trace.detections)):
         return found
+    if lab.maps_agree and lab.is_same_boxes(own) and _is_repeated(lab, own, trace.detections):
+        return [_later_stage(lab, own, trace.detections)]
     summary = (
         f"{lab.names.candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and its trace "
         f"holds {number_of_boxes(len(trace.detections))} that differ: something changes boxes after it (a second "
@@ -109,6 +178,30 @@ def _by_pipeline(lab: Laboratory, own: Detections) -> list[Diagnosis]:
     return [diagnosis]
 
 
+def _is_repeated(lab: Laboratory, own: Detections, found: Detections) -> bool:
+    """Run the whole candidate and its post-process once more; return whether each returns what it did.
+
+    Else its boxes depend on what ran before, or on chance, and nothing need follow its post-process.
+    """
+    trace, source, image = lab.candidate, pipeline_of(lab.candidate), lab.image
+    if source is None or image is None or trace.probability_map is None:
+        return False
+    with lab.budget.network_run(lab.tensor.size):
+        again = lab.attempt(lambda: source.trace(image))
+    return again is not None and again.detections == found and boxes_of_map(trace, trace.probability_map) == own
+
+
+def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:
+    """Return what changes the boxes after a post-process that is right as the cause."""
+    reference, candidate = lab.names
+    proof = f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and they are "
+    proof += f"{reference}'s; its trace holds {number_of_boxes(len(found))} that differ; run again, each is as before"
+    summary = f"{candidate} does not return the boxes that its own, right post-process makes: something changes them "
+    summary += "after it, such as a second stage, merging or tiles"
+    fix = f"look at what {candidate} does with its boxes after its post-process; all before that is right"
+    return lab.proven_cause(DETECTIONS, "postprocess.later_stage", summary, [proof], fix)
+
+
 def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
     def fixes_stage(patched: PatchedCandidate) -> str | None:
         boxes = lab.run_postprocess(patched)
@@ -116,12 +209,11 @@ def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
             return None
         return f"{number_of_boxes(len(boxes))}, all within the limits"
 
-    return (
-        by_parameters(lab, DETECTIONS, fixes_stage)
-        or _by_later_change(lab, made)
-        or _by_parameters_and_later_change(lab)
-        or by_known_values(lab)
-        or [lab.unknown_cause(DETECTIONS, "the same map gives other boxes, and no experiment explained it")]
+    return by_parameters(lab, DETECTIONS, fixes_stage) or _stated_first(
+        by_known_values(lab),
+        lambda: _by_later_change(lab, made),
+        lambda: _by_parameters_and_later_change(lab),
+        lambda: [lab.unknown_cause(DETECTIONS, "the same map gives other boxes, and no experiment explained it")],
     )
 
 

@@ -1,137 +1,265 @@
-"""Experiments with common parameter values: the reference's post-process runs with them on the candidate's map.
+"""Varies the reference's own post-process until it makes exactly the candidate's boxes of the candidate's map.
 
-They can find the cause in a candidate that does not report its values, or can't be run with others.
+It finds the cause in a candidate that does not report its values, or can't be run with others. All rules are tried: a
+cause is stated where no rival of another cause is left, on this image and on those that were tried before in this run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from pytest_ocrparity.backends.paddlex.installed import InstalledPostprocess
 from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
+from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
+from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Span, roundest
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.geometry import match
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections, Shape, Trace
+from pytest_ocrparity.trace import Detections, Trace
 
-VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
-    "thresh": (0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7),
-    "box_thresh": (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9),
-    "unclip_ratio": (1.0, 1.2, 1.4, 1.5, 1.6, 1.7, 1.8, 2.0, 2.2, 2.5, 3.0),
-    "max_candidates": (3, 5, 10, 20, 50, 100, 200, 1000, 3000),
-    "use_dilation": (True, False),
-    "score_mode": ("fast", "slow"),
-    "box_type": ("quad", "poly"),
-}
-"""Values that releases, configurations and ports of PaddleOCR's DB post-process use."""
+CHANCES: Final = 2000
+"""In how many ways a page must permit to drop so many of its boxes, before the one rule that drops just these counts:
+of two dozen rules one does so by chance on one page in a hundred."""
+FEWEST_CHANGED: Final = 3
+"""Fewest boxes that must differ before a value counts that no other map confirms."""
+
+Fit = tuple[Rule, Span]
 
 
 def by_known_values(lab: Laboratory) -> list[Diagnosis]:
-    """Return the one parameter of the post-process that explains the candidate's boxes by another value.
+    """Return the one rule that explains the candidate's boxes; or, as unknown, all rules that do.
 
-    The reference's post-process with this value must make the candidate's boxes of the candidate's own map. Where the
-    candidate's post-process can be run, the two must also agree on the reference's map and on a drawn one. Where
-    several parameters explain the boxes, none is named.
+    Where the candidate's post-process can be run, the rule must also explain its boxes of the reference's map and of
+    drawn ones. Where only boxes are known the rules are run on the reference's map, and what fits is noticed.
     """
-    found: dict[str, list[Any]] = {}
-    for name, value in _values_to_try(lab):
-        make = _postprocess_with(lab, {name: value})
-        if make is not None and _makes_candidate_boxes(lab, make):
-            found.setdefault(name, []).append(value)
-    reference, candidate = lab.names
-    if len(found) != 1:
-        lab.tried += [
-            f"postprocess.{name}: {_values_text(name, values)} gives {candidate}'s boxes"
-            for name, values in found.items()
-        ]
+    bench = _bench(lab)
+    if bench is None:
+        if lab.candidate.probability_map is not None:
+            lab.not_tried.append("other values in the reference's post-process: that needs the train model")
         return []
-    ((name, values),) = found.items()
-    own = lab.reference.parameters[DETECTIONS][name]
-    proof = f"{reference}'s own post-process, run with {_values_text(name, values)} in place of {own}, "
-    proof += f"makes {candidate}'s boxes: on {candidate}'s map"
-    proof += f", on {reference}'s, and on a test map that is drawn" if lab.run_postprocess() is not None else ""
-    chosen = {name: values[0]}
-    lab.adopt_patch(DETECTIONS, f"postprocess.{name}", replace(lab.patched, reference_values=chosen))
-    said = lab.candidate.parameters.get(DETECTIONS, {}).get(name)
-    summary = f"{candidate}'s boxes are those of {_values_text(name, values)}; {reference} has {own}"
-    if said is not None and not any(is_close(said, each) for each in values):
-        summary += f", and {candidate} says {said}"
-    fix = f"give {candidate} {reference}'s {name} = {own}"
-    return [lab.proven_cause(DETECTIONS, f"postprocess.{name}", summary, [proof], fix)]
+    pages = _pages(bench)
+    if not pages:
+        _notice_of_boxes_alone(lab, bench)
+        return []
+    if not _shows(pages):
+        return []
+    fitting = _remember(lab, [fit for rule in _rules(lab) if (fit := _fit_all(bench, rule, pages)) is not None])
+    causes = {rule.cause for rule, _ in fitting}
+    if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
+        return [_claim(bench, fitting, pages)]
+    return [_rivals(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
 
 
-def values_explain_boxes(lab: Laboratory, values: Mapping[str, Any]) -> bool:
-    """Return whether the reference's post-process with these values makes the candidate's boxes on this image too."""
-    make = _postprocess_with(lab, values)
-    return make is not None and _makes_candidate_boxes(lab, make)
-
-
-def _values_to_try(lab: Laboratory) -> Iterator[tuple[str, Any]]:
-    """Yield the values to try, also those that the candidate reports otherwise, as its report may be wrong."""
-    own = lab.reference.parameters.get(DETECTIONS, {})
-    for name, values in VALUES.items():
-        if name in own:
-            yield from ((name, value) for value in values if value != own[name] and not is_close(value, own[name]))
-
-
-def _values_text(name: str, values: list[Any]) -> str:
-    return f"{name} {' or '.join(str(value) for value in values)}"
-
-
-def _postprocess_with(lab: Laboratory, values: Mapping[str, Any]) -> Callable[[Any, Shape], Detections] | None:
-    """Return the reference's post-process with other values, or None where it offers none."""
-    source = offered(lab.reference.source, PostprocessesWith)
-    if source is None:
+def _bench(lab: Laboratory) -> Bench | None:
+    """Return the reference's post-process; of a baseline, the installed one, if it makes the baseline's boxes."""
+    reference, found = lab.reference, lab.reference.detections
+    source = offered(reference.source, PostprocessesWith)
+    if source is not None:
+        return Bench(lab, source, f"{lab.names.reference}'s own post-process")
+    if reference.source is not None or found is None:
         return None
-    key = f"postprocess with {dict(values)}"
-    if key not in lab.memo:  # this release of PaddleOCR may refuse them
-        lab.memo[key] = lab.attempt(lambda: source.postprocess_with(values))
-    made: Callable[[Any, Shape], Detections] | None = lab.memo[key]
-    return made
+    name = f"paddlex's post-process, which makes {lab.names.reference}'s own boxes"
+    bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})), name)
+    page = _page(bench, reference, found)
+    return None if page is None or not len(found) or not are_equal(page.right, found, page) else bench
 
 
-def _makes_candidate_boxes(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
-    lab.budget.check()
-    candidate = lab.candidate
-    own_map = candidate if candidate.probability_map is not None and candidate.shape is not None else None
-    by_itself = lab.run_postprocess()
-    if candidate.detections is None or (own_map is None and by_itself is None):
-        return False
-    if own_map is not None and not _makes_boxes_of(lab, make, own_map, candidate.detections):
-        return False
-    if by_itself is None:
-        return not _is_subset(lab, candidate.detections)
-    return _makes_boxes_of(lab, make, lab.reference, by_itself) and _agrees_on_drawn_map(lab, make)
+def _rules(lab: Laboratory) -> list[Rule]:
+    """Return the rules to try: of the reference's parameters, and changes of the map where no score shows them."""
+    own = lab.reference.parameters.get(DETECTIONS, {})
+    scores = None if lab.candidate.detections is None else lab.candidate.detections.scores
+    other = {"min_size", "rectangles"}
+    rules = []
+    for rule in CAUSES:
+        if rule.name and rule.name in own and isinstance(rule, Choice):
+            rule = replace(rule, values=tuple(value for value in rule.values if value != own[rule.name]))
+        if not rule.name or rule.name in own or rule.name in other:
+            rules.append(rule)
+    return [*rules, *RIVALS, *(MAPS if scores is None else ())]
 
 
-def _is_subset(lab: Laboratory, found: Detections) -> bool:
-    """Return whether boxes are a part of the reference's; then any of many rules may have dropped the others."""
-    right = lab.reference.detections
-    if right is None or len(found) >= len(right):
-        return False
-    return len(match(right.polygons, found.polygons, min_iou=0.9).pairs) == len(found)
+def _pages(bench: Bench) -> list[Page]:
+    """Return the maps of which the candidate's boxes are known: its own, and where it can be run the others."""
+    lab, reference, candidate = bench.lab, bench.lab.reference, bench.lab.candidate
+    pages = []
+    if candidate.detections is not None:
+        pages.append(_page(bench, candidate, candidate.detections))
+    pages.append(_page(bench, reference, lab.run_postprocess()))
+    if pages[-1] is not None:
+        for side in (PROBE, PROBE // 4):
+            shape = (float(side), float(side), PROBE / side, PROBE / side)
+            drawn = replace(reference, probability_map=drawn_map(weakest=0.35), shape=shape)
+            page = _page(bench, drawn, lab.run_postprocess(trace=drawn))
+            pages.append(None if page is None else replace(page, is_drawn=True))
+    return [page for page in pages if page is not None]
 
 
-def _agrees_on_drawn_map(lab: Laboratory, make: Callable[[Any, Shape], Detections]) -> bool:
-    """Return whether both agree on a drawn map, where rules that do the same on this image do different things."""
-    drawn, side = drawn_map(weakest=0.35), PROBE / 4
-    trace = replace(lab.reference, probability_map=drawn, shape=(side, side, 4.0, 4.0))
-    found = lab.run_postprocess(trace=trace)
-    return found is not None and len(found) > 0 and _makes_boxes_of(lab, make, trace, found)
+def _page(bench: Bench, trace: Trace, found: Detections | None) -> Page | None:
+    values, shape = trace.probability_map, trace.shape
+    if found is None or values is None or shape is None or values.ndim != 4:
+        return None
+    page = Page(values, shape, found, found)
+    right = bench.make({}, page)
+    return None if right is None else replace(page, right=right)
 
 
-def _makes_boxes_of(lab: Laboratory, make: Callable[[Any, Shape], Detections], of: Trace, found: Detections) -> bool:
-    """Return whether the reference's post-process makes these boxes of a trace's map."""
-    probability_map, shape = of.probability_map, of.shape
-    assert probability_map is not None and shape is not None
-    right = lab.attempt(lambda: make(probability_map, shape))
-    if right is None:
-        return False
-    map_of: dict[str, Any] = {"probability_map": of.probability_map, "shape": of.shape, "source": None, "error": None}
-    reference = replace(lab.reference, detections=right, **map_of)
-    # With equal maps, boxes and scores are judged as strictly as two results of one post-process.
-    return lab.is_same(DETECTIONS, replace(lab.candidate, detections=found, **map_of), reference)
+def _shows(pages: list[Page]) -> bool:
+    """Return whether something differs on a page that was not drawn, and some result is not empty.
+
+    Of an empty result a drawn map must show the rule: every rule that drops enough makes it.
+    """
+    differs = any(not are_equal(page.right, page.found, page) for page in pages if not page.is_drawn)
+    return differs and any(page.shows for page in pages)
+
+
+def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
+    """Return the values of a rule that explain every page; pages on which nothing shows must not contradict."""
+    span: Span | None = None
+    for page in pages:
+        if page.shows:
+            own = rule.fit(bench, page)
+            span = own if span is None or own is None else span.meets(own)
+            if span is None:
+                return None
+    if span is None:
+        return None
+    others = [page for page in pages if not page.shows]
+    choices = {span.value: None, **dict.fromkeys(_inside(span))}
+    fitting = [value for value in choices if all(rule.fits(bench, page, value) for page in others)]
+    if not fitting:
+        return None
+    if len(fitting) < len(choices):
+        numbers = [value for value in fitting if isinstance(value, int | float)]
+        span = Span(min(numbers), max(numbers), fitting[0])
+    return rule, span._replace(value=fitting[0])
+
+
+def _inside(span: Span) -> list[Any]:
+    if not isinstance(span.value, float) or not (math.isfinite(span.low) and math.isfinite(span.high)):
+        return []
+    return [roundest(span.low, (span.low + span.high) / 2), roundest((span.low + span.high) / 2, span.high)]
+
+
+WITHDRAWN: Final = "withdrawn"
+
+
+def _remember(lab: Laboratory, fitting: list[Fit]) -> list[Fit]:
+    """Return the rules that fit the images before as well; keep in the run's history what is left of each."""
+    before: Mapping[str, Span] | None = lab.history.get("spans")
+    left = {}
+    for rule, span in fitting:
+        joint = span if before is None else (before[rule.text].meets(span) if rule.text in before else None)
+        if joint is not None:
+            left[rule.text] = joint
+    stated = lab.history.get("stated")
+    if stated is not None and not any(rule.cause == stated[0] for rule, _ in fitting if rule.text in left):
+        lab.history[WITHDRAWN] = f"{stated[0]}, named on {stated[1]}, does not explain this image: it is withdrawn"
+        lab.history["stated"] = None
+    lab.history["spans"] = left
+    return [(rule, left[rule.text]) for rule, _ in fitting if rule.text in left]
+
+
+def _is_enough(fitting: list[Fit], pages: list[Page]) -> bool:
+    """Return whether the pages could have shown that it is another rule."""
+    if any(page.is_drawn and page.shows for page in pages):
+        return True
+    shown = [page for page in pages if page.shows and not page.is_drawn]
+    changed = 0
+    for page in shown:
+        kept = indices_of(page.found, page.right, page)
+        if kept is not None:
+            return math.comb(len(page.right), len(kept)) >= CHANCES
+        changed = max(changed, _count_changed(page))
+    return changed >= FEWEST_CHANGED
+
+
+def _count_changed(page: Page) -> int:
+    """Return how many found boxes are not among the reference's."""
+    count = len(page.found)
+    same = sum(
+        indices_of(
+            Detections((polygon,), None if page.found.scores is None else page.found.scores[[index]]), page.right, page
+        )
+        is not None
+        for index, polygon in enumerate(page.found.polygons)
+    )
+    return count - same
+
+
+def _claim(bench: Bench, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
+    lab, (reference, candidate) = bench.lab, bench.lab.names
+    rule, span = fitting[0]
+    cause = rule.cause
+    words = "; or ".join(each.words(own) for each, own in fitting)
+    places = [f"{candidate}'s map"] * (lab.candidate.probability_map is not None)
+    places += [f"{reference}'s"] * (len([p for p in pages if not p.is_drawn]) > len(places))
+    places += ["test maps that are drawn"] * any(page.is_drawn for page in pages)
+    proof = f"{bench.name}, varied to {words}, makes exactly {candidate}'s boxes"
+    scores = pages[0].found.scores
+    proof += f"{' and scores' if scores is not None else ''}: on {', on '.join(places)}"
+    proof += f"; of {len(_rules(lab))} rules that were tried, no other does"
+    own = lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
+    has = f"; {reference} has {own}" if own is not None else f"; {reference} does not do that"
+    summary = f"{candidate}'s boxes are those of {words}{has}"
+    said = lab.candidate.parameters.get(DETECTIONS, {}).get(rule.name)
+    if said is not None and not is_close(said, span.value):
+        summary += f", and {candidate} says {said}"
+    fix = f"give {candidate} {reference}'s {rule.name} = {own}"
+    if own is None:
+        fix = f"take that out of {candidate}'s post-process, or do the same to {reference}'s boxes"
+    lab.history["stated"] = (cause, lab.candidate.label)
+    texts = {each.text for each, _ in fitting}
+    lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explains(texts)))
+    return lab.proven_cause(DETECTIONS, cause, summary, [proof], fix)
+
+
+def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
+    """Return a check for another image: whether one of these rules explains its boxes, with a value that fitted all."""
+
+    def explains(lab: Laboratory) -> bool:
+        bench = _bench(lab)
+        pages = [] if bench is None else _pages(bench)
+        if bench is None or not _shows(pages):
+            return False
+        rules = [rule for rule in _rules(lab) if rule.text in texts]
+        fitting = [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None]
+        before = lab.history.get("spans") or {}
+        return any(rule.text in before and before[rule.text].meets(span) is not None for rule, span in fitting)
+
+    return explains
+
+
+def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
+    """Return as unknown what fits equally well, or too little to be stated."""
+    candidate = lab.names.candidate
+    if WITHDRAWN in lab.history:
+        lab.noticed.append(lab.history[WITHDRAWN])
+    if not fitting:
+        return lab.unknown_cause(DETECTIONS, "the boxes differ, and no rule explains those of every image")
+    texts = [(f"{rule.cause}: " if rule.cause else "") + rule.words(span) for rule, span in fitting]
+    lab.tried += [f"{text} gives {candidate}'s boxes" for text in texts]
+    causes = tuple(dict.fromkeys(rule.cause for rule, _ in fitting if rule.cause))
+    tells = "which of them it is" if len(fitting) > 1 else "whether it is that"
+    summary = f"{candidate}'s boxes are exactly those of {'; or of '.join(texts)}. This image does not tell {tells}"
+    return replace(lab.unknown_cause(DETECTIONS, summary), rivals=causes)
+
+
+def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:
+    """Run the rules on the reference's map where the candidate records none; that shows no cause."""
+    candidate, found = lab.names.candidate, lab.candidate.detections
+    page = None if found is None else _page(bench, lab.reference, found)
+    if page is None or not page.shows:
+        return
+    fits = [fit for rule in _rules(lab) if rule not in MAPS and (fit := _fit_all(bench, rule, [page])) is not None]
+    if fits:
+        words = "; or ".join(rule.words(span) for rule, span in fits)
+        lab.noticed.append(
+            f"{candidate}'s boxes are as if of {lab.names.reference}'s map with {words}; "
+            "a map that is scaled or shifted does the same, and the map is not recorded"
+        )

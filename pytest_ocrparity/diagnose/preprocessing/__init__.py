@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,16 @@ from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, parameter_groups, with_reference_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
+from pytest_ocrparity.diagnose.preprocessing.pictures import by_decoded_picture, by_pictures
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
-EXPERIMENTS = {DECODE: decoding.experiments, RESIZE: resizing.experiments, TENSOR: normalizing.experiments}
+EXPERIMENTS: Mapping[str, tuple[Callable[[Laboratory, PatchedCandidate], Any], ...]] = {
+    DECODE: (*decoding.experiments[:-1], by_decoded_picture, decoding.experiments[-1]),
+    RESIZE: resizing.experiments,
+    TENSOR: (*normalizing.experiments, by_pictures),
+}
 
 
 def is_preprocessing_same(lab: Laboratory) -> bool:
@@ -123,12 +130,13 @@ def _examine_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
             made = experiment(lab, base)
             if made is None:
                 continue
-            diagnosis, patched = made
+            stated, patched = made
+            also = stated if isinstance(stated, tuple) else (stated,)
             # Where parameters had to change too, they are searched again with this cause put right.
             lab.patched = start
-            lab.adopt_patch(stage, diagnosis.cause, replace(patched, pipeline=start.pipeline))
+            lab.adopt_patch(stage, also[0].cause, replace(patched, pipeline=start.pipeline))
             parameters = by_parameters(lab, stage, fixes_stage) if own else []
             lab.reset_notes()
-            return [*parameters, diagnosis]
+            return [*parameters, *also]
     lab.patched = start
     return [lab.unknown_cause(stage)]

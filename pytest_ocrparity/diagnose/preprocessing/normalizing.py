@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -132,7 +132,8 @@ def _cause_of_affine_map(lab: Laboratory, slope: Array, offset: Array) -> tuple[
         fix += f" (the order of {reference}'s channels; the image itself is right)"
         return "normalize.mean_std_order", f"mean and std are reversed: {summary}", fix
     means, stds = (*MEANS, *(m[::-1] for m in MEANS), mean), (*STDS, *(s[::-1] for s in STDS), std)
-    known = [*itertools.product(means, stds), (std, mean)]
+    # Raw pixels, 0 to 255 or 0 to 1, are neither normalised nor, in the first case, scaled.
+    known = [*itertools.product(means, stds), (std, mean), ([0.0] * len(mean), [scale] * len(mean))]
     known += [reported] if reported is not None else []
     return ("normalize.mean_std", summary, fix) if any(are(*each) for each in known) else None
 
@@ -182,7 +183,53 @@ def by_tensor_axes(lab: Laboratory, base: PatchedCandidate) -> Made:
 LEVELS = 16
 """Least number of different values in a channel: with few grey levels a line fits any curve."""
 
-experiments = (by_tensor_channels, by_affine_fit, by_tensor_axes)
+PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
+    "float16": lambda tensor: np.asarray(tensor.astype(np.float16)),
+    "bfloat16": lambda tensor: _as_bfloat16(tensor),
+}
+
+
+def by_precision(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Round the reference's tensor to half precision; one that was rounded so is the candidate's."""
+    trace, right = lab.run_preprocessing(base), lab.before.tensor
+    if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
+        return None
+    own = trace.tensor
+    for name, rounded in PRECISIONS.items():
+        made = rounded(right).astype(np.float32)
+        is_on_grid = np.array_equal(rounded(own).astype(np.float32), own)
+        # A value at the edge of a step may be rounded to the other side of it, as the normalisations round themselves.
+        step = 2.0 ** (-10 if name == "float16" else -7) * np.maximum(np.abs(made), np.abs(own)) + 2.0**-24
+        if not is_on_grid or np.mean(made != own) > 1e-3 or np.any(np.abs(made - own) > step):
+            continue
+        reference, candidate = lab.names
+        proof = f"{reference}'s tensor, rounded to {name}, is {candidate}'s"
+        differing = int(np.sum(made != own))
+        proof += f", but for {differing} values one step off" if differing else ", exactly"
+        summary = f"{candidate}'s tensor was rounded to {name}"
+        fix = f"feed {candidate}'s network float32; or, if {name} is meant, compare under the preset fp16"
+        found = lab.proven_cause(TENSOR, "normalize.precision", summary, [proof], fix)
+        return found, replace(base, before=_rounded_before(name))
+    return None
+
+
+def _rounded_before(name: str) -> Any:
+    def before(lab: Laboratory) -> Trace | None:
+        right = lab.reference.tensor
+        rounded = None if right is None else PRECISIONS[name](right).astype(np.float32)
+        return None if rounded is None else replace(lab.reference, tensor=rounded)
+
+    return before
+
+
+def _as_bfloat16(tensor: Array) -> Array:
+    """Round float32 values to the nearest ones that have 8 bits of mantissa."""
+    bits = np.ascontiguousarray(tensor, np.float32).view(np.uint32)
+    bits = bits + (0x7FFF + ((bits >> 16) & 1))
+    return (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
+
+
+experiments = (by_tensor_channels, by_affine_fit, by_precision, by_tensor_axes)
 
 
 def _is_grey(reference: Trace) -> bool:

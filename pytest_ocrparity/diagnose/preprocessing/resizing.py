@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
+from pytest_ocrparity.diagnose.preprocessing.pictures import (
+    by_pictures,
+    in_place_of_reference,
+    page_of,
+    shows_interpolation,
+    shows_the_same,
+    tells,
+)
+from pytest_ocrparity.diagnose.preprocessing.size_rules import (
+    DEFAULTS,
+    KINDS,
+    PADDLEOCR,
+    PROBES,
+    ROUNDINGS,
+    SIDES,
+    SizeRule,
+    fitting_rules,
+    predicted_size,
+    rules_text,
+    simplest,
+)
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.stages import RESIZE, TENSOR
+from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Trace
 
-Made: TypeAlias = "tuple[Diagnosis, PatchedCandidate] | None"
-Rounding: TypeAlias = Callable[[float], int]
-
-PADDLEOCR: Final = "int, then round half to even"
-ROUNDINGS: Final[Mapping[str, Rounding]] = {
-    PADDLEOCR: lambda side: round(int(side) / 32) * 32,
-    "floor to 32": lambda side: math.floor(side / 32) * 32,
-    "ceil to 32": lambda side: math.ceil(round(side / 32, 6)) * 32,  # a ratio may miss a whole number by 1e-13
-    "round half up": lambda side: math.floor(int(side) / 32 + 0.5) * 32,
-    "round without int": lambda side: round(side / 32) * 32,
-}
-"""How a port may round a scaled side; the first is that of `DetResizeForTest.resize_image_type0` on both sides."""
-
-PROBES: Final = (
-    *((70, 90), (100, 260), (333, 501), (480, 640), (517, 389), (600, 75), (720, 1280), (848, 848)),
-    *((40, 60), (760, 1400), (760, 1700), (760, 4200)),
-)
-"""Sizes (h, w) at which roundings or limits disagree; 736/min makes none of them larger than 5888 px."""
+Made: TypeAlias = "tuple[Diagnosis | tuple[Diagnosis, ...], PatchedCandidate] | None"
 
 
 def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
@@ -51,31 +53,38 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
     fitting = [
         name
         for name, rounding in ROUNDINGS.items()
-        if all(_predicted_size(p, limits, rounding) == s for p, s in sizes.items())
+        if all(predicted_size(p, limits, rounding) == s for p, s in sizes.items())
     ]
-    if len(fitting) != 1 or fitting[0] == PADDLEOCR or (shown := _shown_at_its_size(lab, trace)) is None:
+    if len(fitting) != 1 or fitting[0] == PADDLEOCR:
+        return None
+    if (shown := _shown_at_its_size(lab, trace)) is None:
         return None
     rounding = ROUNDINGS[fitting[0]]
     patched = replace(
         base,
-        own_size=True,
+        before=shown.make,
         applies=lambda _, candidate: (
-            _tensor_size(candidate) == _predicted_size(_source_size(candidate), limits, rounding)
+            _tensor_size(candidate) == predicted_size(_source_size(candidate), limits, rounding)
         ),
     )
     name = lab.names.candidate
     summary = f"{name} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
     proof = f"of {len(ROUNDINGS)} roundings '{fitting[0]}' alone predicts {name}'s sizes, "
     proof += f"here and for {len(PROBES)} others"
-    fix = "round as PaddleOCR does: max(int(round(int(side * ratio) / 32) * 32), 32)"
-    return lab.proven_cause(RESIZE, "resize.rounding", summary, [proof, shown], fix), patched
+    fix = f"round as PaddleOCR does: {PADDLEOCR_CODE}"
+    found = lab.proven_cause(RESIZE, "resize.rounding", summary, [proof, shown.text], fix)
+    return (found, *shown.also), patched
+
+
+PADDLEOCR_CODE: Final = "max(int(round(int(side * ratio) / 32) * 32), 32)"
 
 
 def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
-    """Find default limits of PaddleOCR, or one fixed size, that predict the candidate's sizes.
+    """Find the limits, or the one fixed size, that predict the candidate's sizes.
 
-    The reference's own resize at this size must make the candidate's pixels. If it does and no rule is found, the cause
-    is unknown, and the later stages are compared at this size.
+    The reference's own resize at this size must make the candidate's pixels, or a known interpolation must. If so and
+    no single rule is found, the cause is unknown, all rules that fit are named, and the later stages are compared at
+    this size.
     """
     trace, limits = lab.run_preprocessing(base), lab.reference.parameters.get(RESIZE, {})
     size = None if trace is None else _tensor_size(trace)
@@ -83,80 +92,128 @@ def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
         return None
     if size == _tensor_size(lab.reference) or (shown := _shown_at_its_size(lab, trace)) is None:
         return None
-    own = _source_size(trace)
-    sizes = {own: size} | (
-        {probe: _tensor_size(_preprocess_blank(base, probe)) for probe in PROBES} if lab.can_run else {}
-    )
-    rules = [r for r in LIMITS if r != (limits.get("limit_side_len"), limits.get("limit_type"))]
-    fitting = [
-        rule for rule in rules if all(_size_under_limits(probe, *rule) == found for probe, found in sizes.items())
-    ]
-    here, right = f"{size[1]}x{size[0]}", lab.reference.tensor.shape if lab.reference.tensor is not None else size
-    reference_name, candidate_name = lab.names
-    sizes_differ = f"{candidate_name} resizes to {here}, {reference_name} to {right[-1]}x{right[-2]}"
-    fix = f"resize in {candidate_name} as {reference_name} does: " + ", ".join(
-        f"{n} = {v}" for n, v in limits.items() if n not in ("rule", "max_side_limit")
-    )
-    patched = replace(base, own_size=True)
-    if lab.can_run and set(sizes.values()) == {size}:
-        proof = f"{candidate_name} resizes all of {len(sizes)} images of different sizes to {here}"
-        patched = replace(patched, applies=lambda _, candidate: _tensor_size(candidate) == size)
-        return lab.proven_cause(
-            RESIZE, "resize.image_shape", f"{sizes_differ}: to one size, whatever the image", [proof, shown], fix
-        ), patched
-    if len(fitting) == 1 and lab.can_run:
-        ((side, kind),) = fitting
-        patched = replace(
-            patched, applies=lambda _, other: _tensor_size(other) == _size_under_limits(_source_size(other), side, kind)
-        )
-        proof = f"of {len(rules)} pairs of limits that PaddleOCR has by default "
-        proof += f"only {side}/{kind} gives {candidate_name}'s sizes"
-        own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
-        summary = f"{candidate_name} resizes to {here}, which {side}/{kind} gives; "
-        summary += f"{reference_name} to {right[-1]}x{right[-2]}, by {own_limits}"
-        return lab.proven_cause(RESIZE, "resize.limits", summary, [proof, shown], fix), patched
-    lab.noticed.append(f"{sizes_differ}; {shown}: nothing but the size differs at this stage")
-    if fitting:
-        limits_shown = ", ".join(f"{side}/{kind}" for side, kind in fitting)
-        lab.tried.append(f"resize.limits: each of {limits_shown} (limit_side_len/limit_type) gives this size")
-    return lab.unknown_cause(RESIZE, f"{sizes_differ}, and which rule {candidate_name} follows is not known"), patched
+    patched = replace(base, before=shown.make)
+    made = _rule_of_sizes(lab, base, trace, shown.text, limits)
+    if made is None:
+        return (_unknown_rule(lab, trace, size, shown.text, limits), *shown.also), patched
+    diagnosis, applies = made
+    return (diagnosis, *shown.also), replace(patched, applies=applies)
 
 
-LIMITS: Final = ((960, "max"), (736, "min"), (64, "min"), (640, "max"), (1280, "max"), (1536, "max"), (4000, "max"))
-"""Default limits of releases and configurations of PaddleOCR."""
+def _rule_of_sizes(
+    lab: Laboratory, base: PatchedCandidate, trace: Trace, shown: str, limits: Mapping[str, Any]
+) -> tuple[Diagnosis, Callable[[Trace, Trace], bool]] | None:
+    """Return the diagnosis of the only rule that predicts all sizes, and what shows it on another image."""
+    if not lab.can_run:
+        return None
+    own, size = _source_size(trace), _tensor_size(trace)
+    sizes = {own: size} | {probe: _tensor_size(_preprocess_blank(base, probe)) for probe in PROBES}
+    asked = {page: each for page, each in sizes.items() if each is not None}
+    if size is None or len(asked) < len(sizes):
+        return None  # it takes files only, or refuses some sizes
+    reference, candidate = lab.names
+    fix = _fix_of_limits(lab, limits)
+    sizes_differ = _sizes_text(lab, size)
+    if set(sizes.values()) == {size}:
+        proof = f"{candidate} resizes all of {len(sizes)} images of different sizes to {size[1]}x{size[0]}"
+        summary = f"{sizes_differ}: to one size, whatever the image"
+        found = lab.proven_cause(RESIZE, "resize.image_shape", summary, [proof, shown], fix)
+        return found, lambda _, other: _tensor_size(other) == size
+    rules = simplest(fitting_rules(sizes, (limits.get("limit_side_len"), limits.get("limit_type"))))
+    if not rules or len({(rule.kind, rule.rounding) for rule in rules}) > 1:
+        return None
+    rule = next((each for each in rules if (each.side, each.kind) in DEFAULTS), rules[0])
+    right = lab.reference.tensor.shape if lab.reference.tensor is not None else size
+    proof = f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only {rules_text(rules)} "
+    proof += f"gives {candidate}'s sizes, here and for {len(PROBES)} other images"
+    own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
+    summary = f"{candidate} resizes to {size[1]}x{size[0]}, which {rule} gives; "
+    summary += f"{reference} to {right[-1]}x{right[-2]}, by {own_limits}"
+    cause = "resize.rounding" if (rule.side, rule.kind) == _limits_of(limits) else "resize.limits"
+    if rule.rounding != PADDLEOCR:
+        fix += f"; and round as PaddleOCR does: {PADDLEOCR_CODE}"
+    found = lab.proven_cause(RESIZE, cause, summary, [proof, shown], fix)
+    return found, lambda _, other: _tensor_size(other) == rule.size(_source_size(other))
 
 
-def _size_under_limits(size: tuple[int, int], side: int, kind: str) -> tuple[int, int]:
-    return _predicted_size(size, {"limit_side_len": side, "limit_type": kind}, ROUNDINGS[PADDLEOCR])
+def _limits_of(limits: Mapping[str, Any]) -> tuple[Any, Any]:
+    return limits.get("limit_side_len"), limits.get("limit_type")
 
 
-def _shown_at_its_size(lab: Laboratory, trace: Trace) -> str | None:
+def _fix_of_limits(lab: Laboratory, limits: Mapping[str, Any]) -> str:
+    reference, candidate = lab.names
+    values = ", ".join(f"{name} = {v}" for name, v in limits.items() if name not in ("rule", "max_side_limit"))
+    return f"resize in {candidate} as {reference} does: {values}"
+
+
+def _sizes_text(lab: Laboratory, size: tuple[int, int]) -> str:
+    right = lab.reference.tensor.shape if lab.reference.tensor is not None else size
+    reference, candidate = lab.names
+    return f"{candidate} resizes to {size[1]}x{size[0]}, {reference} to {right[-1]}x{right[-2]}"
+
+
+def _unknown_rule(
+    lab: Laboratory, trace: Trace, size: tuple[int, int], shown: str, limits: Mapping[str, Any]
+) -> Diagnosis:
+    """Return as unknown the class of rules that give this size."""
+    lab.noticed.append(f"{_sizes_text(lab, size)}; {shown}: nothing but the size differs at this stage")
+    candidate = lab.names.candidate
+    fitting = fitting_rules({_source_size(trace): size}, _limits_of(limits))
+    rules = simplest(fitting)
+    if lab.can_run:
+        return lab.unknown_cause(RESIZE, f"{_sizes_text(lab, size)}, and which rule {candidate} follows is not known")
+    # Its own limits under another rounding are as simple as other limits under PaddleOCR's.
+    rules += [each for each in fitting if each not in rules and (each.side, each.kind) == _limits_of(limits)]
+    causes = ("resize.limits",) * any((each.side, each.kind) != _limits_of(limits) for each in rules)
+    causes += ("resize.rounding",) * any(each.rounding != PADDLEOCR for each in rules)
+    causes += ("resize.image_shape",)
+    is_unscaled = size == SizeRule(1, "min").size(_source_size(trace))
+    text = f"{rules_text(rules) or 'one fixed size'} gives this size{', no scaling' if is_unscaled else ''}"
+    text += "; so does one fixed size" if rules else ""
+    if _source_size(trace) != _source_size(lab.reference):  # it takes the page for another one, or its row is wrong
+        causes += ("decode.scaled",)
+        text += f"; so does a page that was scaled to {int(trace.shape[1])}x{int(trace.shape[0])} before"  # type: ignore[index]
+    lab.tried.append(f"resize.limits: {text} (limit_side_len/limit_type)")
+    summary = f"{_sizes_text(lab, size)}: {text}. One image does not tell which"
+    return replace(lab.unknown_cause(RESIZE, summary), rivals=causes)
+
+
+class Shown(NamedTuple):
+    """What shows that nothing but the size differs, and maybe the interpolation: the proof, what makes it elsewhere."""
+
+    text: str
+    also: tuple[Diagnosis, ...]
+    make: Callable[[Laboratory], Trace | None]
+
+
+def at_its_size(lab: Laboratory) -> Trace | None:
+    """Return what the reference's own resize makes of the image at the candidate's size."""
+    size = _tensor_size(lab.candidate)
+    at_size = None if size is None else lab.reference_at_size(size)
+    return None if at_size is None else in_place_of_reference(lab, at_size)
+
+
+def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
     """Return the proof that the reference's own resize at the candidate's size makes the candidate's pixels, or None.
 
     If so, `lab.before` becomes the reference at that size. A candidate that records no resized pixels must have the
-    reference's tensor at that size, with its channels in either order.
+    reference's tensor at that size, with its channels in either order. Other interpolations are tried as well.
     """
     size, (reference, candidate) = _tensor_size(trace), lab.names
     at_size = None if size is None else lab.reference_at_size(size)
     if at_size is None or at_size.tensor is None or trace.tensor is None or size is None:
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
-    before = lab.before
-    lab.before = replace(at_size, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
-    if trace.resize is not None and lab.is_same_stage(RESIZE, trace):
-        shown = "resized pixels are equal"
-    elif lab.is_same_stage(TENSOR, trace):
-        shown = "tensors agree"
-    elif any(
-        lab.is_same_stage(TENSOR, replace(trace, tensor=tensor))
-        for tensor in (np.ascontiguousarray(trace.tensor[:, ::-1]), reversed_before(trace.tensor, at_size))
-    ):
-        shown = "tensors agree but for the order of their channels"
-    else:
-        lab.before = before
-        lab.tried.append(f"resize: {reference}'s own resize at {size[1]}x{size[0]} makes other pixels than {candidate}")
-        return None
-    return f"at {size[1]}x{size[0]}, made by {reference}'s own resize, the {shown}"
+    if (page := page_of(lab)) is not None and not tells(page):
+        return None  # a blank page has the same pixels within a border, cut or scaled
+    shown = shows_the_same(lab, trace, in_place_of_reference(lab, at_size))
+    here = f"at {size[1]}x{size[0]}"
+    if shown is not None:
+        return Shown(f"{here}, made by {reference}'s own resize, the {shown}", (), at_its_size)
+    if (other := shows_interpolation(lab, trace)) is not None:
+        return Shown(f"{here}, {other.text}", (other.cause,), other.make)
+    lab.tried.append(f"resize: {reference}'s own resize {here} makes other pixels than {candidate}")
+    return None
 
 
 def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
@@ -174,7 +231,7 @@ def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), patched
 
 
-experiments = (by_shape_row, by_size_rounding, by_known_size)
+experiments = (by_shape_row, by_size_rounding, by_known_size, by_pictures)
 
 
 def _preprocess_blank(base: PatchedCandidate, size: tuple[int, int]) -> Trace | None:
@@ -190,17 +247,3 @@ def _tensor_size(trace: Trace | None) -> tuple[int, int] | None:
 
 def _source_size(trace: Trace) -> tuple[int, int]:
     return (0, 0) if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
-
-
-def _predicted_size(size: tuple[int, int], limits: Mapping[str, Any], rounding: Rounding) -> tuple[int, int]:
-    """Return the (h, w) that PaddleOCR's limit rule gives an image, with a given rounding."""
-    height, width = size
-    limit, kind = float(limits["limit_side_len"]), limits["limit_type"]
-    ratio = 1.0
-    if kind == "max" and max(size) > limit:
-        ratio = limit / max(size)
-    elif kind == "min" and min(size) < limit:
-        ratio = limit / min(size)
-    elif kind == "resize_long":
-        ratio = limit / max(size)
-    return max(rounding(height * ratio), 32), max(rounding(width * ratio), 32)

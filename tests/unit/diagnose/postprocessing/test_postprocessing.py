@@ -124,8 +124,28 @@ class TestAClaimExplainsTheCandidatesOwnResult:
 
     def test_a_whole_that_is_not_its_parts_is_told(self) -> None:
         (found,) = diagnose(reference=on_spread(Toy()), candidate=on_spread(self.Wrapped(name="port")))
+        assert (found.stage, found.cause) == ("detections", "postprocess.later_stage")
+        told = (
+            "own post-process makes 4 boxes of its own map, and they are train's; its trace holds 3 boxes that differ"
+        )
+        assert told in found.evidence[0]
+
+    def test_boxes_that_depend_on_what_ran_before_are_not_blamed_on_what_follows(self) -> None:
+        """Its first run forgets a box, and no later one does."""
+
+        class Warms(Varied):
+            def trace(self, image: Image) -> Trace:
+                made = super().trace(image)
+                assert made.detections is not None
+                kept = 1 if self.runs == 1 else 0
+                return replace(made, detections=Detections(made.detections.polygons[kept:], None))
+
+        (found,) = diagnose(reference=on_spread(Toy()), candidate=on_spread(Warms(name="port", has_scores=False)))
         assert (found.stage, found.cause) == ("detections", UNKNOWN)
-        assert "own post-process makes 4 boxes of its own map, and its trace holds 3 boxes that differ" in found.summary
+
+    def test_parts_that_are_wrong_themselves_are_not_called_right(self) -> None:
+        candidate = on_spread(self.Wrapped(name="port", offset=-0.2))
+        assert all(each.cause == UNKNOWN for each in diagnose(reference=on_spread(Toy()), candidate=candidate))
 
     class Ignores(Varied):
         """Says that it can be varied, and keeps its own threshold."""

@@ -1,14 +1,15 @@
-"""Values of a post-process that says nothing are found by the reference's own."""
+"""A post-process that says nothing is found by the reference's own, varied until it makes the same boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from diagnosing import WORDS, all_judged, each_moved, found_by, on_spread
+import pytest
+from diagnosing import all_judged, each_moved, found_by, on
 from toy import Toy, page
 
 from pytest_ocrparity import Detections, Trace
@@ -17,62 +18,266 @@ from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.trace import Image, Shape
 
+MANY = page(
+    160,
+    256,
+    tuple(
+        (8 + 60 * column, 6 + 30 * row, 28 + 60 * column + 6 * row, 14 + 32 * row)
+        for row in range(5)
+        for column in range(4)
+    ),
+)
+"""Twenty words, each darker than the one before and with sides of its own."""
 
-class Builds(Toy):
+
+def grown(polygon: Any, pixels: float) -> Any:
+    return polygon + np.sign(polygon - polygon.mean(axis=0)) * pixels
+
+
+@dataclass
+class Soft(Toy):
+    """Words fade out at their rims, so that a threshold moves their edges."""
+
+    unclip_ratio: float = 1.0
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        light = super().infer(tensor)
+        wide = sum(np.roll(light, (y, x), (2, 3)) for y in range(-3, 4) for x in range(-3, 4))
+        return np.asarray(wide / 49, np.float32)
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Larger boxes grow more."""
+        made = super().postprocess(probability_map, shape)
+        return each_moved(made, lambda p: grown(p, round((self.unclip_ratio - 1) * np.ptp(p, axis=0).min() / 4)))
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
+        known = super().parameters
+        return {**known, "detections": {**known["detections"], "unclip_ratio": self.unclip_ratio}}
+
+
+class Builds(Soft):
     """A reference whose post-process can be built with other values."""
 
     def postprocess_with(self, values: Mapping[str, Any]) -> Any:
-        known = {name: value for name, value in values.items() if name in ("thresh", "box_thresh")}
-        if not known:
+        if {*values} - {"thresh", "box_thresh", "unclip_ratio"}:
             raise ValueError("no such value")
-        return replace(self, **known).postprocess
+        return replace(self, **values).postprocess
 
 
-class TestValuesOfAPostProcessThatSaysNothing:
-    class Silent(Toy):
-        def trace(self, image: Image) -> Trace:
-            return replace(super().trace(image), parameters={})
+class Silent(Soft):
+    """A port that says no parameters."""
 
-    def test_are_found_by_the_references_own_under_them(self) -> None:
-        cache, train, port = DiagnosisCache(60), Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
-        dim = page(96, 192, (*WORDS, (150, 60, 180, 74)))
-        found = found_by(cache, on_spread(train), on_spread(port))
-        assert all_judged(found) == [("detections", "postprocess.box_thresh")]
-        assert "makes port's boxes: on port's map, on train's, and on a test map that is drawn" in found[0].evidence[0]
-        again = found_by(cache, on_spread(train, dim, "page 1"), on_spread(port, dim, "page 1"))
-        assert all_judged(again) == [("detections", "postprocess.box_thresh")]
+    def trace(self, image: Image) -> Trace:
+        return replace(super().trace(image), parameters={})
 
-    def test_one_that_no_value_explains_stays_unknown(self) -> None:
-        class Forgets(self.Silent):  # type: ignore[name-defined,misc]
-            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-                made = super().postprocess(probability_map, shape)
-                return Detections(made.polygons[1:], made.scores[1:])
 
-        (found,) = diagnose(reference=on_spread(Builds()), candidate=on_spread(Forgets(name="port")))
-        assert (found.cause, found.fix) == (UNKNOWN, None)
+def train() -> Builds:
+    return Builds(gain=1.0, box_thresh=0.3)
 
-    def test_where_values_of_two_parameters_do_neither_is_named(self) -> None:
-        class Both(Builds):
-            def postprocess_with(self, values: Mapping[str, Any]) -> Any:
-                return replace(self, pad=3).postprocess  # whatever is given
 
-        (found,) = diagnose(reference=on_spread(Both()), candidate=on_spread(self.Silent(name="port", pad=3)))
-        assert (found.cause, found.fix) == (UNKNOWN, None)
-        assert sum(text.endswith("gives port's boxes") for text in found.tried) == 3
+def port(kind: type[Soft] = Silent, **values: Any) -> Any:
+    return kind(name="port", **{"gain": 1.0, "box_thresh": 0.3, **values})
 
-    def test_boxes_that_are_only_fewer_show_no_rule_where_it_cannot_be_run_again(self) -> None:
-        train, port = Builds(gain=1.0), self.Silent(name="port", gain=1.0, box_thresh=0.75)
-        found = diagnose(reference=on_spread(train), candidate=replace(on_spread(port), source=None))
-        assert all_judged(found) == [("detections", UNKNOWN)]
+
+FAULTS = [
+    ({"thresh": 0.44}, "postprocess.thresh", 0.44),
+    ({"box_thresh": 0.41}, "postprocess.box_thresh", 0.41),
+    ({"unclip_ratio": 2.0}, "postprocess.unclip_ratio", 2.0),
+]
+
+
+class TestWithSource:
+    @pytest.mark.parametrize(("values", "cause", "value"), FAULTS)
+    def test_one_value_is_named_with_those_that_fit(self, values: Any, cause: str, value: float) -> None:
+        cache = DiagnosisCache(60)
+        (found,) = found_by(cache, on(train(), MANY), on(port(**values), MANY))
+        assert (found.stage, found.cause, found.rivals) == ("detections", cause, ())
+        assert "exactly port's boxes and scores: on port's map, on train's, on test maps" in found.evidence[0]
+        assert found.fix is not None and cause.split(".")[1] in found.fix.text
+        low, high = _interval(found.summary)
+        assert low <= value <= high
+
+    @pytest.mark.parametrize(("values", "cause", "_"), FAULTS)
+    def test_it_is_proved_again_on_another_page(self, values: Any, cause: str, _: float) -> None:
+        cache, reference, candidate = DiagnosisCache(60), train(), port(**values)
+        other = np.ascontiguousarray(MANY[:, ::-1])
+        found_by(cache, on(reference, MANY), on(candidate, MANY))
+        (found,) = found_by(cache, on(reference, other, "page 1"), on(candidate, other, "page 1"))
+        assert found.cause == cause
+        assert found.evidence[0].startswith("found on page 0; here as well")
+
+
+def _interval(summary: str) -> tuple[float, float]:
+    if "(all from " not in summary:
+        value = float(summary.split("unclip_ratio ")[1].split(";")[0])
+        return value, value
+    low, high = summary.split("(all from ")[1].split(" fit)")[0].split(" to ")
+    return float(low), float(high)
+
+
+class DropsSome(Silent):
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        kept = [index for index in range(len(made)) if index % 3]
+        assert made.scores is not None
+        return Detections(tuple(made.polygons[index] for index in kept), made.scores[kept])
+
+
+class Grows(Silent):
+    """Moves the sides of its boxes outward by 2 px or by 4, which no ratio does on all of them."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        return each_moved(made, lambda p: grown(p, 2 + 2 * (p[0, 0] > 120)))
+
+
+class Changes(Silent):
+    """Two things at once."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = replace(self, thresh=0.44, unclip_ratio=2.0)._twice(probability_map, shape)
+        return made
+
+    def _twice(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        return Soft.postprocess(self, probability_map, shape)
+
+
+class Wrong(Silent):
+    """Returns other scores with the right boxes of another threshold."""
+
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        made = super().postprocess(probability_map, shape)
+        assert made.scores is not None
+        return Detections(made.polygons, made.scores * 0.9)
+
+
+class TestNearMisses:
+    @pytest.mark.parametrize(
+        ("kind", "values"),
+        [(DropsSome, {}), (Grows, {}), (Changes, {}), (Wrong, {"thresh": 0.44})],
+    )
+    @pytest.mark.parametrize("has_source", [True, False])
+    def test_what_no_single_rule_makes_exactly_stays_unknown(
+        self, kind: type[Soft], values: Any, has_source: bool
+    ) -> None:
+        candidate = on(port(kind, **values), MANY)
+        found = diagnose(
+            reference=on(train(), MANY), candidate=candidate if has_source else replace(candidate, source=None)
+        )
+        assert {each.cause for each in found} == {UNKNOWN}
+        assert all(each.rivals == () for each in found)
 
     def test_boxes_that_its_own_map_does_not_give_are_not_explained(self) -> None:
-        class Moves(self.Silent):  # type: ignore[name-defined,misc]
+        class Moves(Silent):
             def trace(self, image: Image) -> Trace:
-                made: Trace = super().trace(image)
+                made = super().trace(image)
                 assert made.detections is not None
                 return replace(made, detections=each_moved(made.detections, lambda p: p + (p[0, 0] % 7)))
 
-        found = diagnose(
-            reference=on_spread(Builds(gain=1.0)), candidate=on_spread(Moves(name="port", gain=1.0, box_thresh=0.7))
-        )
+        found = diagnose(reference=on(train(), MANY), candidate=on(port(Moves, box_thresh=0.4), MANY))
         assert all(each.cause == UNKNOWN for each in found)
+
+
+class TestArraysAlone:
+    @pytest.mark.parametrize(
+        ("values", "cause"), [({"thresh": 0.44}, FAULTS[0][1]), ({"unclip_ratio": 2.0}, FAULTS[2][1])]
+    )
+    def test_a_value_is_named_of_its_own_map(self, values: Any, cause: str) -> None:
+        candidate = replace(on(port(**values), MANY), source=None)
+        (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
+        assert (found.cause, found.rivals) == (cause, ())
+
+    def test_a_threshold_without_scores_may_be_a_map_that_is_scaled(self) -> None:
+        """Below a word's rim all is 0 or much: a map that is shifted fits as well, and is named."""
+        values: dict[str, Any] = {"thresh": 0.44, "has_scores": False}
+        candidate = replace(on(port(**values), MANY), source=None)
+        (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
+        assert (found.cause, found.rivals) == (UNKNOWN, ("postprocess.thresh",))
+        assert "a map shifted by -0.14" in found.summary
+
+    def test_boxes_of_one_height_that_grew_may_have_grown_by_pixels(self) -> None:
+        lines = page(
+            160, 256, tuple((8 + 60 * c, 6 + 30 * r, 50 + 60 * c, 20 + 30 * r) for r in range(5) for c in (0, 1))
+        )
+
+        class GrowsAll(Silent):
+            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                return each_moved(super().postprocess(probability_map, shape), lambda p: grown(p, 3))
+
+        found = diagnose(reference=on(train(), lines), candidate=replace(on(port(GrowsAll), lines), source=None))
+        assert all_judged(found) == [("detections", UNKNOWN)]
+        assert found[0].rivals == ("postprocess.unclip_ratio",)
+        assert "boxes whose corners are 3 px further out. This image" in found[0].summary
+
+    def test_boxes_that_are_only_fewer_have_several_rules(self) -> None:
+        candidate = replace(on(port(box_thresh=0.41), MANY), source=None)
+        (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
+        assert (found.cause, found.fix) == (UNKNOWN, None)
+        assert found.rivals == ("postprocess.box_thresh", "postprocess.filter")
+        assert "only the" in found.summary and "boxes of the highest scores" in found.summary
+
+    def test_one_box_that_is_missing_shows_no_rule(self) -> None:
+        candidate = on(port(), MANY)
+        assert candidate.detections is not None and candidate.detections.scores is not None
+        kept = np.arange(1, len(candidate.detections))
+        fewer = Detections(candidate.detections.polygons[1:], candidate.detections.scores[kept])
+        found = diagnose(reference=on(train(), MANY), candidate=replace(candidate, detections=fewer, source=None))
+        assert all_judged(found) == [("detections", UNKNOWN)]
+
+
+class TestBoxesAlone:
+    def test_a_value_is_only_noticed(self) -> None:
+        candidate = on(port(unclip_ratio=2.0), MANY)
+        found = diagnose(
+            reference=on(train(), MANY),
+            candidate=Trace(pipeline="port", image=candidate.image, detections=candidate.detections),
+        )
+        assert {each.cause for each in found} == {UNKNOWN}
+        (noticed,) = [text for each in found for text in each.evidence]
+        assert noticed.startswith("port's boxes are as if of train's map with unclip_ratio 2")
+        assert "a map that is scaled or shifted does the same" in noticed
+
+
+class TestTheRun:
+    def test_one_contradiction_withdraws_what_was_named(self) -> None:
+        """On the first page it is as if of a threshold, on the next as if of another."""
+
+        class Drifts(Silent):
+            def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                value = 0.44 if shape[1] == 256 else 0.5
+                return replace(self, thresh=value)._plain(probability_map, shape)
+
+            def _plain(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+                return Soft.postprocess(self, probability_map, shape)
+
+        cache, reference, candidate = DiagnosisCache(60), train(), port(Drifts)
+        other = np.ascontiguousarray(np.pad(MANY, ((0, 0), (0, 32), (0, 0)), mode="edge"))
+        pages = [
+            (on(reference, p, n), replace(on(candidate, p, n), source=None))
+            for p, n in ((MANY, "page 0"), (other, "page 1"))
+        ]
+        sides = [
+            (reference_trace, replace(candidate_trace, source=Arrays(candidate_trace)))
+            for reference_trace, candidate_trace in pages
+        ]
+        both = Arrays(None)
+        first, second = (found_by(cache, one, replace(two, source=both)) for one, two in sides)
+        assert all_judged(first) == [("detections", "postprocess.thresh")]
+        assert all_judged(second) == [("detections", UNKNOWN)]
+        assert any(
+            "postprocess.thresh, named on page 0, does not explain this image" in text for text in second[0].evidence
+        )
+
+    def test_an_empty_result_proves_nothing(self) -> None:
+        found = diagnose(reference=on(train(), MANY), candidate=on(port(box_thresh=0.999), MANY))
+        assert all_judged(found) == [("detections", UNKNOWN)]
+
+
+class Arrays:
+    """One side of which nothing can be run again."""
+
+    name = "port"
+
+    def __init__(self, trace: Any) -> None:
+        self.kept = trace

@@ -113,3 +113,45 @@ class TestWhatNumbersMayBe:
             on_spread(Toy(name="port", mean=0.75, std=0.25), self.RAMP),
         )
         assert all_judged(diagnose(reference=reference, candidate=candidate))[0] == ("tensor", "normalize.mean_std")
+
+
+SLOPED = (np.arange(96 * 160 * 3, dtype=np.uint32).reshape(96, 160, 3) * 7 % 251).astype(np.uint8)
+
+
+def as_bfloat16(tensor: Array) -> Array:
+    """Round by arithmetic: eight bits of a number's mantissa."""
+    mantissa, exponent = np.frexp(tensor.astype(np.float64))
+    return np.asarray(np.ldexp(np.round(mantissa * 256) / 256, exponent), np.float32)
+
+
+class TestPrecision:
+    @pytest.mark.parametrize(
+        ("rounded", "name"), [(lambda t: t.astype(np.float16), "float16"), (as_bfloat16, "bfloat16")]
+    )
+    @pytest.mark.parametrize("has_source", [True, False])
+    def test_half_precision_is_named_and_removes_nothing_else(self, rounded: Any, name: str, has_source: bool) -> None:
+        class Rounds(Changes):
+            def changed(self, tensor: Array) -> Array:
+                return np.asarray(rounded(tensor))
+
+        candidate = seen(Rounds(name="port"), SLOPED)
+        found = diagnose(
+            reference=seen(Toy(), SLOPED), candidate=candidate if has_source else replace(candidate, source=None)
+        )
+        assert all_judged(found) == [("tensor", "normalize.precision")]
+        assert found[0].summary == f"port's tensor was rounded to {name}"
+
+    @pytest.mark.parametrize("spoil", ["three steps", "coarser", "not on the grid"])
+    def test_what_is_near_half_precision_stays_unknown(self, spoil: str) -> None:
+        class Nearly(Changes):
+            def changed(self, tensor: Array) -> Array:
+                if spoil == "coarser":
+                    return np.round(tensor.astype(np.float64) * 128) / 128
+                half = tensor.astype(np.float16)
+                if spoil == "three steps":
+                    half[0, 0, 0, 0] += 3 * np.spacing(half[0, 0, 0, 0])
+                    return half
+                return np.asarray(half.astype(np.float32) + np.float32(1e-4))
+
+        found = diagnose(reference=seen(Toy(), SLOPED), candidate=seen(Nearly(name="port"), SLOPED))
+        assert all_judged(found)[0] == ("tensor", UNKNOWN)

@@ -16,7 +16,7 @@ from toy import Toy, page
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.preprocessing.resizing import PADDLEOCR, ROUNDINGS
+from pytest_ocrparity.diagnose.preprocessing.size_rules import PADDLEOCR, ROUNDINGS
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Decoded, Image, Trace

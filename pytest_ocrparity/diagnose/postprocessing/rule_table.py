@@ -1,0 +1,200 @@
+"""The rules that are tried: what can be stated as a cause, and what does the same on some pages."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, area
+from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Choice, Cut, Quantity, Rule, Searched
+from pytest_ocrparity.trace import Detections
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+def _scores(made: Detections, page: Page) -> Array | None:
+    return made.scores
+
+
+def _rank(made: Detections, page: Page) -> Array | None:
+    """Return each box's place by score, the best first, from 1 on."""
+    if made.scores is None:
+        return None
+    rank = np.empty(len(made))
+    rank[np.argsort(-made.scores, kind="stable")] = np.arange(1, len(made) + 1)
+    return rank
+
+
+def _sides(made: Detections, scale: tuple[float, float] = (1.0, 1.0)) -> tuple[Array, Array]:
+    """Return each box's shortest and longest side."""
+    sides = [
+        np.linalg.norm((polygon - np.roll(polygon, 1, axis=0)) / np.asarray(scale), axis=1) for polygon in made.polygons
+    ]
+    return np.array([each.min() for each in sides]), np.array([each.max() for each in sides])
+
+
+def _extreme(index: int, *, largest: bool) -> Quantity:
+    def quantity(made: Detections, page: Page) -> Array:
+        return np.array([(p[:, index].max() if largest else p[:, index].min()) for p in made.polygons])
+
+    return quantity
+
+
+def _upright(made: Detections, value: None) -> Detections:
+    """Return each box's bounding rectangle, parallel to the page's sides."""
+    boxes = []
+    for polygon in made.polygons:
+        (x0, y0), (x1, y1) = polygon.min(axis=0), polygon.max(axis=0)
+        boxes.append(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+    return Detections(tuple(boxes), made.scores)
+
+
+def _grown(made: Detections, pixels: int) -> Detections:
+    """Return the boxes with each corner moved outward, along x and along y."""
+    boxes = (polygon + np.sign(polygon - polygon.mean(axis=0)) * pixels for polygon in made.polygons)
+    return Detections(tuple(boxes), made.scores)
+
+
+def _whole_side(made: Detections, page: Page) -> Array:
+    """Return the shortest side as predict_det.py takes it: whole px of the first corner's two sides."""
+    return np.array([min(int(np.linalg.norm(p[0] - p[k])) for k in (1, -1)) for p in made.polygons])
+
+
+FILTER: Final = "postprocess.filter"
+SHORT: Final = "only boxes whose shorter side has at least {value} px"
+
+CAUSES: Final[tuple[Rule, ...]] = (
+    Searched(
+        cause="postprocess.thresh",
+        name="thresh",
+        text="thresh {value}",
+        low=0.005,
+        high=0.995,
+        known=(0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7),
+        grows=False,
+    ),
+    Cut(
+        cause="postprocess.box_thresh",
+        name="box_thresh",
+        text="box_thresh {value}",
+        quantity=_scores,
+        base={"box_thresh": 1e-6},
+    ),
+    Searched(
+        cause="postprocess.unclip_ratio",
+        name="unclip_ratio",
+        text="unclip_ratio {value}",
+        low=0.2,
+        high=6.0,
+        known=(1.0, 1.2, 1.4, 1.5, 1.6, 1.7, 1.8, 2.0, 2.2, 2.5, 3.0),
+    ),
+    Searched(
+        cause="postprocess.max_candidates",
+        name="max_candidates",
+        text="max_candidates {value}",
+        low=1,
+        high=5000,
+        is_whole=True,
+        counts=True,
+    ),
+    Choice(cause="postprocess.use_dilation", name="use_dilation", text="use_dilation {value}", values=(True, False)),
+    Choice(cause="postprocess.score_mode", name="score_mode", text="score_mode {value}", values=("fast", "slow")),
+    Choice(cause="postprocess.box_type", name="box_type", text="box_type {value}", values=("quad", "poly")),
+    Choice(
+        cause="postprocess.box_type",
+        name="rectangles",
+        text="rectangles parallel to the page's sides ({value})",
+        values=("upright", "upright, last pixel included"),
+    ),
+    Changed(
+        cause="postprocess.box_type",
+        text="the bounding rectangles, parallel to the page's sides",
+        values=(None,),
+        change=_upright,
+    ),
+    Searched(
+        cause=FILTER,
+        name="min_size",
+        text="min_size {value}: boxes below it on the map dropped",
+        low=0.0,
+        high=200.0,
+        grows=False,
+        counts=True,
+        known=(3.0, 5.0, 10.0),
+    ),
+    Cut(cause=FILTER, text=f"{SHORT} of the page", quantity=lambda made, page: _sides(made)[0]),
+    Cut(cause=FILTER, text=f"{SHORT} of the map", quantity=lambda made, page: _sides(made, page.scale)[0]),
+    Cut(cause=FILTER, text=f"{SHORT} of the page, in whole px", quantity=_whole_side),
+    Cut(
+        cause=FILTER,
+        text="only the {value} boxes of the highest scores",
+        quantity=_rank,
+        drops_below=False,
+        is_whole=True,
+    ),
+)
+"""What can be stated. A second threshold of scores does what `box_thresh` does, and is called by that name."""
+
+_CUTS: Final = {
+    "the longer side": lambda made, page: _sides(made)[1],
+    "the area": lambda made, page: np.array([area([polygon]) for polygon in made.polygons]),
+    "the ratio of the sides": lambda made, page: _sides(made)[1] / np.maximum(_sides(made)[0], 1e-9),
+    "the left edge": _extreme(0, largest=False),
+    "the right edge": _extreme(0, largest=True),
+    "the upper edge": _extreme(1, largest=False),
+    "the lower edge": _extreme(1, largest=True),
+}
+
+RIVALS: Final[tuple[Rule, ...]] = (
+    *(
+        Cut(
+            cause="",
+            text=f"a filter of boxes by {words}, {'from' if below else 'up to'} {{value}}",
+            quantity=quantity,
+            drops_below=below,
+        )
+        for words, quantity in _CUTS.items()
+        for below in (True, False)
+    ),
+    Changed(  # where all words are of one height, a ratio does so too
+        cause="",
+        text="boxes whose corners are {value} px further out",
+        values=tuple(pixels for size in range(1, 11) for pixels in (size, -size)),
+        change=_grown,
+    ),
+    Cut(
+        cause="",
+        text="the first {value} boxes alone",
+        quantity=lambda made, page: np.arange(1.0, len(made) + 1),
+        drops_below=False,
+        is_whole=True,
+    ),
+    Cut(
+        cause="",
+        text="the boxes from number {value} on",
+        quantity=lambda made, page: np.arange(1.0, len(made) + 1),
+    ),
+)
+"""What does the same on some pages, and is no cause by itself."""
+
+MAPS: Final[tuple[Rule, ...]] = (
+    Searched(
+        cause="",
+        text="a map scaled by {value}",
+        low=0.2,
+        high=4.0,
+        known=(0.9, 0.8, 0.5, 1.1, 1.25),
+        on_map=lambda values, factor: np.asarray(values * np.float32(factor), np.float32),
+    ),
+    Searched(
+        cause="",
+        text="a map shifted by {value}",
+        low=-0.5,
+        high=0.5,
+        known=(-0.05, 0.05, -0.1, 0.1),
+        on_map=lambda values, offset: np.asarray(values + np.float32(offset), np.float32),
+    ),
+)
+"""Changes of the map within the post-process; where the candidate has scores, they show them."""

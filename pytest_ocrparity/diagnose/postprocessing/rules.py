@@ -1,0 +1,309 @@
+"""Rules by which a post-process may differ, each with the values of it that make the candidate's boxes exactly.
+
+A rule varies the reference's own post-process, or filters its boxes. Some rules are no cause: they are rivals, which
+must fail before a cause is stated.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import PostprocessesWith
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, indices_of
+from pytest_ocrparity.geometry import match
+from pytest_ocrparity.trace import Detections, Shape
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Make: TypeAlias = "Callable[[Array, Shape], Detections]"
+
+
+class Span(NamedTuple):
+    """The values of a rule between `low` and `high` fit; `value` is one of them, with as few digits as possible."""
+
+    low: float
+    high: float
+    value: Any
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether its value is one of few, and not one of an interval."""
+        return self.low == -math.inf and self.high == math.inf
+
+    def meets(self, other: Span) -> Span | None:
+        """Return the values that both hold, or None."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        if low > high or (self.is_choice and self.value != other.value):
+            return None
+        value = self.value if low <= _number(self.value) <= high else other.value
+        return Span(low, high, value if low <= _number(value) <= high else roundest(low, high))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def roundest(low: float, high: float) -> float:
+    """Return a number between two others with as few decimals as possible, nearest to their middle."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return low if math.isfinite(low) else high
+    for digits in range(8):
+        for step in (1.0, 0.5):
+            unit = step / 10**digits
+            first = math.ceil(low / unit - 1e-9)
+            nearest = max(first, round((low + high) / 2 / unit))
+            for count in (nearest, first):
+                value = float(round(count * unit, digits + 1))
+                if low <= value <= high:
+                    return value
+    return (low + high) / 2
+
+
+@dataclass
+class Bench:
+    """Runs the reference's post-process, by the name that messages give it, with other values, within the budget."""
+
+    lab: Laboratory
+    source: PostprocessesWith
+    name: str
+    built: dict[str, Make | None] = field(default_factory=dict)
+
+    def make(self, values: Mapping[str, Any], page: Page) -> Detections | None:
+        """Return the boxes of a page's map under these values; None where this release refuses them."""
+        self.lab.budget.check()
+        key = repr(sorted(values.items()))
+        if key not in self.built:
+            self.built[key] = self.lab.attempt(lambda: self.source.postprocess_with(values))
+        run = self.built[key]
+        return None if run is None else self.lab.attempt(lambda: run(page.probability_map, page.shape))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(ABC):
+    """One way to post-process otherwise.
+
+    Attributes:
+        cause: the code that it proves, or "" for a rival that is no cause.
+        text: what it does, with {value}.
+        name: the parameter's, where it is one of the reference's.
+    """
+
+    cause: str
+    text: str
+    name: str = ""
+
+    @abstractmethod
+    def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map under this rule with a value."""
+
+    @abstractmethod
+    def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes; None where none does."""
+
+    def fits(self, bench: Bench, page: Page, value: Any) -> bool:
+        """Return whether one value makes the page's boxes exactly."""
+        made = self.make(bench, page, value)
+        return made is not None and are_equal(made, page.found, page)
+
+    def words(self, span: Span) -> str:
+        """Return the rule with its value, and the values that fit as well."""
+        return self.text.format(value=_text(span.value)) + self.interval(span)
+
+    def interval(self, span: Span) -> str:
+        """Return in words the values that fit, or "" where there is but one."""
+        if span.low == span.high or span.is_choice:
+            return ""
+        low, high = (None if not math.isfinite(each) else f"{each:.5g}" for each in (span.low, span.high))
+        if low is None or high is None:
+            return f" (all {'from ' + low + ' on' if low else 'up to ' + str(high)} fit)"
+        return f" (all from {low} to {high} fit)" if low != high else ""
+
+
+def _text(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Rule):
+    """One of few values of a parameter."""
+
+    values: tuple[Any, ...]
+
+    def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
+        return bench.make({self.name: value}, page)
+
+    def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
+        value = next((each for each in self.values if self.fits(bench, page, each)), None)
+        return None if value is None else Span(-math.inf, math.inf, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed(Choice):
+    """A change of the reference's boxes, by one of few values."""
+
+    change: Callable[[Detections, Any], Detections]
+
+    def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
+        return self.change(page.right, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched(Rule):
+    """A number that is searched by what it does: boxes grow or shrink, or become more or fewer.
+
+    Attributes:
+        low, high: where it is searched.
+        known: values that are tried first.
+        grows: whether a larger number makes larger, or more, boxes.
+        counts: whether the number of boxes leads the search, and not their area.
+        is_whole: whether it is a whole number.
+        on_map: what a value does to the map, in the place of a parameter.
+    """
+
+    low: float
+    high: float
+    known: tuple[float, ...] = ()
+    grows: bool = True
+    counts: bool = False
+    is_whole: bool = False
+    on_map: Callable[[Array, float], Array] | None = None
+
+    def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
+        if self.on_map is None:
+            return bench.make({self.name: value}, page)
+        return bench.make({}, replace(page, probability_map=self.on_map(page.probability_map, value)))
+
+    def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
+        hit = self._hit(bench, page)
+        if hit is None:
+            return None
+        ends = [self._edge(bench, page, hit, bound) for bound in (self.low, self.high)]
+        low, high = (float(each) for each in ends)
+        if self.name == "thresh":  # between two values of the map nothing changes
+            present = np.unique(page.probability_map)
+            low = max([float(each) for each in present[present <= low][-1:]], default=low)
+            high = min([float(each) for each in present[present > high][:1]], default=high)
+            inner = roundest(low, np.nextafter(high, low))
+            return Span(low, float(np.nextafter(high, low)), inner if self.fits(bench, page, inner) else hit)
+        value = int(hit) if self.is_whole else roundest(low, high)
+        return Span(low, high, value if self.fits(bench, page, value) else hit)
+
+    def _hit(self, bench: Bench, page: Page) -> float | None:
+        for value in self.known:
+            if self.fits(bench, page, value):
+                return value
+        low, high = self.low, self.high
+        for _ in range(24):
+            middle = (low + high) // 2 if self.is_whole else (low + high) / 2
+            made = self.make(bench, page, int(middle) if self.is_whole else middle)
+            if made is None:
+                return None
+            if are_equal(made, page.found, page):
+                return middle
+            lead = self._lead(made, page.found)
+            if lead == 0 or high - low <= (1 if self.is_whole else 1e-6):
+                return None
+            if (lead > 0) == self.grows:
+                low = middle + 1 if self.is_whole else middle
+            else:
+                high = middle - 1 if self.is_whole else middle
+            if low > high:
+                return None
+        return None
+
+    def _lead(self, made: Detections, found: Detections) -> float:
+        """Return whether boxes must grow, or become more (above 0), or the reverse."""
+        if self.counts:
+            return float(len(found) - len(made))
+        pairs = match(found.polygons, made.polygons, min_iou=0.2).pairs
+        if not pairs:
+            return float(len(found) - len(made))
+        return area([found.polygons[pair.reference] for pair in pairs]) - area(
+            [made.polygons[pair.candidate] for pair in pairs]
+        )
+
+    def _edge(self, bench: Bench, page: Page, good: float, bad: float) -> float:
+        """Return the outermost value towards `bad` that still fits, to six digits."""
+        if self.fits(bench, page, bad):
+            return bad
+        while abs(bad - good) > (1 if self.is_whole else max(1e-6, 2e-6 * abs(good))):
+            middle = (good + bad) // 2 if self.is_whole else (good + bad) / 2
+            if middle in (good, bad):
+                break
+            if self.fits(bench, page, int(middle) if self.is_whole else middle):
+                good = middle
+            else:
+                bad = middle
+        return good
+
+
+Quantity: TypeAlias = "Callable[[Detections, Page], Array | None]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Rule):
+    """Boxes are dropped by a quantity of theirs: those below a value, or those above.
+
+    Attributes:
+        quantity: of each box; None where the boxes do not have it.
+        drops_below: else those above are dropped.
+        base: values under which the boxes are made that are cut; none means the reference's own.
+    """
+
+    quantity: Quantity
+    drops_below: bool = True
+    base: Mapping[str, Any] = field(default_factory=dict)
+    is_whole: bool = False
+
+    def _base(self, bench: Bench, page: Page) -> Detections | None:
+        return bench.make(self.base, page) if self.base else page.right
+
+    def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
+        made = self._base(bench, page)
+        amounts = None if made is None else self.quantity(made, page)
+        if made is None or amounts is None:
+            return None
+        return subset(made, np.flatnonzero(amounts >= value if self.drops_below else amounts <= value))
+
+    def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
+        made = self._base(bench, page)
+        amounts = None if made is None else self.quantity(made, page)
+        if made is None or amounts is None:
+            return None
+        kept = indices_of(page.found, made, page)
+        if kept is None:
+            return None
+        is_kept = np.zeros(len(made), bool)
+        is_kept[kept] = True
+        if is_kept.all():
+            edge = float(amounts.min(initial=0.0) if self.drops_below else amounts.max(initial=0.0))
+            return Span(-math.inf, edge, edge) if self.drops_below else Span(edge, math.inf, edge)
+        dropped, stays = amounts[~is_kept], amounts[is_kept]
+        low, high = (dropped.max(), stays.min()) if self.drops_below else (stays.max(), dropped.min())
+        if not low < high:
+            return None
+        if self.is_whole:
+            return Span(float(low), float(high) - 1, int(low))
+        # A value that is dropped does not fit, one that is kept does.
+        low, high = (np.nextafter(low, high), high) if self.drops_below else (low, np.nextafter(high, low))
+        return Span(float(low), float(high), roundest(float(low), float(high)))
+
+
+def subset(made: Detections, kept: Array) -> Detections:
+    """Return the boxes of these indices, with their scores."""
+    scores = None if made.scores is None else made.scores[kept]
+    return Detections(tuple(made.polygons[int(index)] for index in kept), scores)

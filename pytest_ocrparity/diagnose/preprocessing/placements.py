@@ -1,0 +1,210 @@
+"""Where a page may lie in the picture that is fed: within a border, cut, or scaled before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.trace import Trace
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Size: TypeAlias = "tuple[int, int]"
+Frame: TypeAlias = "tuple[float, float, float, float]"
+Placed: TypeAlias = "tuple[Array, str, Frame]"
+Resize: TypeAlias = "Callable[[Array, Size], Array | None]"
+
+
+class Way(NamedTuple):
+    """A way to make a picture.
+
+    Attributes:
+        cause: the code that it proves.
+        kinds: names, of which one is the same on every image.
+        picture: (h, w, 3).
+        words: what was done to the page.
+        summary: what the candidate does.
+        fix: what removes it.
+        to_page: x and y of the picture, times the first two, plus the last two, are x and y of the page.
+    """
+
+    cause: str
+    kinds: frozenset[str]
+    picture: Array
+    words: str
+    summary: str
+    fix: str
+    to_page: Frame | None = None
+
+
+_BORDER, _CROP, _SCALED = (frozenset({name}) for name in ("border", "crop", "scaled"))
+
+
+def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
+    """Yield the pictures in which a page lies within a border, is cut, or was scaled before.
+
+    Args:
+        lab: the diagnosis.
+        trace: the candidate's, whose shape row may say which size it takes the page for.
+        page: the reference's decoded pixels.
+        own: the candidate's picture, from which offsets and fill are read.
+        resize: the reference's own resize of pixels to (h, w).
+    """
+    names = lab.names
+    fix = f"give {names.candidate}'s network the page as {names.reference} does: resized, and nothing around it"
+    for placed in (_bordered(page, own, resize), _padded_first(page, own, resize)):
+        for picture, text, frame in placed:
+            yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
+    row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
+    if row is None or row == page.shape[:2] or min(row) < 8:
+        return
+    if row[0] <= page.shape[0] and row[1] <= page.shape[1]:
+        whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
+        for picture, text, frame in _cropped(page, own, row, resize):
+            yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
+    scaled = resize(page, row)
+    twice = None if scaled is None else resize(scaled, size_of(own))
+    if twice is not None:
+        text = f"scaled to {row[1]}x{row[0]} before the resize"
+        unscaled = f"give {names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
+        frame = (page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
+        yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", unscaled, frame)
+
+
+def size_of(picture: Array) -> Size:
+    """Return (h, w)."""
+    return int(picture.shape[0]), int(picture.shape[1])
+
+
+def are_same(own: Array, made: Array) -> bool:
+    """Return whether two pictures are equal, in whatever order each holds its channels."""
+    return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
+
+
+def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
+    """Yield the page resized and put into a border of one value."""
+    height, width = size_of(own)
+    for top, left, h, w in _places(page, own):
+        outside = np.ones((height, width), bool)
+        outside[top : top + h, left : left + w] = False
+        border = own[outside]
+        if not len(border) or not np.all(border == border[0]):
+            continue
+        inner = resize(page, (h, w))
+        if inner is None or not are_same(own[top : top + h, left : left + w], inner):
+            continue
+        picture = np.empty_like(own)
+        picture[:] = border[0]
+        picture[top : top + h, left : left + w] = own[top : top + h, left : left + w]
+        scale = f"x {w / page.shape[1]:.4g}, y {h / page.shape[0]:.4g}"
+        text = f"scaled by {scale} to {w}x{h} and placed at x {left}, y {top} of {width}x{height}, "
+        text += f"the rest filled with {_fill_text(border[0])}"
+        across, down = page.shape[1] / w, page.shape[0] / h
+        yield picture, text, (across, down, -left * across, -top * down)
+
+
+def _fill_text(fill: Array) -> str:
+    return str(int(fill[0])) if len(set(fill.tolist())) == 1 else str([int(each) for each in fill])
+
+
+def _places(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
+    """Return (top, left, height, width) of where the page may lie: what is not of one colour, and by its aspect."""
+    (height, width), (page_h, page_w) = size_of(own), size_of(page)
+    found: dict[tuple[int, int, int, int], None] = {}
+
+    def add(top: int, left: int, h: int, w: int) -> None:
+        fits = top >= 0 and left >= 0 and h > 0 and w > 0 and top + h <= height and left + w <= width
+        if fits and (h, w) != (height, width):
+            found[top, left, h, w] = None
+
+    ratio = min(height / page_h, width / page_w)
+    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, _up)} | {(page_h, page_w)}
+    for fill in {tuple(own[-1, -1].tolist()), tuple(own[0, 0].tolist())}:
+        top, left, h, w = _not_of(own, fill)
+        add(top, left, h, w)
+        for whole in (round, int, _up):  # one edge of the page may be of the border's colour
+            sizes |= {(h, whole(page_w * h / page_h)), (whole(page_h * w / page_w), w)}
+            sizes |= {(h + top, whole(page_w * (h + top) / page_h)), (whole(page_h * (w + left) / page_w), w + left)}
+        sizes |= {(h + top, w + left), (height, w + left), (h + top, width), (height, w), (h, width)}
+    for h, w in sorted(sizes):
+        for at in (0.0, 0.5, 1.0):
+            add(int((height - h) * at), int((width - w) * at), h, w)
+        add(round((height - h) / 2 - 0.1), round((width - w) / 2 - 0.1), h, w)
+        add(-(-(height - h) // 2), -(-(width - w) // 2), h, w)
+    return list(found)
+
+
+def _up(value: float) -> int:
+    return int(np.ceil(value))
+
+
+def _not_of(own: Array, fill: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Return (top, left, height, width) of what is not of one colour."""
+    other = np.any(own != np.asarray(fill, own.dtype), axis=2)
+    rows, columns = np.flatnonzero(other.any(axis=1)), np.flatnonzero(other.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(rows[0]), int(columns[0]), int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
+
+
+def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
+    """Yield the page put into a border of one value and then resized."""
+    height, width = size_of(page)
+    side = max(height, width)
+    canvases = {
+        (side, side, 0, 0),
+        (side, side, (side - height) // 2, (side - width) // 2),
+        (-(-height // 32) * 32, -(-width // 32) * 32, 0, 0),
+    }
+    fills = dict.fromkeys((tuple(own[-1, -1].tolist()), tuple(own[0, 0].tolist())))
+    for fill in fills:
+        top, left, h, w = _not_of(own, fill)
+        for edge in (round(top * height / max(h, 1)), round(left * width / max(w, 1))):
+            for margin in range(max(1, edge - 2), edge + 3):
+                canvases.add((height + 2 * margin, width + 2 * margin, margin, margin))
+    for canvas_h, canvas_w, top, left in sorted(canvases):
+        if (canvas_h, canvas_w) == (height, width) or canvas_h * canvas_w > 4 * height * width + 10**6:
+            continue
+        for fill in fills:
+            canvas = np.empty((canvas_h, canvas_w, 3), np.uint8)
+            canvas[:] = np.asarray(fill, np.uint8)
+            canvas[top : top + height, left : left + width] = page
+            picture = resize(canvas, size_of(own))
+            if picture is not None:
+                text = f"placed at x {left}, y {top} of {canvas_w}x{canvas_h}, the rest filled with "
+                frame = (canvas_w / own.shape[1], canvas_h / own.shape[0], float(-left), float(-top))
+                yield picture, f"{text}{_fill_text(np.asarray(fill))}, and then resized", frame
+
+
+def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Placed]:
+    """Yield parts of the page of one size: the middle, the corners, and where the picture resembles the page most."""
+    rest = page.shape[0] - size[0], page.shape[1] - size[1]
+    tries = {(rest[0] // 2, rest[1] // 2): None, (0, 0): None, rest: None, (0, rest[1]): None, (rest[0], 0): None}
+    scale = own.shape[0] / size[0], own.shape[1] / size[1]
+    whole = resize(page, (round(page.shape[0] * scale[0]), round(page.shape[1] * scale[1])))
+    if whole is not None and whole.shape[0] >= own.shape[0] and whole.shape[1] >= own.shape[1]:
+        row, column = best_offset(whole, own)
+        middle = round(row / scale[0]), round(column / scale[1])
+        around = (0, -1, 1, -2, 2)
+        tries |= {(middle[0] + down, middle[1] + right): None for down in around for right in around}
+    for top, left in tries:
+        if 0 <= top <= rest[0] and 0 <= left <= rest[1]:
+            picture = resize(page[top : top + size[0], left : left + size[1]], size_of(own))
+            if picture is not None:
+                frame = (size[1] / own.shape[1], size[0] / own.shape[0], float(left), float(top))
+                yield picture, f"cut to {size[1]}x{size[0]} from x {left}, y {top} on", frame
+
+
+def best_offset(whole: Array, part: Array) -> tuple[int, int]:
+    """Return (row, column) at which a part resembles a picture most, by the correlation of their brightness."""
+    first, second = (np.asarray(each, np.float64).mean(axis=2) for each in (whole, part))
+    first, second = first - first.mean(), second - second.mean()
+    padded = np.zeros_like(first)
+    padded[: second.shape[0], : second.shape[1]] = second
+    product = np.fft.irfft2(np.fft.rfft2(first) * np.conj(np.fft.rfft2(padded)), first.shape)
+    most = product[: first.shape[0] - second.shape[0] + 1, : first.shape[1] - second.shape[1] + 1]
+    row, column = np.unravel_index(int(np.argmax(most)), most.shape)
+    return int(row), int(column)
