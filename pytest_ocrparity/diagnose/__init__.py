@@ -20,7 +20,7 @@ from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
-from pytest_ocrparity.diagnosis import AGREES, Diagnosis
+from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
@@ -72,6 +72,7 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
                 return found
             examine_preprocessing(lab, found)
             found = judge_in_its_frame(lab, examine_leaks(lab, found))
+            lab.is_picture_explained = all(diagnosis.cause != UNKNOWN for diagnosis in found)
         examined = DETECTIONS
         found += examine_boxes(lab)
         examined = PROBABILITY_MAP

@@ -318,9 +318,7 @@ OTHERS = [
     ),
     fault("a tensor in fp16", port(ports.HalfPrecision), "tensor:normalize.precision", mend=unwrap),
     fault("logits of a port", port(ports.ReturnsLogits), "probability_map:network.pointwise", mend=unwrap),
-    fault(
-        "a second stage that forgets boxes", port(ports.ForgetsLater), "detections:postprocess.later_stage", mend=unwrap
-    ),
+    fault("a second stage that forgets boxes", port(ports.ForgetsLater), "detections:pipeline.boxes", mend=unwrap),
     fault("a wrong shape row", port(ports.RowOfResized), "resize:rescale.shape_row", mend=unwrap),
     fault("random preprocessing of a port", port(ports.Jitters), "tensor:preprocessing.not_repeatable", mend=unwrap),
     fault("a port that damps the map", port(ports.DampsMap), "probability_map:network.own_code", mend=unwrap),

@@ -82,9 +82,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
-    if ALL and all(ROWS.values()) and PORTS:
-        git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-        (BUILD.parent / "docs" / "faults.md").write_text(
-            "\n".join([markdown(found, commit), *port_rows.markdown(found["ports"]), ""])
-        )
+    git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    docs = BUILD.parent / "docs"
+    if ALL and all(ROWS.values()):
+        (docs / "faults.md").write_text(markdown(found, commit))
+    if port_rows.is_whole(PORTS):
+        (docs / "ports.md").write_text(port_rows.markdown(found["ports"], commit))

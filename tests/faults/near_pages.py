@@ -139,7 +139,7 @@ PIXELS = [
     pixels(
         "JPEG round trip of the file", port(load=page_hooks.loading(page_hooks.as_jpeg)), "decode:unknown", **LOADED
     ),
-    pixels("JPEG round trip within the port", port(prepare=page_hooks.as_jpeg), "resize/tensor:decode.pixels"),
+    pixels("JPEG round trip within the port", port(prepare=page_hooks.as_jpeg), "resize/tensor:resize.pixels"),
     pixels(
         "grey when loaded",
         port(load=page_hooks.loading(page_hooks.grey)),
@@ -148,7 +148,7 @@ PIXELS = [
         because="the decoded pixels do differ, and grey is how",
         images=COLOURED,
     ),
-    pixels("grey within the port", port(prepare=page_hooks.grey), "resize/tensor:decode.pixels", images=COLOURED),
+    pixels("grey within the port", port(prepare=page_hooks.grey), "resize/tensor:resize.pixels", images=COLOURED),
 ]
 
 sampled = Table("interpolation", IMAGES)

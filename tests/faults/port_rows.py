@@ -91,7 +91,8 @@ def _area(box: Any) -> float:
 def groups(error: DifferenceError | None) -> list[frozenset[str]]:
     """Return the causes that a failure states, each with its rivals: all of those between which it does not decide."""
     found = error.diagnoses if error is not None else ()
-    return [frozenset({diagnosis.cause}) for diagnosis in found if diagnosis.cause != UNKNOWN]
+    stated = [({diagnosis.cause} - {UNKNOWN}) | {*diagnosis.rivals} for diagnosis in found]
+    return [frozenset(group) for group in stated if group]
 
 
 def judged(kind: Kind, stated: Sequence[Collection[str]]) -> dict[str, Any]:
@@ -214,10 +215,10 @@ def told(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def markdown(found: Mapping[str, Any]) -> list[str]:
-    """Return the table as docs/faults.md holds it: the figures of each form, and each kind with how many name it."""
+def markdown(found: Mapping[str, Any], commit: str) -> str:
+    """Return docs/ports.md: the figures of each form, and each kind with how many name it."""
     heads = ["ports", *(name.replace("_", " ") for name in COLUMNS)]
-    lines = ["## Ports", "", cells(heads), cells(["---"] * len(heads))]
+    lines = ["# Hand-written ports", "", f"`make faults` on {commit}.", "", cells(heads), cells(["---"] * len(heads))]
     lines += [cells([form, *(str(figures[name]) for name in COLUMNS)]) for form, figures in found["forms"].items()]
     lines += ["", cells(["kind", *FORMS]), cells(["---"] * (1 + len(FORMS)))]
     for name in dict.fromkeys(row["name"] for row in found["rows"]):
@@ -225,7 +226,7 @@ def markdown(found: Mapping[str, Any]) -> list[str]:
             _share([row for row in found["rows"] if (row["name"], row["form"]) == (name, form)]) for form in FORMS
         ]
         lines.append(cells([name, *shares]))
-    return lines
+    return "\n".join([*lines, ""])
 
 
 def _share(rows: Sequence[Mapping[str, Any]]) -> str:

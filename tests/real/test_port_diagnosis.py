@@ -113,8 +113,8 @@ PICTURES = [
     ("colours.png", {"resample": page_hooks.by_pil}, "resize.interpolation"),
     ("colours.png", {"prepare": page_hooks.cropped, "place": page_hooks.from_crop}, "decode.cropped"),
     ("colours.png", {"load": page_hooks.loading(page_hooks.scaled(0.5))}, "decode.scaled"),
-    ("rotated.jpg", {"prepare": page_hooks.grey}, "decode.pixels"),
-    ("rotated.jpg", {"prepare": page_hooks.as_jpeg}, "decode.pixels"),
+    ("rotated.jpg", {"prepare": page_hooks.grey}, "resize.pixels"),
+    ("rotated.jpg", {"prepare": page_hooks.as_jpeg}, "resize.pixels"),
     ("colours.png", {"size": page_hooks.rounding(lambda share: int(share) - 1)}, "resize.rounding"),
     ("colours.png", {"size": page_hooks.limits(640, "resize_long")}, "resize.limits"),
     ("colours.png", {"feed": page_hooks.as_half}, "normalize.precision"),
@@ -182,7 +182,7 @@ class TestTheWhole:
                 return replace(whole, detections=type(whole.detections)(tuple(boxes), np.asarray(scores)))
 
         (found,) = causes(train("receipt.png"), Forgets().trace(EXAMPLE / "images" / "receipt.png"))
-        assert (found.stage, found.cause) == ("detections", "postprocess.later_stage")
+        assert (found.stage, found.cause) == ("detections", "pipeline.boxes")
 
     def test_boxes_that_a_second_run_does_not_repeat_are_not_blamed_on_a_second_stage(self, train: Any) -> None:
         whole = of("receipt.png")

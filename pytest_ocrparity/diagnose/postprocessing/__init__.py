@@ -192,14 +192,14 @@ def _is_repeated(lab: Laboratory, own: Detections, found: Detections) -> bool:
 
 
 def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:
-    """Return what changes the boxes after a post-process that is right as the cause."""
+    """Return as the cause what changes or replaces the boxes of a post-process that is right."""
     reference, candidate = lab.names
     proof = f"{candidate}'s own post-process makes {number_of_boxes(len(own))} of its own map, and they are "
     proof += f"{reference}'s; its trace holds {number_of_boxes(len(found))} that differ; run again, each is as before"
-    summary = f"{candidate} does not return the boxes that its own, right post-process makes: something changes them "
-    summary += "after it, such as a second stage, merging or tiles"
-    fix = f"look at what {candidate} does with its boxes after its post-process; all before that is right"
-    return lab.proven_cause(DETECTIONS, "postprocess.later_stage", summary, [proof], fix)
+    summary = f"{candidate} does not return the boxes that its own post-process makes of its own map, which are right: "
+    summary += "something around it changes or replaces them, such as a second stage, merging or tiles"
+    fix = f"look at what {candidate} does around its post-process; its map, and what that makes of it, are right"
+    return lab.proven_cause(DETECTIONS, "pipeline.boxes", summary, [proof], fix)
 
 
 def _examine_postprocess(lab: Laboratory, made: Detections) -> list[Diagnosis]:
@@ -255,7 +255,8 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
     post-process is undone on the recorded boxes. Where the maps agree, the result must be the reference's boxes. Where
     they differ and coordinates were undone, it must be nearer to the reference's boxes by `GAIN`. Else it must be what
     the reference's post-process makes of the candidate's map; if that can't be run, nearer to the reference's boxes.
-    With `needs_fault`, recorded boxes that already are what the reference's post-process makes are not explained.
+    Recorded boxes that already are what the reference's post-process makes are not explained; without `needs_fault`
+    they are, by parameters.
     """
     trace = lab.candidate
     if trace.detections is None:
@@ -267,13 +268,13 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
         return lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None))
     assert lab.reference.detections is not None
     gain = _mean_iou(lab.reference.detections, own_boxes) - _mean_iou(lab.reference.detections, trace.detections)
-    if patched.boxes is not None:
-        return gain >= GAIN
     right = _expected_boxes(lab)
     if right is None:
-        return gain > 0
+        return gain >= GAIN if patched.boxes is not None else gain > 0
     own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
     is_wrong = not lab.is_same(DETECTIONS, replace(trace, source=None), own)
+    if patched.boxes is not None:
+        return is_wrong and gain >= GAIN
     is_put_right = lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None), own)
     return (is_wrong or not needs_fault) and is_put_right
 

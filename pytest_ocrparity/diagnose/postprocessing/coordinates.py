@@ -23,6 +23,10 @@ FEWEST_BOXES: Final = 3
 """One or two boxes are always a scaled and shifted copy of others."""
 
 
+MAP_MOVES: Final = 4
+"""Map px by which a map may be moved as a whole: DB's head works at a quarter of the size, and one step there is 4."""
+
+
 class Distortion(NamedTuple):
     """A way in which coordinates may be distorted, with the function that undoes it."""
 
@@ -76,6 +80,7 @@ def by_coordinates(
     """
     reference, candidate = lab.names
     size, shape = _map_size_and_shape(lab)
+    of_the_page = "the page may lie so in its picture, whose difference is not explained"
     for way in _possible_distortions(lab, made):
         undone, summary = way.undo(made, size, shape), way.summary.format(candidate=candidate)
         if not lab.is_same_boxes(undone):
@@ -85,11 +90,26 @@ def by_coordinates(
             text = f"undoing it would correct boxes of {reference}'s map, but not the boxes that {candidate} returned"
             lab.noticed.append(f"{summary}? {text}")
             continue
+        if way not in (*_FIXED, _WRAPPED) and not lab.is_picture_explained:
+            lab.noticed.append(f"{summary}? {of_the_page}")
+            continue
+        if _may_be_of_the_map(lab, made, undone, size, shape):
+            lab.noticed.append(f"{summary}? A map that is moved so far does the same, and {candidate} records no map")
+            continue
         proof = f"with that undone, the {len(undone)} boxes of {candidate} are {reference}'s, within the limits"
         lab.adopt_patch(DETECTIONS, way.cause, patched)
         return [lab.proven_cause(DETECTIONS, way.cause, summary, [proof], way.fix)]
     lab.tried.append("rescale: no int16 wrap, frame, order of x and y, offset or ratio per axis explains all boxes")
     return []
+
+
+def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, size: Size, shape: Shape) -> bool:
+    """Tell whether the boxes of a candidate that shows nothing else moved by no more than a map may lie beside."""
+    if made is not lab.candidate.detections or lab.candidate.probability_map is not None or size == (1, 1):
+        return False
+    moved = max(float(np.abs(one - two).max()) for one, two in zip(made.polygons, undone.polygons, strict=True))
+    rounded = 1.0  # px, half on either side
+    return moved <= MAP_MOVES * max(shape[0] / size[0], shape[1] / size[1]) + rounded
 
 
 def _map_size_and_shape(lab: Laboratory) -> tuple[Size, Shape]:

@@ -21,7 +21,7 @@ from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, 
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.trace import Detections, Shape, Trace
 
 CHANCES: Final = 2000
 """In how many ways a page must permit to drop so many of its boxes, before the one rule that drops just these counts:
@@ -101,12 +101,20 @@ def _pages(bench: Bench) -> list[Page]:
 
 
 def _page(bench: Bench, trace: Trace, found: Detections | None) -> Page | None:
-    values, shape = trace.probability_map, trace.shape
+    values, shape = trace.probability_map, trace.shape or _shape_of_page(bench.lab, trace)
     if found is None or values is None or shape is None or values.ndim != 4:
         return None
     page = Page(values, shape, found, found)
     right = bench.make({}, page)
     return None if right is None else replace(page, right=right)
+
+
+def _shape_of_page(lab: Laboratory, trace: Trace) -> Shape | None:
+    """Return the shape row of a candidate that records none: its map is of the page that the reference decoded."""
+    own, values = lab.reference.shape, trace.probability_map
+    if own is None or values is None or values.ndim != 4:
+        return None
+    return own[0], own[1], values.shape[2] / own[0], values.shape[3] / own[1]
 
 
 def _shows(pages: list[Page]) -> bool:

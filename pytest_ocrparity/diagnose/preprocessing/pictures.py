@@ -93,7 +93,9 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
 
 def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
     """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
-    candidate = lab.names.candidate
+    candidate, plain = lab.names.candidate, resized(lab, page, size_of(own))
+    if plain is not None and are_same(own, plain):
+        return  # the page as it is, at a size of the candidate's: what changes nothing here explains nothing
     if (made := _by_interpolation(lab, page, own)) is not None:
         names, picture = made
         fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
@@ -102,8 +104,8 @@ def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Wa
     sized = ((name, resized(lab, changed, size_of(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
     if (made := _equal_ones(own, sized)) is not None:
         names, picture = made
-        fix = f"feed {candidate} the page as it was decoded; before the resize it is {names}"
-        yield Way("decode.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
+        fix = f"let {candidate} resize the page as it is in the file; here it is {names} before the resize"
+        yield Way("resize.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
     yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
 
 

@@ -124,7 +124,7 @@ class TestAClaimExplainsTheCandidatesOwnResult:
 
     def test_a_whole_that_is_not_its_parts_is_told(self) -> None:
         (found,) = diagnose(reference=on_spread(Toy()), candidate=on_spread(self.Wrapped(name="port")))
-        assert (found.stage, found.cause) == ("detections", "postprocess.later_stage")
+        assert (found.stage, found.cause) == ("detections", "pipeline.boxes")
         told = (
             "own post-process makes 4 boxes of its own map, and they are train's; its trace holds 3 boxes that differ"
         )

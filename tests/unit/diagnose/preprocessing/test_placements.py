@@ -140,7 +140,7 @@ KNOWN = [
     (Cut, "decode.cropped", "cut to 60x40 from x 11, y 7 on"),
     (Scaled, "decode.scaled", "scaled to 45x30 before the resize"),
     (OtherResize, "resize.interpolation", "resizes by from below"),
-    (Recodes, "decode.pixels", "with its lowest bits cleared"),
+    (Recodes, "resize.pixels", "with its lowest bits cleared"),
 ]
 
 
@@ -195,10 +195,10 @@ class TestRivals:
                 yield "from above", nearest(np.roll(pixels, 1, axis=0), size)
 
         one = diagnose(reference=seen(Reference(), PAGE), candidate=seen(Moves(name="port"), PAGE))
-        assert judged(one[0]) == ("resize", "decode.pixels")
+        assert judged(one[0]) == ("resize", "resize.pixels")
         (found, *_) = diagnose(reference=seen(Both(), PAGE), candidate=seen(Moves(name="port"), PAGE))
         assert (found.cause, found.fix) == (UNKNOWN, None)
-        assert found.rivals == ("resize.interpolation", "decode.pixels")
+        assert found.rivals == ("resize.interpolation", "resize.pixels")
 
     @pytest.mark.parametrize("kind", [Letterbox, BatchPadding, SquareFirst])
     def test_of_a_blank_page_nothing_is_said(self, kind: type[Port]) -> None:
