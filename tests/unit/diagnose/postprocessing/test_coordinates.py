@@ -12,8 +12,12 @@ from diagnosing import SPREAD, Array, boxes, judged, moved, only, says, seen
 from toy import Toy, page
 
 from pytest_ocrparity import DifferenceError, assert_same_detections
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnosis import UNKNOWN
-from pytest_ocrparity.trace import Detections, Shape
+from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.trace import Detections, Shape, Trace
 
 
 class TestCoordinates:
@@ -23,6 +27,35 @@ class TestCoordinates:
         diagnosis = only(reference, replace(reference, pipeline="port", source=None, detections=shifted))
         assert judged(diagnosis) == ("detections", "rescale.offset")
         assert diagnosis.summary == "boxes of port are shifted by x +12.0, y +20.0 px"
+
+    @pytest.mark.parametrize(("distance", "cause"), [(4, UNKNOWN), (6, "rescale.offset")])
+    def test_boxes_alone_do_not_tell_a_shift_from_a_map_that_lies_beside(self, distance: int, cause: str) -> None:
+        reference = seen(Toy(), SPREAD)
+        shifted = moved(reference.detections, lambda _, polygon: polygon + np.array([0, distance]))
+        alone = Trace(pipeline="port", image=reference.image, image_sha256=reference.image_sha256, detections=shifted)
+        diagnosis = only(reference, alone)
+        assert judged(diagnosis) == ("detections", cause)
+        said = any("A map that is moved so far does the same" in text for text in diagnosis.evidence)
+        assert said is (cause == UNKNOWN)
+
+    def test_where_the_map_is_recorded_and_right_a_small_shift_is_one(self) -> None:
+        reference = seen(Toy(), SPREAD)
+        shifted = moved(reference.detections, lambda _, polygon: polygon + np.array([0, 4]))
+        diagnosis = only(reference, replace(reference, pipeline="port", source=None, detections=shifted))
+        assert judged(diagnosis) == ("detections", "rescale.offset")
+
+    @pytest.mark.parametrize("is_explained", [True, False])
+    def test_boxes_of_a_picture_that_is_not_explained_are_not_called_shifted(self, is_explained: bool) -> None:
+        reference = seen(Toy(), SPREAD)
+        shifted = moved(reference.detections, lambda _, polygon: polygon + np.array([12, 20]))
+        candidate = replace(reference, pipeline="port", source=None, detections=shifted)
+        lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
+        lab.is_picture_explained = is_explained
+        (diagnosis,) = examine_boxes(lab)
+        assert diagnosis.cause == ("rescale.offset" if is_explained else UNKNOWN)
+        assert says(diagnosis.evidence, "boxes of port are shifted by x +12.0, y +20.0 px? the page may lie so") is (
+            not is_explained
+        )
 
     @pytest.mark.parametrize(
         "change",
