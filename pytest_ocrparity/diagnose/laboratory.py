@@ -64,8 +64,8 @@ class Laboratory:
             size.
         to_page: where the page lies in the candidate's picture, once that is known: x and y of the picture, times the
             first two numbers, plus the last two, are x and y of the page.
-        is_picture_explained: whether the candidate's picture is the reference's, but for what was found; else its map
-            may be of a part of the page, or of a page that lies otherwise in it.
+        is_picture_explained: whether every difference of the candidate's picture that was recorded has a cause; else
+            its map may be of a part of the page, or of a page that lies otherwise in it.
         ruled_out, tried, not_tried: notes for the next unknown cause, see `Diagnosis`.
         has_equal_weights: whether the export's weights were found to be the reference's.
         is_in_program: whether the export's program was found to return the candidate's map without its engine.

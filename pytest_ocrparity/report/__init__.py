@@ -71,10 +71,11 @@ def publish(folder: Path, view: View) -> None:
         write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))
         used |= {picture.file for each in view.results.comparisons for picture in each.pictures}
         for drawn in (folder / PICTURES).glob("*"):
-            for path in drawn.glob("*"):
-                if path.relative_to(folder).as_posix() not in used and OURS.fullmatch(path.name):
-                    path.unlink()
-            if not any(drawn.iterdir()):
+            unused = [path for path in drawn.glob("*") if path.relative_to(folder).as_posix() not in used]
+            ours = [path for path in unused if OURS.fullmatch(path.name)]
+            for path in ours:
+                path.unlink()
+            if ours and not any(drawn.iterdir()):
                 drawn.rmdir()
     except OSError as error:
         raise ReportError(f"{folder}: cannot write the report: {error.strerror or error}") from error

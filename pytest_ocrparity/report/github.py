@@ -42,7 +42,7 @@ def append_summary(view: View) -> None:
     if not name:
         return
     try:
-        with Path(name).open("a", encoding="utf-8") as file:
+        with Path(name).open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(summary(view))
     except OSError as error:
         raise ReportError(f"GITHUB_STEP_SUMMARY={name}: cannot write there: {error.strerror or error}") from error

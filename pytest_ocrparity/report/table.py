@@ -111,7 +111,7 @@ def _light_record(record: Record) -> Record:
 
 
 def light(comparison: RecordedComparison) -> RecordedComparison:
-    """Return what sums and lists need of a comparison: no pictures, no boxes, and of the parameters the box type.
+    """Return what sums, lists and causes need of a comparison: no pictures, no boxes, of the parameters the box type.
 
     A run of ten thousand images keeps all of them, so that equal limits and equal texts are kept once.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Final, NamedTuple, overload
+from typing import Final, NamedTuple, TypeAlias, overload
 
 from msgspec.structs import replace
 
@@ -29,6 +29,8 @@ from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.settings import Settings
 
+Key: TypeAlias = tuple[str, str, str, str]
+"""Of a comparison among those of its test."""
 _INTERRUPTED: Final = (2, 3)
 """pytest's exit statuses of a run that was interrupted, or that stopped by an error of pytest's own."""
 
@@ -93,7 +95,7 @@ class Comparisons(Sequence[RecordedComparison]):
     def __init__(self, records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> None:
         """Find where each is."""
         self._records, self._outcomes = records, outcomes
-        every = [(place, each.key) for test, left in records.items() for place, each in _places(test, left)]
+        every = [placed for test, left in records.items() for placed in _places(test, left)]
         judged = {key for place, key in every if place.other is None}
         besides: set[tuple[str, ...]] = set()
         self._places: list[_Place] = []
@@ -138,22 +140,20 @@ class _Place(NamedTuple):
     """Its place among those that a failure made besides."""
 
 
-def _places(test: str, records: Sequence[Record]) -> list[tuple[_Place, RecordedComparison]]:
-    """Return the comparisons of a test: those that its assertions judged, then those that a failure made besides."""
-    judged: list[tuple[int, RecordedComparison]] = []
-    failures: dict[tuple[str, ...], tuple[int, Failed]] = {}
+def _places(test: str, records: Sequence[Record]) -> Iterator[tuple[_Place, Key]]:
+    """Yield the comparisons of a test by their keys: those that its assertions judged, then those made besides."""
+    judged: list[tuple[int, Key, bool]] = []
+    failures: dict[Key, int] = {}
+    besides: dict[Key, list[Key]] = {}
     for number, record in enumerate(records):
         if isinstance(record, Compared):
-            judged.append((number, record.comparison))
+            judged.append((number, record.comparison.key, record.comparison.status in MATCHES))
         elif isinstance(record, Failed):
-            failures[record.key] = number, record
-    found = []
-    for number, each in judged:
-        failure = failures.get(each.key) if each.status not in MATCHES else None
-        found.append((_Place(test, number, failure[0] if failure else None), each))
-    for number, failed in failures.values():
-        found += [(_Place(test, number, other=place), other) for place, other in enumerate(failed.others)]
-    return found
+            failures[record.key], besides[record.key] = number, [other.key for other in record.others]
+    for number, key, is_match in judged:
+        yield _Place(test, number, None if is_match else failures.get(key)), key
+    for key, number in failures.items():
+        yield from ((_Place(test, number, other=place), other) for place, other in enumerate(besides[key]))
 
 
 def _count(outcomes: Outcomes, name: str) -> int:

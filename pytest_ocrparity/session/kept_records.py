@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.document import Record
 
 
+_TELLING = 4096
+"""Bytes from which on records are taken for a pattern of others: a test that only skipped leaves fewer."""
+
+
 class PackedRecords(Sequence["Record"]):
     """The records of one test. Each is unpacked anew when it is asked for."""
 
@@ -53,10 +57,10 @@ class KeptRecords(Mapping[str, Sequence["Record"]]):
 
     def add(self, test: str, records: Sequence[Record]) -> None:
         """Keep what one run of a test left, after what an earlier one did."""
-        if not self._pattern:
+        if len(self._pattern) < _TELLING:
             from pytest_ocrparity.report.document import pack
 
-            self._pattern = pack(records)[: 1 << zlib.MAX_WBITS]
+            self._pattern = max(self._pattern, pack(records[:8])[: 1 << zlib.MAX_WBITS], key=len)
         self._by_test.setdefault(test, PackedRecords(self._pattern)).extend(records)
 
     def __getitem__(self, test: str) -> Sequence[Record]:

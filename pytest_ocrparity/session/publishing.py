@@ -86,7 +86,7 @@ class Reporting:
         if folder is None:
             return []
         publish(folder, view)
-        broken = [each for each in results.comparisons if each.picture_error]
+        broken = [each for each in view.compared if each.picture_error]
         lines = [
             f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
             for each in broken[:1]

@@ -63,9 +63,9 @@ class ItemRecords:
         return f"{count} images compared in {self._item.nodeid}" if is_new else ""
 
     def add(self, metrics: Iterable[tuple[str, object]]) -> None:
-        """Add metrics, of which several may have one name."""
+        """Add metrics, of which several may have one name; a value that is there already is not added again."""
         with self._lock:
-            self._put([*self._metrics, *metrics])
+            self._put([*self._metrics, *(each for each in metrics if each not in self._metrics)])
 
     def measure(self, found: Iterable[tuple[str, object]]) -> None:
         """Add metrics, each in the place of an earlier one of its name, if it is the worse."""

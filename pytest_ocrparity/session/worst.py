@@ -56,6 +56,8 @@ class WorstImages:
 
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
         """Take a comparison with what a run judges of it; keep its traces if they are the worst so far."""
+        if all(measure.decides for measure in judged.measures):
+            return  # the run judges nothing of it
         self._compared.append(replace(judged, differences=(), boxes=(), parameters=()))
         if judged.status != LEFT_TO_RUN:
             return

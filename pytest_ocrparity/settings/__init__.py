@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
-from pytest_ocrparity.settings.engine_settings import check_engine, is_another_model
+from pytest_ocrparity.settings.engine_settings import (
+    OF_ANY_CLASS,
+    check_engine,
+    is_another_model,
+    without_second_engine,
+)
 from pytest_ocrparity.settings.option_paths import with_absolute_paths
-from pytest_ocrparity.settings.result_files import check_result_files
+from pytest_ocrparity.settings.result_files import RESULTS, check_result_files, is_a_run
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
@@ -319,12 +324,14 @@ def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
     """Return what a candidate has from the inference table, which is nothing that means something else there."""
     if "factory" in table or ("factory" in inference and table.keys() & {*BESIDE_FACTORY}):
         return {}
-    if is_another_model(inference, table):
+    if is_another_model(inference, table) or is_a_run(inference, table):
         return {}
     api = TABLES["inference"]["api"].default
-    is_other = table.get("api", inference.get("api", api)) != inference.get("api", api)
-    kept = ("model_dir", "model_name") if is_other else [key for key in inference if key != "tolerance"]
-    return {key: inference[key] for key in kept if key in inference}
+    apis = inference.get("api", api), table.get("api", inference.get("api", api))
+    if apis[0] != apis[1] and RESULTS in apis:
+        return {}
+    kept = OF_ANY_CLASS if apis[0] != apis[1] else [key for key in inference if key != "tolerance"]
+    return without_second_engine({key: inference[key] for key in kept if key in inference}, table)
 
 
 def _check_factory(table: Mapping[str, Any], where: str) -> None:
@@ -354,6 +361,8 @@ def _with_folder(
             f"--ocr-inference-dir={given}: which of {', '.join(candidates)} is meant? It names the folder of an only "
             "candidate; set the folder of one of several in the settings"
         )
+    if candidates and next(iter(candidates.values())).values.get("api") == RESULTS:
+        raise OptionError(f'--ocr-inference-dir={given}: with api = "results" nothing runs, and no folder is read')
     if candidates and "model_file" in next(iter(candidates.values())).values:
         raise OptionError(f"--ocr-inference-dir={given}: the settings name a single file as model_file, and no folder")
     (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings.result_files import RESULTS
 
 ONNX: Final = ".onnx"
 OF_A_CLASS: Final = ("model_dir", "model_name", "predict_options", "api", "factory", "options_file")
 """What says how a class of paddleocr is made, and means nothing for a bare file."""
+OF_ANY_CLASS: Final = ("model_dir", "model_name", "engine")
+"""What means the same for each class of paddleocr."""
 
 
 def check_engine(where: str, table: Mapping[str, Any]) -> None:
@@ -23,8 +24,6 @@ def check_engine(where: str, table: Mapping[str, Any]) -> None:
     engine, file = table.get("engine"), table.get("model_file")
     if engine is not None and "engine" in (table.get("options") or {}):
         raise SettingsError(f"{where}.engine is {engine!r}, and {where}.options has an engine too: keep one")
-    if engine is not None and table.get("api") == RESULTS:
-        raise SettingsError(f'{where}.engine does nothing with api = "results", which runs nothing: remove it')
     if file is None:
         return
     if not file.lower().endswith(ONNX):
@@ -43,11 +42,22 @@ def check_engine(where: str, table: Mapping[str, Any]) -> None:
 
 
 def is_another_model(inference: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    """Tell whether one of a candidate and the inference table is a bare file, and the other names a model of its own.
+    """Tell whether one of a candidate and the inference table is a bare file, and the other is of paddleocr's class.
 
     Such a candidate inherits nothing: what a class of paddleocr is given means something else around a bare file.
     """
-    return "model_file" in table or ("model_file" in inference and "model_dir" in table)
+    return "model_file" in table or ("model_file" in inference and not table.keys().isdisjoint(OF_A_CLASS))
+
+
+def without_second_engine(inherited: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a candidate inherits without an engine, where its own table names one."""
+    options = table.get("options") or {}
+    if "engine" in options:
+        return {key: value for key, value in inherited.items() if key != "engine"}
+    given = inherited.get("options")
+    if "engine" not in table or not given:
+        return dict(inherited)
+    return {**inherited, "options": {key: value for key, value in given.items() if key != "engine"}}
 
 
 def with_engine(values: Mapping[str, Any]) -> dict[str, Any]:

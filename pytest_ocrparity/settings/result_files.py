@@ -15,6 +15,15 @@ WORDS: Final = ("name", "stem", "parent")
 RESULTS: Final = "results"
 
 
+OF_A_RUN: Final = ("model_dir", "model_name", "engine", "options", "options_file", "predict_options")
+"""What says how something runs, where results of a run are read."""
+
+
+def is_a_run(inference: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    """Tell whether a candidate runs something, and the inference table reads results: then it inherits nothing."""
+    return inference.get("api") == RESULTS and "api" not in table and not table.keys().isdisjoint(OF_A_RUN)
+
+
 def check_result_files(where: str, table: Mapping[str, Any]) -> None:
     """Check the settings `api`, `results` and `frame` of a deployment, as they stand in the file.
 
@@ -37,6 +46,6 @@ def check_result_files(where: str, table: Mapping[str, Any]) -> None:
         raise SettingsError(
             f'{where}.results names one file for all images: put {{stem}} in it, as "out/{{stem}}.json"'
         )
-    for key in ("options", "options_file", "predict_options"):
+    for key in OF_A_RUN:
         if key in table:
             raise SettingsError(f'{where}.{key} does nothing with api = "results", which runs nothing: remove it')

@@ -231,6 +231,15 @@ def test_an_older_report_is_replaced_and_its_pictures_are_gone(project: pytest.P
     results_of(project)  # checks that only its own pictures are there
 
 
+def test_what_others_put_beside_the_pictures_stays(project: pytest.Pytester) -> None:
+    run(project)
+    beside = project.path / "report" / "pictures"
+    (beside / ".DS_Store").write_text("of the Finder")
+    (beside / "mine").mkdir()
+    run(project)
+    assert (beside / ".DS_Store").is_file() and (beside / "mine").is_dir()
+
+
 def test_what_a_killed_run_began_to_draw_is_gone(project: pytest.Pytester) -> None:
     run(project)
     page = next((project.path / "report" / "pictures").iterdir())

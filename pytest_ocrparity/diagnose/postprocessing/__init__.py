@@ -188,7 +188,10 @@ def _is_repeated(lab: Laboratory, own: Detections, found: Detections) -> bool:
         return False
     with lab.budget.network_run(lab.tensor.size):
         again = lab.attempt(lambda: source.trace(image))
-    return again is not None and again.detections == found and boxes_of_map(trace, trace.probability_map) == own
+    is_run = again is not None and again is not trace  # and not taken from a store of the candidate's
+    return (
+        is_run and again is not None and again.detections == found and boxes_of_map(trace, trace.probability_map) == own
+    )
 
 
 def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnosis:
@@ -199,6 +202,7 @@ def _later_stage(lab: Laboratory, own: Detections, found: Detections) -> Diagnos
     summary = f"{candidate} does not return the boxes that its own post-process makes of its own map, which are right: "
     summary += "something around it changes or replaces them, such as a second stage, merging or tiles"
     fix = f"look at what {candidate} does around its post-process; its map, and what that makes of it, are right"
+    lab.adopt_patch(DETECTIONS, "pipeline.boxes", replace(lab.patched, detectors_own=True))
     return lab.proven_cause(DETECTIONS, "pipeline.boxes", summary, [proof], fix)
 
 
@@ -253,8 +257,8 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
 
     Where parameters of the post-process were put right, it runs on the candidate's own map. Otherwise what follows the
     post-process is undone on the recorded boxes. Where the maps agree, the result must be the reference's boxes. Where
-    they differ and coordinates were undone, it must be nearer to the reference's boxes by `GAIN`. Else it must be what
-    the reference's post-process makes of the candidate's map; if that can't be run, nearer to the reference's boxes.
+    they differ, it must be what the reference's post-process makes of the candidate's map; if that can't be run, nearer
+    to the reference's boxes. Where coordinates were undone it must also be nearer to them by `GAIN`.
     Recorded boxes that already are what the reference's post-process makes are not explained; without `needs_fault`
     they are, by parameters.
     """
@@ -273,9 +277,9 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
         return gain >= GAIN if patched.boxes is not None else gain > 0
     own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
     is_wrong = not lab.is_same(DETECTIONS, replace(trace, source=None), own)
-    if patched.boxes is not None:
-        return is_wrong and gain >= GAIN
     is_put_right = lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None), own)
+    if patched.boxes is not None:
+        return is_wrong and is_put_right and gain >= GAIN
     return (is_wrong or not needs_fault) and is_put_right
 
 

@@ -41,6 +41,9 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
     if own is None or right is None or are_same(own, right):
         return None  # the picture is right, and what follows is not
+    plain = resized(lab, page, size_of(own))
+    if plain is not None and are_same(own, plain):
+        return None  # the page as it is, at a size of the candidate's
     ways = _ways(lab, trace, page, own) if tells(page) and tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
     found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from annotations import parsed
 from records import view_of
 
 from pytest_ocrparity.diagnosis import Fix
-from pytest_ocrparity.report.github import error_commands
+from pytest_ocrparity.report.github import append_summary, error_commands
 
 
 def test_no_more_annotations_than_github_shows() -> None:
@@ -14,6 +17,12 @@ def test_no_more_annotations_than_github_shows() -> None:
     many = error_commands(view_of(25))
     assert len(many) == 10
     assert parsed(many[-1])[1] == "and 16 more: see the report"
+
+
+def test_the_jobs_summary_takes_half_a_surrogate_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    append_summary(view_of(1, summary="a\udcff.png"))
+    assert "\\udcff.png" in (tmp_path / "summary.md").read_text()
 
 
 def test_a_cause_of_one_image_counts_no_others() -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from records import comparison
 
-from pytest_ocrparity.report.document import Compared, pack
+from pytest_ocrparity.report.document import Compared, Record, pack
 from pytest_ocrparity.session.kept_records import KeptRecords
 from unit.report.test_document import LEFT
 
@@ -32,8 +32,11 @@ def test_an_empty_store_is_false() -> None:
     assert kept
 
 
-def test_records_that_are_alike_take_a_fifth_of_their_text() -> None:
+@pytest.mark.parametrize("first", [(), LEFT[:1]])
+def test_records_that_are_alike_take_a_fifth_of_their_text(first: tuple[Record, ...]) -> None:
     kept, texts = KeptRecords(), 0
+    if first:
+        kept.add("t.py::test_that_only_skipped", first)
     for number in range(50):
         left = [Compared(comparison=comparison("detections", image=f"page_{number}.png"))]
         kept.add(f"t.py::test[{number}]", left)

@@ -70,6 +70,29 @@ def test_a_folder_beside_a_bare_file_as_inference_inherits_nothing(tmp_path: Pat
     assert found["other"].values == {"model_file": tmp_path / "net.onnx", "options": {"thresh": 0.2}}
 
 
+def test_a_file_is_not_inherited_by_what_is_of_a_class(tmp_path: Path) -> None:
+    text = '[inference]\nmodel_file = "net.onnx"\n[candidates.b]\npredict_options = { thresh = 0.2 }\n'
+    assert settings(tmp_path, text).candidates["b"].values.keys() == {"predict_options"}
+
+
+@pytest.mark.parametrize(
+    ("own", "inherited"),
+    [
+        ('options = { engine = "onnxruntime" }', 'engine = "paddle"'),
+        ('engine = "onnxruntime"', 'options = { engine = "paddle" }'),
+    ],
+)
+def test_the_engine_that_a_candidate_names_itself_wins(tmp_path: Path, own: str, inherited: str) -> None:
+    text = f'[inference]\nmodel_dir = "a"\n{inherited}\n[candidates.b]\n{own}\n'
+    values = with_engine(settings(tmp_path, text).candidates["b"].values)
+    assert values["options"] == {"engine": "onnxruntime"}
+
+
+def test_another_class_inherits_the_engine(tmp_path: Path) -> None:
+    text = '[inference]\nmodel_dir = "a"\nengine = "onnxruntime"\n[candidates.b]\napi = "PaddleOCR"\n'
+    assert settings(tmp_path, text).candidates["b"].values["engine"] == "onnxruntime"
+
+
 def test_the_option_of_a_folder_does_not_replace_a_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--ocr-inference-dir=out: the settings name a single file"):
         settings(tmp_path, '[inference]\nmodel_file = "net.onnx"', ocr_inference_dir="out")

@@ -11,7 +11,7 @@ from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings import load
 
 
-def test_a_candidate_of_another_api_inherits_which_model_it_is(tmp_path: Path) -> None:
+def test_results_inherit_nothing_of_what_runs_and_another_class_which_model_it_is(tmp_path: Path) -> None:
     text = """
         [inference]
         model_dir = "a"
@@ -22,15 +22,41 @@ def test_a_candidate_of_another_api_inherits_which_model_it_is(tmp_path: Path) -
         results = "out/{stem}.json"
         [candidates.same]
         api = "TextDetection"
+        [candidates.whole]
+        api = "PaddleOCR"
         """
     found = load(settings_file(tmp_path, text), {}, tmp_path).candidates
     assert found["server"].values == {
-        "model_dir": tmp_path / "a",
-        "model_name": "m",
         "api": "results",
         "results": tmp_path / "out" / "{stem}.json",
     }
     assert found["same"].values["options"] == {"device": "cpu"}
+    assert found["whole"].values == {"api": "PaddleOCR", "model_dir": tmp_path / "a", "model_name": "m"}
+
+
+RESULTS = '[inference]\napi = "results"\nresults = "out/{stem}.json"\n'
+
+
+@pytest.mark.parametrize("line", ['model_dir = "b"', "options = { thresh = 0.2 }", 'engine = "onnxruntime"'])
+def test_a_candidate_that_runs_does_not_judge_the_results_of_inference_again(tmp_path: Path, line: str) -> None:
+    found = load(settings_file(tmp_path, f"{RESULTS}[candidates.b]\n{line}"), {}, tmp_path).candidates
+    assert found["b"].values.keys() == {line.split()[0]}
+
+
+def test_a_candidate_of_other_results_inherits_that_they_are_results(tmp_path: Path) -> None:
+    text = f'{RESULTS}[candidates.b]\nresults = "other/{{stem}}.json"'
+    assert load(settings_file(tmp_path, text), {}, tmp_path).candidates["b"].values["api"] == "results"
+
+
+def test_a_folder_from_the_command_line_is_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match='--ocr-inference-dir=b: with api = "results" nothing runs'):
+        load(settings_file(tmp_path, RESULTS), {"ocr_inference_dir": "b"}, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["model_dir", "model_name", "options_file"])
+def test_what_runs_nothing_has_no_model(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SettingsError, match=rf"inference\.{key} does nothing with api"):
+        load(settings_file(tmp_path, f'{RESULTS}{key} = "b"'), {}, tmp_path)
 
 
 @pytest.mark.parametrize(
