@@ -303,6 +303,12 @@ OTHERS = [
     ),
     fault("a page resized by area", port(ports.ResizesByArea), "resize:resize.interpolation", mend=unwrap),
     fault(
+        "a page turned to grey",
+        both(image("colours.png"), port(ports.FeedsGrey)),
+        "resize:resize.pixels",
+        mend=unwrap,
+    ),
+    fault(
         "a page cut by a client",
         port(ports.CutByClient),
         "decode:decode.cropped",

@@ -240,6 +240,17 @@ class ReturnsLogits(Port):
         return np.asarray(np.log(made / (1 - made)), np.float32)
 
 
+class FeedsGrey(Port):
+    """The page is decoded in colours and turned to grey before it is resized."""
+
+    def preprocess(self, image: Image) -> Trace:
+        import cv2
+
+        pixels = decoded(image)
+        grey = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        return replace(super().preprocess(np.asarray(grey)), decode=Decoded.of(pixels, "BGR"))
+
+
 class ForgetsLater(Port):
     """A second stage forgets every third box."""
 

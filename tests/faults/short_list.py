@@ -61,6 +61,7 @@ FAST = (
     "(y, x) for (x, y)",
     "a page padded to a square",
     "a page resized by area",
+    "a page turned to grey",
     "a page cut by a client",
     "a page halved by a client",
     "a tensor in fp16",
