@@ -160,6 +160,11 @@ SOURCELESS = [
     sourceless(
         "A2 all moved by 2 px, boxes alone",
         port(place=box_hooks.moved(lambda box: box + 2), recorded=(), has_source=False),
+        "detections:unknown",
+    ),
+    sourceless(
+        "A2 all moved by 12 px, boxes alone",
+        port(place=box_hooks.moved(lambda box: box + 12), recorded=(), has_source=False),
         f"detections:{OFFSET}",
         unnamed=CLOSE,
     ),

@@ -105,10 +105,10 @@ def by_coordinates(
 
 def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, size: Size, shape: Shape) -> bool:
     """Tell whether the boxes of a candidate that shows nothing else moved by no more than a map may lie beside."""
-    if made is not lab.candidate.detections or lab.candidate.probability_map is not None or size == (1, 1):
+    if made is not lab.candidate.detections or lab.candidate.probability_map is not None:
         return False
     moved = max(float(np.abs(one - two).max()) for one, two in zip(made.polygons, undone.polygons, strict=True))
-    rounded = 1.0  # px, half on either side
+    rounded = 1.0  # px, half on either side; of a map that nobody records a px is taken for one of the page
     return moved <= MAP_MOVES * max(shape[0] / size[0], shape[1] / size[1]) + rounded
 
 
