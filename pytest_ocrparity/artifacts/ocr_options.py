@@ -85,7 +85,10 @@ def read_options(file: Path) -> dict[str, Any]:
         ModelError: it is missing, no such file, or holds something else than a mapping.
     """
     if file.suffix.lower() != ".json":
-        return read_yml(file)
+        options = read_yml(file)
+        if words := [key for key in options if not isinstance(key, str)]:
+            raise ModelError(f"{file}: the key {words[0]!r} is no text: put it in quotation marks")
+        return options
     try:
         found = json.loads(file.read_bytes())
     except OSError as error:

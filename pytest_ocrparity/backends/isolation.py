@@ -187,7 +187,7 @@ def folder_module(reference: str, folder: Path | None, *, setting: str = "train.
     try:
         with first_on_path(folder):
             return getattr(_import_module(module_name, folder), name)
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise ModelError(f"{setting} = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
 
 

@@ -56,18 +56,21 @@ class MapEngine(_OwnCode):
             with values from 0 to 1: the network's first output as it comes. It gets a copy that it may change.
         like: a loaded side, such as the `ocr_inference_model` of the settings: it decodes, resizes and normalises, and
             makes boxes, in pixels of the source image. Its settings are what fixes of these stages are worded for.
-        name: how messages call this side.
+        name: how messages call this side; None is the name of `like`.
 
     Raises:
+        TypeError: `infer` is no function.
         ValueError: `like` is the trained model, whose processing would be compared with itself, or `infer` is a method
             of `like`, which then is the same side.
         StageError: in `Trace.error`, where `infer` raises or returns something else; it names `infer` and what it
             returned.
     """
 
-    def __init__(self, infer: Run, *, like: Pipeline, name: str = "inference") -> None:
+    def __init__(self, infer: Run, *, like: Pipeline, name: str | None = None) -> None:
         """Join an engine and the processing of a side."""
-        super().__init__(name)
+        if not callable(infer):
+            raise TypeError(f"MapEngine: infer is {infer!r}, not a function")
+        super().__init__(like.name if name is None else name)
         if offered(like, HasTrainedNetwork) is not None:
             raise ValueError(
                 f"MapEngine: like is {like.name}, the trained model, so its processing would be compared with itself: "

@@ -97,7 +97,12 @@ SCALING = [
         also="rescale.ratio",
         because=FRAME,
     ),
-    client("halved around the inference side", wrapped(wrappers.ScaledByClient), "decode:decode.scaled"),
+    client(
+        "halved around the inference side",
+        wrapped(wrappers.ScaledByClient),
+        "decode:decode.scaled",
+        unnamed={"odd_size.png": "an odd side is scaled by the factor and not to the size, which samples otherwise"},
+    ),
 ]
 
 cut = Table("crop", IMAGES)

@@ -124,10 +124,10 @@ class Said:
         self.causes = {each["cause"] for each in found} - {UNKNOWN}
         self.diagnoses = [Diagnosis(**{**each, "fix": None}) for each in found]
 
-    def is_false(self, truth: str) -> list[str]:
-        """Return what is wrong where one cause is the truth; none is, where it is empty."""
-        said = sorted(self.causes - {truth})
-        return said + (false_ruled_out(self.diagnoses, [truth]) if truth else [])
+    def is_false(self, *truths: str) -> list[str]:
+        """Return what is wrong where these causes are the truth; none is, where it is empty."""
+        said = sorted(self.causes - {*truths})
+        return said + false_ruled_out(self.diagnoses, [truth for truth in truths if truth])
 
 
 def run(pytester: pytest.Pytester, conftest: str, test: str, *options: str) -> dict[str, Said]:
@@ -278,6 +278,6 @@ def test_a_border_left_in_is_that_of_its_page(example: Callable[..., dict[str, S
     said = example(f"**{box}.hooks()", "colours.png", "odd_size.png")
     assert len(said) == 2
     for each, other in zip(said.values(), (r"\b6[34](\.\d)?\b", r"\b(40|39)(\.\d)?\b"), strict=True):
-        assert each.is_false("rescale.offset") == []
+        assert each.is_false("rescale.offset", "resize.padding") == []
         if each.causes:
             assert not re.search(other, each.text.partition("\n  seen")[0])

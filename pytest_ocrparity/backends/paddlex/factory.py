@@ -87,7 +87,7 @@ def _called(factory: str, folder: Path | None) -> Any:
     try:
         with first_on_path(folder):
             return function()
-    except Exception as error:  # whatever the user's function raises
+    except (Exception, SystemExit) as error:  # whatever the user's function raises
         text = f"{type(error).__name__}: {error}"
         raise ModelError(f"inference.factory = {factory!r}, called without arguments, raised {text}") from error
 

@@ -351,7 +351,15 @@ class InferencePipeline(StagedPipeline):
         if self._program is not None:
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
-            yield from other_ways(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
+            if self._runs_the_export():
+                yield from other_ways(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
+
+    def _runs_the_export(self) -> bool:
+        """Tell whether paddlex's own runner runs this folder; the object of a user's function may have another."""
+        runner = self._predictor.runner
+        folder = Path(getattr(runner, "model_dir", self._export.folder))
+        is_paddlexs = str(getattr(runner, "__module__", "")).startswith("paddlex.")
+        return is_paddlexs and folder.resolve() == self._export.folder.resolve()
 
     def _infer_otherwise(self, changed: Mapping[str, Any], tensor: npt.NDArray[np.float32]) -> Any:
         """Run the export as paddleocr loads it with some options changed, of which None takes one away.
