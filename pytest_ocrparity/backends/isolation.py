@@ -221,7 +221,7 @@ def _names(reference: str, setting: str) -> tuple[str, str]:
     return module_name, name
 
 
-def _error_text(error: Exception) -> str:
+def _error_text(error: BaseException) -> str:
     """Return an error's text; for other than import and attribute errors, after the name of its class."""
     return str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
 
