@@ -21,9 +21,11 @@ command line where it was typed. A file above pytest's rootdir that cannot be re
 """
 _CANDIDATES: Final = """
 Each `[tool.ocrparity.candidates.NAME]` is one more deployment, with the same keys. What it leaves out is the
-`inference` table's, except for its `tolerance`. One with another `api` has `model_dir` and `model_name` from there and
-nothing else; one with a `factory` has nothing. `--ocr-inference-dir` sets the folder of an only candidate. Paths inside
-of `options` and of an `options_file`, `paddlex_config` and folders of models, start at the settings file.
+`inference` table's, except for its `tolerance`. One with another class as `api` has `model_dir`, `model_name` and
+`engine` from there and nothing else. One with a `factory` or a `model_file` has nothing, nor has one that says how
+something else runs where `inference` has a factory, a file or results. `--ocr-inference-dir` sets the folder of an only
+candidate. Paths inside of `options` and of an `options_file`, `paddlex_config` and folders of models, start at the
+settings file.
 """
 _TOLERANCE: Final = """\
 ## `[tool.ocrparity.tolerance]`
