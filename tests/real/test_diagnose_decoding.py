@@ -87,9 +87,10 @@ class TestDecoding:
             assert trace.decode is not None
             return trace if isinstance(image, np.ndarray) else replace(trace, decode=trace.decode.without_pixels())
 
-    class CropsFiles(Reads):
+    class AddsRows(Reads):
         def load(self, image: Any) -> npt.NDArray[np.uint8]:
-            return super().load(image)[4:]
+            pixels = super().load(image)
+            return np.vstack([pixels, 255 - pixels[:4]])
 
     class Swaps(Reads):
         def load(self, image: Any) -> npt.NDArray[np.uint8]:
@@ -183,7 +184,7 @@ class TestDecoding:
         assert judged(diagnosis) == ("decode", "decode.pixels")
         assert "before, 100.0% of the pixels differed, by up to 9 of 255" in diagnosis.evidence
 
-    @pytest.mark.parametrize("wrong", [KeepsDigests, CropsFiles])
+    @pytest.mark.parametrize("wrong", [KeepsDigests, AddsRows])
     def test_pixels_without_a_common_form_are_not_counted(self, png: Path, wrong: type[Toy]) -> None:
         diagnosis = only(seen(Reads(), png), seen(wrong(name="port"), png))
         assert judged(diagnosis) == ("decode", "decode.pixels")
