@@ -351,7 +351,7 @@ class InferencePipeline(StagedPipeline):
         if self._program is not None:
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: InferencePipeline.infer(self, given))
-            if self._runs_the_export():
+            if not self._deployed.factory or self._runs_the_export():
                 yield from other_ways(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
 
     def _runs_the_export(self) -> bool:
