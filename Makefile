@@ -15,7 +15,7 @@ test: .venv/ready
 	$(BIN)/python -m coverage run -m pytest -n 2
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered
-	$(BIN)/python -m coverage report --format=total --fail-under=98 --omit='*/backends/*'
+	$(BIN)/python -m coverage report --format=total --fail-under=96 --omit='*/backends/*'
 
 # Every fault of the catalogue, injected, every near miss and every hand-written port, on all of its pages: prints three
 # tables and writes build/faults.json; fails where the ports miss a target. `make test` runs a fixed list of them: one
