@@ -1,6 +1,6 @@
 """What happens around a bare `.onnx` file: which values it is configured with, and PaddleX's operators built from them.
 
-Whoever deploys a bare file writes its processing by hand, so each value comes from a file or an option of theirs, and
+Whoever deploys a bare file writes its processing by hand, so each value comes from a file or an option, and
 nothing from the training YAML file: then both sides would agree by construction.
 """
 

@@ -80,7 +80,6 @@ def by_coordinates(
     """
     reference, candidate = lab.names
     size, shape = _map_size_and_shape(lab)
-    of_the_page = "the page may lie so in its picture, whose difference is not explained"
     for way in _possible_distortions(lab, made):
         undone, summary = way.undo(made, size, shape), way.summary.format(candidate=candidate)
         if not lab.is_same_boxes(undone):
@@ -91,7 +90,7 @@ def by_coordinates(
             lab.noticed.append(f"{summary}? {text}")
             continue
         if way not in (*_FIXED, _WRAPPED) and not lab.is_picture_explained:
-            lab.noticed.append(f"{summary}? {of_the_page}")
+            lab.noticed.append(f"{summary}? the page may lie so in its picture, whose difference is not explained")
             continue
         if _may_be_of_the_map(lab, made, undone, size, shape):
             lab.noticed.append(f"{summary}? A map that is moved so far does the same, and {candidate} records no map")

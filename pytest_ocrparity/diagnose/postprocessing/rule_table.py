@@ -18,6 +18,11 @@ def _scores(made: Detections, page: Page) -> Array | None:
     return made.scores
 
 
+def _number(made: Detections, page: Page) -> Array:
+    """Return each box's place in the order in which they are returned, from 1 on."""
+    return np.arange(1.0, len(made) + 1)
+
+
 def _rank(made: Detections, page: Page) -> Array | None:
     """Return each box's place by score, the best first, from 1 on."""
     if made.scores is None:
@@ -167,14 +172,14 @@ RIVALS: Final[tuple[Rule, ...]] = (
     Cut(
         cause="",
         text="the first {value} boxes alone",
-        quantity=lambda made, page: np.arange(1.0, len(made) + 1),
+        quantity=_number,
         drops_below=False,
         is_whole=True,
     ),
     Cut(
         cause="",
         text="the boxes from number {value} on",
-        quantity=lambda made, page: np.arange(1.0, len(made) + 1),
+        quantity=_number,
     ),
 )
 """What does the same on some pages, and is no cause by itself."""

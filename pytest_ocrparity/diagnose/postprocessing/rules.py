@@ -254,7 +254,7 @@ Quantity: TypeAlias = "Callable[[Detections, Page], Array | None]"
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(Rule):
-    """Boxes are dropped by a quantity of theirs: those below a value, or those above.
+    """Boxes are dropped by one of their quantities: those below a value, or those above.
 
     Attributes:
         quantity: of each box; None where the boxes do not have it.

@@ -41,9 +41,8 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
     if own is None or right is None or are_same(own, right):
         return None  # the picture is right, and what follows is not
-    plain = resized(lab, page, size_of(own))
-    if plain is not None and are_same(own, plain):
-        return None  # the page as it is, at a size of the candidate's
+    if _is_plain(lab, page, own):
+        return None
     ways = _ways(lab, trace, page, own) if tells(page) and tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
     found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}
@@ -69,6 +68,12 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(stage, first.cause, summary, [proof], first.fix), patched
 
 
+def _is_plain(lab: Laboratory, page: Array, own: Array) -> bool:
+    """Tell whether a picture is the page as it is, at a size of its own: what changes nothing explains nothing."""
+    plain = resized(lab, page, size_of(own))
+    return plain is not None and are_same(own, plain)
+
+
 def tells(picture: Array) -> bool:
     """Return whether a picture has more than stripes; a blank page is within a border, or cut, what it is without."""
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
@@ -84,7 +89,7 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
     def before(lab: Laboratory) -> Trace | None:
         trace, page = lab.candidate, page_of(lab)
         own = None if trace.tensor is None or page is None else picture_of(lab, trace)
-        if own is None or page is None:
+        if own is None or page is None or _is_plain(lab, page, own):
             return None
         for way in _ways(lab, trace, page, own):
             if way.cause == cause and way.kinds & kinds and are_same(own, way.picture):
@@ -96,9 +101,7 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
 
 def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
     """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
-    candidate, plain = lab.names.candidate, resized(lab, page, size_of(own))
-    if plain is not None and are_same(own, plain):
-        return  # the page as it is, at a size of the candidate's: what changes nothing here explains nothing
+    candidate = lab.names.candidate
     if (made := _by_interpolation(lab, page, own)) is not None:
         names, picture = made
         fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
@@ -140,7 +143,7 @@ def shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
     If there is one, `lab.before` becomes what the reference's operators make of that picture.
     """
     page, own = page_of(lab), picture_of(lab, trace)
-    if page is None or own is None or not tells(page):
+    if page is None or own is None or not tells(page) or _is_plain(lab, page, own):
         return None
     way = next((way for way in _ways(lab, trace, page, own) if way.cause == "resize.interpolation"), None)
     before = None if way is None else trace_of(lab, trace, way.picture)
