@@ -26,7 +26,7 @@ Values = Mapping[str, Any]
 
 
 def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict_options: Values) -> Iterator[str]:
-    """Yield what strikes in the options of a `PaddleOCR` and in the inference.yml of its detector, a sentence each.
+    """Yield what is suspicious in the options of a `PaddleOCR` and in its detector's inference.yml, a sentence each.
 
     Args:
         name: how messages call the inference.yml.

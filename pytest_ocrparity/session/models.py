@@ -196,9 +196,9 @@ def _results_problems(template: Path, table: str) -> list[str]:
 
 
 def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
-    """Return what strikes in the ymls and export folders of the sides that tests used, without loading a model.
+    """Return what is suspicious in the ymls and export folders of the sides that tests used, without loading a model.
 
-    A fixture of the user's that stands in the place of ours reads none of them.
+    Where the user's own fixture replaces the plugin's, none of them is read.
     """
     from pytest_ocrparity.artifacts.lint import static_findings
     from pytest_ocrparity.report.document import Loads

@@ -31,8 +31,9 @@ _TOLERANCE: Final = """\
 ## `[tool.ocrparity.tolerance]`
 
 `preset` names a column; a limit of its own is `detections = { max_shift = 2 }` here and
-`--ocr-tolerance=detections.max_shift=2` on the command line. The stronger limit wins, one by one: built-in, file,
-candidate, command line, marker, keyword. A preset replaces all below it. `"off"` reports the amount and judges nothing.
+`--ocr-tolerance=detections.max_shift=2` on the command line. Precedence, per limit, from lowest to highest:
+built-in, file, candidate, command line, marker, keyword. A preset replaces every limit of a lower level. `"off"`
+reports the amount and judges nothing.
 """
 
 

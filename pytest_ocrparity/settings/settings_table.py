@@ -152,7 +152,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("inference.options", _TABLE, "handed to that class as they are"),
     Setting("inference.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
-    Setting("inference.predict_options", _TABLE, "handed to its predict(), which alone takes some"),
+    Setting("inference.predict_options", _TABLE, "passed to its `predict()`: some parameters are accepted only there"),
     Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),
     Setting(
         "inference.results",
