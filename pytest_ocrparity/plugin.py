@@ -120,8 +120,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test's records anew; skip it where it needs what `--ocr-no-train` does without."""
     run = item.config.stash[RUN]
     run.recorder.reset()
-    with pass_errors_on():
-        run.check_marker(item)  # one added late, or on a unittest.TestCase, was not checked at collection
     names = getattr(item, "fixturenames", ())
     if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
         run.recorder.note("used", fixture="ocr_golden")

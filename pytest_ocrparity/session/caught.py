@@ -113,7 +113,7 @@ def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -
 
     caught: dict[str, list[tuple[str, str]]] = {}
     for test, record in _caught(records):
-        outcome = outcomes.by_test.get(test)
+        outcome = outcomes.get(test)
         if not record.is_expected and (outcome is None or outcome.outcome not in RED):
             caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record.messages)
     return [Fault("caught", _sentence(*found[0], others=len(found) - 1)) for found in caught.values()]

@@ -74,7 +74,7 @@ def collect(
             verdict="failed" if is_failing else "passed",
             exit_status=status,
             interrupted=is_cut_short,
-            tests={name: _count(outcomes, name) for name in ("passed", "failed", "error", "skipped", "crashed")},
+            tests={name: outcomes.count(name) for name in ("passed", "failed", "error", "skipped", "crashed")},
             faults=tuple(faults),
             notes=tuple(notes),
         ),
@@ -156,13 +156,9 @@ def _places(test: str, records: Sequence[Record]) -> Iterator[tuple[_Place, Key]
         yield from ((_Place(test, number, other=place), other) for place, other in enumerate(besides[key]))
 
 
-def _count(outcomes: Outcomes, name: str) -> int:
-    return sum(outcome.outcome == name for outcome in outcomes.by_test.values())
-
-
 def _placed(test: str, comparison: RecordedComparison, outcomes: Outcomes) -> RecordedComparison:
     """Return a comparison with the place and the end of its test."""
-    where = outcomes.by_test.get(test)
+    where = outcomes.get(test)
     if where is None:
         return replace(comparison, test=test, file=test.partition("::")[0])
     return replace(comparison, test=test, file=where.file, line=where.line, outcome=where.outcome)
@@ -173,7 +169,7 @@ def _not_compared(
 ) -> Iterator[NotCompared]:
     """Yield the tests that used our fixtures, or whose worker died, and left no comparison."""
     images = ImageIds(_images(settings))
-    for test, outcome in outcomes.by_test.items():
+    for test, outcome in outcomes.items():
         left = records.get(test, ())
         image = images.image_of(test)
         is_ours = bool(left) or image is not None

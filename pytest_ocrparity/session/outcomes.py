@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,16 +39,44 @@ class Outcome:
 
 @dataclass(slots=True)
 class Outcomes:
-    """The tests of a run by node id: of several attempts the last, of a test that ran more than once the worst."""
+    """The tests of a run by node id: of several attempts the last, of a test that ran more than once the worst.
 
-    by_test: dict[str, Outcome] = field(default_factory=dict)
+    Of a test that passes from setup to teardown, as most of every suite do, only its place is kept.
+    """
+
     ended: int = 0
     """How many tests have ended; one that is collected twice ends twice."""
     has_crashed: bool = False
     """Whether a worker died."""
+    _begun: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """The places of tests of which nothing but passed phases was heard so far, by worker and node id."""
+    _called: set[tuple[str, str]] = field(default_factory=set)
+    """Those of them whose call was heard."""
+    _passed: dict[str, Any] = field(default_factory=dict)
+    """The places of tests that passed so."""
     _attempts: dict[tuple[str, str], Outcome] = field(default_factory=dict)
-    """Those that have not ended, by worker and node id."""
+    """All others that have not ended."""
+    _heard: dict[str, Outcome] = field(default_factory=dict)
+    """What was heard of all others."""
     _ended: dict[str, Outcome] = field(default_factory=dict)
+
+    def get(self, test: str) -> Outcome | None:
+        """Return what was heard of a test, None where it did not begin."""
+        if test in self._heard:
+            return self._heard[test]
+        place = self._passed.get(test) or next((at for (_, name), at in self._begun.items() if name == test), None)
+        return None if place is None else _outcome(place)
+
+    def items(self) -> Iterator[tuple[str, Outcome]]:
+        """Yield each test of which something was heard, with what it was."""
+        for test in dict.fromkeys((*self._passed, *(name for _, name in self._begun), *self._heard)):
+            outcome = self.get(test)
+            assert outcome is not None
+            yield test, outcome
+
+    def count(self, name: str) -> int:
+        """Return how many tests had this outcome."""
+        return sum(outcome.outcome == name for _, outcome in self.items())
 
     def missing_reports(self, collected: int) -> list[str]:
         """Return what to say where not all tests of a whole run were heard of, which xdist may not tell itself.
@@ -60,32 +88,59 @@ class Outcomes:
             return []
         return [f"{lost} of {collected} tests did not report a result (xdist worker output lost)"]
 
-    def hear(self, report: Any) -> Outcome | None:
+    def hear(self, report: Any) -> str | None:
         """Take a report of pytest's, or of xdist's where a worker died in the middle of a test.
 
-        Returns the test's attempt where it has ended with it: not where a plugin makes another.
+        Returns the flaw of the test's attempt where it has ended with this report: not where a plugin makes another.
         """
         test, when, values = report.nodeid, report.when, vars(report)
-        key = _worker(values), test
+        worker = values.get("worker_id") or ("node" in values and _node_id(values["node"])) or ""
+        key = worker, test
+        if values["outcome"] == "passed" and "wasxfail" not in values:  # this runs for every report of every suite
+            if when == "setup":
+                self._begun[key] = report.location
+                self._attempts.pop(key, None)
+                return None
+            if key in self._begun:
+                if when == "call":
+                    self._called.add(key)
+                    return None
+                if when == "teardown" and key in self._called and test not in self._ended:
+                    self._called.remove(key)
+                    self._passed[test] = self._begun.pop(key)
+                    self._heard.pop(test, None)  # of an attempt before
+                    self.ended += 1
+                    return ""
+        return self._hear_other(report, key)
+
+    def _hear_other(self, report: Any, key: tuple[str, str]) -> str | None:
+        """Take a report of a test that does not pass from its setup to its teardown, or runs more than once."""
+        test, when = report.nodeid, report.when
         attempt = self._attempts.get(key)
         if attempt is None or when == "setup":
-            file, line, _ = report.location
-            flaw = "" if when == "setup" else DID_NOT_RUN
-            attempt = self._attempts[key] = Outcome("passed", "", file, None if line is None else line + 1, flaw)
-            if test not in self._ended:
-                self.by_test[test] = attempt
+            attempt = self._attempts[key] = _outcome(report.location)
+            if when != "setup" and key not in self._begun:
+                attempt.flaw = DID_NOT_RUN
+            if key in self._begun:
+                attempt.phases["setup"] = "passed"
+            if key in self._called:
+                attempt.phases["call"] = "passed"
+            self._begun.pop(key, None)
+            self._called.discard(key)
+            if test not in self._ended and test not in self._passed:
+                self._heard[test] = attempt
         attempt.phases[when] = report.outcome
-        if report.outcome != "passed" or "wasxfail" in values or when not in PHASES:
+        if report.outcome != "passed" or hasattr(report, "wasxfail") or when not in PHASES:
             self._note(attempt, report)
-        if when in ("setup", "call") or not attempt.is_whole:  # this runs for every report of every suite
+        if when in ("setup", "call") or not attempt.is_whole:
             return None
         self.ended += 1
         del self._attempts[key]
-        before = self._ended.setdefault(test, attempt)
-        if before is not attempt:
-            attempts = sorted((before, attempt), key=lambda each: _WORST_FIRST.index(each.outcome))
-            self._ended[test] = self.by_test[test] = attempts[0]
-        return attempt
+        passed = self._passed.pop(test, None)
+        before = self._ended.get(test) if passed is None else _outcome(passed)
+        attempts = (attempt,) if before is None else (before, attempt)
+        self._ended[test] = self._heard[test] = min(attempts, key=lambda each: _WORST_FIRST.index(each.outcome))
+        return attempt.flaw
 
     def _note(self, outcome: Outcome, report: Any) -> None:
         """Note a phase that did not pass, or that ended in another way."""
@@ -99,6 +154,12 @@ class Outcomes:
         outcome.flaw = _flaw(report)
 
 
+def _outcome(place: Any) -> Outcome:
+    """Return what is known of a test of which nothing but passed phases was heard, from pytest's `location`."""
+    file, line, _ = place
+    return Outcome("passed", "", file, None if line is None else line + 1)
+
+
 def _flaw(report: Any) -> str:
     """Return what happened to a test in a phase that it did not pass."""
     if hasattr(report, "wasxfail"):
@@ -106,10 +167,9 @@ def _flaw(report: Any) -> str:
     return "was skipped" if report.outcome == "skipped" else "failed"
 
 
-def _worker(values: Mapping[str, Any]) -> str:
-    """Return which worker sent a report of these attributes; of a crash the controller does, and names its node."""
-    worker: str = values.get("worker_id") or ""
-    return worker or ("node" in values and str(getattr(getattr(values["node"], "gateway", None), "id", ""))) or ""
+def _node_id(node: Any) -> str:
+    """Return the name of the worker that died: of a crash the controller makes the report, and names its node."""
+    return str(getattr(getattr(node, "gateway", None), "id", ""))
 
 
 def _reason(report: Any) -> str:

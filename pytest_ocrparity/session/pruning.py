@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ocrparity.session.outcomes import DID_NOT_RUN, Outcome
+from pytest_ocrparity.session.outcomes import DID_NOT_RUN
 from pytest_ocrparity.wording import printable
 
 if TYPE_CHECKING:
@@ -164,10 +164,10 @@ class Evidence:
 
         self.asked |= {Path(record.path) for record in records if isinstance(record, Asked)}
 
-    def hear(self, test: str, outcome: Outcome, records: Sequence[Record]) -> None:
-        """Take the end of a test, with the records of its last attempt."""
-        if outcome.flaw:
-            self._why[test] = outcome.flaw
+    def hear(self, test: str, flaw: str, records: Sequence[Record]) -> None:
+        """Take the end of a test: why it did not pass, and the records of its last attempt."""
+        if flaw:
+            self._why[test] = flaw
             return
         if records:  # this runs for every test of every suite
             from pytest_ocrparity.report.document import Asked, Used

@@ -143,7 +143,6 @@ class Recorder:
         """Return what a test left, now that it has ended; with the errors that it caught."""
         if caught := self.raised.caught:
             self.note("caught", messages=caught, is_expected=item.get_closest_marker(MARKER) is not None)
-        self.raised.begin()
         return item_records(item).take() if _LEAVES in item.stash else []
 
     def note(self, what: str, **values: Any) -> None:

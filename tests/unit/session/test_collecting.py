@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from records import comparison
 
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.document import Compared, Failed, RecordedComparison
 from pytest_ocrparity.session.collecting import Comparisons
 from pytest_ocrparity.session.kept_records import KeptRecords
-from pytest_ocrparity.session.outcomes import Outcome, Outcomes
+from pytest_ocrparity.session.outcomes import Outcomes
 
 DIAGNOSIS = Diagnosis(stage="tensor", cause="normalize.mean", summary="another mean")
 IMAGE = {"image": "a.png", "reference": "train", "candidate": "inference"}
@@ -27,7 +29,10 @@ def found(**tests: list[Compared | Failed]) -> Comparisons:
     for test, left in tests.items():
         kept.add(test, left)
     outcomes = Outcomes()
-    outcomes.by_test["failing"] = Outcome("failed", "why", "test_it.py", 7)
+    for when in ("setup", "call", "teardown"):
+        ended = {"outcome": "failed", "longrepr": "why"} if when == "call" else {"outcome": "passed", "longrepr": ""}
+        flags = {"failed": when == "call", "skipped": False, "nodeid": "failing", "location": ("test_it.py", 6, "")}
+        outcomes.hear(SimpleNamespace(when=when, **ended, **flags))
     return Comparisons(kept, outcomes)
 
 

@@ -40,6 +40,9 @@ def whole(worker: str, call: str = "passed") -> tuple[tuple[str, str, str], ...]
         (whole("a"), 1, "passed"),
         (whole("a")[:2], 0, "passed"),
         ((("a", "setup", "skipped"), ("a", "teardown", "passed")), 1, "skipped"),
+        ((*whole("a"), *whole("b")), 2, "passed"),
+        ((*whole("a"), ("b", "setup", "skipped"), ("b", "teardown", "passed")), 2, "passed"),
+        ((("a", "setup", "skipped"), ("a", "teardown", "passed"), *whole("b")), 2, "passed"),
         ((*whole("a", "failed"), *whole("b")), 2, "failed"),
         ((*whole("a"), *whole("b", "failed")), 2, "failed"),
         ((whole("a")[0], whole("b")[0], *whole("a", "failed")[1:], *whole("b")[1:]), 2, "failed"),
@@ -56,6 +59,10 @@ def test_tests_are_counted_by_the_reports_of_their_ends(
 ) -> None:
     outcomes = heard(*reports)
     assert outcomes.ended == ended
-    assert outcomes.by_test["test"].outcome == outcome
+    found = outcomes.get("test")
+    assert found is not None
+    assert found.outcome == outcome
+    assert [name for name, _ in outcomes.items()] == ["test"]
+    assert outcomes.count(outcome) == 1
     assert outcomes.missing_reports(ended) == []
     assert outcomes.missing_reports(ended + 1)[0].startswith(f"1 of {ended + 1} tests")

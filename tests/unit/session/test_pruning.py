@@ -60,8 +60,9 @@ def tell(
         place = {"nodeid": test, "location": ("test_a.py", 1, test)}
         left = records if when == "teardown" else ()
         evidence.take(left)
-        if ended := outcomes.hear(SimpleNamespace(when=when, outcome=outcome, **flags, **place, **more)):
-            evidence.hear(test, ended, left)
+        flaw = outcomes.hear(SimpleNamespace(when=when, outcome=outcome, **flags, **place, **more))
+        if flaw is not None:
+            evidence.hear(test, flaw, left)
 
 
 HEARD: WeakKeyDictionary[Evidence, Outcomes] = WeakKeyDictionary()
