@@ -29,20 +29,17 @@ def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
         folder: where its pictures lie.
         kept: takes the thumbnails that do not fit into the page, which it shows as files.
     """
-    inlined: dict[str, str] = {}
     room = MOST_INLINE
 
     def source(name: str) -> str:
         """Return a thumbnail as a data URI while there is room, else its file's name."""
         nonlocal room
-        if name not in inlined:
-            content = base64.b64encode((folder / name).read_bytes()).decode()
-            if len(content) > room:
-                kept.add(name)
-                return name
-            room -= len(content)
-            inlined[name] = f"data:{_TYPES[name.rpartition('.')[2]]};base64,{content}"
-        return inlined[name]
+        content = base64.b64encode((folder / name).read_bytes()).decode()
+        if len(content) > room:
+            kept.add(name)
+            return name
+        room -= len(content)
+        return f"data:{_TYPES[name.rpartition('.')[2]]};base64,{content}"
 
     pairs = [pair for group in view.images for pair in group.pairs]
     yield from TEMPLATES.get_template("page.html.jinja").generate(

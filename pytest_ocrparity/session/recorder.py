@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -24,28 +22,24 @@ if TYPE_CHECKING:
     from pytest_ocrparity.trace import Trace
 
 
-PREFIX: Final = "ocr."
-"""What the names of metrics begin with."""
 ATTRIBUTE: Final = "ocrparity_records"
 """The attribute of a test's teardown report in which its records travel, as bytes; taken off where they arrive."""
 
 
 class ItemRecords:
-    """What a test leaves: its records, and its metrics, which are properties of the test."""
+    """What a test leaves."""
 
     def __init__(self, item: pytest.Item) -> None:
         """Begin with nothing."""
         self.records: list[Record] = []
         self._item = item
         self._compared: set[tuple[str, str, str]] = set()
-        self._metrics: list[tuple[str, object]] = []
         self._lock = threading.RLock()  # a test may assert in threads
 
     def reset(self) -> None:
         """Drop what an earlier attempt of the test left: reruns count once."""
         self.records.clear()
         self._compared.clear()
-        self._put([])
 
     def take(self) -> list[Record]:
         """Return the records, now that the test has ended, and keep none."""
@@ -61,26 +55,6 @@ class ItemRecords:
             count = len(self._compared)
         is_new = count > before and is_milestone(count)
         return f"{count} images compared in {self._item.nodeid}" if is_new else ""
-
-    def add(self, metrics: Iterable[tuple[str, object]]) -> None:
-        """Add metrics, of which several may have one name; a value that is there already is not added again."""
-        with self._lock:
-            self._put([*self._metrics, *(each for each in metrics if each not in self._metrics)])
-
-    def measure(self, found: Iterable[tuple[str, object]]) -> None:
-        """Add metrics, each in the place of an earlier one of its name, if it is the worse."""
-        with self._lock:
-            known = dict(self._metrics)
-            new = [(name, worse(known.get(name, value), value, name)) for name, value in found]
-            names = {name for name, _ in new}
-            self._put([*(each for each in self._metrics if each[0] not in names), *new])
-
-    def _put(self, metrics: list[tuple[str, object]]) -> None:
-        """Put metrics in the place of ours; a property of the user's stays, whatever it is called."""
-        ours = set(map(id, self._metrics))
-        others = [each for each in self._item.user_properties if id(each) not in ours]
-        self._item.user_properties[:] = [*others, *metrics]
-        self._metrics = metrics
 
 
 _LEAVES = pytest.StashKey[ItemRecords]()
@@ -152,7 +126,7 @@ class Recorder:
         self._of_the_test.records.append(record(what, **values))
 
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
-        """Note a judged comparison with its pictures and its metrics."""
+        """Note a judged comparison with its pictures."""
         from pytest_ocrparity.compare.preconditions import have_same_files
         from pytest_ocrparity.comparison import RECORDED
         from pytest_ocrparity.context import current
@@ -166,7 +140,6 @@ class Recorder:
         compared = self._recorded(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
-        self._of_the_test.measure((intern(f"{PREFIX}{name}"), value) for name, value in metrics(compared).items())
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
 
@@ -191,8 +164,6 @@ class Recorder:
             others=tuple(self._recorded(each, *sides) for each in comparisons if each.kind != judged.kind),
         )
         self._of_the_test.records.append(failed)
-        causes = [(f"{PREFIX}cause", diagnosis.cause) for diagnosis in diagnoses]
-        self._of_the_test.add([(f"{PREFIX}stage", judged.stage or ""), *causes])
 
     def _recorded(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
         from msgspec.structs import replace
@@ -212,34 +183,3 @@ class Recorder:
 def is_milestone(count: int) -> bool:
     """Tell whether a count of images is printed: it is 100, 200, 500, 1000, 2000, 5000 and so on."""
     return count >= 100 and str(count).rstrip("0") in ("1", "2", "5")
-
-
-_WORST_FIRST = (
-    *("different", "not comparable", "not judgeable"),
-    *("left to the run", "recorded", "empty", "empty, as allowed", "same"),
-)
-
-
-_COUNTED = ("boxes", "different", "borderline")
-
-
-def metrics(comparison: RecordedComparison) -> dict[str, Any]:
-    """Return a comparison's metrics by name, such as `probability_maps.largest`.
-
-    `status`, every measured amount, and of the boxes how many were compared, differ and are borderline.
-    """
-    kind, counts = comparison.kind, comparison.counts
-    found: dict[str, Any] = {f"{kind}.status": comparison.status}
-    for measure in comparison.measures:
-        found[measure.name if "." in measure.name else f"{kind}.{measure.name}"] = measure.value
-    return found | {f"{kind}.{name}": counts[name] for name in _COUNTED if name in counts}
-
-
-def worse(one: Any, two: Any, name: str) -> Any:
-    """Return the worse of two values of a metric: the smaller IoU, the larger of all else, NaN before any number."""
-    if isinstance(one, str):
-        ranked: Iterable[str] = (status for status in _WORST_FIRST if status in (one, two))
-        return next(iter(ranked), one)
-    if math.isnan(one) or math.isnan(two):
-        return math.nan
-    return min(one, two) if name.endswith("min_iou") else max(one, two)

@@ -255,11 +255,11 @@ class Run:
             pytest.fail(f"marked {MARKER}, and no assertion of ocrparity failed in it", pytrace=False)
         return result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Collect what tests left in their reports, wherever they ran."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, Any, Any]:
+        """Collect what tests left in their reports, wherever they ran; reporters see the metrics of it."""
         if self.is_worker:
-            return
+            return (yield)
         found: list[Record] = []
         if data := vars(report).pop(ATTRIBUTE, None):  # before any other plugin writes the report down
             from pytest_ocrparity.report.document import unpack_records
@@ -275,6 +275,15 @@ class Run:
             self.evidence.hear(report.nodeid, flaw, found)
             if found:
                 self.records.add(report.nodeid, found)
+        if not found:
+            return (yield)
+        from pytest_ocrparity.session.metrics import properties
+
+        own, report.user_properties = report.user_properties, [*report.user_properties, *properties(found)]
+        try:
+            return (yield)
+        finally:
+            report.user_properties = own  # pytest keeps the reports of all tests
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

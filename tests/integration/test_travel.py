@@ -22,13 +22,12 @@ class Log:
         told = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
         assert not [name for name in told if "ocrparity" in name]
         json.dumps(told)
+        if report.when == "teardown":
+            with open("properties", "a") as file:
+                file.write(json.dumps(report.user_properties) + "\\n")
 
 def pytest_configure(config):
     config.pluginmanager.register(Log(config))
-
-def pytest_runtest_teardown(item):
-    with open("properties", "a") as file:
-        file.write(json.dumps(item.user_properties) + "\\n")
 """
 
 

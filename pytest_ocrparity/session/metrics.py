@@ -1,0 +1,58 @@
+"""The metrics of a test, made of its records where they arrive: properties that JUnit and other reporters write."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.report.document import Record, RecordedComparison
+
+PREFIX: Final = "ocr."
+"""What the names of metrics begin with."""
+_COUNTED: Final = ("boxes", "different", "borderline")
+_WORST_FIRST: Final = (
+    *("different", "not comparable", "not judgeable"),
+    *("left to the run", "recorded", "empty", "empty, as allowed", "same"),
+)
+
+
+def properties(records: Sequence[Record]) -> list[tuple[str, object]]:
+    """Return a test's metrics by name: of several comparisons of a kind the worst, each stage and each cause once."""
+    from pytest_ocrparity.report.document import Compared, Failed
+
+    measured: dict[str, object] = {}
+    stages: dict[tuple[str, ...], str] = {}
+    failed: dict[tuple[str, object], None] = {}
+    for record in records:
+        if isinstance(record, Compared):
+            stages[record.comparison.key] = record.comparison.stage or ""
+            for name, value in _metrics(record.comparison).items():
+                measured[name] = _worse(measured.get(name, value), value, name)
+        elif isinstance(record, Failed):
+            failed["stage", stages.get(record.key, "")] = None
+            failed |= {("cause", diagnosis.cause): None for diagnosis in record.diagnoses}
+    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *failed)]
+
+
+def _metrics(comparison: RecordedComparison) -> dict[str, Any]:
+    """Return a comparison's metrics by name, such as `probability_maps.largest`.
+
+    `status`, every measured amount, and of the boxes how many were compared, differ and are borderline.
+    """
+    kind, counts = comparison.kind, comparison.counts
+    found: dict[str, Any] = {f"{kind}.status": comparison.status}
+    for measure in comparison.measures:
+        found[measure.name if "." in measure.name else f"{kind}.{measure.name}"] = measure.value
+    return found | {f"{kind}.{name}": counts[name] for name in _COUNTED if name in counts}
+
+
+def _worse(one: Any, two: Any, name: str) -> Any:
+    """Return the worse of two values of a metric: the smaller IoU, the larger of all else, NaN before any number."""
+    if isinstance(one, str):
+        ranked: Iterable[str] = (status for status in _WORST_FIRST if status in (one, two))
+        return next(iter(ranked), one)
+    if math.isnan(one) or math.isnan(two):
+        return math.nan
+    return min(one, two) if name.endswith("min_iou") else max(one, two)
