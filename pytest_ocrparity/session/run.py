@@ -259,7 +259,10 @@ class Run:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, Any, Any]:
         """Collect what tests left in their reports, wherever they ran; reporters see the metrics of it."""
         if self.is_worker:
-            return (yield)
+            try:
+                return (yield)
+            finally:
+                vars(report).pop(ATTRIBUTE, None)  # it was sent, and pytest keeps the reports of all tests
         found: list[Record] = []
         if data := vars(report).pop(ATTRIBUTE, None):  # before any other plugin writes the report down
             from pytest_ocrparity.report.document import unpack_records
