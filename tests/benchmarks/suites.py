@@ -30,6 +30,13 @@ import pytest
 def test_it(number):
     pass
 """
+NOTHING = """
+import pytest
+
+@pytest.mark.parametrize("image", range({count}), ids="images/page_{{:05}}.npy".format)
+def test_export_matches_training(image):
+    pass
+"""
 PER_FILE = 2_000
 MANY, FEW = 32_000, 8_000
 AT_MOST = ("of its time", True)
@@ -86,12 +93,15 @@ import pathlib, pytest
 
 IMAGES = sorted(pathlib.Path("images").glob("*.npy"))
 """
+# Not ru_maxrss, which a process that is forked has from its parent.
 SIZE = """
-import os, resource
+import os, re
 
 def pytest_unconfigure(config):
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (config.rootpath / f"size-{os.getpid()}.txt").write_text(str(size))
+    with open("/proc/self/status") as file:
+        size = re.search(r"VmHWM:\\s+(\\d+)", file.read())[1]
+    role = "worker" if hasattr(config, "workerinput") else "controller"
+    (config.rootpath / f"{role}-{os.getpid()}.size").write_text(size)
 """
 
 
@@ -178,38 +188,43 @@ def collecting(folder: Path) -> Row:
 def images(folder: Path) -> Iterator[Row]:
     """Many images of the toy detector on two workers."""
     found = {count: on_two_workers(folder / f"images-{count}", count) for count in (1_000, 10_000)}
-    (seconds, size), (most_seconds, most_size) = found.values()
-    plain = [own_size(folder / f"plain-{count}", count) for count in found]
+    (seconds, sizes), (most_seconds, most_sizes) = found.values()
+    plain, most_plain = (own_sizes(folder / f"plain-{count}", count) for count in found)
     told = f"{most_seconds:.0f} s against {seconds:.0f} s"
     yield Row(
         "10,000 images of a toy detector, `-n 2`", "1,000", most_seconds / seconds, 11, "times its time", True, told
     )
-    told = f"{size:.0f} to {most_size:.0f} MB, of pytest's own {plain[0]:.0f} to {plain[1]:.0f} MB"
-    grown = most_size - size - (plain[1] - plain[0])
-    words = "memory of the largest process, 10,000 images", "1,000, without what pytest's own tests grow by"
-    yield Row(*words, grown, 60, "MB more", True, told)
+    for role, size in sizes.items():
+        grown = most_sizes[role] - size - (most_plain[role] - plain[role])
+        told = f"{size:.0f} to {most_sizes[role]:.0f} MB; pytest's own {plain[role]:.0f} to {most_plain[role]:.0f} MB"
+        words = f"memory of a {role}, 10,000 images", "1,000, without what pytest's own tests grow by"
+        yield Row(*words, grown, 60, "MB more", True, told)
 
 
-def on_two_workers(folder: Path, count: int) -> tuple[float, float]:
-    """Return the processor time of a run, and the size of its largest process in MB."""
+def on_two_workers(folder: Path, count: int) -> tuple[float, dict[str, float]]:
+    """Return the processor time of a run, and the sizes of its processes in MB."""
     project(folder, count)
     (folder / "conftest.py").write_text(CONFTEST + SIZE)
     (folder / "test_export.py").write_text(EIGHT_LINES.partition("def test_export_matches_baseline")[0])
     seconds = processor_time(folder, *OURS, *TWO_WORKERS, "--ocr-report=report")[0]
-    return seconds, largest(folder)
+    return seconds, sizes_of(folder)
 
 
-def own_size(folder: Path, count: int) -> float:
-    """Return the size of the largest process of a run that compares nothing, in MB."""
+def own_sizes(folder: Path, count: int) -> dict[str, float]:
+    """Return the sizes of the processes of a run that compares nothing, in MB; its tests have ids of that length."""
     folder.mkdir()
     (folder / "conftest.py").write_text(SIZE)
-    (folder / "test_nothing.py").write_text(FOREIGN.format(count=count))
+    (folder / "test_nothing.py").write_text(NOTHING.format(count=count))
     processor_time(folder, *TWO_WORKERS)
-    return largest(folder)
+    return sizes_of(folder)
 
 
-def largest(folder: Path) -> float:
-    return max(int(path.read_text()) for path in folder.glob("size-*.txt")) / 1024
+def sizes_of(folder: Path) -> dict[str, float]:
+    """Return the largest size of a process in each role, in MB."""
+    return {
+        role: max(int(path.read_text()) for path in folder.glob(f"{role}-*.size")) / 1024
+        for role in ("controller", "worker")
+    }
 
 
 def processor_time(folder: Path, *args: str) -> tuple[float, str]:
