@@ -6,6 +6,7 @@ from records import comparison
 
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.document import Compared, Failed, RecordedComparison
+from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.collecting import Comparisons
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.outcomes import Outcome, Outcomes
@@ -28,7 +29,7 @@ def found(**tests: list[Compared | Failed]) -> Comparisons:
         kept.add(test, left)
     outcomes = Outcomes()
     outcomes.by_test["failing"] = Outcome("failed", "why", "test_it.py", 7)
-    return Comparisons(kept, outcomes)
+    return Comparisons(Tally(kept), outcomes)
 
 
 def test_a_failure_brings_its_message_its_causes_and_its_place() -> None:
