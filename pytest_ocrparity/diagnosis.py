@@ -6,7 +6,7 @@ Produced by `diagnose`, formatted by `explain`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 
 
 _OF_INFERENCE = re.compile(
-    r"\binference\.(?=(?:predict_)?options(?:_file)?\b|model_(?:dir|file|name)\b|factory\b|api\b|engine\b)"
+    r"\binference\.(?=((?:predict_)?options(?:_file)?|model_(?:dir|file|name)|factory|api|engine)\b)"
 )
 
 
@@ -32,9 +32,12 @@ def table_of(candidate: str) -> str:
     return candidate if candidate == "inference" else f"candidates.{candidate}"
 
 
-def in_table(text: str, table: str) -> str:
-    """Return a text that names settings of `inference`, about another candidate: with that one's table instead."""
-    return _OF_INFERENCE.sub(lambda _: f"{table}.", text)
+def in_table(text: str, table: str, inherited: Collection[str] = ()) -> str:
+    """Return a text that names settings of `inference`, about another candidate: with that one's table instead.
+
+    Those that the candidate has `inherited` are corrected where they stand.
+    """
+    return _OF_INFERENCE.sub(lambda found: found[0] if found[1] in inherited else f"{table}.", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,15 @@
-"""Files: image bytes, digests, git-lfs pointers, and writing a file whole or not at all."""
+"""Files: image bytes, digests and git-lfs pointers."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import secrets
-import time
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.trace import Image
-
-_LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 
 _ORIENTATION, _ON_THEIR_SIDE = 0x0112, (5, 6, 7, 8)
 """EXIF's tag of the orientation, and its values by which height and width change places."""
@@ -130,36 +123,3 @@ def refuse_pointer(path: Path) -> None:
         raise ModelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
     if not start:
         raise ModelError(f"{path} is empty: copy or export it again")
-
-
-def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file in one step: whoever reads it sees the old content or the new one, whatever ends this process.
-
-    The content, or its parts one after the other, is written to a temporary file beside the path, which then takes its
-    place. A killed process leaves that file; see `remove_leftovers`.
-
-    Raises:
-        OSError: the file cannot be written. An older file is unchanged.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".ocrparity-{secrets.token_hex(8)}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut may leave an empty file under the new name
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that killed processes left below a folder, once they are an hour old.
-
-    A younger one may be what another process is writing. Nothing reads them.
-    """
-    with suppress(OSError):  # another process may remove the same
-        for leftover in list(folder.rglob(".ocrparity-*.tmp")):
-            if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
-                leftover.unlink(missing_ok=True)

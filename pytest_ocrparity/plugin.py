@@ -176,10 +176,13 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     from pytest_ocrparity.session.models import inference_model
 
     run = request.config.stash[RUN]
-    run.recorder.note("loads", side=_ocr_candidate or next(iter(run.settings.candidates), "inference"))
+    side = _ocr_candidate or next(iter(run.settings.candidates), "inference")
+    run.recorder.note("loads", side=side)
     run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
     with pass_errors_on():
-        return inference_model(run.need_settings(), _ocr_candidate)
+        model = inference_model(run.need_settings(), _ocr_candidate)
+    run.note_folder(side, model)
+    return model
 
 
 @pytest.fixture(scope="session")

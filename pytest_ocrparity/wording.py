@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that TOML takes without quotes."""
 
 
 def image_label(name: str) -> str:
@@ -15,6 +22,14 @@ def image_label(name: str) -> str:
         with suppress(OSError, ValueError):  # the working directory may be gone, or elsewhere
             name = path.relative_to(Path.cwd()).as_posix()
     return printable(name)
+
+
+def path_from(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:
+    """Return a path from a folder on, with forward slashes; the whole path where the two lie on two drives."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # of Windows: no path leads from one drive to another
+        return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 - links are not followed
 
 
 def printable(name: str) -> str:
@@ -43,3 +58,16 @@ def value_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(value_text(item) for item in value)}]"
     return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def toml_text(value: Any) -> str:
+    """Return a value as TOML has it, tables on one line."""
+    if isinstance(value, Mapping):
+        keys = {name: name if _BARE.fullmatch(name) else json.dumps(name) for name in value}
+        pairs = ", ".join(f"{keys[name]} = {toml_text(each)}" for name, each in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)  # TOML's texts, whole numbers and truth values are JSON's

@@ -6,8 +6,6 @@ Words them from the files alone: no model runs, and no framework is imported. Wh
 
 from __future__ import annotations
 
-import json
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,15 +20,13 @@ from pytest_ocrparity.backends.paddlex.deployed import ARGUMENT_OF, ARGUMENTS, D
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, deployment_fix, edit_text, keyword_text
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
-from pytest_ocrparity.wording import image_label
+from pytest_ocrparity.wording import image_label, toml_text
 
 Values = Mapping[str, Any]
 
 DB_PLUS_PLUS: Final = "DB++"
 _MEAN_OF_DB_PLUS_PLUS: Final = (0.48109378172549, 0.45752457890196, 0.40787054090196)
 """What `predict_det.py` subtracts under `--det_algorithm=DB++`; it divides by 1 there."""
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-"""A key that TOML takes without quotes."""
 _CAP: Final = 4000
 """The longest side, in px after the resize, that paddleocr 3.x leaves as it is."""
 _FLAG_OF: Final = {
@@ -160,7 +156,7 @@ def settings_text(needs: Needs, deployed: Deployed, folder: str, model_name: str
     values: dict[str, Any] = {"model_dir": folder}
     values |= {"model_name": model_name} if model_name else {}
     values |= {name: each for name in ("options", "predict_options") if (each := getattr(needs, name))}
-    lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
+    lines = [f"{name} = {toml_text(value)}" for name, value in values.items()]
     return "\n".join([f"[tool.ocrparity.{deployed.table}]", *lines])
 
 
@@ -170,9 +166,10 @@ def _general_pipeline(
     """Return the calls of `PaddleOCR`, of its command line, and the YAML of paddlex's pipeline."""
     has_cap = "max_side_limit" in needs.predict_options
     given: dict[str, Any] = {name: needs.options[name] for name in ARGUMENTS if name in needs.options}
+    running = {name: value for name, value in needs.options.items() if name not in ARGUMENT_OF}
     named = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": folder}
     off = {"use_doc_orientation_classify": False, "use_doc_unwarping": False}
-    arguments = {**named, **{f"text_det_{name}": value for name, value in given.items()}, **off}
+    arguments = {**named, **{f"text_det_{name}": value for name, value in given.items()}, **off, **running}
     notes = (
         f"without them it runs with 64/min and 0.3/0.6/1.5: it takes neither from {image_label(str(deployed.config))}",
         "it turns and unwarps pages unless told not to, and boxes are then in the pixels of the page that it made",
@@ -200,12 +197,13 @@ def _general_pipeline(
     )
     command: list[list[str]] = [
         ["paddleocr", "ocr", "-i", "IMAGE"],
-        *([f"--{name}", str(value)] for name, value in arguments.items()),
+        *([f"--{name}", str(value)] for name, value in arguments.items() if name != "engine_config"),
     ]
+    no_config = ("engine_config: only the other two ways take it",) if "engine_config" in running else ()
     line = Call(
         api="paddleocr ocr (command line)",
         text=" \\\n    ".join(shlex.join(part) for part in command),
-        cannot=cannot_python + whole,
+        cannot=cannot_python + whole + no_config,
         notes=notes,
     )
     module: dict[str, Any] = {
@@ -228,6 +226,7 @@ def _general_pipeline(
         notes=(
             "these keys replace those of paddlex's OCR.yaml, whose others stay (SubModules.TextRecognition among them)",
             "run it by `paddlex --pipeline FILE.yaml` or `PaddleOCR(paddlex_config=...)`",
+            *([f"it has no place for {keyword_text(running)}: pass that to PaddleOCR beside it"] if running else []),
             *notes[2:],
         ),
     )
@@ -238,9 +237,13 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
     """Return the flags of PaddleOCR's own `tools/infer/predict_det.py`, which reads no parameter of inference.yml."""
     resize, detections = wanted[RESIZE], wanted[DETECTIONS]
     flags: dict[str, Any] = {"image_dir": "IMAGE", "det_model_dir": folder}
+    engine, device = deployed.options.get("engine"), deployed.options.get("device")
+    flags |= {"use_gpu": str(device).startswith("gpu")} if device else {}
     flags |= {"det_algorithm": algorithm} if algorithm == DB_PLUS_PLUS else {}
     flags |= {_FLAG_OF[name]: value for name, value in {**resize, **detections}.items() if name in _FLAG_OF}
     cannot = []
+    if engine is not None and not str(engine).startswith("paddle"):
+        cannot.append(f"engine {engine}: it runs Paddle Inference, and an .onnx file under --use_onnx=True")
     if resize["rule"] != "limit":
         value = resize[resize["rule"]]
         cannot.append(
@@ -270,16 +273,3 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
 
 def _python_call(start: str, arguments: Values) -> list[str]:
     return [f"{start}(", *(f"    {keyword_text({name: value})}," for name, value in arguments.items()), ")"]
-
-
-def _toml(value: Any) -> str:
-    """Return a value as TOML has it, tables on one line."""
-    if isinstance(value, Mapping):
-        keys = {name: name if _BARE.fullmatch(name) else json.dumps(name) for name in value}
-        pairs = ", ".join(f"{keys[name]} = {_toml(each)}" for name, each in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)  # TOML's texts, whole numbers and truth values are JSON's

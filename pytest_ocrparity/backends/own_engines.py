@@ -33,6 +33,10 @@ HANDED_ON: Final = ("table", "written", "given", "parameter_fix", "rectified")
 post-process is not run here, so it is not handed on."""
 
 
+OF_THE_REFERENCE: Final = ("train", "baseline")
+"""What messages call a reference, which a `MapEngine` can't be."""
+
+
 class _OwnCode(StagedPipeline):
     """A side that runs a user's functions, with their warnings and in the process as it is."""
 
@@ -59,9 +63,9 @@ class MapEngine(_OwnCode):
         name: how messages call this side; None is the name of `like`.
 
     Raises:
-        TypeError: `infer` is no function.
-        ValueError: `like` is the trained model, whose processing would be compared with itself, or `infer` is a method
-            of `like`, which then is the same side.
+        TypeError: `infer` is no function, or `like` runs no processing, as results that were written elsewhere.
+        ValueError: `like` is the trained model, whose processing would be compared with itself; `infer` is a method of
+            `like`, which then is the same side; or `name` is the reference's.
         StageError: in `Trace.error`, where `infer` raises or returns something else; it names `infer` and what it
             returned.
     """
@@ -70,6 +74,11 @@ class MapEngine(_OwnCode):
         """Join an engine and the processing of a side."""
         if not callable(infer):
             raise TypeError(f"MapEngine: infer is {infer!r}, not a function")
+        if not all(callable(getattr(like, part, None)) for part in ("preprocess", "postprocess")):
+            raise TypeError(
+                f"MapEngine: like is {_side_text(like)}, which runs no preprocess and postprocess: give a loaded side "
+                "that does, such as ocr_inference_model"
+            )
         super().__init__(like.name if name is None else name)
         if offered(like, HasTrainedNetwork) is not None:
             raise ValueError(
@@ -78,6 +87,11 @@ class MapEngine(_OwnCode):
             )
         if getattr(infer, "__self__", None) is like:
             raise ValueError(f"MapEngine: infer is {like.name}'s own, so this is {like.name} again: give your engine")
+        if name in OF_THE_REFERENCE:
+            raise ValueError(
+                f"MapEngine: name is {name!r}, and messages call the reference so: give this side a name of its "
+                'own, such as "openvino"'
+            )
         self._infer, self._like = infer, like
 
     def __getattr__(self, name: str) -> Any:
@@ -218,6 +232,12 @@ def _label(function: Callable[..., Any]) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
+def _side_text(value: Any) -> str:
+    """Return what a value is that is no side which runs."""
+    name = getattr(value, "name", None)
+    return f"{name}, a {type(value).__name__}" if isinstance(name, str) else repr(value)
+
+
 def _text(value: Any) -> str:
     """Return what a value is: the shape and dtype of an array, the length of a list, else its type."""
     if isinstance(value, np.ndarray):
@@ -242,6 +262,13 @@ def _map_of(infer: Run, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float
     return made.astype(np.float32)
 
 
+_REQUIRED: Final = (
+    (TENSOR, TENSOR, "it is what the network gets, an array (1, 3, h, w) of float32"),
+    (SHAPE, RESIZE, "it is (source height, source width, ratio_h, ratio_w), four numbers above 0"),
+)
+"""The keys that a preprocess has to return, the stage that stops without each, and what it is."""
+
+
 def _preprocessed(returned: _Returned, made: Any) -> dict[str, Any]:
     """Return the stages of a preprocess as fields of a trace, checked. Raises StageError."""
     if not isinstance(made, Mapping):
@@ -249,8 +276,10 @@ def _preprocessed(returned: _Returned, made: Any) -> dict[str, Any]:
     for name in made:
         if name not in PARTS:
             raise returned.refused(DECODE, f"the key {name!r}", did_you_mean(str(name), PARTS))
-    if absent := [name for name in (TENSOR, SHAPE) if made.get(name) is None]:
-        raise returned.refused(DECODE, f"no {' and no '.join(absent)}", f"the keys {', '.join(PARTS)} are known")
+    for name, stage, what in _REQUIRED:
+        if made.get(name) is None:
+            has = f'None for "{name}"' if name in made else f'a dict without "{name}"'
+            raise returned.refused(stage, has, what)
     found = {DECODE: _decoded(returned, made.get(DECODE)), SHAPE: _shape(returned, made[SHAPE])}
     resize, tensor = made.get(RESIZE), made[TENSOR]
     if resize is not None and not _is_picture(resize):
@@ -261,6 +290,9 @@ def _preprocessed(returned: _Returned, made: Any) -> dict[str, Any]:
     if tensor.dtype != np.float32:
         text = "the network's input is float32; convert it there, as your deployment must"
         raise returned.refused(TENSOR, f'"{TENSOR}", {_text(tensor)}', text)
+    if wrong := int(np.count_nonzero(~np.isfinite(tensor))):
+        text = "the network's input is finite; a division by a std of 0, or a wrong cast, does this"
+        raise returned.refused(TENSOR, f'"{TENSOR}" with NaN or infinity in {wrong} of {tensor.size} values', text)
     return {**found, RESIZE: None if resize is None else resize.copy(), TENSOR: tensor.copy()}
 
 

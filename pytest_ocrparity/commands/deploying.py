@@ -9,7 +9,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import (
     check_export,
@@ -25,13 +25,17 @@ from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_t
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.settings import Candidate, Settings, load
+from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import RESULTS
 from pytest_ocrparity.settings.settings_file import find_file
-from pytest_ocrparity.wording import image_label, printable, value_text
+from pytest_ocrparity.wording import image_label, path_from, printable, value_text
 
 DESCRIPTION = """Print for each API of PaddleOCR the call, flags or YAML under which an export does what its training
 YAML file evaluates, and what that API cannot do. Reads the settings (a file, else the nearest one upward from here), or
 the two given paths. Runs no model and imports no framework. Exits 0, or 2 for wrong files or settings."""
+
+
+_WHAT_RUNS: Final = {"model_dir", "model_file", "factory", "results"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +66,8 @@ def run(given: argparse.Namespace, prog: str) -> int:
 def _lines(given: argparse.Namespace) -> Iterator[str]:
     settings = _settings(given)
     config = settings.train.get("config")
-    exports = [each for each in settings.candidates.values() if "model_dir" in each.values]
-    candidates = [each for each in exports if each.values.get("api") != RESULTS]
-    if config is None or not candidates:
+    candidates = list(settings.candidates.values())
+    if config is None or not any(each.values.keys() & _WHAT_RUNS for each in candidates):
         missing = "train.config" if config is None else "inference.model_dir"
         raise SettingsError(
             f"{settings.file or 'no settings file was found, and the command line'} sets no {missing}: set it, or pass "
@@ -81,7 +84,27 @@ def _lines(given: argparse.Namespace) -> Iterator[str]:
     if algorithm == "Distillation":
         algorithm = next(iter(architecture["Models"].values()))["algorithm"]
     for candidate in candidates:
-        yield from _lines_of(candidate, settings, wanted, algorithm)
+        if why := _no_call_of(candidate.values):
+            yield from ("", f"{candidate.name}: {why}")
+        else:
+            yield from _lines_of(candidate, settings, wanted, algorithm)
+
+
+def _no_call_of(values: Mapping[str, Any]) -> str:
+    """Return why no call of PaddleOCR's is printed for a candidate, and what to do; nothing where one is."""
+    if values.get("api") == RESULTS:
+        return "its results are written elsewhere: whatever writes them has to do the above"
+    if "factory" in values:
+        return (
+            f"{values['factory']} makes its object: have it made with what is printed for its class, by pointing "
+            "--inference-dir=DIR at its export folder"
+        )
+    if "model_file" in values:
+        return (
+            f"{image_label(str(values['model_file']))} runs without PaddleOCR: your own code around it has to do the "
+            "above, and inference.options has to say what that code does"
+        )
+    return ""
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -98,7 +121,7 @@ def _lines_of(
     candidate: Candidate, settings: Settings, wanted: Mapping[str, Mapping[str, Any]], algorithm: str
 ) -> Iterator[str]:
     """Yield what is printed of one export."""
-    values = candidate.values
+    values = with_engine(candidate.values)
     export = find_export(values["model_dir"])
     yml = read_yml(export.config)
     check_export(yml, export.config)
@@ -115,7 +138,7 @@ def _lines_of(
     for call in calls_of(wanted, deployed, algorithm, image_label(str(export.folder))):
         yield from _lines_of_call(call)
         if call.api == "paddleocr.TextDetection":
-            folder = Path(os.path.relpath(export.folder, settings.root)).as_posix()
+            folder = path_from(settings.root, export.folder)
             yield "  settings of the gate:"
             needs = needs_of(wanted, deployed)
             yield from _indented(settings_text(needs, deployed, folder, values.get("model_name")))

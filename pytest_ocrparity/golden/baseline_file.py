@@ -26,9 +26,10 @@ import zstandard
 from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
-from pytest_ocrparity.files import LFS_POINTER, write_whole
+from pytest_ocrparity.files import LFS_POINTER
 from pytest_ocrparity.golden.encoding import decode, encode, item_size, pack, unpack
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.whole_files import write_whole
 
 FORMAT = 2
 """Format 1 is read as well: beside an array's shape it names the axes along which the array holds differences."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import GoldenError, GoldenTaken
-from pytest_ocrparity.wording import printable
+from pytest_ocrparity.wording import path_from, printable
 
 OF_THE_SETTINGS: Final = "pytest_ocrparity.plugin"
 """Where the fixtures lie that load what the settings describe."""
@@ -98,7 +98,7 @@ class Ownership:
             shared = os.path.commonpath([file, self._folder])
         except ValueError:  # on two drives
             return None
-        return None if Path(shared) == Path(file.anchor) else Path(os.path.relpath(file, self._folder)).as_posix()
+        return None if Path(shared) == Path(file.anchor) else path_from(self._folder, file)
 
     def refuse_other_project(self, image: str, manifest: Mapping[str, Any]) -> None:
         """Raise GoldenError where a baseline is another project's: settings that lie elsewhere, and are still there.
@@ -128,7 +128,7 @@ class Ownership:
         others = [other for other in (*listed, *sorted(asked)) if other in asked or self._is_there(other, fixture)]
         if others and fixture not in listed and fixture not in asked:
             kind = f" ({printable(str(model['class']))})" if model.get("class") else ""
-            shown = Path(os.path.relpath(path, self._root)).as_posix()
+            shown = path_from(self._root, path)
             raise GoldenTaken(
                 f"{image}: two references ask for one baseline, {printable(shown)}: it is that of "
                 f"{self._named(others[0])}{kind}, and this test's is {self._named(fixture)}. Give one of them images "

@@ -19,12 +19,13 @@ import numpy as np
 
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken, OcrParityError
-from pytest_ocrparity.files import image_bytes, remove_leftovers
+from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.golden.baseline_file import Golden, is_baseline, load, relabel, save, settings_of
 from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Reference
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Trace
-from pytest_ocrparity.wording import amount, image_label
+from pytest_ocrparity.whole_files import remove_leftovers
+from pytest_ocrparity.wording import amount, image_label, path_from
 
 LONGEST_NAME = 200
 """Bytes of a file's name: file systems take 255, of which `.npz` needs some."""
@@ -40,7 +41,7 @@ def golden_path(folder: Path, image: str) -> Path:
     name = posixpath.normpath(image)
     data, can_be_a_file = _encoded_name(name)
     is_long = any(len(part) > LONGEST_NAME for part in data.split(b"/"))
-    if is_long or name in (".", "..") or name.startswith(("/", "../")) or not can_be_a_file:
+    if is_long or name in (".", "..") or name.startswith(("/", "../")) or Path(name).drive or not can_be_a_file:
         name = f"outside/{hashlib.sha256(data).hexdigest()[:32]}"
     return folder / f"{name}.npz"
 
@@ -238,10 +239,8 @@ class GoldenStore:
 
     def _relative(self, path: str | os.PathLike[str]) -> str:
         """Return a path from the settings file on; links are followed only where it would lead out of there."""
-        name = os.path.relpath(path, self.root)
-        if name.startswith(os.pardir + os.sep):
-            name = os.path.relpath(os.path.realpath(path), os.path.realpath(self.root))
-        return Path(name).as_posix()
+        name = path_from(self.root, path)
+        return path_from(os.path.realpath(self.root), os.path.realpath(path)) if name.startswith("../") else name
 
     def _open_baseline(self, name: str, path: Path) -> Golden:
         folder = self._relative(self.folder)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_ocrparity.errors import ReportError
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.report.document import RecordedComparison
     from pytest_ocrparity.report.views import View
 
 PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
@@ -29,7 +31,14 @@ def check_folder(folder: Path) -> None:
                 )
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReportError(f"{folder}: cannot write a report there: {error.strerror or error}") from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ReportError:
+    return ReportError(
+        f"{folder}: cannot write a report there: {error.strerror or error}; give the report a folder that can be "
+        "written"
+    )
 
 
 def _is_ours(folder: Path) -> bool:
@@ -48,7 +57,14 @@ def remove_old_report(folder: Path) -> None:
         for name in (RESULTS, SUMMARY, PAGE):  # the page, which marks the folder as a report, last
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
-        raise ReportError(f"{folder}: cannot write a report there: {error.strerror or error}") from error
+        raise _unwritable(folder, error) from error
+
+
+def _noting_pictures(comparisons: Iterable[RecordedComparison], used: set[str]) -> Iterator[RecordedComparison]:
+    """Yield comparisons, and note the names of their pictures: each is unpacked when it is asked for."""
+    for each in comparisons:
+        used.update(picture.file for picture in each.pictures)
+        yield each
 
 
 def publish(folder: Path, view: View) -> None:
@@ -57,19 +73,19 @@ def publish(folder: Path, view: View) -> None:
     Raises:
         ReportError: a file cannot be written.
     """
-    from pytest_ocrparity.files import write_whole
     from pytest_ocrparity.report.document import text_parts
     from pytest_ocrparity.report.markdown import summary
     from pytest_ocrparity.report.page import page
     from pytest_ocrparity.report.pictures.album import PICTURES
+    from pytest_ocrparity.whole_files import write_whole
 
     try:
         used: set[str] = set()
         # First, as it marks the folder as a report. Half a surrogate pair, as a file may hold, is no text.
         write_whole(folder / PAGE, (text.encode(errors="backslashreplace") for text in page(view, folder, used)))
-        write_whole(folder / RESULTS, (text.encode() for text in text_parts(view.results)))
+        written = _noting_pictures(view.results.comparisons, used)
+        write_whole(folder / RESULTS, (text.encode() for text in text_parts(view.results, written)))
         write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))
-        used |= {picture.file for each in view.results.comparisons for picture in each.pictures}
         for drawn in (folder / PICTURES).glob("*"):
             unused = [path for path in drawn.glob("*") if path.relative_to(folder).as_posix() not in used]
             ours = [path for path in unused if OURS.fullmatch(path.name)]

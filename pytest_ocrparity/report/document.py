@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -118,9 +118,13 @@ class Used(Left, frozen=True, kw_only=True):
 
 
 class Loads(Left, frozen=True, kw_only=True):
-    """It asked for the model of a side: "train", or the name of a candidate."""
+    """It asked for the model of a side: "train", or the name of a candidate.
+
+    `folder` is where the model of a factory's object lies, which no setting names.
+    """
 
     side: str
+    folder: str = ""
 
 
 class Asked(Left, frozen=True, kw_only=True):
@@ -275,14 +279,17 @@ def as_text(results: Results) -> str:
     return "".join(text_parts(results))
 
 
-def text_parts(results: Results) -> Iterator[str]:
-    """Yield the document as it is written, comparison by comparison: no run's document is in memory as a whole."""
+def text_parts(results: Results, comparisons: Iterable[RecordedComparison] | None = None) -> Iterator[str]:
+    """Yield the document as it is written, comparison by comparison: no run's document is in memory as a whole.
+
+    `comparisons` are its own, for who sees them pass by.
+    """
     whole = _as_json(msgspec.structs.replace(results, comparisons=()))
     empty = '\n "comparisons": []'  # texts of the document have no line breaks, as JSON escapes them
     before, _, after = whole.partition(empty)
     yield before + empty[:-1]
     separator = ""
-    for each in results.comparisons:
+    for each in results.comparisons if comparisons is None else comparisons:
         yield f"{separator}\n  " + _as_json(each).replace("\n", "\n  ")
         separator = ","
     yield ("\n ]" if separator else "]") + after + "\n"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from sys import intern
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
@@ -37,11 +37,15 @@ class Tally:
         return self._by_sort[sort]
 
     @cached_property
+    def light(self) -> dict[str, list[Record]]:
+        """The records by test, made light once: to unpack those of a large run takes seconds."""
+        return {test: [_light_record(record) for record in records] for test, records in self.records.items()}
+
+    @cached_property
     def _by_sort(self) -> dict[type, list[Any]]:
         found = defaultdict[type, list[Any]](list)
-        for records in self.records.values():
-            for record in records:
-                found[type(record)].append(_light_record(record))
+        for record in (each for records in self.light.values() for each in records):
+            found[type(record)].append(record)
         return found
 
     @cached_property
@@ -63,7 +67,8 @@ class Tally:
                 if rows:
                     lines.append(_row(kind.replace("_", " "), rows))
                 if per_image:
-                    lines += [_row(f"  {each.image}", [each], is_one_image=True) for each in rows]
+                    width = max([_WIDTH, *(len(each.image) + 2 for each in rows)])
+                    lines += [_row(f"  {each.image}", [each], width) for each in rows]
             lines += _roughly_judged(chosen)
             lines += self._never_compared(sides, chosen)
         return lines + self._golden_lines()
@@ -106,12 +111,14 @@ def _light_record(record: Record) -> Record:
     if isinstance(record, Compared):
         return replace(record, comparison=light(record.comparison))
     if isinstance(record, Failed):
-        return replace(record, message="", diagnoses=(), others=tuple(map(light, record.others)))
+        return replace(record, message=_first_line(record.message), others=tuple(map(light, record.others)))
     return record
 
 
 def light(comparison: RecordedComparison) -> RecordedComparison:
-    """Return what sums, lists and causes need of a comparison: no pictures, no boxes, of the parameters the box type.
+    """Return what sums, lists and causes need of a comparison.
+
+    No pictures, no boxes, of the parameters the box type, and of the message its first line.
 
     A run of ten thousand images keeps all of them, so that equal limits and equal texts are kept once.
     """
@@ -131,7 +138,12 @@ def light(comparison: RecordedComparison) -> RecordedComparison:
         parameters=tuple(each for each in comparison.parameters if each.name == "box_type"),
         boxes=(),
         pictures=(),
+        message=_first_line(comparison.message),
     )
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _is_summed(measure: Measure) -> bool:
@@ -173,10 +185,17 @@ def _roughly_judged(compared: Sequence[RecordedComparison]) -> list[str]:
     return [f"  scores were judged within {limit:g} only{ROUGHLY}" for limit in sorted(limits)]
 
 
-def _row(name: str, rows: Sequence[RecordedComparison], is_one_image: bool = False) -> str:
-    """Return one line: how many of each status, the worst amount, and how much of the limit is left."""
-    text = rows[0].status if is_one_image else status_counts(rows)
-    return f"  {name:<32} {text:<24} {amounts(rows)}".rstrip()
+_WIDTH: Final = 32
+"""Of the first column, at least."""
+
+
+def _row(name: str, rows: Sequence[RecordedComparison], width: int = 0) -> str:
+    """Return one line: how many of each status, the worst amount, and how much of the limit is left.
+
+    A line of a single image is given the width of its column.
+    """
+    text = rows[0].status if width else status_counts(rows)
+    return f"  {name:<{width or _WIDTH}} {text:<24} {amounts(rows)}".rstrip()
 
 
 def status_counts(rows: Sequence[RecordedComparison]) -> str:

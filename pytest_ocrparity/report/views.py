@@ -228,9 +228,9 @@ class View:
     headroom: list[Headroom]
 
     @classmethod
-    def of(cls, results: Results) -> View:
-        """Return the groups of a document."""
-        found = [light(each) for each in results.comparisons]
+    def of(cls, results: Results, found: list[RecordedComparison] | None = None) -> View:
+        """Return the groups of a document, whose light comparisons are made here where they are not at hand."""
+        found = [light(each) for each in results.comparisons] if found is None else found
         return cls(
             results,
             found,

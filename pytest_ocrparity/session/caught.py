@@ -116,7 +116,7 @@ def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -
         outcome = outcomes.get(test)
         if not record.is_expected and (outcome is None or outcome.outcome not in RED):
             caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record.messages)
-    return [Fault("caught", _sentence(*found[0], others=len(found) - 1)) for found in caught.values()]
+    return [Fault("caught", _sentence(*min(found), others=len(found) - 1)) for found in caught.values()]
 
 
 def _caught(records: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, Caught]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias, overload
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from pytest_ocrparity.report.document import (
     RunRecord,
     SettingsRecord,
 )
+from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.settings import Settings
@@ -36,8 +38,7 @@ _INTERRUPTED: Final = (2, 3)
 
 
 def collect(
-    records: Mapping[str, Sequence[Record]],
-    outcomes: Outcomes,
+    comparisons: Comparisons,
     settings: Settings,
     *,
     status: int,
@@ -48,23 +49,22 @@ def collect(
     """Return the document of a run.
 
     Args:
-        records: what each test left, by node id.
-        outcomes: how each test ended.
+        comparisons: what its tests left and how they ended.
         settings: the run's.
         status: pytest's exit status.
         is_cut_short: whether pytest stopped before its last test.
         faults: why the run as a whole fails.
         notes: what else it prints.
     """
-    comparisons = Comparisons(records, outcomes)
+    outcomes = comparisons.outcomes
     is_cut_short = is_cut_short or status in _INTERRUPTED
-    missed = list(_not_compared(records, outcomes, settings))
+    missed = list(_not_compared(comparisons.tally.light, outcomes, settings))
     if is_cut_short:
-        seen = {each.image for each in comparisons} | {each.image for each in missed}
+        seen = {each.image for each in comparisons.light} | {each.image for each in missed}
         missed += [_unreached(name) for name in _images(settings) if name not in seen]
     # A test may expect a difference, or be marked xfail; one that caught a difference unexpectedly is a fault.
     is_failing = bool(faults) or any(
-        each.status not in MATCHES and each.outcome not in ("passed", "skipped") for each in comparisons
+        each.status not in MATCHES and each.outcome not in ("passed", "skipped") for each in comparisons.light
     )
     is_failing = is_failing or any(each.outcome != "skipped" for each in missed) or not comparisons
     return Results(
@@ -90,12 +90,16 @@ class Comparisons(Sequence[RecordedComparison]):
 
     Those that a failure made besides are left out where some assertion of the run judged them as well. Each is made of
     its record when it is asked for: no list of what ten thousand images left is ever in memory.
+
+    Attributes:
+        tally: what the tests left.
+        outcomes: how they ended.
     """
 
-    def __init__(self, records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -> None:
+    def __init__(self, tally: Tally, outcomes: Outcomes) -> None:
         """Find where each is."""
-        self._records, self._outcomes = records, outcomes
-        every = [placed for test, left in records.items() for placed in _places(test, left)]
+        self.tally, self.outcomes = tally, outcomes
+        every = [placed for test, left in tally.light.items() for placed in _places(test, left)]
         judged = {key for place, key in every if place.other is None}
         besides: set[tuple[str, ...]] = set()
         self._places: list[_Place] = []
@@ -116,14 +120,21 @@ class Comparisons(Sequence[RecordedComparison]):
     def __getitem__(self, index: int | slice) -> RecordedComparison | Sequence[RecordedComparison]:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
-        place = self._places[index]
-        left = self._records[place.test]
+        return self._made(self._places[index], self.tally.records)
+
+    @cached_property
+    def light(self) -> list[RecordedComparison]:
+        """What sums, lists and causes need of each, see `table.light`."""
+        return [self._made(place, self.tally.light) for place in self._places]
+
+    def _made(self, place: _Place, records: Mapping[str, Sequence[Record]]) -> RecordedComparison:
+        left = records[place.test]
         found, failure = left[place.record], None if place.failure is None else left[place.failure]
         if isinstance(found, Failed):
             assert place.other is not None
-            return replace(_placed(place.test, found.others[place.other], self._outcomes), judged=False)
+            return replace(_placed(place.test, found.others[place.other], self.outcomes), judged=False)
         assert isinstance(found, Compared)
-        comparison = _placed(place.test, found.comparison, self._outcomes)
+        comparison = _placed(place.test, found.comparison, self.outcomes)
         if isinstance(failure, Failed):
             return replace(comparison, message=failure.message, diagnoses=failure.diagnoses)
         return comparison

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ocrparity.diagnosis import UNKNOWN
@@ -29,13 +29,25 @@ def label(cause: Cause) -> str:
     return found.cause if "." in found.cause else f"{found.cause} at {found.stage}"
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """Where a test failed, as pytest has it; `--tb=line` prints it."""
+
+    path: str
+    lineno: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.lineno}: {self.message}"
+
+
 class Shortened:
     """A failure of an assertion as pytest's terminal prints it, in the place of `report.longrepr`."""
 
     def __init__(self, longrepr: Any, labels: str, first: str = "") -> None:
         """Print `longrepr`, or where a test `first` has printed the same cause, one line."""
         self.longrepr, self.labels, self.first = longrepr, labels, first
-        self.reprcrash = SimpleNamespace(message=labels, path=longrepr.reprcrash.path, lineno=longrepr.reprcrash.lineno)
+        self.reprcrash = Crash(longrepr.reprcrash.path, longrepr.reprcrash.lineno, labels)
 
     def toterminal(self, out: Any) -> None:
         """Print it."""
@@ -56,20 +68,21 @@ class Digest:
     """
 
     def __init__(self, causes: Sequence[Cause]) -> None:
-        """Know the causes by the messages that name them."""
+        """Know the causes by the tests that show them and the first lines of their messages."""
         self.causes = causes
-        self._by_message: dict[str, list[Cause]] = {}
+        self._by_line: dict[tuple[str, str], list[Cause]] = {}
         for cause in causes:
             for each in cause.comparisons:
                 if each.message:
-                    self._by_message.setdefault(_RAISED + each.message, []).append(cause)
+                    line = each.message.partition("\n")[0]
+                    self._by_line.setdefault((each.test, _RAISED + line), []).append(cause)
         self._failed: list[Any] = []
         self._folded: set[int] = set()
 
     def of(self, report: Any) -> list[Cause]:
         """Return the causes that a failed report names; none where it failed for another reason."""
         crash = getattr(report.longrepr, "reprcrash", None)
-        return self._by_message.get(getattr(crash, "message", ""), [])
+        return self._by_line.get((report.nodeid, getattr(crash, "message", "").partition("\n")[0]), [])
 
     @contextmanager
     def shortening(self, reporter: Any, *, is_folding: bool) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +18,8 @@ from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
     from pytest_ocrparity.comparison import Comparison
-    from pytest_ocrparity.report.document import Record
+    from pytest_ocrparity.report.document import Loads, Record
+    from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.session.digest import Digest
     from pytest_ocrparity.session.run import Run
 
@@ -76,6 +78,8 @@ class Ending:
             return
         if has_records or settings.golden_mode or settings.golden_prune:
             self._add_up(session, is_interrupted)
+        if not (session.shouldfail or session.shouldstop):
+            self.faults += [_fault("candidate", each) for each in run.preflight.unsaid(run.reporting.outcomes)]
         status = int(session.exitstatus)
         if not is_interrupted:
             failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
@@ -83,18 +87,24 @@ class Ending:
         is_cut_short = bool(session.shouldfail or session.shouldstop)
         faults = [fault.text for fault in self.faults]
         try:
-            self.notes += run.reporting.publish(
-                run.records, status=status, is_cut_short=is_cut_short, faults=faults, notes=self.notes
-            )
+            if run.reporting.publishes:
+                self.notes += run.reporting.publish(
+                    self._comparisons, status=status, is_cut_short=is_cut_short, faults=faults, notes=self.notes
+                )
         except OcrParityError as error:
             self.faults.append(_fault("report", error))
-        if session.testsfailed:
-            from pytest_ocrparity.report.table import light
+        if session.testsfailed and has_records:
             from pytest_ocrparity.report.views import errors_of
-            from pytest_ocrparity.session.collecting import Comparisons
             from pytest_ocrparity.session.digest import Digest
 
-            self.digest = Digest(errors_of(map(light, Comparisons(run.records, run.reporting.outcomes))))
+            self.digest = Digest(errors_of(self._comparisons.light))
+
+    @cached_property
+    def _comparisons(self) -> Comparisons:
+        """What the run compared, once it has ended."""
+        from pytest_ocrparity.session.collecting import Comparisons
+
+        return Comparisons(self.run.tally, self.run.reporting.outcomes)
 
     def _diagnosed(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
@@ -122,7 +132,7 @@ class Ending:
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
             consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
-        self.faults += caught_faults(run.records, run.reporting.outcomes)
+        self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = settings.idle_globs() if uses_images else []
         self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
@@ -144,14 +154,29 @@ class Ending:
         passed_over = run.project.passed_over if tally.all(Used) else ()
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        expected = expected_note(run.records)
+        expected = expected_note(tally.light)
         left_out = [] if is_strict(run.config) else left_out
-        self.notes = [*left_out, *lines, *consequences, *tally.loosened(), *expected, *warnings, *self.notes]
+        self.notes = [
+            *self._loaded_folders(tally.all(Loads)),
+            *left_out,
+            *lines,
+            *consequences,
+            *tally.loosened(),
+            *expected,
+            *warnings,
+            *self.notes,
+        ]
         if session.testsfailed:
             from pytest_ocrparity.session.models import findings_in_files
 
             # Also where a model did not load, and so before any experiment.
             self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, taken)]
+
+    def _loaded_folders(self, loads: Sequence[Loads]) -> list[str]:
+        """Return where the models of factories' objects lie, of which a relative path depends on where pytest runs."""
+        candidates = self.run.settings.candidates
+        found = dict.fromkeys((each.side, each.folder) for each in loads if each.folder)
+        return [f"{side}: {candidates[side].values['factory']} loaded {folder}" for side, folder in found]
 
     def _not_judged(self, taken: Sequence[Record]) -> list[str]:
         """Return what of the deployments that tests used was left out, as its model is not on this machine."""
@@ -193,7 +218,7 @@ class Ending:
             terminalreporter.line(line)
 
 
-def _fault(name: str, error: OcrParityError) -> Fault:
+def _fault(name: str, error: OcrParityError | str) -> Fault:
     from pytest_ocrparity.compare.run_verdict import Fault
 
     return Fault(name, str(error))

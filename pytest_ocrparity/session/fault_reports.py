@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 FILE: Final = "ocrparity"
 """What stands in the place of a file in the ids of these reports, as "ocrparity::compared"."""
 RUN_PLUGIN: Final = "ocrparity-run"
-_DEAF: Final = ("lfplugin", "stepwiseplugin", RUN_PLUGIN)
-"""Who does not hear of faults: what keeps the ids of failed tests for the next run, which could not select these, and
-what counts tests."""
+_DEAF: Final = ("lfplugin", "stepwiseplugin", RUN_PLUGIN, "session")
+"""Who does not hear of faults: what keeps the ids of failed tests for the next run, which could not select these, what
+counts tests, and the session, which under -x would say that it stops at one, when nothing is left to stop."""
 
 
 def report_faults(session: pytest.Session, faults: Sequence[Fault]) -> None:
@@ -29,8 +29,10 @@ def report_faults(session: pytest.Session, faults: Sequence[Fault]) -> None:
     deaf = [plugin for name in _DEAF if (plugin := plugins.get_plugin(name)) is not None]
     send = plugins.subset_hook_caller("pytest_runtest_logreport", deaf)
     session.testscollected += len(faults)  # else pytest's progress ends beyond 100 %
+    session.testsfailed += len(faults)
     names: Counter[str] = Counter()
-    for fault in faults:
+    # Under xdist tests end in any order. A fault of this run is to have the same id in the next one.
+    for fault in sorted(faults, key=lambda each: (each.name, each.sides or (), each.text)):
         names[fault.name] += 1
         name = fault.name if names[fault.name] == 1 else f"{fault.name}[{names[fault.name]}]"
         test, location, now = f"{FILE}::{name}", (FILE, None, name), time.time()

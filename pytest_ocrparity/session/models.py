@@ -89,9 +89,10 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
                 return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
             from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 
+            _refuse_second_engine(settings, name)
             return load_inference(**with_engine(values), memory_limit=limit, name=name)
         except ModelError as error:
-            raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
+            raise ModelError(_in_its_table(settings, name, str(error))) from error
 
     model: Pipeline = _once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
     return model
@@ -145,17 +146,19 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
 
     mistakes = Mistakes()
-    _, table, values = _candidate(settings, name)
+    name, table, values = _candidate(settings, name)
     if values.get("api") == RESULTS:
         return _results_problems(values["results"], table)
     if "model_file" in values:
-        return [in_table(text, table) for text in _file_problems(values)]
+        return [_in_its_table(settings, name, text) for text in _file_problems(values)]
     if "factory" in values:
         from pytest_ocrparity.backends.isolation import check_module
 
         with mistakes.gathering():
             check_module(values["factory"], values["folder"], setting="inference.factory")
-        return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+        return [_in_its_table(settings, name, text) for text in mistakes.texts]
+    with mistakes.gathering():
+        _refuse_second_engine(settings, name)
     with mistakes.gathering():
         options = all_options(values.get("options"), values.get("options_file"), values.get("folder"))
         mistakes.texts += option_problems(options)
@@ -169,7 +172,34 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
             yml = read_yml(config)
             check_inference(yml, config)
             model_name(yml, config, values.get("model_name"))
-    return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+    return [_in_its_table(settings, name, text) for text in mistakes.texts]
+
+
+def _in_its_table(settings: Settings, name: str, text: str) -> str:
+    """Return a text about settings of `inference` with those names in their place that a candidate's settings have."""
+    candidate = settings.candidates.get(name)
+    return in_table(settings.as_typed(text), table_of(name), candidate.inherited if candidate else ())
+
+
+def _refuse_second_engine(settings: Settings, name: str) -> None:
+    """Raise ModelError where a candidate's file of options names another engine than the setting beside it.
+
+    A candidate that sets an engine of its own may have the file from the inference table.
+    """
+    candidate = settings.candidates.get(name)
+    if candidate is None or not {"engine", "options_file"} <= candidate.values.keys():
+        return
+    if "options_file" in candidate.inherited and "engine" not in candidate.inherited:
+        return
+    from pytest_ocrparity.artifacts.ocr_options import read_options
+
+    engine, file = candidate.values["engine"], candidate.values["options_file"]
+    other = read_options(file).get("engine")
+    if other not in (None, engine):
+        raise ModelError(
+            f"inference.engine is {engine!r}, and {file}, which inference.options_file names, has the engine "
+            f"{other!r}: keep one"
+        )
 
 
 def _file_problems(values: Mapping[str, Any]) -> list[str]:

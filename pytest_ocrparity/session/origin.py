@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_ocrparity.golden.ownership import WITH
+from pytest_ocrparity.wording import path_from
 
 
 def value_of_fixture(item: Any, name: str) -> Any:
@@ -54,7 +54,7 @@ def _place(definition: Any, rootpath: Path, root: Path) -> str:
         file = rootpath / (base if base.partition("::")[0].endswith(".py") else f"{base}/conftest.py")
     elif file.name != "conftest.py":  # a plugin's, which is there for all
         return str(getattr(function, "__module__", ""))
-    return Path(os.path.relpath(file, root)).as_posix()
+    return path_from(root, file)
 
 
 def _parameters(name: str, item: Any) -> list[str]:

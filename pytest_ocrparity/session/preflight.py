@@ -6,13 +6,14 @@ are wrong stop a run that uses us, and no other call of pytest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER
+from pytest_ocrparity.session.outcomes import RED, Outcomes
 from pytest_ocrparity.session.parametrized import (
     FIXTURES,
     OWN_IMAGE,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SETTINGS_ERROR: Final = "ocrparity-settings-error"
 """The id of the only parameter of a test under wrong settings: of what xdist's workers collect, the controller sees ids
 alone."""
+_KEPT: Final = "ocrparity_kept"
+"""Where a worker of pytest-xdist leaves which tests it kept of candidates that can't be loaded."""
 _MARKERS: Final = (MARKER, "ocr_tolerance")
 _FIXTURES: Final = frozenset(FIXTURES)
 _LOOKING: Final = (
@@ -66,6 +69,9 @@ class Preflight:
         """What is wrong with each side."""
         self._said: dict[str, str] = {}
         """The test of which each line was said."""
+        self._kept: dict[str, list[pytest.Item]] = {}
+        """By candidate, the tests that are to say what is wrong with it for all that were left out."""
+        self._kept_in_workers: dict[str, list[str]] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -108,6 +114,7 @@ class Preflight:
             return
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
+        telling: dict[str, list[pytest.Item]] = {}
         seen: set[tuple[str, str]] = set()
         for item in items:
             name = candidate_of(item)
@@ -115,11 +122,50 @@ class Preflight:
             is_faulty = name is not None and not may_make_files(item)
             is_faulty = is_faulty and bool(self._of_candidate(self._own_fixtures(item), name))
             (dropped if is_faulty and key in seen else kept).append(item)
-            if not any(item.get_closest_marker(mark) for mark in ("skip", "skipif", "xfail")):  # that one may not fail
+            if is_faulty and key not in seen:
+                telling.setdefault(str(name), []).append(item)
+            if not self._may_not_fail(item):
                 seen.add(key)
         if dropped:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept
+        self._kept = {
+            name: telling.get(name, []) for name in dict.fromkeys(str(candidate_of(item)) for item in dropped)
+        }
+
+    def _may_not_fail(self, item: pytest.Item) -> bool:
+        """Tell whether it is known that a test may be skipped, or expected to fail."""
+        is_marked = any(item.get_closest_marker(mark) for mark in ("skip", "skipif", "xfail"))
+        return is_marked or (self._run.settings.no_train and "ocr_train_model" in getattr(item, "fixturenames", ()))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tell the controller of xdist's, where this is a worker, which tests were kept."""
+        if hasattr(session.config, "workeroutput") and self._kept:
+            session.config.workeroutput[_KEPT] = self._kept_tests()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear which tests a worker kept: each keeps the same."""
+        self._kept_in_workers.update(getattr(node, "workeroutput", {}).get(_KEPT, {}))
+
+    def _kept_tests(self) -> dict[str, list[str]]:
+        here = {name: [item.nodeid for item in items] for name, items in self._kept.items()}
+        return {**here, **self._kept_in_workers}
+
+    def unsaid(self, outcomes: Outcomes) -> Iterator[str]:
+        """Yield what is wrong with candidates whose tests were left out where none that was kept has failed.
+
+        A conftest.py may skip the one that was kept, and would not have skipped the others.
+        """
+        for name, tests in self._kept_tests().items():
+            ended = [each.outcome for each in map(outcomes.get, tests) if each is not None]
+            if not any(outcome in RED for outcome in ended):
+                wrong = "; ".join(self._of_candidate(("ocr_inference_model",), name))
+                yield (
+                    f"the candidate {name} was not compared, and no test failed for it: {wrong}; of each function one "
+                    f"test was kept to say so ({', '.join(tests[:3])}), and did not fail; correct the setting, or mark "
+                    "what is not to run with @pytest.mark.skipif, which is known before"
+                )
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Fail a test before its fixtures are set up, after pytest has skipped what is to be skipped."""
@@ -147,11 +193,13 @@ class Preflight:
         """Fail a test for these reasons, if there are any; of those that were said before, only say where."""
         if not lines:
             return
-        new = [line for line in lines if self._said.setdefault(line, item.nodeid) == item.nodeid]
+        # pytest shows no message of a failure that a test expects, which another test could refer to.
+        said = self._said if item.get_closest_marker("xfail") is None else dict(self._said)
+        new = [line for line in lines if said.setdefault(line, item.nodeid) == item.nodeid]
         known = [line for line in lines if line not in new]
         if known:
             number = f"and {len(known)} more " if new else "the settings: "
-            new.append(f"{number}as said for {self._said[known[0]]} above")
+            new.append(f"{number}as said for {said[known[0]]} above")
         own = self._own_fixtures(item)
         for name in FIXTURES:
             if name in getattr(item, "fixturenames", ()):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_ocrparity.session.outcomes import DID_NOT_RUN
-from pytest_ocrparity.wording import printable
+from pytest_ocrparity.wording import path_from, printable
 
 if TYPE_CHECKING:
     from pytest_ocrparity.golden.store import GoldenStore
@@ -93,8 +93,20 @@ LIMITING: Final = {
     "override_ini": "-o overrides what the project says of its tests",
     "noconftest": "--noconftest leaves out what conftest.py says of the tests",
     "inifilename": "-c names another configuration than the project's",
+    "confcutdir": "--confcutdir leaves out what conftest.py says of the tests",
 }
 """Options after which pytest itself collects less and nobody hears of it."""
+
+_BRING_NO_TESTS: Final = frozenset(
+    (
+        *("cacheprovider", "capture", "debugging", "faulthandler", "junitxml", "logging", "pastebin", "recwarn"),
+        *("setuponly", "setupplan", "stepwise", "terminal", "terminalprogress", "threadexception", "tmpdir"),
+        *("unraisableexception", "warnings"),
+        *("xdist", "xdist.looponfail", "randomly", "random_order", "rerunfailures", "timeout", "pytest_cov", "sugar"),
+        *("html", "metadata", "pytest_jsonreport", "allure_pytest", "benchmark"),
+    )
+)
+"""Plugins without which a run has the same tests, by the names after -p: pytest's own, then those of others."""
 
 
 class Evidence:
@@ -191,6 +203,7 @@ class Evidence:
         """
         config = session.config
         option = next((text for name, text in LIMITING.items() if getattr(config.option, name, None)), "")
+        option = option or _plugin_left_out(config)
         if option or not _is_whole(config, root):
             return option or f"this run is of a part of the project: run it from {root}, without naming paths"
         if session.exitstatus != 0 or session.testsfailed or session.shouldstop or session.shouldfail:
@@ -233,6 +246,23 @@ def _may_ask_later(item: Any) -> bool:
     )
 
 
+def _plugin_left_out(config: Any) -> str:
+    """Return which plugin this call left out that may bring tests; what the project's addopts leave out is no matter.
+
+    A plugin collects files, and parametrizes tests, of which nobody hears without it.
+    """
+    blocked = [name for name in getattr(config.option, "plugins", None) or () if name.startswith("no:")]
+    for name in blocked:
+        is_the_projects = any(word.endswith(name) for word in config.getini("addopts"))
+        if name.removeprefix("no:") not in _BRING_NO_TESTS and not is_the_projects:
+            return f"-p {name} leaves out a plugin, which may bring tests"
+    option = "--disable-plugin-autoload"
+    is_typed = getattr(config.option, "disable_plugin_autoload", False) and option not in config.getini("addopts")
+    if is_typed or os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        return f"{option} or PYTEST_DISABLE_PLUGIN_AUTOLOAD leaves out plugins, which may bring tests"
+    return ""
+
+
 def _is_whole(config: Any, root: Path) -> bool:
     """Tell whether the paths of a run are all of the project: its settings' folder, or the testpaths set there."""
     root = Path(os.path.realpath(root))
@@ -254,7 +284,7 @@ def _file_left_out(said: Sequence[Mapping[str, Any]], config: Any) -> str:
     collected = {os.path.realpath(config.rootpath / name) for each in said for name in each["modules"]}
     for path in _test_files(config):
         if os.path.realpath(path) not in collected:
-            name = Path(os.path.relpath(path, config.rootpath)).as_posix()
+            name = path_from(config.rootpath, path)
             return f"{name} was not collected (where it is no test of this project, norecursedirs may name its folder)"
     return ""
 

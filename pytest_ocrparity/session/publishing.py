@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.session.outcomes import Outcomes
+from pytest_ocrparity.wording import path_from
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.report.document import Record
+    from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.settings import Settings
 
 
@@ -28,6 +30,8 @@ class Reporting:
         self.outcomes = Outcomes()
         self.annotations: list[str] = []
         self.is_due = False
+        self._refusal: ReportError | None = None
+        """Why the folder could not be cleared for this run's report."""
 
     def check(self) -> None:
         """Raise ReportError where the folder is not the report's. An older report stays until this run makes one."""
@@ -40,17 +44,21 @@ class Reporting:
         """Remove an older report, once: what is found in the end is this run's, or none where it breaks off.
 
         Raises:
-            ReportError: as `check`.
+            ReportError: as `check`. `publish` raises it again, for whoever can't stop the run here.
         """
-        if not self.is_due and self.settings.report_dir is not None:
+        is_first, self.is_due = not self.is_due, True
+        if is_first and self.settings.report_dir is not None:
             from pytest_ocrparity.report import remove_old_report
 
-            remove_old_report(self.settings.report_dir)
-        self.is_due = True
+            try:
+                remove_old_report(self.settings.report_dir)
+            except ReportError as error:
+                self._refusal = error
+                raise
 
     def publish(
         self,
-        records: Mapping[str, Sequence[Record]],
+        comparisons: Comparisons,
         *,
         status: int,
         is_cut_short: bool,
@@ -62,27 +70,26 @@ class Reporting:
         Raises:
             ReportError: the report cannot be written.
         """
-        folder = self.settings.report_dir
-        if not self.is_due or (folder is None and not self.tells_github):
-            return []
         from pytest_ocrparity.report import publish
         from pytest_ocrparity.report.github import append_summary, error_commands
         from pytest_ocrparity.report.views import View
         from pytest_ocrparity.session.collecting import collect
 
         results = collect(
-            records,
-            self.outcomes,
+            comparisons,
             self.settings,
             status=status,
             is_cut_short=is_cut_short,
             faults=faults,
             notes=notes,
         )
-        view = View.of(results)
+        view = View.of(results, comparisons.light)
         if self.tells_github:
             self.annotations = error_commands(view)
             append_summary(view)
+        if self._refusal is not None:
+            raise self._refusal
+        folder = self.settings.report_dir
         if folder is None:
             return []
         publish(folder, view)
@@ -91,7 +98,12 @@ class Reporting:
             f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
             for each in broken[:1]
         ]
-        return [*lines, f"report: {os.path.relpath(folder / 'index.html')}"]
+        return [*lines, f"report: {path_from(os.curdir, folder / 'index.html')}"]
+
+    @property
+    def publishes(self) -> bool:
+        """Tell whether this run makes a report for anybody."""
+        return self.is_due and (self.settings.report_dir is not None or self.tells_github)
 
     @property
     def tells_github(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from typing import Any, Final
@@ -11,6 +10,7 @@ import pytest
 
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.settings_table import OPTIONS
+from pytest_ocrparity.wording import path_from
 
 _NOT_AGAIN: Final = (
     *("ocr_golden", "ocr_golden_mode", "ocr_golden_prune"),  # who runs a test again compares, and records nothing
@@ -31,11 +31,11 @@ def command(config: pytest.Config, settings: Settings, test: str, image: str) ->
     path, _, name = test.partition("::")
     options = dict(_options(config))
     if path:
-        file = os.path.relpath(config.rootpath / path, folder)
+        file = path_from(folder, config.rootpath / path)
         words = [f"{file}::{name}" if name else file]
     else:  # the gate inside the package has no path that could be typed
         words = ["--pyargs", "pytest_ocrparity.gate"]
-        options["ocr_images"] = [f"--ocr-images={os.path.relpath(settings.root / image, folder)}"]
+        options["ocr_images"] = [f"--ocr-images={path_from(folder, settings.root / image)}"]
     return shlex.join(["pytest", *words, *(word for given in options.values() for word in given)])
 
 

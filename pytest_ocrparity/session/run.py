@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import pytest
 
 from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.context import Context, exchange_context, running_test
-from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, SettingsError
+from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.kept_records import KeptRecords
@@ -271,7 +271,8 @@ class Run:
         outcomes = self.reporting.outcomes
         flaw = outcomes.hear(report)
         if found or (outcomes.has_crashed and self.settings.is_set):
-            self.reporting.begin()
+            with suppress(ReportError):  # the report's end says it: an error here would end pytest in the middle
+                self.reporting.begin()
         if found:
             self.evidence.take(found)
         if flaw is not None:
@@ -353,12 +354,17 @@ class Run:
 
         return Reporting(self.settings)
 
-    @property
+    @cached_property
     def tally(self) -> Tally:
-        """What the run's tests left, ready to be added up."""
+        """What the run's tests left, ready to be added up: asked for once they have ended."""
         from pytest_ocrparity.report.table import Tally
 
         return Tally(self.records)
+
+    def note_folder(self, side: str, model: Any) -> None:
+        """Note which folder the object of a user's function loaded: no setting names it."""
+        if "factory" in self.settings.candidates[side].values:
+            self.recorder.note("loads", side=side, folder=os.path.abspath(model.model_dir))  # noqa: PTH100
 
     def have_all_failed(self) -> bool:
         """Tell whether every test that used something of ours has failed."""

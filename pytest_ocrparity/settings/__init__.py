@@ -23,6 +23,7 @@ from pytest_ocrparity.settings.result_files import RESULTS, check_result_files, 
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
+from pytest_ocrparity.wording import path_from
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What a folder given as images is searched for; a glob may name anything."""
@@ -42,6 +43,8 @@ class Candidate(NamedTuple):
     name: str
     values: Mapping[str, Any]
     tolerance: Tolerance
+    inherited: frozenset[str] = frozenset()
+    """The keys that it has from the inference table, where their values are corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ class Settings:
 
     def image_name(self, path: Path) -> str:
         """Return how messages, ids and baselines call an image: relative to `root`, with forward slashes."""
-        return Path(os.path.relpath(path, self.root)).as_posix()
+        return path_from(self.root, path)
 
     def as_typed(self, text: str) -> str:
         """Return a text that names settings, with the options in their place that were typed instead of them."""
@@ -301,15 +304,17 @@ def _candidates(
         where = f"{file}: {'' if name in own else 'candidates.'}{name}"
         with mistakes.gathering():
             _check_factory(table, where)
-        table = {**_inherited(inference, table), **table}
+        inherited = _inherited(inference, table)
+        has, table = frozenset(inherited.keys() - table.keys()), {**inherited, **table}
         limits = tolerance
         with mistakes.gathering():
             check_result_files(where, table)
         with mistakes.gathering():
-            check_engine(where, table)
+            inferences = {key: f"{file}: inference.{key}" for key in has}
+            check_engine({key: f"{where}.{key}" for key in TABLES["inference"]} | inferences, table)
         with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
-        candidates[name] = Candidate(name=name, values=_deployment(table, root), tolerance=limits)
+        candidates[name] = Candidate(name=name, values=_deployment(table, root), tolerance=limits, inherited=has)
     return candidates
 
 

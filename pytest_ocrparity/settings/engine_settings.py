@@ -14,8 +14,12 @@ OF_ANY_CLASS: Final = ("model_dir", "model_name", "engine")
 """What means the same for each class of paddleocr."""
 
 
-def check_engine(where: str, table: Mapping[str, Any]) -> None:
+def check_engine(where: Mapping[str, str], table: Mapping[str, Any]) -> None:
     """Check the settings `engine` and `model_file` of a deployment, as they stand in the file.
+
+    Args:
+        where: the place of each key, which a candidate may have from the inference table.
+        table: the settings.
 
     Raises:
         SettingsError: an engine is named twice or nothing runs it, or a bare file is of another kind or stands beside
@@ -23,21 +27,19 @@ def check_engine(where: str, table: Mapping[str, Any]) -> None:
     """
     engine, file = table.get("engine"), table.get("model_file")
     if engine is not None and "engine" in (table.get("options") or {}):
-        raise SettingsError(f"{where}.engine is {engine!r}, and {where}.options has an engine too: keep one")
+        raise SettingsError(f"{where['engine']} is {engine!r}, and {where['options']} has an engine too: keep one")
     if file is None:
         return
     if not file.lower().endswith(ONNX):
-        raise SettingsError(
-            f"{where}.model_file is {file!r}, not an {ONNX} file; a folder of paddle's is {where}.model_dir"
-        )
+        raise SettingsError(f"{where['model_file']} is {file!r}, not an {ONNX} file; a folder of paddle's is model_dir")
     if engine not in (None, "onnxruntime"):
         raise SettingsError(
-            f"{where}.engine is {engine!r}, and an {ONNX} file runs on onnxruntime: correct one of them"
+            f"{where['engine']} is {engine!r}, and an {ONNX} file runs on onnxruntime: correct one of them"
         )
     for key in OF_A_CLASS:
         if key in table:
             raise SettingsError(
-                f"{where}.model_file runs on ONNX Runtime alone, where {key} does nothing: remove one of the two"
+                f"{where['model_file']} runs on ONNX Runtime alone, where {key} does nothing: remove one of the two"
             )
 
 

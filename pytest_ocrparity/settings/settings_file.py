@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -83,7 +84,9 @@ def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
     def file_of(path: Path) -> Path | None:
         return find_file(path if path.is_dir() else path.parent, pass_over)
 
-    why_none, found = "", file_of(Path(os.path.commonpath(paths)))
+    why_none, found = "", None
+    with suppress(ValueError):  # of Windows: two drives share no folder
+        found = file_of(Path(os.path.commonpath(paths)))
     if found is None and len(paths) > 1:
         files = {file_of(path) for path in paths}
         names = ", ".join(sorted(str(file) for file in files if file))

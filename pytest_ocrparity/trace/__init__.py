@@ -317,9 +317,14 @@ class Trace:
         Raises:
             ResultError: the file or an array beside it is missing, damaged, of a newer version, or no trace's.
         """
+        where = image_label(fspath(path))
+        return cls.from_document(read_json(read_file(Path(path), where), where), path)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], path: str | PathLike[str]) -> Trace:
+        """Return the trace that was read from a file, beside which its arrays lie. Raises as `from_json` does."""
         path = Path(path)
         where = image_label(str(path))
-        document = read_json(read_file(path, where), where)
         if document.get("format") != FORMAT:
             raise ResultError(f'{where}: its "format" is {document.get("format")!r:.40}, not {FORMAT!r}')
         if document.get("version") != VERSION:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError
+from pytest_ocrparity.whole_files import write_whole
 from pytest_ocrparity.wording import printable
 
 Array = npt.NDArray[Any]
@@ -43,10 +44,10 @@ def write_document(path: Path, document: Mapping[str, Any], arrays: Mapping[str,
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         digests[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
-        array_path(path, name).write_bytes(buffer.getbuffer())
+        write_whole(array_path(path, name), buffer.getvalue())
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {**document, "arrays": digests}.items()]
     # Last, so that it never names arrays of a later trace; ASCII, so that a name that is no UTF-8 comes back as it was.
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii")
+    write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii"))
 
 
 def read_json(data: bytes | str, where: str) -> dict[str, Any]:

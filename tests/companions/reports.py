@@ -56,8 +56,8 @@ def by_junit(project: pytest.Pytester) -> Iterator[Told]:
 
 def by_json_report(project: pytest.Pytester) -> Iterator[Told]:
     for test in json.loads((project.path / "tests.json").read_text())["tests"]:
-        properties = {name: value for each in test["user_properties"] for name, value in each.items()}
-        text = test["call"].get("crash", {}).get("message", "")
+        properties = {name: value for each in test.get("user_properties", ()) for name, value in each.items()}
+        text = test["call"].get("crash", {}).get("message", "") or test["call"].get("longrepr", "")
         yield Told(test["nodeid"], test["outcome"], text, properties)
         assert set(test) <= {"nodeid", "lineno", "outcome", "keywords", "setup", "call", "teardown", "user_properties"}
 
@@ -109,3 +109,50 @@ def test_a_wrong_one_is_reported_once_with_its_message_and_its_metrics(project: 
             assert all(isinstance(value, str | int | float) for value in test.properties.values()), name
         if name in ("junit", "json-report"):
             assert failed.properties["ocr.detections.status"] == "different"
+
+
+NOTHING = "def test_training(ocr_train_model, ocr_inference_model, ocr_image): pass\n"
+CAUGHT = """
+import contextlib
+from pytest_ocrparity import *
+
+def test_training(ocr_train_model, ocr_inference_model, ocr_image):
+    with contextlib.suppress(DifferenceError):
+        assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image), min_iou=1)
+    assert_same_probability_maps(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+ID = re.compile(r"(ocrparity::)?(compared|caught)(::call)?")
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "text"),
+    [(NOTHING, "compared", "nothing was compared: "), (CAUGHT, "caught", " caught a difference and did not fail: ")],
+    ids=["compared", "caught"],
+)
+def test_a_fault_of_the_run_is_a_failed_test_of_each_that_hears_of_reports(
+    project: pytest.Pytester, code: str, name: str, text: str
+) -> None:
+    """allure records items alone, and a fault has none."""
+    project.makepyfile(test_export=code)
+    wrong_export(project, box_thresh=0.999)
+    found = reported(project)
+    assert [test.outcome for test in found.pop("allure")] == ["passed", "passed"]
+    for reporter, tests in found.items():
+        (fault,) = (test for test in tests if ID.fullmatch(test.name))
+        assert (fault.outcome, fault.properties) == ("failed", {}), reporter
+        assert ID.fullmatch(fault.name)[2] == name, reporter  # type: ignore[index]
+        assert text in fault.text, (reporter, fault.text)
+        assert sorted(test.outcome for test in tests) == ["failed", "passed", "passed"], reporter
+
+
+def test_the_fault_is_at_the_same_place_in_each(project: pytest.Pytester) -> None:
+    project.makepyfile(test_export=NOTHING)
+    reported(project)
+    cases = {case.attrib["name"]: case.attrib for case in ET.parse(project.path / "junit.xml").iter("testcase")}
+    assert cases["compared"]["classname"] == "ocrparity"
+    (fault,) = (
+        each
+        for each in json.loads((project.path / "tests.json").read_text())["tests"]
+        if each["nodeid"] == "ocrparity::compared"
+    )
+    assert [fault[phase]["outcome"] for phase in ("setup", "call", "teardown")] == ["passed", "failed", "passed"]

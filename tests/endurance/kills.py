@@ -19,9 +19,9 @@ from toy import page
 
 from endurance.killing import aged, kill_recordings, temporaries
 from pytest_ocrparity.errors import GoldenError
-from pytest_ocrparity.files import remove_leftovers
 from pytest_ocrparity.golden.baseline_file import load
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.whole_files import remove_leftovers
 
 KILLS = 1_000
 KILLED_RUNS = 10

@@ -14,6 +14,7 @@ from paths import EXAMPLE, ROOT
 from pytest_ocrparity.__main__ import main
 
 APIS = ["paddleocr.TextDetection", "paddleocr.PaddleOCR", "paddleocr ocr (command line)"]
+EVERY = ["inference", "onednn", "onnx", "fp16", "app", "bare", "server"]
 APIS += ["paddlex pipeline YAML file", "tools/infer/predict_det.py"]
 
 
@@ -49,6 +50,52 @@ def test_settings_from_above_and_from_elsewhere(example: Path, capsys: pytest.Ca
     told = capsys.readouterr()
     assert "inference_onnx: no such folder" in told.err
     assert told.out.count("paddleocr.TextDetection") == 1
+
+
+def test_each_candidate_has_its_calls(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("inference_onnx", "inference_fp16"):
+        shutil.copytree(example / "inference", example / name)
+    path = example / "matrix.toml"
+    path.write_text(
+        path.read_text().replace(', engine = "onnxruntime" }', ' }\nengine = "onnxruntime"')
+        + '[candidates.app]\nfactory = "app.ocr:make"\n[candidates.bare]\nmodel_file = "net.onnx"\n'
+        '[candidates.server]\napi = "results"\nresults = "out/{stem}.json"\n'
+    )
+    assert main(["deploy", "matrix.toml"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.partition(":")[0] for line in lines if line.partition(":")[0] in EVERY]
+    assert names == EVERY
+    onnx = lines[lines.index("onnx: inference_onnx") : lines.index("fp16: inference_fp16")]
+    assert sum('engine="onnxruntime",' in line for line in onnx) == 2
+    assert sum('engine="onnxruntime",' in line for line in lines) == 2
+    (app, bare, server) = (next(line for line in lines if line.startswith(f"{name}: ")) for name in EVERY[-3:])
+    assert app.startswith("app: app.ocr:make makes its object: ")
+    assert bare.startswith("bare: net.onnx runs without PaddleOCR: your own code around it has to do the above")
+    assert server.startswith("server: its results are written elsewhere: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('factory = "app.ocr:make"', "inference: app.ocr:make makes its object: "),
+        ('model_file = "net.onnx"', "inference: net.onnx runs without PaddleOCR: "),
+        ('api = "results"\nresults = "out/{stem}.json"', "inference: its results are written elsewhere: "),
+    ],
+)
+def test_without_an_export_folder_it_says_what_to_do(
+    example: Path, text: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example / "own.toml").write_text(f'[train]\nconfig = "configs/tiny_db.yml"\n[inference]\n{text}\n')
+    assert main(["deploy", "own.toml"]) == 0
+    out = capsys.readouterr().out
+    assert "  resize: rule limit, limit_side_len 736, limit_type min" in out
+    assert told in out
+
+
+def test_with_nothing_that_runs_it_says_what_to_set(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example / "own.toml").write_text('[train]\nconfig = "configs/tiny_db.yml"\n')
+    assert main(["deploy", "own.toml"]) == 2
+    assert "own.toml sets no inference.model_dir: set it, or pass" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,62 @@ def test_it_comes_with_a_run_that_stops_at_its_first_failure(project: pytest.Pyt
     )
 
 
+@RUNNERS
+def test_under_x_a_fault_stops_nothing(project: pytest.Pytester, options: tuple[str, ...]) -> None:
+    project.makepyfile(test_export=NOTHING)
+    result = project.runpytest_subprocess(*options, "-x")
+    result.assert_outcomes(passed=2, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.no_fnmatch_line("*stopping after*")
+    result.stdout.fnmatch_lines([f"FAILED {NAME} - nothing was compared*", "*1 failed, 2 passed*"])
+
+
+@pytest.mark.parametrize(("option", "failed"), [("-x", 1), ("--maxfail=2", 2), ("--maxfail=3", 2)])
+def test_a_run_that_stopped_says_after_how_many(project: pytest.Pytester, option: str, failed: int) -> None:
+    """As pytest says it without us, whose faults are not among what stopped it."""
+    project.makepyfile(test_export="def test_a(): assert 0\ndef test_b(): assert 0\ndef test_c(): pass\n")
+    stopping = [line for line in project.runpytest(*NO_XDIST, option).outlines if "stopping after" in line]
+    wrong_export(project, pad=6)
+    caught = """
+import contextlib
+from pytest_ocrparity import *
+
+def test_0(ocr_train_model, ocr_inference_model):
+    with contextlib.suppress(DifferenceError):
+        image = "images/one_word.npy"
+        assert_same_detections(ocr_train_model.trace(image), ocr_inference_model.trace(image))
+
+"""
+    path = project.path / "test_export.py"
+    path.write_text(caught + path.read_text())
+    result = project.runpytest(*NO_XDIST, option)
+    assert result.parseoutcomes()["failed"] == failed + 1
+    assert [line for line in result.outlines if "stopping after" in line] == stopping
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_ids_do_not_depend_on_the_order_of_tests(project: pytest.Pytester) -> None:
+    wrong_export(project, pad=6)
+    tests = [
+        f"""
+def test_{name}(ocr_train_model, ocr_inference_model, ocr_image):
+    with contextlib.suppress(DifferenceError):
+        assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+        for name in ("one", "two")
+    ]
+    found = []
+    for ordered, images in ((tests, ()), (tests[::-1], ("--ocr-images=images/t*.npy", "--ocr-images=images/o*.npy"))):
+        project.makepyfile(test_export="import contextlib\nfrom pytest_ocrparity import *\n" + "".join(ordered))
+        lines = project.runpytest(*NO_XDIST, "-rf", "-p", "no:randomly", "-p", "no:cacheprovider", *images).outlines
+        found.append([line for line in lines if line.startswith("FAILED ocrparity::caught")])
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+    first, second = found[0]
+    assert first.startswith("FAILED ocrparity::caught - test_export.py::test_one[images/one_word.npy] ")
+    assert second.startswith("FAILED ocrparity::caught[2] - test_export.py::test_two[images/one_word.npy] ")
+
+
 def test_a_run_that_is_interrupted_prints_it(project: pytest.Pytester) -> None:
     project.makepyfile(test_export=NOTHING + "\n\ndef test_stop():\n    raise KeyboardInterrupt\n")
     result = project.runpytest_subprocess(*NO_XDIST)

@@ -221,6 +221,116 @@ def test_a_candidate_that_is_not_there_does_not_stop_the_others(project: pytest.
     result.assert_outcomes(errors=2, deselected=2)
 
 
+SKIPPING = """
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if {condition}:
+        pytest.skip("not on this machine")
+"""
+EXPECTING = """
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if "one_word.npy-bad" in item.nodeid:
+        item.add_marker(pytest.mark.xfail)
+"""
+ONE_OF_TWO = "'one_word.npy-bad' in item.nodeid"
+
+
+@pytest.mark.parametrize("options", [NO_XDIST, ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("hook", [SKIPPING.format(condition=ONE_OF_TWO), EXPECTING], ids=["skip", "xfail"])
+def test_a_conftest_that_skips_the_test_that_says_so_hides_nothing(
+    project: pytest.Pytester, hook: str, options: tuple[str, ...]
+) -> None:
+    project.makepyprojecttoml(TWO)
+    own_inference(project, hook)
+    export(project.path / "good")
+    result = project.runpytest_subprocess(*options, "-k", "training")
+    assert result.parseoutcomes()["passed"] == 2 and result.parseoutcomes()["failed"] == 1
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "the candidate bad was not compared, and no test failed for it: *bad: no such folder: *",
+            "FAILED ocrparity::candidate - the candidate bad *",
+        ]
+    )
+    export(project.path / "bad")
+    result = project.runpytest_subprocess(*options, "-k", "training")
+    assert (result.ret, result.parseoutcomes().get("failed")) == (0, None)
+
+
+def test_a_conftest_that_skips_another_test_is_no_fault(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml(TWO)
+    own_inference(project, SKIPPING.format(condition="'-good' in item.nodeid"))
+    export(project.path / "good")
+    result = project.runpytest(*NO_XDIST, "-k", "training")
+    result.assert_outcomes(skipped=2, errors=1, deselected=5)
+
+
+@pytest.mark.parametrize("mark", ["skip", "skipif(True, reason='no')", "xfail(run=False)"])
+def test_a_candidate_whose_tests_are_marked_is_no_fault(project: pytest.Pytester, mark: str) -> None:
+    project.makepyprojecttoml(TWO)
+    late = "items[:]"
+    marking = f"""
+
+def pytest_collection_modifyitems(items):
+    for item in {late}:
+        if "bad" in item.nodeid:
+            item.add_marker(pytest.mark.{mark})
+"""
+    own_inference(project, marking)
+    export(project.path / "good")
+    result = project.runpytest(*NO_XDIST, "-k", "training")
+    assert result.ret == 0
+    assert result.parseoutcomes()["passed"] == 2
+
+
+def test_a_candidate_of_tests_that_need_the_train_model_is_no_fault_without_it(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml(TWO)
+    own_inference(project)
+    export(project.path / "good")
+    result = project.runpytest(*NO_XDIST, "-k", "training", "--ocr-no-train")
+    assert result.parseoutcomes()["skipped"] == 4
+    result.stdout.no_fnmatch_line("*ocrparity::candidate*")
+
+
+def test_a_run_that_stops_at_its_first_failure_adds_none_of_it(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml(TWO)
+    own_inference(project)
+    export(project.path / "good")
+    (project.path / "test_a.py").write_text("def test_training_mine(): assert 0\n")
+    result = project.runpytest(*NO_XDIST, "-k", "training", "-x")
+    result.assert_outcomes(failed=1, deselected=5)
+
+
+@pytest.mark.parametrize(("mark", "outcome"), [("skip", "skipped"), ("xfail", "xfailed")])
+def test_a_marked_test_before_others_leaves_all_to_them(gate: pytest.Pytester, mark: str, outcome: str) -> None:
+    """What is wrong is said by the next test, and not taken for said by one that pytest does not count as failed."""
+    gate.makepyfile(
+        test_gate=f"import pytest\n@pytest.mark.{mark}\ndef test_a(ocr_train_model): pass\n"
+        "def test_b(ocr_train_model): pass\n"
+    )
+    result = gate.runpytest(*NO_XDIST, "-rA")
+    assert (result.parseoutcomes()["errors"], result.parseoutcomes()[outcome]) == (1, 1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_b*", *OF_TRAIN])
+
+
+def test_without_conftests_all_is_said_as_well(gate: pytest.Pytester) -> None:
+    (gate.path / "conftest.py").write_text("raise RuntimeError('read all the same')\n")
+    result = gate.runpytest(*NO_XDIST, "--noconftest")
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines([*OF_TRAIN, *OF_EXPORT, *IDLE])
+
+
+def test_without_conftests_an_override_does_not_stand_in(project: pytest.Pytester) -> None:
+    project.makepyprojecttoml(WRONG)
+    project.runpytest(*NO_XDIST, "-k", "training").assert_outcomes(passed=2, deselected=2)
+    result = project.runpytest(*NO_XDIST, "-k", "training", "--noconftest")
+    result.assert_outcomes(errors=1, deselected=1)
+    result.stdout.fnmatch_lines([*OF_TRAIN, *OF_EXPORT])
+
+
 def test_a_report_counts_what_could_not_be_compared(gate: pytest.Pytester) -> None:
     result = gate.runpytest(*NO_XDIST, "--ocr-report=report")
     assert result.ret == 1

@@ -296,6 +296,63 @@ def test_a_part_of_the_suite_prunes_nothing(pruned: pytest.Pytester, args: tuple
     kept(pruned, why, *args)
 
 
+BRINGING = """
+def pytest_generate_tests(metafunc):
+    if "level" in metafunc.fixturenames:
+        metafunc.parametrize("level", [40, 50], indirect=True)
+"""
+BROUGHT = """
+import numpy as np
+import pytest
+
+@pytest.fixture
+def level(request):
+    return getattr(request, "param", 40)
+
+def test_level(ocr_golden, level):
+    ocr_golden.trace(np.full((8, 8, 3), level, np.uint8))
+"""
+
+
+@pytest.fixture
+def brought(pruned: pytest.Pytester) -> pytest.Pytester:
+    """The project with a plugin without which one baseline less is asked for."""
+    pruned.syspathinsert()
+    pruned.makepyfile(bringing=BRINGING, test_level=BROUGHT)
+    append(pruned, "conftest.py", '\npytest_plugins = ["bringing"]\n')
+    run(pruned, "--ocr-golden").assert_outcomes(passed=7)
+    assert len(goldens(pruned)) == 6
+    return pruned
+
+
+@pytest.mark.parametrize(
+    ("args", "addopts"),
+    [(("-p", "no:bringing"), ""), (("-pno:bringing",), ""), (("-p", "no:bringing"), "-p no:legacy")],
+    ids=str,
+)
+def test_a_run_without_a_plugin_prunes_nothing(brought: pytest.Pytester, args: tuple[str, ...], addopts: str) -> None:
+    append(brought, "pyproject.toml", f'\n[tool.pytest.ini_options]\naddopts = "{addopts}"\n')
+    kept(brought, "-p no:bringing leaves out a plugin, which may bring tests", *args)
+    run(brought, PRUNE).stdout.fnmatch_lines([f"removed unused baselines: {GONE}"])
+    assert len(goldens(brought)) == 5
+
+
+def test_a_plugin_that_the_project_itself_leaves_out_is_no_matter(brought: pytest.Pytester) -> None:
+    append(brought, "pyproject.toml", '\n[tool.pytest.ini_options]\naddopts = "-p no:bringing"\n')
+    (told,) = [line for line in run(brought, PRUNE).outlines if line.startswith("removed unused baselines: ")]
+    assert told.count(".npz") == 2
+
+
+def test_a_run_without_any_plugin_of_others_prunes_nothing(
+    pruned: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = pruned.runpytest_subprocess("-p", "pytest_ocrparity.plugin", PRUNE)
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["nothing was pruned: --disable-plugin-autoload or PYTEST_DISABLE_PLUGIN_AUTOLOAD *"])
+    assert len(goldens(pruned)) == 4
+
+
 def test_what_failed_last_time_proves_nothing(pruned: pytest.Pytester) -> None:
     edit(pruned, "test_export.py", "ocr_image):\n", "ocr_image):\n    assert 0\n")
     run(pruned).assert_outcomes(failed=4, passed=1)

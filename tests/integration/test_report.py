@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -299,10 +300,10 @@ def test_a_picture_that_cannot_be_drawn_hides_nothing(project: pytest.Pytester) 
     with (project.path / "conftest.py").open("a") as file:
         file.write(
             """
-from pytest_ocrparity import files
+from pytest_ocrparity import whole_files
 def broken(*args):
     raise OSError("No space left on device")
-files.write_whole = broken
+whole_files.write_whole = broken
 """
         )
     wrong_export(project, pad=4)
@@ -395,3 +396,54 @@ def test_when_there_is_no_more_room_thumbnails_stay_files(
     files = [source for source in shown.images if not source.startswith("data:")]
     assert 0 < len(files) < len(shown.images)
     assert all((project.path / "report" / name).is_file() for name in files)
+
+
+LATE = """
+
+def pytest_collection_finish():
+    from pathlib import Path
+    Path("report/{name}").write_text("mine")
+"""
+"""Writes a file into the folder after that was looked at, and before the first test leaves records."""
+
+
+def write_late(project: pytest.Pytester, name: str) -> None:
+    with (project.path / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.ocrparity.report]\ndir = "report"\n')
+    with (project.path / "conftest.py").open("a") as file:
+        file.write(LATE.format(name=name))
+
+
+@pytest.mark.parametrize("options", [NO_XDIST, ("-n", "2")], ids=["one process", "two workers"])
+def test_a_folder_that_becomes_the_users_while_tests_run_fails_the_run(
+    project: pytest.Pytester, options: tuple[str, ...]
+) -> None:
+    write_late(project, "results.json")
+    result = project.runpytest_subprocess(*options, "-k", "training")
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert result.parseoutcomes()["passed"] == 2 and result.parseoutcomes()["failed"] == 1
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    said = "*report holds a file results.json that is of no ocrparity report: give the report its own folder"
+    result.stdout.fnmatch_lines([said, "FAILED ocrparity::report - *"])
+    assert (project.path / "report" / "results.json").read_text() == "mine"
+    assert not (project.path / "report" / "index.html").exists()
+
+
+def test_another_file_that_comes_while_tests_run_is_no_fault(project: pytest.Pytester) -> None:
+    write_late(project, "notes.txt")
+    run(project).assert_outcomes(passed=2, deselected=2)
+    assert (project.path / "report" / "notes.txt").read_text() == "mine"
+
+
+def test_an_older_report_that_cannot_be_removed_names_the_folder_and_the_way_out(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project)
+    refused = PermissionError(13, "Permission denied")
+    monkeypatch.setattr(Path, "unlink", lambda self, *args, **more: (_ for _ in ()).throw(refused))
+    result = run(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = (
+        "ERROR: *report: cannot write a report there: Permission denied; give the report a folder that can be written"
+    )
+    result.stderr.fnmatch_lines([said])

@@ -119,3 +119,32 @@ def test_a_single_failure_has_no_block(project: pytest.Pytester) -> None:
     result = project.runpytest(*NO_XDIST, "-k", "training and one_word")
     result.stdout.no_fnmatch_line("unknown cause at *")
     result.stdout.no_fnmatch_line("*is printed once*")
+
+
+@pytest.mark.parametrize("options", [("--tb=line",), ("--tb=no",), ("-rA",), ("-rA", "--tb=line")], ids=str)
+def test_the_lines_that_matter_are_there_in_80_columns(
+    many: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = many.runpytest(*NO_XDIST, "-k", "training", *options)
+    where = f"{many.path}/test_export.py:7: unknown cause, {HEADLINE} (train against inference)"
+    assert result.outlines.count(where) == ("--tb=line" in options), "once for the cause, as pytest has it"
+    result.stdout.no_fnmatch_line("*namespace(*")
+    result.stdout.fnmatch_lines(
+        [
+            "inference against train: 12 images",
+            "  detections                       12 different             12 of 12 boxes differ",
+            f"unknown cause at detections: {IMAGES} images of inference against train",
+            "FAILED test_export.py::test_export_matches_training[[]images/p*.npy[]] - unk*...",
+            f"*= {IMAGES} failed, 12 deselected in *",
+        ]
+    )
+
+
+def test_the_columns_of_long_names_are_one(project: pytest.Pytester) -> None:
+    name = f"a_name_of_{'x' * 40}.npy"
+    (project.path / "images" / "one_word.npy").rename(project.path / "images" / name)
+    lines = project.runpytest(*NO_XDIST, "-k", "training", "-v").outlines
+    rows = [line for line in lines if line.startswith("    images/")]
+    assert len(rows) == 6
+    assert len({row.index(" same ") for row in rows}) == 1

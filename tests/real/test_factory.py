@@ -99,6 +99,50 @@ def test_a_right_object_passes_and_its_own_modules_are_found(factory: Make, trai
     assert side.parameters["probability_map"]["engine"] == "paddle"
 
 
+OWN_PREDICT = """class Mine(TextDetection):
+        def predict(self, image, **given):
+            return super().predict(image, **{"box_thresh": 0.9, **given})
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (f"{OWN_PREDICT}    return {ALONE.replace('TextDetection', 'Mine')}, **LIMITS)", "its predict() is its own"),
+        (
+            f"made = {ALONE}, box_thresh=0.6, **LIMITS)\n    made.paddlex_predictor.box_thresh = 0.9\n    return made",
+            "it was made with box_thresh 0.6, and runs with 0.9",
+        ),
+    ],
+    ids=["its own predict", "a later change"],
+)
+def test_a_value_that_the_object_sets_itself_is_no_argument(
+    factory: Make, trained: TrainingPipeline, body: str, why: str
+) -> None:
+    limits = 'from paddleocr import TextDetection\n    LIMITS = {"limit_side_len": 736, "limit_type": "min"}\n    '
+    (found,) = causes(trained, factory(limits + body))
+    assert found.cause == "postprocess.box_thresh"
+    assert found.fix is not None
+    assert found.fix.text.startswith(f"let the object that app.ocr:make returns run with box_thresh=0.6: {why}")
+    assert not any("paddleocr's default" in row for row in found.evidence)
+    assert any("0.9 was used, by the object that app.ocr:make returns" in row for row in found.evidence)
+
+
+def test_an_object_of_a_folder_that_is_no_export_names_it(
+    factory: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        *("import pathlib, shutil", "from paddleocr import TextDetection"),
+        *(f'shutil.copytree({str(EXPORT)!r}, "copy")', f"made = {ALONE.replace(repr(str(EXPORT)), repr('copy'))})"),
+        *('pathlib.Path("copy", "inference.yml").unlink()', "return made"),
+    ]
+    with pytest.raises(ModelError) as refused:
+        factory("\n    ".join(lines))
+    told = "inference.factory = 'app.ocr:make' returned an object of the folder copy"
+    assert str(refused.value).endswith(f"{told} (in the current directory, {tmp_path})")
+
+
 def test_an_object_may_be_returned_twice(factory: Make, trained: TrainingPipeline) -> None:
     body = "import functools\n    from paddleocr import TextDetection\n    global kept\n"
     body += f'    kept = globals().get("kept") or {ALONE}, limit_side_len=736, limit_type="min")\n    return kept'
@@ -136,7 +180,10 @@ def test_a_full_pipeline_is_tapped(ocr: Make, trained: TrainingPipeline) -> None
         ),
         ("from paddleocr import PaddleOCR\n    return PaddleOCR", "returned the class PaddleOCR, which is no"),
         ("return None", "returned a NoneType"),
-        ('raise OSError("no licence")', "'app.ocr:make', called without arguments, raised OSError: no licence"),
+        (
+            'raise OSError("no licence")',
+            "'app.ocr:make', called without arguments, raised OSError: no licence (in the current directory, ",
+        ),
     ],
 )
 def test_anything_else_is_one_clear_error(factory: Make, body: str, told: str) -> None:

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import ntpath
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import path_from
 
 
 def test_labels_are_relative_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Trace(pipeline="x", image=str(tmp_path / "images" / "a.png")).label == "images/a.png"
     assert Trace(pipeline="x", image="/elsewhere/a.png").label == "/elsewhere/a.png"
+
+
+RELPATH = os.path.relpath
+
+
+def on_drives(path: Any, start: Any = os.curdir) -> str:
+    """Stand in for Windows' `os.path.relpath`: what has `drive_d` in it is on another drive than what has not."""
+    names = [os.path.abspath(each) for each in (path, start)]  # noqa: PTH100
+    if len({"drive_d" in name for name in names}) == 2:
+        raise ValueError(f"path is on mount {names[0]!r}, start on mount {names[1]!r}")
+    return str(RELPATH(path, start))
+
+
+def test_a_path_between_two_drives_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far, here = tmp_path / "drive_d" / "a.png", tmp_path / "here"
+    assert path_from(here, far) == "../drive_d/a.png"
+    monkeypatch.setattr(os.path, "relpath", on_drives)
+    assert path_from(here, far) == far.as_posix()
+    assert path_from(here, here / "b" / "c.png") == "b/c.png"
+    assert path_from(tmp_path / "drive_d", far) == "a.png"
+
+
+def test_windows_own_function_raises_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="mount"):
+        ntpath.relpath(r"D:\images\a.png", r"C:\project")
+    monkeypatch.setattr(os.path, "relpath", ntpath.relpath)
+    assert path_from(r"C:\project", r"D:\images\a.png").endswith(r"D:\images\a.png")

@@ -6,14 +6,15 @@ Whoever words a fix or reads an option asks here, so that no other module knows 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.ocr_options import FORMER, LIMITS, PREFIX, THRESHOLDS
 from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
+from pytest_ocrparity.wording import value_text
 
 Values = Mapping[str, Any]
 
@@ -93,6 +94,8 @@ class Deployed:
         factory: "module:function" that made the object, or nothing where options did.
         options_file: the file that production reads its options from.
         from_file: the names of the options that stand in it, and not in the settings.
+        has_own_predict: whether the `predict` of a factory's object is the user's code.
+        own_doing: what shows that a factory's object sets the parameters in question itself, whatever it is made with.
     """
 
     name: str = "inference"
@@ -106,6 +109,8 @@ class Deployed:
     factory: str = ""
     options_file: Path | None = None
     from_file: frozenset[str] = frozenset()
+    has_own_predict: bool = False
+    own_doing: str = ""
 
     @property
     def table(self) -> str:
@@ -137,24 +142,32 @@ class Deployed:
             note: follows the end.
         """
         if self.factory:
-            text = f"where {self.factory} makes its {self.api.label}, pass {what}{why}{note}"
+            text = f"{self.place_of(values)}, pass {what}{why}{note}"
+            if self.own_doing:
+                text = f"let the object that {self.factory} returns run with {what}: {self.own_doing}{why}{note}"
             return Fix(text, (Change("inference.factory", values),))
-        if self.options_file is not None and not (values.keys() & self._typed()):
+        if self.options_file is not None and self._typed().isdisjoint(values):
             # What production reads from a file is put right there, for it and for this test at once.
             wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
             gone = ", ".join(name for name, value in values.items() if value is None)
             steps = " and ".join([f"set {wanted}"] * bool(wanted) + [f"leave out {gone}"] * bool(gone))
-            return Fix(
-                f"in {self.options_file.name}, which the deployment reads (inference.options_file), {steps}{why}{note}",
-                (Change("inference.options_file", values),),
-            )
+            text = f"{self.place_of(values)}, {steps}{why}{note}"
+            return Fix(text, (Change("inference.options_file", values),))
         text = f"in the deployment, pass {what} to {self.api.label}; for this test, add the same to inference.options"
         return Fix(f"{text}{why}{note}", (Change("inference.options", values),))
+
+    def place_of(self, options: Iterable[str]) -> str:
+        """Return where the user has these options of the class, or would write them, in words."""
+        if self.factory:
+            return f"where {self.factory} makes its {self.api.label}"
+        if self.options_file is not None and self._typed().isdisjoint(options):
+            return f"in {self.options_file.name}, which the deployment reads (inference.options_file)"
+        return "in inference.options and in the deployment"
 
     def taking_away(self, what: str, values: Values) -> Fix:
         """Return how options are taken out of what the class is given."""
         if self.factory:
-            text = f"where {self.factory} makes its {self.api.label}, leave out {what}"
+            text = f"{self.place_of(values)}, leave out {what}"
             return Fix(text, (Change("inference.factory", values),))
         setting = "options_file" if self.from_file.issuperset(values) else "options"
         text = f"take {what} out of the arguments of {self.api.label}, and out of inference.{setting}"
@@ -163,6 +176,28 @@ class Deployed:
     def _typed(self) -> frozenset[str]:
         """Return the names of the options that stand in the settings themselves."""
         return frozenset(self.options) - self.from_file
+
+    def doing_it_itself(self, running: Values, parameters: Iterable[str]) -> Deployed:
+        """Return this with what shows that a factory's object sets some of these parameters itself.
+
+        Args:
+            running: the parameters that take effect, by name.
+            parameters: the names of those that are to have other values.
+        """
+        if not self.factory:
+            return self
+        shown = ["its predict() is its own"] if self.has_own_predict else []
+        for name in parameters:
+            made_with, runs = self.made_with(name), running.get(name)
+            if None not in (made_with, runs) and made_with != runs:
+                shown.append(f"it was made with {name} {value_text(made_with)}, and runs with {value_text(runs)}")
+        return replace(self, own_doing=" and ".join(shown))
+
+    def made_with(self, parameter: str) -> Any:
+        """Return the value that the class was given; None where it was given none, or 0, which it takes for none."""
+        given = self.given_as(parameter)
+        value = self.options[given] or None if given is not None else None
+        return list(value) if isinstance(value, tuple) else value
 
     def by_default(self, parameter: str) -> str:
         """Return who sets a parameter that no option sets, in words; nothing where that needs no words."""

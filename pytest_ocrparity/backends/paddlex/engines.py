@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,6 +16,7 @@ from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.paddlex.program import plain_run
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix
+from pytest_ocrparity.wording import toml_text
 
 Options: TypeAlias = Mapping[str, Any]
 Map: TypeAlias = "npt.NDArray[np.float32]"
@@ -93,7 +93,7 @@ def without_onednn(deployed: Deployed) -> Fix:
     if options.get("engine_config") is None:
         return deployed.passing("enable_mkldnn=False", {"enable_mkldnn": False})
     config = _engine_config(options)
-    own = f" in the place of {_toml(config['run_mode'])}" if config.get("run_mode") else ""
+    own = f" in the place of {toml_text(config['run_mode'])}" if config.get("run_mode") else ""
     changed = {"engine_config": _engine_config_with(options, {**config, "run_mode": "paddle"})}
     what = f'an engine_config with run_mode = "paddle"{own}'
     return deployed.passing(what, changed, note=" (beside engine_config, enable_mkldnn is ignored)")
@@ -113,10 +113,10 @@ def without_pass(deployed: Deployed, running: Mapping[str, Any]) -> Fix:
     if options.get("engine_config") is None:
         threads = {"cpu_threads": running["cpu_threads"]} if running.get("cpu_threads") else {}
         config = {"run_mode": running["engine"], **threads}
-    written = _toml(_engine_config_with(options, {**config, "delete_pass": ["NAME_OF_THE_PASS"]}))
+    written = toml_text(_engine_config_with(options, {**config, "delete_pass": ["NAME_OF_THE_PASS"]}))
     return Fix(
         "deploy with another release of paddle; or find out which optimisation pass it is, one by one, and leave it "
-        f"out with engine_config = {written} in inference.options and in the deployment"
+        f"out with engine_config = {written} {deployed.place_of(('engine_config',))}"
     )
 
 
@@ -130,7 +130,7 @@ def _without_stale(export: ExportFiles) -> Fix:
 
 
 def _options_text(chosen: Options) -> str:
-    return " and ".join(f"{name} = {_toml(value)}" for name, value in chosen.items())
+    return " and ".join(f"{name} = {toml_text(value)}" for name, value in chosen.items())
 
 
 def _engine_config(options: Options) -> dict[str, Any]:
@@ -148,9 +148,3 @@ def _engine_config_with(options: Options, config: Options) -> dict[str, Any]:
 def _has_tables(options: Options) -> bool:
     """Return whether `engine_config` holds a table per engine."""
     return bool(ENGINES & (options.get("engine_config") or {}).keys())
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)

@@ -27,6 +27,7 @@ class Made:
         model_dir: the folder of its detector.
         model_name: paddlex's name of the detector.
         options: what it was made with, as far as that differs from what paddleocr takes by itself.
+        has_own_predict: whether its `predict` is not paddleocr's own.
     """
 
     api: Api
@@ -34,6 +35,7 @@ class Made:
     model_dir: Path
     model_name: str
     options: Mapping[str, Any]
+    has_own_predict: bool
 
     def predictor(self, predict_options: Mapping[str, Any]) -> Predictor:
         """Return the object tapped, once however often it is asked for.
@@ -76,7 +78,8 @@ def made_by(factory: str, folder: Path | None) -> Made:
         if model_dir is None:
             raise ModelError(f"inference.factory = {factory!r}: its {api.label} has no folder of a detection model")
         name = str(getattr(inner, "model_name", ""))
-        return Made(api, made, Path(model_dir), name, _options_of(made))
+        is_own = "predict" in vars(made) or type(made).predict is not getattr(paddleocr, api.name).predict
+        return Made(api, made, Path(model_dir), name, _options_of(made), is_own)
 
 
 def _called(factory: str, folder: Path | None) -> Any:
@@ -88,7 +91,7 @@ def _called(factory: str, folder: Path | None) -> Any:
         with first_on_path(folder):
             return function()
     except (Exception, SystemExit) as error:  # whatever the user's function raises
-        text = f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error} (in the current directory, {Path.cwd()})"
         raise ModelError(f"inference.factory = {factory!r}, called without arguments, raised {text}") from error
 
 

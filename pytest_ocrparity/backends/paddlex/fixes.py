@@ -5,6 +5,7 @@ A rule or an option that has the last word is taken away first, so that a fix wo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
@@ -55,10 +56,11 @@ def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
     return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
 
 
-def given_options(deployed: Deployed) -> dict[str, dict[str, str]]:
+def given_options(deployed: Deployed, running: Mapping[str, Values] | None = None) -> dict[str, dict[str, str]]:
     """Return by stage name the parameters that options set, each with the setting that has the last word.
 
-    Where a pipeline hands its detector values of its own, those that no option sets are named after it.
+    Where a pipeline hands its detector values of its own, those that no option sets are named after it. A factory's
+    object may set what it likes: of a value that `running` has and no option explains, only that is said.
     """
     found: dict[str, dict[str, str]] = {}
     own = f"what {deployed.factory} passes" if deployed.factory else f"{deployed.table}.options"
@@ -72,6 +74,12 @@ def given_options(deployed: Deployed) -> dict[str, dict[str, str]]:
             found.setdefault(stage, {})[name] = default
         if of_call is not None and deployed.predict_options[of_call]:
             found.setdefault(stage, {})[name] = f"{deployed.table}.predict_options"
+    for stage, values in (running or {}).items() if deployed.factory else ():
+        written = deployed.written.get(stage) or {}
+        for name in values.keys() & {*written, *found.get(stage, {})}:
+            explained = deployed.made_with(name), deployed.predict_options.get(deployed.api.argument(name))
+            if values[name] not in (None, written.get(name), *explained):
+                found.setdefault(stage, {})[name] = f"the object that {deployed.factory} returns"
     return found
 
 

@@ -49,7 +49,7 @@ from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Fix
-from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
@@ -95,8 +95,14 @@ def load_inference(
     )  # fmt: skip
     if factory is not None:
         made = made_by(factory, folder)
-        given = replace(given, api=made.api, options=made.options, factory=factory)
-        export, deployed, scale = _read_export(made.model_dir, made.model_name, given)
+        given = replace(
+            given, api=made.api, options=made.options, factory=factory, has_own_predict=made.has_own_predict
+        )
+        try:
+            export, deployed, scale = _read_export(made.model_dir, made.model_name, given)
+        except ModelError as error:
+            where = f"the folder {made.model_dir} (in the current directory, {Path.cwd()})"
+            raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
         return InferencePipeline(made.predictor(deployed.predict_options), export, deployed, scale)
     merged = all_options(options, options_file, folder)
     from_file = frozenset(merged) - frozenset(options or {})
@@ -326,12 +332,13 @@ class InferencePipeline(StagedPipeline):
 
     def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
         """Return how a user gives this side the values of some parameters of a stage."""
-        return deployment_fix(stage, values, self._deployed)
+        deployed = self._deployed.doing_it_itself(self.parameters.get(stage, {}), values)
+        return deployment_fix(stage, values, deployed)
 
     @property
     def given(self) -> Mapping[str, Mapping[str, str]]:
         """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
-        return given_options(self._deployed)
+        return given_options(self._deployed, self.parameters)
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""

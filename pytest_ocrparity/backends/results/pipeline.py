@@ -25,7 +25,7 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 from pytest_ocrparity.trace import FORMAT, Detections, Image, Trace
 from pytest_ocrparity.trace.result_document import Result, read_result
 from pytest_ocrparity.trace.trace_file import array_path, read_array, read_file, read_json
-from pytest_ocrparity.wording import image_label
+from pytest_ocrparity.wording import image_label, path_from
 
 _DIMENSIONS: Final = {TENSOR: (3, 4), PROBABILITY_MAP: (2, 3, 4)}
 """What may lie beside a file of results, in which forms: batch and channel of one may be left out."""
@@ -52,7 +52,7 @@ class ResultsPipeline:
 
     def path_of(self, image: Path) -> Path:
         """Return where the results of an image lie."""
-        parent = Path(os.path.relpath(image.parent, self._root)).as_posix()
+        parent = path_from(self._root, image.parent)
         words = {"name": image.name, "stem": image.stem, "parent": parent}
         # Not str.format: braces in the folder's own name are no placeholders.
         filled = PLACEHOLDER.sub(lambda found: words.get(found[1], found[0]), str(self.template))
@@ -79,7 +79,7 @@ class ResultsPipeline:
         sha256 = hashlib.sha256(data).hexdigest()
         document = read_json(read_file(path, where), where)
         if document.get("format") == FORMAT:
-            trace = Trace.from_json(path)
+            trace = Trace.from_document(document, path)
             self._refuse_other_image(where, path, Path(image), sha256, trace.image_sha256, trace.image)
         else:
             result = read_result(document, where, self._frame)

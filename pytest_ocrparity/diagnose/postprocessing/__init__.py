@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
+from pytest_ocrparity.diagnose.preprocessing.placements import Frame
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS
@@ -29,8 +30,6 @@ from pytest_ocrparity.wording import number_of_boxes
 
 GAIN: Final = 0.1
 """How much undoing a distortion must raise the mean IoU with the reference's boxes, where the maps differ."""
-
-Frame: TypeAlias = "tuple[float, float, float, float]"
 
 
 def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
@@ -116,7 +115,9 @@ def _examine_boxes_alone(lab: Laboratory) -> list[Diagnosis]:
 def _examine_recorded_boxes(lab: Laboratory) -> list[Diagnosis]:
     """Examine the recorded boxes of a candidate whose post-process can't be run by itself."""
     found, (reference, candidate) = lab.candidate.detections, lab.names
-    lab.not_tried.append(f"{reference}'s map through the post-process of {candidate}, which can't be run by itself")
+    has_stopped = lab.candidate.error is not None and lab.last_error
+    why = f"which stops on it too ({lab.last_error})" if has_stopped else "which can't be run by itself"
+    lab.not_tried.append(f"{reference}'s map through the post-process of {candidate}, {why}")
     if found is None or lab.is_same_boxes(found):
         return []
     if lab.candidate.probability_map is not None and not lab.maps_agree:

@@ -15,13 +15,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pytest_ocrparity.comparison import MATCHES, Comparison
-from pytest_ocrparity.files import write_whole
 from pytest_ocrparity.report.document import Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAP, PROBABILITY_MAPS, TENSOR
 from pytest_ocrparity.trace import Decoded, Trace
-from pytest_ocrparity.wording import number_of_boxes
+from pytest_ocrparity.whole_files import write_whole
+from pytest_ocrparity.wording import number_of_boxes, path_from
 
 PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
@@ -168,7 +168,7 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
                 found.setdefault(place, {}).setdefault(picture.stage, []).append(name)
     lines = []
     for place, stages in found.items():
-        lines.append(os.path.relpath(folder / place))
+        lines.append(path_from(os.curdir, folder / place))
         lines += [f"  {stage:<16} {'  '.join(dict.fromkeys(names))}" for stage, names in stages.items()]
     return lines
 

@@ -213,3 +213,39 @@ def test_the_settings_are_toml_and_keep_what_is_no_parameter() -> None:
         "options": {**given, "limit_side_len": 736, "limit_type": "min", **THRESHOLDS},
         "predict_options": {"batch_size": 2, "max_side_limit": 100000},
     }
+
+
+RUNNING = {"device": "cpu", "engine": "onnxruntime"}
+
+
+@pytest.mark.parametrize("name", NAMES[:2])
+def test_what_runs_the_network_is_passed_on(name: str) -> None:
+    given = arguments(calls(YML, deployed(options={**RUNNING, "thresh": 0.9}))[name])
+    assert given.items() >= RUNNING.items()
+    assert not arguments(calls(YML)[name]).keys() & RUNNING
+
+
+def test_the_command_line_passes_it_on_too() -> None:
+    words = shlex.split(calls(YML, deployed(options=RUNNING))["paddleocr ocr"].text.replace("\\\n", ""))
+    assert words[words.index("--engine") + 1] == "onnxruntime" and words[words.index("--device") + 1] == "cpu"
+    assert "--engine" not in calls(YML)["paddleocr ocr"].text
+
+
+def test_what_a_way_can_not_pass_on_is_said() -> None:
+    made = calls(YML, deployed(options={**RUNNING, "engine_config": {"cpu_threads": 2}}))
+    assert "--engine_config" not in made["paddleocr ocr"].text
+    assert any(each.startswith("engine_config: ") for each in made["paddleocr ocr"].cannot)
+    assert not any("engine_config" in each for each in made["paddleocr.PaddleOCR"].cannot)
+    (note,) = [each for each in made["paddlex pipeline"].notes if "device" in each]
+    assert 'device="cpu", engine="onnxruntime"' in note
+    assert not any("device" in each for each in calls(YML)["paddlex pipeline"].notes)
+    assert any(each.startswith("engine onnxruntime: it runs Paddle Inference") for each in made["predict_det"].cannot)
+    assert not any(
+        "engine" in each for each in calls(YML, deployed(options={"engine": "paddle"}))["predict_det"].cannot
+    )
+
+
+@pytest.mark.parametrize(("device", "flag"), [("cpu", "False"), ("gpu", "True"), ("gpu:1", "True")])
+def test_the_device_is_a_flag_of_predict_det(device: str, flag: str) -> None:
+    assert flags(calls(YML, deployed(options={"device": device}))["predict_det"])["use_gpu"] == flag
+    assert "use_gpu" not in flags(calls(YML)["predict_det"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
+from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
 from pytest_ocrparity.contract import (
     Declares,
     HasIdentity,
@@ -171,6 +173,28 @@ def test_a_map_in_half_precision_is_widened_without_loss() -> None:
     np.testing.assert_array_equal(half.probability_map, bare_map(np.asarray(half.tensor)).astype(np.float16))
 
 
+@pytest.mark.parametrize(
+    ("like", "said"),
+    [
+        (None, "like is None, which runs no preprocess and postprocess: give a loaded side"),
+        ("deployed", "like is 'deployed', which runs"),
+        (ResultsPipeline(Path("out/{stem}.json"), Path(), name="server"), "like is server, a ResultsPipeline, which"),
+    ],
+    ids=["none", "text", "results"],
+)
+def test_an_engine_needs_a_side_that_runs(like: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=r"^MapEngine: ") as refused:
+        MapEngine(bare_map, like=like)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["train", "baseline"])
+def test_an_engine_has_no_name_of_a_reference(name: str) -> None:
+    with pytest.raises(ValueError, match=f"name is '{name}', and messages call the reference so"):
+        MapEngine(bare_map, like=Toy(name="deployed"), name=name)
+    assert MapEngine(bare_map, like=Toy(name="deployed"), name=f"{name}ed").name == f"{name}ed"
+
+
 # FunctionPipeline
 
 
@@ -209,11 +233,29 @@ def changed(name: str, value: Any) -> Callable[[Any], dict[str, Any]]:
     return lambda image: {**split(image), name: value(split(image)[name]) if callable(value) else value}
 
 
+def with_nan(tensor: Array) -> Array:
+    spoiled = tensor.copy()
+    spoiled.flat[:7] = np.nan
+    return spoiled
+
+
 @pytest.mark.parametrize(
     ("preprocess", "said"),
     [
         (lambda image: split(image)["tensor"], "decode: preprocess ({}) returned an array of shape (1, 3, 64, 96)"),
-        (lambda image: {"tensor": split(image)["tensor"]}, "decode: preprocess ({}) returned no shape: the keys"),
+        (
+            lambda image: {"tensor": split(image)["tensor"]},
+            'resize: preprocess ({}) returned a dict without "shape": it is (source height',
+        ),
+        (
+            lambda image: {"shape": split(image)["shape"]},
+            'tensor: preprocess ({}) returned a dict without "tensor": it is what the network gets',
+        ),
+        (changed("tensor", None), 'tensor: preprocess ({}) returned None for "tensor": it is what the network gets'),
+        (
+            changed("tensor", with_nan),
+            'tensor: preprocess ({}) returned "tensor" with NaN or infinity in 7 of 18432 values: the network',
+        ),
         (lambda image: {**split(image), "tensr": 1}, "returned the key 'tensr': did you mean 'tensor'?"),
         (
             changed("tensor", lambda each: each.astype(np.float64)),
@@ -232,7 +274,21 @@ def changed(name: str, value: Any) -> Callable[[Any], dict[str, Any]]:
         ),
         (lambda image: split("none.npy"), "decode: preprocess ({}) raised FileNotFoundError"),
     ],
-    ids=["bare", "no-shape", "key", "float64", "3d", "short", "zero", "grey", "float-resize", "raises"],
+    ids=[
+        "bare",
+        "no-shape",
+        "no-tensor",
+        "none",
+        "nan",
+        "key",
+        "float64",
+        "3d",
+        "short",
+        "zero",
+        "grey",
+        "float-resize",
+        "raises",
+    ],
 )
 def test_a_preprocess_that_returns_something_else_is_refused_and_named(preprocess: Any, said: str) -> None:
     label = f"{preprocess.__module__}.{preprocess.__qualname__}"
@@ -304,3 +360,19 @@ def test_a_port_offers_no_more_than_it_has() -> None:
     stated = {"detections": {"thresh": 0.3}}
     assert port(parameters=stated).trace(PAGE).parameters == stated
     assert offered(InferencePipeline, HasIdentity) is not None  # as these are found where they are
+
+
+def test_of_a_postprocess_that_raises_it_is_not_said_that_it_cannot_be_run() -> None:
+    with pytest.raises(DifferenceError) as found:
+        assert_same_detections(TOY.trace(PAGE), port(postprocess=lambda made, shape: 1 / 0).trace(PAGE))
+    text = str(found.value)
+    assert "inference stopped at detections: postprocess (" in text
+    assert "train's map through the post-process of inference, which stops on it too (StageError: postprocess (" in text
+    assert "can't be run by itself" not in text
+
+
+def test_a_tensor_with_nan_passes_no_assertion() -> None:
+    """Its boxes may be the same."""
+    for compare in ALL:
+        with pytest.raises(DifferenceError, match=r'stopped at tensor: preprocess .* returned "tensor" with NaN or'):
+            compare(TOY.trace(PAGE), port(preprocess=changed("tensor", with_nan)).trace(PAGE))

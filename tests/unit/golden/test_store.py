@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,13 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     assert path.resolve().is_relative_to(tmp_path / "outside")
     assert path == golden_path(tmp_path, name)
     assert path != golden_path(tmp_path, f"{name}x")
+
+
+@pytest.mark.parametrize(("name", "place"), [("D:/x.png", "outside/"), ("d/x.png", "d/x.png.npz")])
+def test_no_name_leads_to_another_drive(monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+    monkeypatch.setattr("pytest_ocrparity.golden.store.Path", PureWindowsPath)
+    folder: Any = PureWindowsPath("C:/goldens")
+    assert golden_path(folder, name).as_posix().startswith(f"C:/goldens/{place}")
 
 
 Build = Callable[..., GoldenStore]

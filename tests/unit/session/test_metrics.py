@@ -10,7 +10,7 @@ from records import comparison
 
 from pytest_ocrparity.comparison import Measure
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.report.document import Compared, Failed
+from pytest_ocrparity.report.document import Compared, Failed, Record
 from pytest_ocrparity.session.metrics import properties
 
 IMAGE = {"image": "a.png", "reference": "train", "candidate": "inference"}
@@ -39,7 +39,7 @@ def test_no_number_is_worse_than_any(order: int) -> None:
 
 
 def test_a_failure_leaves_its_stage_and_each_cause_once() -> None:
-    left = [compared("different", "detections"), failed("unknown", "postprocess.thresh"), failed("unknown")]
+    left: list[Record] = [compared("different", "detections"), failed("unknown", "postprocess.thresh"), failed("unknown")]
     names = [each for each in properties(left) if each[0] in ("ocr.stage", "ocr.cause")]
     assert names == [("ocr.stage", "detections"), ("ocr.cause", "unknown"), ("ocr.cause", "postprocess.thresh")]
 

@@ -32,7 +32,9 @@ def session(root: Path, *items: Any, workers: bool = False, dist: str = "load", 
         invocation_params=SimpleNamespace(dir=root),
         rootpath=root,
         pluginmanager=SimpleNamespace(hasplugin=lambda name: workers),
-        getini=lambda name: {"python_files": ["test_*.py"], "norecursedirs": [".*", "build"]}[name],
+        getini=lambda name: {"python_files": ["test_*.py"], "norecursedirs": [".*", "build"], "addopts": ["-pno:old"]}[
+            name
+        ],
         getoption=lambda name, default: dist,
     )
     state = {"exitstatus": 0, "testsfailed": 0, "shouldstop": False, "shouldfail": False}
@@ -283,3 +285,27 @@ def test_a_link_to_the_project_is_the_project(tmp_path: Path) -> None:
     assert evidence.missing(session(tmp_path / "link"), tmp_path / "project") == ""
     assert evidence.missing(session(tmp_path / "project"), tmp_path / "link") == ""
     assert "part of the project" in evidence.missing(session(tmp_path / "project" / "x"), tmp_path / "link")
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ({"plugins": ["no:xdist", "no:randomly", "no:cacheprovider", "mine"]}, ""),
+        ({"plugins": ["no:old"]}, ""),
+        ({"plugins": ["no:xdist", "no:doctest"]}, "-p no:doctest leaves out a plugin, which may bring tests"),
+        ({"disable_plugin_autoload": True}, "--disable-plugin-autoload or PYTEST_DISABLE_PLUGIN_AUTOLOAD leaves out"),
+        ({"confcutdir": "below"}, "--confcutdir leaves out what conftest.py says of the tests"),
+    ],
+    ids=["of no test", "the project's", "doctest", "all", "conftest"],
+)
+def test_what_a_call_leaves_out_may_bring_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: dict[str, Any], why: str
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    (tmp_path / "test_a.py").touch()
+    test = item("test_a.py::test_a", "ocr_golden")
+    evidence = collected(test)
+    evidence.pytest_collectreport(SimpleNamespace(nodeid="test_a.py", outcome="passed"))
+    tell(evidence, test.nodeid)
+    assert evidence.missing(session(tmp_path, test, **option), tmp_path).startswith(why)
+    assert bool(evidence.missing(session(tmp_path, test, **option), tmp_path)) is bool(why)

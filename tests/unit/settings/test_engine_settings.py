@@ -96,3 +96,20 @@ def test_another_class_inherits_the_engine(tmp_path: Path) -> None:
 def test_the_option_of_a_folder_does_not_replace_a_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--ocr-inference-dir=out: the settings name a single file"):
         settings(tmp_path, '[inference]\nmodel_file = "net.onnx"', ocr_inference_dir="out")
+
+
+def test_what_a_candidate_inherits_is_wrong_in_the_inference_table(tmp_path: Path) -> None:
+    text = '[inference]\nmodel_file = "net.pdmodel"\n[candidates.half]\noptions = {}\n'
+    with pytest.raises(SettingsError) as refused:
+        settings(tmp_path, text)
+    (line,) = str(refused.value).splitlines()
+    assert "inference.model_file is 'net.pdmodel', not an .onnx file" in line
+    text = '[inference]\nmodel_dir = "inference"\n[candidates.half]\nmodel_file = "net.pdmodel"\n'
+    with pytest.raises(SettingsError, match=r"candidates\.half\.model_file is 'net.pdmodel'"):
+        settings(tmp_path, text)
+
+
+def test_a_candidate_knows_what_it_inherits(tmp_path: Path) -> None:
+    text = f'{FOLDER}[candidates.onnx]\nengine = "onnxruntime"\noptions = {{}}\n'
+    found = settings(tmp_path, text).candidates
+    assert (found["onnx"].inherited, found["inference"].inherited) == (frozenset({"model_dir"}), frozenset())

@@ -130,3 +130,21 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ResultError, match=said) as caught:
         Trace.from_json(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_trace_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page.json"
+    TRACES["boxes alone"].to_json(path)
+    before = path.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", refuse)
+        with pytest.raises(OSError, match="No space left"):
+            TRACES["no box"].to_json(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["page.json"]
+    TRACES["no box"].to_json(path)
+    assert path.read_bytes() != before

@@ -109,3 +109,52 @@ def test_who_set_a_value_is_named() -> None:
     assert own[RESIZE]["max_side_limit"] == "paddleocr.PaddleOCR, from SubModules.TextDetection of a.yaml"
     assert own[DETECTIONS]["thresh"] == "candidates.full.predict_options"
     assert given_options(ALONE) == {}
+
+
+MADE = replace(
+    ALONE, factory="app.ocr:make", options={"thresh": 0.3}, written={DETECTIONS: {"thresh": 0.2, "box_thresh": 0.6}}
+)
+OBJECT = "the object that app.ocr:make returns"
+
+
+@pytest.mark.parametrize(
+    ("running", "words"),
+    [
+        ({"thresh": 0.3, "box_thresh": 0.6}, {"thresh": "what app.ocr:make passes"}),
+        ({"thresh": 0.5, "box_thresh": 0.6}, {"thresh": OBJECT}),
+        ({"thresh": 0.3, "box_thresh": 0.7}, {"thresh": "what app.ocr:make passes", "box_thresh": OBJECT}),
+    ],
+    ids=["as it was made", "an argument that is overruled", "a value that no argument sets"],
+)
+def test_of_a_factorys_object_only_what_is_known_is_said(running: dict[str, float], words: dict[str, str]) -> None:
+    assert given_options(MADE, {DETECTIONS: running}) == {DETECTIONS: words}
+
+
+def test_a_value_that_predict_is_given_is_its_own() -> None:
+    found = given_options(replace(MADE, predict_options={"thresh": 0.4}), {DETECTIONS: {"thresh": 0.4}})
+    assert found == {DETECTIONS: {"thresh": "inference.predict_options"}}
+
+
+def test_without_a_factory_other_values_that_run_change_no_words() -> None:
+    given = replace(MADE, factory="")
+    assert given_options(given, {DETECTIONS: {"thresh": 0.5}}) == given_options(given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "runs", "told"),
+    [
+        ({}, 0.3, "where app.ocr:make makes its paddleocr.TextDetection, pass thresh=0.4"),
+        ({}, 0.5, f"let {OBJECT} run with thresh=0.4: it was made with thresh 0.3, and runs with 0.5"),
+        ({"has_own_predict": True}, 0.3, f"let {OBJECT} run with thresh=0.4: its predict() is its own"),
+        (
+            {"has_own_predict": True},
+            0.5,
+            f"let {OBJECT} run with thresh=0.4: its predict() is its own and it was made with thresh 0.3, and runs",
+        ),
+    ],
+)
+def test_a_fix_of_an_object_that_sets_a_value_itself_says_so(fields: dict[str, bool], runs: float, told: str) -> None:
+    given = replace(MADE, **fields).doing_it_itself({"thresh": runs}, ["thresh"])  # type: ignore[arg-type]
+    fix = deployment_fix(DETECTIONS, {"thresh": 0.4}, given)
+    assert fix.text.startswith(told)
+    assert fix.changes == (Change("inference.factory", {"thresh": 0.4}),)

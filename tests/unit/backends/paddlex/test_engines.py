@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,31 @@ def test_onednn_is_switched_off_where_the_user_chose_it(options: Values, changed
 )
 def test_a_pass_is_left_out_beside_what_the_user_wrote(options: Values, written: str) -> None:
     assert f"engine_config = {written} in inference.options" in without_pass(given(options), RUNNING).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"factory": "app.ocr:make"}, "where app.ocr:make makes its paddleocr.TextDetection"),
+        ({"options_file": Path("conf/prod.yaml")}, "in prod.yaml, which the deployment reads (inference.options_file)"),
+        (
+            {
+                "options_file": Path("conf/prod.yaml"),
+                "options": {"engine_config": {"cpu_threads": 4}},
+                "from_file": frozenset({"engine_config"}),
+            },
+            "in prod.yaml, which the deployment reads (inference.options_file)",
+        ),
+        (
+            {"options_file": Path("conf/prod.yaml"), "options": {"engine_config": {"cpu_threads": 4}}},
+            "in inference.options and in the deployment",
+        ),
+    ],
+    ids=["factory", "options file", "set in the file", "set beside the file"],
+)
+def test_a_pass_is_left_out_where_the_user_has_options(fields: Any, place: str) -> None:
+    text = without_pass(replace(given({}), **fields), RUNNING).text
+    assert text.endswith(f"}} {place}")
 
 
 RUNNING = {"engine": "mkldnn", "cpu_threads": 8}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,18 @@ def test_our_own_file_of_another_image_is_refused(files: Files) -> None:
     Toy().trace(str(files.folder / "page.npy")).to_json(files.path)
     with pytest.raises(ResultError, match=r"was made of .*page\.npy, and not of .*page\.png"):
         files.side().trace(files.image)
+
+
+def test_a_file_is_read_once(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a file that is replaced meanwhile, another would be compared than was looked at."""
+    replace(Toy().trace(PAGE), image=str(files.image), image_sha256=files.sha256).to_json(files.path)
+    read: list[Path] = []
+    original = Path.read_bytes
+
+    def counting(path: Path) -> bytes:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counting)
+    assert files.side().trace(files.image).tensor is not None
+    assert read.count(files.path) == 1
