@@ -39,7 +39,8 @@ def test_no_number_is_worse_than_any(order: int) -> None:
 
 
 def test_a_failure_leaves_its_stage_and_each_cause_once() -> None:
-    left: list[Record] = [compared("different", "detections"), failed("unknown", "postprocess.thresh"), failed("unknown")]
+    first = failed("unknown", "postprocess.thresh")
+    left: list[Record] = [compared("different", "detections"), first, failed("unknown")]
     names = [each for each in properties(left) if each[0] in ("ocr.stage", "ocr.cause")]
     assert names == [("ocr.stage", "detections"), ("ocr.cause", "unknown"), ("ocr.cause", "postprocess.thresh")]
 
