@@ -17,7 +17,7 @@ FACES = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COM
 Colour = tuple[int, ...]
 Margins = tuple[float, float, float, float]
 """Left, right, top and bottom of the text, in font sizes."""
-PLAIN: Margins = (0.15, 0.15, 0.1, 0.1)
+PLAIN: Margins = (0.15, 0.15, 0.18, 0.18)
 
 
 @dataclass(frozen=True)
