@@ -55,15 +55,15 @@ def plain() -> dict[str, Line]:
         "red_on_cyan": Line(typed("RED LINE", 26, (255, 0, 0), (0, 255, 208)), "RED LINE"),
         "colours": Line(typed("SWAPPED", 26, SWAPPED[0], SWAPPED[1]), "SWAPPED"),
         "faint": Line(typed("FAINT INK", 26, (168, 170, 172), (204, 204, 200)), "FAINT INK"),
-        "borderline": blurred(dark("DUSK 80", 20), BORDERLINE),
+        "borderline": blurred(dark("MIST 05", 20), BORDERLINE),
         "small": dark("GATE 12", 9),
         "blank": Line(np.full((30, 120, 3), PAPER[::-1], np.uint8), ""),
     }
 
 
-SWAPPED = ((250, 120, 30), (40, 60, 250))
+SWAPPED = ((16, 46, 223), (204, 102, 83))
 """Ink and ground that the recogniser reads in BGR and no longer in RGB."""
-BORDERLINE = 1.5
+BORDERLINE = 1.1
 """A blur at which the two likeliest classes of a timestep are nearly equal, for the committed checkpoint."""
 
 
