@@ -35,9 +35,8 @@ def save_with_orientation(path: Path, upright: Array) -> None:
     turned.save(path, quality=90, exif=exif)
 
 
-def save_with_alpha(path: Path) -> None:
-    """Write a PNG whose text is dark, on a background that is transparent and white only if alpha is dropped."""
-    image = lines(300, 400, [("transparent", 30, 60, 22), ("background", 30, 160, 24)], "#202020", "white")
+def save_with_alpha(path: Path, image: Array) -> None:
+    """Write a PNG of dark text whose background is transparent, and white only if alpha is dropped."""
     alpha = np.where(image.min(axis=2, keepdims=True) < 250, 255, 0).astype(np.uint8)
     cv2.imwrite(str(path), np.concatenate([image, alpha], axis=2))
 
@@ -90,7 +89,8 @@ def main() -> None:
     for name, image in plain.items():
         cv2.imwrite(str(FOLDER / name), image, [cv2.IMWRITE_JPEG_QUALITY, 88, cv2.IMWRITE_PNG_COMPRESSION, 9])
     save_with_orientation(FOLDER / "exif_orientation.jpg", drawn(7, 640, 480, (18, 32), 8).image)
-    save_with_alpha(FOLDER / "alpha.png")
+    transparent = lines(300, 400, [("transparent", 30, 60, 22), ("background", 30, 160, 24)], "#202020", "white")
+    save_with_alpha(FOLDER / "alpha.png", transparent)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""A text recogniser small enough to live in a repository: the CTC network of the example."""
