@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_ocrparity.session.batches import Batches
 from pytest_ocrparity.session.caught import MARKER, Raised
+from pytest_ocrparity.session.parametrized import candidate_of
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ class Recorder:
         self.raised = Raised()
         self.worst = WorstImages()
         self.say: Callable[[str], None] = lambda text: None
+        self.batches = Batches(settings, lambda text: self.say(text))
 
     @cached_property
     def diagnoser(self) -> DiagnosisCache:
@@ -163,6 +166,7 @@ class Recorder:
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current().tolerance().limits, **judged.limits})
         self.worst.hear(judged, reference, candidate, tolerance)
+        self.batches.hear(candidate, tolerance, self.settings.batch_of(candidate_of(self.item)))
         self.raised.is_recording |= judged.status == RECORDED
         compared = self._recorded(judged, reference, candidate)
         same = have_same_files(reference, candidate)
@@ -170,6 +174,11 @@ class Recorder:
         self._of_the_test.measure((intern(f"{PREFIX}{name}"), value) for name, value in metrics(compared).items())
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
+
+    def run_batches(self) -> None:
+        """Run what this process compared in batches, and leave the records on the running test, which is its last."""
+        if self.settings.has_batches:
+            self._of_the_test.records += self.batches.run()
 
     def on_failure(
         self,
