@@ -50,6 +50,7 @@ __all__ = [
     "WordsFixes",
     "offered",
     "pipeline_of",
+    "trace_anew",
 ]
 
 Parameters: TypeAlias = "Mapping[str, Mapping[str, Any]]"
@@ -378,3 +379,9 @@ def pipeline_of(trace: Trace) -> Pipeline | None:
     A user's own may lack everything but `trace`: whoever runs a part is ready for what it raises.
     """
     return cast("Pipeline | None", trace.source)
+
+
+def trace_anew(side: Pipeline, image: Image) -> Trace:
+    """Return the trace of an image that is run now, and not one that the side has kept, as far as it can do without."""
+    anew = offered(side, TracesAnew)
+    return side.trace(image) if anew is None else anew.trace_anew(image)

@@ -10,17 +10,11 @@ import numpy as np
 from pytest_ocrparity.backends.batches import trace_batch
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
-from pytest_ocrparity.contract import Pipeline, TracesAnew, offered
+from pytest_ocrparity.contract import Pipeline, trace_anew
 from pytest_ocrparity.diagnose import first_failing_stage
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Image, Trace
-
-
-def trace_alone(side: Pipeline, image: Image) -> Trace:
-    """Return the trace of an image that is run now, as far as the side lets it be told apart from one that is kept."""
-    anew = offered(side, TracesAnew)
-    return side.trace(image) if anew is None else anew.trace_anew(image)
 
 
 def differing(alone: Trace, other: Trace, tolerance: Tolerance) -> list[Comparison] | None:
@@ -59,7 +53,7 @@ class BatchRun:
         """Return why an image differs in the batch, by running it alone and in batches again."""
         before = self.alone[index]
         stage = first_failing_stage(self.comparisons(index, tolerance))
-        again = replace(trace_alone(self.side, self.images[index]), pipeline=f"{before.pipeline} again")
+        again = replace(trace_anew(self.side, self.images[index]), pipeline=f"{before.pipeline} again")
         if differing(before, replace(again, image=before.image), tolerance):
             text = f"alone, {before.pipeline} does not return the same twice either, so the batch need not be the cause"
             return Diagnosis(stage=stage, cause=UNKNOWN, summary=text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, RunsBatches, offered, pipeline_of
+from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, RunsBatches, offered, pipeline_of, trace_anew
 
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
@@ -136,11 +136,11 @@ class Batches:
 
     def _run(self, side: _Side, files: Sequence[str], mine: Sequence[str]) -> tuple[list[Batched], str]:
         """Run images alone and as one batch; return the records of some of them, and what stopped the batch."""
-        from pytest_ocrparity.diagnose.batches import BatchRun, trace_alone
+        from pytest_ocrparity.diagnose.batches import BatchRun
 
         heard = [side.heard[file] for file in mine]
         try:
-            alone = {file: trace_alone(side.pipeline, file) for file in files}
+            alone = {file: trace_anew(side.pipeline, file) for file in files}
             # What stops alone is what its own test is about.
             running = [file for file, trace in alone.items() if trace.error is None]
             if len(running) < 2:
