@@ -18,6 +18,11 @@ PARTS: Final = ("preprocess", "infer", "postprocess")
 """What a side must have to run a batch without a `trace_batch`."""
 
 
+def has_own_parts(side: object, base: type[object]) -> bool:
+    """Tell whether a subclass has other parts than its base, whose way to run a batch is then not its own."""
+    return any(getattr(type(side), name) is not getattr(base, name) for name in PARTS)
+
+
 def runs_batches(side: object) -> bool:
     """Tell whether a side can be asked for a batch."""
     return offered(side, RunsBatches) is not None or all(callable(getattr(side, name, None)) for name in PARTS)
@@ -31,14 +36,19 @@ def trace_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
         Exception: whatever stops the side.
     """
     own = offered(side, RunsBatches)
-    traces = _stacked(side, images) if own is None else list(own.trace_batch(images))
+    traces = stacked(side, images) if own is None else list(own.trace_batch(images))
     if len(traces) != len(images):
         raise StageError(PROBABILITY_MAP, f"of {len(images)} images in a batch, {len(traces)} results came back")
     return traces
 
 
-def _stacked(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
-    """Preprocess each image, run the network once on all tensors, and make the boxes of each map."""
+def stacked(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
+    """Preprocess each image, run the network once on all tensors, and make the boxes of each map.
+
+    Raises:
+        StageError: a stage stops, or the network returns other than one map for each tensor.
+        Exception: what the side raises.
+    """
     traces = [side.preprocess(image) for image in images]
     tensors = [trace.tensor for trace in traces if trace.error is None and trace.tensor is not None]
     if len(tensors) < len(traces):

@@ -28,8 +28,6 @@ ROUNDS: Final = 2
 """How often each result must come again."""
 NEAR: Final = 1e-5
 """Within which a side that computes the same returns the same: engines with several threads add in another order."""
-DOUBTFUL: Final = (UNKNOWN, "preprocessing.not_repeatable", "engine.not_repeatable")
-"""What is found of a candidate whose result depends on what ran before, where that is not looked for."""
 _FIX: Final = (
     "find what {candidate} keeps from one image to the next (a buffer that only grows, a size or ratio of an earlier "
     "image, results that are not cleared), and make it anew for each image"
@@ -41,7 +39,7 @@ def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> li
 
     Looked for where something is unknown, as it takes runs and perhaps a side that is loaded again.
     """
-    if not any(each.cause in DOUBTFUL for each in found):
+    if not any(each.cause == UNKNOWN for each in found):
         return list(found)
     lab.reset_notes()
     try:

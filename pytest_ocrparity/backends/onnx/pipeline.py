@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
+from pytest_ocrparity.backends.batches import has_own_parts, stacked
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
 from pytest_ocrparity.backends.isolation import third_party
@@ -37,7 +38,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
-from pytest_ocrparity.errors import ImageError
+from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
@@ -145,6 +146,8 @@ class OnnxPipeline(StagedPipeline):
             StageError: the file does not take such a batch.
             ValueError: of numpy, for images whose tensors differ in size.
         """
+        if has_own_parts(self, OnnxPipeline):
+            return stacked(self, images)
         given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
         operators, parameters = self._operators, self.parameters
         with third_party():
@@ -176,7 +179,13 @@ class OnnxPipeline(StagedPipeline):
         ]
 
     def fresh(self) -> OnnxPipeline:
-        """Return this side newly loaded."""
+        """Return this side newly loaded.
+
+        Raises:
+            ModelError: it does not load, or this is a subclass.
+        """
+        if type(self) is not OnnxPipeline:
+            raise ModelError(f"{type(self).__name__} has no fresh() of its own")
         return load_model_file(self._file, self._options, memory_limit=self._limit, name=self.name)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:

@@ -21,6 +21,7 @@ from pytest_ocrparity.artifacts import configs
 from pytest_ocrparity.artifacts.configs import check_inference, declared_parameters, operators, read_yml, scale_value
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.artifacts.ocr_options import all_options
+from pytest_ocrparity.backends.batches import has_own_parts, stacked
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import (
     predictor_detections,
@@ -296,6 +297,8 @@ class InferencePipeline(StagedPipeline):
         if self._deployed.api.has_pipeline:
             label = self._deployed.api.label
             raise StageError(PROBABILITY_MAP, f"{label} hands its detector one image after the other: set no batch")
+        if has_own_parts(self, InferencePipeline):
+            return stacked(self, images)
         given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
         try:
             results, calls = self._predictor.detect_batch(given, {"Normalize": self._normalise_within_memory})
@@ -317,8 +320,10 @@ class InferencePipeline(StagedPipeline):
         """Return this side newly loaded.
 
         Raises:
-            ModelError: it does not load, or a user's function returns the same object each time.
+            ModelError: it does not load, a user's function returns the same object each time, or this is a subclass.
         """
+        if type(self) is not InferencePipeline:
+            raise ModelError(f"{type(self).__name__} has no fresh() of its own")
         other = self._load()
         if other._predictor.inner is self._predictor.inner:
             raise ModelError(f"{self._deployed.factory} returns the same object each time")
