@@ -10,6 +10,7 @@ from pytest_ocrparity.report.batches import by_side
 from pytest_ocrparity.report.document import Batched, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
 from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.wording import number_of_images
 
 
 class Fault(NamedTuple):
@@ -93,12 +94,12 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
                 for (text, cause), names in list(texts.items())[:_MOST_BATCHED]
             ]
             more = f"; and {len(texts) - _MOST_BATCHED} more" if len(texts) > _MOST_BATCHED else ""
-            head = f"{side} in batches of {asked} differs from {side} alone, on {len(failed)} of {len(images)} images"
+            head = f"{side} in batches of {asked} differs from {side} alone, on {len(failed)} of {number_of_images(len(images))}"
             faults.append(Fault("batch", f"{head}: {'; '.join(parts)}{more}"))
         elif not any(each.size > 1 for each in images):
             why = dict.fromkeys(each.text for each in images if each.text)
             reasons = "; ".join(why) or "no two of them have tensors of one size"
-            head = f"{side} was asked for batches of {asked}, and none ran, of {len(images)} images"
+            head = f"{side} was asked for batches of {asked}, and none ran, of {number_of_images(len(images))}"
             faults.append(Fault("batch", f"{head}: {reasons}; add a page of the same size, or ask for no batches"))
     return faults
 

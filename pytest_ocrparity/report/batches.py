@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pytest_ocrparity.report.document import Batched, BatchLimit
-from pytest_ocrparity.wording import amount
+from pytest_ocrparity.wording import amount, number_of_images
 
 
 def by_side(records: Iterable[Batched]) -> dict[str, list[Batched]]:
@@ -27,18 +27,14 @@ def batch_lines(records: Iterable[Batched], limits: Iterable[BatchLimit]) -> lis
     lines = []
     for side, images in by_side(records).items():
         sizes = Counter(each.size for each in images)
-        ran = [f"{_images(count)} in batches of {size}" for size, count in sorted(sizes.items(), reverse=True)
+        ran = [f"{number_of_images(count)} in batches of {size}" for size, count in sorted(sizes.items(), reverse=True)
                if size > 1]  # fmt: skip
-        rest = [f"{_images(sizes[1])} with a tensor of a size of its own"] if sizes[1] else []
-        rest += [f"{_images(sizes[0])} could not run in one"] if sizes[0] else []
+        rest = [f"{number_of_images(sizes[1])} with a tensor of a size of its own"] if sizes[1] else []
+        rest += [f"{number_of_images(sizes[0])} could not run in one"] if sizes[0] else []
         lines.append(f"{side} in batches of {images[0].asked} against {side} alone: {', '.join([*ran, *rest])}")
         if ran:
             lines.append(f"  {_outcome([each for each in images if each.size > 1])}")
     return lines + [f"  {each}" for each in dict.fromkeys(f"{each.side}: {each.text}" for each in limits)]
-
-
-def _images(count: int) -> str:
-    return f"{count} image{'s' * (count != 1)}"
 
 
 def _outcome(images: list[Batched]) -> str:

@@ -47,7 +47,10 @@ def test_its_own_code_runs_where_it_has_some() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda maps: maps[:1], r"a batch of 2 tensors, \(2, 3, 64, 96\), and returned \(1, 1, 64, 96\): a map for each"),
+        (
+            lambda maps: maps[:1],
+            r"a batch of 2 tensors, \(2, 3, 64, 96\), and returned \(1, 1, 64, 96\): a map for each",
+        ),
         (lambda maps: maps.reshape(-1), "a map for each"),
     ],
 )

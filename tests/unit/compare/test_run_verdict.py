@@ -76,7 +76,7 @@ class TestBatches:
             "add a page of the same size, or ask for no batches"
         )
         (fault,) = batch_faults([batched("a", 0, text="it has no infer")])
-        assert "none ran, of 1 images: it has no infer" in fault.text
+        assert "none ran, of 1 image: it has no infer" in fault.text
 
     def test_each_side_is_judged_by_itself(self) -> None:
         other = Batched(side="onnx", image="a", asked=2, size=1)
