@@ -94,7 +94,8 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
                 for (text, cause), names in list(texts.items())[:_MOST_BATCHED]
             ]
             more = f"; and {len(texts) - _MOST_BATCHED} more" if len(texts) > _MOST_BATCHED else ""
-            head = f"{side} in batches of {asked} differs from {side} alone, on {len(failed)} of {number_of_images(len(images))}"
+            share = f"{len(failed)} of {number_of_images(len(images))}"
+            head = f"{side} in batches of {asked} differs from {side} alone, on {share}"
             faults.append(Fault("batch", f"{head}: {'; '.join(parts)}{more}"))
         elif not any(each.size > 1 for each in images):
             why = dict.fromkeys(each.text for each in images if each.text)

@@ -43,14 +43,6 @@ def test_a_side_that_keeps_images_apart_is_the_same_in_a_batch() -> None:
     assert (first.reference, first.candidate) == ("port", "port in a batch of 3")
 
 
-class Normalises(Toy):
-    """Normalises over the batch, as a network does that was exported in training mode."""
-
-    def infer(self, tensor: Array) -> Array:
-        made = super().infer(tensor)
-        return np.asarray(made - made.mean(dtype=np.float32) + np.float32(0.2))
-
-
 def test_an_image_that_depends_on_the_others_of_its_batch_is_named_so() -> None:
     class Leaks(Toy):
         def infer(self, tensor: Array) -> Array:

@@ -57,7 +57,7 @@ def test_an_option_that_is_no_number_of_images_is_refused(tmp_path: Path, given:
 
 @pytest.mark.parametrize("given", ["0", "-1", "2.5", "true", '"4"'])
 def test_a_setting_that_is_none_is_refused(tmp_path: Path, given: str) -> None:
-    with pytest.raises(SettingsError, match="inference.batch is a whole number from 1 up"):
+    with pytest.raises(SettingsError, match=r"inference\.batch is a whole number from 1 up"):
         loaded(tmp_path, f"[inference]\nbatch = {given}\n")
 
 
