@@ -84,7 +84,7 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
     faults = []
     for side, images in by_side(records).items():
         asked = images[0].asked
-        failed = sorted((each for each in images if not each.is_same), key=lambda each: not each.cause)
+        failed = sorted((each for each in images if not each.is_same), key=lambda each: (not each.cause, each.image))
         if failed:
             texts: dict[tuple[str, str], list[str]] = {}
             for each in failed:

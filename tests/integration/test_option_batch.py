@@ -89,9 +89,10 @@ def test_workers_of_xdist_find_the_same(leaking: pytest.Pytester, workers: str) 
     alone = run(leaking, *TOOK, "--ocr-batch=3")
     result = leaking.runpytest_subprocess("-n", workers, *TOOK, "--ocr-batch=3")
     assert result.ret == alone.ret == 1
-    for word in ("in batches of 3 differs", "inference in batches of 3 against", "different, "):
-        found = {line.partition("FAILED ")[2] or line for line in lines(result, word)}
-        assert found and found == {line.partition("FAILED ")[2] or line for line in lines(alone, word)}
+    for word in ("inference in batches of 3 against", "4 different, 2 same, worst map"):
+        assert lines(result, word) == lines(alone, word) != []
+    for each in (result, alone):
+        assert lines(each, "in batches of 3 differs from inference alone, on 4 of 6 images: images/one_word.npy: ")
 
 
 def test_one_test_alone_runs_in_the_batch_that_it_ran_in_before(leaking: pytest.Pytester) -> None:
@@ -230,7 +231,8 @@ def test_a_side_that_takes_two_sizes_is_held_to_it(project: pytest.Pytester) -> 
     conftest(project, PADS.format(body=body))
     result = run(project, *TOOK, "--ocr-batch=2")
     assert result.ret == 1
-    assert lines(result, "images/small.npy: first difference at probability_map")
+    assert lines(result, "differs from inference alone, on 2 of 3 images: ")
+    assert lines(result, "images/small.npy")
     conftest(project, PADS.format(body="return list(map(self.trace, images))"))
     assert run(project, *TOOK, "--ocr-batch=2").ret == 0
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from diagnosing import on
+from diagnosing import Varied, on
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, Trace
@@ -213,6 +213,7 @@ class TestBoxesOfThePageBefore:
             return found.polygons, found.scores
 
     def test_they_are_named(self, files: dict[str, str]) -> None:
+        np.save(files["large"], page(96, 160, ((90, 60, 150, 80),)))
         (diagnosis,) = found(self.Collects(name="port"), [files["large"], files["small"]])
         assert (diagnosis.cause, diagnosis.stage) == ("engine.state", "detections")
         assert diagnosis.summary == "port returns boxes of the image before"
@@ -234,13 +235,15 @@ class TestBoxesOfThePageBefore:
 
 
 def test_a_cause_that_explains_all_costs_no_further_run(files: dict[str, str]) -> None:
-    side = Toy(name="port", img_mode="RGB")
-    candidate = trace(side, files["small"])
-    side.runs = 0
-    lab = laboratory(candidate, files["small"], [files["large"]])
-    assert [each.cause for each in examine(lab)] == ["decode.channel_order"]
-    runs = lab.budget.runs
-    assert runs <= 3
+    class Counts(Varied):
+        def trace(self, image: Image) -> Trace:
+            self.runs += 100
+            return super().trace(image)
+
+    side = Counts(name="port", mean=0.4)
+    lab = laboratory(trace(side, files["small"]), files["small"], [files["large"]])
+    assert [each.cause for each in examine(lab)] == ["normalize.mean_std"]
+    assert side.runs < 200, "traced again"
 
 
 def test_a_budget_that_is_spent_is_said(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +259,7 @@ def test_a_budget_that_is_spent_is_said(files: dict[str, str], monkeypatch: pyte
 
 def test_it_is_proved_again_on_another_page(files: dict[str, str], tmp_path: Path) -> None:
     side, other = Grows(name="port"), str(tmp_path / "other.npy")
-    np.save(other, page(48, 72, ((8, 8, 50, 20),)))
+    np.save(other, page(48, 72, ((8, 30, 50, 44),)))
     ran: list[str] = []
     cache = DiagnosisCache(60.0, ran_before=lambda candidate: ran)
     causes = []
