@@ -21,7 +21,7 @@ from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
-from pytest_ocrparity.trace import Shape
+from pytest_ocrparity.trace import Image, Shape
 
 Array = npt.NDArray[np.float32]
 SMALL = page(48, 64, ((8, 8, 40, 20), (10, 28, 50, 40)))
