@@ -143,6 +143,16 @@ def test_a_side_with_trace_alone_cannot_be_asked(settings: Settings) -> None:
     assert (record.size, record.text) == (0, "port has neither trace_batch nor preprocess, infer and postprocess")
 
 
+def test_what_breaks_on_the_way_is_a_failure_and_no_error_of_the_test(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = heard(settings, Seen(name="port"), "0")
+    monkeypatch.setattr(Batches, "_groups", lambda *args: 1 / 0)
+    (record,) = batches.run()
+    assert isinstance(record, Batched)
+    assert (record.is_same, record.text) == (False, "batches could not be made: ZeroDivisionError: division by zero")
+
+
 class TestVerdict:
     def test_nothing_is_said_where_no_batch_was_asked_for_or_nothing_compared(self, settings: Settings) -> None:
         assert batch_verdict(replace(settings, batch=1), tally(comparison()), is_whole=True) == ([], [])
