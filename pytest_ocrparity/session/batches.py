@@ -116,7 +116,7 @@ class Batches:
             tried, stopped = self._run(side, pair, pair)
             if stopped:
                 text = (
-                    f"images whose tensors differ in size do not run as one batch ({stopped}): batch pages of one size"
+                    f"images whose tensors differ in size do not run as one batch ({stopped}); batch those of one size"
                 )
                 found.append(BatchLimit(side=side.name, text=text))
             else:

@@ -59,7 +59,7 @@ def with_edge(made: Array) -> Array:
     return made
 
 
-class Grows(Toy):
+class Buffered(Toy):
     """Its network runs in a buffer that only grows, and whose edges change the map."""
 
     size = (0, 0)
@@ -69,6 +69,10 @@ class Grows(Toy):
         self.size = max(self.size[0], height), max(self.size[1], width)
         made = super().infer(tensor)
         return made if self.size == (height, width) else with_edge(made)
+
+
+class Grows(Buffered):
+    """The same, and it can be loaded again."""
 
     def fresh(self) -> Toy:
         return type(self)(name=self.name)
@@ -143,13 +147,10 @@ class TestNewlyLoaded:
         assert not any(text.startswith("engine.state") for text in diagnosis.ruled_out)
 
     def test_without_a_way_to_load_it_anew_it_is_not_tried(self, files: dict[str, str]) -> None:
-        class Cannot(Grows):
-            fresh = None  # type: ignore[assignment]
-
-        (diagnosis,) = found(Cannot(name="port"), [files["large"], files["small"]])
+        (diagnosis,) = found(Buffered(name="port"), [files["large"], files["small"]])
         assert diagnosis.cause == "unknown"
         assert any("port has no fresh(), so it can't be run as if nothing" in text for text in diagnosis.not_tried)
-        (diagnosis,) = found(Cannot(name="port"), [files["large"], files["small"]], known=False)
+        (diagnosis,) = found(Buffered(name="port"), [files["large"], files["small"]], known=False)
         assert not any("fresh" in text for text in diagnosis.not_tried)
 
     def test_what_stops_when_it_is_loaded_is_not_tried(self, files: dict[str, str]) -> None:
@@ -201,16 +202,14 @@ class TestBoxesOfThePageBefore:
     class Collects(Toy):
         """Boxes are put into one list that is never cleared."""
 
-        def __post_init__(self) -> None:
-            self.all: list[Any] = []
+        polygons: tuple[Any, ...] = ()
+        scores: tuple[float, ...] = ()
 
         def postprocess(self, probability_map: Array, shape: Shape) -> Detections:
-            self.all += zip(*self.boxes(probability_map, shape), strict=True)
-            return Detections(tuple(box for box, _ in self.all), np.array([score for _, score in self.all]))
-
-        def boxes(self, probability_map: Array, shape: Shape) -> tuple[Any, Any]:
             found = super().postprocess(probability_map, shape)
-            return found.polygons, found.scores
+            assert found.scores is not None
+            self.polygons, self.scores = (*self.polygons, *found.polygons), (*self.scores, *found.scores)
+            return Detections(self.polygons, np.array(self.scores))
 
     def test_they_are_named(self, files: dict[str, str]) -> None:
         np.save(files["large"], page(96, 160, ((90, 60, 150, 80),)))

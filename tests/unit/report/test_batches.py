@@ -26,13 +26,13 @@ def test_it_is_said_how_many_ran_in_which_size_and_which_did_not() -> None:
     assert told(*images, gone) == [
         "inference in batches of 4 against inference alone: 2 images in batches of 4, 1 image in batches of 2, "
         "1 image with a tensor of a size of its own, 1 image could not run in one",
-        "  3 same, worst map 3.0e-07 of 0.0001",
+        "  3 same, worst map 3.0e-07 of 1.0e-04",
     ]
 
 
 def test_what_differs_is_counted_and_nothing_is_said_where_none_ran() -> None:
     assert told(ran("a"), ran("b", is_same=False, largest=0.5, limit=1e-4))[1] == (
-        "  1 different, 1 same, worst map 0.5 of 0.0001"
+        "  1 different, 1 same, worst map 0.5 of 1.0e-04"
     )
     assert told(ran("a", 1)) == [
         "inference in batches of 4 against inference alone: 1 image with a tensor of a size of its own"
