@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
-from pytest_ocrparity.report.batches import by_side
+from pytest_ocrparity.report.batch_lines import by_side
 from pytest_ocrparity.report.document import Batched, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
 from pytest_ocrparity.stages import DETECTIONS

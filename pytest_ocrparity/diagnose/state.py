@@ -16,7 +16,7 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline, StartsAnew, pipeline_of, trace_anew
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
-from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import header_size
 from pytest_ocrparity.stages import DETECTIONS
@@ -28,6 +28,8 @@ ROUNDS: Final = 2
 """How often each result must come again."""
 NEAR: Final = 1e-5
 """Within which a side that computes the same returns the same: engines with several threads add in another order."""
+MORE_RUNS: Final = 16
+"""Network runs beyond those of the other experiments, which have come to nothing when this is looked for."""
 _FIX: Final = (
     "find what {candidate} keeps from one image to the next (a buffer that only grows, a size or ratio of an earlier "
     "image, results that are not cleared), and make it anew for each image"
@@ -42,6 +44,11 @@ def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> li
     if not any(each.cause == UNKNOWN for each in found):
         return list(found)
     lab.reset_notes()
+    try:
+        lab.budget.check(1)
+    except BudgetSpentError:  # which is said already
+        return list(found)
+    lab.budget.more = MORE_RUNS
     try:
         if (state := state_cause(lab, stage)) is not None:
             return [state]
@@ -104,7 +111,9 @@ def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
     own = lab.candidate
     if trace is None or (own.detections is None) != (trace.detections is None):
         return False
-    pairs = [(own.tensor, trace.tensor), (own.probability_map, trace.probability_map)]
+    pairs: list[tuple[Array | None, Array | None]] = [
+        (own.tensor, trace.tensor), (own.probability_map, trace.probability_map)
+    ]  # fmt: skip
     if own.detections is not None and trace.detections is not None:
         if len(own.detections) != len(trace.detections):
             return False

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, Measure
-from pytest_ocrparity.report.batches import batch_lines
+from pytest_ocrparity.report.batch_lines import batch_lines
 from pytest_ocrparity.report.document import (
     Batched,
     BatchLimit,

@@ -110,7 +110,7 @@ class Ending:
         """Find what only a whole run can show."""
         from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, run_faults
         from pytest_ocrparity.report.document import Loads, Used
-        from pytest_ocrparity.session.batches import batch_verdict
+        from pytest_ocrparity.session.batch_check import batch_verdict
 
         run = self.run
         settings, tally = run.settings, run.tally

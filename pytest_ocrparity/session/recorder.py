@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_ocrparity.session.batches import Batches
+from pytest_ocrparity.session.batch_check import Batches
 from pytest_ocrparity.session.caught import MARKER, Raised
 from pytest_ocrparity.session.parametrized import candidate_of
 from pytest_ocrparity.session.worst import WorstImages

@@ -16,7 +16,7 @@ from pytest_ocrparity.backends.batches import trace_batch
 from pytest_ocrparity.backends.onnx.pipeline import load_model_file
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.contract import trace_anew
-from pytest_ocrparity.diagnose.batches import BatchRun
+from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.tolerance import BUILT_IN
 from real.blob import LIMITS
@@ -70,13 +70,18 @@ def test_each_page_comes_out_as_it_does_alone_in_all_stages(side: Any) -> None:
 
 def test_the_network_runs_once_for_all_of_them(side: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
+
+    def noting(run: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def noted(x: Any) -> Any:
+            shapes.append(x[0].shape if isinstance(x, list) else x.shape)
+            return run(x)
+
+        return noted
+
     if isinstance(side, InferencePipeline):
-        real = side._predictor.runner
-        tap = side._predictor.inner.runner
-        monkeypatch.setattr(tap, "_real", lambda x: (shapes.append(x[0].shape), real(x))[1])
+        monkeypatch.setattr(side._predictor.inner.runner, "_real", noting(side._predictor.runner))
     else:
-        infer = side.infer
-        monkeypatch.setattr(side, "infer", lambda x: (shapes.append(x.shape), infer(x))[1])
+        monkeypatch.setattr(side, "infer", noting(side.infer))
     trace_batch(side, SAME_SIZE)
     assert shapes == [(3, 3, 736, 992)]
 
@@ -104,7 +109,7 @@ def test_rows_in_another_order_are_found_and_named() -> None:
     assert "different" in [each.status for each in run.comparisons(0, BUILT_IN)]
     found = run.diagnose(0, BUILT_IN)
     assert found.cause == "engine.batch"
-    assert found.summary.endswith("receipt.png gets the result of " + run.alone[2].label)
+    assert f"receipt.png gets the result of {run.alone[2].label}: results are in another order" in found.summary
 
 
 def test_an_engine_that_mixes_pages_is_found_and_named() -> None:

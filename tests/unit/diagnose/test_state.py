@@ -19,6 +19,7 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.state import examine_state
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Shape
@@ -37,7 +38,8 @@ def files(tmp_path: Path) -> dict[str, str]:
 
 
 def trace(side: Any, name: str) -> Trace:
-    return replace(side.trace(name), image_sha256=hashlib.sha256(Path(name).read_bytes()).hexdigest())
+    made: Trace = side.trace(name)
+    return replace(made, image_sha256=hashlib.sha256(Path(name).read_bytes()).hexdigest())
 
 
 def laboratory(candidate: Trace, name: str, earlier: Sequence[str] = (), train: Toy | None = None) -> Laboratory:
@@ -245,25 +247,33 @@ def test_a_cause_that_explains_all_costs_no_further_run(files: dict[str, str]) -
     assert side.runs < 200, "traced again"
 
 
-def test_a_budget_that_is_spent_is_said(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_that_is_spent_on_the_way_is_said(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     side = Grows(name="port")
-    for name in (files["large"],):
-        trace(side, name)
+    trace(side, files["large"])
     lab = laboratory(trace(side, files["small"]), files["small"], [files["large"]])
-    monkeypatch.setattr("pytest_ocrparity.diagnose.budget.MOST_RUNS", 4)
-    diagnosis = examine(lab)[-1]
+    monkeypatch.setattr("pytest_ocrparity.diagnose.state.MORE_RUNS", -17)
+    (diagnosis,) = examine_state(lab, [lab.unknown_cause("probability_map")], "probability_map")
     assert diagnosis.cause == "unknown"
-    assert any(text.startswith("engine.state: used ") for text in diagnosis.not_tried)
+    assert any(text.startswith("engine.state: used 3 of 3 network runs") for text in diagnosis.not_tried)
+
+
+def test_where_it_was_spent_before_nothing_is_tried(files: dict[str, str]) -> None:
+    side = Grows(name="port")
+    trace(side, files["large"])
+    lab = laboratory(trace(side, files["small"]), files["small"], [files["large"]])
+    lab.budget.runs = 20
+    found = [lab.unknown_cause("probability_map")]
+    assert examine_state(lab, found, "probability_map") == found
 
 
 def test_it_is_proved_again_on_another_page(files: dict[str, str], tmp_path: Path) -> None:
     side, other = Grows(name="port"), str(tmp_path / "other.npy")
     np.save(other, page(48, 72, ((8, 30, 50, 44),)))
     ran: list[str] = []
-    cache = DiagnosisCache(60.0, ran_before=lambda candidate: ran)
+    cache, train = DiagnosisCache(60.0, ran_before=lambda candidate: ran), Toy()
     causes = []
     for name in (files["large"], files["small"], other):
-        comparisons = Comparisons(trace(Toy(), name), trace(side, name), BUILT_IN)
+        comparisons = Comparisons(trace(train, name), trace(side, name), BUILT_IN)
         causes.append([each.cause for each in cache.diagnose(comparisons)] if ran else [])
         ran.append(name)
     assert causes == [[], ["engine.state"], ["engine.state"]]

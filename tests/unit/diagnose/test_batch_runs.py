@@ -13,7 +13,7 @@ from toy import Toy
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.contract import Pipeline, trace_anew
-from pytest_ocrparity.diagnose.batches import BatchRun
+from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image

@@ -15,7 +15,7 @@ from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.report.document import Batched
-from pytest_ocrparity.session.batches import Batches, _chunks, batch_verdict
+from pytest_ocrparity.session.batch_check import Batches, _chunks, batch_verdict
 from pytest_ocrparity.settings import Settings, load
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image

@@ -18,7 +18,7 @@ from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, RunsBatches, 
 
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
-    from pytest_ocrparity.diagnose.batches import BatchRun
+    from pytest_ocrparity.diagnose.batch_runs import BatchRun
     from pytest_ocrparity.report.document import Batched, Record
     from pytest_ocrparity.report.table import Tally
     from pytest_ocrparity.settings import Settings
@@ -141,7 +141,7 @@ class Batches:
 
     def _run(self, side: _Side, files: Sequence[str], mine: Sequence[str]) -> tuple[list[Batched], str]:
         """Run images alone and as one batch; return the records of some of them, and what stopped the batch."""
-        from pytest_ocrparity.diagnose.batches import BatchRun
+        from pytest_ocrparity.diagnose.batch_runs import BatchRun
 
         heard = [side.heard[file] for file in mine]
         try:
@@ -164,8 +164,8 @@ class Batches:
 
         comparisons, size = run.comparisons(index, heard.tolerance), len(run.images)
         failing = [each for each in comparisons if not each.is_match]
-        measure = next((found for each in comparisons if (found := each.measure("probability_maps.atol"))), None)
-        amounts = {} if measure is None else {"largest": measure.value, "limit": measure.limit}
+        measures = [each.measure("probability_maps.atol") for each in comparisons]
+        amounts = next(({"largest": each.value, "limit": each.limit} for each in measures if each is not None), {})
         if not comparisons:
             text = "the batch returns no stage that the image alone has: nothing was compared"
             return _record(side, heard, size=size, is_same=False, text=text)

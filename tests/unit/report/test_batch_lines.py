@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from records import tally
 
-from pytest_ocrparity.report.batches import by_side
+from pytest_ocrparity.report.batch_lines import by_side
 from pytest_ocrparity.report.document import Batched, BatchLimit, Record
 
 
