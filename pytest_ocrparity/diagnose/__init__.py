@@ -36,9 +36,9 @@ def diagnose(
     """Return the causes of a difference between two traces of one image, in the order of the data flow.
 
     Experiments run parts of the pipelines again, with at most 20 network runs; where they explain nothing, 16 more look
-    for a result that depends on what ran before. A baseline may be the reference;
-    experiments that need its network are then listed as not tried. The result is empty where no limit is exceeded, and
-    where the only failure is that the maps are not judgeable or that neither side has a box.
+    for a result that depends on what ran before. A baseline may be the reference; experiments that need its network are
+    then listed as not tried. The result is empty where no limit is exceeded, and where the only failure is that the
+    maps are not judgeable or that neither side has a box.
 
     Args:
         reference: the trace that is right by definition.

@@ -79,7 +79,8 @@ class Budget:
     def spent(self) -> str:
         """Return in words how much was used, and which setting allows more."""
         on_clock = self._marks[0] - self.started
-        text = f"used {self.runs} of {MOST_RUNS + self.more} network runs and {self.used:.0f} of {self.seconds:g} s of processor time"
+        runs = f"{self.runs} of {MOST_RUNS + self.more} network runs"
+        text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
         if self.used < self.seconds <= on_clock / CLOCK:
             text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
         return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Final, NamedTuple, TypeAlias, overload
+from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 from msgspec.structs import replace
 
@@ -27,7 +27,7 @@ from pytest_ocrparity.report.document import (
 )
 from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.outcomes import Outcomes
-from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.settings import Candidate, Settings
 
 Key: TypeAlias = tuple[str, str, str, str]
 """Of a comparison among those of its test."""
@@ -198,6 +198,11 @@ def _unreached(image: str) -> NotCompared:
     return NotCompared("", image, "not reached", "the run stopped before")
 
 
+def _values(candidate: Candidate) -> dict[str, Any]:
+    """Return what a candidate was given, with how many images it ran at once where those are several."""
+    return {**candidate.values, **({"batch": candidate.batch} if candidate.batch > 1 else {})}
+
+
 def _settings(settings: Settings) -> SettingsRecord:
     return SettingsRecord(
         file=None if settings.file is None else str(settings.file),
@@ -208,7 +213,7 @@ def _settings(settings: Settings) -> SettingsRecord:
         train=plain(settings.train),
         tolerance=dict(settings.tolerance.limits),
         candidates={
-            name: CandidateRecord(plain(each.values), dict(each.tolerance.limits))
+            name: CandidateRecord(plain(_values(each)), dict(each.tolerance.limits))
             for name, each in settings.candidates.items()
         },
     )
