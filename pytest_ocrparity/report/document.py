@@ -21,7 +21,9 @@ from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
-NEWER: Final = frozenset({("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals")})
+NEWER: Final = frozenset(
+    {("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")}
+)
 """Keys that a document of version 1 may lack: all others are required, also those whose type has a default."""
 
 _LONGEST_INTEGER: Final = 300
@@ -287,6 +289,9 @@ class Results(Struct, frozen=True):
         "tests that used the fixtures, or whose worker died, and left no comparison; and images that a run did not "
         "reach which stopped early",
     ]
+    batches: Annotated[
+        tuple[Batched, ...], "from version 2 on: images that ran in batches as well, each compared with itself alone"
+    ] = ()
 
 
 def non_finite_as_text(value: Any) -> Any:

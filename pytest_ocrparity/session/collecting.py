@@ -13,6 +13,7 @@ from pytest_ocrparity.environment import environment
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.report.document import (
     SCHEMA_VERSION,
+    Batched,
     CandidateRecord,
     Caught,
     Compared,
@@ -82,6 +83,7 @@ def collect(
         settings=_settings(settings),
         comparisons=comparisons,
         not_compared=tuple(missed),
+        batches=tuple(each for left in records.values() for each in left if isinstance(each, Batched)),
     )
 
 

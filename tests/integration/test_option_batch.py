@@ -79,7 +79,25 @@ def test_the_report_fails_too(leaking: pytest.Pytester) -> None:
     document = json.loads((leaking.path / "report" / "results.json").read_text())
     assert document["run"]["verdict"] == "failed"
     assert any("engine.batch" in fault for fault in document["run"]["faults"])
+    assert sorted((each["image"], each["size"], each["is_same"]) for each in document["batches"]) == [
+        ("images/one_word.npy", 2, False),
+        ("images/three_words.npy", 2, True),
+    ]
     assert "engine.batch" in (leaking.path / "junit.xml").read_text()
+
+
+def test_a_recorded_run_that_is_judged_again_still_fails(
+    leaking: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pytest_ocrparity.__main__ import main
+
+    run(leaking, *TOOK, "--ocr-batch=2", "--ocr-report=report")
+    results = leaking.path / "report" / "results.json"
+    assert main(["judge", str(results)]) == 1
+    assert "in batches of 2 differs from inference alone" in capsys.readouterr().out
+    document = json.loads(results.read_text())
+    results.write_text(json.dumps({**document, "batches": []}))
+    assert main(["judge", str(results)]) == 0
 
 
 @pytest.mark.parametrize("workers", ["2", "4"])
@@ -130,7 +148,9 @@ def test_a_batch_of_one_asks_for_nothing(leaking: pytest.Pytester) -> None:
 def test_the_setting_asks_as_the_option_does_which_wins(leaking: pytest.Pytester) -> None:
     settings_file(leaking.path, 'images = ["images/*.npy"]\n[inference]\nbatch = 2\n')
     (leaking.path / "pyproject.toml").unlink()
-    assert run(leaking, *TOOK).ret == 1
+    assert run(leaking, *TOOK, "--ocr-report=report").ret == 1
+    document = json.loads((leaking.path / "report" / "results.json").read_text())
+    assert document["settings"]["candidates"]["inference"]["values"]["batch"] == 2
     assert run(leaking, *TOOK, "--ocr-batch=1").ret == 0
 
 
