@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faults.deployment import Deployment
 from onnx_files import write_blob
 
 from pytest_ocrparity import Pipeline
 from pytest_ocrparity.backends.batches import trace_batch
 from pytest_ocrparity.backends.onnx.pipeline import load_model_file
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.paddlex.program import batch_refusal
 from pytest_ocrparity.contract import trace_anew
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.errors import ModelError, StageError
@@ -147,6 +149,24 @@ def test_a_file_that_was_exported_for_one_page_says_so(tmp_path: Path) -> None:
         with pytest.raises(StageError, match=text):
             trace_batch(side, SAME_SIZE[:2])
         assert trace_batch(side, SAME_SIZE[:1])[0].probability_map is not None
+
+
+def test_a_program_that_was_exported_for_one_page_is_right_in_a_batch_or_says_so(tmp_path: Path) -> None:
+    deployment = Deployment.copy(tmp_path)
+    deployment.export(shape=(1, 3, -1, -1))
+    side = load_inference(model_dir=tmp_path / "inference", options=OPTIONS)
+    try:
+        run = run_of(side, SAME_SIZE[:2])
+    except StageError as error:
+        assert "the program was exported for a batch of 1 alone, and was given 2 images" in str(error)
+    else:  # paddle runs what the program does not declare
+        assert [each.status for each in run.comparisons(0, BUILT_IN)] == ["same"] * 3
+    program = tmp_path / "inference" / "inference.json"
+    text = "the program was exported for a batch of 1 alone, and was given 3 images; export with a free first dimension"
+    assert batch_refusal(program, 3, "InvalidArgumentError").startswith(text)
+    assert batch_refusal(program, 1, "InvalidArgumentError") == ""
+    assert batch_refusal(program, 3, "all input arrays must have the same shape") == ""
+    assert batch_refusal(EXAMPLE / "inference" / "inference.json", 3, "InvalidArgumentError") == ""
 
 
 def test_a_batch_that_memory_does_not_allow_is_refused_before_it_runs() -> None:

@@ -48,7 +48,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     onednn_crash,
     runner_inputs,
 )
-from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
+from pytest_ocrparity.backends.paddlex.program import batch_refusal, fixed_size, stored_arrays
 from pytest_ocrparity.backends.paddlex.returned import as_returned, detections_of
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
@@ -303,7 +303,10 @@ class InferencePipeline(StagedPipeline):
         try:
             results, calls = self._predictor.detect_batch(given, {"Normalize": self._normalise_within_memory})
         except Exception as error:
-            raise self.stage_error(PROBABILITY_MAP, error) from error
+            stopped = self.stage_error(PROBABILITY_MAP, error)
+            refused = batch_refusal(self._program, len(images), str(error)) if self._program is not None else ""
+            stopped = StageError(PROBABILITY_MAP, f"{refused}: {stopped}") if refused else stopped
+            raise stopped from error
         maps = np.asarray(calls["runner"].result[0])
         if not len(results) == len(maps) == len(images):
             text = f"of {len(images)} images, {len(results)} results and {len(maps)} maps came back"
