@@ -151,16 +151,12 @@ def test_a_file_that_was_exported_for_one_page_says_so(tmp_path: Path) -> None:
         assert trace_batch(side, SAME_SIZE[:1])[0].probability_map is not None
 
 
-def test_a_program_that_was_exported_for_one_page_is_right_in_a_batch_or_says_so(tmp_path: Path) -> None:
+def test_a_program_that_was_exported_for_one_page_is_run_all_the_same(tmp_path: Path) -> None:
     deployment = Deployment.copy(tmp_path)
     deployment.export(shape=(1, 3, -1, -1))
     side = load_inference(model_dir=tmp_path / "inference", options=OPTIONS)
-    try:
-        run = run_of(side, SAME_SIZE[:2])
-    except StageError as error:
-        assert "the program was exported for a batch of 1 alone, and was given 2 images" in str(error)
-    else:  # paddle runs what the program does not declare
-        assert [each.status for each in run.comparisons(0, BUILT_IN)] == ["same"] * 3
+    run = run_of(side, SAME_SIZE[:2])  # paddle runs what its program does not declare, and it comes out right
+    assert [each.status for each in run.comparisons(0, BUILT_IN)] == ["same"] * 3
     program = tmp_path / "inference" / "inference.json"
     text = "the program was exported for a batch of 1 alone, and was given 3 images; export with a free first dimension"
     assert batch_refusal(program, 3, "InvalidArgumentError").startswith(text)
