@@ -18,7 +18,8 @@ import numpy.typing as npt
 import paddle
 import yaml
 
-from example_project.render_lines import Array, Line, line
+from example_project.render import Array
+from example_project.render_lines import Line, line
 from example_project.tiny_rec.characters import architecture, classes
 from example_project.tiny_rec.network import build
 
@@ -57,7 +58,9 @@ def fits(drawn: Line, width: int) -> bool:
     return squeezed <= 1.15 and len(drawn.text) + repeats < width // STRIDE
 
 
-def batch(rng: np.random.Generator, size: int, width: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
+def batch(
+    rng: np.random.Generator, size: int, width: int, most: int
+) -> tuple[Tensor, npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return tensors of one width, the classes of their characters, and the number of these."""
     drawn: list[Line] = []
     while len(drawn) < size:

@@ -8,7 +8,7 @@ experiment, which the message then lists as not tried, with the error.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
@@ -38,15 +38,19 @@ __all__ = [
     "PostprocessesWith",
     "Rectifies",
     "ResizesTo",
+    "RunsBatches",
     "RunsOtherwise",
+    "StartsAnew",
     "StoresWeights",
     "TakesParameters",
+    "TracesAnew",
     "TrainedNetwork",
     "UsesRandomOperators",
     "WasGiven",
     "WordsFixes",
     "offered",
     "pipeline_of",
+    "trace_anew",
 ]
 
 Parameters: TypeAlias = "Mapping[str, Mapping[str, Any]]"
@@ -71,7 +75,10 @@ class Pipeline(Protocol):
         ...
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the network's first output for a (1, 3, h, w) tensor, (1, C, h, w), as it comes."""
+        """Return the network's first output for a (1, 3, h, w) tensor, (1, C, h, w), as it comes.
+
+        Where batches are asked for, it is given (N, 3, h, w) as well, and returns (N, C, h, w); see `RunsBatches`.
+        """
         ...
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
@@ -136,6 +143,33 @@ class WordsFixes(Protocol):
 
     def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
         """Return how a user sets these parameters of a stage; None is to be removed."""
+        ...
+
+
+class RunsBatches(Protocol):
+    """A candidate whose own code runs several images at once.
+
+    Without it, a batch is the tensors of single images, stacked for `infer`.
+    """
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        """Run all images as one batch; return a trace of each, in their order. What stops the batch is raised."""
+        ...
+
+
+class TracesAnew(Protocol):
+    """A side that keeps traces, and can do without."""
+
+    def trace_anew(self, image: Image) -> Trace:
+        """Run all stages as `trace` does, whatever was traced before, and keep nothing."""
+        ...
+
+
+class StartsAnew(Protocol):
+    """A candidate that can be loaded again."""
+
+    def fresh(self) -> Pipeline:
+        """Return this side as it is newly loaded, when nothing has run on it; this one stays as it is."""
         ...
 
 
@@ -345,3 +379,9 @@ def pipeline_of(trace: Trace) -> Pipeline | None:
     A user's own may lack everything but `trace`: whoever runs a part is ready for what it raises.
     """
     return cast("Pipeline | None", trace.source)
+
+
+def trace_anew(side: Pipeline, image: Image) -> Trace:
+    """Return the trace of an image that is run now, and not one that the side has kept, as far as it can do without."""
+    anew = offered(side, TracesAnew)
+    return side.trace(image) if anew is None else anew.trace_anew(image)

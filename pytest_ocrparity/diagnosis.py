@@ -154,6 +154,8 @@ CAUSES: Final[Mapping[str, str]] = {
     "engine.onednn": "probability_map",
     "engine.optimization": "probability_map",
     "engine.not_repeatable": "probability_map",
+    "engine.state": "any",
+    "engine.batch": "any",
     "precision.fp16": "probability_map",
     "precision.int8": "probability_map",
     "postprocess.thresh": "detections",

@@ -44,6 +44,11 @@ def number_of_boxes(count: int) -> str:
     return f"{count} box" if count == 1 else f"{count} boxes"
 
 
+def number_of_images(count: int) -> str:
+    """Write a number of images."""
+    return f"{count} image" if count == 1 else f"{count} images"
+
+
 def amount(value: float) -> str:
     """Write a measured number so that it reads well: 0, 12, 0.91, 3.2e-05."""
     if value != value or value in (0, math.inf):

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[1]
 
 def dictionary(config: Mapping[str, Any]) -> list[str]:
     """Return the characters of the file that the yml names, one a line."""
-    text = (FOLDER / config["Global"]["character_dict_path"]).read_text(encoding="utf-8")
+    text: str = (FOLDER / config["Global"]["character_dict_path"]).read_text(encoding="utf-8")
     return text.removesuffix("\n").split("\n")
 
 

@@ -174,7 +174,9 @@ class MemoryGuard:
         self._run(np.zeros((1, 3, side, side), dtype=np.float32))
         return max(0.0, float(core.host_memory_stat_peak_value(kind, 0) - before)) / side**2
 
-    def admit_tensor(self, size: Sequence[int], stage: str, source: Sequence[int] | None = None) -> None:
+    def admit_tensor(
+        self, size: Sequence[int], stage: str, source: Sequence[int] | None = None, *, count: int = 1
+    ) -> None:
         """Let an image go on to the network in a size, (height, width), or refuse it.
 
         The network is measured only where not every known one would fit.
@@ -183,17 +185,19 @@ class MemoryGuard:
             size: of the tensor.
             stage: where it is refused.
             source: height and width of the image.
+            count: how many of that size are in a batch.
 
         Raises:
             NotEnoughMemory: it would take more than there is.
         """
         height, width = size[:2]
         left = self._available_bytes()
-        if network_bytes(height, width, MOST_BYTES) <= left:
+        if network_bytes(height * count, width, MOST_BYTES) <= left:
             return
-        needed = network_bytes(height, width, self.per_pixel)
+        needed = network_bytes(height * count, width, self.per_pixel)
         given = "" if source is None else f"the image of {source[1]}x{source[0]} px becomes "
-        what = f"{given}a tensor of {width}x{height} px, which"
+        tensor = "a tensor" if count == 1 else f"a batch of {count} tensors"
+        what = f"{given}{tensor} of {width}x{height} px, which"
         advice = "limit_side_len with limit_type max, or max_side_limit, on both sides makes it smaller"
         self._refuse(stage, what, needed, left, advice)
 

@@ -67,6 +67,16 @@ class StagedPipeline(ABC):
         except ImageError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
 
+    def trace_anew(self, image: Image) -> Trace:
+        """Return the trace of an image that is run now, whatever was seen a moment ago; it is not kept.
+
+        Raises:
+            ImageError: the image is missing or does not decode.
+        """
+        name, data = image_bytes(image)
+        with self.surrounding():
+            return replace(self._run_stages(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
+
     def _trace_of_content(self, image: Image) -> Trace:
         name, data = image_bytes(image)
         digest = hashlib.sha256(data).hexdigest()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_ocrparity.compare.run_verdict import run_faults
+from pytest_ocrparity.compare.run_verdict import batch_faults, run_faults
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.rejudge import judge_again, wanted_limits
@@ -61,11 +61,11 @@ def _judged(
     compared: Sequence[RecordedComparison], results: Results, *, is_verbose: bool
 ) -> tuple[list[str], list[str]]:
     """Return the lines of the table, and why the run fails."""
-    tally = Tally({"": [Compared(comparison=each) for each in compared]})
+    tally = Tally({"": [*(Compared(comparison=each) for each in compared), *results.batches]})
     faults = [] if compared else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
     found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
-    faults += [fault.text for fault in found]
+    faults += [fault.text for fault in (*found, *batch_faults(results.batches))]  # which stay as the run judged them
     missed = [each for each in results.not_compared if each.outcome != "skipped"]
     faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
     for each in compared:

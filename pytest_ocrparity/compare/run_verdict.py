@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
-from pytest_ocrparity.report.document import Golden, RecordedComparison, Used
+from pytest_ocrparity.report.batch_lines import by_side
+from pytest_ocrparity.report.document import Batched, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
 from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.wording import number_of_images
 
 
 class Fault(NamedTuple):
@@ -25,6 +27,9 @@ class Fault(NamedTuple):
 
 NOTHING: Final = ("recorded", "compared")
 """Faults of runs that did nothing of what they were made for."""
+
+_MOST_BATCHED: Final = 3
+"""How many differences in batches a sentence holds."""
 
 RUN_LIMITS: Final = {
     "detections.max_borderline": ("borderline", "of the boxes are borderline"),
@@ -69,6 +74,35 @@ def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> lis
         "add an image with text"
     )
     return [Fault("allow_empty", text)]
+
+
+def batch_faults(records: Sequence[Batched]) -> list[Fault]:
+    """Return a fault for each side whose images differ in a batch from themselves alone, or none of which ran in one.
+
+    Those with a cause come first.
+    """
+    faults = []
+    for side, images in by_side(records).items():
+        asked = images[0].asked
+        failed = sorted((each for each in images if not each.is_same), key=lambda each: (not each.cause, each.image))
+        if failed:
+            texts: dict[tuple[str, str], list[str]] = {}
+            for each in failed:
+                texts.setdefault((each.text, each.cause), []).append(each.image)
+            parts = [
+                f"{', '.join(names)}: {text}{f'; cause: {cause}' if cause else ''}"
+                for (text, cause), names in list(texts.items())[:_MOST_BATCHED]
+            ]
+            more = f"; and {len(texts) - _MOST_BATCHED} more" if len(texts) > _MOST_BATCHED else ""
+            share = f"{len(failed)} of {number_of_images(len(images))}"
+            head = f"{side} in batches of {asked} differs from {side} alone, on {share}"
+            faults.append(Fault("batch", f"{head}: {'; '.join(parts)}{more}"))
+        elif not any(each.size > 1 for each in images):
+            why = dict.fromkeys(each.text for each in images if each.text)
+            reasons = "; ".join(why) or "no two of them have tensors of one size"
+            head = f"{side} was asked for batches of {asked}, and none ran, of {number_of_images(len(images))}"
+            faults.append(Fault("batch", f"{head}: {reasons}; add a page of the same size, or ask for no batches"))
+    return faults
 
 
 def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:

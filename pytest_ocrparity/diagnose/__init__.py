@@ -20,6 +20,7 @@ from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
+from pytest_ocrparity.diagnose.state import examine_state
 from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
@@ -34,9 +35,10 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Return the causes of a difference between two traces of one image, in the order of the data flow.
 
-    Experiments run parts of the pipelines again, with at most 20 network runs. A baseline may be the reference;
-    experiments that need its network are then listed as not tried. The result is empty where no limit is exceeded, and
-    where the only failure is that the maps are not judgeable or that neither side has a box.
+    Experiments run parts of the pipelines again, with at most 20 network runs; where they explain nothing, 16 more look
+    for a result that depends on what ran before. A baseline may be the reference; experiments that need its network are
+    then listed as not tried. The result is empty where no limit is exceeded, and where the only failure is that the
+    maps are not judgeable or that neither side has a box.
 
     Args:
         reference: the trace that is right by definition.
@@ -63,6 +65,11 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
     stage = first_failing_stage(lab.comparisons.all())
     if (unknown := examine_memory_refusal(lab, stage)) is not None:
         return [unknown]
+    return examine_state(lab, _examine_parts(lab, stage), stage)
+
+
+def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
+    """Return the causes of what differs, each found in the part that is at fault."""
     found: list[Diagnosis] = []
     examined = stage
     try:

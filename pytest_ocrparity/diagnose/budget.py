@@ -31,6 +31,7 @@ class Budget:
         seconds: processor time that it may use (setting `diagnosis_seconds`).
         runs: network runs so far.
         used: seconds used so far.
+        more: network runs beyond MOST_RUNS that a last search may make.
         pace: seconds per value of the tensor in the last network run.
         clock, processor: return the time in seconds; tests replace them.
     """
@@ -38,6 +39,7 @@ class Budget:
     seconds: float
     runs: int = 0
     used: float = 0.0
+    more: int = 0
     pace: float = 0.0
     clock: Callable[[], float] = time.monotonic
     processor: Callable[[], float] = time.process_time
@@ -52,7 +54,7 @@ class Budget:
         """Raise BudgetSpentError where no time is left, or none for a network run on a tensor of so many values."""
         self._count_time()
         is_late = self._marks[0] - self.started >= CLOCK * self.seconds
-        if is_late or self.seconds - self.used <= values * self.pace or (values and self.runs >= MOST_RUNS):
+        if is_late or self.seconds - self.used <= values * self.pace or (values and self.runs >= MOST_RUNS + self.more):
             raise BudgetSpentError
 
     @contextmanager
@@ -77,9 +79,8 @@ class Budget:
     def spent(self) -> str:
         """Return in words how much was used, and which setting allows more."""
         on_clock = self._marks[0] - self.started
-        text = (
-            f"used {self.runs} of {MOST_RUNS} network runs and {self.used:.0f} of {self.seconds:g} s of processor time"
-        )
+        runs = f"{self.runs} of {MOST_RUNS + self.more} network runs"
+        text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
         if self.used < self.seconds <= on_clock / CLOCK:
             text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"
         return f"{text} (setting: diagnosis_seconds = {self.seconds:g})"

@@ -21,6 +21,7 @@ from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
+from pytest_ocrparity.diagnose.state import STATE, state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -47,6 +48,7 @@ class DiagnosisCache:
     Attributes:
         seconds: processor time that one diagnosis may use; 0 means that none is made.
         announce: called with the image of each diagnosis that begins.
+        ran_before: returns the files of the images that a candidate ran before this one, in their order.
         known: by signature, the causes found so far.
         by_image: by sides and content of two traces, their diagnoses.
         kept: the pipelines whose `id` is part of a key, kept alive.
@@ -56,6 +58,7 @@ class DiagnosisCache:
 
     seconds: float
     announce: Callable[[str], None] = lambda image: None
+    ran_before: Callable[[Trace], Sequence[str]] = lambda candidate: ()
     known: dict[str, list[Known]] = field(default_factory=dict)
     by_image: dict[str, tuple[Diagnosis, ...]] = field(default_factory=dict)
     kept: dict[int, object] = field(default_factory=dict)
@@ -73,7 +76,8 @@ class DiagnosisCache:
             [sides, [_trace_digest(trace) for trace in (reference, candidate)], str(comparisons.tolerance)]
         )
         if key not in self.by_image:
-            lab = Laboratory(comparisons, self.seconds, history=self.histories.setdefault(json.dumps(sides), {}))
+            history = self.histories.setdefault(json.dumps(sides), {})
+            lab = Laboratory(comparisons, self.seconds, history=history, earlier=self.ran_before(candidate))
             try:
                 with warnings.catch_warnings():
                     if not self.strict:  # a user's `filterwarnings = error` is not meant for experiments
@@ -157,6 +161,9 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
         if any(each.cause.endswith("not_repeatable") for each in named):
             again = examine_tensors(lab) or examine_maps(lab)
             return tuple(again) if [d.cause for d in again] == [d.cause for d in known.diagnoses] else None
+        if any(each.cause == STATE for each in named):
+            state = state_cause(lab, first_failing_stage(lab.comparisons.all()))
+            return None if state is None else (state,)
         lab.patched = known.patched
         if known.patched.before is not None and not _compares_in_its_way(lab, known.patched.before):
             return None

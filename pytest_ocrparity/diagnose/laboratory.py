@@ -6,7 +6,7 @@ It knows no causes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -74,6 +74,7 @@ class Laboratory:
         acquitted: the evidence that the networks agree, where the candidate's can't be run again.
         memo: results that several experiments need and that are slow to get, such as the export's weights.
         history: what earlier images of this run left of each rule, for these two sides.
+        earlier: the files of the images that the candidate ran in this run before this one, in their order.
     """
 
     comparisons: Comparisons
@@ -88,6 +89,7 @@ class Laboratory:
     acquitted: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
     history: dict[str, Any] = field(default_factory=dict)
+    earlier: Sequence[str] = ()
     budget: Budget = None  # type: ignore[assignment]  # made below, or another laboratory's
 
     def __post_init__(self) -> None:

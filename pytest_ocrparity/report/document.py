@@ -21,7 +21,9 @@ from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
-NEWER: Final = frozenset({("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals")})
+NEWER: Final = frozenset(
+    {("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")}
+)
 """Keys that a document of version 1 may lack: all others are required, also those whose type has a default."""
 
 _LONGEST_INTEGER: Final = 300
@@ -174,7 +176,37 @@ class Caught(Left, frozen=True, kw_only=True):
     is_expected: bool
 
 
-Record = Used | Loads | Asked | Golden | Compared | Failed | Caught
+class Batched(Left, frozen=True, kw_only=True):
+    """An image that a test compared ran in a batch as well, and was compared with itself alone.
+
+    Attributes:
+        asked: how many images its deployment runs at once.
+        size: how many ran with it, itself included: 1 where no other tensor has its size, 0 where it could not run.
+        is_same: whether it came out as it does alone; also true of one that ran alone.
+        text: what differs, or what stopped it, or why it did not run.
+        cause: the code, what is wrong and the fix, in words.
+        largest: the largest difference of its map; `limit` is what permits it.
+    """
+
+    side: str
+    image: str
+    asked: int
+    size: int
+    is_same: bool = True
+    text: str = ""
+    cause: str = ""
+    largest: float | None = None
+    limit: float | None = None
+
+
+class BatchLimit(Left, frozen=True, kw_only=True):
+    """What a side's own code says of a batch of images whose tensors differ in size."""
+
+    side: str
+    text: str
+
+
+Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit
 
 
 def record(what: str, **values: Any) -> Record:
@@ -261,6 +293,9 @@ class Results(Struct, frozen=True):
         "tests that used the fixtures, or whose worker died, and left no comparison; and images that a run did not "
         "reach which stopped early",
     ]
+    batches: Annotated[
+        tuple[Batched, ...], "from version 2 on: images that ran in batches as well, each compared with itself alone"
+    ] = ()
 
 
 def non_finite_as_text(value: Any) -> Any:

@@ -43,7 +43,7 @@ def schema_text() -> str:
 def _definition(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one type: with its descriptions, and every key required that version 1 had."""
     hints = get_type_hints({**vars(diagnosis), **vars(document)}[name], include_extras=True)
-    keys = {key: {**_as_draft7(each), **_description(hints[key])} for key, each in found["properties"].items()}
+    keys = {key: {**_as_draft7(each), **_description(hints.get(key))} for key, each in found["properties"].items()}
     required = [key for key in keys if (name, key) not in document.NEWER]
     return {"type": "object", "description": _summary(found), "required": required, "properties": keys}
 

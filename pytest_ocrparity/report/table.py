@@ -16,7 +16,18 @@ from typing import Any, Final, TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, Measure
-from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison, pack, unpack
+from pytest_ocrparity.report.batch_lines import batch_lines
+from pytest_ocrparity.report.document import (
+    Batched,
+    BatchLimit,
+    Compared,
+    Failed,
+    Golden,
+    Record,
+    RecordedComparison,
+    pack,
+    unpack,
+)
 from pytest_ocrparity.stages import KINDS
 from pytest_ocrparity.tolerance import OFF, Limit, is_looser
 
@@ -71,7 +82,7 @@ class Tally:
                     lines += [_row(f"  {each.image}", [each], width) for each in rows]
             lines += _roughly_judged(chosen)
             lines += self._never_compared(sides, chosen)
-        return lines + self._golden_lines()
+        return [*lines, *batch_lines(self.all(Batched), self.all(BatchLimit)), *self._golden_lines()]
 
     def loosened(self) -> list[str]:
         """Return a line that names the limits in force that may permit more than the fp32 preset, or nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Final, NamedTuple, TypeAlias, overload
+from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from pytest_ocrparity.environment import environment
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.report.document import (
     SCHEMA_VERSION,
+    Batched,
     CandidateRecord,
     Caught,
     Compared,
@@ -29,7 +30,7 @@ from pytest_ocrparity.report.document import (
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.outcomes import Outcomes
-from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.settings import Candidate, Settings
 
 Key: TypeAlias = tuple[str, str, str, str]
 """Of a comparison among those of its test."""
@@ -82,6 +83,7 @@ def collect(
         settings=_settings(settings),
         comparisons=comparisons,
         not_compared=tuple(missed),
+        batches=tuple(comparisons.tally.all(Batched)),
     )
 
 
@@ -205,6 +207,11 @@ def _unreached(image: str) -> NotCompared:
     return NotCompared("", image, "not reached", "the run stopped before")
 
 
+def _values(candidate: Candidate) -> dict[str, Any]:
+    """Return what a candidate was given, with how many images it ran at once where those are several."""
+    return {**candidate.values, **({"batch": candidate.batch} if candidate.batch > 1 else {})}
+
+
 def _settings(settings: Settings) -> SettingsRecord:
     return SettingsRecord(
         file=None if settings.file is None else str(settings.file),
@@ -215,7 +222,7 @@ def _settings(settings: Settings) -> SettingsRecord:
         train=plain(settings.train),
         tolerance=dict(settings.tolerance.limits),
         candidates={
-            name: CandidateRecord(plain(each.values), dict(each.tolerance.limits))
+            name: CandidateRecord(plain(_values(each)), dict(each.tolerance.limits))
             for name, each in settings.candidates.items()
         },
     )

@@ -120,6 +120,7 @@ class Ending:
         """Find what only a whole run can show."""
         from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, run_faults
         from pytest_ocrparity.report.document import Loads, Used
+        from pytest_ocrparity.session.batch_check import batch_verdict
 
         run = self.run
         settings, tally = run.settings, run.tally
@@ -132,6 +133,9 @@ class Ending:
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
             consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
+        is_whole = not (is_interrupted or session.shouldfail or session.shouldstop)
+        batch_faults, batch_notes = batch_verdict(settings, tally, is_whole=is_whole)
+        self.faults += batch_faults
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = settings.idle_globs() if uses_images else []
@@ -139,8 +143,7 @@ class Ending:
         taken: list[Record] = [*tally.all(Used), *tally.all(Loads)]
         left_out = self._not_judged(taken)
         self.faults += [Fault("not_judged", each) for each in left_out] if is_strict(run.config) else []
-        is_whole = not (is_interrupted or session.testsfailed or session.shouldfail or session.shouldstop)
-        if is_whole and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
+        if is_whole and not session.testsfailed and settings.is_set and run.config.pluginmanager.hasplugin("dsession"):
             missing = run.reporting.outcomes.missing_reports(run.expected)
             self.faults += [Fault("missing_reports", each) for each in missing]
         try:
@@ -159,6 +162,7 @@ class Ending:
         self.notes = [
             *self._loaded_folders(tally.all(Loads)),
             *left_out,
+            *batch_notes,
             *lines,
             *consequences,
             *tally.loosened(),

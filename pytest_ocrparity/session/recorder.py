@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_ocrparity.session.batch_check import Batches
 from pytest_ocrparity.session.caught import MARKER, Raised
+from pytest_ocrparity.session.parametrized import candidate_of
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ class Recorder:
         self.raised = Raised()
         self.worst = WorstImages()
         self.say: Callable[[str], None] = lambda text: None
+        self._ran: dict[int, dict[str, object]] = {}
+        """By candidate, the names of the images that it ran, in order, and the candidate, kept alive."""
+        self.batches = Batches(settings, lambda text: self.say(text))
 
     @cached_property
     def diagnoser(self) -> DiagnosisCache:
@@ -85,7 +90,9 @@ class Recorder:
         from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
         return DiagnosisCache(
-            self.settings.diagnosis_seconds, announce=lambda image: self.say(f"looking for the cause on {image}")
+            self.settings.diagnosis_seconds,
+            announce=lambda image: self.say(f"looking for the cause on {image}"),
+            ran_before=self._ran_before,
         )
 
     @cached_property
@@ -136,12 +143,24 @@ class Recorder:
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current().tolerance().limits, **judged.limits})
         self.worst.hear(judged, reference, candidate, tolerance)
+        self._ran.setdefault(id(candidate.source), {}).setdefault(candidate.image, candidate.source)
+        self.batches.hear(candidate, tolerance, self.settings.batch_of(candidate_of(self.item)))
         self.raised.is_recording |= judged.status == RECORDED
         compared = self._recorded(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
+
+    def _ran_before(self, candidate: Trace) -> list[str]:
+        """Return the images that a candidate ran in this process before the one of a trace."""
+        names = list(self._ran.get(id(candidate.source), ()))
+        return names[: names.index(candidate.image)] if candidate.image in names else names
+
+    def run_batches(self) -> None:
+        """Run what this process compared in batches, and leave the records on the running test, which is its last."""
+        if self.settings.has_batches:
+            self._of_the_test.records += self.batches.run()
 
     def on_failure(
         self,

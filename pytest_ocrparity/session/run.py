@@ -242,6 +242,12 @@ class Run:
         if not is_a_skip and not isinstance(error, pytest.xfail.Exception):
             self.recorder.raised.leave(error)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> None:
+        """Run in batches what was compared, after the last test of this process and before its fixtures end."""
+        if nextitem is None:
+            self.recorder.run_batches()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail a test that expects a difference where nothing differed."""
@@ -380,6 +386,9 @@ class Run:
         file = self.settings.file or "settings from the command line"
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
+        asked = {each.name: each.batch for each in candidates.values() if each.batch > 1}
+        asked = asked or ({"inference": self.settings.batch} if self.settings.has_batches else {})
+        named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
         if any("api" in each.values for each in candidates.values()):
             from pytest_ocrparity.session.models import parts_not_judged
 

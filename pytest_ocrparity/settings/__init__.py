@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
+from pytest_ocrparity.settings.batch_settings import check_batch, typed_batch
 from pytest_ocrparity.settings.engine_settings import (
     OF_ANY_CLASS,
     check_engine,
@@ -37,7 +38,7 @@ class Candidate(NamedTuple):
     """A deployment under test.
 
     `values` are keyword arguments of `pipelines.inference.load_inference`; `tolerance` holds its limits, with those of
-    the command line on top.
+    the command line on top; `batch` is how many images it runs at once.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Candidate(NamedTuple):
     tolerance: Tolerance
     inherited: frozenset[str] = frozenset()
     """The keys that it has from the inference table, where their values are corrected."""
+    batch: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Settings:
         report_pictures: "all", or "failed" for those of failed comparisons only.
         github: "auto", "on" or "off": annotations and job summary.
         tolerance: of tests that compare no single candidate.
+        batch: how many images run at once, of sides that are none of the candidates.
         typed: the settings that the command line overrides.
     """
 
@@ -84,7 +87,17 @@ class Settings:
     report_pictures: str
     github: str
     tolerance: Tolerance
+    batch: int = 1
     typed: frozenset[str] = frozenset()
+
+    @property
+    def has_batches(self) -> bool:
+        """Tell whether any side is to run more than one image at once."""
+        return max(self.batch, *(each.batch for each in self.candidates.values()), 1) > 1
+
+    def batch_of(self, candidate: str | None) -> int:
+        """Return how many images a candidate runs at once; of several, None is none of them."""
+        return self.candidates[candidate].batch if candidate else self.batch
 
     @property
     def is_set(self) -> bool:
@@ -212,7 +225,11 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     if options.get("ocr_inference_dir"):
         with mistakes.gathering():
             candidates = _with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
-    # The only candidate's limits are everybody's: a test need not ask for it by its fixture.
+    batch = None
+    with mistakes.gathering():
+        batch = typed_batch(options)
+    candidates = {name: each if batch is None else each._replace(batch=batch) for name, each in candidates.items()}
+    # What the only candidate is given holds for everybody: a test need not ask for it by its fixture.
     (only,) = candidates.values() if len(candidates) == 1 else (None,)
     with mistakes.gathering():
         if options.get("ocr_golden") and options.get("ocr_no_train") and golden["reference"] == "train":
@@ -236,6 +253,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         report_pictures=report["pictures"],
         github=report["github"],
         tolerance=only.tolerance if only else _commanded(tolerance, words),
+        batch=only.batch if only else batch or 1,
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )
 
@@ -313,8 +331,13 @@ def _candidates(
             inferences = {key: f"{file}: inference.{key}" for key in has}
             check_engine({key: f"{where}.{key}" for key in TABLES["inference"]} | inferences, table)
         with mistakes.gathering():
+            check_batch(where, table)
+        with mistakes.gathering():
             limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
-        candidates[name] = Candidate(name=name, values=_deployment(table, root), tolerance=limits, inherited=has)
+        batch = table.pop("batch", 1)
+        candidates[name] = Candidate(
+            name=name, values=_deployment(table, root), tolerance=limits, inherited=has, batch=batch
+        )
     return candidates
 
 

@@ -80,6 +80,7 @@ _TABLE: Final = Kind("a table", Mapping)
 _GLOBS: Final = Kind("a list of globs", (list, str), is_repeatable=True)
 _SECONDS: Final = Kind("a number from 0 up", (int, float))
 _SIZE: Final = Kind('a size such as "4 GB", or a number of bytes', (str, int))
+_COUNT: Final = Kind("a whole number from 1 up", (int,))
 _LIMITS: Final = Kind("a preset's name or a table", (str, Mapping), is_repeatable=True)
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -165,6 +166,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "whose pixels its boxes are in: as each file says, or the image's whatever it says",
         default="file",
         choices=("file", "image"),
+    ),
+    Setting(
+        "inference.batch",
+        _COUNT,
+        "how many images run at once in production; from 2 up, each image also runs in a batch of pages whose tensors "
+        "have its size, and must come out as it does alone",
+        "--ocr-batch=N",
+        default=1,
     ),
     Setting("inference.tolerance", _LIMITS, "as the setting `tolerance`, for this deployment alone"),
     Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),

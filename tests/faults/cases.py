@@ -81,6 +81,20 @@ def port(wrap: Any) -> Inject:
     return inject
 
 
+def used(wrap: Any, page: str) -> Inject:
+    """Put a port in the place of the inference side that has run another page before."""
+
+    def inject(d: Deployment) -> None:
+        def wrap_and_run(inner: Any) -> Any:
+            made = wrap(inner)
+            made.trace(d.folder / "images" / page)
+            return made
+
+        d.wrap = wrap_and_run
+
+    return inject
+
+
 def both(*injections: Inject) -> Inject:
     def inject(d: Deployment) -> None:
         for each in injections:
@@ -224,6 +238,12 @@ MORE = [
         mend=unwrap,
     ),
     fault("engine not repeatable", port(ports.Racing), "probability_map:engine.not_repeatable", mend=unwrap),
+    fault(
+        "E8 a buffer that keeps the page before",
+        used(ports.KeepsBuffer, "poster.jpg"),
+        "probability_map:engine.state",
+        mend=unwrap,
+    ),
     fault("E5 fp16 weights", exports.half, "probability_map:precision.fp16"),
     fault("E7 int8 weights", exports.eight_bits, "probability_map:precision.int8"),
     fault(

@@ -33,5 +33,6 @@ FAST = (
     "A6 RGB and 960/max, tensor and map recorded",
     "A16 960/max of a port that declares thresholds",
     "A8 another checkpoint, with names of 2.x",
+    "a buffer of one size, whatever ran before",
 )
 """What CI runs: one case of each kind, on its smallest page. OCRPARITY_ALL_FAULTS=1 runs all, on all of their pages."""

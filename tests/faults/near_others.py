@@ -296,4 +296,20 @@ EXPORTS = [
     ),
 ]
 
-OTHERS: list[NearMiss] = [*PAIRS, *SOURCELESS, *DECLARED, *EXPORTS]
+kept_state = Table("state", IMAGES)
+STATES = [
+    kept_state(
+        "a buffer of one size, whatever ran before",
+        wrapped(wrappers.FixedBuffer),
+        "probability_map:unknown",
+        never=(r"depends on what ran before",),
+    ),
+    kept_state(
+        "another map each time, newly loaded or not",
+        wrapped(wrappers.RacesAnew),
+        "probability_map:engine.not_repeatable",
+        never=(r"depends on what ran before",),
+    ),
+]
+
+OTHERS: list[NearMiss] = [*PAIRS, *SOURCELESS, *DECLARED, *EXPORTS, *STATES]

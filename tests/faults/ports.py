@@ -279,6 +279,27 @@ class SharpensMap(Port):
         return super().infer(tensor) ** 2
 
 
+class KeepsBuffer(Port):
+    """E8: the network runs in a buffer as large as the largest page so far, which is not wiped between pages."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.buffer: Array = np.zeros((1, 3, 0, 0), np.float32)
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        height, width = tensor.shape[2:]
+        before = self.buffer
+        size = max(height, before.shape[2]), max(width, before.shape[3])
+        self.buffer = np.zeros((1, 3, *size), np.float32)
+        self.buffer[..., : before.shape[2], : before.shape[3]] = before
+        self.buffer[..., :height, :width] = tensor
+        return super().infer(self.buffer)[..., :height, :width]
+
+    def fresh(self) -> Port:
+        """Return it as it is before its first page."""
+        return type(self)(self.inner)
+
+
 class ChangesTensor(Port):
     """Base of those that compute another tensor."""
 

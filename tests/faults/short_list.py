@@ -44,6 +44,7 @@ FAST = (
     "E1 oneDNN of a stand-in engine",
     "E3 optimisation of a stand-in engine",
     "engine not repeatable",
+    "E8 a buffer that keeps the page before",
     "E5 fp16 weights",
     "E7 int8 weights",
     "P1 thresh",

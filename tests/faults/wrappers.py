@@ -40,6 +40,26 @@ class ScaledByClient(Port):
         return Detections(tuple(box * 2 for box in made.polygons), made.scores)
 
 
+class FixedBuffer(Port):
+    """The network runs in a buffer of one size, whatever ran before: wrong, and the same each time."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        height, width = tensor.shape[2:]
+        buffer = np.full((1, 3, height + 64, width + 64), 2.0, np.float32)
+        buffer[..., :height, :width] = tensor
+        return super().infer(buffer)[..., :height, :width]
+
+    def fresh(self) -> Port:
+        return type(self)(self.inner)
+
+
+class RacesAnew(ports.Racing):
+    """An engine that returns another map each time, newly loaded or not."""
+
+    def fresh(self) -> Port:
+        return type(self)(self.inner)
+
+
 class NormalisesTwice(ports.ChangesTensor):
     """A5: what comes out of the normalisation goes through it again."""
 

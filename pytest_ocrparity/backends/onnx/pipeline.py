@@ -8,17 +8,18 @@ from __future__ import annotations
 import copy
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
+from pytest_ocrparity.backends.batches import has_own_parts, stacked
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
 from pytest_ocrparity.backends.isolation import third_party
@@ -27,6 +28,7 @@ from pytest_ocrparity.backends.onnx.processing import Configured, build_operator
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_providers,
+    batch_error,
     engine_that_runs,
     fixed_input_size,
     open_session,
@@ -36,7 +38,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
-from pytest_ocrparity.errors import ImageError
+from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.jsonable import plain
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
@@ -95,7 +97,7 @@ class OnnxPipeline(StagedPipeline):
         self.written, self.given = configured.written, configured.given
         self._session, self._file, self._config = session, file, config
         self._values, self._providers, self._options = configured.values, providers, options
-        self._operators = build_operators(self._values)
+        self._operators, self._limit = build_operators(self._values), limit
         self._memory = MemoryGuard(lambda tensor: _run(session, tensor), self._engine, limit=limit)
 
     def preprocess(self, image: Image) -> Trace:
@@ -134,8 +136,57 @@ class OnnxPipeline(StagedPipeline):
         Raises:
             NotEnoughMemory: it would take more memory than there is.
         """
-        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP, count=len(tensor))
         return _run(self._session, tensor)[0]
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        """Run PaddleX's operators and the file on images as one batch; return a trace of each, in their order.
+
+        Raises:
+            StageError: the file does not take such a batch.
+            ValueError: of numpy, for images whose tensors differ in size.
+        """
+        if has_own_parts(self, OnnxPipeline):
+            return stacked(self, images)
+        given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
+        operators, parameters = self._operators, self.parameters
+        with third_party():
+            pixels = operators.read(given)
+            resized, rows = operators.resize(pixels)
+            (tensors,) = operators.to_batch(operators.to_chw(operators.normalize(resized)))
+            try:
+                maps = self.infer(tensors)
+            except Exception as error:
+                raise self.stage_error(PROBABILITY_MAP, error) from error
+            polygons, scores = operators.post_process([maps], rows)
+        return [
+            Trace(
+                pipeline=self.name,
+                image=image_bytes(image)[0],
+                decode=Decoded.of(pixels[index], operators.read.format),
+                resize=snapshot(resized[index]),
+                shape=cast("Shape", tuple(map(float, rows[index]))),
+                tensor=tensors[index : index + 1],
+                probability_map=maps[index : index + 1],
+                detections=Detections(
+                    tuple(np.asarray(polygon, np.float64) for polygon in polygons[index]),
+                    np.asarray(scores[index], np.float64),
+                ),
+                parameters=parameters,
+                source=self,
+            )
+            for index, image in enumerate(images)
+        ]
+
+    def fresh(self) -> OnnxPipeline:
+        """Return this side newly loaded.
+
+        Raises:
+            ModelError: it does not load, or this is a subclass.
+        """
+        if type(self) is not OnnxPipeline:
+            raise ModelError(f"{type(self).__name__} has no fresh() of its own")
+        return load_model_file(self._file, self._options, memory_limit=self._limit, name=self.name)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         """Return the boxes and scores that PaddleX's DBPostProcess makes of a (1, C, h, w) map, in source pixels."""
@@ -237,8 +288,8 @@ class OnnxPipeline(StagedPipeline):
         yield Alternative("engine.optimization", label, lambda given: _run(plain_session, given)[0], fix)
 
     def describe_error(self, error: BaseException) -> str:
-        """Return what a stage raised, in the words of messages; a size that the file does not take by both sizes."""
-        return size_error(error) or super().describe_error(error)
+        """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""
+        return size_error(error) or batch_error(error) or super().describe_error(error)
 
 
 def _run(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:

@@ -138,6 +138,19 @@ def fixed_input_size(session: Any) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
+def batch_error(error: BaseException) -> str | None:
+    """Return what ONNX Runtime says of a batch that the graph does not take; None for other errors."""
+    text = " ".join(str(error).split())
+    found = [(got, taken) for axis, got, taken in _SIZES.findall(text) if axis == "0"]
+    if "nvalid dimensions" not in text or not found:
+        return None
+    got, taken = found[0]
+    return (
+        f"the ONNX file was exported for a batch of {taken} alone, and was given {got} images. Export with a free "
+        "first dimension, the input shape [None, 3, -1, -1], and convert again; or deploy without batches"
+    )
+
+
 def stored_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the weights in a file by name.
 

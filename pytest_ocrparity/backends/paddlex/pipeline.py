@@ -10,6 +10,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pytest_ocrparity.artifacts import configs
 from pytest_ocrparity.artifacts.configs import check_inference, declared_parameters, operators, read_yml, scale_value
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export, fingerprint_export
 from pytest_ocrparity.artifacts.ocr_options import all_options
+from pytest_ocrparity.backends.batches import has_own_parts, stacked
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import (
     predictor_detections,
@@ -29,7 +31,7 @@ from pytest_ocrparity.backends.effective_parameters import (
 )
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.runtime import size_error
+from pytest_ocrparity.backends.onnx.runtime import batch_error, size_error
 from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.deployed import APIS, PREPROCESSOR, TEXT_DETECTION, Deployed
 from pytest_ocrparity.backends.paddlex.engines import other_ways
@@ -42,10 +44,12 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     Predictor,
     common_options,
     load_predictor,
+    one_of_batch,
     onednn_crash,
     runner_inputs,
 )
-from pytest_ocrparity.backends.paddlex.program import fixed_size, stored_arrays
+from pytest_ocrparity.backends.paddlex.program import batch_refusal, fixed_size, stored_arrays
+from pytest_ocrparity.backends.paddlex.returned import as_returned, detections_of
 from pytest_ocrparity.backends.paddlex.variation import replaced_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Fix
@@ -89,6 +93,10 @@ def load_inference(
     Raises:
         ModelError: a file, a value in it, an option, or something to import is missing or wrong.
     """
+    load_again = partial(
+        load_inference, model_dir=model_dir, options=options, predict_options=predict_options, model_name=model_name,
+        memory_limit=memory_limit, name=name, api=api, factory=factory, options_file=options_file, folder=folder,
+    )  # fmt: skip
     given = Deployed(
         name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
         memory_limit=memory_limit,
@@ -103,14 +111,14 @@ def load_inference(
         except ModelError as error:
             where = f"the folder {made.model_dir} (in the current directory, {Path.cwd()})"
             raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
-        return InferencePipeline(made.predictor(deployed.predict_options), export, deployed, scale)
+        return InferencePipeline(made.predictor(deployed.predict_options), export, deployed, scale, load_again)
     merged = all_options(options, options_file, folder)
     from_file = frozenset(merged) - frozenset(options or {})
     given = replace(given, api=APIS[api], options=merged, options_file=options_file, from_file=from_file)
     assert model_dir is not None  # the settings see to it
     export, deployed, scale = _read_export(model_dir, model_name, given)
     load = load_ocr_predictor if deployed.api.has_pipeline else load_predictor
-    return InferencePipeline(load(export, deployed), export, deployed, scale)
+    return InferencePipeline(load(export, deployed), export, deployed, scale, load_again)
 
 
 def _read_export(folder: Path, model_name: str | None, given: Deployed) -> tuple[ExportFiles, Deployed, float]:
@@ -139,13 +147,23 @@ class InferencePipeline(StagedPipeline):
     `Trace.parameters` hold what the predictor's objects were really called with; `table` is where the settings have it.
     """
 
-    def __init__(self, predictor: Predictor, export: ExportFiles, deployed: Deployed, scale: float) -> None:
-        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale, kept nowhere else."""
+    def __init__(
+        self,
+        predictor: Predictor,
+        export: ExportFiles,
+        deployed: Deployed,
+        scale: float,
+        load: Callable[[], InferencePipeline],
+    ) -> None:
+        """Take a tapped predictor, its files, what the user gave, and NormalizeImage's scale, kept nowhere else.
+
+        `load` loads all of it once more.
+        """
         super().__init__(deployed.name, fingerprint_export(export))
         onnx_runner.check_providers(predictor.runner)
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
-        self._predictor, self._scale = predictor, scale
+        self._predictor, self._scale, self._load = predictor, scale, load
         self._export, self._program, self._deployed = export, export.program, deployed
         self._changes: dict[str, Mapping[str, Any]] = {}
         self._replaced: dict[str, Callable[..., Any]] = {}
@@ -193,7 +211,7 @@ class InferencePipeline(StagedPipeline):
     def _normalise_within_memory(self, imgs: list[Any]) -> Any:
         """Normalise images for which the network has memory; an image that needs no resize is checked only here."""
         for img in imgs:  # none where the file's suffix is none that paddlex reads
-            self._memory.admit_tensor(img.shape, TENSOR)
+            self._memory.admit_tensor(img.shape, TENSOR, count=len(imgs))
         return self._replaced.get("Normalize", self._predictor.steps["Normalize"])(imgs)
 
     def _record_calls(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
@@ -248,7 +266,7 @@ class InferencePipeline(StagedPipeline):
         Raises:
             NotEnoughMemory: it would take more memory than there is.
         """
-        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP)
+        self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP, count=len(tensor))
         outputs = self._run_network(tensor)
         self._outputs = len(outputs)
         return outputs[0]
@@ -274,8 +292,51 @@ class InferencePipeline(StagedPipeline):
         given = dict(zip(names, process.args, strict=False)) | dict(process.kwargs)
         self._called[DETECTIONS] = predictor_detections(self._predictor.post_process, given)
         self._found = result
-        polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in result["dt_polys"])
-        return Detections(polygons, np.asarray(result["dt_scores"], dtype=np.float64))
+        return detections_of(result)
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        """Run `TextDetection.predict` on images with batch_size as many as they are; return a trace of each, in order.
+
+        Raises:
+            StageError: the batch does not run, or the class makes none.
+        """
+        if self._deployed.api.has_pipeline:
+            label = self._deployed.api.label
+            raise StageError(PROBABILITY_MAP, f"{label} hands its detector one image after the other: set no batch")
+        if has_own_parts(self, InferencePipeline):
+            return stacked(self, images)
+        given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
+        try:
+            results, calls = self._predictor.detect_batch(given, {"Normalize": self._normalise_within_memory})
+        except Exception as error:
+            stopped = self.stage_error(PROBABILITY_MAP, error)
+            refused = batch_refusal(self._program, len(images), str(error)) if self._program is not None else ""
+            stopped = StageError(PROBABILITY_MAP, f"{refused}: {stopped}") if refused else stopped
+            raise stopped from error
+        maps = np.asarray(calls["runner"].result[0])
+        if not len(results) == len(maps) == len(images):
+            text = f"of {len(images)} images, {len(results)} results and {len(maps)} maps came back"
+            raise StageError(PROBABILITY_MAP, f"{text} (a file of several pages is several images)")
+        traces = []
+        for index, (image, result) in enumerate(zip(images, results, strict=True)):
+            trace = Trace(pipeline=self.name, image=image_bytes(image)[0], source=self)
+            trace = self._record_calls(trace, one_of_batch(calls, index))
+            boxes = detections_of(result)
+            traces.append(replace(trace, probability_map=maps[index : index + 1], detections=boxes))
+        return [replace(trace, parameters=self._effective_parameters(trace)) for trace in traces]
+
+    def fresh(self) -> InferencePipeline:
+        """Return this side newly loaded.
+
+        Raises:
+            ModelError: it does not load, a user's function returns the same object each time, or this is a subclass.
+        """
+        if type(self) is not InferencePipeline:
+            raise ModelError(f"{type(self).__name__} has no fresh() of its own")
+        other = self._load()
+        if other._predictor.inner is self._predictor.inner:
+            raise ModelError(f"{self._deployed.factory} returns the same object each time")
+        return other
 
     def rectified(self, image: Image) -> npt.NDArray[np.uint8] | None:
         """Return the (h, w, 3) BGR picture in whose frame the boxes are; None where it is the image itself."""
@@ -378,30 +439,11 @@ class InferencePipeline(StagedPipeline):
         options = {name: value for name, value in {**options, **changed}.items() if value is not None}
         other = replace(given, api=TEXT_DETECTION, options=options, predict_options={}, from_file=frozenset())
         predictor = load_predictor(self._export, other)
-        return InferencePipeline(predictor, self._export, other, self._scale).infer(tensor)
+        return InferencePipeline(predictor, self._export, other, self._scale, self._load).infer(tensor)
 
     def _engine_parameters(self) -> dict[str, Any]:
         return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
-        return onednn_crash(error) or size_error(error) or super().describe_error(error)
-
-
-def as_returned(found: Detections, returned: Sequence[npt.ArrayLike]) -> Detections:
-    """Return the boxes that a pipeline returns, each with the score that its detector gave it.
-
-    Where they are the detector's as a set, they are returned in its order. A box that the detector did not find has no
-    score, and then none has.
-    """
-    places: dict[bytes, list[int]] = {}
-    for index, polygon in enumerate(found.polygons):
-        places.setdefault(polygon.tobytes(), []).append(index)
-    polygons = [np.asarray(polygon, np.float64) for polygon in returned]
-    known = [left.pop(0) if (left := places.get(polygon.tobytes())) else None for polygon in polygons]
-    if None not in known and len(known) == len(found):
-        return found
-    scores = None
-    if found.scores is not None and None not in known:
-        scores = found.scores[np.array(known, dtype=int)]
-    return Detections(tuple(polygons), scores)
+        return onednn_crash(error) or size_error(error) or batch_error(error) or super().describe_error(error)

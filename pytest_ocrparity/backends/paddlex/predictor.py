@@ -9,9 +9,9 @@ import copy
 import gc
 import inspect
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -189,6 +189,15 @@ class Predictor:
             (result,) = self.predict(image)
         return result, calls
 
+    def detect_batch(
+        self, images: Sequence[Any], replaced: Mapping[str, Callable[..., Any]]
+    ) -> tuple[list[Any], Mapping[str, Call]]:
+        """Run the real `predict` on images as one batch; return their results and the calls it made."""
+        with third_party(), self.taps.run(replaced=replaced) as calls:
+            options = {**self._predict_options, "batch_size": len(images)}
+            results = list(self._detection.predict(list(images), **options))
+        return results, calls
+
     def surroundings(self, calls: Mapping[str, Call]) -> Mapping[str, Any]:
         """Return the results of what runs before the detector and around it, by tap, for `finish`."""
         return {}
@@ -362,3 +371,13 @@ def onednn_crash(error: BaseException) -> str | None:
 def runner_inputs(call: Call) -> list[Any]:
     """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
     return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])
+
+
+def one_of_batch(calls: Mapping[str, Call], index: int) -> dict[str, Call]:
+    """Return the calls of a run of a batch as if one image of it had run alone, as far as a trace records them."""
+    found = {"Read": replace(calls["Read"], result=[calls["Read"].result[index]])}
+    resized, rows = calls["Resize"].result
+    found["Resize"] = replace(calls["Resize"], result=([resized[index]], [rows[index]]))
+    (tensors,) = runner_inputs(calls["runner"])
+    found["runner"] = Call((), {"x": [tensors[index : index + 1]]})
+    return found

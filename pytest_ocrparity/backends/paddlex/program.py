@@ -72,14 +72,30 @@ def _used_by_legacy_program(program: Any) -> list[str]:
 
 def fixed_size(program: Path) -> tuple[int, int] | None:
     """Return the height and width that a program was exported for, or None where it takes any."""
+    height, width = _input_shape(program)[-2:]
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def batch_refusal(program: Path, count: int, error: str) -> str:
+    """Return why a program may refuse a batch, nothing where it takes any number of images, or numpy raised this."""
+    taken = count if "input arrays must have the same shape" in error else _input_shape(program)[0]
+    if taken in (-1, count):
+        return ""
+    return (
+        f"the program was exported for a batch of {taken} alone, and was given {count} images; export with a free "
+        "first dimension, the input shape [None, 3, -1, -1], or deploy without batches"
+    )
+
+
+def _input_shape(program: Path) -> tuple[int, ...]:
+    """Return the shape of a program's input, -1 where any size is right."""
     with third_party():
         if program.suffix == ".json":
             shape = _load_layer(program)._input_spec()[0].shape
         else:
             with _load_legacy_program(program) as (executed, _, (feeds, _)):
                 shape = executed.global_block().var(feeds[0]).shape
-    height, width = (-1 if side is None else int(side) for side in tuple(shape)[-2:])
-    return (height, width) if height > 0 and width > 0 else None
+    return tuple(-1 if side is None else int(side) for side in shape)
 
 
 def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:

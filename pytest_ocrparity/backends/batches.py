@@ -1,0 +1,71 @@
+"""Runs images through a side as one batch: by its own `trace_batch`, else by `infer` of their stacked tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import Pipeline, RunsBatches, offered
+from pytest_ocrparity.errors import StageError
+from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.trace import Image, Trace
+
+PARTS: Final = ("preprocess", "infer", "postprocess")
+"""What a side must have to run a batch without a `trace_batch`."""
+
+
+def has_own_parts(side: object, base: type[object]) -> bool:
+    """Tell whether a subclass has other parts than its base, whose way to run a batch is then not its own."""
+    return any(getattr(type(side), name) is not getattr(base, name) for name in PARTS)
+
+
+def runs_batches(side: object) -> bool:
+    """Tell whether a side can be asked for a batch."""
+    return offered(side, RunsBatches) is not None or all(callable(getattr(side, name, None)) for name in PARTS)
+
+
+def trace_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
+    """Run images through a side as one batch; return a trace of each, in their order.
+
+    Raises:
+        StageError: the side returns other than one trace or one map for each image.
+        Exception: whatever stops the side.
+    """
+    own = offered(side, RunsBatches)
+    traces = stacked(side, images) if own is None else list(own.trace_batch(images))
+    if len(traces) != len(images):
+        raise StageError(PROBABILITY_MAP, f"of {len(images)} images in a batch, {len(traces)} results came back")
+    return traces
+
+
+def stacked(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
+    """Preprocess each image, run the network once on all tensors, and make the boxes of each map.
+
+    Raises:
+        StageError: a stage stops, or the network returns other than one map for each tensor.
+        Exception: what the side raises.
+    """
+    traces = [side.preprocess(image) for image in images]
+    tensors = [trace.tensor for trace in traces if trace.error is None and trace.tensor is not None]
+    if len(tensors) < len(traces):
+        stopped = next((trace.error for trace in traces if trace.error is not None), None)
+        raise stopped or StageError(PROBABILITY_MAP, "preprocess returns no tensor")
+    maps = np.asarray(side.infer(np.concatenate(tensors)))
+    if len(maps) != len(traces):
+        text = f"infer was given a batch of {len(traces)} tensors, {_shape(tensors)}, and returned {maps.shape}"
+        raise StageError(PROBABILITY_MAP, f"{text}: a map for each, (N, C, h, w), is right")
+    made = []
+    for index, trace in enumerate(traces):
+        probability_map = np.array(maps[index : index + 1])
+        assert trace.shape is not None
+        detections = side.postprocess(np.array(probability_map), trace.shape)
+        made.append(replace(trace, probability_map=probability_map, detections=detections, source=side))
+    return made
+
+
+def _shape(tensors: Sequence[npt.NDArray[np.float32]]) -> tuple[int, ...]:
+    return (sum(len(tensor) for tensor in tensors), *tensors[0].shape[1:])

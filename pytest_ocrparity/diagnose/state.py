@@ -1,0 +1,246 @@
+"""Shows that a candidate's result depends on what ran before: the image runs alone, and after others.
+
+A claim needs both results, each again in every round: alone the reference's, and after others the candidate's own. A
+side that returns something else each time shows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.contract import Pipeline, StartsAnew, pipeline_of, trace_anew
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.files import header_size
+from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.trace import Detections, Image, Trace
+from pytest_ocrparity.wording import image_label, number_of_boxes
+
+STATE: Final = "engine.state"
+ROUNDS: Final = 2
+"""How often each result must come again."""
+NEAR: Final = 1e-5
+"""Within which a side that computes the same returns the same: engines with several threads add in another order."""
+MORE_RUNS: Final = 16
+"""Network runs beyond those of the other experiments, which have come to nothing when this is looked for."""
+_FIX: Final = (
+    "find what {candidate} keeps from one image to the next (a buffer that only grows, a size or ratio of an earlier "
+    "image, results that are not cleared), and make it anew for each image"
+)
+
+
+def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> list[Diagnosis]:
+    """Return what was found, or in its place that the candidate's result depends on what ran before.
+
+    Looked for where something is unknown, as it takes runs and perhaps a side that is loaded again.
+    """
+    if not any(each.cause == UNKNOWN for each in found):
+        return list(found)
+    lab.reset_notes()
+    try:
+        lab.budget.check(1)
+    except BudgetSpentError:  # which is said already
+        return list(found)
+    lab.budget.more = MORE_RUNS
+    try:
+        if (state := state_cause(lab, stage)) is not None:
+            return [state]
+    except BudgetSpentError:
+        lab.not_tried.append(f"{STATE}: {lab.budget.spent()}")
+    ruled_out, not_tried = tuple(lab.ruled_out), tuple(lab.not_tried)
+    lab.reset_notes()
+    return [
+        replace(each, ruled_out=(*each.ruled_out, *ruled_out), not_tried=(*each.not_tried, *not_tried))
+        if each.cause == UNKNOWN
+        else each
+        for each in found
+    ]
+
+
+def state_cause(lab: Laboratory, stage: str) -> Diagnosis | None:
+    """Return the diagnosis of a candidate whose result depends on what ran before; None where that does not show.
+
+    Raises BudgetSpentError.
+    """
+    side, image = pipeline_of(lab.candidate), lab.image
+    if side is None or image is None or lab.candidate.error is not None or lab.reference.error is not None:
+        return None
+    if (kept := _kept_boxes(lab, side)) is not None:
+        return kept
+    now = _traced(lab, side, image)
+    if now is None:
+        return None
+    if _is_right(lab, now) and (found := _alternating(lab, side, image, stage)) is not None:
+        return found
+    return _newly_loaded(lab, image, stage)
+
+
+def _traced(lab: Laboratory, side: Pipeline, image: Image) -> Trace | None:
+    """Run all of a side on an image, and count it as a network run; None where it stops."""
+    size = 1 if lab.candidate.tensor is None else lab.candidate.tensor.size
+    with lab.budget.network_run(size):
+        trace = lab.attempt(lambda: trace_anew(side, image))
+    return None if trace is None or trace.error is not None else trace
+
+
+def _traced_after(lab: Laboratory, side: Pipeline, others: Sequence[Image], image: Image) -> Trace | None:
+    for other in others:
+        _traced(lab, side, other)
+    return _traced(lab, side, image)
+
+
+def _is_right(lab: Laboratory, trace: Trace | None) -> bool:
+    """Return whether a trace agrees with the reference, in all that the candidate's own trace has."""
+    if trace is None:
+        return False
+    trace = replace(trace, image=lab.candidate.image, image_sha256=lab.candidate.image_sha256)
+    made = Comparisons(lab.reference, trace, lab.tolerance, defers=lab.comparisons.defers).all()
+    before = lab.comparisons.all()
+    return all(now.is_match or (now.is_missing and own.is_missing) for now, own in zip(made, before, strict=True))
+
+
+def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
+    """Return whether a trace is what the candidate returned when it was judged."""
+    own = lab.candidate
+    if trace is None or (own.detections is None) != (trace.detections is None):
+        return False
+    pairs: list[tuple[Array | None, Array | None]] = [
+        (own.tensor, trace.tensor), (own.probability_map, trace.probability_map)
+    ]  # fmt: skip
+    if own.detections is not None and trace.detections is not None:
+        if len(own.detections) != len(trace.detections):
+            return False
+        pairs += zip(own.detections.polygons, trace.detections.polygons, strict=True)
+        pairs += [(own.detections.scores, trace.detections.scores)]
+    return all(
+        (one is None and two is None)
+        or (one is not None and two is not None and one.shape == two.shape and np.allclose(one, two, rtol=0, atol=NEAR))
+        for one, two in pairs
+    )
+
+
+def _alternating(lab: Laboratory, side: Pipeline, image: Image, stage: str) -> Diagnosis | None:
+    """Run the image by turns after another one and after itself."""
+    for others in _sequences(lab)[:3]:
+        if not _is_recorded(lab, _traced_after(lab, side, others, image)):
+            continue
+        rounds = [
+            _is_right(lab, _traced(lab, side, image)) and _is_recorded(lab, _traced_after(lab, side, others, image))
+            for _ in range(ROUNDS)
+        ]
+        if all(rounds):
+            return _proven(lab, stage, others, "after itself", "each time again, by turns")
+    return None
+
+
+def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None:
+    """Run the image on a newly loaded side, and on another one after other images."""
+    side = lab.ask(lab.candidate, StartsAnew, lambda offer: offer.fresh(), f"{STATE}: {lab.names.candidate} anew")
+    if side is None:
+        if lab.earlier and not lab.not_tried:
+            text = f"{STATE}: {lab.names.candidate} has no fresh(), so it can't be run as if nothing had run before"
+            lab.not_tried.append(text)
+        return None
+    alone = _traced(lab, side, image)
+    if not _is_right(lab, alone):
+        if _is_recorded(lab, alone):
+            text = f"{STATE}: newly loaded, with nothing run before, {lab.names.candidate} returns the same"
+            lab.ruled_out.append(text)
+        return None
+    for others in [*_sequences(lab), *_other_pages(lab)]:
+        if all(_differs_when_used(lab, others, image) for _ in range(ROUNDS)) and _is_right_anew(lab, image):
+            return _proven(lab, stage, others, "newly loaded", f"{ROUNDS} times of {ROUNDS}")
+    lab.not_tried.append(
+        f"{STATE}: newly loaded, {lab.names.candidate} returns {lab.names.reference}'s result for this image, and what "
+        "ran before it that changes this was not found: were its files changed since they were loaded?"
+    )
+    return None
+
+
+def _differs_when_used(lab: Laboratory, others: Sequence[Image], image: Image) -> bool:
+    """Return whether a newly loaded side that ran others first returns what the candidate did.
+
+    After pages that were made for this, whose traces may be other ones, it is enough that it is wrong.
+    """
+    side = lab.ask(lab.candidate, StartsAnew, lambda offer: offer.fresh())
+    if side is None:
+        return False
+    trace = _traced_after(lab, side, others, image)
+    if any(isinstance(other, np.ndarray) for other in others):
+        return trace is not None and not _is_right(lab, trace)
+    return _is_recorded(lab, trace)
+
+
+def _is_right_anew(lab: Laboratory, image: Image) -> bool:
+    side = lab.ask(lab.candidate, StartsAnew, lambda offer: offer.fresh())
+    return side is not None and _is_right(lab, _traced(lab, side, image))
+
+
+def _sequences(lab: Laboratory) -> list[Sequence[Image]]:
+    """Return which images to run first: the last one before, the largest, the first, and the last few."""
+    earlier = [name for name in lab.earlier if name != lab.candidate.image and Path(name).is_file()]
+    if not earlier:
+        return []
+    found = [[earlier[-1]], [max(earlier, key=_pixels)], [earlier[0]], earlier[-3:]]
+    return [each for index, each in enumerate(found) if each not in found[:index]]
+
+
+def _pixels(name: str) -> int:
+    data = Path(name).read_bytes()
+    size = header_size(data)
+    return len(data) if size is None else size[0] * size[1]
+
+
+def _other_pages(lab: Laboratory) -> list[Sequence[Image]]:
+    """Return a page that is larger than this one and has other pixels, for where it is not known what ran before."""
+    trace = next((t for t in (lab.candidate, lab.reference) if t.decode and t.decode.pixels is not None), None)
+    if trace is None or trace.decode is None or trace.decode.dtype != "uint8" or len(trace.decode.shape) != 3:
+        return []
+    return [[np.ascontiguousarray(np.tile(255 - bgr(trace), (2, 2, 1)))]]
+
+
+def _proven(lab: Laboratory, stage: str, others: Sequence[Image], alone: str, times: str) -> Diagnosis:
+    reference, candidate = lab.names
+    names = ", ".join("a larger page" if isinstance(each, np.ndarray) else image_label(str(each)) for each in others)
+    what = "what it returned in this run" if all(isinstance(each, str) for each in others) else "another result"
+    summary = f"what {candidate} returns for an image depends on what ran before"
+    proof = f"{alone}, {candidate} returns {reference}'s result for this image, and after {names} {what}: {times}"
+    return lab.proven_cause(stage, STATE, summary, [proof], _FIX.format(candidate=candidate))
+
+
+def _kept_boxes(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
+    """Look for boxes of the image before: those that an empty map has right after another one."""
+    probability_map, shape = lab.reference.probability_map, lab.reference.shape
+    judged = lab.comparisons.of(DETECTIONS)
+    if probability_map is None or shape is None or not judged.boxes:
+        return None
+    if any(each.kind != "extra" for each in judged.boxes):
+        return None
+    maps = [probability_map, np.ascontiguousarray(probability_map[..., ::-1])]
+    left = []
+    for given in maps:
+        own = lab.attempt(lambda given=given: side.postprocess(np.array(given), shape))  # type: ignore[misc]
+        empty = lab.attempt(lambda given=given: side.postprocess(np.zeros_like(given), shape))  # type: ignore[misc]
+        if not own or not empty or not _box_set(empty) <= _box_set(own):
+            return None
+        left.append(_box_set(empty))
+    if left[0] == left[1]:  # boxes that it finds in any map
+        return None
+    reference, candidate = lab.names
+    summary = f"{candidate} returns boxes of the image before"
+    proof = (
+        f"right after {reference}'s map, {candidate}'s post-process finds {number_of_boxes(len(left[0]))} of it in an "
+        "empty map, and after the mirrored map those of that one"
+    )
+    return lab.proven_cause(DETECTIONS, STATE, summary, [proof], _FIX.format(candidate=candidate))
+
+
+def _box_set(detections: Detections) -> set[bytes]:
+    return {np.ascontiguousarray(polygon, np.float64).tobytes() for polygon in detections.polygons}
