@@ -23,6 +23,8 @@ from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import BoxFinding, Measure
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.report.document import (
+    Batched,
+    BatchLimit,
     Caught,
     Compared,
     Failed,
@@ -61,6 +63,8 @@ LEFT: tuple[Record, ...] = (
         image="a", reference="b", candidate="c", kind="d", message="e", diagnoses=(DIAGNOSIS,), others=(comparison(),)
     ),
     Caught(messages=("one",), is_expected=True),
+    Batched(side="a", image="b", asked=4, size=2, is_same=False, text="c", cause="d", largest=math.nan, limit=1e-4),
+    BatchLimit(side="a", text="b"),
 )
 
 
