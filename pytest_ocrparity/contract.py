@@ -238,8 +238,11 @@ class PostprocessesWith(Protocol):
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
         """Return what `Pipeline.postprocess` would be with these values of its parameters.
 
-        Beside them `min_size`, the shorter side on the map below which boxes are dropped, and `rectangles`: "upright"
-        ones in place of the smallest, or "upright, last pixel included". What it does not know it refuses.
+        Beside them `min_size`, the shorter side on the map below which boxes are dropped; `rectangles`: "upright" ones
+        in place of the smallest, or "upright, last pixel included"; `kernel`: the side of the square by which the
+        binary map is dilated, or eroded if it is negative; `unclip_distance`: px of the map by which each box grows, in
+        place of `unclip_ratio`; `score`: "largest" value within a box in place of the mean; `map_size`: "page", where
+        the map is scaled to the page before anything else. What it does not know it refuses.
         """
         ...
 

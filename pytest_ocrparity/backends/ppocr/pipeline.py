@@ -31,7 +31,7 @@ from pytest_ocrparity.backends.ppocr.operators import (
     without_global,
     without_random,
 )
-from pytest_ocrparity.backends.resampling import recoded, resampled
+from pytest_ocrparity.backends.resampling import of_page_size, recoded, resampled
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import digest, image_bytes, text_digest
@@ -177,10 +177,11 @@ class TrainingPipeline(StagedPipeline):
 
         See `contract.PostprocessesWith` for values that no YAML file sets.
         """
+        own = {name: value for name, value in values.items() if name != "map_size"}
         with third_party():
-            parts = replace(self._parts, post_process=build_post_process(self.files.yml["PostProcess"], values))
+            parts = replace(self._parts, post_process=build_post_process(self.files.yml["PostProcess"], own))
         other = TrainingPipeline(parts, self.files, self._memory, name=self.name, fingerprint=self.fingerprint)
-        return other.postprocess
+        return other.postprocess if "map_size" not in values else of_page_size(other.postprocess)
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the Eval operators with another target size (h, w) in network-input px, for an experiment.
@@ -313,6 +314,7 @@ class TrainingPipeline(StagedPipeline):
 def _as_png(image: npt.NDArray[np.uint8]) -> bytes:
     import cv2
 
-    done, encoded = cv2.imencode(".png", image)
+    # Not compressed: it is decoded at once, and compressing took longer than all operators.
+    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     assert done, "cv2 encodes any (H, W, 3) uint8 array as PNG"
     return bytes(encoded)
