@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from pytest_ocrparity.contract import UsesRandomOperators, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import NotEnoughMemory
-from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.trace import Detections, Trace
 
 
 def examine_tensors(lab: Laboratory) -> list[Diagnosis]:
@@ -22,6 +25,56 @@ def examine_tensors(lab: Laboratory) -> list[Diagnosis]:
 def examine_maps(lab: Laboratory) -> list[Diagnosis]:
     """Return a diagnosis for each side whose network makes two maps of one tensor; runs networks."""
     return [d for trace in (lab.reference, lab.candidate) if (d := _repeat_network(lab, trace)) is not None]
+
+
+def examine_state(lab: Laboratory) -> list[Diagnosis]:
+    """Return a diagnosis where the candidate makes another tensor of the image once it has seen larger pages."""
+    source, image = pipeline_of(lab.candidate), lab.image
+    if source is None or image is None:
+        return []
+    first = _preprocess_again(lab, lab.candidate)
+    if first is None or first.tensor is None or first.shape is None:
+        return []
+    height, width = int(first.shape[0]), int(first.shape[1])
+    for size in ((height, width * WIDER), (height * WIDER, width)):
+        if min(size) > 0 and max(size) <= LONGEST:
+            lab.attempt(lambda size=size: source.preprocess(np.zeros((*size, 3), np.uint8)))  # type: ignore[misc]
+    second = _preprocess_again(lab, lab.candidate)
+    if second is None or second.tensor is None or np.array_equal(first.tensor, second.tensor, equal_nan=True):
+        return []
+    amount = f"of {_size_text(first.tensor)} and then of {_size_text(second.tensor)}"
+    if first.tensor.shape == second.tensor.shape:
+        amount = f"that differ by up to {float(np.max(np.abs(first.tensor - second.tensor))):.3g}"
+    proof = f"{lab.names.candidate} preprocesses the image, larger blank pages, and the image again: it makes tensors "
+    return [_state(lab, RESIZE if first.tensor.shape != second.tensor.shape else TENSOR, proof + amount)]
+
+
+def examine_state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
+    """Return a diagnosis where the candidate's post-process makes other boxes of the reference's map when it runs again.
+
+    `first` are those that it made.
+    """
+    second = lab.run_postprocess()
+    if second is None or first == second:
+        return []
+    proof = f"the same map twice through {lab.names.candidate}'s post-process gives {len(first)} boxes, then "
+    proof += f"{len(second)}" if len(first) != len(second) else "as many others"
+    return [_state(lab, DETECTIONS, proof)]
+
+
+WIDER, LONGEST = 3, 4096
+"""How many times as wide, or as high, the pages are that it sees between; and how long they are at most."""
+
+
+def _state(lab: Laboratory, stage: str, proof: str) -> Diagnosis:
+    candidate = lab.names.candidate
+    summary = f"what {candidate} makes of an image depends on what it saw before"
+    fix = f"let {candidate} keep nothing between images: allocate, or wipe, its buffers and lists for each"
+    return lab.proven_cause(stage, "engine.state", summary, [proof], fix)
+
+
+def _size_text(tensor: npt.NDArray[Any]) -> str:
+    return f"{tensor.shape[-1]}x{tensor.shape[-2]}"
 
 
 def examine_memory_refusal(lab: Laboratory, stage: str) -> Diagnosis | None:

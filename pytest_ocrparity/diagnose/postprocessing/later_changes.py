@@ -297,4 +297,3 @@ def _rules() -> Iterator[Rule]:
 
 LATER: Final[tuple[Rule, ...]] = tuple(_rules())
 """What can be stated, and is done after the boxes were made."""
-

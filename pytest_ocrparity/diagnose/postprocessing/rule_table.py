@@ -113,7 +113,10 @@ CAUSES: Final[tuple[Rule, ...]] = (
     ),
     Choice(cause="postprocess.score_mode", name="score_mode", text="score_mode {value}", values=("fast", "slow")),
     Choice(
-        cause="postprocess.score_mode", name="score", text="the {value} value within a box as its score", values=("largest",)
+        cause="postprocess.score_mode",
+        name="score",
+        text="the {value} value within a box as its score",
+        values=("largest",),
     ),
     Choice(cause="postprocess.box_type", name="box_type", text="box_type {value}", values=("quad", "poly")),
     Choice(

@@ -88,7 +88,9 @@ def _words(fits: Sequence[Fit]) -> str:
 def _claims(bench: Bench, fits: Sequence[Fit], pages: list[Page]) -> list[Diagnosis]:
     """Return a diagnosis of each rule of a combination, all with the proof that they make the boxes together."""
     lab, candidate = bench.lab, bench.lab.names.candidate
-    proof = f"{bench.name}, varied to {_words(fits)}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
+    proof = (
+        f"{bench.name}, varied to {_words(fits)}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
+    )
     proof += "; none of them does alone"
     explains = _explains_together(_texts(fits))
     lab.adopt_patch(DETECTIONS, fits[0][0].cause, replace(lab.patched, explains_boxes=explains))

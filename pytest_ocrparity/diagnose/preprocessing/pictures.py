@@ -11,16 +11,17 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract import ChangesPictures, ResizesTo, offered, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
+from pytest_ocrparity.diagnose.preprocessing.decoding import decoded_ways_of
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
-from pytest_ocrparity.diagnose.preprocessing.placements import Frame, Way, are_same, best_offset, placements, size_of
+from pytest_ocrparity.diagnose.preprocessing.placements import Way, are_same, best_offset, placements, size_of
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -79,8 +80,8 @@ def tells(picture: Array) -> bool:
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
 
 
-def _rounded(frame: Frame | None) -> tuple[float, ...] | None:
-    return None if frame is None else tuple(round(each, 6) for each in frame)
+def _rounded(frame: Frame | None) -> tuple[object, ...] | None:
+    return None if frame is None else (*(round(each, 6) for each in frame[:4]), frame.turn)
 
 
 def _again(cause: str, kinds: frozenset[str]) -> Before:
@@ -112,7 +113,36 @@ def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Wa
         names, picture = made
         fix = f"let {candidate} resize the page as it is in the file; here it is {names} before the resize"
         yield Way("resize.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
-    yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
+    yield from _otherwise_decoded(lab, page, own)
+    yield from placements(
+        lab,
+        trace,
+        page,
+        own,
+        lambda pixels, to: resized(lab, pixels, to),
+        lambda pixels, to: _offered(lab, lambda side: side.resampled(pixels, to)),
+    )
+
+
+def _otherwise_decoded(lab: Laboratory, page: Array, own: Array) -> Iterator[Way]:
+    """Yield the file decoded in other ways and resized, where the candidate's own decoding is not recorded."""
+    if lab.candidate.decode is not None:
+        return
+    for cause, pixels in decoded_ways_of(lab.reference).items():
+        picture = resized(lab, pixels, size_of(own)) if cause in DECODINGS and pixels.dtype == np.uint8 else None
+        if picture is not None and not np.array_equal(pixels, page):
+            words, fix = DECODINGS[cause]
+            yield Way(cause, frozenset({cause}), picture, words, f"feeds the file {words}", fix)
+
+
+DECODINGS: Final = {
+    "decode.orientation": (
+        "as it is stored, its EXIF orientation ignored",
+        "decode with cv2.IMREAD_COLOR, which turns it",
+    ),
+    "decode.alpha": ("composited on white", "drop the alpha channel: cv2.IMREAD_COLOR does"),
+}
+"""By cause, another way to decode, and what to do instead."""
 
 
 def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Array] | None:
@@ -262,9 +292,9 @@ def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) ->
         return None
     height, width = tensor.shape[2:]
     if cause == "decode.scaled":
-        return page.shape[1] / width, page.shape[0] / height, 0.0, 0.0
+        return Frame(page.shape[1] / width, page.shape[0] / height, 0.0, 0.0)
     left, top = (float(each) for each in _ORIGIN.findall(text)[-1])
-    return changed.shape[1] / width, changed.shape[0] / height, left, top
+    return Frame(changed.shape[1] / width, changed.shape[0] / height, left, top)
 
 
 _ORIGIN = re.compile(r"from x (\d+), y (\d+)")

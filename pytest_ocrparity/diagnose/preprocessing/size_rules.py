@@ -20,7 +20,11 @@ ROUNDINGS: Final[Mapping[str, Rounding]] = {
     "(n / 32 - 1) * 32, but for multiples of 32": lambda side: (
         int(side) if int(side) % 32 == 0 else (int(side) // 32 - 1) * 32
     ),
-    "ceil to 128": lambda side: (int(side) + 127) // 128 * 128,
+    **{
+        f"{way} to {multiple}": (lambda side, whole=whole, multiple=multiple: whole(int(side) / multiple) * multiple)
+        for multiple in (8, 16, 64, 128)
+        for way, whole in (("round", round), ("floor", math.floor), ("ceil", math.ceil))
+    },
     "no rounding": int,
 }
 """How a port may round a scaled side; the first is that of `DetResizeForTest.resize_image_type0` on both sides, the
