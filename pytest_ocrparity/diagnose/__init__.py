@@ -71,9 +71,9 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
             if found:
                 return found
             examine_preprocessing(lab, found)
-            if any(diagnosis.cause in (UNKNOWN, "resize.padding") for diagnosis in found):
-                if state := examine_state(lab):
-                    return state  # what the other experiments showed depends on what they did before
+            may_depend = any(diagnosis.cause in (UNKNOWN, "resize.padding") for diagnosis in found)
+            if may_depend and (state := examine_state(lab)):
+                return state  # what the other experiments showed depends on what they did before
             found = judge_in_its_frame(lab, examine_leaks(lab, found))
             lab.is_picture_explained = all(diagnosis.cause != UNKNOWN for diagnosis in found)
         examined = DETECTIONS

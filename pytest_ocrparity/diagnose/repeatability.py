@@ -50,10 +50,7 @@ def examine_state(lab: Laboratory) -> list[Diagnosis]:
 
 
 def examine_state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
-    """Return a diagnosis where the candidate's post-process makes other boxes of the reference's map when it runs again.
-
-    `first` are those that it made.
-    """
+    """Return a diagnosis where the candidate's post-process makes others than these boxes of the map, run once more."""
     second = lab.run_postprocess()
     if second is None or first == second:
         return []

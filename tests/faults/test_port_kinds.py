@@ -15,6 +15,7 @@ import pytest
 from faults.deployment import EXAMPLE, TRAIN_YML, Deployment
 from faults.near_miss import failure
 from faults.port_kinds import KINDS, NAMES, Kind, digest
+from faults.port_rivals import rivals_of
 from faults.port_rows import FORMS, first_shown, in_form, row_of
 from faults.port_short_list import CASES, FAST, RUN
 from faults.rows import ALL
@@ -154,12 +155,13 @@ def test_nothing_false_is_said(
     wrong = wrong_trace(kind, page)
     rows: list[dict[str, Any]] = []
     record_property("faults.ports", rows)
+    rivals = rivals_of(kind, wrong)
     for form in FORMS:
         shown = first_shown(in_form(right, form), in_form(wrong, form)), first_shown(right, wrong)
         rows.append(row_of(kind, page, form, shown, None))  # a diagnosis that raises is not caught
         error = failure(reference, in_form(wrong, form))
         print(f"{form}:\n{error}\n")
-        rows[-1].update(row_of(kind, page, form, shown, error))
+        rows[-1].update(row_of(kind, page, form, shown, error, rivals if form == "all arrays" else ()))
     assert rows[0]["counted"], "the fault does not show on this page"
     assert [row["form"] for row in rows if row["counted"] and not row["caught"]] == []
     assert [(row["form"], row["wrong"]) for row in rows if row["wrong"]] == []

@@ -1,7 +1,8 @@
 """Two or three values of the post-process at once, where no single rule makes the candidate's boxes.
 
-What makes the scores is found first, by the scores alone: they do not depend on how boxes grow, move or are dropped. Then
-the ratio by which they grow, of which each found box tells, whichever were dropped. One rule of the table may follow.
+What makes the scores is found first, by the scores alone: they do not depend on how boxes grow, move or are dropped.
+Then the ratio by which they grow, of which each found box tells, whichever were dropped. One rule of the table may
+follow.
 """
 
 from __future__ import annotations

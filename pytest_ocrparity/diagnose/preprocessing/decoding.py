@@ -230,6 +230,7 @@ def _reference_pixels(reference: Trace) -> Array | None:
 
 
 def decoded_ways_of(trace: Trace) -> Mapping[str, Array]:
+    """Return what a trace's file holds, by the way to decode it; nothing where it is gone, or is none."""
     path = Path(trace.image)
     try:
         return decoded_ways(path) if path.is_file() else {}
