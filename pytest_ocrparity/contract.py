@@ -37,6 +37,7 @@ __all__ = [
     "Pipeline",
     "PostprocessesWith",
     "Rectifies",
+    "ResizesPictures",
     "ResizesTo",
     "RunsOtherwise",
     "StoresWeights",
@@ -215,6 +216,14 @@ class ResizesTo(Protocol):
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the stages up to the tensor with (height, width) in pixels in the place of its limits."""
+        ...
+
+
+class ResizesPictures(Protocol):
+    """A reference whose resize can be run by itself, which takes less than all that leads to a tensor."""
+
+    def resized_to(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Return (H, W, 3) pixels as `ResizesTo.preprocess_at` would resize them to (height, width)."""
         ...
 
 

@@ -95,9 +95,7 @@ def groups(error: DifferenceError | None) -> list[frozenset[str]]:
     return [frozenset(group) for group in stated if group]
 
 
-def judged(
-    kind: Kind, stated: Sequence[Collection[str]], rivals: Collection[str] = frozenset()
-) -> dict[str, Any]:
+def judged(kind: Kind, stated: Sequence[Collection[str]], rivals: Collection[str] = frozenset()) -> dict[str, Any]:
     """Return which of a kind's concepts are named, and which groups of causes are wrong.
 
     A concept is named by a group that holds a code of it and, beside it, only such as are true as well; or by the exact

@@ -40,6 +40,8 @@ from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE,
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
 from pytest_ocrparity.wording import image_label
 
+MOST_SIZES = 8
+"""For how many sizes operators are kept; an experiment goes back and forth between a few."""
 TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
 """The methods of DBPostProcess that know the scores."""
 
@@ -188,9 +190,23 @@ class TrainingPipeline(StagedPipeline):
 
         DetResizeForTest is built again with that `image_shape`; everything else is as in `preprocess`.
         """
+        return self._resizing_to(size).preprocess(image)
+
+    def resized_to(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Run DetResizeForTest alone on (H, W, 3) pixels, with another target size (h, w), for an experiment."""
+        with third_party():
+            state: Any = {"image": pixels}
+            for operator, run in self._resizing_to(size)._parts.operators:
+                if STAGE_OF.get(operator) == RESIZE:
+                    state = run(state)
+        return np.array(state["image"])
+
+    def _resizing_to(self, size: tuple[int, int]) -> TrainingPipeline:
+        """Return this side with one size for every image; the last few are kept."""
         if size not in self._at_size:
-            self._at_size = {size: self._rebuilt(with_image_shape(self.files.yml, size))}
-        return self._at_size[size].preprocess(image)
+            kept = list(self._at_size.items())[1 - MOST_SIZES :]
+            self._at_size = {**dict(kept), size: self._rebuilt(with_image_shape(self.files.yml, size))}
+        return self._at_size[size]
 
     def resampled(
         self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]

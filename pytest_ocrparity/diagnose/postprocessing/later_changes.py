@@ -45,14 +45,12 @@ RATIOS: Final[Mapping[str, Callable[[float, float], tuple[float, float]]]] = {
 def _scaled(made: Detections, value: str, page: Page) -> Detections | None:
     """Return boxes of the map scaled by other ratios, and clipped to the page as the right ones are."""
     ratio = RATIOS[value](*page.scale)
-    if min(ratio) <= 0 or np.allclose(ratio, page.scale, rtol=1e-9):
+    if min(ratio) <= 0:
         return None
     return _each(made, lambda box: np.clip(np.round(box * ratio), 0, _size(page)))
 
 
 def _unscaled(made: Detections, value: str, page: Page) -> Detections | None:
-    if np.allclose(page.scale, 1):
-        return None
     return _each(made, lambda box: np.clip(np.round(box), 0, _size(page) if value == "the page" else np.inf))
 
 

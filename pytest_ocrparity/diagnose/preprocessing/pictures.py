@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import ChangesPictures, ResizesTo, offered, pipeline_of
+from pytest_ocrparity.contract import ChangesPictures, ResizesPictures, ResizesTo, offered, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.decoding import decoded_ways_of
@@ -206,6 +206,8 @@ def resized(lab: Laboratory, pixels: Array, size: Size) -> Array | None:
     source = offered(lab.reference.source, ResizesTo)
     if source is None or min(size) < 1 or pixels.shape[0] < 1 or pixels.shape[1] < 1:
         return None
+    if (alone := offered(lab.reference.source, ResizesPictures)) is not None:
+        return lab.attempt(lambda: alone.resized_to(np.ascontiguousarray(pixels), size))
     made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(pixels), size))
     return None if made is None or made.error is not None or made.resize is None else made.resize
 
