@@ -22,18 +22,20 @@ DROPS = {"box_thresh", "small boxes", "second threshold", "the best", "outlines"
 SIDES = (*range(32, 2049, 32), 500, 600, 720, 800, 900, 1000, 1080, 1200, 1333, 1500, 2000, 4000)
 
 
-def rivals_of(kind: Kind, wrong: Trace) -> frozenset[str]:
-    """Return the codes of the other concepts that make what this kind makes of a page, alone and in its place."""
-    if len(kind.names) > 1:
-        return frozenset()
-    (concept,) = kind.names
-    found: set[str] = set()
-    if concept in SIZES:
-        found = {each for each, server in _sizes(kind, wrong) if _inner(server, wrong) == _inner(kind.server(), wrong)}
-    if concept in DROPS:
-        assert wrong.detections is not None
-        found = {each for each, server in _droppers(kind, wrong) if _same(_boxes(server, wrong), wrong.detections)}
-    return frozenset(NAMES[each][0] for each in found)
+def rivals_of(kind: Kind, wrong: Trace) -> dict[str, frozenset[str]]:
+    """Return by concept of a kind the codes of all that makes the same arrays of a page in its place, and its own."""
+    found: dict[str, frozenset[str]] = {}
+    size = _inner(kind.server(), wrong)
+    for concept in kind.names:
+        if concept in SIZES:
+            made = {each for each, server in _sizes(kind, wrong) if _inner(server, wrong) == size}
+        elif concept in DROPS and len({*kind.names} - SIZES) == 1:
+            assert wrong.detections is not None
+            made = {each for each, server in _droppers(kind, wrong) if _same(_boxes(server, wrong), wrong.detections)}
+        else:
+            continue
+        found[concept] = frozenset(NAMES[each][0] for each in {concept, *made})
+    return found
 
 
 def _page(trace: Trace) -> tuple[int, int]:
@@ -59,7 +61,7 @@ def _sizes(kind: Kind, wrong: Trace) -> Iterator[tuple[str, Server]]:
 
 def _droppers(kind: Kind, wrong: Trace) -> Iterator[tuple[str, Server]]:
     """Yield deployments whose post-process drops, or finds, other boxes, by all values that may tell them apart."""
-    twin = kind.twin()
+    twin = replace(kind.server(), post=Numbers(), least_px=0, least_score=0, best=0)
     every = _boxes(replace(twin, post=replace(Numbers(), box_thresh=1e-6)), wrong)
     assert every.scores is not None
     for score in every.scores:

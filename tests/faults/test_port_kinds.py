@@ -161,7 +161,7 @@ def test_nothing_false_is_said(
         rows.append(row_of(kind, page, form, shown, None))  # a diagnosis that raises is not caught
         error = failure(reference, in_form(wrong, form))
         print(f"{form}:\n{error}\n")
-        rows[-1].update(row_of(kind, page, form, shown, error, rivals if form == "all arrays" else ()))
+        rows[-1].update(row_of(kind, page, form, shown, error, rivals if form == "all arrays" else None))
     assert rows[0]["counted"], "the fault does not show on this page"
     assert [row["form"] for row in rows if row["counted"] and not row["caught"]] == []
     assert [(row["form"], row["wrong"]) for row in rows if row["wrong"]] == []

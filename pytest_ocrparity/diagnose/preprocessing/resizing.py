@@ -89,6 +89,8 @@ def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
     """
     trace, limits = lab.run_preprocessing(base), lab.reference.parameters.get(RESIZE, {})
     size = None if trace is None else _tensor_size(trace)
+    if trace is not None and trace.shape is None:  # it records no row: its page is the one that the reference decoded
+        trace = replace(trace, shape=lab.reference.shape)
     if trace is None or size is None or trace.shape is None or "rule" in trace.parameters.get(RESIZE, {}):
         return None
     if size == _tensor_size(lab.reference) or (shown := _shown_at_its_size(lab, trace)) is None:
