@@ -137,7 +137,8 @@ def row_of(
     """Write down what a failure says of a kind on a page in a form.
 
     `shown` are the first stages at which its fault shows: in this form, and of all that the deployment has. These are
-    right, and so are those at which what is true is stated. `rivals` are, by concept, the codes of what makes the same arrays.
+    right, and so are those at which what is true is stated. `rivals` are, by concept, the codes of what makes the same
+    arrays.
     """
     found = error.diagnoses if error is not None else ()
     at_fault = [NAMES[concept][0] for concept in kind.names if len(NAMES[concept]) == 1]

@@ -17,7 +17,7 @@ from faults.near_miss import failure
 from faults.port_kinds import KINDS, NAMES, Kind, digest
 from faults.port_rivals import rivals_of
 from faults.port_rows import FORMS, first_shown, in_form, row_of
-from faults.port_short_list import CASES, FAST, RUN
+from faults.port_short_list import FAST, RUN
 from faults.rows import ALL
 from faults.server import Server
 from pytest_ocrparity import Pipeline, Trace
@@ -41,7 +41,6 @@ COMPLAINTS = (
     "a wide page turned left",
 )
 """What people have complained of in public."""
-TRAINED = sorted({kind.train for kind in KINDS if kind.train is not None})
 Train = Callable[[tuple[int, str] | None], Pipeline]
 
 
@@ -78,8 +77,11 @@ def wrong_trace(kind: Kind, page: str) -> Trace:
     return server.trace(EXAMPLE / "images" / page)
 
 
-@pytest.mark.parametrize("limits", [None, *TRAINED])
-@pytest.mark.parametrize("page", sorted({page for _, page in CASES}))
+USED = sorted({(page, kind.train) for kind, page in RUN}, key=str)
+"""The pages, each with the limits of the training yml with which it is compared."""
+
+
+@pytest.mark.parametrize(("page", "limits"), USED, ids=str)
 def test_the_right_server_returns_the_boxes_of_train(train: Train, page: str, limits: tuple[int, str] | None) -> None:
     reference, right = train(limits).trace(EXAMPLE / "images" / page), right_trace(page, limits)
     boxes, expected = polygons(right), polygons(reference)

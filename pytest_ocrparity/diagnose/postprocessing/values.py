@@ -18,7 +18,7 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.combinations import several_values
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
-from pytest_ocrparity.diagnose.postprocessing.rules import COARSE, Bench, Choice, Read, Rule, Span, roundest
+from pytest_ocrparity.diagnose.postprocessing.rules import COARSE, Bench, Choice, Cut, Read, Rule, Span, roundest
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
@@ -332,7 +332,9 @@ def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:
     page = None if found is None else _page(bench, lab.reference, found)
     if page is None or not page.shows:
         return
-    fits = [fit for rule in _rules(lab) if rule not in MAPS and (fit := _fit_all(bench, rule, [page])) is not None]
+    own = lab.reference.parameters.get(DETECTIONS, {})
+    rules = (rule for rule in _rules(lab) if rule.name in own or isinstance(rule, Cut))
+    fits = [fit for rule in rules if (fit := _fit_all(bench, rule, [page])) is not None]
     if fits:
         words = "; or ".join(rule.words(span) for rule, span in fits)
         lab.noticed.append(
