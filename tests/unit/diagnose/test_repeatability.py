@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from diagnosing import cause_of, on, on_spread
 from toy import Toy
 
-from pytest_ocrparity import Trace
+from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import RESIZE, TENSOR
-from pytest_ocrparity.trace import Image
+from pytest_ocrparity.trace import Image, Shape
 
 
 class TestRepeatability:
@@ -89,3 +90,54 @@ class TestVariedIsControlled:
 
         found = diagnose(reference=on_spread(Toy()), candidate=on_spread(Divides(name="port")))
         assert not any(each.cause.endswith("not_repeatable") for each in found)
+
+
+class TestState:
+    """What a candidate keeps from one image to the next is shown by running it again."""
+
+    class Grows(Toy):
+        """Its tensor is as large as the largest so far."""
+
+        def preprocess(self, image: Image) -> Trace:
+            trace = super().preprocess(image)
+            assert trace.tensor is not None
+            size = self.__dict__.setdefault("size", (70, 100))
+            size = tuple(max(pair) for pair in zip(size, trace.tensor.shape[2:], strict=True))
+            self.__dict__["size"] = size
+            whole = np.full((1, 3, *size), 0.25, np.float32)
+            whole[..., : trace.tensor.shape[2], : trace.tensor.shape[3]] = trace.tensor
+            whole[0, 0, -1, -1] = 1  # what was there before
+            return replace(trace, tensor=whole)
+
+    class Same(Grows):
+        """Its tensor always has that size, whatever it saw."""
+
+        def preprocess(self, image: Image) -> Trace:
+            self.__dict__["size"] = (70, 400)
+            return super().preprocess(image)
+
+    class Adds(Toy):
+        """Its boxes are added to those of the images before."""
+
+        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+            made = super().postprocess(probability_map, shape)
+            kept = self.__dict__.setdefault("kept", [])
+            kept += [polygon + 1.0 for polygon in made.polygons]
+            return Detections(tuple(kept), None)
+
+    def test_a_buffer_that_grows_is_named(self) -> None:
+        found = diagnose(reference=on(Toy()), candidate=on(self.Grows(name="port")))
+        assert [(each.stage, each.cause) for each in found] == [(RESIZE, "engine.state")]
+        assert "of 100x70 and then of 288x192" in found[0].evidence[0]
+
+    def test_a_buffer_of_one_size_keeps_nothing(self) -> None:
+        found = diagnose(reference=on(Toy()), candidate=on(self.Same(name="port")))
+        assert "engine.state" not in {each.cause for each in found}
+
+    def test_boxes_of_the_images_before_are_named(self) -> None:
+        found = diagnose(reference=on(Toy()), candidate=on(self.Adds(name="port")))
+        assert [(each.stage, each.cause) for each in found] == [("detections", "engine.state")]
+
+    def test_without_its_source_nothing_is_said_of_it(self) -> None:
+        found = diagnose(reference=on(Toy()), candidate=replace(on(self.Grows(name="port")), source=None))
+        assert "engine.state" not in {each.cause for each in found}

@@ -118,6 +118,45 @@ class Scaled(Port):
         return 30.0, 45.0, 3.0, 3.0
 
 
+class CutEqually(Port):
+    """Cuts equal margins off, and says the page's own size."""
+
+    def picture(self, pixels: Array) -> Array:
+        return nearest(pixels[6:-6, 6:-6], (96, 156))
+
+
+class Turned(Port):
+    def picture(self, pixels: Array) -> Array:
+        return nearest(np.rot90(pixels), (135, 90))
+
+
+class AlmostTurned(Port):
+    def picture(self, pixels: Array) -> Array:
+        turned = nearest(np.rot90(pixels), (135, 90)).copy()
+        turned[3, 4] += 1
+        return turned
+
+
+class PadsTensor(Resizes):
+    """Pads the tensor by zeros, which are no colour, and leaves the picture as it is."""
+
+    fill: float = 0.0
+    spoilt: float = 0.0
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        assert trace.tensor is not None
+        height, width = trace.tensor.shape[2:]
+        whole = np.full((1, 3, height + 20, width + 30), self.fill, np.float32)
+        whole[..., :height, :width] = trace.tensor
+        whole[..., -1, -1] += self.spoilt
+        return replace(trace, tensor=whole)
+
+
+class PadsTensorByTwo(PadsTensor):
+    spoilt = 0.5
+
+
 class OtherResize(Port):
     def picture(self, pixels: Array) -> Array:
         return nearest(pixels[::-1], (90, 135))[::-1]
@@ -138,6 +177,8 @@ KNOWN = [
     (BatchPadding, "resize.padding", "to 135x90 and placed at x 0, y 0 of 160x96, the rest filled with 0"),
     (SquareFirst, "resize.padding", "placed at x 0, y 0 of 90x90, the rest filled with 255, and then resized"),
     (Cut, "decode.cropped", "cut to 60x40 from x 11, y 7 on"),
+    (CutEqually, "decode.cropped", "cut to 78x48 from x 6, y 6 on"),
+    (Turned, "decode.orientation", "turned by 90 degrees to the left"),
     (Scaled, "decode.scaled", "scaled to 45x30 before the resize"),
     (OtherResize, "resize.interpolation", "resizes by from below"),
     (Recodes, "resize.pixels", "with its lowest bits cleared"),
@@ -156,6 +197,27 @@ def test_it_is_found_by_its_pixels(kind: type[Port], cause: str, words: str, has
     assert "resized pixels are equal" in found[0].evidence[0]
 
 
+@pytest.mark.parametrize("has_source", [True, False])
+def test_a_padded_tensor_is_found_whatever_it_is_filled_with(has_source: bool) -> None:
+    candidate = seen(PadsTensor(name="port"), PAGE)
+    found = diagnose(
+        reference=seen(Resizes(), PAGE),
+        candidate=candidate if has_source else replace(candidate, source=None, resize=None),
+    )
+    assert found[0].cause == "resize.padding"
+    assert "placed at x 0, y 0 of 165x110, the rest filled with [0.0, 0.0, 0.0]" in found[0].summary
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_a_tensor_in_a_border_of_two_values_is_not_called_padded(has_source: bool) -> None:
+    candidate = seen(PadsTensorByTwo(name="port"), PAGE)
+    found = diagnose(
+        reference=seen(Resizes(), PAGE),
+        candidate=candidate if has_source else replace(candidate, source=None, resize=None),
+    )
+    assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}
+
+
 @pytest.mark.parametrize("kind", [Letterbox, OtherResize])
 def test_the_tensor_suffices(kind: type[Port]) -> None:
     candidate = replace(seen(kind(name="port"), PAGE), source=None, resize=None)
@@ -163,7 +225,7 @@ def test_the_tensor_suffices(kind: type[Port]) -> None:
     assert found[0].cause in ("resize.padding", "resize.interpolation")
 
 
-@pytest.mark.parametrize("kind", [Blurs, Mirrored, Brighter])
+@pytest.mark.parametrize("kind", [Blurs, Mirrored, Brighter, AlmostTurned])
 def test_what_differs_in_one_pixel_is_not_it(kind: type[Port]) -> None:
     found = diagnose(reference=seen(Resizes(), PAGE), candidate=seen(kind(name="port"), PAGE))
     assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}
