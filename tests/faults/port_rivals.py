@@ -72,7 +72,7 @@ def _droppers(kind: Kind, wrong: Trace) -> Iterator[tuple[str, Server]]:
         yield "small boxes", replace(twin, least_px=side)
     for count in range(1, len(right) + 1):
         yield "small boxes", replace(twin, best=count)  # the best ones and large ones have one code
-    for count in range(1, 40):
+    for count in range(1, 100):
         yield "outlines", replace(twin, post=replace(Numbers(), outlines=count))
     for kernel in (2, 3, -2, -3):
         yield "dilation", replace(twin, post=replace(Numbers(), kernel=kernel))

@@ -103,10 +103,11 @@ def _of_scores(bench: Bench, rules: Sequence[Rule], pages: list[Page]) -> Iterat
 def _are_scores_in(bench: Bench, values: dict[str, Any], pages: Sequence[Page]) -> bool:
     """Return whether each found score is one that the post-process makes under these values."""
     low = bench.with_fixed({**values, "box_thresh": LEAST})
-    return all((made := low.make({}, page)) is not None and _has_scores(made, page.found) for page in pages)
+    return all((made := low.make({}, page)) is not None and has_scores(made, page.found) for page in pages)
 
 
-def _has_scores(made: Detections, found: Detections) -> bool:
+def has_scores(made: Detections, found: Detections) -> bool:
+    """Return whether each found score is one of those that were made."""
     if not len(found):
         return True
     if made.scores is None or found.scores is None or not len(made):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.installed import InstalledPostprocess
 from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing.combinations import several_values
+from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, has_scores, several_values
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
 from pytest_ocrparity.diagnose.postprocessing.rules import COARSE, Bench, Choice, Cut, Read, Rule, Span, roundest
@@ -39,6 +40,11 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     Where the candidate's post-process can be run, the rule must also explain its boxes of the reference's map and of
     drawn ones. Where only boxes are known the rules are run on the reference's map, and what fits is noticed.
     """
+    with third_party():  # once, as entering it for each run of a post-process takes longer than the run
+        return _by_known_values(lab)
+
+
+def _by_known_values(lab: Laboratory) -> list[Diagnosis]:
     bench = _bench(lab)
     if bench is None:
         if lab.candidate.probability_map is not None:
@@ -50,7 +56,9 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
         return []
     if not _shows(pages):
         return []
-    fitting = _remember(lab, [fit for rule in _rules(lab) if (fit := _fit_all(bench, rule, pages)) is not None])
+    fitting = _remember(
+        lab, [fit for rule in _likely(bench, _rules(lab), pages) if (fit := _fit_all(bench, rule, pages)) is not None]
+    )
     causes = {rule.cause for rule, _ in fitting}
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
         return [_claim(bench, fitting, pages)]
@@ -136,6 +144,18 @@ def _rules(lab: Laboratory) -> list[Rule]:
         if not rule.name or rule.name in own or rule.name in other:
             rules.append(rule)
     return [*rules, *RIVALS, *(MAPS if scores is None else ())]
+
+
+def _likely(bench: Bench, rules: list[Rule], pages: list[Page]) -> list[Rule]:
+    """Return the rules that may make the found scores: a number by which boxes grow or are dropped changes none."""
+    page = next(page for page in pages if page.shows)
+    every = bench.make({"box_thresh": LEAST}, page)
+    if every is None or every.scores is None or page.found.scores is None or has_scores(every, page.found):
+        return rules
+    return [rule for rule in rules if rule.name not in KEEP_SCORES]
+
+
+KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance", "max_candidates", "min_size")
 
 
 def _pages(bench: Bench) -> list[Page]:

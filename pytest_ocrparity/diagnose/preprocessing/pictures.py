@@ -21,7 +21,14 @@ from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.decoding import decoded_ways_of
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
-from pytest_ocrparity.diagnose.preprocessing.placements import Way, are_same, best_offset, placements, size_of
+from pytest_ocrparity.diagnose.preprocessing.placements import (
+    Way,
+    are_same,
+    best_offset,
+    placements,
+    scaled_before,
+    size_of,
+)
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -47,6 +54,8 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     ways = _ways(lab, trace, page, own) if tells(page) and tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
     found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}
+    if not found and tells(page) and tells(own):
+        found = {(way.cause, None): way for way in _scaled_by_clients(lab, trace, page, own)}
     fitting = list(found.values())
     before = trace_of(lab, trace, fitting[0].picture) if fitting else None
     shown = None if before is None else shows_the_same(lab, trace, before)
@@ -58,6 +67,8 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     first, (reference, candidate) = fitting[0], lab.names
     lab.to_page = first.to_page if len(fitting) == 1 else None
     stage = RESIZE if trace.resize is not None or trace.tensor.shape != lab.tensor.shape else TENSOR
+    if first.words in (words for words, _ in DECODINGS.values()):
+        stage = DECODE
     patched = replace(base, before=_again(first.cause, first.kinds))
     summary = f"{candidate} " + f"; or {candidate} ".join(way.summary for way in fitting)
     causes = tuple(dict.fromkeys(way.cause for way in fitting))
@@ -92,7 +103,8 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
         own = None if trace.tensor is None or page is None else picture_of(lab, trace)
         if own is None or page is None or _is_plain(lab, page, own):
             return None
-        for way in _ways(lab, trace, page, own):
+        ways = itertools.chain(_ways(lab, trace, page, own), _scaled_by_clients(lab, trace, page, own))
+        for way in ways:
             if way.cause == cause and way.kinds & kinds and are_same(own, way.picture):
                 return trace_of(lab, trace, way.picture)
         return None
@@ -103,18 +115,30 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
 def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
     """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
     candidate = lab.names.candidate
-    if (made := _by_interpolation(lab, page, own)) is not None:
-        names, picture = made
-        fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
-        text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
-        yield Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
+    if (interpolated := _interpolation(lab, page, own)) is not None:
+        yield interpolated
     sized = ((name, resized(lab, changed, size_of(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
     if (made := _equal_ones(own, sized)) is not None:
         names, picture = made
         fix = f"let {candidate} resize the page as it is in the file; here it is {names} before the resize"
         yield Way("resize.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
     yield from _otherwise_decoded(lab, page, own)
-    yield from placements(
+    yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
+
+
+def _interpolation(lab: Laboratory, page: Array, own: Array) -> Way | None:
+    made = _by_interpolation(lab, page, own)
+    if made is None:
+        return None
+    names, picture = made
+    fix = f"resize in {lab.names.candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
+    text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
+    return Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
+
+
+def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
+    """Yield pages that were scaled by a client: to the size of the shape row, or by factors, which takes longest."""
+    return scaled_before(
         lab,
         trace,
         page,
@@ -175,7 +199,7 @@ def shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
     page, own = page_of(lab), picture_of(lab, trace)
     if page is None or own is None or not tells(page) or _is_plain(lab, page, own):
         return None
-    way = next((way for way in _ways(lab, trace, page, own) if way.cause == "resize.interpolation"), None)
+    way = _interpolation(lab, page, own)
     before = None if way is None else trace_of(lab, trace, way.picture)
     shown = None if before is None else shows_the_same(lab, trace, before)
     if way is None or shown is None:

@@ -69,9 +69,8 @@ def placements(
     page: Array,
     own: Array,
     resize: Resize,
-    resampled: Callable[[Array, Size], Factors],
 ) -> Iterator[Way]:
-    """Yield the pictures in which a page lies within a border, is turned, is cut, or was scaled before.
+    """Yield the pictures in which a page lies within a border, is turned, or is cut.
 
     Args:
         lab: the diagnosis.
@@ -79,7 +78,6 @@ def placements(
         page: the reference's decoded pixels.
         own: the candidate's picture, from which offsets and fill are read.
         resize: the reference's own resize of pixels to (h, w).
-        resampled: the same by other interpolations, each with its name.
     """
     names = lab.names
     fix = f"give {names.candidate}'s network the page as {names.reference} does: resized, and nothing around it"
@@ -87,13 +85,10 @@ def placements(
         for picture, text, frame in placed:
             yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
     yield from _turned(lab, page, own, resize)
-    row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
     for size in _sizes_of_crop(trace, page, own):
         whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
         for picture, text, frame in _cropped(page, own, size, resize):
             yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
-    if row is None or (row != page.shape[:2] and min(row) >= 8):
-        yield from _scaled_before(lab, page, own, row, resize, resampled)
 
 
 def _turned(lab: Laboratory, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
@@ -116,15 +111,18 @@ def _turned(lab: Laboratory, page: Array, own: Array, resize: Resize) -> Iterato
             )
 
 
-def _scaled_before(
+def scaled_before(
     lab: Laboratory,
+    trace: Trace,
     page: Array,
     own: Array,
-    row: Size | None,
     resize: Resize,
     resampled: Callable[[Array, Size], Factors],
 ) -> Iterator[Way]:
-    """Yield the page scaled by a client and then resized: to the size of the shape row, or by known factors."""
+    """Yield the ways to scale the page to the size of the shape row, or by known factors, that make this picture."""
+    row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
+    if row is not None and (row == page.shape[:2] or min(row) < 8):
+        return
     sizes = [row] if row is not None else [(round(page.shape[0] * f), round(page.shape[1] * f)) for f in FACTORS]
     frame = Frame(page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
     fix = f"give {lab.names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
