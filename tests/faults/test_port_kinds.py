@@ -170,6 +170,20 @@ def test_nothing_false_is_said(
     assert [(row["form"], row["false_ruled_out"]) for row in rows if row["false_ruled_out"]] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "page", "codes"),
+    [
+        ("640x640", "colours.png", {"one size": {"resize.image_shape"}}),
+        ("960/max", "curved.png", {"limits": {"resize.limits", "resize.image_shape"}}),
+        ("thresh 0.45", "curved.png", {"thresh": {"postprocess.thresh"}}),
+        ("RGB fed", "rotated.jpg", {}),
+    ],
+)
+def test_the_rivals_are_what_makes_the_same_arrays(name: str, page: str, codes: dict[str, set[str]]) -> None:
+    kind = next(kind for kind in KINDS if kind.name == name)
+    assert rivals_of(kind, wrong_trace(kind, page)) == codes
+
+
 def test_the_list_is_frozen() -> None:
     assert (len(KINDS), digest()) == (COUNT, FROZEN), "the list stands; only NAMES may get another code for a concept"
 
