@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,3 +74,16 @@ def train() -> Builds:
 
 def port(kind: type[Soft] = Silent, **values: Any) -> Any:
     return kind(name="port", **{"gain": 1.0, "box_thresh": 0.3, **values})
+
+
+Change = Callable[[Any, Any], Any]
+"""Takes a box and the page's (width, height)."""
+
+
+def changes(change: Change) -> type[Silent]:
+    class Changes(Silent):
+        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+            made = super().postprocess(probability_map, shape)
+            return each_moved(made, lambda box: np.asarray(change(box, np.array([shape[1], shape[0]])), np.float64))
+
+    return Changes

@@ -15,7 +15,6 @@ import numpy as np
 
 from pytest_ocrparity.diagnose.postprocessing.equality import SCORE, Page, are_equal
 from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Searched, Span, between_levels
-from pytest_ocrparity.geometry import match
 from pytest_ocrparity.trace import Detections
 
 Fit: TypeAlias = "tuple[Rule, Span]"
@@ -129,8 +128,8 @@ def _thresh(bench: Bench, rule: Searched, pages: list[Page]) -> float | None:
         made = bench.with_fixed({"thresh": middle, "box_thresh": LEAST}).make({}, page)
         if made is None or made.scores is None or page.found.scores is None:
             return None
-        pairs = match(page.found.polygons, made.polygons, min_iou=0.2).pairs
-        lead = sum(page.found.scores[pair.reference] - made.scores[pair.candidate] for pair in pairs)
+        best = np.sort(made.scores)[::-1][: len(page.found)]  # wherever its boxes lie, and whichever are dropped
+        lead = np.mean(page.found.scores) - (np.mean(best) if len(best) else 1.0)
         low, high = (middle, high) if lead > 0 else (low, middle)
     return None
 

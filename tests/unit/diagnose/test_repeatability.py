@@ -122,7 +122,7 @@ class TestState:
         def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
             made = super().postprocess(probability_map, shape)
             kept = self.__dict__.setdefault("kept", [])
-            kept += [polygon + 1.0 for polygon in made.polygons]
+            kept += [polygon + 8.0 for polygon in made.polygons]
             return Detections(tuple(kept), None)
 
     def test_a_buffer_that_grows_is_named(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from diagnosing import judged, on, only
 from scipy import ndimage
-from toy import PAGE, Toy, page
+from toy import Toy, page
 
 from pytest_ocrparity.diagnose.network.neighbours import origin_of
 from pytest_ocrparity.diagnosis import UNKNOWN
@@ -98,17 +98,17 @@ LARGE = page(160, 256, ((8, 8, 60, 30), (100, 20, 160, 50), (20, 90, 120, 130), 
 @pytest.mark.parametrize("has_source", [True, False])
 class TestDiagnosis:
     def test_a_moved_map_is_named(self, has_source: bool) -> None:
-        candidate = on(Lower(name="port"), PAGE)
-        found = only(on(Toy(), PAGE), candidate if has_source else replace(candidate, source=None))
+        candidate = on(Lower(name="port"), LARGE)
+        found = only(on(Toy(), LARGE), candidate if has_source else replace(candidate, source=None))
         assert judged(found) == ("probability_map", "layout.map")
 
     def test_squares_are_named_with_their_side(self, has_source: bool) -> None:
-        candidate = on(Tiles(name="port"), LARGE)
-        found = only(on(Whole(), LARGE), candidate if has_source else replace(candidate, source=None))
+        candidate = on(Tiles(name="port", gain=1.0), LARGE)
+        found = only(on(Whole(gain=1.0), LARGE), candidate if has_source else replace(candidate, source=None))
         assert judged(found) == ("probability_map", "network.tiles")
         assert "squares of 64 px" in found.summary
 
     def test_squares_that_overlap_are_unknown(self, has_source: bool) -> None:
-        candidate = on(OtherTiles(name="port"), LARGE)
-        found = only(on(Whole(), LARGE), candidate if has_source else replace(candidate, source=None))
+        candidate = on(OtherTiles(name="port", gain=1.0), LARGE)
+        found = only(on(Whole(gain=1.0), LARGE), candidate if has_source else replace(candidate, source=None))
         assert judged(found) == ("probability_map", UNKNOWN)

@@ -71,11 +71,11 @@ class Grows(Silent):
 
 
 class Changes(Silent):
-    """Two things at once."""
+    """Three things at once, one of which no rule knows."""
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         made = replace(self, thresh=0.44, unclip_ratio=2.0)._twice(probability_map, shape)
-        return made
+        return each_moved(made, lambda p: p + (p[0, 0] % 7))
 
     def _twice(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         return Soft.postprocess(self, probability_map, shape)
@@ -145,7 +145,7 @@ class TestArraysAlone:
 
         found = diagnose(reference=on(train(), lines), candidate=replace(on(port(GrowsAll), lines), source=None))
         assert all_judged(found) == [("detections", UNKNOWN)]
-        assert found[0].rivals == ("postprocess.unclip_ratio",)
+        assert found[0].rivals == ("postprocess.unclip_ratio", "postprocess.grown")
         assert "boxes whose corners are 3 px further out. This image" in found[0].summary
 
     def test_boxes_that_are_only_fewer_have_several_rules(self) -> None:
