@@ -93,10 +93,10 @@ def _boxes(server: Server, trace: Trace) -> Detections:
 
 def _same(made: Detections, found: Detections) -> bool:
     """Return whether two results hold the same boxes and scores, in any order."""
-    if len(made) != len(found) or made.scores is None or found.scores is None:
-        return False
-    rows = [
-        sorted((*box.reshape(-1).tolist(), float(score)) for box, score in zip(each.polygons, each.scores, strict=True))
-        for each in (made, found)
-    ]
-    return bool(rows[0] == rows[1])
+    return len(made) == len(found) and _rows(made) == _rows(found)
+
+
+def _rows(boxes: Detections) -> list[tuple[float, ...]]:
+    assert boxes.scores is not None
+    pairs = zip(boxes.polygons, boxes.scores, strict=True)
+    return sorted((*box.reshape(-1).tolist(), float(score)) for box, score in pairs)

@@ -136,7 +136,7 @@ def _smoothed(right: Array, own: Array, limit: float) -> tuple[Origin, float] | 
     for weight, (y, x) in zip(weights, offsets, strict=True):
         made += weight * moved(y, x)
     left = float(np.max(np.abs(made - inner)))
-    if left > limit:
+    if left > limit or abs(float(weights.sum()) - 1) > 0.01:  # else all values are scaled, wherever they come from
         return None
     largest = int(np.argmax(np.abs(weights)))
     if abs(weights[largest] - 1) < 0.01 and np.abs(np.delete(weights, largest)).max() < 0.01:

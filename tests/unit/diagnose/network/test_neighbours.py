@@ -47,6 +47,8 @@ def test_each_origin_is_found(change: Change, words: str) -> None:
         lambda x: np.where(np.arange(96) < 48, x, np.roll(x, 2, axis=3)),
         lambda x: np.roll(x, 2, axis=3) + np.random.default_rng(2).uniform(-1e-2, 1e-2, x.shape),
         lambda x: np.roll(x, 9, axis=3),
+        lambda x: 0.8 * x,
+        lambda x: 0.8 * np.roll(x, 2, axis=3),
         lambda x: x[:, :, 1:-1, 1:-1] ** 2,
         lambda x: np.random.default_rng(3).uniform(0, 1, x.shape),
         lambda x: x,
