@@ -326,7 +326,12 @@ OTHERS = [
     fault("logits of a port", port(ports.ReturnsLogits), "probability_map:network.pointwise", mend=unwrap),
     fault("scores weighted by a port", port(later_ports.DampsScores), "detections:postprocess.scores", mend=unwrap),
     fault("boxes grown by a port", port(later_ports.Grown), "detections:postprocess.grown", mend=unwrap),
-    fault("boxes joined in rows", port(later_ports.JoinsRows), "detections:postprocess.merged", mend=unwrap),
+    fault(
+        "boxes joined in rows",
+        both(image("odd_size.png"), port(later_ports.JoinsRows)),
+        "detections:postprocess.merged",
+        mend=unwrap,
+    ),
     fault(
         "a map scaled to the page first",
         both(image("tiny_text.png"), port(later_ports.ScalesMapFirst)),
