@@ -100,8 +100,9 @@ def _claims(bench: Bench, fits: Sequence[Fit], pages: list[Page]) -> list[Diagno
         f"{bench.name}, varied to {_words(fits)}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
     )
     proof += "; none of them does alone"
-    explains = _explains_together(_texts(fits))
-    lab.adopt_patch(DETECTIONS, fits[0][0].cause, replace(lab.patched, explains_boxes=explains))
+    for rule, _ in fits:  # each its own check, as a patch holds what it changes
+        patched = replace(lab.patched, explains_boxes=_explains_together(_texts(fits)))
+        lab.adopt_patch(DETECTIONS, rule.cause, patched)
     return [_stated(lab, [fit], [proof]) for fit in fits]
 
 
