@@ -26,6 +26,10 @@ OF_SCORES: Final = ("use_dilation", "kernel", "score_mode", "score")
 """The parameters on which scores depend, beside the threshold of the map."""
 
 
+ALL_CHANGED: Final = ("thresh", "rectangles", "box_type", "map_size")
+"""The other parameters with which all scores change."""
+
+
 class Start(NamedTuple):
     """Values that are fixed before the next is looked for."""
 
@@ -46,8 +50,9 @@ def several_values(bench: Bench, rules: Sequence[Rule], pages: list[Page], fit_a
         if all(are_equal(page.right, page.found, page) for page in bases):
             found.append(start.fits)
             continue
-        used = {rule.name or rule.text for rule, _ in start.fits}
-        ends = (fit_all(fixed, rule, bases) for rule in rules if (rule.name or rule.text) not in used and start.fits)
+        # What makes the scores is fixed: what would make others is not tried again.
+        used = {*OF_SCORES, *ALL_CHANGED, *(rule.name for rule, _ in start.fits if rule.name)}
+        ends = (fit_all(fixed, rule, bases) for rule in rules if rule.name not in used and start.fits)
         found += [(*start.fits, end) for end in ends if end is not None and not _changes_nothing(fixed, end)]
     several = [fits for fits in found if len(fits) > 1]
     shortest = min(map(len, several), default=0)
