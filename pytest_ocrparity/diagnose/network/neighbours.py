@@ -127,7 +127,10 @@ def _smoothed(right: Array, own: Array, limit: float) -> tuple[Origin, float] | 
     changed = np.flatnonzero(np.abs(inner - moved(0, 0)) > limit)
     if not len(changed):
         return None
-    chosen = changed[:: max(1, len(changed) // SAMPLES)]
+    # What is level, or alike along one axis, does not tell where a value comes from: edges of both axes do.
+    edges = [np.abs(moved(0, 0) - moved(y, x)) > limit for y, x in ((0, REACH), (0, -REACH), (REACH, 0), (-REACH, 0))]
+    textured = np.flatnonzero(np.any(edges, axis=0))
+    chosen = np.unique(np.concatenate([each[:: 1 + len(each) // SAMPLES] for each in (changed, textured)]))
     columns = np.stack([moved(y, x).reshape(-1)[chosen] for y, x in offsets], axis=1)
     if len(chosen) < 4 * len(offsets):
         return None
@@ -226,4 +229,4 @@ def _sides_with_seams(right: Array, own: Array) -> list[int]:
             found[side] = score
     # Every seam of the right side jumps; of twice that side only every other is looked at, so the smaller one is right.
     best = max(found.values(), default=0.0)
-    return [side for side, score in found.items() if score >= best / 2][:3]
+    return [side for side, score in found.items() if score >= best / 4][:3]

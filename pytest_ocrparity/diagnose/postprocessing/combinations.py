@@ -129,7 +129,9 @@ def _thresh(bench: Bench, rule: Searched, pages: list[Page]) -> float | None:
     for _ in range(20):
         middle = round((low + high) / 2, 6)
         if _are_scores_in(bench, {"thresh": middle}, [page]):
-            return middle if _are_scores_in(bench, {"thresh": middle}, pages) else None
+            span = between_levels(page, middle)  # of which another page may permit a part
+            likely = (middle, span.value, *np.linspace(span.low, span.high, 9).tolist())
+            return next((value for value in likely if _are_scores_in(bench, {"thresh": value}, pages)), None)
         made = bench.with_fixed({"thresh": middle, "box_thresh": LEAST}).make({}, page)
         if made is None or made.scores is None or page.found.scores is None:
             return None
