@@ -16,6 +16,7 @@ from faults.server import Server
 from faults.server_boxes import Numbers
 from faults.server_pages import ROUNDINGS
 from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity.diagnosis import CAUSES
 
 SIZES = {"limits", "one size", "rounding", "multiple"}
 DROPS = {"box_thresh", "small boxes", "second threshold", "the best", "outlines", "dilation", "thresh", "score mode"}
@@ -34,7 +35,7 @@ def rivals_of(kind: Kind, wrong: Trace) -> dict[str, frozenset[str]]:
             made = {each for each, server in _droppers(kind, wrong) if _same(_boxes(server, wrong), wrong.detections)}
         else:
             continue
-        found[concept] = frozenset(NAMES[each][0] for each in {concept, *made})
+        found[concept] = frozenset(next(code for code in NAMES[each] if code in CAUSES) for each in {concept, *made})
     return found
 
 

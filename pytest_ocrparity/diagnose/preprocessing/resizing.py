@@ -165,7 +165,8 @@ def _unknown_rule(
     rules = simplest(fitting)
     if lab.can_run:
         return lab.unknown_cause(RESIZE, f"{_sizes_text(lab, size)}, and which rule {candidate} follows is not known")
-    # Its own limits under another rounding are as simple as other limits under PaddleOCR's.
+    # Its own limits under another rounding are as simple as other limits under PaddleOCR's; both at once are not.
+    rules = [each for each in rules if each.rounding == PADDLEOCR]
     rules += [each for each in fitting if each not in rules and (each.side, each.kind) == _limits_of(limits)]
     causes = ("resize.limits",) * any((each.side, each.kind) != _limits_of(limits) for each in rules)
     causes += ("resize.rounding",) * any(each.rounding != PADDLEOCR for each in rules)
