@@ -37,6 +37,7 @@ __all__ = [
     "Pipeline",
     "PostprocessesWith",
     "Rectifies",
+    "ResizesPictures",
     "ResizesTo",
     "RunsBatches",
     "RunsOtherwise",
@@ -252,6 +253,14 @@ class ResizesTo(Protocol):
         ...
 
 
+class ResizesPictures(Protocol):
+    """A reference whose resize can be run by itself, which takes less than all that leads to a tensor."""
+
+    def resized_to(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Return (H, W, 3) pixels as `ResizesTo.preprocess_at` would resize them to (height, width)."""
+        ...
+
+
 class ChangesPictures(Protocol):
     """A reference that can make pictures as other code does."""
 
@@ -272,8 +281,11 @@ class PostprocessesWith(Protocol):
     def postprocess_with(self, values: Mapping[str, Any]) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
         """Return what `Pipeline.postprocess` would be with these values of its parameters.
 
-        Beside them `min_size`, the shorter side on the map below which boxes are dropped, and `rectangles`: "upright"
-        ones in place of the smallest, or "upright, last pixel included". What it does not know it refuses.
+        Beside them `min_size`, the shorter side on the map below which boxes are dropped; `rectangles`: "upright" ones
+        in place of the smallest, or "upright, last pixel included"; `kernel`: the side of the square by which the
+        binary map is dilated, or eroded if it is negative; `unclip_distance`: px of the map by which each box grows, in
+        place of `unclip_ratio`; `score`: "largest" value within a box in place of the mean; `map_size`: "page", where
+        the map is scaled to the page before anything else. What it does not know it refuses.
         """
         ...
 

@@ -5,19 +5,20 @@ For experiments with what a candidate made of a page; nothing of it is part of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.trace import Detections, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
 CV2: Final = ("AREA", "CUBIC", "NEAREST", "LANCZOS4", "LINEAR_EXACT", "NEAREST_EXACT")
 PILLOW: Final = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
-QUALITIES: Final = (95, 90, 85, 80, 75, 70, 60, 50)
+QUALITIES: Final = (95, 90, 85, 80, 75, 70, 60, 50, 40, 30, 25, 20, 10)
 """JPEG qualities that libraries have by default, or that people write."""
 
 
@@ -57,3 +58,34 @@ def recoded(pixels: Array) -> Iterator[tuple[str, Array]]:
                 f"encoded as JPEG of quality {quality} and decoded",
                 np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)),
             )
+        yield "with light and dark exchanged", 255 - pixels
+        for limit in CLIP_LIMITS:
+            yield f"with its light evened out (CLAHE of {limit:g}, 8x8)", _evened_out(pixels, limit)
+
+
+CLIP_LIMITS: Final = (2.0, 3.0, 4.0)
+"""Limits of CLAHE that people write; cv2's own default of 40 is none."""
+
+
+def _evened_out(pixels: Array, limit: float) -> Array:
+    import cv2
+
+    lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2LAB)
+    lab[..., 0] = cv2.createCLAHE(clipLimit=limit, tileGridSize=(8, 8)).apply(lab[..., 0])
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR))
+
+
+def of_page_size(
+    postprocess: Callable[[npt.NDArray[np.float32], Shape], Detections],
+) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
+    """Return a post-process that scales the map to the page first, as some servers do before they cut it."""
+
+    def run(probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        with third_party():
+            import cv2
+
+            size = int(shape[1]), int(shape[0])
+            scaled = np.asarray(cv2.resize(np.ascontiguousarray(probability_map[0, 0]), size), np.float32)
+        return postprocess(scaled[None, None], (float(size[1]), float(size[0]), 1.0, 1.0))
+
+    return run

@@ -6,7 +6,7 @@ It knows no causes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,42 @@ BEFORE_NETWORK = STAGES_OF[PREPROCESSING]
 """The stages before the network, in order."""
 
 
+class Frame(NamedTuple):
+    """Where a page lies in the picture that a candidate feeds.
+
+    Attributes:
+        across, down, left, top: x and y of the picture, times the first two, plus the last two, are x and y of the
+            page as it was turned.
+        turn: how the page was turned or mirrored before, in words of `TURNED_BACK`; "" where it was not.
+        page: the page's (height, width), where it was turned.
+    """
+
+    across: float
+    down: float
+    left: float
+    top: float
+    turn: str = ""
+    page: tuple[int, int] = (0, 0)
+
+    def of(self, points: Array) -> Array:
+        """Return (n, 2) points of the picture in px of the page."""
+        placed = points * np.array((self.across, self.down)) + np.array((self.left, self.top))
+        if not self.turn:
+            return np.asarray(placed)
+        x, y = TURNED_BACK[self.turn](placed[:, 0], placed[:, 1], *self.page)
+        return np.stack([x, y], axis=1)
+
+
+TURNED_BACK: Mapping[str, Callable[[Array, Array, int, int], tuple[Array, Array]]] = {
+    "turned by 90 degrees to the left": lambda x, y, height, width: (width - y, x),
+    "turned by 90 degrees to the right": lambda x, y, height, width: (y, height - x),
+    "turned by 180 degrees": lambda x, y, height, width: (width - x, height - y),
+    "mirrored left to right": lambda x, y, height, width: (width - x, y),
+    "mirrored top to bottom": lambda x, y, height, width: (x, height - y),
+}
+"""What takes points of a turned page back to a page of this height and width."""
+
+
 class Names(NamedTuple):
     """The names of the two sides in messages."""
 
@@ -62,8 +98,7 @@ class Laboratory:
         can_run: whether the candidate gives a source, so that it can be run again.
         before: the reference's trace that the candidate's preprocessing is compared with; its own, or one at another
             size.
-        to_page: where the page lies in the candidate's picture, once that is known: x and y of the picture, times the
-            first two numbers, plus the last two, are x and y of the page.
+        to_page: where the page lies in the candidate's picture, once that is known.
         is_picture_explained: whether every difference of the candidate's picture that was recorded has a cause; else
             its map may be of a part of the page, or of a page that lies otherwise in it.
         ruled_out, tried, not_tried: notes for the next unknown cause, see `Diagnosis`.
@@ -101,7 +136,7 @@ class Laboratory:
         self.own: Pipeline = Recorded(self.candidate.pipeline, self.candidate) if source is None else source
         self.patched = PatchedCandidate(self.own)
         self.before = self.reference
-        self.to_page: tuple[float, float, float, float] | None = None
+        self.to_page: Frame | None = None
         self.is_picture_explained = True
 
     @property

@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import header_size
-from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.stages import DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.trace import Detections, Image, Trace
 from pytest_ocrparity.wording import image_label, number_of_boxes
 
@@ -30,10 +30,76 @@ NEAR: Final = 1e-5
 """Within which a side that computes the same returns the same: engines with several threads add in another order."""
 MORE_RUNS: Final = 16
 """Network runs beyond those of the other experiments, which have come to nothing when this is looked for."""
+WIDER, LONGEST = 3, 4096
+"""How many times as wide, or as high, the pages are that it sees between; and how long they are at most."""
+_SUMMARY: Final = "what {candidate} returns for an image depends on what ran before"
 _FIX: Final = (
     "find what {candidate} keeps from one image to the next (a buffer that only grows, a size or ratio of an earlier "
     "image, results that are not cleared), and make it anew for each image"
 )
+
+
+def state_of_preprocessing(lab: Laboratory) -> list[Diagnosis]:
+    """Return a diagnosis where larger pages change the tensor that the candidate makes of the image next.
+
+    The candidate's own tensor must be the reference's but for what lies around it, which is what was kept.
+    """
+    source, image = pipeline_of(lab.candidate), lab.image
+    if source is None or image is None or not _lies_in_candidate(lab):
+        return []
+    first = lab.attempt(lambda: source.preprocess(image))
+    if first is None or first.tensor is None or first.shape is None:
+        return []
+    height, width = int(first.shape[0]), int(first.shape[1])
+    for size in ((height, width * WIDER), (height * WIDER, width)):
+        if min(size) > 0 and max(size) <= LONGEST:
+            lab.attempt(lambda size=size: source.preprocess(np.zeros((*size, 3), np.uint8)))  # type: ignore[misc]
+    second = lab.attempt(lambda: source.preprocess(image))
+    if second is None or second.tensor is None or np.array_equal(first.tensor, second.tensor, equal_nan=True):
+        return []
+    amount = f"of {_size_text(first.tensor)} and then of {_size_text(second.tensor)}"
+    if first.tensor.shape == second.tensor.shape:
+        amount = f"that differ by up to {float(np.max(np.abs(first.tensor - second.tensor))):.3g}"
+    candidate = lab.names.candidate
+    proof = f"{candidate} preprocesses the image, larger blank pages, and the image again: it makes tensors {amount}"
+    stage = RESIZE if first.tensor.shape != second.tensor.shape else TENSOR
+    return [
+        lab.proven_cause(stage, STATE, _SUMMARY.format(candidate=candidate), [proof], _FIX.format(candidate=candidate))
+    ]
+
+
+def _lies_in_candidate(lab: Laboratory) -> bool:
+    """Return whether the candidate's own tensor begins with the reference's."""
+    right, own = lab.reference.tensor, lab.candidate.tensor
+    if right is None or own is None or any(a < b for a, b in zip(own.shape, right.shape, strict=True)):
+        return False
+    return np.allclose(own[..., : right.shape[2], : right.shape[3]], right, rtol=0, atol=NEAR)
+
+
+def state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
+    """Return a diagnosis where the candidate's post-process adds to the boxes of before: its trace's, then these.
+
+    Args:
+        lab: of the image.
+        first: what it made of the candidate's map when it ran on it once more.
+    """
+    recorded, second = lab.candidate.detections, lab.run_postprocess()
+    if recorded is None or second is None or not len(recorded) <= len(first) < len(second):
+        return []
+    if not _box_set(recorded) <= _box_set(first) <= _box_set(second):
+        return []
+    candidate = lab.names.candidate
+    proof = f"the same map twice through {candidate}'s post-process gives {number_of_boxes(len(first))}, then "
+    proof += f"{len(second)}, those of before among them"
+    return [
+        lab.proven_cause(
+            DETECTIONS, STATE, _SUMMARY.format(candidate=candidate), [proof], _FIX.format(candidate=candidate)
+        )
+    ]
+
+
+def _size_text(tensor: Array) -> str:
+    return f"{tensor.shape[-1]}x{tensor.shape[-2]}"
 
 
 def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> list[Diagnosis]:
@@ -210,7 +276,7 @@ def _proven(lab: Laboratory, stage: str, others: Sequence[Image], alone: str, ti
     reference, candidate = lab.names
     names = ", ".join("a larger page" if isinstance(each, np.ndarray) else image_label(str(each)) for each in others)
     what = "what it returned in this run" if all(isinstance(each, str) for each in others) else "another result"
-    summary = f"what {candidate} returns for an image depends on what ran before"
+    summary = _SUMMARY.format(candidate=candidate)
     proof = f"{alone}, {candidate} returns {reference}'s result for this image, and after {names} {what}: {times}"
     return lab.proven_cause(stage, STATE, summary, [proof], _FIX.format(candidate=candidate))
 

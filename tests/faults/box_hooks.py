@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from faults.foreign import Array, Size, by_ratios
+from faults.server_boxes import joined
 from pytest_ocrparity.trace import Shape
 
 # The map: `read`.
@@ -46,6 +48,20 @@ def moved_by_two(values: Array) -> Array:
 
 def halved(values: Array) -> Array:
     return np.ascontiguousarray(values[:, :, ::2, ::2])
+
+
+def medians(values: Array) -> Array:
+    return np.asarray(ndimage.median_filter(values, (1, 1, 3, 3)))
+
+
+def half(change: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Change the left half of a map."""
+
+    def changed(values: Array) -> Array:
+        middle = values.shape[3] // 2
+        return np.concatenate([change(values)[..., :middle], values[..., middle:]], axis=3)
+
+    return changed
 
 
 # The boxes: `place` and `finish`.
@@ -109,6 +125,17 @@ def merged(boxes: Boxes, scores: list[float]) -> tuple[Sequence[Array], Any]:
         else:
             done.append((box, score))
     return [box for box, _ in done], [score for _, score in done]
+
+
+def merged_upright(forgotten: int = 0) -> Finish:
+    """Put the rectangle around the boxes of a line that lie less than 120 px apart in their place."""
+
+    def finish(boxes: Boxes, scores: list[float]) -> tuple[Sequence[Array], Any]:
+        rows = joined([(np.asarray(box), score) for box, score in zip(boxes, scores, strict=True)], 120)
+        rows = rows[: len(rows) - forgotten]
+        return [box for box, _ in rows], [score for _, score in rows]
+
+    return finish
 
 
 def halves(boxes: Boxes, scores: list[float]) -> tuple[Sequence[Array], Any]:

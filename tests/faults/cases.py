@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from faults import exports, pipelines, ports
+from faults import exports, later_ports, pipelines, ports
 from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
 
 Inject = Callable[[Deployment], None]
@@ -344,6 +344,27 @@ OTHERS = [
     ),
     fault("a tensor in fp16", port(ports.HalfPrecision), "tensor:normalize.precision", mend=unwrap),
     fault("logits of a port", port(ports.ReturnsLogits), "probability_map:network.pointwise", mend=unwrap),
+    fault("scores weighted by a port", port(later_ports.DampsScores), "detections:postprocess.scores", mend=unwrap),
+    fault("boxes grown by a port", port(later_ports.Grown), "detections:postprocess.grown", mend=unwrap),
+    fault(
+        "boxes joined in rows",
+        both(image("odd_size.png"), port(later_ports.JoinsRows)),
+        "detections:postprocess.merged",
+        mend=unwrap,
+    ),
+    fault(
+        "a map scaled to the page first",
+        both(image("tiny_text.png"), port(later_ports.ScalesMapFirst)),
+        "detections:postprocess.map_size",
+        mend=unwrap,
+    ),
+    fault("boxes counted from below", port(later_ports.Mirrored), "detections:rescale.mirrored", mend=unwrap),
+    fault("two corners for four", port(later_ports.TwoCorners), "detections:rescale.corners", mend=unwrap),
+    fault("boxes on a grid of 8 px", port(later_ports.OnAGrid), "detections:rescale.rounding", mend=unwrap),
+    fault("boxes clipped to a part", port(later_ports.Clipped), "detections:rescale.clipped", mend=unwrap),
+    fault("a map four rows too low", port(later_ports.MovesMap), "probability_map:layout.map", mend=unwrap),
+    fault("a network in tiles", port(later_ports.SeesTiles), "probability_map:network.tiles", mend=unwrap),
+    fault("a buffer that only grows", port(later_ports.KeepsBuffer), "resize:engine.state", mend=unwrap),
     fault("a second stage that forgets boxes", port(ports.ForgetsLater), "detections:pipeline.boxes", mend=unwrap),
     fault("a wrong shape row", port(ports.RowOfResized), "resize:rescale.shape_row", mend=unwrap),
     fault("random preprocessing of a port", port(ports.Jitters), "tensor:preprocessing.not_repeatable", mend=unwrap),

@@ -29,7 +29,7 @@ PAIRS = [
     pair(
         "A14 unclip 2.0 and a filter of 20 px",
         port({UNCLIP: ("db",), FILTER: ("finish",)}, db=DB(unclip=2.0), finish=filter_of(20)),
-        "detections:unknown",
+        f"detections:{UNCLIP}",
         UNCLIP,
         FILTER,
         also=FILTER,

@@ -95,15 +95,24 @@ def groups(error: DifferenceError | None) -> list[frozenset[str]]:
     return [frozenset(group) for group in stated if group]
 
 
-def judged(kind: Kind, stated: Sequence[Collection[str]]) -> dict[str, Any]:
+def judged(
+    kind: Kind, stated: Sequence[Collection[str]], rivals: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Any]:
     """Return which of a kind's concepts are named, and which groups of causes are wrong.
 
-    A concept is named by a group that holds a code of it and, beside it, only such as are true as well. A group is
-    wrong when it holds no code that is true.
+    A concept is named by a group that holds a code of it and, beside it, only such as are true as well; or by the exact
+    set of its rivals, which are all that makes the same arrays on this page. A group is wrong when it holds no code
+    that is true.
     """
     true = {code for concept in (*kind.names, *kind.also) for code in NAMES[concept]}
     exact = [{*group} for group in stated if {*group} <= true]
-    named = [concept for concept in kind.names if any(group & {*codes_of(kind, concept)} for group in exact)]
+    whole = {concept: {*codes} for concept, codes in (rivals or {}).items()}
+    named = [
+        concept
+        for concept in kind.names
+        if any(group & {*codes_of(kind, concept)} for group in exact)
+        or any({*group} == whole[concept] for group in stated if concept in whole)
+    ]
     return {
         "named": named == [*kind.names],
         "half": bool(named) and named != [*kind.names],
@@ -118,12 +127,18 @@ def codes_of(kind: Kind, concept: str) -> tuple[str, ...]:
 
 
 def row_of(
-    kind: Kind, page: str, form: str, shown: Sequence[str | None], error: DifferenceError | None
+    kind: Kind,
+    page: str,
+    form: str,
+    shown: Sequence[str | None],
+    error: DifferenceError | None,
+    rivals: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Any]:
     """Write down what a failure says of a kind on a page in a form.
 
     `shown` are the first stages at which its fault shows: in this form, and of all that the deployment has. These are
-    right, and so are those at which what is true is stated.
+    right, and so are those at which what is true is stated. `rivals` are, by concept, the codes of what makes the same
+    arrays.
     """
     found = error.diagnoses if error is not None else ()
     at_fault = [NAMES[concept][0] for concept in kind.names if len(NAMES[concept]) == 1]
@@ -137,7 +152,7 @@ def row_of(
         "caught": error is not None,
         "said": [f"{diagnosis.stage}: {diagnosis.cause}" for diagnosis in found],
         "stage_right": first_stage(error) in {*shown, *map(CAUSES.get, true)} - {None},
-        **judged(kind, groups(error)),
+        **judged(kind, groups(error), rivals),
         "unknown": error is not None and not groups(error),
         "false_ruled_out": false_ruled_out(found, at_fault),
         "first_lines": str(error).splitlines()[:3] if error is not None else [],

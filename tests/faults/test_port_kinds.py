@@ -15,8 +15,9 @@ import pytest
 from faults.deployment import EXAMPLE, TRAIN_YML, Deployment
 from faults.near_miss import failure
 from faults.port_kinds import KINDS, NAMES, Kind, digest
+from faults.port_rivals import rivals_of
 from faults.port_rows import FORMS, first_shown, in_form, row_of
-from faults.port_short_list import CASES, FAST, RUN
+from faults.port_short_list import FAST, RUN
 from faults.rows import ALL
 from faults.server import Server
 from pytest_ocrparity import Pipeline, Trace
@@ -40,7 +41,6 @@ COMPLAINTS = (
     "a wide page turned left",
 )
 """What people have complained of in public."""
-TRAINED = sorted({kind.train for kind in KINDS if kind.train is not None})
 Train = Callable[[tuple[int, str] | None], Pipeline]
 
 
@@ -77,8 +77,11 @@ def wrong_trace(kind: Kind, page: str) -> Trace:
     return server.trace(EXAMPLE / "images" / page)
 
 
-@pytest.mark.parametrize("limits", [None, *TRAINED])
-@pytest.mark.parametrize("page", sorted({page for _, page in CASES}))
+USED = sorted({(page, kind.train) for kind, page in RUN}, key=str)
+"""The pages, each with the limits of the training yml with which it is compared."""
+
+
+@pytest.mark.parametrize(("page", "limits"), USED, ids=str)
 def test_the_right_server_returns_the_boxes_of_train(train: Train, page: str, limits: tuple[int, str] | None) -> None:
     reference, right = train(limits).trace(EXAMPLE / "images" / page), right_trace(page, limits)
     boxes, expected = polygons(right), polygons(reference)
@@ -160,10 +163,26 @@ def test_nothing_false_is_said(
         error = failure(reference, in_form(wrong, form))
         print(f"{form}:\n{error}\n")
         rows[-1].update(row_of(kind, page, form, shown, error))
+        if form == "all arrays" and not rows[-1]["named"]:
+            rows[-1].update(row_of(kind, page, form, shown, error, rivals_of(kind, wrong)))
     assert rows[0]["counted"], "the fault does not show on this page"
     assert [row["form"] for row in rows if row["counted"] and not row["caught"]] == []
     assert [(row["form"], row["wrong"]) for row in rows if row["wrong"]] == []
     assert [(row["form"], row["false_ruled_out"]) for row in rows if row["false_ruled_out"]] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "codes"),
+    [
+        ("640x640", "colours.png", {"one size": {"resize.image_shape"}}),
+        ("960/max", "curved.png", {"limits": {"resize.limits", "resize.image_shape"}}),
+        ("thresh 0.45", "curved.png", {"thresh": {"postprocess.thresh"}}),
+        ("RGB fed", "rotated.jpg", {}),
+    ],
+)
+def test_the_rivals_are_what_makes_the_same_arrays(name: str, page: str, codes: dict[str, set[str]]) -> None:
+    kind = next(kind for kind in KINDS if kind.name == name)
+    assert rivals_of(kind, wrong_trace(kind, page)) == codes
 
 
 def test_the_list_is_frozen() -> None:

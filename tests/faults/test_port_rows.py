@@ -65,6 +65,21 @@ def test_a_group_of_causes_names_or_is_wrong(
     assert judged(kind, stated) == {"named": named, "half": half, "wrong": wrong}
 
 
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        ({THRESH, UNCLIP}, True),
+        ({THRESH}, True),  # what is true names it, whatever does the same
+        ({UNCLIP}, False),
+        ({THRESH, SCALE}, False),
+        ({THRESH, UNCLIP, SCALE}, False),
+    ],
+)
+def test_the_exact_set_of_rivals_names_a_fault(stated: set[str], named: bool) -> None:
+    assert judged(ONE, [stated], {"thresh": {THRESH, UNCLIP}})["named"] is named
+    assert judged(ONE, [stated])["named"] is (stated == {THRESH})
+
+
 def test_each_form_hands_over_less() -> None:
     trace = right()
     stages = [in_form(trace, form).stages for form in FORMS]

@@ -76,23 +76,92 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts
 
 
 def build_post_process(section: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
-    """Build the post-process with other values, for an experiment.
-
-    `min_size` is an attribute that no YAML file sets; `rectangles` replaces the smallest rectangle around an outline.
-    """
+    """Build the post-process with other values, for an experiment, see `contract.PostprocessesWith`."""
     from ppocr.postprocess import build_post_process as build
 
-    set_later = {"min_size", "rectangles"}
-    made = build({**section, **{name: value for name, value in values.items() if name not in set_later}})
+    made = build({**section, **{name: value for name, value in values.items() if name not in NOT_IN_YAML}})
     inner = getattr(made, "post_process", made)
-    if "min_size" in values:
-        if not hasattr(inner, "min_size"):
-            raise AttributeError("this release of PaddleOCR has no min_size")
-        inner.min_size = values["min_size"]
-    if "rectangles" in values:
-        last = 1 if values["rectangles"] == "upright, last pixel included" else 0
-        inner.get_mini_boxes = lambda outline: _upright_rectangle(outline, last)
+    for name, put in NOT_IN_YAML.items():
+        if name in values:
+            put(inner, values[name])
     return inner
+
+
+def _put_min_size(inner: Any, least: float) -> None:
+    if not hasattr(inner, "min_size"):
+        raise AttributeError("this release of PaddleOCR has no min_size")
+    inner.min_size = least
+
+
+def _put_rectangles(inner: Any, which: str) -> None:
+    last = 1 if which == "upright, last pixel included" else 0
+    inner.get_mini_boxes = lambda outline: _upright_rectangle(outline, last)
+
+
+def _put_kernel(inner: Any, side: int) -> None:
+    """Dilate by a square of that side; erode by it where it is negative."""
+    kernel = np.ones((abs(side), abs(side)), np.uint8)
+    if side > 0:
+        inner.dilation_kernel = kernel
+        return
+    import cv2
+
+    inner.dilation_kernel = None
+
+    def eroded(find: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda pred, bitmap, *size: find(pred, cv2.erode(np.asarray(bitmap, np.uint8), kernel), *size)
+
+    # As methods of a class of its own: whoever taps an object's methods takes its own ones away again.
+    methods = {name: staticmethod(eroded(getattr(inner, name))) for name in BITMAP_READERS}
+    inner.__class__ = type(type(inner).__name__, (type(inner),), methods)
+
+
+def _put_unclip_distance(inner: Any, distance: float) -> None:
+    """Let every box grow by the same distance: by the ratio that gives it, box by box."""
+    unclip = inner.unclip
+
+    def constant(box: Any, _: float) -> Any:
+        from shapely.geometry import Polygon
+
+        shape = Polygon(box)
+        return unclip(box, distance * shape.length / max(shape.area, 1e-9))
+
+    inner.unclip = constant
+
+
+def _put_score(inner: Any, which: str) -> None:
+    """Let the largest value within a box be its score: the level above which the mean of what is above it is 0."""
+    mean = inner.box_score_fast
+
+    def largest(values: Any, box: Any) -> float:
+        levels = np.unique(values[_around(box, values.shape)])
+        low, high = 0, len(levels) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            is_inside = mean((values >= levels[middle]).astype(np.float32), box) > 0
+            low, high = (middle, high) if is_inside else (low, middle - 1)
+        return float(levels[low])
+
+    inner.box_score_fast = largest
+
+
+def _around(box: Any, shape: Any) -> tuple[slice, slice]:
+    """Return the part of a map in which a box lies."""
+    (x0, y0), (x1, y1) = np.floor(np.min(box, axis=0)), np.ceil(np.max(box, axis=0)) + 1
+    return slice(int(max(y0, 0)), int(min(y1, shape[0]))), slice(int(max(x0, 0)), int(min(x1, shape[1])))
+
+
+BITMAP_READERS = ("boxes_from_bitmap", "polygons_from_bitmap")
+"""The methods of DBPostProcess that are given the binary map."""
+
+NOT_IN_YAML: Mapping[str, Callable[[Any, Any], None]] = {
+    "min_size": _put_min_size,
+    "rectangles": _put_rectangles,
+    "kernel": _put_kernel,
+    "unclip_distance": _put_unclip_distance,
+    "score": _put_score,
+}
+"""The values that no YAML file sets, each with what puts it into a built post-process."""
 
 
 def _upright_rectangle(outline: Any, last: int) -> tuple[list[Any], float]:

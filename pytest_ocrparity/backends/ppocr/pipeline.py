@@ -31,7 +31,7 @@ from pytest_ocrparity.backends.ppocr.operators import (
     without_global,
     without_random,
 )
-from pytest_ocrparity.backends.resampling import recoded, resampled
+from pytest_ocrparity.backends.resampling import of_page_size, recoded, resampled
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import digest, image_bytes, text_digest
@@ -40,6 +40,8 @@ from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE,
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
 from pytest_ocrparity.wording import image_label
 
+MOST_SIZES = 8
+"""For how many sizes operators are kept; an experiment goes back and forth between a few."""
 TAPPED = ("boxes_from_bitmap", "polygons_from_bitmap")
 """The methods of DBPostProcess that know the scores."""
 
@@ -177,19 +179,34 @@ class TrainingPipeline(StagedPipeline):
 
         See `contract.PostprocessesWith` for values that no YAML file sets.
         """
+        own = {name: value for name, value in values.items() if name != "map_size"}
         with third_party():
-            parts = replace(self._parts, post_process=build_post_process(self.files.yml["PostProcess"], values))
+            parts = replace(self._parts, post_process=build_post_process(self.files.yml["PostProcess"], own))
         other = TrainingPipeline(parts, self.files, self._memory, name=self.name, fingerprint=self.fingerprint)
-        return other.postprocess
+        return other.postprocess if "map_size" not in values else of_page_size(other.postprocess)
 
     def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
         """Run the Eval operators with another target size (h, w) in network-input px, for an experiment.
 
         DetResizeForTest is built again with that `image_shape`; everything else is as in `preprocess`.
         """
+        return self._resizing_to(size).preprocess(image)
+
+    def resized_to(self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Run DetResizeForTest alone on (H, W, 3) pixels, with another target size (h, w), for an experiment."""
+        with third_party():
+            state: Any = {"image": pixels}
+            for operator, run in self._resizing_to(size)._parts.operators:
+                if STAGE_OF.get(operator) == RESIZE:
+                    state = run(state)
+        return np.array(state["image"])
+
+    def _resizing_to(self, size: tuple[int, int]) -> TrainingPipeline:
+        """Return this side with one size for every image; the last few are kept."""
         if size not in self._at_size:
-            self._at_size = {size: self._rebuilt(with_image_shape(self.files.yml, size))}
-        return self._at_size[size].preprocess(image)
+            kept = list(self._at_size.items())[1 - MOST_SIZES :]
+            self._at_size = {**dict(kept), size: self._rebuilt(with_image_shape(self.files.yml, size))}
+        return self._at_size[size]
 
     def resampled(
         self, pixels: npt.NDArray[np.uint8], size: tuple[int, int]
@@ -313,6 +330,7 @@ class TrainingPipeline(StagedPipeline):
 def _as_png(image: npt.NDArray[np.uint8]) -> bytes:
     import cv2
 
-    done, encoded = cv2.imencode(".png", image)
+    # Not compressed: it is decoded at once, and compressing took longer than all operators.
+    done, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     assert done, "cv2 encodes any (H, W, 3) uint8 array as PNG"
     return bytes(encoded)

@@ -14,6 +14,7 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, p
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
+from pytest_ocrparity.diagnose.network.neighbours import by_origin, by_tiles, origin_cause, tiles_cause
 from pytest_ocrparity.diagnose.network.pointwise import by_pointwise, pointwise_cause
 from pytest_ocrparity.diagnose.repeatability import examine_maps
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
@@ -45,6 +46,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         _other_network,
         weights.by_weights_after_lookalikes,
         by_pointwise,
+        by_origin,
+        by_tiles,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):
@@ -75,7 +78,7 @@ def _examine_recorded_map(lab: Laboratory) -> list[Diagnosis]:
             text = f"{reference_name}'s network returns {candidate_name}'s map of {candidate_name}'s own tensor"
             lab.acquitted = f"{text} ({describe_difference(made, own)}): the networks agree"
             return []
-        if made is not None and (found := pointwise_cause(lab, made, own)) is not None:
+        if made is not None and (found := _changed_map(lab, made, own, candidate.tensor)) is not None:
             return [found]
         if made is not None:
             text = f"of {candidate_name}'s own tensor, {reference_name}'s network makes another map"
@@ -83,11 +86,20 @@ def _examine_recorded_map(lab: Laboratory) -> list[Diagnosis]:
             return [lab.unknown_cause(PROBABILITY_MAP, text)]
     if lab.is_same_stage(TENSOR, candidate):
         right = lab.reference.probability_map
-        if right is not None and own is not None and (found := pointwise_cause(lab, right, own)) is not None:
+        if right is not None and own is not None and (found := _changed_map(lab, right, own, None)) is not None:
             return [found]
         return _unexplained_map(lab)
     lab.not_tried.append("the network by itself: the tensors differ, and neither network can be run on the other's")
     return []
+
+
+def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None) -> Diagnosis | None:
+    """Return what changes a map of the same tensor: a function of each value, its place, or tiles of that tensor."""
+    source = pipeline_of(lab.reference)
+    found = pointwise_cause(lab, right, own) or origin_cause(lab, right, own)
+    if found is not None or source is None or tensor is None:
+        return found
+    return tiles_cause(lab, source.infer, tensor, right, own)
 
 
 def _unexplained_map(lab: Laboratory) -> list[Diagnosis]:

@@ -6,7 +6,7 @@ candidate really returned, which come from its own map and geometry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,13 +15,13 @@ import numpy as np
 from pytest_ocrparity.compare.borderline import boxes_of_map
 from pytest_ocrparity.compare.scores import expected_detections, expected_scores
 from pytest_ocrparity.contract import HasLaterSteps, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
-from pytest_ocrparity.diagnose.preprocessing.placements import Frame
+from pytest_ocrparity.diagnose.state import state_of_boxes
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS
@@ -42,7 +42,7 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     if made is None:
         return _examine_recorded_boxes(lab)
     if not lab.is_same_boxes(made):
-        return _examine_postprocess(lab, made)
+        return state_of_boxes(lab, made) or _examine_postprocess(lab, made)
     return _examine_changed_boxes(lab)
 
 
@@ -59,41 +59,53 @@ def _boxes_in_their_place(lab: Laboratory, frame: Frame) -> list[Diagnosis] | No
     right = boxes_of_map(replace(lab.reference, shape=(float(height), float(width), 1.0, 1.0)), trace.probability_map)
     if right is None:
         return None
-    across, down, left, top = frame
-    size = float(row[1]), float(row[0])
-    if _are_at(right, trace.detections, frame, size):
+    if _are_at(right, trace.detections, frame, row[:2]):
         return []
-    candidate = lab.names.candidate
+    if frame.turn and _are_at(right, trace.detections, frame._replace(turn=""), frame.page[::-1]):
+        return []  # they are of the page as it was turned: that it is turned is the only fault
+    candidate, page = lab.names.candidate, (float(row[0]), float(row[1]))
     proof = f"what {lab.names.reference}'s post-process makes of {candidate}'s own map are {candidate}'s boxes, "
-    if (left, top) != (0, 0) and _are_at(right, trace.detections, (across, down, 0.0, 0.0), size):
-        proof += f"if the place of the page, x {left:+.1f} and y {top:+.1f} px, is left out"
-        summary = f"{candidate}'s boxes lack the place of the page in its picture, x {left:+.1f}, y {top:+.1f} px"
+    if (frame.left, frame.top) != (0, 0) and _are_at(right, trace.detections, frame._replace(left=0.0, top=0.0), page):
+        place = f"x {frame.left:+.1f} and y {frame.top:+.1f} px"
+        proof += f"if the place of the page, {place}, is left out"
+        summary = f"{candidate}'s boxes lack the place of the page in its picture, {place}"
         fix = "subtract the padding that was added before the network, or add the origin of the crop, to the boxes"
         return [lab.proven_cause(DETECTIONS, "rescale.offset", summary, [proof], fix)]
-    if trace.shape is not None and tuple(trace.shape[:2]) != tuple(row[:2]):
-        given = float(trace.shape[1]), float(trace.shape[0])
-        own = (given[0] / width, given[1] / height, 0.0, 0.0)
-        if (left, top) == (0, 0) and _are_at(right, trace.detections, own, given):
-            proof += "in px of the page that it was given"
-            summary = f"{candidate}'s boxes are in px of a page of {trace.shape[1]:.0f}x{trace.shape[0]:.0f}, "
-            summary += f"and the page has {row[1]:.0f}x{row[0]:.0f}"
-            fix = f"multiply {candidate}'s boxes by x {across / own[0]:.4g}, y {down / own[1]:.4g}"
-            return [lab.proven_cause(DETECTIONS, "rescale.ratio", summary, [proof], fix)]
+    for other, size, words in _other_ratios(trace, page, (height, width)):
+        if (frame.left, frame.top) == (0, 0) and _are_at(right, trace.detections, other, size):
+            fix = f"multiply {candidate}'s boxes by x {frame.across / other.across:.4g}, "
+            fix += f"y {frame.down / other.down:.4g}"
+            summary = f"{candidate}'s boxes are {words}, and the page has {row[1]:.0f}x{row[0]:.0f}"
+            return [lab.proven_cause(DETECTIONS, "rescale.ratio", summary, [proof + words], fix)]
     return None
 
 
-def _are_at(right: Detections, found: Detections, frame: Frame, size: tuple[float, float]) -> bool:
+def _other_ratios(
+    trace: Trace, page: tuple[float, float], size: tuple[int, int]
+) -> Iterator[tuple[Frame, tuple[float, float], str]]:
+    """Yield wrong ways to scale boxes of a map of (height, width), with the size to whose edges they are clipped."""
+    height, width = size
+    if trace.shape is not None and tuple(trace.shape[:2]) != page:
+        given = float(trace.shape[0]), float(trace.shape[1])
+        words = f"in px of a page of {given[1]:.0f}x{given[0]:.0f}"
+        yield Frame(given[1] / width, given[0] / height, 0.0, 0.0), given, words
+    words = "scaled by the size of the whole picture, with the border around the page"
+    yield Frame(page[1] / width, page[0] / height, 0.0, 0.0), page, words
+
+
+def _are_at(right: Detections, found: Detections, frame: Frame, size: Sequence[float]) -> bool:
     """Return whether boxes in px of a map are the found ones, once they are placed; both sides round.
 
     Args:
         right: boxes in px of the map.
         found: the candidate's.
         frame: see `Laboratory.to_page`.
-        size: of the page, (width, height), at whose edges either side may clip its boxes.
+        size: of the page, (height, width), at whose edges either side may clip its boxes.
     """
-    placed = [np.clip(polygon * np.array(frame[:2]) + np.array(frame[2:]), 0, size) for polygon in right.polygons]
-    clipped = [np.clip(polygon, 0, size) for polygon in found.polygons]
-    pairs, apart = match(placed, clipped).pairs, 1.0 + 0.5 * max(frame[:2])
+    edges = float(size[1]), float(size[0])
+    placed = [np.clip(frame.of(np.asarray(polygon, np.float64)), 0, edges) for polygon in right.polygons]
+    clipped = [np.clip(polygon, 0, edges) for polygon in found.polygons]
+    pairs, apart = match(placed, clipped).pairs, 1.0 + 0.5 * max(frame.across, frame.down)
     return len(pairs) == len(placed) == len(clipped) and all(
         vertex_distance(placed[pair.reference], clipped[pair.candidate]) <= apart for pair in pairs
     )

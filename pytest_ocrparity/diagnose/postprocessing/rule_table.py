@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, area
-from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Choice, Cut, Quantity, Rule, Searched
+from pytest_ocrparity.diagnose.postprocessing.later_changes import LATER
+from pytest_ocrparity.diagnose.postprocessing.rules import Choice, Cut, Quantity, Rule, Searched
 from pytest_ocrparity.trace import Detections
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -45,21 +46,6 @@ def _extreme(index: int, *, largest: bool) -> Quantity:
         return np.array([(p[:, index].max() if largest else p[:, index].min()) for p in made.polygons])
 
     return quantity
-
-
-def _upright(made: Detections, value: None) -> Detections:
-    """Return each box's bounding rectangle, parallel to the page's sides."""
-    boxes = []
-    for polygon in made.polygons:
-        (x0, y0), (x1, y1) = polygon.min(axis=0), polygon.max(axis=0)
-        boxes.append(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
-    return Detections(tuple(boxes), made.scores)
-
-
-def _grown(made: Detections, pixels: int) -> Detections:
-    """Return the boxes with each corner moved outward, along x and along y."""
-    boxes = (polygon + np.sign(polygon - polygon.mean(axis=0)) * pixels for polygon in made.polygons)
-    return Detections(tuple(boxes), made.scores)
 
 
 def _whole_side(made: Detections, page: Page) -> Array:
@@ -105,19 +91,39 @@ CAUSES: Final[tuple[Rule, ...]] = (
         counts=True,
     ),
     Choice(cause="postprocess.use_dilation", name="use_dilation", text="use_dilation {value}", values=(True, False)),
+    Choice(
+        cause="postprocess.use_dilation",
+        name="kernel",
+        text="the binary map dilated by a square of {value} px (eroded, if negative)",
+        values=(3, 4, 5, 7, -2, -3, -4, -5),
+    ),
+    Searched(
+        cause="postprocess.unclip_ratio",
+        name="unclip_distance",
+        text="boxes that grow by {value} px of the map, whatever their size",
+        low=0.5,
+        high=64.0,
+        known=(2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
+    ),
+    Choice(
+        cause="postprocess.map_size",
+        name="map_size",
+        text="a map that is scaled to the {value} before it is cut",
+        values=("page",),
+    ),
     Choice(cause="postprocess.score_mode", name="score_mode", text="score_mode {value}", values=("fast", "slow")),
+    Choice(
+        cause="postprocess.score_mode",
+        name="score",
+        text="the {value} value within a box as its score",
+        values=("largest",),
+    ),
     Choice(cause="postprocess.box_type", name="box_type", text="box_type {value}", values=("quad", "poly")),
     Choice(
         cause="postprocess.box_type",
         name="rectangles",
         text="rectangles parallel to the page's sides ({value})",
         values=("upright", "upright, last pixel included"),
-    ),
-    Changed(
-        cause="postprocess.box_type",
-        text="the bounding rectangles, parallel to the page's sides",
-        values=(None,),
-        change=_upright,
     ),
     Searched(
         cause=FILTER,
@@ -139,6 +145,7 @@ CAUSES: Final[tuple[Rule, ...]] = (
         drops_below=False,
         is_whole=True,
     ),
+    *LATER,
 )
 """What can be stated. A second threshold of scores does what `box_thresh` does, and is called by that name."""
 
@@ -162,12 +169,6 @@ RIVALS: Final[tuple[Rule, ...]] = (
         )
         for words, quantity in _CUTS.items()
         for below in (True, False)
-    ),
-    Changed(  # where all words are of one height, a ratio does so too
-        cause="",
-        text="boxes whose corners are {value} px further out",
-        values=tuple(pixels for size in range(1, 11) for pixels in (size, -size)),
-        change=_grown,
     ),
     Cut(
         cause="",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -66,18 +66,52 @@ def roundest(low: float, high: float) -> float:
     return (low + high) / 2
 
 
+FINE: Final = 4096
+"""Parts of a map pixel to which a post-process rounds, where the page is said to be so many times as large as the map:
+a power of two, so that halves stay what they are."""
+COARSE: Final = 16
+"""The same for a post-process whose coordinates are int16."""
+
+
 @dataclass
 class Bench:
-    """Runs the reference's post-process, by the name that messages give it, with other values, within the budget."""
+    """Runs the reference's post-process with other values, within the budget.
+
+    Attributes:
+        lab: the diagnosis.
+        source: what builds the post-process.
+        name: what messages call it.
+        fixed: values that hold in every run, unless the run's own say otherwise.
+        parts: see `FINE`.
+    """
 
     lab: Laboratory
     source: PostprocessesWith
     name: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    parts: int = FINE
     built: dict[str, Make | None] = field(default_factory=dict)
+    fine: dict[Page, Detections | None] = field(default_factory=dict)
+
+    def with_fixed(self, values: Mapping[str, Any]) -> Bench:
+        """Return one in which these values hold as well."""
+        return replace(self, fixed={**self.fixed, **values}, built={}, fine={})
+
+    def unscaled(self, page: Page) -> Detections | None:
+        """Return the boxes of a page's map in px of the map, hardly rounded."""
+        if page not in self.fine:
+            height, width = page.probability_map.shape[-2:]
+            shape = (float(height * self.parts), float(width * self.parts), float(self.parts), float(self.parts))
+            made = self.make({}, replace(page, shape=shape))
+            if made is not None:
+                made = Detections(tuple(polygon / self.parts for polygon in made.polygons), made.scores)
+            self.fine[page] = made
+        return self.fine[page]
 
     def make(self, values: Mapping[str, Any], page: Page) -> Detections | None:
         """Return the boxes of a page's map under these values; None where this release refuses them."""
         self.lab.budget.check()
+        values = {**self.fixed, **values}
         key = repr(sorted(values.items()))
         if key not in self.built:
             self.built[key] = self.lab.attempt(lambda: self.source.postprocess_with(values))
@@ -112,6 +146,10 @@ class Rule(ABC):
         made = self.make(bench, page, value)
         return made is not None and are_equal(made, page.found, page)
 
+    def joint(self, one: Span, other: Span) -> Span | None:
+        """Return the values that fit two pages, or None."""
+        return one.meets(other)
+
     def words(self, span: Span) -> str:
         """Return the rule with its value, and the values that fit as well."""
         return self.text.format(value=_text(span.value)) + self.interval(span)
@@ -127,6 +165,8 @@ class Rule(ABC):
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join("none" if each is None else _text(each) for each in value)
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
@@ -135,6 +175,11 @@ class Choice(Rule):
     """One of few values of a parameter."""
 
     values: tuple[Any, ...]
+
+    def fit_all(self, bench: Bench, pages: Sequence[Page]) -> Span | None:
+        """Return the first value that makes the boxes of all pages; on one of them several may."""
+        value = next((each for each in self.values if all(self.fits(bench, page, each) for page in pages)), None)
+        return None if value is None else Span(-math.inf, math.inf, value)
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
@@ -150,11 +195,53 @@ class Choice(Rule):
 class Changed(Choice):
     """A change of the reference's boxes, by one of few values."""
 
-    change: Callable[[Detections, Any], Detections]
+    change: Callable[[Detections, Any, Page], Detections | None]
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
-        return self.change(page.right, value)
+        return self.change(page.right, value, page)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed(Changed):
+    """A change of the reference's boxes in px of the map, before they are rounded to px of the page."""
+
+    def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
+        """Return the boxes of a page's map, see `Rule.make`."""
+        made = bench.unscaled(page)
+        return None if made is None else self.change(made, value, page)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read(Changed):
+    """A change by values that are read from the candidate's boxes.
+
+    Attributes:
+        read: the values that a page's boxes tell; None for what this page does not tell.
+    """
+
+    read: Callable[[Page], tuple[float | None, ...] | None]
+
+    def fit(self, bench: Bench, page: Page) -> Span | None:
+        """Return the values that make the page's boxes, see `Rule.fit`."""
+        value = self.read(page)
+        return None if value is None or not self.fits(bench, page, value) else Span(-math.inf, math.inf, value)
+
+    def joint(self, one: Span, other: Span) -> Span | None:
+        """Return the values of two pages as those of one: where one tells nothing, the other's."""
+        pairs = list(zip(one.value, other.value, strict=True))
+        if any(None not in pair and not math.isclose(*pair, rel_tol=1e-5, abs_tol=1e-6) for pair in pairs):
+            return None
+        return one._replace(value=tuple(second if first is None else first for first, second in pairs))
+
+
+def between_levels(page: Page, low: float, high: float | None = None) -> Span:
+    """Return the thresholds around two that cut a map as they do: between two of its values nothing changes."""
+    present, high = np.unique(page.probability_map), low if high is None else high
+    low = max([float(each) for each in present[present <= low][-1:]], default=low)
+    high = min([float(each) for each in present[present > high][:1]], default=high)
+    high = float(np.nextafter(high, low))
+    return Span(low, high, roundest(low, high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +255,7 @@ class Searched(Rule):
         counts: whether the number of boxes leads the search, and not their area.
         is_whole: whether it is a whole number.
         on_map: what a value does to the map, in the place of a parameter.
+        is_part: the candidate's boxes need only be among those that are made.
     """
 
     low: float
@@ -177,6 +265,15 @@ class Searched(Rule):
     counts: bool = False
     is_whole: bool = False
     on_map: Callable[[Array, float], Array] | None = None
+    is_part: bool = False
+
+    def fits(self, bench: Bench, page: Page, value: Any) -> bool:
+        """Return whether one value makes the page's boxes, see `Rule.fits`."""
+        made = self.make(bench, page, value)
+        return made is not None and self._explains(made, page)
+
+    def _explains(self, made: Detections, page: Page) -> bool:
+        return indices_of(page.found, made, page) is not None if self.is_part else are_equal(made, page.found, page)
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
@@ -192,11 +289,8 @@ class Searched(Rule):
         ends = [self._edge(bench, page, hit, bound) for bound in (self.low, self.high)]
         low, high = (float(each) for each in ends)
         if self.name == "thresh":  # between two values of the map nothing changes
-            present = np.unique(page.probability_map)
-            low = max([float(each) for each in present[present <= low][-1:]], default=low)
-            high = min([float(each) for each in present[present > high][:1]], default=high)
-            inner = roundest(low, np.nextafter(high, low))
-            return Span(low, float(np.nextafter(high, low)), inner if self.fits(bench, page, inner) else hit)
+            low, high, inner = between_levels(page, low, high)
+            return Span(low, high, inner if self.fits(bench, page, inner) else hit)
         value = int(hit) if self.is_whole else roundest(low, high)
         return Span(low, high, value if self.fits(bench, page, value) else hit)
 
@@ -210,7 +304,7 @@ class Searched(Rule):
             made = self.make(bench, page, int(middle) if self.is_whole else middle)
             if made is None:
                 return None
-            if are_equal(made, page.found, page):
+            if self._explains(made, page):
                 return middle
             lead = self._lead(made, page.found)
             if lead == 0 or high - low <= (1 if self.is_whole else 1e-6):

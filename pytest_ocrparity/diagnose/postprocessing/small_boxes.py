@@ -108,12 +108,13 @@ PROBE: Final = 1024
 def drawn_map(*, weakest: float = 1.0) -> npt.NDArray[np.float32]:
     """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 23 px high and 6 to 48 px wide, far from each other.
 
-    Their values run from `weakest` to 1 in steps that repeat. With `weakest` below 1 each is weaker at its rim.
+    Their values run from `weakest` to 1 in steps that repeat. With `weakest` below 1 each is weaker at its rim, and one
+    px higher: what is just as high as PaddleOCR's smallest outline is dropped or not by how a port rounds.
     """
     drawn = np.zeros((1, 1, PROBE, PROBE), np.float32)
     values = np.linspace(weakest, 1, 7, dtype=np.float32)
     top, count = 16, 0
-    for height in range(4, 24):
+    for height in range(4, 24) if weakest == 1 else range(5, 25):
         left = 16
         for width in (6, 12, 24, 48):
             value = values[count % len(values)]

@@ -7,17 +7,19 @@ cause is stated where no rival of another cause is left, on this image and on th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.installed import InstalledPostprocess
 from pytest_ocrparity.compare.parameter_differences import is_close
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, has_scores, several_values
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
-from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Span, roundest
+from pytest_ocrparity.diagnose.postprocessing.rules import COARSE, Bench, Choice, Cut, Read, Rule, Span, roundest
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
@@ -38,6 +40,11 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     Where the candidate's post-process can be run, the rule must also explain its boxes of the reference's map and of
     drawn ones. Where only boxes are known the rules are run on the reference's map, and what fits is noticed.
     """
+    with third_party():  # once, as entering it for each run of a post-process takes longer than the run
+        return _by_known_values(lab)
+
+
+def _by_known_values(lab: Laboratory) -> list[Diagnosis]:
     bench = _bench(lab)
     if bench is None:
         if lab.candidate.probability_map is not None:
@@ -49,11 +56,67 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
         return []
     if not _shows(pages):
         return []
-    fitting = _remember(lab, [fit for rule in _rules(lab) if (fit := _fit_all(bench, rule, pages)) is not None])
+    fitting = _remember(
+        lab, [fit for rule in _likely(bench, _rules(lab), pages) if (fit := _fit_all(bench, rule, pages)) is not None]
+    )
     causes = {rule.cause for rule, _ in fitting}
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
         return [_claim(bench, fitting, pages)]
+    if not fitting and (several := _several(bench, pages)):
+        return several
     return [_rivals(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
+
+
+def _several(bench: Bench, pages: list[Page]) -> list[Diagnosis]:
+    """Return the causes of the one combination of rules that explains the boxes; none where several differ in causes.
+
+    It must explain what an earlier image of this run showed of combinations as well.
+    """
+    lab = bench.lab
+    found = several_values(bench, _rules(lab), pages, _fit_all)
+    before: set[frozenset[str]] | None = lab.history.get("combinations")
+    texts = {_texts(fits) for fits in found}
+    lab.history["combinations"] = left = texts if before is None else texts & before
+    found = [fits for fits in found if _texts(fits) in left]
+    causes = {tuple(sorted({rule.cause for rule, _ in fits})) for fits in found}
+    if len(causes) != 1 or "" in causes.pop() or not _is_enough([], pages):
+        lab.tried += [f"{_words(fits)} gives {lab.names.candidate}'s boxes" for fits in found]
+        return []
+    return _claims(bench, found[0], pages)
+
+
+def _texts(fits: Sequence[Fit]) -> frozenset[str]:
+    return frozenset(rule.text for rule, _ in fits)
+
+
+def _words(fits: Sequence[Fit]) -> str:
+    return " and ".join(rule.words(span) for rule, span in fits)
+
+
+def _claims(bench: Bench, fits: Sequence[Fit], pages: list[Page]) -> list[Diagnosis]:
+    """Return a diagnosis of each rule of a combination, all with the proof that they make the boxes together."""
+    lab, candidate = bench.lab, bench.lab.names.candidate
+    proof = (
+        f"{bench.name}, varied to {_words(fits)}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
+    )
+    proof += "; none of them does alone"
+    for rule, _ in fits:  # each its own check, as a patch holds what it changes
+        patched = replace(lab.patched, explains_boxes=_explains_together(_texts(fits)))
+        lab.adopt_patch(DETECTIONS, rule.cause, patched)
+    return [_stated(lab, [fit], [proof]) for fit in fits]
+
+
+def _explains_together(texts: frozenset[str]) -> Callable[[Laboratory], bool]:
+    """Return a check for another image: whether the same combination explains its boxes."""
+
+    def explains(lab: Laboratory) -> bool:
+        bench = _bench(lab)
+        pages = [] if bench is None else _pages(bench)
+        if bench is None or not _shows(pages):
+            return False
+        return texts in {_texts(fits) for fits in several_values(bench, _rules(lab), pages, _fit_all)}
+
+    return explains
 
 
 def _bench(lab: Laboratory) -> Bench | None:
@@ -65,7 +128,7 @@ def _bench(lab: Laboratory) -> Bench | None:
     if reference.source is not None or found is None:
         return None
     name = f"paddlex's post-process, which makes {lab.names.reference}'s own boxes"
-    bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})), name)
+    bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})), name, parts=COARSE)
     page = _page(bench, reference, found)
     return None if page is None or not len(found) or not are_equal(page.right, found, page) else bench
 
@@ -74,7 +137,7 @@ def _rules(lab: Laboratory) -> list[Rule]:
     """Return the rules to try: of the reference's parameters, and changes of the map where no score shows them."""
     own = lab.reference.parameters.get(DETECTIONS, {})
     scores = None if lab.candidate.detections is None else lab.candidate.detections.scores
-    other = {"min_size", "rectangles"}
+    other = {"min_size", "rectangles", "kernel", "unclip_distance", "map_size", "score"}
     rules = []
     for rule in CAUSES:
         if rule.name and rule.name in own and isinstance(rule, Choice):
@@ -82,6 +145,18 @@ def _rules(lab: Laboratory) -> list[Rule]:
         if not rule.name or rule.name in own or rule.name in other:
             rules.append(rule)
     return [*rules, *RIVALS, *(MAPS if scores is None else ())]
+
+
+def _likely(bench: Bench, rules: list[Rule], pages: list[Page]) -> list[Rule]:
+    """Return the rules that may make the found scores: a number by which boxes grow or are dropped changes none."""
+    page = next(page for page in pages if page.shows)
+    every = bench.make({"box_thresh": LEAST}, page)
+    if every is None or every.scores is None or page.found.scores is None or has_scores(every, page.found):
+        return rules
+    return [rule for rule in rules if rule.name not in KEEP_SCORES]
+
+
+KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance", "max_candidates", "min_size")
 
 
 def _pages(bench: Bench) -> list[Page]:
@@ -128,16 +203,19 @@ def _shows(pages: list[Page]) -> bool:
 
 def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
     """Return the values of a rule that explain every page; pages on which nothing shows must not contradict."""
+    if isinstance(rule, Choice) and not isinstance(rule, Read):
+        choice = rule.fit_all(bench, sorted(pages, key=lambda page: not page.shows))
+        return None if choice is None else (rule, choice)
     span: Span | None = None
     for page in pages:
         if page.shows:
             own = rule.fit(bench, page)
-            span = own if span is None or own is None else span.meets(own)
+            span = own if span is None or own is None else rule.joint(span, own)
             if span is None:
                 return None
     if span is None:
         return None
-    others = [page for page in pages if not page.shows]
+    others = [page for page in pages if not page.shows or isinstance(rule, Read)]
     choices = {span.value: None, **dict.fromkeys(_inside(span))}
     fitting = [value for value in choices if all(rule.fits(bench, page, value) for page in others)]
     if not fitting:
@@ -162,7 +240,7 @@ def _remember(lab: Laboratory, fitting: list[Fit]) -> list[Fit]:
     before: Mapping[str, Span] | None = lab.history.get("spans")
     left = {}
     for rule, span in fitting:
-        joint = span if before is None else (before[rule.text].meets(span) if rule.text in before else None)
+        joint = span if before is None else (rule.joint(before[rule.text], span) if rule.text in before else None)
         if joint is not None:
             left[rule.text] = joint
     stated = lab.history.get("stated")
@@ -201,17 +279,31 @@ def _count_changed(page: Page) -> int:
 
 
 def _claim(bench: Bench, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
-    lab, (reference, candidate) = bench.lab, bench.lab.names
-    rule, span = fitting[0]
-    cause = rule.cause
-    words = "; or ".join(each.words(own) for each, own in fitting)
+    lab, candidate = bench.lab, bench.lab.names.candidate
+    cause = fitting[0][0].cause
+    words = "; or ".join(rule.words(span) for rule, span in fitting)
+    proof = f"{bench.name}, varied to {words}, makes exactly {candidate}'s boxes"
+    proof += f"{' and scores' if pages[0].found.scores is not None else ''}: {_places(lab, pages)}"
+    proof += f"; of {len(_rules(lab))} rules that were tried, no other does"
+    lab.history["stated"] = (cause, lab.candidate.label)
+    texts = {each.text for each, _ in fitting}
+    lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explains(texts)))
+    return _stated(lab, fitting, [proof])
+
+
+def _places(lab: Laboratory, pages: list[Page]) -> str:
+    """Return in words on which maps a rule makes the candidate's boxes."""
+    reference, candidate = lab.names
     places = [f"{candidate}'s map"] * (lab.candidate.probability_map is not None)
     places += [f"{reference}'s"] * (len([p for p in pages if not p.is_drawn]) > len(places))
     places += ["test maps that are drawn"] * any(page.is_drawn for page in pages)
-    proof = f"{bench.name}, varied to {words}, makes exactly {candidate}'s boxes"
-    scores = pages[0].found.scores
-    proof += f"{' and scores' if scores is not None else ''}: on {', on '.join(places)}"
-    proof += f"; of {len(_rules(lab))} rules that were tried, no other does"
+    return f"on {', on '.join(places)}"
+
+
+def _stated(lab: Laboratory, fitting: list[Fit], proof: list[str]) -> Diagnosis:
+    """Return the diagnosis of one cause, with the values by which rules of it fit."""
+    (reference, candidate), (rule, span) = lab.names, fitting[0]
+    words = "; or ".join(each.words(value) for each, value in fitting)
     own = lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
     has = f"; {reference} has {own}" if own is not None else f"; {reference} does not do that"
     summary = f"{candidate}'s boxes are those of {words}{has}"
@@ -221,10 +313,7 @@ def _claim(bench: Bench, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
     fix = f"give {candidate} {reference}'s {rule.name} = {own}"
     if own is None:
         fix = f"take that out of {candidate}'s post-process, or do the same to {reference}'s boxes"
-    lab.history["stated"] = (cause, lab.candidate.label)
-    texts = {each.text for each, _ in fitting}
-    lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explains(texts)))
-    return lab.proven_cause(DETECTIONS, cause, summary, [proof], fix)
+    return lab.proven_cause(DETECTIONS, rule.cause, summary, proof, fix)
 
 
 def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
@@ -238,7 +327,7 @@ def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
         rules = [rule for rule in _rules(lab) if rule.text in texts]
         fitting = [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None]
         before = lab.history.get("spans") or {}
-        return any(rule.text in before and before[rule.text].meets(span) is not None for rule, span in fitting)
+        return any(rule.text in before and rule.joint(before[rule.text], span) is not None for rule, span in fitting)
 
     return explains
 
@@ -264,7 +353,9 @@ def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:
     page = None if found is None else _page(bench, lab.reference, found)
     if page is None or not page.shows:
         return
-    fits = [fit for rule in _rules(lab) if rule not in MAPS and (fit := _fit_all(bench, rule, [page])) is not None]
+    own = lab.reference.parameters.get(DETECTIONS, {})
+    rules = (rule for rule in _rules(lab) if rule.name in own or isinstance(rule, Cut))
+    fits = [fit for rule in rules if (fit := _fit_all(bench, rule, [page])) is not None]
     if fits:
         words = "; or ".join(rule.words(span) for rule, span in fits)
         lab.noticed.append(

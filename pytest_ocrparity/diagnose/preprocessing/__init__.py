@@ -12,6 +12,7 @@ from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, parameter_groups, with_reference_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
+from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import by_decoded_picture, by_pictures
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
@@ -20,7 +21,7 @@ from pytest_ocrparity.trace import Trace
 EXPERIMENTS: Mapping[str, tuple[Callable[[Laboratory, PatchedCandidate], Any], ...]] = {
     DECODE: (*decoding.experiments[:-1], by_decoded_picture, decoding.experiments[-1]),
     RESIZE: resizing.experiments,
-    TENSOR: (*normalizing.experiments, by_pictures),
+    TENSOR: (*normalizing.experiments, by_pictures, by_padded_tensor),
 }
 
 

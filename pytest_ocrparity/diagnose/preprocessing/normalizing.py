@@ -186,6 +186,7 @@ LEVELS = 16
 PRECISIONS: Final[Mapping[str, Callable[[Array], Array]]] = {
     "float16": lambda tensor: np.asarray(tensor.astype(np.float16)),
     "bfloat16": lambda tensor: _as_bfloat16(tensor),
+    "bfloat16, the rest cut off": lambda tensor: _cut_to_bfloat16(tensor),
 }
 
 
@@ -229,7 +230,61 @@ def _as_bfloat16(tensor: Array) -> Array:
     return (bits & np.uint32(0xFFFF0000)).astype(np.uint32).view(np.float32)
 
 
-experiments = (by_tensor_channels, by_affine_fit, by_precision, by_tensor_axes)
+def _cut_to_bfloat16(tensor: Array) -> Array:
+    """Cut float32 values to 8 bits of mantissa, as a copy of their upper halves does."""
+    return (np.ascontiguousarray(tensor, np.float32).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+MOST_STEPS: Final = 256
+"""Of so many values a tensor in 8 bits consists."""
+
+
+def by_steps(lab: Laboratory, base: PatchedCandidate) -> Made:
+    """Find steps of one size to which the reference's tensor is rounded; all values must be the nearest step's."""
+    trace, right = lab.run_preprocessing(base), lab.before.tensor
+    if trace is None or trace.tensor is None or right is None or trace.tensor.shape != right.shape:
+        return None
+    steps = _steps_between(right, trace.tensor)
+    if steps is None:
+        return None
+    count, step = steps
+    reference, candidate = lab.names
+    proof = f"each value of {candidate}'s tensor is that of {reference}'s, rounded to the nearest of {count} values "
+    proof += f"that lie {step:.5g} apart"
+    fix = f"feed {candidate}'s network float32; or, if 8 bits are meant, compare under the preset int8"
+    summary = f"{candidate}'s tensor was rounded to steps of {step:.5g}, as 8 bits are"
+    found = lab.proven_cause(TENSOR, "normalize.precision", summary, [proof], fix)
+
+    def before(other: Laboratory) -> Trace | None:
+        there, own = other.reference.tensor, other.candidate.tensor
+        if there is None or own is None or _steps_between(there, own) is None:
+            return None
+        return replace(other.reference, tensor=own)
+
+    return found, replace(base, before=before)
+
+
+def _steps_between(right: Array, own: Array) -> tuple[int, float] | None:
+    """Return the number and the size of the steps to which `right` is rounded in `own`; None where it is not."""
+    if right.shape != own.shape:
+        return None
+    values = np.unique(own).astype(np.float64)
+    if not LEVELS <= len(values) <= MOST_STEPS or len(np.unique(right)) <= 1.5 * len(values):
+        return None
+    step = float(np.median(np.diff(values)))
+    whole = (values - values[0]) / step
+    step = float((values[-1] - values[0]) / np.round(whole[-1]))
+    whole = (values - values[0]) / step
+    if np.max(np.abs(whole - np.round(whole))) > 0.02:
+        return None
+    # What lies outside the first and the last step is cut to them.
+    inside = np.clip(right.astype(np.float64), values[0], values[-1])
+    if np.max(np.abs(inside - own)) > 0.51 * step or np.max(np.abs(right.astype(np.float64) - own)) > 2 * step:
+        return None
+    return len(values), step
+
+
+experiments = (by_tensor_channels, by_affine_fit, by_precision, by_steps, by_tensor_axes)
 
 
 def _is_grey(reference: Trace) -> bool:

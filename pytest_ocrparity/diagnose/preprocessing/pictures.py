@@ -11,16 +11,24 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import ChangesPictures, ResizesTo, offered, pipeline_of
-from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.contract import ChangesPictures, ResizesPictures, ResizesTo, offered, pipeline_of
+from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
+from pytest_ocrparity.diagnose.preprocessing.decoding import decoded_ways_of
 from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
-from pytest_ocrparity.diagnose.preprocessing.placements import Frame, Way, are_same, best_offset, placements, size_of
+from pytest_ocrparity.diagnose.preprocessing.placements import (
+    Way,
+    are_same,
+    best_offset,
+    placements,
+    scaled_before,
+    size_of,
+)
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DECODE, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
@@ -46,6 +54,8 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     ways = _ways(lab, trace, page, own) if tells(page) and tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
     found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}
+    if not found and tells(page) and tells(own):
+        found = {(way.cause, None): way for way in _scaled_by_clients(lab, trace, page, own)}
     fitting = list(found.values())
     before = trace_of(lab, trace, fitting[0].picture) if fitting else None
     shown = None if before is None else shows_the_same(lab, trace, before)
@@ -57,6 +67,8 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     first, (reference, candidate) = fitting[0], lab.names
     lab.to_page = first.to_page if len(fitting) == 1 else None
     stage = RESIZE if trace.resize is not None or trace.tensor.shape != lab.tensor.shape else TENSOR
+    if first.words in (words for words, _ in DECODINGS.values()):
+        stage = DECODE
     patched = replace(base, before=_again(first.cause, first.kinds))
     summary = f"{candidate} " + f"; or {candidate} ".join(way.summary for way in fitting)
     causes = tuple(dict.fromkeys(way.cause for way in fitting))
@@ -79,8 +91,8 @@ def tells(picture: Array) -> bool:
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
 
 
-def _rounded(frame: Frame | None) -> tuple[float, ...] | None:
-    return None if frame is None else tuple(round(each, 6) for each in frame)
+def _rounded(frame: Frame | None) -> tuple[object, ...] | None:
+    return None if frame is None else (*(round(each, 6) for each in frame[:4]), frame.turn)
 
 
 def _again(cause: str, kinds: frozenset[str]) -> Before:
@@ -91,7 +103,8 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
         own = None if trace.tensor is None or page is None else picture_of(lab, trace)
         if own is None or page is None or _is_plain(lab, page, own):
             return None
-        for way in _ways(lab, trace, page, own):
+        ways = itertools.chain(_ways(lab, trace, page, own), _scaled_by_clients(lab, trace, page, own))
+        for way in ways:
             if way.cause == cause and way.kinds & kinds and are_same(own, way.picture):
                 return trace_of(lab, trace, way.picture)
         return None
@@ -102,17 +115,58 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
 def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
     """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
     candidate = lab.names.candidate
-    if (made := _by_interpolation(lab, page, own)) is not None:
-        names, picture = made
-        fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
-        text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
-        yield Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
+    if (interpolated := _interpolation(lab, page, own)) is not None:
+        yield interpolated
     sized = ((name, resized(lab, changed, size_of(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
     if (made := _equal_ones(own, sized)) is not None:
         names, picture = made
         fix = f"let {candidate} resize the page as it is in the file; here it is {names} before the resize"
         yield Way("resize.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
+    yield from _otherwise_decoded(lab, page, own)
     yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
+
+
+def _interpolation(lab: Laboratory, page: Array, own: Array) -> Way | None:
+    made = _by_interpolation(lab, page, own)
+    if made is None:
+        return None
+    names, picture = made
+    fix = f"resize in {lab.names.candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
+    text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
+    return Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
+
+
+def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
+    """Yield pages that were scaled by a client: to the size of the shape row, or by factors, which takes longest."""
+    return scaled_before(
+        lab,
+        trace,
+        page,
+        own,
+        lambda pixels, to: resized(lab, pixels, to),
+        lambda pixels, to: _offered(lab, lambda side: side.resampled(pixels, to)),
+    )
+
+
+def _otherwise_decoded(lab: Laboratory, page: Array, own: Array) -> Iterator[Way]:
+    """Yield the file decoded in other ways and resized, where the candidate's own decoding is not recorded."""
+    if lab.candidate.decode is not None:
+        return
+    for cause, pixels in decoded_ways_of(lab.reference).items():
+        picture = resized(lab, pixels, size_of(own)) if cause in DECODINGS and pixels.dtype == np.uint8 else None
+        if picture is not None and not np.array_equal(pixels, page):
+            words, fix = DECODINGS[cause]
+            yield Way(cause, frozenset({cause}), picture, words, f"feeds the file {words}", fix)
+
+
+DECODINGS: Final = {
+    "decode.orientation": (
+        "as it is stored, its EXIF orientation ignored",
+        "decode with cv2.IMREAD_COLOR, which turns it",
+    ),
+    "decode.alpha": ("composited on white", "drop the alpha channel: cv2.IMREAD_COLOR does"),
+}
+"""By cause, another way to decode, and what to do instead."""
 
 
 def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Array] | None:
@@ -145,7 +199,7 @@ def shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
     page, own = page_of(lab), picture_of(lab, trace)
     if page is None or own is None or not tells(page) or _is_plain(lab, page, own):
         return None
-    way = next((way for way in _ways(lab, trace, page, own) if way.cause == "resize.interpolation"), None)
+    way = _interpolation(lab, page, own)
     before = None if way is None else trace_of(lab, trace, way.picture)
     shown = None if before is None else shows_the_same(lab, trace, before)
     if way is None or shown is None:
@@ -176,6 +230,8 @@ def resized(lab: Laboratory, pixels: Array, size: Size) -> Array | None:
     source = offered(lab.reference.source, ResizesTo)
     if source is None or min(size) < 1 or pixels.shape[0] < 1 or pixels.shape[1] < 1:
         return None
+    if (alone := offered(lab.reference.source, ResizesPictures)) is not None:
+        return lab.attempt(lambda: alone.resized_to(np.ascontiguousarray(pixels), size))
     made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(pixels), size))
     return None if made is None or made.error is not None or made.resize is None else made.resize
 
@@ -262,9 +318,9 @@ def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) ->
         return None
     height, width = tensor.shape[2:]
     if cause == "decode.scaled":
-        return page.shape[1] / width, page.shape[0] / height, 0.0, 0.0
+        return Frame(page.shape[1] / width, page.shape[0] / height, 0.0, 0.0)
     left, top = (float(each) for each in _ORIGIN.findall(text)[-1])
-    return changed.shape[1] / width, changed.shape[0] / height, left, top
+    return Frame(changed.shape[1] / width, changed.shape[0] / height, left, top)
 
 
 _ORIGIN = re.compile(r"from x (\d+), y (\d+)")

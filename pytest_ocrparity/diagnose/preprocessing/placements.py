@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
 from pytest_ocrparity.trace import Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Size: TypeAlias = "tuple[int, int]"
-Frame: TypeAlias = "tuple[float, float, float, float]"
 Placed: TypeAlias = "tuple[Array, str, Frame]"
 Resize: TypeAlias = "Callable[[Array, Size], Array | None]"
+
+
+Factors: TypeAlias = "Iterable[tuple[str, Array]]"
+
+
+class Turn(NamedTuple):
+    """A way to turn or mirror a page."""
+
+    words: str
+    picture: Callable[[Array], Array]
+
+
+TURNS: Final = (
+    Turn("turned by 90 degrees to the left", lambda page: np.rot90(page, 1)),
+    Turn("turned by 90 degrees to the right", lambda page: np.rot90(page, -1)),
+    Turn("turned by 180 degrees", lambda page: np.rot90(page, 2)),
+    Turn("mirrored left to right", lambda page: page[:, ::-1]),
+    Turn("mirrored top to bottom", lambda page: page[::-1]),
+)
 
 
 class Way(NamedTuple):
@@ -28,7 +46,7 @@ class Way(NamedTuple):
         words: what was done to the page.
         summary: what the candidate does.
         fix: what removes it.
-        to_page: x and y of the picture, times the first two, plus the last two, are x and y of the page.
+        to_page: where the page lies in the picture.
     """
 
     cause: str
@@ -41,10 +59,18 @@ class Way(NamedTuple):
 
 
 _BORDER, _CROP, _SCALED = (frozenset({name}) for name in ("border", "crop", "scaled"))
+FACTORS: Final = (0.5, 0.25, 0.75, 1.5, 2.0)
+"""By how much clients scale pages before they send them, where no shape row says it."""
 
 
-def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
-    """Yield the pictures in which a page lies within a border, is cut, or was scaled before.
+def placements(
+    lab: Laboratory,
+    trace: Trace,
+    page: Array,
+    own: Array,
+    resize: Resize,
+) -> Iterator[Way]:
+    """Yield the pictures in which a page lies within a border, is turned, or is cut.
 
     Args:
         lab: the diagnosis.
@@ -58,20 +84,56 @@ def placements(lab: Laboratory, trace: Trace, page: Array, own: Array, resize: R
     for placed in (_bordered(page, own, resize), _padded_first(page, own, resize)):
         for picture, text, frame in placed:
             yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
-    row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
-    if row is None or row == page.shape[:2] or min(row) < 8:
-        return
-    if row[0] <= page.shape[0] and row[1] <= page.shape[1]:
+    yield from _turned(lab, page, own, resize)
+    for size in _sizes_of_crop(trace, page, own):
         whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
-        for picture, text, frame in _cropped(page, own, row, resize):
+        for picture, text, frame in _cropped(page, own, size, resize):
             yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
-    scaled = resize(page, row)
-    twice = None if scaled is None else resize(scaled, size_of(own))
-    if twice is not None:
-        text = f"scaled to {row[1]}x{row[0]} before the resize"
-        unscaled = f"give {names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
-        frame = (page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
-        yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", unscaled, frame)
+
+
+def _turned(lab: Laboratory, page: Array, own: Array, resize: Resize) -> Iterator[Way]:
+    """Yield the page turned or mirrored, and then resized."""
+    height, width = size_of(page)
+    for turn in TURNS:
+        picture = resize(turn.picture(page), size_of(own))
+        if picture is not None:
+            side = size_of(turn.picture(page))
+            frame = Frame(side[1] / own.shape[1], side[0] / own.shape[0], 0.0, 0.0, turn.words, (height, width))
+            fix = f"let {lab.names.candidate} feed the page as it stands, or turn it for both sides"
+            yield Way(
+                "decode.orientation",
+                frozenset({turn.words}),
+                picture,
+                turn.words,
+                f"feeds the page {turn.words}",
+                fix,
+                frame,
+            )
+
+
+def scaled_before(
+    lab: Laboratory,
+    trace: Trace,
+    page: Array,
+    own: Array,
+    resize: Resize,
+    resampled: Callable[[Array, Size], Factors],
+) -> Iterator[Way]:
+    """Yield the ways to scale the page to the size of the shape row, or by known factors, that make this picture."""
+    row = None if trace.shape is None else (int(trace.shape[0]), int(trace.shape[1]))
+    if row is not None and (row == page.shape[:2] or min(row) < 8):
+        return
+    sizes = [row] if row is not None else [(round(page.shape[0] * f), round(page.shape[1] * f)) for f in FACTORS]
+    frame = Frame(page.shape[1] / own.shape[1], page.shape[0] / own.shape[0], 0.0, 0.0)
+    fix = f"give {lab.names.candidate} the page in its own size, {page.shape[1]}x{page.shape[0]}"
+    for size in sizes:
+        plain = resize(page, size)
+        made = [*([("cv2.INTER_LINEAR", plain)] if plain is not None else []), *resampled(page, size)]
+        for name, scaled in made:
+            twice = resize(scaled, size_of(own))
+            if twice is not None and are_same(own, twice):
+                text = f"scaled to {size[1]}x{size[0]} by {name} before the resize"
+                yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", fix, frame)
 
 
 def size_of(picture: Array) -> Size:
@@ -103,7 +165,7 @@ def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
         text = f"scaled by {scale} to {w}x{h} and placed at x {left}, y {top} of {width}x{height}, "
         text += f"the rest filled with {_fill_text(border[0])}"
         across, down = page.shape[1] / w, page.shape[0] / h
-        yield picture, text, (across, down, -left * across, -top * down)
+        yield picture, text, Frame(across, down, -left * across, -top * down)
 
 
 def _fill_text(fill: Array) -> str:
@@ -175,7 +237,7 @@ def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
             picture = resize(canvas, size_of(own))
             if picture is not None:
                 text = f"placed at x {left}, y {top} of {canvas_w}x{canvas_h}, the rest filled with "
-                frame = (canvas_w / own.shape[1], canvas_h / own.shape[0], float(-left), float(-top))
+                frame = Frame(canvas_w / own.shape[1], canvas_h / own.shape[0], float(-left), float(-top))
                 yield picture, f"{text}{_fill_text(np.asarray(fill))}, and then resized", frame
 
 
@@ -194,8 +256,55 @@ def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Pl
         if 0 <= top <= rest[0] and 0 <= left <= rest[1]:
             picture = resize(page[top : top + size[0], left : left + size[1]], size_of(own))
             if picture is not None:
-                frame = (size[1] / own.shape[1], size[0] / own.shape[0], float(left), float(top))
+                frame = Frame(size[1] / own.shape[1], size[0] / own.shape[0], float(left), float(top))
                 yield picture, f"cut to {size[1]}x{size[0]} from x {left}, y {top} on", frame
+
+
+MOST_CUT: Final = 3
+"""A margin of at most one part in so many of the shorter side is looked for."""
+POINTS: Final = 400
+NEAR: Final = 3.0
+"""Steps of 255 by which interpolated pixels may lie off on average, before the reference's own resize decides."""
+
+
+def _sizes_of_crop(trace: Trace, page: Array, own: Array) -> list[Size]:
+    """Return the (h, w) to which the page may have been cut: by the shape row, its ratios, or equal margins."""
+    height, width = size_of(page)
+    found: dict[Size, None] = {}
+    if trace.shape is not None:
+        row, ratios = (int(trace.shape[0]), int(trace.shape[1])), trace.shape[2:]
+        found[row] = None
+        if min(ratios) > 0:
+            found[round(own.shape[0] / ratios[0]), round(own.shape[1] / ratios[1])] = None
+    found |= dict.fromkeys(_equal_margins(page, own))
+    return [size for size in found if 8 <= size[0] <= height and 8 <= size[1] <= width and size != (height, width)]
+
+
+def _equal_margins(page: Array, own: Array) -> list[Size]:
+    """Return the sizes of the page without equal margins at which points of the picture have the page's pixels."""
+    height, width = size_of(page)
+    generator = np.random.default_rng(0)
+    rows, columns = generator.integers(0, own.shape[0], POINTS), generator.integers(0, own.shape[1], POINTS)
+    values = own[rows, columns].astype(np.float64).mean(axis=1)
+    grey = page.astype(np.float64).mean(axis=2)
+    errors = {}
+    for margin in range(1, min(height, width) // MOST_CUT):
+        h, w = height - 2 * margin, width - 2 * margin
+        y = np.clip((rows + 0.5) * h / own.shape[0] - 0.5, 0, h - 1) + margin
+        x = np.clip((columns + 0.5) * w / own.shape[1] - 0.5, 0, w - 1) + margin
+        errors[h, w] = float(np.abs(_between(grey, y, x) - values).mean())
+    likely = sorted(errors, key=lambda size: errors[size])[:2]
+    return [size for size in likely if errors[size] < NEAR]
+
+
+def _between(grey: Array, y: Array, x: Array) -> Array:
+    """Return values between pixels, by linear interpolation."""
+    top, left = np.floor(y).astype(int), np.floor(x).astype(int)
+    below, right = np.minimum(top + 1, grey.shape[0] - 1), np.minimum(left + 1, grey.shape[1] - 1)
+    down, across = y - top, x - left
+    upper = grey[top, left] * (1 - across) + grey[top, right] * across
+    lower = grey[below, left] * (1 - across) + grey[below, right] * across
+    return np.asarray(upper * (1 - down) + lower * down)
 
 
 def best_offset(whole: Array, part: Array) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
+from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import (
     by_pictures,
     in_place_of_reference,
@@ -48,16 +49,16 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
     limits = lab.reference.parameters.get(RESIZE, {})
     if trace is None or trace.tensor is None or trace.shape is None or limits.get("rule") != "limit":
         return None
-    own = _source_size(trace)
-    sizes = {own: _tensor_size(trace)} | {probe: _tensor_size(_preprocess_blank(base, probe)) for probe in PROBES}
-    fitting = [
-        name
-        for name, rounding in ROUNDINGS.items()
-        if all(predicted_size(p, limits, rounding) == s for p, s in sizes.items())
-    ]
-    if len(fitting) != 1 or fitting[0] == PADDLEOCR:
+    own, size, before = _source_size(trace), _tensor_size(trace), lab.before
+    likely = [name for name, rounding in ROUNDINGS.items() if predicted_size(own, limits, rounding) == size]
+    if not likely or likely[0] == PADDLEOCR or (shown := _shown_at_its_size(lab, trace)) is None:
         return None
-    if (shown := _shown_at_its_size(lab, trace)) is None:
+    sizes = _sizes_of_probes(lab, base)
+    fitting = [
+        name for name in likely if all(predicted_size(p, limits, ROUNDINGS[name]) == s for p, s in sizes.items())
+    ]
+    if len(fitting) != 1:
+        lab.before = before
         return None
     rounding = ROUNDINGS[fitting[0]]
     patched = replace(
@@ -88,6 +89,8 @@ def by_known_size(lab: Laboratory, base: PatchedCandidate) -> Made:
     """
     trace, limits = lab.run_preprocessing(base), lab.reference.parameters.get(RESIZE, {})
     size = None if trace is None else _tensor_size(trace)
+    if trace is not None and trace.shape is None:  # it records no row: its page is the one that the reference decoded
+        trace = replace(trace, shape=lab.reference.shape)
     if trace is None or size is None or trace.shape is None or "rule" in trace.parameters.get(RESIZE, {}):
         return None
     if size == _tensor_size(lab.reference) or (shown := _shown_at_its_size(lab, trace)) is None:
@@ -107,7 +110,7 @@ def _rule_of_sizes(
     if not lab.can_run:
         return None
     own, size = _source_size(trace), _tensor_size(trace)
-    sizes = {own: size} | {probe: _tensor_size(_preprocess_blank(base, probe)) for probe in PROBES}
+    sizes = {own: size} | _sizes_of_probes(lab, base)
     asked = {page: each for page, each in sizes.items() if each is not None}
     if size is None or len(asked) < len(sizes):
         return None  # it takes files only, or refuses some sizes
@@ -162,7 +165,8 @@ def _unknown_rule(
     rules = simplest(fitting)
     if lab.can_run:
         return lab.unknown_cause(RESIZE, f"{_sizes_text(lab, size)}, and which rule {candidate} follows is not known")
-    # Its own limits under another rounding are as simple as other limits under PaddleOCR's.
+    # Its own limits under another rounding are as simple as other limits under PaddleOCR's; both at once are not.
+    rules = [each for each in rules if each.rounding == PADDLEOCR]
     rules += [each for each in fitting if each not in rules and (each.side, each.kind) == _limits_of(limits)]
     causes = ("resize.limits",) * any((each.side, each.kind) != _limits_of(limits) for each in rules)
     causes += ("resize.rounding",) * any(each.rounding != PADDLEOCR for each in rules)
@@ -231,7 +235,17 @@ def by_shape_row(lab: Laboratory, base: PatchedCandidate) -> Made:
     return lab.proven_cause(RESIZE, "rescale.shape_row", summary, [proof, rows], fix), patched
 
 
-experiments = (by_shape_row, by_size_rounding, by_known_size, by_pictures)
+experiments = (by_shape_row, by_size_rounding, by_known_size, by_pictures, by_padded_tensor)
+
+
+def _sizes_of_probes(lab: Laboratory, base: PatchedCandidate) -> dict[tuple[int, int], tuple[int, int] | None]:
+    """Return the sizes to which a candidate resizes blank pages, asked once."""
+    key = f"sizes of {id(base.pipeline)}"
+    if key not in lab.memo:
+        made = {probe: _tensor_size(_preprocess_blank(base, probe)) for probe in PROBES}
+        lab.memo[key] = made, base.pipeline  # kept, so that no other one takes its identity
+    sizes: dict[tuple[int, int], tuple[int, int] | None] = lab.memo[key][0]
+    return sizes
 
 
 def _preprocess_blank(base: PatchedCandidate, size: tuple[int, int]) -> Trace | None:

@@ -9,6 +9,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 Size: TypeAlias = "tuple[int, int]"
 Rounding: TypeAlias = Callable[[float], int]
 
+
+def _to_multiples(multiple: int, whole: Callable[[float], int]) -> Rounding:
+    return lambda side: whole(int(side) / multiple) * multiple
+
+
 PADDLEOCR: Final = "int, then round half to even"
 ROUNDINGS: Final[Mapping[str, Rounding]] = {
     PADDLEOCR: lambda side: round(int(side) / 32) * 32,
@@ -20,7 +25,11 @@ ROUNDINGS: Final[Mapping[str, Rounding]] = {
     "(n / 32 - 1) * 32, but for multiples of 32": lambda side: (
         int(side) if int(side) % 32 == 0 else (int(side) // 32 - 1) * 32
     ),
-    "ceil to 128": lambda side: (int(side) + 127) // 128 * 128,
+    **{
+        f"{way} to {multiple}": _to_multiples(multiple, whole)
+        for multiple in (8, 16, 64, 128)
+        for way, whole in (("round", round), ("floor", math.floor), ("ceil", math.ceil))
+    },
     "no rounding": int,
 }
 """How a port may round a scaled side; the first is that of `DetResizeForTest.resize_image_type0` on both sides, the

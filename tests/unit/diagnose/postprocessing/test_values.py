@@ -2,83 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from diagnosing import all_judged, each_moved, found_by, on
-from toy import Toy, page
+from soft import MANY, Silent, Soft, grown, port, train
+from toy import page
 
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.trace import Image, Shape
-
-MANY = page(
-    160,
-    256,
-    tuple(
-        (8 + 60 * column, 6 + 30 * row, 28 + 60 * column + 6 * row, 14 + 32 * row)
-        for row in range(5)
-        for column in range(4)
-    ),
-)
-"""Twenty words, each darker than the one before and with sides of its own."""
-
-
-def grown(polygon: Any, pixels: float) -> Any:
-    return polygon + np.sign(polygon - polygon.mean(axis=0)) * pixels
-
-
-@dataclass
-class Soft(Toy):
-    """Words fade out at their rims, so that a threshold moves their edges."""
-
-    unclip_ratio: float = 1.0
-
-    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        light = super().infer(tensor)
-        wide = sum(np.roll(light, (y, x), (2, 3)) for y in range(-3, 4) for x in range(-3, 4))
-        return np.asarray(wide / 49, np.float32)
-
-    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        """Larger boxes grow more."""
-        made = super().postprocess(probability_map, shape)
-        return each_moved(made, lambda p: grown(p, round((self.unclip_ratio - 1) * np.ptp(p, axis=0).min() / 4)))
-
-    @property
-    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        known = super().parameters
-        return {**known, "detections": {**known["detections"], "unclip_ratio": self.unclip_ratio}}
-
-
-class Builds(Soft):
-    """A reference whose post-process can be built with other values."""
-
-    def postprocess_with(self, values: Mapping[str, Any]) -> Any:
-        if {*values} - {"thresh", "box_thresh", "unclip_ratio"}:
-            raise ValueError("no such value")
-        return replace(self, **values).postprocess
-
-
-class Silent(Soft):
-    """A port that says no parameters."""
-
-    def trace(self, image: Image) -> Trace:
-        return replace(super().trace(image), parameters={})
-
-
-def train() -> Builds:
-    return Builds(gain=1.0, box_thresh=0.3)
-
-
-def port(kind: type[Soft] = Silent, **values: Any) -> Any:
-    return kind(name="port", **{"gain": 1.0, "box_thresh": 0.3, **values})
-
 
 FAULTS = [
     ({"thresh": 0.44}, "postprocess.thresh", 0.44),
@@ -133,11 +71,11 @@ class Grows(Silent):
 
 
 class Changes(Silent):
-    """Two things at once."""
+    """Three things at once, one of which no rule knows."""
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         made = replace(self, thresh=0.44, unclip_ratio=2.0)._twice(probability_map, shape)
-        return made
+        return each_moved(made, lambda p: p + (p[0, 0] % 7))
 
     def _twice(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         return Soft.postprocess(self, probability_map, shape)
@@ -207,7 +145,7 @@ class TestArraysAlone:
 
         found = diagnose(reference=on(train(), lines), candidate=replace(on(port(GrowsAll), lines), source=None))
         assert all_judged(found) == [("detections", UNKNOWN)]
-        assert found[0].rivals == ("postprocess.unclip_ratio",)
+        assert found[0].rivals == ("postprocess.unclip_ratio", "postprocess.grown")
         assert "boxes whose corners are 3 px further out. This image" in found[0].summary
 
     def test_boxes_that_are_only_fewer_have_several_rules(self) -> None:

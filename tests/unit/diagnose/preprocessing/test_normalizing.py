@@ -124,9 +124,26 @@ def as_bfloat16(tensor: Array) -> Array:
     return np.asarray(np.ldexp(np.round(mantissa * 256) / 256, exponent), np.float32)
 
 
+def cut_to_bfloat16(tensor: Array) -> Array:
+    mantissa, exponent = np.frexp(tensor.astype(np.float64))
+    return np.asarray(np.ldexp(np.trunc(mantissa * 256) / 256, exponent), np.float32)
+
+
+class Steps(Changes):
+    """Rounds to steps of 0.04, as an input in few bits does."""
+
+    def changed(self, tensor: Array) -> Array:
+        return np.asarray(np.round((tensor + 2) / 0.04) * 0.04 - 2, np.float32)
+
+
 class TestPrecision:
     @pytest.mark.parametrize(
-        ("rounded", "name"), [(lambda t: t.astype(np.float16), "float16"), (as_bfloat16, "bfloat16")]
+        ("rounded", "name"),
+        [
+            (lambda t: t.astype(np.float16), "float16"),
+            (as_bfloat16, "bfloat16"),
+            (cut_to_bfloat16, "bfloat16, the rest cut off"),
+        ],
     )
     @pytest.mark.parametrize("has_source", [True, False])
     def test_half_precision_is_named_and_removes_nothing_else(self, rounded: Any, name: str, has_source: bool) -> None:
@@ -140,6 +157,25 @@ class TestPrecision:
         )
         assert all_judged(found) == [("tensor", "normalize.precision")]
         assert found[0].summary == f"port's tensor was rounded to {name}"
+
+    @pytest.mark.parametrize("has_source", [True, False])
+    def test_steps_of_one_size_are_named(self, has_source: bool) -> None:
+        candidate = seen(Steps(name="port"), SLOPED)
+        found = diagnose(
+            reference=seen(Toy(), SLOPED), candidate=candidate if has_source else replace(candidate, source=None)
+        )
+        assert all_judged(found) == [("tensor", "normalize.precision")]
+        assert found[0].summary == "port's tensor was rounded to steps of 0.04, as 8 bits are"
+
+    @pytest.mark.parametrize("spoil", [0.03, -0.05])
+    def test_steps_of_another_tensor_stay_unknown(self, spoil: float) -> None:
+        class Nearly(Changes):
+            def changed(self, tensor: Array) -> Array:
+                curved = tensor + np.float32(spoil) * np.sin(tensor * 3)
+                return np.asarray(np.round((curved + 2) / 0.04) * 0.04 - 2, np.float32)
+
+        found = diagnose(reference=seen(Toy(), SLOPED), candidate=seen(Nearly(name="port"), SLOPED))
+        assert all_judged(found)[0] == ("tensor", UNKNOWN)
 
     @pytest.mark.parametrize("spoil", ["three steps", "coarser", "not on the grid"])
     def test_what_is_near_half_precision_stays_unknown(self, spoil: str) -> None:

@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from diagnosing import Array, all_judged, judged, seen
+from resizing_toy import PAGE, Resizes, nearest
 from toy import Toy, page
 
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
-
-PAGE = np.random.default_rng(3).integers(30, 220, (60, 90, 3), dtype=np.uint8)
-
-
-def nearest(pixels: Array, size: tuple[int, int]) -> Array:
-    (height, width), (h, w) = pixels.shape[:2], size
-    return np.asarray(pixels[np.arange(h) * height // h][:, np.arange(w) * width // w])
-
-
-class Resizes(Toy):
-    """Resizes to one and a half of the size, without interpolation, and can do so to other sizes."""
-
-    def preprocess(self, image: Image) -> Trace:
-        pixels = np.asarray(image)
-        return self.preprocess_at(image, (pixels.shape[0] * 3 // 2, pixels.shape[1] * 3 // 2))
-
-    def preprocess_at(self, image: Image, size: tuple[int, int]) -> Trace:
-        pixels = np.asarray(image)
-        trace = Toy.preprocess(self, nearest(pixels, size))
-        (height, width), (h, w) = pixels.shape[:2], size
-        return replace(
-            trace, decode=Decoded.of(pixels, "BGR"), shape=(float(height), float(width), h / height, w / width)
-        )
-
-    def resampled(self, pixels: Array, size: tuple[int, int]) -> Any:
-        yield "from below", nearest(pixels[::-1], size)[::-1]
-
-    def recoded(self, pixels: Array) -> Any:
-        yield "with its lowest bits cleared", pixels & np.uint8(0xF0)
-
-    @property
-    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        return {**super().parameters, "resize": {}}
 
 
 class Port(Resizes):
@@ -118,6 +85,28 @@ class Scaled(Port):
         return 30.0, 45.0, 3.0, 3.0
 
 
+class CutEqually(Port):
+    """Cuts equal margins off, and says the page's own size."""
+
+    def picture(self, pixels: Array) -> Array:
+        return nearest(pixels[6:-6, 6:-6], (96, 156))
+
+    def row(self, pixels: Array, picture: Array) -> tuple[float, float, float, float]:
+        return float(pixels.shape[0]), float(pixels.shape[1]), 2.0, 2.0
+
+
+class Turned(Port):
+    def picture(self, pixels: Array) -> Array:
+        return nearest(np.rot90(pixels), (135, 90))
+
+
+class AlmostTurned(Port):
+    def picture(self, pixels: Array) -> Array:
+        turned = nearest(np.rot90(pixels), (135, 90)).copy()
+        turned[3, 4] += 1
+        return turned
+
+
 class OtherResize(Port):
     def picture(self, pixels: Array) -> Array:
         return nearest(pixels[::-1], (90, 135))[::-1]
@@ -138,7 +127,9 @@ KNOWN = [
     (BatchPadding, "resize.padding", "to 135x90 and placed at x 0, y 0 of 160x96, the rest filled with 0"),
     (SquareFirst, "resize.padding", "placed at x 0, y 0 of 90x90, the rest filled with 255, and then resized"),
     (Cut, "decode.cropped", "cut to 60x40 from x 11, y 7 on"),
-    (Scaled, "decode.scaled", "scaled to 45x30 before the resize"),
+    (CutEqually, "decode.cropped", "cut to 78x48 from x 6, y 6 on"),
+    (Turned, "decode.orientation", "turned by 90 degrees to the left"),
+    (Scaled, "decode.scaled", "scaled to 45x30 by cv2.INTER_LINEAR before the resize"),
     (OtherResize, "resize.interpolation", "resizes by from below"),
     (Recodes, "resize.pixels", "with its lowest bits cleared"),
 ]
@@ -163,7 +154,7 @@ def test_the_tensor_suffices(kind: type[Port]) -> None:
     assert found[0].cause in ("resize.padding", "resize.interpolation")
 
 
-@pytest.mark.parametrize("kind", [Blurs, Mirrored, Brighter])
+@pytest.mark.parametrize("kind", [Blurs, Mirrored, Brighter, AlmostTurned])
 def test_what_differs_in_one_pixel_is_not_it(kind: type[Port]) -> None:
     found = diagnose(reference=seen(Resizes(), PAGE), candidate=seen(kind(name="port"), PAGE))
     assert {each.cause for each in found if each.stage in ("decode", "resize", "tensor")} == {UNKNOWN}

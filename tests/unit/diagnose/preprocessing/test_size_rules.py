@@ -25,6 +25,8 @@ REFERENCE = (736, "min")
         SizeRule(640, "resize_long"),
         SizeRule(736, "min", "(n / 32 - 1) * 32"),
         SizeRule(736, "min", "round half up"),
+        SizeRule(736, "min", "round to 128"),
+        SizeRule(736, "min", "ceil to 64"),
         SizeRule(960, "max", "floor to 32"),
         SizeRule(1500, "max"),
     ],

@@ -1,0 +1,118 @@
+"""A map whose values come from other places of the right one is called so; another map is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnosing import judged, on, only
+from scipy import ndimage
+from toy import Toy, page
+
+from pytest_ocrparity.diagnose.network.neighbours import origin_of
+from pytest_ocrparity.diagnosis import UNKNOWN
+
+LIMIT = 1e-4
+MAP = ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 1, (64, 96)), 1)[None, None].astype(np.float32)
+MAP = (MAP - MAP.min()) / np.ptp(MAP)
+Change = Callable[[Any], Any]
+
+NAMED: dict[str, tuple[Change, str]] = {
+    "four rows lower": (lambda x: np.roll(x, 4, axis=2), "moved by x +0, y +4"),
+    "two columns to the left": (lambda x: np.roll(x, -2, axis=3), "moved by x -2, y +0"),
+    "blurred": (lambda x: ndimage.uniform_filter(x, (1, 1, 3, 3)), "smoothed"),
+    "transposed": (lambda x: x.transpose(0, 1, 3, 2), "rows and columns exchanged"),
+    "mirrored": (lambda x: x[..., ::-1], "mirrored left to right"),
+    "every other value": (lambda x: x[:, :, ::2, ::2], "the nearest value"),
+    "means of 2x2": (lambda x: x.reshape(1, 1, 32, 2, 48, 2).mean(axis=(3, 5)), "scaled to 48x32"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), NAMED.values(), ids=NAMED.keys())
+def test_each_origin_is_found(change: Change, words: str) -> None:
+    noise = np.random.default_rng(1).uniform(-1e-6, 1e-6, MAP.shape)
+    found = origin_of(MAP, np.asarray(change(MAP + noise), np.float32), LIMIT)
+    assert found is not None
+    assert words in found[0].text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x**2,
+        lambda x: ndimage.median_filter(x, (1, 1, 3, 3)),
+        lambda x: np.where(np.arange(96) < 48, x, np.roll(x, 2, axis=3)),
+        lambda x: np.roll(x, 2, axis=3) + np.random.default_rng(2).uniform(-1e-2, 1e-2, x.shape),
+        lambda x: np.roll(x, 9, axis=3),
+        lambda x: 0.8 * x,
+        lambda x: 0.8 * np.roll(x, 2, axis=3),
+        lambda x: x[:, :, 1:-1, 1:-1] ** 2,
+        lambda x: np.random.default_rng(3).uniform(0, 1, x.shape),
+        lambda x: x,
+        lambda x: np.full_like(x, np.nan),
+    ],
+)
+def test_what_is_another_map_is_none(change: Change) -> None:
+    assert origin_of(MAP, np.asarray(change(MAP), np.float32), LIMIT) is None
+
+
+class Lower(Toy):
+    def infer(self, tensor: Any) -> Any:
+        return np.roll(super().infer(tensor), 3, axis=2)
+
+
+class Tiles(Toy):
+    """Each square is brightened by its own mean, as where a network sees no more of a page."""
+
+    side = 64
+
+    def infer(self, tensor: Any) -> Any:
+        whole = np.zeros((1, 1, *tensor.shape[2:]), np.float32)
+        for y in range(0, tensor.shape[2], self.side):
+            for x in range(0, tensor.shape[3], self.side):
+                part = tensor[..., y : y + self.side, x : x + self.side]
+                whole[..., y : y + self.side, x : x + self.side] = Whole.infer(self, part)  # type: ignore[arg-type]
+        return whole
+
+
+class Whole(Toy):
+    """A network that sees the whole page: each value depends on the mean of all."""
+
+    def infer(self, tensor: Any) -> Any:
+        return np.asarray(Toy.infer(self, tensor) * np.float32(0.8 + 0.2 * np.tanh(tensor.mean())), np.float32)
+
+
+class OtherTiles(Tiles):
+    """Overlapping squares, which no squares side by side make."""
+
+    def infer(self, tensor: Any) -> Any:
+        first = super().infer(tensor)
+        second = Tiles.infer(self, np.roll(tensor, 16, axis=3))
+        return np.maximum(first, np.roll(second, -16, axis=3))
+
+
+LARGE = page(160, 256, ((8, 8, 60, 30), (100, 20, 160, 50), (20, 90, 120, 130), (150, 100, 240, 150)))
+NOISY = LARGE + np.random.default_rng(4).integers(0, 20, LARGE.shape, np.uint8)
+"""No two places are alike, so that each value can come from one place alone."""
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+class TestDiagnosis:
+    def test_a_moved_map_is_named(self, has_source: bool) -> None:
+        candidate = on(Lower(name="port", gain=1.0), NOISY)
+        found = only(on(Toy(gain=1.0), NOISY), candidate if has_source else replace(candidate, source=None))
+        assert judged(found) == ("probability_map", "layout.map")
+
+    def test_squares_are_named_with_their_side(self, has_source: bool) -> None:
+        candidate = on(Tiles(name="port", gain=1.0), LARGE)
+        found = only(on(Whole(gain=1.0), LARGE), candidate if has_source else replace(candidate, source=None))
+        assert judged(found) == ("probability_map", "network.tiles")
+        assert "squares of 64 px" in found.summary
+
+    def test_squares_that_overlap_are_unknown(self, has_source: bool) -> None:
+        candidate = on(OtherTiles(name="port", gain=1.0), LARGE)
+        found = only(on(Whole(gain=1.0), LARGE), candidate if has_source else replace(candidate, source=None))
+        assert judged(found) == ("probability_map", UNKNOWN)
