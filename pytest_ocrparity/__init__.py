@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.tolerance import Tolerance as Tolerance
     from pytest_ocrparity.trace import Decoded as Decoded
     from pytest_ocrparity.trace import Detections as Detections
+    from pytest_ocrparity.trace import Recognition as Recognition
     from pytest_ocrparity.trace import Trace as Trace
 
 _MODULES = {
@@ -39,7 +40,7 @@ _MODULES = {
     "diagnosis": "Diagnosis",
     "errors": "GoldenError ImageError ModelError OcrParityError ReportError ResultError SettingsError StageError",
     "tolerance": "Tolerance",
-    "trace": "Decoded Detections Trace",
+    "trace": "Decoded Detections Recognition Trace",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 

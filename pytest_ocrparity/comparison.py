@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
 __all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure", "ParameterDifference"]
@@ -126,6 +127,8 @@ class Comparison:
     parameters: tuple[ParameterDifference, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=dict)
     """By name, each limit of this kind that was in force."""
+    task: Annotated[str, "detection, recognition"] = DETECTION.name
+    """What the models do, one of `stages.TASKS`."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
 

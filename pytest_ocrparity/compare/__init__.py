@@ -8,7 +8,7 @@ from pytest_ocrparity.compare.preprocessing import compare_preprocessing
 from pytest_ocrparity.compare.probability_maps import compare_maps
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.context import current
-from pytest_ocrparity.stages import DETECTIONS, KINDS, PREPROCESSING, PROBABILITY_MAPS
+from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, Task
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 
@@ -32,6 +32,11 @@ class Comparisons:
         self.reference, self.candidate, self.tolerance, self.defers = reference, candidate, tolerance, defers
         self._made: dict[str, Comparison] = {}
 
+    @property
+    def task(self) -> Task:
+        """What the models do; a reference that stopped early may not show it."""
+        return self.candidate.task if self.reference.recognition is None else self.reference.task
+
     def of(self, kind: str) -> Comparison:
         """Return the comparison of one kind, and make no other than those it rests on."""
         if kind not in self._made:
@@ -40,7 +45,7 @@ class Comparisons:
 
     def all(self) -> tuple[Comparison, ...]:
         """Return one per kind, in the order of the data flow; none decides over the others."""
-        return tuple(self.of(kind) for kind in KINDS)
+        return tuple(self.of(kind) for kind in self.task.kinds)
 
     def know(self, made: Comparison) -> None:
         """Take a comparison that was made of these arrays before."""

@@ -131,7 +131,7 @@ def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tole
 
 def missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
     """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
-    lacking = [[stage for stage in needed if getattr(trace, stage) is None] for trace in (reference, candidate)]
+    lacking = [[stage for stage in needed if trace.value_of(stage) is None] for trace in (reference, candidate)]
     if not any(lacking):
         return []
     for index, trace in enumerate((reference, candidate)):

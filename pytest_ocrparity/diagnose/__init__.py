@@ -21,7 +21,7 @@ from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_pr
 from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
@@ -95,7 +95,7 @@ def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
         name = lab.names.candidate
         lab.not_tried.append(f"any experiment: {name} gives no source, so that no part of it can be run again")
         return [lab.unknown_cause(stage, "no experiment was made")]
-    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in KINDS):
+    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in DETECTION.kinds):
         return [
             lab.unknown_cause(stage, "both sides agree within the built-in limits, and those that judged are stricter")
         ]

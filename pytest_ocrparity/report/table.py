@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, Measure
 from pytest_ocrparity.report.document import Compared, Failed, Golden, Record, RecordedComparison, pack, unpack
-from pytest_ocrparity.stages import KINDS
+from pytest_ocrparity.stages import DETECTION, KINDS, task_of
 from pytest_ocrparity.tolerance import OFF, Limit, is_looser
 
 T = TypeVar("T", bound=Record)
@@ -87,7 +87,9 @@ class Tally:
             for other in failure.others
         ]
         compared = {each.kind for each in (*chosen, *others)}
-        missing = [kind.replace("_", " ") for kind in KINDS if kind not in compared]
+        tasks = {task for kind in compared if (task := task_of(kind)) is not None} or {DETECTION}
+        kinds = [kind for kind in KINDS if any(kind in task.kinds for task in tasks)]
+        missing = [kind.replace("_", " ") for kind in kinds if kind not in compared]
         return [f"  never compared: {', '.join(missing)}"] if missing and sides != PLAIN else []
 
     def _golden_lines(self) -> list[str]:
