@@ -373,8 +373,14 @@ def check_modes(config: Mapping[str, Any], path: Path, api: str) -> None:
             )
 
 
-def model_name(config: Mapping[str, Any], path: Path, given: str | None) -> str:
+def model_name(config: Mapping[str, Any], path: Path, given: str | None, example: str = "PP-OCRv5_mobile_det") -> str:
     """Return paddlex's name of an export's model: the setting `inference.model_name`, else that of its inference.yml.
+
+    Args:
+        config: its inference.yml.
+        path: where that lies.
+        given: the setting.
+        example: a name that paddlex knows, for the message.
 
     Raises:
         ModelError: neither says one.
@@ -384,6 +390,6 @@ def model_name(config: Mapping[str, Any], path: Path, given: str | None) -> str:
     if not name:
         raise ModelError(
             f"{path} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
-            'model_name = "PP-OCRv4_mobile_det"'
+            f'model_name = "{example}"'
         )
     return str(name)

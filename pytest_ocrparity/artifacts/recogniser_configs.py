@@ -6,7 +6,7 @@ sentence. Reads text; imports no framework.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from pytest_ocrparity.artifacts.configs import (
     check_operators,
     check_post_process,
     operators,
+    read_yml,
     required_value,
 )
 from pytest_ocrparity.artifacts.dictionary import check_character_dict
@@ -26,9 +27,7 @@ POST_PROCESSES: Final = ("CTCLabelDecode", "DistillationCTCLabelDecode")
 RESIZES: Final = ("RecResizeImg", "SVTRRecResizeImg")
 """The operators that resize a line, normalise it and fill it up to a width, one of which a recogniser has."""
 
-RANDOM: Final = frozenset(
-    {"ABINetRecAug", "BaseDataAugmentation", "ParseQRecAug", "RecAug", "RecConAug", "SVTRRecAug"}
-)
+RANDOM: Final = frozenset({"ABINetRecAug", "BaseDataAugmentation", "ParseQRecAug", "RecAug", "RecConAug", "SVTRRecAug"})
 """PaddleOCR's recognition operators that draw random numbers."""
 
 OPERATORS: Final = frozenset({"DecodeImage", "KeepKeys", *RESIZES, *RANDOM})
@@ -143,3 +142,31 @@ def image_shape(transforms: list[Any], path: Path) -> tuple[int, int, int]:
     found = [arguments["image_shape"] for name, arguments in operators(transforms, path, "") if name in RESIZES]
     channels, height, width = found[-1]
     return channels, height, width
+
+
+def unknown_operators(path: Path, known: Collection[str]) -> str:
+    """Say which operators of an inference.yml paddlex does not run, and what to write in their place.
+
+    Args:
+        path: the file.
+        known: those that it runs.
+    """
+    transforms = read_yml(path)["PreProcess"]["transform_ops"]
+    unknown = {name: own for name, own in operators(transforms, path, "PreProcess.transform_ops") if name not in known}
+    ways = [_in_place_of(name, arguments) for name, arguments in unknown.items()]
+    return (
+        f"{path}: paddlex has no {' and no '.join(map(repr, unknown))} for text recognition, at which it stops without "
+        f"a word; it runs {', '.join(sorted(known))} alone: {'; '.join(ways)}"
+    )
+
+
+def _in_place_of(name: str, arguments: Mapping[str, Any]) -> str:
+    if "Label" in name:
+        return f"take {name} out of that file, as a deployment reads no labels"
+    if name in RANDOM:
+        return f"take {name}, a random operator, out of that file and out of Eval.dataset.transforms of the training"
+    shape = arguments.get("image_shape")
+    text = f"write {RESIZES[0]} with image_shape: {shape} in the place of {name}"
+    if arguments.get("padding", True):
+        return f"{text}, which lets a line be wider than that, where the evaluation squeezes it"
+    return f"{text} and pass input_shape={shape} to TextRecognition (inference.options), which stretches as padding: false does"

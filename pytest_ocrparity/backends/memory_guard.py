@@ -142,6 +142,32 @@ class Watched:
     picture: Any = None
 
 
+@contextmanager
+def watched_resizes(admit: Callable[[Sequence[int], Sequence[int]], None] | None = None) -> Iterator[Watched]:
+    """Watch what each `cv2.resize` makes.
+
+    Args:
+        admit: is given the (height, width) that is asked for and the shape of the image, before any memory is taken.
+    """
+    import cv2
+
+    watched = Watched()
+
+    def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
+        if admit is not None and dsize is not None and min(dsize) > 0:
+            admit((dsize[1], dsize[0]), src.shape)
+        watched.picture = real(src, dsize, *args, **kwargs)
+        return watched.picture
+
+    with _WATCHED:
+        real = cv2.resize
+        cv2.resize = resize
+        try:
+            yield watched
+        finally:
+            cv2.resize = real
+
+
 class MemoryGuard:
     """Refuses what one loaded model would take more memory for than there is.
 
@@ -242,8 +268,6 @@ class MemoryGuard:
         Raises:
             NotEnoughMemory: it would take more than there is.
         """
-        import cv2
-
         size = None if data is None else header_size(data)
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
@@ -251,19 +275,6 @@ class MemoryGuard:
                 DECODE, what, decoding_bytes(*size), self._available_bytes(), "a smaller copy of it shows as much"
             )
 
-        watched = Watched()
-
-        def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
-            if dsize is not None and min(dsize) > 0:
-                self.admit_tensor((dsize[1], dsize[0]), RESIZE, src.shape)
-            watched.picture = real(src, dsize, *args, **kwargs)
-            return watched.picture
-
         # A thin image may become a thousand times larger: 1x4000 is 736x2944000 px under the rule 736/min.
-        with _WATCHED:
-            real = cv2.resize
-            cv2.resize = resize
-            try:
-                yield watched
-            finally:
-                cv2.resize = real
+        with watched_resizes(lambda size, source: self.admit_tensor(size, RESIZE, source)) as watched:
+            yield watched

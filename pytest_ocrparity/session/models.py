@@ -14,7 +14,7 @@ from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+    from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
@@ -39,7 +39,7 @@ def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str,
         raise SettingsError(f"{where} sets no {table}.{key}: {way_out}")
 
 
-def train_model(settings: Settings) -> TrainingPipeline:
+def train_model(settings: Settings) -> TrainedSide:
     """Return the trained model.
 
     Raises:
@@ -50,17 +50,17 @@ def train_model(settings: Settings) -> TrainingPipeline:
     limit = settings.memory_limit
     _needed(settings, values, "train", "config", "--ocr-train-config")
 
-    def load() -> TrainingPipeline:
-        from pytest_ocrparity.backends.ppocr.pipeline import load_training
+    def load() -> TrainedSide:
+        from pytest_ocrparity.backends.ppocr.pipeline import load_trained
 
         try:
-            return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
+            return load_trained(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
         except ModelError as error:
             raise ModelError(settings.as_typed(str(error))) from error
 
     checkpoint = values.get("checkpoint") or ""
     files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint)]
-    model: TrainingPipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
+    model: TrainedSide = _once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
 
 
@@ -87,9 +87,9 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
                 from pytest_ocrparity.backends.onnx.pipeline import load_model_file
 
                 return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
-            from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+            from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
 
-            return load_inference(**with_engine(values), memory_limit=limit, name=name)
+            return cast("Pipeline", load_deployed(**with_engine(values), memory_limit=limit, name=name))
         except ModelError as error:
             raise ModelError(in_table(settings.as_typed(str(error)), table)) from error
 
@@ -115,7 +115,9 @@ def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[
 
 def training_problems(settings: Settings) -> list[str]:
     """Return what of the train side is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_sub_model, check_training, read_yml
+    from pytest_ocrparity.artifacts.configs import check_sub_model, is_recognisers, read_yml
+    from pytest_ocrparity.artifacts.dictionary import find_dictionary
+    from pytest_ocrparity.artifacts.families import family_of_training
     from pytest_ocrparity.artifacts.model_files import find_checkpoint
     from pytest_ocrparity.backends.isolation import check_checkout, check_module
 
@@ -124,11 +126,14 @@ def training_problems(settings: Settings) -> list[str]:
     with mistakes.gathering():
         _needed(settings, values, "train", "config", "--ocr-train-config")
         yml = read_yml(values["config"])
-        check_training(yml, values["config"])
+        family_of_training(yml).check_training(yml, values["config"])
         check_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
     if yml is not None or checkpoint is not None:
         with mistakes.gathering():
             find_checkpoint(checkpoint, yml or {}, values.get("config", Path()), root)
+    if yml is not None and is_recognisers(yml):
+        with mistakes.gathering():
+            find_dictionary(yml, values["config"], root)
     if root is not None:
         with mistakes.gathering():
             check_checkout(root)
@@ -140,7 +145,8 @@ def training_problems(settings: Settings) -> list[str]:
 
 def inference_problems(settings: Settings, name: str | None = None) -> list[str]:
     """Return what of a candidate is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_inference, model_name, read_yml
+    from pytest_ocrparity.artifacts.configs import model_name, read_yml
+    from pytest_ocrparity.artifacts.families import family_of_export
     from pytest_ocrparity.artifacts.model_files import CONFIG, find_export
     from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
 
@@ -167,8 +173,9 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     if "model_dir" in values and config.is_file():
         with mistakes.gathering():
             yml = read_yml(config)
-            check_inference(yml, config)
-            model_name(yml, config, values.get("model_name"))
+            family = family_of_export(yml)
+            family.check_inference(yml, config)
+            model_name(yml, config, values.get("model_name"), family.model_name)
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.backends.isolation import folder_module, third_party
 from pytest_ocrparity.backends.ppocr.alignment import align
@@ -215,40 +216,39 @@ N = TypeVar("N", bound=Network)
 
 def build_network(
     architecture: Mapping[str, Any],
-    weights: Path,
+    files: TrainingFiles,
     *,
-    config: Path,
-    network: str | None,
     folder: Path | None,
     device: str,
-    sub_model: str | None,
-    trust: bool,
     kind: type[N],
     small: tuple[int, ...] = SMALL,
 ) -> N:
-    """Build the network, load its weights, and pick one part of it where it has several; see `TrainedSide.load`.
+    """Build the network, load its weights, and pick one part of it where it has several.
 
     Args:
         architecture: that of the YAML file.
-        weights: the checkpoint.
-        config, network, folder, device, sub_model, trust: as there.
+        files: the files of its side; they say which weights, which part, and whose code builds it.
+        folder: first on `sys.path` while the user's module is imported.
+        device: as in `paddle.set_device`.
         kind: of what sort it is.
         small: the shape of a tensor that it takes.
 
     Raises:
-        ModelError: it cannot be built, or the weights are not its own; a `MisfitError` where their keys or shapes differ.
+        ModelError: it cannot be built, or the weights are not its own; a `MisfitError` where keys or shapes differ.
     """
     import paddle
 
+    name, sub_model = files.network, files.sub_model
     with on_device(device):
         layer = (
-            _network_of_user(network, folder, architecture) if network else _network_from_ppocr(architecture, config)
+            _network_of_user(name, folder, architecture) if name else _network_from_ppocr(architecture, files.config)
         )
-        load_weights(layer, weights, trust=trust)
+        load_weights(layer, files.checkpoint, trust=files.trust)
         if sub_model is not None:
             parts = dict(layer.named_children())
             if sub_model not in parts:
-                raise ModelError(f"{config} names {sub_model}, but the parts of the network are {', '.join(parts)}")
+                known = ", ".join(parts)
+                raise ModelError(f"{files.config} names {sub_model}, but the parts of the network are {known}")
             layer = parts.pop(sub_model)
             return kind(layer, paddle.get_device(), parts, small)
         return kind(layer, paddle.get_device(), small=small)  # gpu:0 where the setting says gpu
@@ -338,7 +338,7 @@ def load_weights(network: Any, path: Path, *, trust: bool) -> None:
 
 
 class MisfitError(ModelError):
-    """A checkpoint does not fit a network; `shapes` are those of both, stored and wanted, where the two differ."""
+    """A checkpoint does not fit a network; `shapes` are both by key, stored and wanted, where nothing else differs."""
 
     def __init__(self, message: str, shapes: Mapping[str, tuple[list[int], list[int]]]) -> None:
         """Keep the shapes by key beside the message."""
@@ -366,7 +366,7 @@ def _check_fit(wanted: Mapping[str, Any], values: Mapping[str, Any], path: Path)
         f"{path} is not a checkpoint of the YAML file's network: {fitting} of {len(wanted)} keys fit; {found}. "
         "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to the checkpoint that "
         "was trained with this YAML file",
-        other,
+        {} if problems["missing"] or problems["unexpected"] else other,
     )
 
 

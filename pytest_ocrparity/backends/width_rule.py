@@ -1,0 +1,50 @@
+"""What a recogniser's resize does to a line: its rule, found by giving it two lines, and what it did to one of them.
+
+The rule is a branch in PaddleOCR's and in paddlex's code, which depends on arguments, on `Global` and on the release;
+so the operator that was built is asked, and no argument is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.memory_guard import Watched, watched_resizes
+
+SQUEEZED: Final = "squeezed"
+"""One width for every line: a shorter line keeps its ratio and is filled up, a longer one is squeezed into it."""
+AS_WIDE: Final = "as wide as the line"
+"""Every line keeps its ratio, and is filled up to the base width."""
+STRETCHED: Final = "stretched"
+"""One size for every line, whatever its ratio; nothing is filled up."""
+
+Resize = Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]
+
+
+def width_rule(resize: Resize, height: int, width: int) -> str | None:
+    """Return which rule a resize follows; None where it does not take a plain line.
+
+    Args:
+        resize: makes a (3, height, width) array of (h, w, 3) pixels.
+        height, width: the height and the base width in pixels.
+    """
+    shorter, longer = (np.full((height, side, 3), 200, np.uint8) for side in (max(1, width // 2), 2 * width))
+    try:
+        with watched_resizes() as watched:
+            short, content = resize(shorter).shape[-1], watched.picture.shape[1]
+        long = resize(longer).shape[-1]
+    except Exception:  # whatever an operator raises: each line shows it as the error of its stage
+        return None
+    if long > short:
+        return AS_WIDE
+    return STRETCHED if content == short else SQUEEZED
+
+
+def line_widths(tensor: npt.NDArray[Any], watched: Watched) -> dict[str, int]:
+    """Return what became of a line: the tensor's height and width and, of those columns, how many hold the picture."""
+    height, width = tensor.shape[-2:]
+    content = {} if watched.picture is None else {"content_width": int(watched.picture.shape[1])}
+    return {"height": int(height), **content, "width": int(width)}
