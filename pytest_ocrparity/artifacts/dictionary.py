@@ -85,8 +85,8 @@ def check_character_dict(post_process: Mapping[str, Any], path: Path) -> None:
         if not isinstance(entry, str):
             kind = "nothing" if entry is None else f"{entry!r}, a {type(entry).__name__}"
             raise ModelError(
-                f"{path}: entry {number} of PostProcess.character_dict is {kind}, and paddlex stops where that is read: "
-                "put it in quotes as the dictionary of the training has it, or export again"
+                f"{path}: entry {number} of PostProcess.character_dict is {kind}, and paddlex stops where that is "
+                "read: put it in quotes as the dictionary of the training has it, or export again"
             )
 
 

@@ -169,4 +169,4 @@ def _in_place_of(name: str, arguments: Mapping[str, Any]) -> str:
     text = f"write {RESIZES[0]} with image_shape: {shape} in the place of {name}"
     if arguments.get("padding", True):
         return f"{text}, which lets a line be wider than that, where the evaluation squeezes it"
-    return f"{text} and pass input_shape={shape} to TextRecognition (inference.options), which stretches as padding: false does"
+    return f"{text} and pass input_shape={shape} (inference.options), which stretches as padding: false does"

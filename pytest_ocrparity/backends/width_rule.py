@@ -29,7 +29,8 @@ def width_rule(resize: Resize, height: int, width: int) -> str | None:
 
     Args:
         resize: makes a (3, height, width) array of (h, w, 3) pixels.
-        height, width: the height and the base width in pixels.
+        height: of a line in pixels.
+        width: the base width in pixels.
     """
     shorter, longer = (np.full((height, side, 3), 200, np.uint8) for side in (max(1, width // 2), 2 * width))
     try:

@@ -93,7 +93,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
                 ((text, score),) = decoder(given)
             else:  # a Distillation's takes the outputs of its networks by name
                 output = given if decoder.key is None else {decoder.key: given}
-                ((text, score),) = decoder({name: output for name in names})[names[0]]
+                ((text, score),) = decoder(dict.fromkeys(names, output))[names[0]]
         return Recognition(text, score)
 
     @property
