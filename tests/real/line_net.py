@@ -7,17 +7,20 @@ from typing import Any
 
 import paddle
 from paddle import nn
-from real.lines import GAIN, STEP, WEIGHTS, levels
+
+from real.lines import GAIN, HEIGHT, STEP, WEIGHTS, levels
 
 
 class LineNet(nn.Layer):
-    """The grey of each column, smoothed along the line, against the grey of each character."""
+    """The grey of each eight columns, smoothed along the line, against the grey of each character."""
 
     def __init__(self, classes: int) -> None:
         """Take the number of classes, the blank included."""
         super().__init__()
-        self.grey = nn.Conv2D(3, 1, 1, bias_attr=False)
-        self.grey.weight.set_value(paddle.to_tensor([[[[each]] for each in WEIGHTS]], "float32"))
+        cell = (HEIGHT, STEP)
+        self.grey = nn.Conv2D(3, 1, cell, stride=cell, bias_attr=False)
+        weights = paddle.to_tensor(WEIGHTS, "float32").reshape([1, 3, 1, 1]) / (HEIGHT * STEP)
+        self.grey.weight.set_value(weights.expand([1, 3, *cell]))
         self.smooth = nn.Conv2D(1, 1, (1, 3), padding=(0, 1), bias_attr=False)
         self.smooth.weight.set_value(paddle.to_tensor([[[[0.02, 0.96, 0.02]]]], "float32"))
         self.head = nn.Linear(2, classes)  # of the grey and its square: the distance to each level, but for a constant
@@ -27,8 +30,7 @@ class LineNet(nn.Layer):
 
     def forward(self, x: Any) -> Any:
         """Return (N, T, classes) probabilities in evaluation, and logits while training, as PaddleOCR's CTCHead."""
-        columns = nn.functional.avg_pool2d(self.grey(x).mean(axis=2, keepdim=True), (1, STEP), (1, STEP))
-        grey = self.smooth(columns).squeeze(2).transpose([0, 2, 1])
+        grey = self.smooth(self.grey(x)).mean(axis=2).transpose([0, 2, 1])
         found = self.head(paddle.concat([grey, grey * grey], axis=2))
         return found if self.training else nn.functional.softmax(found, axis=2)
 

@@ -1,4 +1,4 @@
-"""The line network as a user's model on disk: its yml, its dictionary, and pictures that it reads. No framework."""
+"""The line network as a user's model on disk: its yml, its dictionary, and pictures that it reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from real.blob import HERE, operators_root
+from pytest_ocrparity.backends.isolation import third_party
+from real.blob import HERE, operators_root, write_yml
 
 Line = npt.NDArray[np.uint8]
 
@@ -106,3 +107,29 @@ class Reader:
             "network_folder": HERE.parent,
             "paddleocr_root": operators_root(),
         }
+
+
+def write_reader(folder: Path, letters: str = LETTERS, classes: int | None = None) -> Reader:
+    """Save the network of a dictionary, which a space is appended to, and export it."""
+    classes = len(letters) + 2 if classes is None else classes
+    export = folder / "inference"
+    export.mkdir(parents=True)
+    with third_party():
+        import paddle
+
+        from real.line_net import LineNet
+
+        network = LineNet(classes)
+        paddle.save(network.state_dict(), str(folder / "best.pdparams"))
+        network.eval()
+        spec = [paddle.static.InputSpec([None, 3, HEIGHT, -1], "float32")]
+        paddle.jit.save(paddle.jit.to_static(network, input_spec=spec), str(export / "inference"))
+    write_yml(export / "inference.yml", export_yml(YML, letters))
+    write_dictionary(folder / "dict.txt", letters)
+    return Reader(write_yml(folder / "line.yml", YML), folder / "best.pdparams", export)
+
+
+def write_dictionary(path: Path, letters: str) -> Path:
+    """Write a dictionary, a character a line."""
+    path.write_text("".join(f"{letter}\n" for letter in letters), encoding="utf-8")
+    return path
