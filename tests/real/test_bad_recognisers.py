@@ -1,4 +1,4 @@
-"""What can be wrong with a recogniser's files: one clear error each, where PaddleOCR and paddlex stop without a word."""
+"""What can be wrong with a recogniser's files: one clear error each, where the libraries say nothing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TestTraining:
             ),
             (
                 {"Eval__dataset__transforms": transforms(RecResizeImg=None)},
-                r"RecResizeImg\.image_shape is None, not \[",
+                r"RecResizeImg\.image_shape is None, not",
             ),
             (
                 {"Eval__dataset__name": "MultiScaleDataSet"},
@@ -106,13 +106,13 @@ class TestTraining:
                 LETTERS[:-1],
                 True,
                 r"the dictionary .*dict\.txt has 9 entries, and .*best\.pdparams has 12 classes with the blank, for 11 "
-                r"entries, or 10 and the space that use_space_char appends: in .*my\.yml, set Global\.character_dict_pa",
+                r"entries, or 10 and the space that use_space_char appends: in .*my\.yml, set Global\.character_",
             ),
             (LETTERS, False, r"has 10 entries, and .* has 12 classes .*: in .*, set Global\.use_space_char: true"),
             (
                 f"{LETTERS}x",
                 True,
-                r"has 11 entries, and .* has 12 classes .*: in .*, set Global\.use_space_char: false",
+                r"has 11 entries, and .* has 12 classes .*: in .*, set Global\.use_space_char: fa",
             ),
             ("x", True, r"has 1 entry, and .* has 12 classes"),
         ],
@@ -125,9 +125,7 @@ class TestTraining:
         refused(reader, tmp_path, message, edited(YML, Global__use_space_char=use_space), network=network)
 
     def test_the_default_dictionary_of_another_network(self, reader: Reader, tmp_path: Path) -> None:
-        message = (
-            r"the default dictionary, 0-9 and a-z, has 36 entries, and .* 12 classes .* set Global\.character_dict_pa"
-        )
+        message = r"the default dictionary, 0-9 and a-z, has 36 entries, and .* 12 classes .* set Global\.char"
         refused(reader, tmp_path, message, edited(YML, Global__character_dict_path=None))
 
     def test_a_checkpoint_that_differs_in_more_is_not_put_down_to_the_dictionary(
@@ -192,7 +190,7 @@ class TestExport:
             ),
             (
                 {"PreProcess__transform_ops": [*transforms(), {"RecAug": None}]},
-                r"no 'RecAug' .*: take RecAug, a random operator, out of that file and out of Eval\.dataset\.transforms",
+                r"no 'RecAug' .*: take RecAug, a random operator, out of that file and out of Eval\.dataset",
             ),
             (
                 {"PreProcess__transform_ops": transforms(DecodeImage={"img_mode": "BGR", "ignore_orientation": False})},
@@ -212,7 +210,7 @@ class TestExport:
             ),
             (
                 {"PostProcess__name": "DistillationCTCLabelDecode"},
-                r"'DistillationCTCLabelDecode', not CTCLabelDecode, the only one .* write that name, the other keys may",
+                r"'DistillationCTCLabelDecode', not CTCLabelDecode, the only one .* write that name, the other keys",
             ),
             (
                 {"PostProcess__name": "NRTRLabelDecode"},
@@ -220,7 +218,7 @@ class TestExport:
             ),
             (
                 {"PostProcess__character_dict": None},
-                r"inference\.yml holds no PostProcess\.character_dict: what paddlex takes then, 0-9 and a-z, has 36 ent",
+                r"inference\.yml holds no PostProcess\.character_dict: what paddlex takes then, 0-9 and a-z, has 36",
             ),
             (
                 {"PostProcess__character_dict": list(LETTERS[:-2])},
@@ -230,13 +228,13 @@ class TestExport:
             ({"PostProcess__character_dict": list(LETTERS) + ["x"] * 2}, r"has 12 entries, and .* has 12 classes"),
             (
                 {"PostProcess__character_dict": [*LETTERS[:4], 4, *LETTERS[5:]]},
-                r"entry 5 of PostProcess\.character_dict is 4, a int, and paddlex stops where that is read: put it in q",
+                r"entry 5 of PostProcess\.character_dict is 4, a int, and paddlex stops where that is read: put it",
             ),
             ({"PostProcess__character_dict": [*LETTERS[:9], None]}, r"entry 10 .* is nothing, and paddlex stops"),
             ({"PostProcess__character_dict": {"a": 1}}, r"character_dict is a dict, not a list of characters"),
             (
                 {"Global__model_name": "tiny_rec"},
-                r"paddlex knows no text-recognition model 'tiny_rec': .*PP-OCRv5_mobil",
+                r"paddlex knows no text-recognition model 'tiny_rec': .*PP-OCRv5_",
             ),
             ({"Global": None}, r"has no Global\.model_name .*such as model_name = \"PP-OCRv5_mobile_rec\""),
         ],
