@@ -67,7 +67,7 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     "probability_maps.mean_atol": LimitSpec("mean map difference", (OFF,), 1.0),
     "probability_maps.max_share": LimitSpec("share of pixels that may exceed atol", most=1.0),
     "probability_maps.max_crossings": LimitSpec("pixels that may change side of `thresh`", (OFF,)),
-    # The analogue of pixels that cross `thresh`: a recogniser's text changes only where the best class of a timestep does.
+    # A recogniser's text changes only where the best class of a timestep does, as boxes do where pixels cross `thresh`.
     # fp16 weights changed 1 of 1,537 timesteps of a real recogniser, int8 per channel 15 (20 lines).
     "probability_maps.max_changed": LimitSpec(
         "of recognisers: share of timesteps whose best class may change", (OFF,), 1.0, task="recognition"
@@ -96,12 +96,14 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     "detections.max_unmatched": LimitSpec("share of boxes that may have no partner within the limits", most=1.0),
     "detections.per_run": LimitSpec("true: judge max_unmatched over the run, not the image", is_flag=True),
     "detections.allow_empty": LimitSpec("true: no box on either side may pass", is_flag=True),
-    "text.max_cer": LimitSpec("character error rate: edits per character of the reference's text", (OFF,)),
-    "text.max_changed": LimitSpec("share of lines that may be read otherwise", most=1.0),
-    # A text changes only where the maps' difference moves the best class of a timestep: under fp32's limits at most 1 of
-    # 1,537 timesteps of 20 real lines has a margin that small.
+    "text.max_cer": LimitSpec(
+        "largest character error rate of a line that counts as read alike: edits per character", (OFF,)
+    ),
+    "text.max_changed": LimitSpec("share of a run's lines that may be read otherwise", most=1.0),
+    # A text changes only where the maps' difference moves the best class of a timestep: under fp32's limits at most 1
+    # of 1,537 timesteps of 20 real lines has a margin that small.
     "text.max_borderline": LimitSpec(
-        "share of a run's lines that may be borderline; one may, unless it is 0", most=1.0
+        "share of a run's lines that may be borderline; one line may, unless it is 0", most=1.0
     ),
     # auto: a score is the mean of values of the map, which moves by at most as much as they do.
     "text.max_score_difference": LimitSpec(
@@ -110,7 +112,7 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
         (AUTO, OFF),
         1.0,
     ),
-    "text.per_run": LimitSpec("true: judge max_cer and max_changed over the run, not the line", is_flag=True),
+    "text.per_run": LimitSpec("true: judge max_cer over the run, not the line", is_flag=True),
     "text.allow_empty": LimitSpec("true: no text on either side may pass", is_flag=True),
 }
 

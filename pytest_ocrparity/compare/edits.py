@@ -1,4 +1,4 @@
-"""How many characters two texts differ by, and where they differ first. Knows texts, and nothing of traces or limits."""
+"""How many characters two texts differ by, and where they differ first. Knows texts, and nothing of traces."""
 
 from __future__ import annotations
 

@@ -331,17 +331,18 @@ class TextAmounts:
 
 
 def judge_text(amounts: TextAmounts, limits: Limits, *, defers: bool) -> Judged:
-    """Judge the texts of one line, of which at least one is not empty."""
-    per_run = bool(limits["text.per_run"].value) and defers
+    """Judge the texts of one line, of which at least one is not empty.
+
+    A share of one line says nothing: where some lines may be read otherwise, the run judges how many are.
+    """
     edits = 0 if amounts.is_borderline else amounts.edits
-    cer, most = edits / max(1, amounts.characters), limits["text.max_cer"].value
-    may_differ = not per_run and most != OFF and cer <= float(most)
-    borderline = limits["text.max_borderline"]
+    cer, most, share = edits / max(1, amounts.characters), limits["text.max_cer"], limits["text.max_changed"]
+    may_differ = not limits["text.per_run"].value and most.value != OFF and cer <= float(most.value)
+    changed, borderline = float(edits > 0 and not may_differ), limits["text.max_borderline"]
     measures = [
-        _limited_measure("text.max_cer", cer, limits["text.max_cer"], not per_run),
-        _limited_measure(
-            "text.max_changed", float(edits > 0 and not may_differ), limits["text.max_changed"], not per_run
-        ),
+        # What decides is whether that makes it another text; or the run, which takes all lines together.
+        _limited_measure("text.max_cer", cer, most, decides=False),
+        _limited_measure("text.max_changed", changed, share, not (defers and share.value)),
         _limited_measure(
             "text.max_borderline",
             float(amounts.is_borderline),
@@ -354,8 +355,7 @@ def judge_text(amounts: TextAmounts, limits: Limits, *, defers: bool) -> Judged:
         measures.append(_score_measure(amounts.score, amounts.exact_score, limits["text.max_score_difference"]))
     if any(measure.fails for measure in measures):
         return Judged(DIFFERENT, tuple(measures))
-    is_within = all(measure.is_within for measure in measures if measure.name != "text.max_borderline")
-    return Judged(SAME if is_within else LEFT_TO_RUN, tuple(measures))
+    return Judged(LEFT_TO_RUN if changed else SAME, tuple(measures))
 
 
 def _score_measure(score: float, exact: float | None, limit: Limit) -> Measure:

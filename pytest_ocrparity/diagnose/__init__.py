@@ -50,12 +50,27 @@ def diagnose(
     comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
     if all(comparison.is_match for comparison in comparisons.all()):
         return ()
+    if (unknown := without_experiments(comparisons)) is not None:
+        return (unknown,)
     return tuple(examine(Laboratory(comparisons, seconds)))
+
+
+def without_experiments(comparisons: Comparisons) -> Diagnosis | None:
+    """Return what is said of models that no experiment knows, as those of a detector would prove nothing of them."""
+    if comparisons.task == DETECTION:
+        return None
+    return Diagnosis(
+        stage=first_failing_stage(comparisons.all()),
+        cause=UNKNOWN,
+        summary="no experiment was made",
+        not_tried=("any experiment: this version makes none with recognisers",),
+    )
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
     """Return the first stage at which comparisons fail, without those whose stage was not recorded."""
-    return first_stage({c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}) or DETECTIONS
+    failing = {c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}
+    return first_stage(failing) or comparisons[-1].kind
 
 
 def examine(lab: Laboratory) -> list[Diagnosis]:
