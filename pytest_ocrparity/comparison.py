@@ -139,7 +139,7 @@ class Comparison:
     """By name, each limit of this kind that was in force."""
     task: str = DETECTION.name
     """What the models do, one of `stages.TASKS`."""
-    text: TextFinding | None = None
+    texts: TextFinding | None = None
     """Of the kind text, what was read."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""

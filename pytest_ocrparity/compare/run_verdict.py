@@ -91,16 +91,16 @@ _FOUND: Final = {DETECTIONS: ("a box", "detects"), TEXT: ("a text that is read",
 
 def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:
     """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
-    groups: dict[tuple[str, float, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
+    groups: dict[tuple[str, float, str, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
     for each in compared:
         for measure in each.measures:
             if measure.name == "text.max_cer" and not each.limits["text.per_run"].value:
                 continue  # it judged each line
             if measure.name in RUN_LIMITS and not measure.decides and measure.limit is not None:
-                key = measure.name, measure.limit, measure.origin, (each.reference, each.candidate)
+                key = measure.name, measure.limit, measure.origin, each.task, (each.reference, each.candidate)
                 groups.setdefault(key, []).append((each, measure.value))
     faults = []
-    for (name, limit, origin, sides), members in groups.items():
+    for (name, limit, origin, _, sides), members in groups.items():
         count, whole, words = RUN_LIMITS[name]
         if count is None:
             amounts: Sequence[float] = [value for _, value in members]

@@ -73,7 +73,7 @@ def compare_text(
         measures=judged.measures,
         differences=tuple(differences),
         counts=counts,
-        text=finding,
+        texts=finding,
     )
 
 
