@@ -103,7 +103,9 @@ def _why_lines_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDiffer
     """Return why two maps of a line can't be measured, and whether their timesteps hold probabilities."""
     form = form_difference(reference, candidate)
     found = [] if form is None else [form]
-    broken = _values_that_are_no_numbers(reference, candidate, gap)
+    broken = [
+        replace(each, kind="not_finite_values") for each in _values_that_are_no_numbers(reference, candidate, gap)
+    ]
     is_readable = not broken and (form is None or form.kind in ("classes", "timesteps"))
     sums = row_sum_difference(reference, candidate) if is_readable else None
     return [*found, *broken, *([] if sums is None else [sums])]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.edits import edit_distance
 from pytest_ocrparity.compare.judge import Judged, TextAmounts, judge_text, status_of_empty_texts
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.compare.timesteps import changed_timesteps, margins
@@ -24,6 +23,7 @@ from pytest_ocrparity.comparison import (
     TextFinding,
 )
 from pytest_ocrparity.contract import ReadsMaps, offered
+from pytest_ocrparity.edits import edit_distance
 from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.tolerance import AUTO, EQUAL_MAP_SCORE, OFF, Tolerance
 from pytest_ocrparity.trace import Recognition, Trace
