@@ -254,8 +254,9 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
             status = EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT
         return _with_judgement(again, Judged(status, was.measures), was.differences)
     allowed = _maps_allow(again, 1) if found.edits else False
-    # Maps that agree only now might explain the texts, and of ones that were judged otherwise only the margins tell.
-    is_known = not found.edits or allowed is False or not again.rests_on_other_maps
+    # Maps that agree only now might explain the texts: only the decoders show it.
+    is_known = not found.edits or allowed is False
+    is_known = is_known or (allowed is True and (found.is_borderline or not again.rests_on_other_maps))
     score, exact = (again.measures.get(name) for name in ("score", "exact_score"))
     if score is None and not found.edits and again.limits[TEXT_SCORE].value not in (AUTO, OFF) and is_named:
         is_known = False  # a side has no score, of which a limit by name asks
