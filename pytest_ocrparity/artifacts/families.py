@@ -37,9 +37,7 @@ class Family:
     stage_of: Mapping[str, str]
     product: str
 
-    def written(
-        self, transforms: list[Any], post_process: Mapping[str, Any], path: Path
-    ) -> dict[str, dict[str, Any]]:
+    def written(self, transforms: list[Any], post_process: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
         """Return by stage name the parameters that a checked YAML file sets, as they stand there."""
         return configs.declared_parameters(transforms, post_process, path, self.stage_of, self.product)
 

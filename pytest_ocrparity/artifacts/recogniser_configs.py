@@ -26,9 +26,7 @@ POST_PROCESSES: Final = ("CTCLabelDecode", "DistillationCTCLabelDecode")
 RESIZES: Final = ("RecResizeImg", "SVTRRecResizeImg")
 """The operators that resize a line, normalise it and fill it up to a width, one of which a recogniser has."""
 
-RANDOM: Final = frozenset(
-    {"ABINetRecAug", "BaseDataAugmentation", "ParseQRecAug", "RecAug", "RecConAug", "SVTRRecAug"}
-)
+RANDOM: Final = frozenset({"ABINetRecAug", "BaseDataAugmentation", "ParseQRecAug", "RecAug", "RecConAug", "SVTRRecAug"})
 """PaddleOCR's recognition operators that draw random numbers."""
 
 OPERATORS: Final = frozenset({"DecodeImage", "KeepKeys", *RESIZES, *RANDOM})

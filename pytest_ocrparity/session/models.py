@@ -12,6 +12,7 @@ from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
+from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
 if TYPE_CHECKING:
     from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
@@ -115,7 +116,8 @@ def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[
 
 def training_problems(settings: Settings) -> list[str]:
     """Return what of the train side is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_sub_model, check_training, read_yml
+    from pytest_ocrparity.artifacts.configs import check_sub_model, read_yml
+    from pytest_ocrparity.artifacts.families import family_of_training
     from pytest_ocrparity.artifacts.model_files import find_checkpoint
     from pytest_ocrparity.backends.isolation import check_checkout, check_module
 
@@ -124,7 +126,9 @@ def training_problems(settings: Settings) -> list[str]:
     with mistakes.gathering():
         _needed(settings, values, "train", "config", "--ocr-train-config")
         yml = read_yml(values["config"])
-        check_training(yml, values["config"])
+        family = family_of_training(yml)
+        family.check_training(yml, values["config"])
+        _check_task(settings, family.task, values["config"])
         check_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
     if yml is not None or checkpoint is not None:
         with mistakes.gathering():
@@ -140,7 +144,8 @@ def training_problems(settings: Settings) -> list[str]:
 
 def inference_problems(settings: Settings, name: str | None = None) -> list[str]:
     """Return what of a candidate is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_inference, model_name, read_yml
+    from pytest_ocrparity.artifacts.configs import model_name, read_yml
+    from pytest_ocrparity.artifacts.families import family_of_export
     from pytest_ocrparity.artifacts.model_files import CONFIG, find_export
     from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
 
@@ -167,9 +172,37 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     if "model_dir" in values and config.is_file():
         with mistakes.gathering():
             yml = read_yml(config)
-            check_inference(yml, config)
+            family = family_of_export(yml)
+            _check_task(settings, family.task, config)
+            family.check_inference(yml, config)
             model_name(yml, config, values.get("model_name"))
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+
+
+def _check_task(settings: Settings, task: Task, path: Path) -> None:
+    """Raise ModelError where a file is of another task than the table that names it, or than the training YAML file."""
+    from pytest_ocrparity.artifacts.configs import read_yml
+    from pytest_ocrparity.artifacts.families import family_of_training
+
+    words = {DETECTION: "a detector", RECOGNITION: "a recogniser"}
+    if settings.recognition is not None or settings.prefix:
+        wanted = RECOGNITION if settings.prefix else DETECTION
+        if task != wanted:
+            table = "[tool.ocrparity.recognition]"
+            raise ModelError(
+                f"{path} is of {words[task]}: {table} holds the recogniser of a project, and [tool.ocrparity] beside it "
+                "the detector"
+            )
+        return
+    config = settings.train.get("config")
+    trained = task
+    with suppress(ModelError):  # the train side says what is wrong with it
+        trained = task if config is None else family_of_training(read_yml(config)).task
+    if trained != task:
+        raise ModelError(
+            f"{config} is of {words[trained]} and {path} of {words[task]}: an export is compared with what was trained; "
+            "in a project of both, the recogniser stands in [tool.ocrparity.recognition]"
+        )
 
 
 def _file_problems(values: Mapping[str, Any]) -> list[str]:

@@ -74,7 +74,9 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path, post_pro
     from ppocr.data import create_operators
     from ppocr.postprocess import build_post_process
 
-    stage_of, kept = (STAGE_OF, ["image", "shape"]) if post_process is None else (recogniser_configs.STAGE_OF, ["image"])
+    stage_of, kept = (
+        (STAGE_OF, ["image", "shape"]) if post_process is None else (recogniser_configs.STAGE_OF, ["image"])
+    )
     leaked = yml.get("Global") or {}
     transforms: list[dict[str, Any]] = []
     for name, arguments in operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
