@@ -190,8 +190,8 @@ def _check_task(settings: Settings, task: Task, path: Path) -> None:
         if task != wanted:
             table = "[tool.ocrparity.recognition]"
             raise ModelError(
-                f"{path} is of {words[task]}: {table} holds the recogniser of a project, and [tool.ocrparity] beside it "
-                "the detector"
+                f"{path} is of {words[task]}: {table} holds the recogniser of a project, and [tool.ocrparity] "
+                "beside it the detector"
             )
         return
     config = settings.train.get("config")
@@ -200,8 +200,8 @@ def _check_task(settings: Settings, task: Task, path: Path) -> None:
         trained = task if config is None else family_of_training(read_yml(config)).task
     if trained != task:
         raise ModelError(
-            f"{config} is of {words[trained]} and {path} of {words[task]}: an export is compared with what was trained; "
-            "in a project of both, the recogniser stands in [tool.ocrparity.recognition]"
+            f"{config} is of {words[trained]} and {path} of {words[task]}: an export is compared with what was "
+            "trained; in a project of both, the recogniser stands in [tool.ocrparity.recognition]"
         )
 
 
