@@ -50,21 +50,23 @@ def diagnose(
     comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
     if all(comparison.is_match for comparison in comparisons.all()):
         return ()
-    if (unknown := without_experiments(comparisons)) is not None:
-        return (unknown,)
+    if comparisons.task != DETECTION:
+        return without_experiments(comparisons)
     return tuple(examine(Laboratory(comparisons, seconds)))
 
 
-def without_experiments(comparisons: Comparisons) -> Diagnosis | None:
+def without_experiments(comparisons: Comparisons) -> tuple[Diagnosis, ...]:
     """Return what is said of models that no experiment knows, as those of a detector would prove nothing of them."""
-    if comparisons.task == DETECTION:
-        return None
-    return Diagnosis(
-        stage=first_failing_stage(comparisons.all()),
+    found = comparisons.all()
+    if {each.kind for c in found if not c.is_match for each in c.differences if each.fails} == {"empty_text"}:
+        return ()  # neither side reads anything: nothing differs
+    unknown = Diagnosis(
+        stage=first_failing_stage(found),
         cause=UNKNOWN,
         summary="no experiment was made",
         not_tried=("any experiment: this version makes none with recognisers",),
     )
+    return (unknown,)
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:

@@ -22,7 +22,7 @@ from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
 MOST_DIAGNOSES = 3
@@ -66,8 +66,8 @@ class DiagnosisCache:
         """Return the causes of failed comparisons of one image; known causes are checked first."""
         if self.seconds <= 0:
             return ()
-        if (unknown := without_experiments(comparisons)) is not None:
-            return (unknown,)
+        if comparisons.task != DETECTION:
+            return without_experiments(comparisons)
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
         stage = first_failing_stage(found)
         sides = [self._side_key(trace) for trace in (reference, candidate)]
