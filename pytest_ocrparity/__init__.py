@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.assertions import assert_same_detections as assert_same_detections
     from pytest_ocrparity.assertions import assert_same_preprocessing as assert_same_preprocessing
     from pytest_ocrparity.assertions import assert_same_probability_maps as assert_same_probability_maps
+    from pytest_ocrparity.assertions import assert_same_text as assert_same_text
     from pytest_ocrparity.backends.own_engines import FunctionPipeline as FunctionPipeline
     from pytest_ocrparity.backends.own_engines import MapEngine as MapEngine
     from pytest_ocrparity.comparison import Comparison as Comparison
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.trace import Trace as Trace
 
 _MODULES = {
-    "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps",
+    "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps assert_same_text",
     "backends.own_engines": "FunctionPipeline MapEngine",
     "comparison": "Comparison DifferenceError",
     "contract": "Pipeline",

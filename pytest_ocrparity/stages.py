@@ -28,6 +28,10 @@ class Task(NamedTuple):
     name: str
     comparisons: Mapping[str, tuple[str, ...]]
 
+    def __hash__(self) -> int:
+        """Return what is equal for equal tasks, whose comparisons are a mapping."""
+        return hash(self.name)
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of comparison, in the order of the data flow; the last is of what the models return."""

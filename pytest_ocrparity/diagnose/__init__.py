@@ -50,12 +50,29 @@ def diagnose(
     comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
     if all(comparison.is_match for comparison in comparisons.all()):
         return ()
+    if comparisons.task != DETECTION:
+        return without_experiments(comparisons)
     return tuple(examine(Laboratory(comparisons, seconds)))
+
+
+def without_experiments(comparisons: Comparisons) -> tuple[Diagnosis, ...]:
+    """Return what is said of models that no experiment knows, as those of a detector would prove nothing of them."""
+    found = comparisons.all()
+    if {each.kind for c in found if not c.is_match for each in c.differences if each.fails} == {"empty_text"}:
+        return ()  # neither side reads anything: nothing differs
+    unknown = Diagnosis(
+        stage=first_failing_stage(found),
+        cause=UNKNOWN,
+        summary="no experiment was made",
+        not_tried=("any experiment: this version makes none with recognisers",),
+    )
+    return (unknown,)
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
     """Return the first stage at which comparisons fail, without those whose stage was not recorded."""
-    return first_stage({c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}) or DETECTIONS
+    failing = {c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}
+    return first_stage(failing) or comparisons[-1].kind
 
 
 def examine(lab: Laboratory) -> list[Diagnosis]:

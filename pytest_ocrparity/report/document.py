@@ -14,15 +14,21 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure
+from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure, TextFinding
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
-NEWER: Final = frozenset({("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals")})
-"""Keys that a document of version 1 may lack: all others are required, also those whose type has a default."""
+NEWER: Final = frozenset(
+    {
+        *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals")),
+        *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
+    }
+)
+"""Keys that an older document may lack: all others are required, also those whose type has a default."""
 
 _LONGEST_INTEGER: Final = 300
 """Letters of an integer that any float can hold."""
@@ -34,7 +40,7 @@ Count = Annotated[int, Meta(ge=0)]
 class Parameter(Struct, frozen=True):
     """A parameter that took effect, with each side's value."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
     name: str
     reference: Any
     candidate: Any
@@ -44,7 +50,7 @@ class Parameter(Struct, frozen=True):
 class Picture(Struct, frozen=True):
     """A drawing of one stage of one side, or of both."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
     side: Annotated[str, "reference, candidate, difference, both"]
     caption: str
     file: Annotated[str, "beside results.json"]
@@ -70,7 +76,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     image: str
     reference: str
     candidate: str
-    kind: Annotated[str, "preprocessing, probability_maps, detections"]
+    kind: Annotated[str, "preprocessing, probability_maps, detections, text"]
     status: Annotated[
         str,
         "passes: same, recorded, empty, empty, as allowed, left to the run; fails: different, not comparable, not "
@@ -86,6 +92,8 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     boxes: tuple[BoxFinding, ...]
     counts: dict[str, Count]
     parameters: Annotated[tuple[Parameter, ...], "what took effect on each side"] = ()
+    task: Annotated[str, "what the models do: detection, recognition"] = DETECTION.name
+    texts: Annotated[TextFinding | None, "of the kind text, what the sides read"] = None
     pictures: tuple[Picture, ...] = ()
     picture_error: str | None = None
     headline: str = ""

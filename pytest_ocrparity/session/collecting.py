@@ -191,7 +191,7 @@ def _not_compared(
 
 
 def _images(settings: Settings) -> list[str]:
-    return [settings.image_name(path) for path in settings.image_paths()]
+    return [settings.image_name(path) for path in settings.all_image_paths()]
 
 
 def _unreached(image: str) -> NotCompared:

@@ -124,7 +124,7 @@ class Ending:
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         self.faults += caught_faults(run.records, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
-        idle = settings.idle_globs() if uses_images else []
+        idle = [line for part in settings.parts for line in part.idle_globs()] if uses_images else []
         self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
         taken: list[Record] = [*tally.all(Used), *tally.all(Loads)]
         left_out = self._not_judged(taken)

@@ -12,6 +12,7 @@ from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
+from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
 if TYPE_CHECKING:
     from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
@@ -126,7 +127,9 @@ def training_problems(settings: Settings) -> list[str]:
     with mistakes.gathering():
         _needed(settings, values, "train", "config", "--ocr-train-config")
         yml = read_yml(values["config"])
-        family_of_training(yml).check_training(yml, values["config"])
+        family = family_of_training(yml)
+        family.check_training(yml, values["config"])
+        _check_task(settings, family.task, values["config"])
         check_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
     if yml is not None or checkpoint is not None:
         with mistakes.gathering():
@@ -174,9 +177,36 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
         with mistakes.gathering():
             yml = read_yml(config)
             family = family_of_export(yml)
+            _check_task(settings, family.task, config)
             family.check_inference(yml, config)
             model_name(yml, config, values.get("model_name"), family.model_name)
     return [in_table(settings.as_typed(text), table) for text in mistakes.texts]
+
+
+def _check_task(settings: Settings, task: Task, path: Path) -> None:
+    """Raise ModelError where a file is of another task than the table that names it, or than the training YAML file."""
+    from pytest_ocrparity.artifacts.configs import read_yml
+    from pytest_ocrparity.artifacts.families import family_of_training
+
+    words = {DETECTION: "a detector", RECOGNITION: "a recogniser"}
+    if settings.recognition is not None or settings.prefix:
+        wanted = RECOGNITION if settings.prefix else DETECTION
+        if task != wanted:
+            table = "[tool.ocrparity.recognition]"
+            raise ModelError(
+                f"{path} is of {words[task]}: {table} holds the recogniser of a project, and [tool.ocrparity] "
+                "beside it the detector"
+            )
+        return
+    config = settings.train.get("config")
+    trained = task
+    with suppress(ModelError):  # the train side says what is wrong with it
+        trained = task if config is None else family_of_training(read_yml(config)).task
+    if trained != task:
+        raise ModelError(
+            f"{config} is of {words[trained]} and {path} of {words[task]}: an export is compared with what was "
+            "trained; in a project of both, the recogniser stands in [tool.ocrparity.recognition]"
+        )
 
 
 def _file_problems(values: Mapping[str, Any]) -> list[str]:

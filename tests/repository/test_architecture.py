@@ -15,7 +15,7 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 
 # A row imports only what stands in an earlier row, also inside functions and for types. Inside a package, any.
 TABLE = (
-    {"errors", "stages", "wording", "jsonable", "environment", "geometry"},
+    {"errors", "stages", "wording", "jsonable", "environment", "geometry", "edits"},
     {"trace", "tolerance", "diagnosis"},
     {"comparison", "files", "settings", "contract"},
     {"context", "artifacts", "report"},
