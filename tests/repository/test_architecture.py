@@ -33,11 +33,14 @@ TESTED_BY = {
     # They need the frameworks: tests/real runs PaddleOCR's own code, tests/faults what experiments ask of it.
     "artifacts.export_command": "real/test_export_command.py",  # read by the parser of PaddleOCR's tool
     "artifacts.model_files": "real/test_bad_export.py",
+    "artifacts.recogniser_configs": "real/test_bad_recognisers.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.memory_guard": "real/test_memory.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
+    "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
+    "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
@@ -50,8 +53,11 @@ TESTED_BY = {
     "backends.ppocr.network": "real/test_network.py",
     "backends.ppocr.operators": "real/test_training.py",
     "backends.ppocr.pipeline": "real/test_training.py",
+    "backends.ppocr.trained_recogniser": "real/test_recognisers.py",
+    "backends.ppocr.trained_side": "real/test_training.py",
     "backends.resampling": "real/test_port_diagnosis.py",
     "backends.staged": "real/test_memory.py",
+    "backends.width_rule": "real/test_recognisers.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
