@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_what_a_family_reads_of_a_file() -> None:
     ]
     assert RECOGNISERS.written(transforms, {"name": "CTCLabelDecode"}, Path("a.yml")) == {
         "decode": {"img_mode": "BGR"},
-        "resize": {"image_shape": [3, 48, 320]},
+        "resize": resize,
         "text": {"name": "CTCLabelDecode"},
     }
     assert DETECTORS.written(transforms, {"name": "DBPostProcess"}, Path("a.yml")).keys() == {"decode", "detections"}
