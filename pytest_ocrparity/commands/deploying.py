@@ -15,6 +15,7 @@ from pytest_ocrparity.artifacts.configs import (
     check_export,
     check_training,
     declared_parameters,
+    is_recognisers,
     model_name,
     read_yml,
 )
@@ -71,6 +72,11 @@ def _lines(given: argparse.Namespace) -> Iterator[str]:
             "--train-config=YML and --inference-dir=DIR"
         )
     yml = read_yml(config)
+    if is_recognisers(yml):
+        raise ModelError(
+            f"{config} is of a recogniser, and deploy prints calls for detectors alone: TextRecognition(model_dir=...) "
+            "without input_shape reads a line as wide as it is"
+        )
     check_training(yml, config)
     wanted = evaluated_parameters(yml, config)
     yield f"{image_label(str(config))} evaluates:"

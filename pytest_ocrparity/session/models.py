@@ -60,9 +60,22 @@ def train_model(settings: Settings) -> TrainedSide:
             raise ModelError(settings.as_typed(str(error))) from error
 
     checkpoint = values.get("checkpoint") or ""
-    files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint)]
+    files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint), *_dictionary_of(values)]
     model: TrainedSide = _once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
+
+
+def _dictionary_of(values: Mapping[str, Any]) -> list[Path]:
+    """Return the dictionary of a recogniser's train side; nothing where there is none, or its files are wrong."""
+    from pytest_ocrparity.artifacts.configs import is_recognisers, read_yml
+    from pytest_ocrparity.artifacts.dictionary import find_dictionary
+
+    with suppress(ModelError):
+        config = Path(values["config"])
+        yml = read_yml(config)
+        found = find_dictionary(yml, config, values.get("paddleocr_root")) if is_recognisers(yml) else None
+        return [] if found is None else [found]
+    return []
 
 
 def inference_model(settings: Settings, name: str | None = None) -> Pipeline:

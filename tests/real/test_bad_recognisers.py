@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_ocrparity.backends.onnx.pipeline import load_model_file
 from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
 from pytest_ocrparity.backends.ppocr.pipeline import load_trained, load_training
 from pytest_ocrparity.errors import ModelError
@@ -153,7 +154,7 @@ class TestTraining:
         )
 
     def test_a_recognisers_yml_is_no_detectors(self, reader: Reader) -> None:
-        with pytest.raises(ModelError, match=r"is a recogniser's YAML file|names 'RecResizeImg'"):
+        with pytest.raises(ModelError, match=r"names 'RecResizeImg', which is not among .*detection YAML files"):
             load_training(**reader.train)
 
 
@@ -278,6 +279,15 @@ class TestExport:
     def test_options_that_mean_nothing(self, reader: Reader, settings: dict[str, Any], message: str) -> None:
         with pytest.raises(ModelError, match=message):
             load_deployed(model_dir=reader.export, **settings)
+
+    def test_a_bare_file_beside_its_inference_yml(self, reader: Reader, tmp_path: Path) -> None:
+        export = export_of(reader, tmp_path, export_yml(YML))
+        (export / "inference.onnx").write_bytes(b"anything")
+        message = (
+            r"inference\.yml is of a recogniser, and inference\.model_file runs detectors alone: set inference\.mod"
+        )
+        with pytest.raises(ModelError, match=message):
+            load_model_file(export / "inference.onnx")
 
     def test_a_detectors_export(self, model: Model, tmp_path: Path) -> None:
         export = Path(shutil.copytree(model.export, tmp_path / "my_export"))

@@ -12,6 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_ocrparity import (
+    DifferenceError,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+    assert_same_text,
+)
 from pytest_ocrparity.artifacts.model_files import fingerprint_training
 from pytest_ocrparity.backends.isolation import checkout, third_party
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
@@ -356,6 +362,27 @@ class TestNetworks:
         trace = trained_reader.trace(line("1002"))
         assert other is not None and trace.tensor is not None
         np.testing.assert_array_equal(other.run(np.array(trace.tensor)), trace.probability_map)
+
+
+class TestVerdicts:
+    def test_what_is_equal_passes(
+        self, trained_reader: TrainedRecogniser, deployed_reader: DeployedRecogniser, save: Save
+    ) -> None:
+        sides = [side.trace(save("line.png", line("1002"))) for side in (trained_reader, deployed_reader)]
+        assert_same_preprocessing(*sides)
+        assert_same_probability_maps(*sides)
+        assert_same_text(*sides)
+
+    def test_widths_and_texts_that_differ_fail(
+        self, reader: Reader, trained_reader: TrainedRecogniser, deployed_reader: DeployedRecogniser, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DifferenceError, match="resize"):
+            assert_same_preprocessing(trained_reader.trace(line(WIDE)), deployed_reader.trace(line(WIDE)))
+        other = deployed(reader, tmp_path, export_yml(YML, LETTERS[::-1])).trace(line("1002"))
+        assert_same_preprocessing(trained_reader.trace(line("1002")), other)
+        assert_same_probability_maps(trained_reader.trace(line("1002")), other)
+        with pytest.raises(DifferenceError, match="text: .*1002.*8997"):
+            assert_same_text(trained_reader.trace(line("1002")), other)
 
 
 class TestSides:
