@@ -24,7 +24,7 @@ from pytest_ocrparity.artifacts.model_files import find_export
 from pytest_ocrparity.artifacts.ocr_options import all_options, engine_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
-from pytest_ocrparity.errors import OcrParityError, SettingsError
+from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
 from pytest_ocrparity.settings import Candidate, Settings, load
 from pytest_ocrparity.settings.result_files import RESULTS
 from pytest_ocrparity.settings.settings_file import find_file

@@ -219,7 +219,7 @@ class TestExport:
             ),
             (
                 {"PostProcess__character_dict": None},
-                r"inference\.yml holds no PostProcess\.character_dict: what paddlex takes then, 0-9 and a-z, has 36",
+                r"inference\.yml no PostProcess\.character_dict, and the dictionary that paddlex takes then, 0-9 and a-z, has 36",
             ),
             (
                 {"PostProcess__character_dict": list(LETTERS[:-2])},
@@ -283,9 +283,7 @@ class TestExport:
     def test_a_bare_file_beside_its_inference_yml(self, reader: Reader, tmp_path: Path) -> None:
         export = export_of(reader, tmp_path, export_yml(YML))
         (export / "inference.onnx").write_bytes(b"anything")
-        message = (
-            r"inference\.yml is of a recogniser, and inference\.model_file runs detectors alone: set inference\.mod"
-        )
+        message = r"inference\.yml is of a recogniser, and inference\.model_file runs detectors alone: set"
         with pytest.raises(ModelError, match=message):
             load_model_file(export / "inference.onnx")
 

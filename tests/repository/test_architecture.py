@@ -37,6 +37,7 @@ TESTED_BY = {
     "backends.decoders": "real/test_diagnose_decoding.py",
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
+    "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
@@ -57,7 +58,6 @@ TESTED_BY = {
     "backends.ppocr.trained_side": "real/test_training.py",
     "backends.resampling": "real/test_port_diagnosis.py",
     "backends.staged": "real/test_memory.py",
-    "backends.width_rule": "real/test_recognisers.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline

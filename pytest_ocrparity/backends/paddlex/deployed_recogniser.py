@@ -16,12 +16,12 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.dictionary import DEFAULT, DEFAULT_ENTRIES, misfit
 from pytest_ocrparity.backends.effective_parameters import text_parameters
 from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.line_probes import classes_of, line_widths, width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.paddlex.deployed_side import DeployedSide
 from pytest_ocrparity.backends.paddlex.predictor import DECODE_TEXT, LINE_STEPS, RESIZE_LINE, Call, Predictor
 from pytest_ocrparity.backends.staged import StagedRecogniser
-from pytest_ocrparity.backends.width_rule import line_widths, width_rule
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, RESIZE, TEXT
 from pytest_ocrparity.trace import Recognition, Trace, snapshot
@@ -46,14 +46,11 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
             ModelError: the dictionary has another number of entries than the network takes.
         """
         try:
-            found = self.infer(np.zeros((1, 3, *self._base), np.float32))
+            self._classes = classes_of(self.infer(np.zeros((1, 3, *self._base), np.float32)))
         except Exception:  # whatever an engine raises: each line shows it
             return
-        if found.ndim != 3:
-            return
-        self._classes = found.shape[2]
         characters = len(self._predictor.post_process.character) - 1  # a space is always appended
-        if self._classes - 1 not in (characters, characters - 1):
+        if self._classes is not None and self._classes - 1 not in (characters, characters - 1):
             raise ModelError(self._misfit(self._classes))
 
     def _misfit(self, classes: int) -> str:

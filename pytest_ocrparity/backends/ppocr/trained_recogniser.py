@@ -21,12 +21,12 @@ from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.recogniser_configs import RESIZES, image_shape
 from pytest_ocrparity.backends.effective_parameters import text_parameters
 from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.line_probes import classes_of, line_widths, width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.ppocr.network import MisfitError, Network, TextNetwork, build_network
 from pytest_ocrparity.backends.ppocr.operators import Parts, build_parts, reading
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
-from pytest_ocrparity.backends.width_rule import line_widths, width_rule
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Recognition, Trace, snapshot
@@ -166,10 +166,9 @@ def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
 def _classes_of(network: Network) -> int | None:
     """Return how many classes a network has; None where it does not run, which each image will show."""
     try:
-        found = network.run(np.zeros(network.small, np.float32))
+        return classes_of(network.run(np.zeros(network.small, np.float32)))
     except Exception:  # whatever a network raises
         return None
-    return found.shape[2] if found.ndim == 3 else None
 
 
 def _other_number_of_classes(error: MisfitError, classes: int) -> int | None:

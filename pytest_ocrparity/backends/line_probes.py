@@ -1,6 +1,6 @@
-"""What a recogniser's resize does to a line: its rule, found by giving it two lines, and what it did to one of them.
+"""What the parts of a recogniser do, found by running them: how its resize treats lines, and its network's classes.
 
-The rule is a branch in PaddleOCR's and in paddlex's code, which depends on arguments, on `Global` and on the release;
+The rule of a resize is a branch in PaddleOCR's and in paddlex's code, which depends on arguments, on `Global` and on the release;
 so the operator that was built is asked, and no argument is read.
 """
 
@@ -42,6 +42,16 @@ def width_rule(resize: Resize, height: int, width: int) -> str | None:
     if long > short:
         return AS_WIDE
     return STRETCHED if content == short else SQUEEZED
+
+
+def classes_of(probability_map: npt.NDArray[Any]) -> int | None:
+    """Return how many classes the timesteps of a (1, T, C) map have; None where its last axis holds no probabilities.
+
+    So nothing is said of an export whose axes are others, or which has no softmax: each line shows that.
+    """
+    if probability_map.ndim != 3 or not np.allclose(probability_map.sum(axis=2), 1, atol=1e-3):
+        return None
+    return int(probability_map.shape[2])
 
 
 def line_widths(tensor: npt.NDArray[Any], watched: Watched) -> dict[str, int]:
