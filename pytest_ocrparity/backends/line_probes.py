@@ -1,7 +1,7 @@
 """What the parts of a recogniser do, found by running them: how its resize treats lines, and its network's classes.
 
-The rule of a resize is a branch in PaddleOCR's and in paddlex's code, which depends on arguments, on `Global` and on the release;
-so the operator that was built is asked, and no argument is read.
+The rule of a resize is a branch in PaddleOCR's and in paddlex's code, which depends on arguments, on `Global` and on
+the release; so the operator that was built is asked, and no argument is read.
 """
 
 from __future__ import annotations
