@@ -219,7 +219,7 @@ class TestExport:
             ),
             (
                 {"PostProcess__character_dict": None},
-                r"holds no PostProcess\.character_dict, and the dictionary that paddlex takes then, 0-9 and a-z, has 36",
+                r"holds no PostProcess\.character_dict, and the dictionary that paddlex takes then, 0-9 and a-z, has 3",
             ),
             (
                 {"PostProcess__character_dict": list(LETTERS[:-2])},
