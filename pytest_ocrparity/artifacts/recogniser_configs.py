@@ -129,8 +129,8 @@ def _check_resizes(transforms: list[Any], path: Path, key: str) -> None:
         if name not in RESIZES:
             continue
         shape = arguments.get("image_shape")
-        is_whole = isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)
-        if not is_whole or shape[0] != 3:
+        is_list = isinstance(shape, list) and len(shape) == 3
+        if not is_list or shape[0] != 3 or not all(type(side) is int and side > 0 for side in shape):
             raise ModelError(
                 f"{path}: {key}: {name}.image_shape is {shape!r}, not [3, height, width] in pixels: a recogniser takes "
                 "three channels here and in paddleocr's TextRecognition"

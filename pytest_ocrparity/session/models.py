@@ -15,7 +15,6 @@ from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
@@ -40,8 +39,8 @@ def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str,
         raise SettingsError(f"{where} sets no {table}.{key}: {way_out}")
 
 
-def train_model(settings: Settings) -> TrainedSide:
-    """Return the trained model.
+def train_model(settings: Settings) -> Pipeline:
+    """Return the trained model, a detector or a recogniser.
 
     Raises:
         SettingsError: the settings name no training yml.
@@ -51,17 +50,18 @@ def train_model(settings: Settings) -> TrainedSide:
     limit = settings.memory_limit
     _needed(settings, values, "train", "config", "--ocr-train-config")
 
-    def load() -> TrainedSide:
+    def load() -> Pipeline:
         from pytest_ocrparity.backends.ppocr.pipeline import load_trained
 
         try:
-            return load_trained(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
+            given = {"checkpoint": None, "paddleocr_root": None, **values}
+            return cast("Pipeline", load_trained(**given, memory_limit=limit))
         except ModelError as error:
             raise ModelError(settings.as_typed(str(error))) from error
 
     checkpoint = values.get("checkpoint") or ""
     files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint), *_dictionary_of(values)]
-    model: TrainedSide = _once(f"train {sorted(values.items())!r} {limit}", files, load)
+    model: Pipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
 
 

@@ -20,6 +20,7 @@ from pytest_ocrparity.artifacts.configs import read_yml
 from pytest_ocrparity.artifacts.dictionary import find_dictionary
 from pytest_ocrparity.artifacts.recogniser_configs import image_shape
 from pytest_ocrparity.backends.isolation import checkout
+from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
 from pytest_ocrparity.backends.ppocr.pipeline import load_trained
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser, with_classes
@@ -83,18 +84,22 @@ def main(root: Path, config: Path, folder: Path) -> dict[str, Any]:
     }
     try:
         inference = load_deployed(model_dir=folder / "inference", model_name=yml["Global"].get("model_name") or NAME)
+        assert isinstance(inference, DeployedRecogniser)
     except ModelError as error:
         return {**found, "refused": str(error)}
     deployed = [inference.trace(each) for each in (short, long)]
     maps = trained[0].probability_map, deployed[0].probability_map
-    assert maps[0] is not None and maps[1] is not None and trained[0].tensor is not None, deployed[0].error
+    tensors = trained[0].tensor, deployed[0].tensor
+    assert maps[0] is not None and maps[1] is not None, deployed[0].error
+    assert tensors[0] is not None and tensors[1] is not None
+    right = train.read_map(maps[0]).text
     return {
         **found,
         "inference_widths": [each.parameters["resize"]["width"] for each in deployed],
-        "tensor_equal": bool(np.array_equal(trained[0].tensor, deployed[0].tensor)),
+        "tensor_equal": bool(np.array_equal(*tensors)),
         "largest": float(np.abs(maps[0] - maps[1]).max()),
         "spread": float(np.ptp(maps[0])),
-        "read": [train.read_map(each).text == train.read_map(maps[0]).text for each in maps],
+        "read": [train.read_map(maps[1]).text == right, inference.read_map(maps[0]).text == right],
         "parameters_equal": trained[0].parameters["text"] == deployed[0].parameters["text"],
     }
 

