@@ -214,7 +214,9 @@ class Run:
         from pytest_ocrparity.session.rerun import command
 
         test = running_test()
-        return command(self.config, self.settings, test, image) if test else ""
+        if not test or self.recorder.item is None:
+            return ""
+        return command(self.config, self.settings_of(self.recorder.item), test, image)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:

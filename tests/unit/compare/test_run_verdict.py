@@ -96,3 +96,12 @@ class TestLines:
         assert faults_of(boxes, line("x.png", "empty"), allow_empty=True) == []
         (text,) = faults_of(comparison(status="empty", counts={"boxes": 0}), line("y.png", "same"))
         assert text.startswith("no image of this run has a box (1 compared)")
+
+    def test_a_cause_of_detectors_is_none_of_theirs(self) -> None:
+        causes = {("train", "inference"): "; cause on page.png: x"}
+        lines = [line("x.png", different=1, edits=1)]
+        (fault,) = run_faults(tally(*lines), allow_empty=False, is_recording=False, causes=causes)
+        assert "cause" not in fault.text
+        boxes = record("inference", 4, 30)
+        (fault,) = run_faults(tally(boxes), allow_empty=False, is_recording=False, causes=causes)
+        assert fault.text.endswith("; cause on page.png: x")
