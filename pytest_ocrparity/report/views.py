@@ -192,12 +192,12 @@ def _headroom(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
     """Return the headroom of what passed, by pair of sides and kind."""
     found = []
     for sides in _pairs_of_sides(comparisons):
-        for task, kind in ((task.name, kind) for task in TASKS for kind in task.kinds):
+        for name, kind in ((task.name, kind) for task in TASKS for kind in task.kinds):
             measured = [
                 Headroom(sides, kind, measure, each.image)
                 for each in comparisons
                 if (each.reference, each.candidate, each.kind) == (*sides, kind)
-                if each.task == task and each.status in MATCHES
+                if each.task == name and each.status in MATCHES
                 for measure in each.measures
                 if measure.name in SHOWN and measure.limit is not None
             ]
