@@ -187,7 +187,7 @@ def test_mine(ocr_golden, ocr_inference_model, ocr_image):
         (found,) = (each for each in document["comparisons"] if each["kind"] == "text" and "a.npy" in each["image"])
         assert found["texts"] == {"reference": "abba cd", "candidate": "baab cd", "edits": 3, "is_borderline": False}
         assert found["task"] == "recognition" and found["picture_error"] is None
-        page = (alone.path / "report/report.html").read_text()
+        page = (alone.path / "report/index.html").read_text()
         assert '<bdi dir="auto"><mark>' in page and "3 edits in 7 characters" in page
         maps = [each for each in document["comparisons"] if each["kind"] == "probability_maps"]
         assert all("timesteps; a row per class" in each["pictures"][0]["caption"] for each in maps)
