@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
 from pytest_ocrparity.report.document import Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
-from pytest_ocrparity.stages import DETECTIONS, TEXT
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, TEXT
 
 
 class Fault(NamedTuple):
     """Why a run as a whole fails, whatever its tests said.
 
     `name` tells which rule it breaks, such as "compared" or the name of a limit; `sides` are reference and candidate
-    where it is about two of them.
+    where it is about two of them, whose difference can be diagnosed.
     """
 
     name: str
@@ -100,7 +100,7 @@ def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> li
                 key = measure.name, measure.limit, measure.origin, each.task, (each.reference, each.candidate)
                 groups.setdefault(key, []).append((each, measure.value))
     faults = []
-    for (name, limit, origin, _, sides), members in groups.items():
+    for (name, limit, origin, task, sides), members in groups.items():
         count, whole, words = RUN_LIMITS[name]
         if count is None:
             amounts: Sequence[float] = [value for _, value in members]
@@ -115,8 +115,9 @@ def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> li
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
             worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
+            diagnosed = sides if task == DETECTION.name else None  # no experiment finds a recogniser's cause
             where = f"{sides[1]} against {sides[0]}, most in {worst}"
             faults.append(
-                Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", sides)
+                Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", diagnosed)
             )
     return faults

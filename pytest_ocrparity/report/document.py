@@ -26,6 +26,7 @@ NEWER: Final = frozenset(
     {
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
+        ("SettingsRecord", "recognition"),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -230,6 +231,14 @@ class CandidateRecord(Struct, frozen=True):
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
 
 
+class RecognitionRecord(Struct, frozen=True):
+    """The settings of the recognisers, in a project of both tasks."""
+
+    train: dict[str, Any]
+    tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    candidates: dict[str, CandidateRecord]
+
+
 class SettingsRecord(Struct, frozen=True):
     """The settings of the run."""
 
@@ -241,6 +250,7 @@ class SettingsRecord(Struct, frozen=True):
     train: dict[str, Any]
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
     candidates: dict[str, CandidateRecord]
+    recognition: RecognitionRecord | None = None
 
 
 class NotCompared(Struct, frozen=True):

@@ -19,6 +19,7 @@ from pytest_ocrparity.report.document import (
     Failed,
     Golden,
     NotCompared,
+    RecognitionRecord,
     Record,
     RecordedComparison,
     Results,
@@ -207,8 +208,19 @@ def _settings(settings: Settings) -> SettingsRecord:
         golden={"dir": str(settings.golden_dir), "reference": settings.golden_reference, "mode": settings.golden_mode},
         train=plain(settings.train),
         tolerance=dict(settings.tolerance.limits),
-        candidates={
-            name: CandidateRecord(plain(each.values), dict(each.tolerance.limits))
-            for name, each in settings.candidates.items()
-        },
+        candidates=_candidates(settings),
+        recognition=_recognition(settings.recognition),
     )
+
+
+def _recognition(settings: Settings | None) -> RecognitionRecord | None:
+    if settings is None:
+        return None
+    return RecognitionRecord(plain(settings.train), dict(settings.tolerance.limits), _candidates(settings))
+
+
+def _candidates(settings: Settings) -> dict[str, CandidateRecord]:
+    return {
+        name: CandidateRecord(plain(each.values), dict(each.tolerance.limits))
+        for name, each in settings.candidates.items()
+    }

@@ -214,7 +214,8 @@ class Run:
         from pytest_ocrparity.session.rerun import command
 
         test = running_test()
-        return command(self.config, self.settings, test, image) if test else ""
+        settings = self.settings if self.recorder.item is None else self.settings_of(self.recorder.item)
+        return command(self.config, settings, test, image) if test else ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:

@@ -22,8 +22,8 @@ def by_definition(one: str, two: str) -> int:
     return row[-1]
 
 
-@given(TEXTS, TEXTS)
 @quickly
+@given(TEXTS, TEXTS)
 def test_it_is_the_distance_by_definition(one: str, two: str) -> None:
     assert edit_distance(one, two) == edit_distance(two, one) == by_definition(one, two)
     assert (edit_distance(one, two) == 0) == (one == two) == (first_difference(one, two) is None)

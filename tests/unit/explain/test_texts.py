@@ -41,5 +41,5 @@ def test_it_stays_on_one_line_and_in_its_quotation_marks() -> None:
 
 
 def test_a_text_from_right_to_left_does_not_turn_what_stands_beside_it() -> None:
-    assert quoted("شكرا 12") == "'\u2068شكرا 12\u2069'"
+    assert quoted("\u0634\u0643\u0631 12") == "'\u2068\u0634\u0643\u0631 12\u2069'"
     assert quoted("thanks 12") == "'thanks 12'"

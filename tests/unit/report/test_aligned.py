@@ -13,8 +13,8 @@ from pytest_ocrparity.report.aligned import MOST, Piece, aligned
 TEXTS = st.text("ab 9", max_size=9)
 
 
-@given(TEXTS, TEXTS, st.booleans())
 @quickly
+@given(TEXTS, TEXTS, st.booleans())
 def test_the_pieces_are_the_texts_and_what_is_equal_is_equal(one: str, two: str, is_long: bool) -> None:
     more = "x" * MOST if is_long else ""
     pieces = aligned(TextFinding(one + more, two + more, 0))
