@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.memory_guard import Watched, watched_resizes
+from pytest_ocrparity.backends.memory_guard import watched_resizes
 
 SQUEEZED: Final = "squeezed"
 """One width for every line: a shorter line keeps its ratio and is filled up, a longer one is squeezed into it."""
@@ -54,8 +54,8 @@ def classes_of(probability_map: npt.NDArray[Any]) -> int | None:
     return int(probability_map.shape[2])
 
 
-def line_widths(tensor: npt.NDArray[Any], watched: Watched) -> dict[str, int]:
+def line_widths(tensor: npt.NDArray[Any], picture: npt.NDArray[Any] | None) -> dict[str, int]:
     """Return what became of a line: the tensor's height and width and, of those columns, how many hold the picture."""
     height, width = tensor.shape[-2:]
-    content = {} if watched.picture is None else {"content_width": int(watched.picture.shape[1])}
+    content = {} if picture is None else {"content_width": int(picture.shape[1])}
     return {"height": int(height), **content, "width": int(width)}

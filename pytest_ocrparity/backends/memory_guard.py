@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -137,9 +137,14 @@ def _left_in_cgroups(root: Path) -> Iterator[float]:
 
 @dataclass
 class Watched:
-    """What was seen of a run: `picture` is what its last `cv2.resize` made, (h, w, 3) uint8."""
+    """What was seen of a run: `pictures` are what each `cv2.resize` made, in order, (h, w, 3) uint8."""
 
-    picture: Any = None
+    pictures: list[Any] = field(default_factory=list)
+
+    @property
+    def picture(self) -> Any:
+        """The last of them, None where there is none."""
+        return self.pictures[-1] if self.pictures else None
 
 
 @contextmanager
@@ -156,7 +161,7 @@ def watched_resizes(admit: Callable[[Sequence[int], Sequence[int]], None] | None
     def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
         if admit is not None and dsize is not None and min(dsize) > 0:
             admit((dsize[1], dsize[0]), src.shape)
-        watched.picture = real(src, dsize, *args, **kwargs)
+        watched.pictures.append(real(src, dsize, *args, **kwargs))
         return watched.picture
 
     with _WATCHED:

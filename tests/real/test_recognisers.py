@@ -25,7 +25,7 @@ from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
 from pytest_ocrparity.backends.ppocr.pipeline import load_trained
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.contract import Recogniser, offered
-from pytest_ocrparity.errors import ImageError
+from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.trace import Recognition, Trace
 from real.blob import edited, operators_root, write_yml
 from real.lines import LETTERS, YML, Line, Reader, export_yml, line, transforms, write_dictionary
@@ -362,6 +362,47 @@ class TestNetworks:
         trace = trained_reader.trace(line("1002"))
         assert other is not None and trace.tensor is not None
         np.testing.assert_array_equal(other.run(np.array(trace.tensor)), trace.probability_map)
+
+
+class TestBatches:
+    """A batch is filled up to its widest line, which is beside what a trace compares: that is a batch of one."""
+
+    DRAWN = ("7", WIDE, "1002")
+
+    def test_it_is_what_the_class_makes_of_these_lines(
+        self, reader: Reader, deployed_reader: DeployedRecogniser
+    ) -> None:
+        images = [line(drawn, coloured=True) for drawn in self.DRAWN]
+        with third_party():
+            from paddleocr import TextRecognition
+
+            plain = TextRecognition(model_name="PP-OCRv5_mobile_rec", model_dir=str(reader.export))
+            results = list(plain.predict(images, batch_size=3))
+        traces = deployed_reader.trace_batch(images)
+        assert [each.recognition for each in traces] == [
+            Recognition(each["rec_text"], each["rec_score"]) for each in results
+        ]
+        assert [text(each) for each in traces] == list(self.DRAWN)
+        assert [sizes(each) for each in traces] == [(48, 72, 648), (48, 648, 648), (48, 216, 648)]
+        for image, trace in zip(images, traces, strict=True):
+            alone = deployed_reader.trace(image)
+            assert trace.tensor is not None and alone.tensor is not None and alone.decode == trace.decode
+            np.testing.assert_array_equal(trace.resize, alone.resize)
+            np.testing.assert_array_equal(trace.tensor[..., : alone.tensor.shape[3]], alone.tensor)
+            assert not trace.tensor[..., alone.tensor.shape[3] :].any()
+
+    def test_a_trace_is_a_batch_of_one_whatever_predict_is_given(self, reader: Reader, tmp_path: Path) -> None:
+        side = deployed(reader, tmp_path, predict_options={"batch_size": 6})
+        side.trace_batch([line(drawn) for drawn in self.DRAWN])
+        assert sizes(side.trace(line("7"))) == (48, 72, 320)
+
+    def test_a_batch_that_does_not_fit_is_refused(self, reader: Reader, tmp_path: Path) -> None:
+        side = deployed(reader, tmp_path, memory_limit=400_000_000)
+        assert text(side.trace(line("7"))) == "7"
+        with pytest.raises(
+            StageError, match=r"a tensor of 648x\d+ px, which would take an estimated .* a shorter line"
+        ):
+            side.trace_batch([line(WIDE)] * 400)
 
 
 class TestVerdicts:

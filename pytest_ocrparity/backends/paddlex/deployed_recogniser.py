@@ -20,11 +20,19 @@ from pytest_ocrparity.backends.line_probes import classes_of, line_widths, width
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.paddlex.deployed_side import DeployedSide
-from pytest_ocrparity.backends.paddlex.predictor import DECODE_TEXT, LINE_STEPS, RESIZE_LINE, Call, Predictor
+from pytest_ocrparity.backends.paddlex.predictor import (
+    DECODE_TEXT,
+    LINE_STEPS,
+    RESIZE_LINE,
+    Call,
+    Predictor,
+    runner_inputs,
+)
 from pytest_ocrparity.backends.staged import StagedRecogniser
-from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.stages import DECODE, RESIZE, TEXT
-from pytest_ocrparity.trace import Recognition, Trace, snapshot
+from pytest_ocrparity.errors import ModelError, StageError
+from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TEXT
+from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace, snapshot
 
 ALEPH_BET: Final = "\u05d0\u05d1"
 """Two letters that are written from the right to the left."""
@@ -86,12 +94,59 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         return replace(trace, resize=snapshot(watched.picture)), {RESIZE: self._resize_parameters()}
 
     def _record_calls(self, trace: Trace, calls: Mapping[str, Call], watched: Watched) -> Trace:
-        trace = super()._record_calls(trace, calls, watched)
+        return self._with_widths(super()._record_calls(trace, calls, watched), watched.picture)
+
+    def _with_widths(self, trace: Trace, picture: npt.NDArray[np.uint8] | None) -> Trace:
+        """Return a trace with what became of its line, which is no parameter that holds for the next one."""
         if trace.tensor is None:
             return trace
-        # They are of this line alone, and no parameters that hold for the next one.
-        resize = {**trace.parameters[RESIZE], **line_widths(trace.tensor, watched)}
+        resize = {**trace.parameters[RESIZE], **line_widths(trace.tensor, picture)}
         return replace(trace, parameters={**trace.parameters, RESIZE: resize})
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        """Run `TextRecognition.predict` on lines as one batch, each filled up to the widest; return a trace of each.
+
+        They stay in the order in which they are given, as the class leaves them.
+
+        Raises:
+            StageError: the batch does not run.
+        """
+        given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
+        try:
+            with self._memory.watching(None) as watched:
+                steps = {**self._replaced, "ToBatch": self._batch_within_memory}
+                results, calls = self._predictor.detect_batch(given, steps)
+        except Exception as error:
+            raise self.stage_error(PROBABILITY_MAP, error) from error
+        (tensors,), maps = runner_inputs(calls["runner"]), np.asarray(calls["runner"].result[0])
+        if not len(results) == len(maps) == len(images):
+            text = f"of {len(images)} lines, {len(results)} results and {len(maps)} maps came back"
+            raise StageError(PROBABILITY_MAP, f"{text} (a file of several pages is several lines)")
+        pictures = watched.pictures[-len(images) :]
+        parameters = self.parameters
+        order = parameters[DECODE]["img_mode"]
+        traces = []
+        for index, image in enumerate(images):
+            trace = Trace(
+                pipeline=self.name,
+                image=image_bytes(image)[0],
+                decode=Decoded.of(calls["Read"].result[index], order),
+                resize=snapshot(pictures[index]),
+                tensor=tensors[index : index + 1],
+                probability_map=maps[index : index + 1],
+                recognition=_recognition(results[index]),
+                parameters=parameters,
+                source=self,
+            )
+            traces.append(self._with_widths(trace, pictures[index]))
+        return traces
+
+    def _batch_within_memory(self, imgs: list[Any]) -> Any:
+        """Make a batch of lines for which the network has memory."""
+        batch = self._predictor.steps["ToBatch"](imgs=imgs)
+        count, _, height, width = batch[0].shape
+        self._memory.admit_tensor((count * height, width), PROBABILITY_MAP)
+        return batch
 
     def _resize_parameters(self) -> Mapping[str, Any]:
         """Return what the step that resizes holds, and the rule that it follows."""
@@ -118,8 +173,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         dummy = np.zeros((*self._base, 3), np.uint8)
         empty = {name: [dummy] for name in LINE_STEPS} | {"runner": []}
         result, _ = self._predictor.detect(dummy, {**empty, **instead}, self._replaced)
-        text = result["rec_text"]
-        return Recognition(text if isinstance(text, str) else text[0], result["rec_score"])  # with return_word_box
+        return _recognition(result)
 
     @property
     def characters(self) -> Sequence[str]:
@@ -149,3 +203,8 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
 
     def _alike(self, predictor: Predictor, deployed: Deployed) -> DeployedRecogniser:
         return DeployedRecogniser(predictor, self._export, deployed)
+
+
+def _recognition(result: Mapping[str, Any]) -> Recognition:
+    text = result["rec_text"]
+    return Recognition(text if isinstance(text, str) else text[0], result["rec_score"])  # with return_word_box

@@ -9,7 +9,7 @@ import copy
 import gc
 import inspect
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,6 +201,15 @@ class Predictor:
         with third_party(), self.taps.run(instead=instead, replaced=replaced) as calls:
             (result,) = self.predict(image)
         return result, calls
+
+    def detect_batch(
+        self, images: Sequence[Any], replaced: Mapping[str, Callable[..., Any]]
+    ) -> tuple[list[Any], Mapping[str, Call]]:
+        """Run the real `predict` on images as one batch; return their results and the calls it made."""
+        with third_party(), self.taps.run(replaced=replaced) as calls:
+            options = {**self._predict_options, "batch_size": len(images)}
+            results = list(self._model.predict(list(images), **options))
+        return results, calls
 
     def surroundings(self, calls: Mapping[str, Call]) -> Mapping[str, Any]:
         """Return the results of what runs before the model and around it, by tap, for `finish`."""

@@ -74,7 +74,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
         return _with_resize(parts, replace(self.files, yml=yml))
 
     def _record_resize(self, trace: Trace, state: Mapping[str, Any], watched: Watched) -> Trace:
-        resize = {**trace.parameters[RESIZE], **line_widths(state["image"], watched)}
+        resize = {**trace.parameters[RESIZE], **line_widths(state["image"], watched.picture)}
         picture = None if watched.picture is None else snapshot(watched.picture)
         return replace(trace, resize=picture, parameters={**trace.parameters, RESIZE: resize})
 
