@@ -128,7 +128,7 @@ def _check_resizes(transforms: list[Any], path: Path, key: str) -> None:
     for name, arguments in operators(transforms, path, key):
         if name not in RESIZES:
             continue
-        shape = arguments.get("image_shape")
+        shape: Any = arguments.get("image_shape")
         is_list = isinstance(shape, list) and len(shape) == 3
         if not is_list or shape[0] != 3 or not all(type(side) is int and side > 0 for side in shape):
             raise ModelError(

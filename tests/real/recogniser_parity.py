@@ -96,7 +96,7 @@ def main(root: Path, config: Path, folder: Path) -> dict[str, Any]:
     return {
         **found,
         "inference_widths": [each.parameters["resize"]["width"] for each in deployed],
-        "tensor_equal": bool(np.array_equal(*tensors)),
+        "tensor_equal": bool(np.array_equal(tensors[0], tensors[1])),
         "largest": float(np.abs(maps[0] - maps[1]).max()),
         "spread": float(np.ptp(maps[0])),
         "read": [train.read_map(maps[1]).text == right, inference.read_map(maps[0]).text == right],

@@ -402,7 +402,7 @@ class TestBatches:
         with pytest.raises(
             StageError, match=r"a tensor of 648x\d+ px, which would take an estimated .* a shorter line"
         ):
-            side.trace_batch([line(WIDE)] * 400)
+            side.trace_batch([line(WIDE)] * 100)
 
 
 class TestVerdicts:
