@@ -19,6 +19,8 @@ DEFAULT: Final = "0-9 and a-z"
 """What PaddleOCR and paddlex take where no dictionary is named."""
 DEFAULT_ENTRIES: Final = 36
 
+SHOWN_DIGITS: Final = 16
+
 
 def named_dictionary(config: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the key by which a training YAML file names its dictionary and the path as it stands there, or None.
@@ -91,8 +93,8 @@ def check_character_dict(post_process: Mapping[str, Any], path: Path) -> None:
 
 
 def dictionary_digest(characters: Sequence[str]) -> str:
-    """Return the sha256 of characters in their order."""
-    return hashlib.sha256("\n".join(characters).encode(errors="surrogatepass")).hexdigest()
+    """Return the first digits of the sha256 of characters in their order, as messages show it."""
+    return hashlib.sha256("\n".join(characters).encode(errors="surrogatepass")).hexdigest()[:SHOWN_DIGITS]
 
 
 def misfit(dictionary: str, entries: int, model: str, classes: int) -> str:
