@@ -40,8 +40,8 @@ def find_dictionary(config: Mapping[str, Any], path: Path, paddleocr_root: Path 
     Args:
         config: the training YAML file, parsed.
         path: where it lies.
-        paddleocr_root: training usually runs in the checkout, so a relative path starts there, and at the YAML file's
-            own folder next.
+        paddleocr_root: training usually runs in the checkout, so a relative path starts there; next at the YAML file's
+            own folder, and at those above it, as a project's tools run at its root.
 
     Raises:
         ModelError: it is not there, a git-lfs pointer, empty, or not UTF-8; says what was tried.
@@ -52,11 +52,13 @@ def find_dictionary(config: Mapping[str, Any], path: Path, paddleocr_root: Path 
     key, name = named
     folders = [folder for folder in (paddleocr_root, path.parent) if folder is not None]
     tried = list(dict.fromkeys(folder / name for folder in folders))
-    found = next((each for each in tried if each.is_file()), None)
+    above = (folder / name for folder in path.absolute().parent.parents)
+    found = next((each for each in (*tried, *above) if each.is_file()), None)
     if found is None:
+        places = " or ".join(map(str, tried)) + (", or below a folder above" if not Path(name).is_absolute() else "")
         raise ModelError(
-            f"no dictionary at {' or '.join(map(str, tried))}, which {path} ({key}) names: put the file with which the "
-            "model was trained there, or write its path"
+            f"no dictionary at {places}, which {path} ({key}) names: put the file with which the model was trained "
+            "there, or write its path"
         )
     refuse_pointer(found)
     try:

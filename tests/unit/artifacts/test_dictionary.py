@@ -48,9 +48,27 @@ def test_a_relative_path_starts_in_the_checkout_and_then_at_the_yml(tmp_path: Pa
 
 def test_a_dictionary_that_is_not_there_is_named_with_all_that_was_tried(tmp_path: Path) -> None:
     config, path = {"Global": {"character_dict_path": "a.txt"}}, tmp_path / "rec.yml"
-    message = rf"no dictionary at {tmp_path}/root/a\.txt or {tmp_path}/a\.txt, which .*rec\.yml \(Global\.charac"
+    message = (
+        rf"no dictionary at {tmp_path}/root/a\.txt or {tmp_path}/a\.txt, or below a folder above, which .*rec\.yml"
+    )
     with pytest.raises(ModelError, match=message):
         find_dictionary(config, path, tmp_path / "root")
+    config["Global"]["character_dict_path"] = "/gone/a.txt"
+    with pytest.raises(
+        ModelError, match=r"no dictionary at /gone/a\.txt, which .*rec\.yml \(Global\.character_dict_pa"
+    ):
+        find_dictionary(config, path, tmp_path / "root")
+
+
+def test_the_tools_of_a_project_run_at_its_root(tmp_path: Path) -> None:
+    config = {"Global": {"character_dict_path": "./configs/a.txt"}}
+    yml = tmp_path / "configs" / "rec" / "my.yml"
+    yml.parent.mkdir(parents=True)
+    (tmp_path / "configs" / "a.txt").write_text("a\n")
+    assert find_dictionary(config, yml, tmp_path / "root") == tmp_path / "configs" / "a.txt"
+    (tmp_path / "root" / "configs").mkdir(parents=True)
+    (tmp_path / "root" / "configs" / "a.txt").write_text("b\n")
+    assert find_dictionary(config, yml, tmp_path / "root") == tmp_path / "root" / "configs" / "a.txt"
 
 
 def test_line_ends_make_no_other_file(tmp_path: Path) -> None:
