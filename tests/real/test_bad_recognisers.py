@@ -74,7 +74,7 @@ class TestTraining:
             ),
             (
                 {"Global__character_dict_path": "gone.txt"},
-                r"no dictionary at .*/gone\.txt or .*/gone\.txt, or below a folder above, which .*my\.yml \(Global\.character_dict_path\) names",
+                r"no dictionary at .*/gone\.txt, or below a folder above, which .*my\.yml \(Global\.charac",
             ),
         ],
     )
