@@ -67,7 +67,7 @@ def column_place(trace: Trace, column: float, row: float = 0.0) -> tuple[float, 
     """
     said = trace.parameters.get(RESIZE, {})
     content, height = said.get("content_width"), said.get("height")
-    if trace.decode is None or not _is_size(content) or not _is_size(height):
+    if trace.decode is None or not is_size(content) or not is_size(height):
         return None
     return float(column * trace.decode.shape[1] / content), float(row * trace.decode.shape[0] / height)
 
@@ -75,10 +75,11 @@ def column_place(trace: Trace, column: float, row: float = 0.0) -> tuple[float, 
 def timestep_place(trace: Trace, step: int) -> tuple[float, float] | None:
     """Return the middle of what a timestep mostly sees, in x, y of the source image; None where it is not known."""
     width, height = (trace.parameters.get(RESIZE, {}).get(name) for name in ("width", "height"))
-    if trace.probability_map is None or not _is_size(width) or not _is_size(height):
+    if trace.probability_map is None or not is_size(width) or not is_size(height):
         return None
     return column_place(trace, (step + 0.5) * width / trace.probability_map.shape[1], height / 2)
 
 
-def _is_size(value: Any) -> bool:
+def is_size(value: Any) -> bool:
+    """Return whether a parameter that a side names, which may be anything, is a size in pixels."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
