@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
 from typing import Final
 
 LONGEST: Final = 2**15
@@ -37,11 +36,15 @@ def edit_distance(reference: str, candidate: str) -> int:
 
 def common_ends(one: str, two: str) -> tuple[int, int]:
     """Return how many characters two texts have in common at the start, and behind these at the end."""
-    start = len(commonprefix((one, two)))
-    rest = one[start:][::-1], two[start:][::-1]
-    return start, len(commonprefix(rest))
+    start = _common_start(one, two)
+    return start, _common_start(one[start:][::-1], two[start:][::-1])
+
+
+def _common_start(one: str, two: str) -> int:
+    pairs = enumerate(zip(one, two, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
 def first_difference(reference: str, candidate: str) -> int | None:
     """Return the place, from 0, of the first character that differs; None for equal texts."""
-    return None if reference == candidate else len(commonprefix((reference, candidate)))
+    return None if reference == candidate else _common_start(reference, candidate)
