@@ -178,7 +178,7 @@ class TestLines:
     def test_the_worst_place_lies_on_the_line(self) -> None:
         rows = self.rows
         rows[0, 4, 0] += 0.0005
-        with pytest.raises(DifferenceError, match="differ by 5.0e-04 at x=36 y=8, limit 1.0e-04"):
+        with pytest.raises(DifferenceError, match=r"differ by 5\.0e-04 at x=36 y=8, limit 1\.0e-04"):
             self.compared(rows)
 
     def test_timesteps_whose_best_class_changed_are_counted(self) -> None:
@@ -190,7 +190,7 @@ class TestLines:
             self.compared(rows, atol="off", max_crossings=0)
         eighth = {"probability_maps": {"atol": "off", "max_changed": 0.125}}
         assert self.compared(rows, tolerance=eighth).status == "same"
-        with pytest.raises(DifferenceError, match="0.0714 of the timesteps have another best class in inference"):
+        with pytest.raises(DifferenceError, match=r"0\.0714 of the timesteps have another best class in inference"):
             self.compared(rows, tolerance={"probability_maps": {"atol": "off", "max_changed": 0.05}})
 
     def test_a_mean_of_all_classes_judges_only_where_it_was_asked_for(self) -> None:
