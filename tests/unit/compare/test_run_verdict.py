@@ -99,7 +99,7 @@ class TestLines:
 
     def test_a_cause_of_detectors_is_none_of_theirs(self) -> None:
         causes = {("train", "inference"): "; cause on page.png: x"}
-        lines = [line("x.png", different=1, edits=1)]
+        lines = [line("x.png", different=1)]
         (fault,) = run_faults(tally(*lines), allow_empty=False, is_recording=False, causes=causes)
         assert "cause" not in fault.text
         boxes = record("inference", 4, 30)
