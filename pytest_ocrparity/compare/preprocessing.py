@@ -79,7 +79,7 @@ def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
     lines = [_line_size(trace) for trace in (reference, candidate)]
     if task_of_sides(reference, candidate) == RECOGNITION and all(lines) and lines[0] != lines[1]:
-        return [Difference(RESIZE, "line_size", *lines)]
+        return [Difference(RESIZE, "line_size", lines[0], lines[1])]
     if reference_image is None or candidate_image is None:
         return _one_sided_differences(RESIZE, reference_image, candidate_image)
     if reference_image.shape[:2] != candidate_image.shape[:2]:
