@@ -1,4 +1,4 @@
-"""Check that a deployed PaddleOCR text detector returns what the trained model returns.
+"""Check that a deployed PaddleOCR text detector or recogniser returns what the trained model returns.
 
 Names load on first use, so that importing this package, which pytest does in every run, imports no numpy.
 """

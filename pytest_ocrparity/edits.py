@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+LONGEST: Final = 2**15
+
 
 def edit_distance(reference: str, candidate: str) -> int:
     """Return how many characters must be inserted, removed or replaced to make one text of the other.
 
     Bits of one integer stand for a column of the table of distances (Myers 1999, Hyyrö 2001), so that a text of
-    thousands of characters takes milliseconds.
+    thousands of characters takes milliseconds. Of more than 2**15, which no line has, all between the common ends counts
+    as replaced.
     """
-    if not reference:
-        return len(candidate)
+    start, end = common_ends(reference, candidate)
+    reference, candidate = reference[start : len(reference) - end], candidate[start : len(candidate) - end]
+    if not reference or not candidate or min(len(reference), len(candidate)) > LONGEST:
+        return max(len(reference), len(candidate))
     places: dict[str, int] = {}
     for index, character in enumerate(reference):
         places[character] = places.get(character, 0) | 1 << index
@@ -27,8 +34,17 @@ def edit_distance(reference: str, candidate: str) -> int:
     return distance
 
 
+def common_ends(one: str, two: str) -> tuple[int, int]:
+    """Return how many characters two texts have in common at the start, and behind these at the end."""
+    start = _common_start(one, two)
+    return start, _common_start(one[start:][::-1], two[start:][::-1])
+
+
+def _common_start(one: str, two: str) -> int:
+    pairs = enumerate(zip(one, two, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(two)))
+
+
 def first_difference(reference: str, candidate: str) -> int | None:
     """Return the place, from 0, of the first character that differs; None for equal texts."""
-    pairs = enumerate(zip(reference, candidate, strict=False))
-    place = next((index for index, (one, two) in pairs if one != two), min(len(reference), len(candidate)))
-    return None if reference == candidate else place
+    return None if reference == candidate else _common_start(reference, candidate)

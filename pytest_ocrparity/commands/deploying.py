@@ -25,7 +25,8 @@ from pytest_ocrparity.artifacts.ocr_options import all_options, engine_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
-from pytest_ocrparity.settings import Candidate, Settings, load
+from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings.candidates import Candidate
 from pytest_ocrparity.settings.result_files import RESULTS
 from pytest_ocrparity.settings.settings_file import find_file
 from pytest_ocrparity.wording import image_label, printable, value_text

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pytest_ocrparity.compare.array_difference import absolute_difference, array_difference
 from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, judge_tensor, settle_channel_order
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, task_of_sides
-from pytest_ocrparity.compare.timesteps import column_place
+from pytest_ocrparity.compare.timesteps import column_place, is_size
 from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RECOGNITION, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import TENSOR_LEAST, Tolerance
@@ -79,7 +79,7 @@ def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
     lines = [_line_size(trace) for trace in (reference, candidate)]
     if task_of_sides(reference, candidate) == RECOGNITION and all(lines) and lines[0] != lines[1]:
-        return [Difference(RESIZE, "line_size", *lines)]
+        return [Difference(RESIZE, "line_size", lines[0], lines[1])]
     if reference_image is None or candidate_image is None:
         return _one_sided_differences(RESIZE, reference_image, candidate_image)
     if reference_image.shape[:2] != candidate_image.shape[:2]:
@@ -91,7 +91,7 @@ def _line_size(trace: Trace) -> list[Any] | None:
     """Return height, content width and tensor width of a line, as its side names them; None where it does not."""
     said = trace.parameters.get(RESIZE, {})
     found = [said.get(name) for name in ("height", "content_width", "width")]
-    return None if None in found else found
+    return found if all(map(is_size, found)) else None
 
 
 def _tensor_amounts(reference: Trace, candidate: Trace) -> TensorAmounts:

@@ -30,7 +30,7 @@ NOTHING: Final = ("recorded", "compared")
 class RunLimit(NamedTuple):
     """What a limit judges over a run: of which count the share, or the mean of its amounts, and how messages say it."""
 
-    count: str | None
+    part: str | None
     of: str
     words: str
 

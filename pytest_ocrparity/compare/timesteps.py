@@ -39,11 +39,13 @@ def row_sum_difference(reference: _Map, candidate: _Map) -> Difference | None:
 
     Values that are no probabilities on both sides are what the reference's network returns.
     """
-    offs = [float(np.max(np.abs(each.sum(-1, dtype=np.float64) - 1.0), initial=0.0)) for each in (reference, candidate)]
+    offs = tuple(
+        float(np.max(np.abs(each.sum(-1, dtype=np.float64) - 1.0), initial=0.0)) for each in (reference, candidate)
+    )
     are_probabilities = [off <= ROW_SUM for off in offs]
     if all(are_probabilities):
         return None
-    return Difference(PROBABILITY_MAP, "row_sums", *offs, fails=any(are_probabilities))
+    return Difference(PROBABILITY_MAP, "row_sums", offs[0], offs[1], fails=any(are_probabilities))
 
 
 def changed_timesteps(reference: _Map, candidate: _Map) -> npt.NDArray[np.intp]:
@@ -66,19 +68,22 @@ def column_place(trace: Trace, column: float, row: float = 0.0) -> tuple[float, 
     A column in the padding lies beyond the right edge of the image.
     """
     said = trace.parameters.get(RESIZE, {})
-    content, height = said.get("content_width"), said.get("height")
-    if trace.decode is None or not _is_size(content) or not _is_size(height):
+    content: Any = said.get("content_width")
+    height: Any = said.get("height")
+    if trace.decode is None or not is_size(content) or not is_size(height):
         return None
     return float(column * trace.decode.shape[1] / content), float(row * trace.decode.shape[0] / height)
 
 
 def timestep_place(trace: Trace, step: int) -> tuple[float, float] | None:
     """Return the middle of what a timestep mostly sees, in x, y of the source image; None where it is not known."""
-    width, height = (trace.parameters.get(RESIZE, {}).get(name) for name in ("width", "height"))
-    if trace.probability_map is None or not _is_size(width) or not _is_size(height):
+    width: Any = trace.parameters.get(RESIZE, {}).get("width")
+    height: Any = trace.parameters.get(RESIZE, {}).get("height")
+    if trace.probability_map is None or not is_size(width) or not is_size(height):
         return None
     return column_place(trace, (step + 0.5) * width / trace.probability_map.shape[1], height / 2)
 
 
-def _is_size(value: Any) -> bool:
+def is_size(value: Any) -> bool:
+    """Return whether a parameter that a side names, which may be anything, is a size in pixels."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9

@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
 from pytest_ocrparity.comparison import TextFinding
+from pytest_ocrparity.edits import common_ends
 
 MOST: Final = 2000
 """Characters of a text that are aligned: of longer ones the common ends are cut off, and the rest differs."""
@@ -32,10 +33,7 @@ def aligned(found: TextFinding) -> tuple[list[Piece], list[Piece]]:
 
 
 def _without_common_ends(one: str, two: str) -> tuple[list[Piece], list[Piece]]:
-    start = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
-    most = min(len(one), len(two)) - start
-    pairs = zip(reversed(one), reversed(two), strict=False)
-    end = min(most, next((i for i, (a, b) in enumerate(pairs) if a != b), most))
+    start, end = common_ends(one, two)
     cut = [
         [(text[:start], True), (text[start : len(text) - end], False), (text[len(text) - end :], True)]
         for text in (one, two)

@@ -307,7 +307,12 @@ def text_parts(results: Results) -> Iterator[str]:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(non_finite_as_text(msgspec.to_builtins(value)), indent=1, ensure_ascii=True, allow_nan=False)
+    found = msgspec.to_builtins(value)
+    if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
+        del found["task"], found["texts"]  # as a document of detectors had no such keys
+    if isinstance(value, Results) and value.settings.recognition is None:
+        del found["settings"]["recognition"]
+    return json.dumps(non_finite_as_text(found), indent=1, ensure_ascii=True, allow_nan=False)
 
 
 def read(path: Path) -> Results:

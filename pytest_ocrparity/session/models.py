@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
-    from pytest_ocrparity.settings import Candidate, Settings
+    from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.settings.candidates import Candidate
 
 
 _LOADED: dict[str, Any] = {}

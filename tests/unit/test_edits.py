@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import quickly
 
-from pytest_ocrparity.edits import edit_distance, first_difference
+from pytest_ocrparity.edits import common_ends, edit_distance, first_difference
 
 TEXTS = st.text("ab \u0645😀", max_size=12)
 
@@ -47,3 +47,10 @@ def test_examples(one: str, two: str, edits: int, place: int | None) -> None:
 
 def test_a_long_text_takes_no_table() -> None:
     assert edit_distance("ab" * 2_000, "ba" * 2_000) == 2
+
+
+def test_what_is_no_line_is_counted_without_its_common_ends() -> None:
+    long = "ab" * 2**15
+    assert edit_distance(f"x{long}y", f"x{long[::-1]}y") == len(long)
+    assert edit_distance(f"x{long}y", f"x{long}zy") == 1
+    assert common_ends("aaab", "aab") == (2, 1) and common_ends("aa", "a") == (1, 0)

@@ -141,7 +141,7 @@ class TestBorderline:
 
         def once(values: Any) -> Recognition:
             calls.append(values)
-            if len(calls) > 1:
+            if len(calls) > 2:  # tracing and `sides` take one each
                 raise RuntimeError("only traces")
             return Reader().read_map(values)
 
