@@ -1,4 +1,4 @@
-"""Check that a deployed PaddleOCR text detector returns what the trained model returns.
+"""Check that a deployed PaddleOCR text detector or recogniser returns what the trained model returns.
 
 Names load on first use, so that importing this package, which pytest does in every run, imports no numpy.
 """
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.assertions import assert_same_detections as assert_same_detections
     from pytest_ocrparity.assertions import assert_same_preprocessing as assert_same_preprocessing
     from pytest_ocrparity.assertions import assert_same_probability_maps as assert_same_probability_maps
+    from pytest_ocrparity.assertions import assert_same_text as assert_same_text
     from pytest_ocrparity.backends.own_engines import FunctionPipeline as FunctionPipeline
     from pytest_ocrparity.backends.own_engines import MapEngine as MapEngine
     from pytest_ocrparity.comparison import Comparison as Comparison
@@ -29,17 +30,18 @@ if TYPE_CHECKING:
     from pytest_ocrparity.tolerance import Tolerance as Tolerance
     from pytest_ocrparity.trace import Decoded as Decoded
     from pytest_ocrparity.trace import Detections as Detections
+    from pytest_ocrparity.trace import Recognition as Recognition
     from pytest_ocrparity.trace import Trace as Trace
 
 _MODULES = {
-    "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps",
+    "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps assert_same_text",
     "backends.own_engines": "FunctionPipeline MapEngine",
     "comparison": "Comparison DifferenceError",
     "contract": "Pipeline",
     "diagnosis": "Diagnosis",
     "errors": "GoldenError ImageError ModelError OcrParityError ReportError ResultError SettingsError StageError",
     "tolerance": "Tolerance",
-    "trace": "Decoded Detections Trace",
+    "trace": "Decoded Detections Recognition Trace",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -1,9 +1,9 @@
-"""The three public assertions: they compare, inform the listener, and raise with an explanation."""
+"""The public assertions: they compare, inform the listener, and raise with an explanation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -15,12 +15,24 @@ from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.explain import explain
-from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
+from pytest_ocrparity.stages import (
+    DETECTION,
+    DETECTIONS,
+    PREPROCESSING,
+    PROBABILITY_MAPS,
+    PRODUCTS,
+    RECOGNITION,
+    TEXT,
+    task_of,
+)
 from pytest_ocrparity.tolerance import Tolerance
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.trace import Detections, Recognition, Trace
+from pytest_ocrparity.wording import printable
 
 ToleranceLike: TypeAlias = "Tolerance | Mapping[str, Any] | str | None"
 Boxes: TypeAlias = "Trace | Detections | Iterable[Any]"
+Texts: TypeAlias = "Trace | Recognition | str"
+_MARKER: Final = '@pytest.mark.ocr_task("recognition")'
 
 
 def assert_same_preprocessing(
@@ -126,17 +138,64 @@ def assert_same_detections(
     return _judge(reference, candidate, DETECTIONS, tolerance, limits)
 
 
+def assert_same_text(
+    reference: Texts,
+    candidate: Texts,
+    *,
+    tolerance: ToleranceLike = None,
+    max_cer: float | str | None = None,
+    max_borderline: float | None = None,
+    max_score_difference: float | str | None = None,
+    allow_empty: bool | None = None,
+) -> Comparison:
+    """Assert that both sides read the same text, character by character, spaces and all.
+
+    Args:
+        reference: a trace of a recogniser, a `Recognition`, or a plain text.
+        candidate: the same, of the side under test.
+        tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test.
+        max_cer: largest character error rate, edits per character of the reference's text, or "off".
+        max_borderline: share of the run's lines that may be borderline, where one always may unless it is 0; judged by
+            the pytest plugin at the end.
+        max_score_difference: largest score difference of equal texts, "off", or "auto": as far as the maps differ,
+            where both sides kept the same timesteps.
+        allow_empty: accept that neither side reads anything although no maps show that they agree.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        DifferenceError: the texts or scores differ, nothing could be compared, or the traces are of a detector.
+        SettingsError: the tolerance names an unknown limit or preset.
+    """
+    __tracebackhide__ = True
+    limits = {
+        "max_cer": max_cer,
+        "max_borderline": max_borderline,
+        "max_score_difference": max_score_difference,
+        "allow_empty": allow_empty,
+    }
+    return _judge(reference, candidate, TEXT, tolerance, limits)
+
+
 def _judge(
-    reference: Boxes, candidate: Boxes, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
+    reference: Boxes | Texts,
+    candidate: Boxes | Texts,
+    kind: str,
+    tolerance: ToleranceLike,
+    keywords: Mapping[str, Any],
 ) -> Comparison:
     """Make the asserted comparison; pass what is raised to the listener, as a test may catch it."""
     __tracebackhide__ = True
     for trace in (reference, candidate):
-        if kind != DETECTIONS and not isinstance(trace, Trace):
+        if kind not in PRODUCTS and not isinstance(trace, Trace):
             raise TypeError(f"give what a model's .trace(image) returned, not {trace!r}")
     try:
-        refuse_same_object(reference, candidate)
-        sides = _trace(reference, "reference"), _trace(candidate, "candidate")
+        if not isinstance(reference, str):  # equal texts of a test are one object in Python
+            refuse_same_object(reference, candidate)
+        make = _trace_of_text if kind == TEXT else _trace
+        sides = make(reference, "reference"), make(candidate, "candidate")
+        _refuse_other_task(kind, *sides)
         if isinstance(reference, Trace) or isinstance(candidate, Trace):  # constants of a test may be on both sides
             refuse_one_side_twice(kind, *sides)
         return _compared(*sides, kind, tolerance, keywords)
@@ -172,7 +231,48 @@ def _compared(
     return judged
 
 
-def _trace(boxes: Boxes, side: str) -> Trace:
+def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
+    """Raise DifferenceError where the sides are of two tasks, or of another than that of the assertion."""
+    names = [printable(each.pipeline) for each in (reference, candidate)]
+    # One without boxes and text is taken for a detector's; what it lacks the comparison says.
+    known = {
+        each.task: name
+        for each, name in zip((reference, candidate), names, strict=True)
+        if each.detections is not None or each.task == RECOGNITION
+    }
+    if len(known) > 1:
+        raise DifferenceError(
+            f"{candidate.label}: {known[DETECTION]} is a detector and {known[RECOGNITION]} a recogniser: nothing was "
+            f"compared; {_MARKER} gives a test both models of [tool.ocrparity.recognition]"
+        )
+    wanted = task_of(kind)
+    if wanted is None or not known or wanted in known:
+        return
+    both = names[0] if names[0] == names[1] else f"{names[0]} and {names[1]}"
+    if wanted == RECOGNITION:
+        raise DifferenceError(
+            f"{candidate.label}: {both} are detectors, and assert_same_text compares what recognisers read: nothing "
+            f"was compared; compare boxes with assert_same_detections, or mark the test with {_MARKER}, which gives "
+            "it the images and models of [tool.ocrparity.recognition]"
+        )
+    raise DifferenceError(
+        f"{candidate.label}: {both} are recognisers, and assert_same_detections compares boxes: nothing was compared; "
+        f"compare texts with assert_same_text; in a project of both tasks, {_MARKER} gives a test recognisers, and "
+        "without it a test gets detectors"
+    )
+
+
+def _trace_of_text(text: Any, side: str) -> Trace:
+    """Return a text of any accepted form as a trace. Raises TypeError for another."""
+    if isinstance(text, Trace):
+        return text
+    if not isinstance(text, str | Recognition):
+        raise TypeError(f"{side}: give a Trace, a Recognition or a text, not {text!r}")
+    found = Recognition(text) if isinstance(text, str) else text
+    return Trace(pipeline=side, image=running_test() or "text", recognition=found)
+
+
+def _trace(boxes: Any, side: str) -> Trace:
     """Return boxes of any accepted form as a trace. Raises TypeError or ValueError for another."""
     if isinstance(boxes, Trace):
         return boxes

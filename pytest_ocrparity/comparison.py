@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
-__all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure", "ParameterDifference"]
+__all__ = ["BoxFinding", "Comparison", "Difference", "DifferenceError", "Measure", "ParameterDifference", "TextFinding"]
 
 SAME, DIFFERENT, NOT_COMPARABLE, RECORDED = "same", "different", "not comparable", "recorded"
 EMPTY, ALLOWED_EMPTY = "empty", "empty, as allowed"
@@ -63,7 +64,7 @@ class Measure:
 class Difference:
     """Something that differs in kind and not by an amount, such as a shape; `fails`: it fails its comparison."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
     kind: str
     reference: Any = None
     candidate: Any = None
@@ -93,6 +94,16 @@ class BoxFinding:
         "from version 2 on: how far the candidate's score is from what the reference's post-process gives this box "
         "on the candidate's map",
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextFinding:
+    """What two sides read in one line; `is_borderline`: the maps' permitted difference explains that they differ."""
+
+    reference: str
+    candidate: str
+    edits: Annotated[int, "characters to insert, remove or replace"]
+    is_borderline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,10 @@ class Comparison:
     parameters: tuple[ParameterDifference, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=dict)
     """By name, each limit of this kind that was in force."""
+    task: str = DETECTION.name
+    """What the models do, one of `stages.TASKS`."""
+    texts: TextFinding | None = None
+    """Of the kind text, what was read."""
     table: str = ""
     """The settings table that the candidate was loaded by, such as inference; none for an engine of the user's own."""
 

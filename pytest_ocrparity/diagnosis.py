@@ -88,7 +88,7 @@ class Diagnosis:
         rivals: where the cause is unknown, the codes of those that explain everything here equally well.
     """
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
     cause: Annotated[str, "a code of docs/causes.md, or unknown"]
     summary: str
     evidence: tuple[str, ...] = ()

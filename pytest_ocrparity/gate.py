@@ -1,7 +1,8 @@
 """The whole gate without a line of code: `pytest --pyargs pytest_ocrparity.gate`.
 
 Inside a suite, a test file with `from pytest_ocrparity.gate import *` collects the same tests. The reference is the
-train model, or with `--ocr-no-train` (or while recording) its baselines.
+train model, or with `--ocr-no-train` (or while recording) its baselines. Of each task that the project has its tests
+run: without the marker those of a detector, with it those of a recogniser.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pytest_ocrparity.assertions import (
     assert_same_detections,
     assert_same_preprocessing,
     assert_same_probability_maps,
+    assert_same_text,
 )
 
 
@@ -38,3 +40,21 @@ def test_ocr_probability_maps(ocr_reference: Any, ocr_inference_model: Any, ocr_
 def test_ocr_detections(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
     """The export finds the same boxes."""
     assert_same_detections(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+@pytest.mark.ocr_task("recognition")
+def test_ocr_line_preprocessing(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
+    """The exported recogniser gets the same tensor."""
+    assert_same_preprocessing(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+@pytest.mark.ocr_task("recognition")
+def test_ocr_line_probability_maps(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
+    """The exported recogniser returns the same probabilities."""
+    assert_same_probability_maps(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+
+@pytest.mark.ocr_task("recognition")
+def test_ocr_text(ocr_reference: Any, ocr_inference_model: Any, ocr_image: Any) -> None:
+    """The exported recogniser reads the same text."""
+    assert_same_text(ocr_reference.trace(ocr_image), ocr_inference_model.trace(ocr_image))

@@ -20,11 +20,16 @@ from pytest_ocrparity.session.parametrized import (
     images_are_given,
     is_an_image,
     misplaced_parameter,
+    parameters_of,
     wide_parameters_of,
     without_a_value,
 )
 from pytest_ocrparity.session.run import RUN, Run, pass_errors_on, skip_without_train
+from pytest_ocrparity.session.tasks import MARKER as TASK_MARKER
+from pytest_ocrparity.session.tasks import OWN_TASK, tasks_of, without_a_task, without_other_tasks
+from pytest_ocrparity.session.tasks import wrong_marker as wrong_task
 from pytest_ocrparity.settings.settings_table import OPTIONS
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,15 +37,18 @@ if TYPE_CHECKING:
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import Baseline
 
+_MAY_ASK = frozenset((*FIXTURES, "request"))
+"""What a test has among its fixtures that may ask for one of ours."""
 MARKERS = (
     "ocr_tolerance(preset, **limits): this test's limits, as ocr_tolerance('fp16', detections={'min_iou': 0.9})",
+    f'{TASK_MARKER}("recognition"): this test gets the images and models of [tool.ocrparity.recognition]',
     f"{MARKER}: this test catches a DifferenceError on purpose; it fails where nothing differs",
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options of the table of settings."""
-    group = parser.getgroup("ocrparity", "OCR parity (PaddleOCR text detection)")
+    group = parser.getgroup("ocrparity", "OCR parity (PaddleOCR text detection and recognition)")
     for row in OPTIONS.values():
         group.addoption(row.option, **row.argument())
 
@@ -70,10 +78,15 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize tests that use `ocr_image` by the images of the settings, and `ocr_inference_model` by candidates."""
     run = metafunc.config.stash[RUN]
+    settings = run.settings_of(metafunc.definition)
     if OWN_IMAGE in metafunc.fixturenames and not images_are_given(metafunc):
         metafunc.parametrize(OWN_IMAGE, run.image_parameters(metafunc), indirect=True, scope="module")
-    if CANDIDATE in metafunc.fixturenames and len(run.settings.candidates) > 1:
-        metafunc.parametrize(CANDIDATE, list(run.settings.candidates), indirect=True, scope="session")
+    if settings.prefix and not _MAY_ASK.isdisjoint(metafunc.fixturenames):
+        if OWN_TASK not in metafunc.fixturenames:  # as where the gate asks for the reference while it runs
+            metafunc.fixturenames.append(OWN_TASK)
+        metafunc.parametrize(OWN_TASK, [RECOGNITION.name], indirect=True, scope="session")
+    if CANDIDATE in metafunc.fixturenames and len(settings.candidates) > 1:
+        metafunc.parametrize(CANDIDATE, list(settings.candidates), indirect=True, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
@@ -101,14 +114,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> Generator[None, Any, Any]:
     """Check the markers and parameters of a file's tests while that file is collected."""
-    made = yield
+    run = collector.config.stash[RUN]
+    try:
+        made = yield
+    except SettingsError as error:  # of a marker that decides what a test is parametrized by
+        raise pytest.Collector.CollectError(f"{collector.nodeid}::{name}: {error}") from error
+    if isinstance(made, list):
+        made = without_other_tasks(made, lambda: tasks_of(run.settings, lambda: run.known_task))
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Item):
             try:
-                item.config.stash[RUN].check_marker(item)
-                if wrong := wrong_marker(item) or misplaced_parameter(item):
+                run.check_marker(item)
+                wrong = wrong_marker(item) or wrong_task(item, run.settings, lambda: run.known_task)
+                if wrong := wrong or misplaced_parameter(item):
                     raise SettingsError(wrong)
             except SettingsError as error:
                 raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from error
@@ -121,6 +141,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     run = item.config.stash[RUN]
     run.recorder.reset()
     names = getattr(item, "fixturenames", ())
+    if run.settings_of(item).prefix and OWN_TASK not in parameters_of(item) and not _MAY_ASK.isdisjoint(names):
+        pytest.fail(without_a_task(item), pytrace=False)
     if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
         run.recorder.note("used", fixture="ocr_golden")
     if run.settings.no_train and "ocr_train_model" in names:
@@ -149,7 +171,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Gen
 
 
 @pytest.fixture(scope="session")
-def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
+def ocr_train_model(request: pytest.FixtureRequest, _ocr_task: str) -> Pipeline:
     """The trained model: PaddleOCR's training-side operators, network and post-process.
 
     `.trace(image)` takes a path or an (H, W, 3) uint8 BGR array and returns a `Trace` of every stage. Set up by
@@ -162,11 +184,11 @@ def ocr_train_model(request: pytest.FixtureRequest) -> Pipeline:
     run.recorder.note("loads", side="train")
     run.preflight.refuse(request._pyfuncitem, "ocr_train_model")
     with pass_errors_on():
-        return train_model(run.need_settings())
+        return train_model(run.need_settings().of_task(_ocr_task))
 
 
 @pytest.fixture(scope="session")
-def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | None) -> Pipeline:
+def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | None, _ocr_task: str) -> Pipeline:
     """The exported model under test: `paddleocr.TextDetection` on the export folder.
 
     `.trace(image)` takes a path or an (H, W, 3) uint8 BGR array and returns a `Trace` of every stage. Set up by
@@ -176,21 +198,28 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     from pytest_ocrparity.session.models import inference_model
 
     run = request.config.stash[RUN]
-    side = _ocr_candidate or next(iter(run.settings.candidates), "inference")
+    candidates = run.settings.of_task(_ocr_task).candidates
+    side = _ocr_candidate or next(iter(candidates), "inference")
     run.recorder.note("loads", side=side)
     run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
     with pass_errors_on():
-        model = inference_model(run.need_settings(), _ocr_candidate)
-    run.note_folder(side, model)
+        model = inference_model(run.need_settings().of_task(_ocr_task), _ocr_candidate)
+    run.note_folder(candidates.get(side), model)
     return model
 
 
 @pytest.fixture(scope="session")
-def _ocr_candidate(request: pytest.FixtureRequest) -> str | None:
+def _ocr_task(request: pytest.FixtureRequest) -> str:
+    """Return the task of the tests that this value is for, which `pytest_generate_tests` says of marked ones."""
+    return str(getattr(request, "param", DETECTION.name))
+
+
+@pytest.fixture(scope="session")
+def _ocr_candidate(request: pytest.FixtureRequest, _ocr_task: str) -> str | None:
     """Return the parameter of `pytest_generate_tests`, or None where there is one candidate at most."""
     if hasattr(request, "param"):
         return str(request.param)
-    if len(request.config.stash[RUN].settings.candidates) > 1:
+    if len(request.config.stash[RUN].settings.of_task(_ocr_task).candidates) > 1:
         pytest.fail(without_a_value("ocr_inference_model", "candidates", request._pyfuncitem), pytrace=False)
     return None
 
@@ -198,7 +227,7 @@ def _ocr_candidate(request: pytest.FixtureRequest) -> str | None:
 # Not of a function's scope, which hypothesis refuses; a wider one would be taken once, and a test that then asks it for
 # nothing would not be known to have taken it.
 @pytest.fixture(scope="class")
-def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
+def ocr_golden(request: pytest.FixtureRequest, _ocr_task: str) -> Baseline:
     """The recorded baselines: `.trace(image)` returns what `pytest --ocr-golden` recorded for an image.
 
     A missing baseline, one whose image changed, or one whose reference model changed is a failure that names the
@@ -208,7 +237,7 @@ def ocr_golden(request: pytest.FixtureRequest) -> Baseline:
 
     run = request.config.stash[RUN]
     with pass_errors_on():
-        store = run.goldens
+        store = run.goldens_of(_ocr_task)
     return Baseline(store, run.reference_model, run.recorder.note, run.reference_fixture)
 
 

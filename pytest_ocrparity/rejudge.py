@@ -22,12 +22,15 @@ from pytest_ocrparity.compare.judge import (
     NotKnown,
     Place,
     TensorAmounts,
+    TextAmounts,
     finding_kind_of,
     judge_boxes,
     judge_maps,
     judge_tensor,
+    judge_text,
     settle_channel_order,
     share_measures,
+    status_of_empty_texts,
 )
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -42,7 +45,7 @@ from pytest_ocrparity.comparison import (
     Measure,
 )
 from pytest_ocrparity.report.document import RecordedComparison
-from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS
+from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
 from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
 
 Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
@@ -51,6 +54,7 @@ Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
 LONE: Final = ("missing", "extra", "split", "merged", "invalid")
 """Findings that no limit of a pair could permit."""
 
+TEXT_SCORE: Final = "text.max_score_difference"
 IOU, SHIFT, SCORE = (f"detections.{name}" for name in ("min_iou", "max_shift", "max_score_difference"))
 
 
@@ -70,7 +74,7 @@ def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> li
     """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give."""
     maps: dict[tuple[str, str, str], list[Maps]] = defaultdict(list)
     judged: dict[int, RecordedComparison] = {}
-    for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind == DETECTIONS):
+    for place, each in sorted(enumerate(comparisons), key=lambda pair: pair[1].kind in PRODUCTS):
         sides = each.image, each.reference, each.candidate
         judged[place] = found = _judge_one(_Recorded(each, wanted, _maps_under(each, maps[sides])))
         if each.kind == PROBABILITY_MAPS:
@@ -109,7 +113,8 @@ class _Recorded:
     """
 
     def __init__(self, was: RecordedComparison, wanted: Limits, maps: Maps | None) -> None:
-        self.was, self.wanted, self.maps = was, wanted, maps
+        self.was, self.maps = was, maps
+        self.wanted = wanted = Tolerance(wanted).for_task(was.task).limits
         self.limits = {
             name: limit if name not in wanted or wanted[name].value == limit.value else wanted[name]
             for name, limit in was.limits.items()
@@ -123,7 +128,7 @@ class _Recorded:
     @property
     def rests_on_other_maps(self) -> bool:
         """Return whether boxes may be judged otherwise because their maps are."""
-        if self.was.kind != DETECTIONS:
+        if self.was.kind not in PRODUCTS:
             return False
         if self.maps is None:  # no test asserted the maps, but the boxes' comparison made theirs
             return any(name.startswith("probability_maps.") for name in self.wanted)
@@ -188,15 +193,17 @@ def _judge_maps_again(again: _Recorded) -> RecordedComparison:
         return None if any(each.fails for each in was.measures) else NOT_KNOWN
 
     crossings = again.measures.get("probability_maps.max_crossings")
+    changed = was.counts.get("changed", None if crossings is None else crossings.value)
     amounts = MapAmounts(
         largest=again.value("largest"),
         at=atol.at,
         mean=again.value("probability_maps.mean_atol"),
         stored=again.value("stored"),
-        crossings=None if crossings is None else crossings.value,
+        crossings=changed,
         automatic=automatic,
         share=share,
         sensitivity=sensitivity,
+        timesteps=was.counts.get("timesteps"),
     )
     return _with_judgement(again, judge_maps(amounts, again.limits, defers=True), was.differences)
 
@@ -235,10 +242,51 @@ def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     return _with_judgement(again, Judged(status, measures), was.differences, counts)
 
 
+def _judge_text_again(again: _Recorded) -> RecordedComparison:
+    was, found = again.was, again.was.texts
+    is_named = again.limits[TEXT_SCORE].value not in (AUTO, OFF) and "preset" not in again.limits[TEXT_SCORE].origin
+    if found is None or _differs_in_kind(again, "empty_text", *["no_scores"] * (not is_named)):
+        return structs.replace(was, limits=again.limits)
+    if not found.reference and not found.candidate:
+        status = status_of_empty_texts(again.limits)
+        if status == EMPTY and (was.status != EMPTY or again.rests_on_other_maps):
+            maps = None if again.maps is None else again.maps[1].status
+            status = EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT
+        return _with_judgement(again, Judged(status, was.measures), was.differences)
+    allowed = _maps_allow(again, 1) if found.edits else False
+    # Maps that agree only now might explain the texts: only the decoders show it.
+    is_known = not found.edits or allowed is False
+    is_known = is_known or (allowed is True and (found.is_borderline or not again.rests_on_other_maps))
+    score, exact = (again.measures.get(name) for name in ("score", "exact_score"))
+    if score is None and not found.edits and again.limits[TEXT_SCORE].value not in (AUTO, OFF) and is_named:
+        is_known = False  # a side has no score, of which a limit by name asks
+    amounts = TextAmounts(
+        edits=found.edits,
+        characters=len(found.reference),
+        is_borderline=found.is_borderline and bool(allowed),
+        score=None if score is None else score.value,
+        exact_score=None if exact is None else exact.value,
+    )
+    judged = judge_text(amounts, again.limits, defers=True)
+    if judged.status == DIFFERENT and again.maps is not None and again.maps[1].status == NOT_JUDGEABLE:
+        is_known = False  # texts that follow such maps are not judgeable either
+    reported = tuple(again.measures[name] for name in ("cer", "score", "exact_score") if name in again.measures)
+    status = judged.status if is_known else UNDECIDED
+    changed = next(measure.value for measure in judged.measures if measure.name == "text.max_changed")
+    counts = {
+        **was.counts,
+        "different": int(changed),
+        "borderline": int(amounts.is_borderline),
+        "edits": 0 if amounts.is_borderline else found.edits,
+    }
+    return _with_judgement(again, Judged(status, (*judged.measures, *reported)), was.differences, counts)
+
+
 _JUDGES: Mapping[str, Callable[[_Recorded], RecordedComparison]] = {
     PREPROCESSING: _judge_tensor_again,
     PROBABILITY_MAPS: _judge_maps_again,
     DETECTIONS: _judge_boxes_again,
+    TEXT: _judge_text_again,
 }
 
 

@@ -10,6 +10,7 @@ RESIZE: Final = "resize"
 TENSOR: Final = "tensor"
 PROBABILITY_MAP: Final = "probability_map"
 DETECTIONS: Final = "detections"
+TEXT: Final = "text"
 """A stage, and the comparison that is made of it."""
 
 PREPROCESSING: Final = "preprocessing"
@@ -27,6 +28,15 @@ class Task(NamedTuple):
     name: str
     comparisons: Mapping[str, tuple[str, ...]]
 
+    def __hash__(self) -> int:
+        """Return what is equal for equal tasks, whose comparisons are a mapping."""
+        return hash(self.name)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of comparison, in the order of the data flow; the last is of what the models return."""
+        return tuple(self.comparisons)
+
 
 DETECTION: Final = Task(
     "detection",
@@ -36,13 +46,34 @@ DETECTION: Final = Task(
         DETECTIONS: (DETECTIONS,),
     },
 )
-TASKS: Final = (DETECTION,)
+RECOGNITION: Final = Task(
+    "recognition",
+    {
+        PREPROCESSING: (DECODE, RESIZE, TENSOR),
+        PROBABILITY_MAPS: (PROBABILITY_MAP,),
+        TEXT: (TEXT,),
+    },
+)
+TASKS: Final = (DETECTION, RECOGNITION)
 
 STAGES_OF: Final = {kind: stages for task in TASKS for kind, stages in task.comparisons.items()}
 KINDS: Final = tuple(STAGES_OF)
+"""Every kind of comparison, of whatever task; those of one model are `Task.kinds`."""
+PRODUCTS: Final = {DETECTIONS: DETECTION, TEXT: RECOGNITION}
+"""By the last stage and comparison, what a model returns, the task that it is of."""
 STAGES: Final = tuple(dict.fromkeys(stage for stages in STAGES_OF.values() for stage in stages))
 
 
 def first_stage(names: Collection[str]) -> str | None:
     """Return the earliest of the named stages, or None."""
     return next((stage for stage in STAGES if stage in names), None)
+
+
+def task_of(kind: str) -> Task | None:
+    """Return the task that alone has a kind of comparison; None for one that several have."""
+    return PRODUCTS.get(kind)
+
+
+def task_named(name: object) -> Task | None:
+    """Return the task of this name, or None."""
+    return next((task for task in TASKS if task.name == name), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ POST_PROCESSES: Final = ("DBPostProcess", "DistillationDBPostProcess")
 NEEDED: Final = ("DecodeImage", "DetResizeForTest", "KeepKeys")
 
 MODES: Final = ("BGR", "RGB")
-"""The values of `DecodeImage.img_mode` with which paddleocr's TextDetection runs."""
+"""The values of `DecodeImage.img_mode` with which paddleocr's classes run."""
 
 OPERATORS: Final = frozenset(
     {
@@ -156,7 +156,7 @@ def _kind_name(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def _required_value(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
+def required_value(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
     """Return the value at a dotted key, or raise ModelError when it is absent, empty or of another kind."""
     value: Any = config
     for part in key.split("."):
@@ -204,24 +204,48 @@ def scale_value(scale: object, path: Path, key: str) -> float:
 
 
 def declared_parameters(
-    transforms: list[Any], post_process: Mapping[str, Any], path: Path
+    transforms: list[Any],
+    post_process: Mapping[str, Any],
+    path: Path,
+    stage_of: Mapping[str, str] = STAGE_OF,
+    product: str = DETECTIONS,
 ) -> dict[str, dict[str, Any]]:
-    """Return by stage name the parameters that a checked YAML file sets, as they stand there."""
+    """Return by stage name the parameters that a checked YAML file sets, as they stand there.
+
+    Args:
+        transforms: its operators.
+        post_process: its PostProcess.
+        path: where it lies.
+        stage_of: by name of an operator, the stage whose parameters it holds.
+        product: the stage whose parameters PostProcess holds.
+    """
     found = {
-        STAGE_OF[name]: arguments for name, arguments in operators(transforms, path, "transforms") if name in STAGE_OF
+        stage_of[name]: arguments for name, arguments in operators(transforms, path, "transforms") if name in stage_of
     }
-    return {**found, DETECTIONS: dict(post_process)}
+    return {**found, product: dict(post_process)}
 
 
-def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:
+def check_operators(transforms: list[Any], path: Path, key: str, known: Collection[str], sort: str) -> list[str]:
+    """Return the names of a list's operators, without label operators.
+
+    Args:
+        transforms: the list.
+        path: the YAML file.
+        key: where it has the list.
+        known: the names that are let through.
+        sort: what the file is of, "detection" or "recognition".
+
+    Raises:
+        ModelError: a name is not known, or a scale is not plain.
+    """
     names = []
     for name, arguments in operators(transforms, path, key):
         if "Label" in name:
             continue
-        if name not in OPERATORS:
+        if name not in known:
             raise ModelError(
-                f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's detection YAML files; "
-                f"PaddleOCR runs names as Python, so only these are let through: {', '.join(sorted(OPERATORS))}"
+                f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's {sort} YAML files; "
+                f"PaddleOCR runs names as Python, so only these are let through: {', '.join(sorted(known))}"
             )
         scale_value(arguments.get("scale"), path, f"{key}: {name}.scale")
         names.append(name)
@@ -229,10 +253,10 @@ def _check_operators(transforms: list[Any], path: Path, key: str) -> list[str]:
 
 
 def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
-    architecture = _required_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
+    architecture = required_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
     algorithm = architecture.get("algorithm")
     if algorithm == "Distillation":
-        models = _required_value(
+        models = required_value(
             config, path, "Architecture.Models", dict, "a Distillation YAML file lists its networks there"
         )
         found = {
@@ -247,8 +271,15 @@ def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
             raise ModelError(f"{text}. {BOXES_ALONE}")
 
 
-def _check_post_process(config: Mapping[str, Any], path: Path, known: tuple[str, ...], hint: str) -> None:
-    name = _required_value(config, path, "PostProcess", dict, "it turns the probability map into boxes").get("name")
+def check_post_process(
+    config: Mapping[str, Any], path: Path, known: tuple[str, ...], hint: str, purpose: str = "boxes"
+) -> None:
+    """Check the name of the post-process, which turns the probability map into what `purpose` says.
+
+    Raises:
+        ModelError: there is none, or one that is not known; its text ends with `hint`.
+    """
+    name = required_value(config, path, "PostProcess", dict, f"it turns the probability map into {purpose}").get("name")
     if name not in known:
         raise ModelError(f"{path}: PostProcess.name is {name!r}, not {' or '.join(known)}{hint}")
 
@@ -256,7 +287,7 @@ def _check_post_process(config: Mapping[str, Any], path: Path, known: tuple[str,
 def _check_training_post_process(config: Mapping[str, Any], path: Path) -> None:
     post_process = config.get("PostProcess")
     is_named = isinstance(post_process, Mapping) and isinstance(post_process.get("name"), str)
-    _check_post_process(config, path, POST_PROCESSES, f". {BOXES_ALONE}" if is_named else "")
+    check_post_process(config, path, POST_PROCESSES, f". {BOXES_ALONE}" if is_named else "")
 
 
 def check_training(config: Mapping[str, Any], path: Path) -> None:
@@ -267,18 +298,23 @@ def check_training(config: Mapping[str, Any], path: Path) -> None:
             or an operator name or a scale is not plain.
     """
     key = "Eval.dataset.transforms"
-    names = _check_operators(
-        _required_value(config, path, key, list, "they are the train side's preprocessing"), path, key
-    )
+    transforms = required_value(config, path, key, list, "they are the train side's preprocessing")
+    names = check_operators(transforms, path, key, OPERATORS, "detection")
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise ModelError(f"{path}: {key} lacks {', '.join(missing)}, without which tools/infer_det.py cannot run")
     _check_algorithm(config, path)
     _check_training_post_process(config, path)
     if config.get("Global") is not None:
-        settings = _required_value(config, path, "Global", dict, "fill it or leave it out")
+        settings = required_value(config, path, "Global", dict, "fill it or leave it out")
         # create_operators merges Global into every operator, so its scale would reach NormalizeImage.
         scale_value(settings.get("scale"), path, "Global.scale")
+
+
+def is_recognisers(config: Mapping[str, Any]) -> bool:
+    """Tell whether a training YAML file is a recogniser's."""
+    architecture = config.get("Architecture")
+    return isinstance(architecture, Mapping) and architecture.get("model_type") == "rec"
 
 
 def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
@@ -287,7 +323,7 @@ def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, conf
     Raises:
         ModelError: it does not; the text lists the networks.
     """
-    models = list(architecture["Models"]) if architecture["algorithm"] == "Distillation" else []
+    models = list(architecture["Models"]) if architecture.get("algorithm") == "Distillation" else []
     if models and sub_model not in models:
         wrong = "train.sub_model picks none" if sub_model is None else f"train.sub_model is {sub_model!r}"
         raise ModelError(f"{config} trains {len(models)} networks and {wrong}: set it to {' or '.join(models)}")
@@ -303,10 +339,10 @@ def check_export(config: Mapping[str, Any], path: Path) -> None:
             the post-process is none that paddleocr's TextDetection runs.
     """
     key = "PreProcess.transform_ops"
-    transforms = _required_value(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
-    _check_operators(transforms, path, key)
+    transforms = required_value(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
+    check_operators(transforms, path, key, OPERATORS, "detection")
     hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
-    _check_post_process(config, path, POST_PROCESSES[:1], hint)
+    check_post_process(config, path, POST_PROCESSES[:1], hint)
 
 
 def check_inference(config: Mapping[str, Any], path: Path) -> None:
@@ -316,20 +352,35 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
         ModelError: as `check_export` does, or it decodes to what paddleocr's TextDetection does not take.
     """
     check_export(config, path)
+    check_modes(config, path, "TextDetection")
+
+
+def check_modes(config: Mapping[str, Any], path: Path, api: str) -> None:
+    """Check the colours that an export's DecodeImage decodes to.
+
+    Raises:
+        ModelError: this class of paddleocr's does not take them.
+    """
     key = "PreProcess.transform_ops"
     for name, arguments in operators(config["PreProcess"]["transform_ops"], path, key):
         mode = arguments.get("img_mode", MODES[0])
         if name == "DecodeImage" and mode not in MODES:
             raise ModelError(
-                f"{path}: {key}: DecodeImage.img_mode is {mode!r}; paddleocr's TextDetection takes three channels, BGR "
-                "or RGB. A network that was trained with it can't be deployed with TextDetection: set img_mode: BGR in "
-                "the training YAML file, train again (or at least evaluate again), and export again. If BGR or RGB is "
-                "set there, write the same here"
+                f"{path}: {key}: DecodeImage.img_mode is {mode!r}; paddleocr's {api} takes three channels, BGR or RGB. "
+                f"A network that was trained with it can't be deployed with {api}: set img_mode: BGR in the training "
+                "YAML file, train again (or at least evaluate again), and export again. If BGR or RGB is set there, "
+                "write the same here"
             )
 
 
-def model_name(config: Mapping[str, Any], path: Path, given: str | None) -> str:
+def model_name(config: Mapping[str, Any], path: Path, given: str | None, example: str = "PP-OCRv5_mobile_det") -> str:
     """Return paddlex's name of an export's model: the setting `inference.model_name`, else that of its inference.yml.
+
+    Args:
+        config: its inference.yml.
+        path: where that lies.
+        given: the setting.
+        example: a name that paddlex knows, for the message.
 
     Raises:
         ModelError: neither says one.
@@ -339,6 +390,6 @@ def model_name(config: Mapping[str, Any], path: Path, given: str | None) -> str:
     if not name:
         raise ModelError(
             f"{path} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
-            'model_name = "PP-OCRv4_mobile_det"'
+            f'model_name = "{example}"'
         )
     return str(name)

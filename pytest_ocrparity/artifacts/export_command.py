@@ -10,12 +10,11 @@ from typing import Final
 
 import yaml
 
+from pytest_ocrparity.artifacts.families import family_of_training
 from pytest_ocrparity.artifacts.model_files import PARAMS, TrainingFiles
 from pytest_ocrparity.wording import image_label
 
 TOOL: Final = Path("tools", "export_model.py")
-DEFAULT_NAME: Final = "PP-OCRv5_mobile_det"
-"""What an inference.yml names where nothing else does: paddleocr 3.x loads only what names one of its models."""
 
 
 def export_command(root: Path, files: TrainingFiles, folder: Path | None, model_name: str | None) -> str:
@@ -42,9 +41,11 @@ def export_command(root: Path, files: TrainingFiles, folder: Path | None, model_
         "save_inference_dir": image_label(str(target)),
     }
     if not given.get("model_name"):
-        needed["model_name"] = model_name or DEFAULT_NAME
-    if given.get("character_dict_path"):
-        needed["character_dict_path"] = None  # a detector has no use for it, and a relative path starts elsewhere
+        needed["model_name"] = model_name or family_of_training(files.yml).model_name
+    if files.dictionary is not None:  # a relative path starts elsewhere
+        needed["character_dict_path"] = image_label(str(files.dictionary))
+    elif given.get("character_dict_path"):
+        needed["character_dict_path"] = None  # a detector has no use for it
     run = ["python", image_label(str(root / TOOL)), "-c", image_label(str(files.config))]
     written = {name: "" if value is None else _yaml_scalar(value) for name, value in needed.items()}
     if not isinstance(settings, Mapping) or any("=" in value for value in written.values()):

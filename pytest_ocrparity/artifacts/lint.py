@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_ocrparity.artifacts import recogniser_configs
 from pytest_ocrparity.artifacts.configs import operators, read_yml
 from pytest_ocrparity.artifacts.model_files import PROGRAMS
 from pytest_ocrparity.artifacts.ocr_lint import ocr_findings
@@ -32,11 +33,14 @@ RANDOM: Final = frozenset(
         "RandomCropPolyInstances",
         "RandomRotatePolyInstances",
         "RandomScaling",
+        *recogniser_configs.RANDOM,
     }
 )
-"""PaddleOCR's detection operators that draw random numbers."""
+"""PaddleOCR's operators that draw random numbers."""
 
-COMPARED: Final = ("DecodeImage", "DetResizeForTest", "NormalizeImage", "PostProcess")
+COMPARED: Final = ("DecodeImage", "DetResizeForTest", *recogniser_configs.RESIZES, "NormalizeImage", "PostProcess")
+EXPORTED: Final = ("character_dict",)
+"""What the export alone says: PaddleOCR writes the dictionary's entries there, in the place of its path."""
 LEAKING: Final = (
     *LIMITS,
     *("image_shape", "keep_ratio", "resize_long", "img_mode", "ignore_orientation", "scale", "mean", "std", "order"),
@@ -123,7 +127,7 @@ def _differing_arguments(train_yaml: Said, inference_yaml: Said) -> Iterator[str
     for operator in COMPARED:
         train, inference = train_yaml.get(operator, {}), inference_yaml.get(operator, {})
         for key in dict.fromkeys((*train, *inference)):
-            if train.get(key) != inference.get(key):
+            if key not in EXPORTED and train.get(key) != inference.get(key):
                 values = train.get(key, "not set"), inference.get(key, "not set")
                 yield f"{operator}.{key}: {values[0]} in the training YAML file, {values[1]} in inference.yml"
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.configs import is_recognisers, read_yml
+from pytest_ocrparity.artifacts.dictionary import dictionary_fingerprint, find_dictionary
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.files import digest, refuse_pointer, text_digest
 
@@ -80,18 +82,21 @@ def find_checkpoint(
 def fingerprint_training(
     config: Path, checkpoint: Path | None = None, paddleocr_root: Path | None = None
 ) -> dict[str, str]:
-    """Return the sha256 of the training YAML file, as text, and of its checkpoint, as "config" and "checkpoint".
+    """Return the sha256 of the files of a train side: "config" and "checkpoint", of a recogniser also "dictionary".
 
-    Needs neither of them nor paddle: parts that are not on this disk are left out.
+    Needs none of them nor paddle: parts that are not on this disk are left out. Texts count as texts.
     """
     parts: dict[str, str] = {}
+    yml: Mapping[str, Any] = {}
     if config.is_file():
         parts["config"] = text_digest(config)
-    try:
-        yml = read_yml(config) if checkpoint is None else {}
+    with suppress(ModelError, OSError):
+        yml = read_yml(config)
+    with suppress(ModelError, OSError):
         parts["checkpoint"] = digest(find_checkpoint(checkpoint, yml, config, paddleocr_root))
-    except (ModelError, OSError):
-        pass
+    if is_recognisers(yml):
+        with suppress(ModelError, OSError):
+            parts |= dictionary_fingerprint(find_dictionary(yml, config, paddleocr_root))
     return parts
 
 
@@ -108,6 +113,8 @@ class TrainingFiles:
     """The user's own network, in place of PaddleOCR's."""
     sub_model: str | None
     """Which network of a Distillation YAML file it is."""
+    dictionary: Path | None = None
+    """The dictionary of a recogniser."""
 
     @property
     def has_modeling(self) -> bool:

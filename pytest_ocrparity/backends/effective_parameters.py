@@ -6,12 +6,13 @@ types. Reads objects only; nothing is computed that a library computes when it r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pytest_ocrparity.artifacts.dictionary import dictionary_digest
 from pytest_ocrparity.backends.onnx.runtime import engine_that_runs
 
 Parameters = dict[str, Any]
@@ -82,6 +83,16 @@ def training_detections(post_process: Any) -> Parameters:
         "use_dilation": post_process.dilation_kernel is not None,
         **_attributes(post_process, "score_mode", "box_type"),
     }
+
+
+def text_parameters(characters: Sequence[str], reorders: str | None) -> Parameters:
+    """Return the parameters of a CTC decoder.
+
+    Args:
+        characters: those of the network's classes from class 1 on.
+        reorders: what puts the characters of a text into another order, or None.
+    """
+    return {"characters": len(characters), "dictionary": dictionary_digest(characters), "reorders": reorders}
 
 
 def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:

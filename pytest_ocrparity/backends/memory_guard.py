@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -134,6 +135,44 @@ def _left_in_cgroups(root: Path) -> Iterator[float]:
                 yield most - taken + _read_numbers(folder / "memory.stat").get(cache, 0)
 
 
+@dataclass
+class Watched:
+    """What was seen of a run: `pictures` are what each `cv2.resize` made, in order, (h, w, 3) uint8."""
+
+    pictures: list[Any] = field(default_factory=list)
+
+    @property
+    def picture(self) -> Any:
+        """The last of them, None where there is none."""
+        return self.pictures[-1] if self.pictures else None
+
+
+@contextmanager
+def watched_resizes(admit: Callable[[Sequence[int], Sequence[int]], None] | None = None) -> Iterator[Watched]:
+    """Watch what each `cv2.resize` makes.
+
+    Args:
+        admit: is given the (height, width) that is asked for and the shape of the image, before any memory is taken.
+    """
+    import cv2
+
+    watched = Watched()
+
+    def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
+        if admit is not None and dsize is not None and min(dsize) > 0:
+            admit((dsize[1], dsize[0]), src.shape)
+        watched.pictures.append(real(src, dsize, *args, **kwargs))
+        return watched.picture
+
+    with _WATCHED:
+        real = cv2.resize
+        cv2.resize = resize
+        try:
+            yield watched
+        finally:
+            cv2.resize = real
+
+
 class MemoryGuard:
     """Refuses what one loaded model would take more memory for than there is.
 
@@ -141,11 +180,14 @@ class MemoryGuard:
         run: runs the network on a (1, 3, h, w) float32 tensor.
         engine: what it runs on, as `Trace.parameters` have it; a GPU's memory is not estimated.
         limit: bytes that an image may take; None means what is available.
+        height: the height of its tensors in px, where it takes one height alone, as a recogniser does.
     """
 
-    def __init__(self, run: Callable[[Any], object], engine: Mapping[str, Any], *, limit: int | None) -> None:
+    def __init__(
+        self, run: Callable[[Any], object], engine: Mapping[str, Any], *, limit: int | None, height: int | None = None
+    ) -> None:
         """Keep how the network is run; it is measured when that matters first."""
-        self._run, self._engine, self._limit = run, engine, limit
+        self._run, self._engine, self._limit, self._height = run, engine, limit, height
         self._available, self._until = 0.0, -math.inf
 
     @cached_property
@@ -171,8 +213,9 @@ class MemoryGuard:
         kind = "Allocated"
         before = core.host_memory_stat_current_value(kind, 0)
         core.host_memory_stat_reset_peak_value(kind, 0)
-        self._run(np.zeros((1, 3, side, side), dtype=np.float32))
-        return max(0.0, float(core.host_memory_stat_peak_value(kind, 0) - before)) / side**2
+        height = self._height or side
+        self._run(np.zeros((1, 3, height, side), dtype=np.float32))
+        return max(0.0, float(core.host_memory_stat_peak_value(kind, 0) - before)) / (height * side)
 
     def admit_tensor(
         self, size: Sequence[int], stage: str, source: Sequence[int] | None = None, *, count: int = 1
@@ -199,7 +242,7 @@ class MemoryGuard:
         tensor = "a tensor" if count == 1 else f"a batch of {count} tensors"
         what = f"{given}{tensor} of {width}x{height} px, which"
         advice = "limit_side_len with limit_type max, or max_side_limit, on both sides makes it smaller"
-        self._refuse(stage, what, needed, left, advice)
+        self._refuse(stage, what, needed, left, advice if self._height is None else "a shorter line shows as much")
 
     def _available_bytes(self) -> float:
         if self._limit is not None:
@@ -222,17 +265,18 @@ class MemoryGuard:
         raise NotEnoughMemory(stage, message)
 
     @contextmanager
-    def watching(self, data: bytes | None) -> Iterator[None]:
+    def watching(self, data: bytes | None) -> Iterator[Watched]:
         """Refuse a file by its header, and then each resize by what it is asked for, before any memory is taken.
 
         Args:
             data: the file's bytes, None where the image is an array.
 
+        Yields:
+            what the last resize made.
+
         Raises:
             NotEnoughMemory: it would take more than there is.
         """
-        import cv2
-
         size = None if data is None else header_size(data)
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
@@ -240,16 +284,6 @@ class MemoryGuard:
                 DECODE, what, decoding_bytes(*size), self._available_bytes(), "a smaller copy of it shows as much"
             )
 
-        def resize(src: Any, dsize: Any, *args: Any, **kwargs: Any) -> Any:
-            if dsize is not None and min(dsize) > 0:
-                self.admit_tensor((dsize[1], dsize[0]), RESIZE, src.shape)
-            return real(src, dsize, *args, **kwargs)
-
         # A thin image may become a thousand times larger: 1x4000 is 736x2944000 px under the rule 736/min.
-        with _WATCHED:
-            real = cv2.resize
-            cv2.resize = resize
-            try:
-                yield
-            finally:
-                cv2.resize = real
+        with watched_resizes(lambda size, source: self.admit_tensor(size, RESIZE, source)) as watched:
+            yield watched

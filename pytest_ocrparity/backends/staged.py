@@ -1,6 +1,6 @@
-"""The base of both backends: runs a pipeline stage by stage, records each stage, and caches traces.
+"""The base of all sides: runs a model stage by stage, records each stage, and caches traces.
 
-Composes `preprocess`, `infer` and `postprocess` into a `Trace`, turns what they raise into `StageError`, and keeps
+Composes the stages of a detector or of a recogniser into a `Trace`, turns what they raise into `StageError`, and keeps
 the last few traces.
 """
 
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.errors import ImageError, StageError
 from pytest_ocrparity.files import image_bytes
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP
-from pytest_ocrparity.trace import Detections, Image, Shape, Trace
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, TEXT
+from pytest_ocrparity.trace import Detections, Image, Recognition, Shape, Trace
 
 MOST_TRACES, CACHE_BYTES = 2, 256 * 2**20
 """The traces kept per model, of 20 MB for a page of 960x960: that of the image that tests are about, and one more. The
@@ -29,8 +29,11 @@ plugin runs all tests of an image in a row. With eight, each array came to lie i
 3 % longer."""
 
 
-class StagedPipeline(ABC):
-    """Base of the pipelines that record after each step."""
+class StagedSide(ABC):
+    """Base of the sides that record after each step, whatever their model finds."""
+
+    product: ClassVar[str]
+    """The last stage: what the model returns."""
 
     def __init__(self, name: str, fingerprint: Mapping[str, str] | None = None) -> None:
         """Name the side for messages; `fingerprint` holds digests of the files that define it."""
@@ -44,11 +47,11 @@ class StagedPipeline(ABC):
 
     @abstractmethod
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the network's first output for a (1, 3, h, w) tensor."""
+        """Return the network's output that is decoded, for a (1, 3, h, w) tensor."""
 
     @abstractmethod
-    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        """Return the boxes of a map in source-image pixels."""
+    def _with_product(self, trace: Trace) -> Trace:
+        """Return a trace that holds a map with what the model returns."""
 
     @property
     @abstractmethod
@@ -97,16 +100,19 @@ class StagedPipeline(ABC):
 
     def _run_stages(self, image: Image) -> Trace:
         trace = replace(self.preprocess(image), source=self)
-        if trace.error is not None or trace.tensor is None or trace.shape is None:
+        if trace.error is not None or trace.tensor is None or not self._can_go_on(trace):
             return trace
         try:
             trace = replace(trace, probability_map=self.infer(trace.tensor))
-            assert trace.probability_map is not None and trace.shape is not None
-            detections = self.postprocess(trace.probability_map, trace.shape)
+            done = self._with_product(trace)
         except Exception as error:
-            stage = PROBABILITY_MAP if trace.probability_map is None else DETECTIONS
+            stage = PROBABILITY_MAP if trace.probability_map is None else self.product
             return replace(trace, error=self.stage_error(stage, error), parameters=self._effective_parameters(trace))
-        return replace(trace, detections=detections, parameters=self._effective_parameters(trace))
+        return replace(done, parameters=self._effective_parameters(trace))
+
+    def _can_go_on(self, trace: Trace) -> bool:
+        """Tell whether a trace with a tensor holds what the stages after it need."""
+        return True
 
     def _effective_parameters(self, trace: Trace) -> dict[str, Mapping[str, Any]]:
         """Merge what is always in effect with what this image's preprocessing recorded."""
@@ -129,3 +135,35 @@ class StagedPipeline(ABC):
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages."""
         return f"{type(error).__name__}: {str(error).strip() or type(error).__name__}"
+
+
+class StagedPipeline(StagedSide):
+    """Base of the detectors that record after each step."""
+
+    product = DETECTIONS
+
+    @abstractmethod
+    def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
+        """Return the boxes of a map in source-image pixels."""
+
+    def _can_go_on(self, trace: Trace) -> bool:
+        return trace.shape is not None
+
+    def _with_product(self, trace: Trace) -> Trace:
+        assert trace.probability_map is not None and trace.shape is not None
+        return replace(trace, detections=self.postprocess(trace.probability_map, trace.shape))
+
+
+class StagedRecogniser(StagedSide):
+    """Base of the recognisers that record after each step."""
+
+    product = TEXT
+    task: Final = RECOGNITION.name
+
+    @abstractmethod
+    def read_map(self, probability_map: npt.NDArray[np.float32]) -> Recognition:
+        """Return the text of a (1, T, C) map."""
+
+    def _with_product(self, trace: Trace) -> Trace:
+        assert trace.probability_map is not None
+        return replace(trace, recognition=self.read_map(trace.probability_map))

@@ -15,6 +15,7 @@ from pytest_ocrparity.artifacts.configs import (
     check_export,
     check_training,
     declared_parameters,
+    is_recognisers,
     model_name,
     read_yml,
 )
@@ -23,8 +24,9 @@ from pytest_ocrparity.artifacts.model_files import find_export
 from pytest_ocrparity.artifacts.ocr_options import all_options, engine_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
-from pytest_ocrparity.errors import OcrParityError, SettingsError
-from pytest_ocrparity.settings import Candidate, Settings, load
+from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings.candidates import Candidate
 from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import RESULTS
 from pytest_ocrparity.settings.settings_file import find_file
@@ -74,6 +76,11 @@ def _lines(given: argparse.Namespace) -> Iterator[str]:
             "--train-config=YML and --inference-dir=DIR"
         )
     yml = read_yml(config)
+    if is_recognisers(yml):
+        raise ModelError(
+            f"{config} is of a recogniser, and deploy prints calls for detectors alone: TextRecognition(model_dir=...) "
+            "without input_shape reads a line as wide as it is"
+        )
     check_training(yml, config)
     wanted = evaluated_parameters(yml, config)
     yield f"{image_label(str(config))} evaluates:"

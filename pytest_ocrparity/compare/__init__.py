@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pytest_ocrparity.compare.detections import compare_detections
-from pytest_ocrparity.compare.preconditions import refuse_same_object
+from pytest_ocrparity.compare.preconditions import refuse_same_object, task_of_sides
 from pytest_ocrparity.compare.preprocessing import compare_preprocessing
 from pytest_ocrparity.compare.probability_maps import compare_maps
+from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.context import current
-from pytest_ocrparity.stages import DETECTIONS, KINDS, PREPROCESSING, PROBABILITY_MAPS
+from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, TEXT, Task
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 
@@ -29,8 +30,14 @@ class Comparisons:
             DifferenceError: both sides are the same object, which would compare nothing.
         """
         refuse_same_object(reference, candidate)
-        self.reference, self.candidate, self.tolerance, self.defers = reference, candidate, tolerance, defers
+        self.reference, self.candidate, self.defers = reference, candidate, defers
+        self.tolerance = tolerance.for_task(self.task.name)
         self._made: dict[str, Comparison] = {}
+
+    @property
+    def task(self) -> Task:
+        """What the models do."""
+        return task_of_sides(self.reference, self.candidate)
 
     def of(self, kind: str) -> Comparison:
         """Return the comparison of one kind, and make no other than those it rests on."""
@@ -40,7 +47,7 @@ class Comparisons:
 
     def all(self) -> tuple[Comparison, ...]:
         """Return one per kind, in the order of the data flow; none decides over the others."""
-        return tuple(self.of(kind) for kind in KINDS)
+        return tuple(self.of(kind) for kind in self.task.kinds)
 
     def know(self, made: Comparison) -> None:
         """Take a comparison that was made of these arrays before."""
@@ -52,6 +59,8 @@ class Comparisons:
             return compare_preprocessing(*sides)
         if kind == PROBABILITY_MAPS:
             return compare_maps(*sides, defers=self.defers)
+        if kind == TEXT:
+            return compare_text(*sides, self.of(PROBABILITY_MAPS), defers=self.defers)
         assert kind == DETECTIONS
         return compare_detections(*sides, self.of(PROBABILITY_MAPS), defers=self.defers)
 

@@ -113,11 +113,13 @@ class MapAmounts:
         largest: the largest absolute difference, and `at` where it is, in source px.
         mean: the mean absolute difference.
         stored: half the steps with which baselines stored the maps.
-        crossings: the pixels that change side of `thresh`; None where no `thresh` is known.
+        crossings: the pixels that change side of `thresh`, or a recogniser's timesteps whose best class changes; None
+            where no `thresh` is known.
         automatic: returns the largest difference beside its automatic limit and, where a copy of the network with
             fused branches had to explain the rest, how far that copy lies from the network.
         share: returns the share of pixels that exceed a limit; None stands for a limit that was not recorded.
         sensitivity: returns how far rounding moves the reference's own map, or None where it can't be run.
+        timesteps: of a recogniser, how many there are; None for a detector.
     """
 
     largest: float
@@ -128,6 +130,7 @@ class MapAmounts:
     automatic: Callable[[], tuple[Measure, Measure | None] | NotKnown]
     share: Callable[[float | None], float | NotKnown]
     sensitivity: Callable[[], float | NotKnown | None]
+    timesteps: int | None = None
 
 
 def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
@@ -159,6 +162,9 @@ def judge_maps(amounts: MapAmounts, limits: Limits, *, defers: bool) -> Judged:
         judged.append(
             _limited_measure("probability_maps.max_crossings", math.nan if crossings is None else crossings, asked)
         )
+    if amounts.timesteps is not None and crossings is not None:
+        changed, name = crossings / amounts.timesteps, "probability_maps.max_changed"
+        judged.append(_limited_measure(name, changed, limits[name], not per_run))
     others = [Measure("largest", amounts.largest), Measure("stored", amounts.stored)]
     failing = [measure for measure in (*judged, *([extra] if extra is not None else [])) if measure.fails]
     moves = amounts.sensitivity() if any(measure is not extra for measure in failing) else None
@@ -304,3 +310,64 @@ def judge_boxes(
     if is_more is not False:
         return UNDECIDED
     return SAME if all(measure.is_within for measure in measures if measure.name == UNMATCHED) else LEFT_TO_RUN
+
+
+@dataclass(frozen=True)
+class TextAmounts:
+    """What two sides read in one line.
+
+    Attributes:
+        edits: characters to insert, remove or replace, of `characters` of the reference's text.
+        is_borderline: whether the permitted difference of the maps explains that the texts differ.
+        score: what the scores of equal texts differ by; None where the texts differ or a side has no score.
+        exact_score: what they may differ by, as the maps do; None where that is not known.
+    """
+
+    edits: int
+    characters: int
+    is_borderline: bool
+    score: float | None
+    exact_score: float | None
+
+
+def judge_text(amounts: TextAmounts, limits: Limits, *, defers: bool) -> Judged:
+    """Judge the texts of one line, of which at least one is not empty.
+
+    A share of one line says nothing: where some lines may be read otherwise, the run judges how many are.
+    """
+    edits = 0 if amounts.is_borderline else amounts.edits
+    cer, most, share = edits / max(1, amounts.characters), limits["text.max_cer"], limits["text.max_changed"]
+    may_differ = not limits["text.per_run"].value and most.value != OFF and cer <= float(most.value)
+    changed, borderline = float(edits > 0 and not may_differ), limits["text.max_borderline"]
+    measures = [
+        # What decides is whether that makes it another text; or the run, which takes all lines together.
+        _limited_measure("text.max_cer", cer, most, decides=False),
+        _limited_measure("text.max_changed", changed, share, not (defers and share.value)),
+        _limited_measure(
+            "text.max_borderline",
+            float(amounts.is_borderline),
+            borderline,
+            # One line of a run may be, unless none may; asked of this very call, that is judged here.
+            borderline.origin == "keyword" and borderline.value == 0,
+        ),
+    ]
+    if amounts.score is not None:
+        measures.append(_score_measure(amounts.score, amounts.exact_score, limits["text.max_score_difference"]))
+    if any(measure.fails for measure in measures):
+        return Judged(DIFFERENT, tuple(measures))
+    return Judged(LEFT_TO_RUN if changed else SAME, tuple(measures))
+
+
+def _score_measure(score: float, exact: float | None, limit: Limit) -> Measure:
+    """Return the score difference of equal texts beside its limit; the rule has none where the maps do not say it."""
+    name = "text.max_score_difference"
+    if limit.value != AUTO:
+        return _limited_measure(name, score, limit)
+    if exact is None:
+        return Measure(name, score)
+    return Measure(name, score, exact, f"{limit.origin}: as far as the maps differ")
+
+
+def status_of_empty_texts(limits: Limits) -> str:
+    """Return the status of a line in which neither side reads anything, and whose maps show that they agree."""
+    return ALLOWED_EMPTY if limits["text.allow_empty"].value else EMPTY

@@ -14,7 +14,7 @@ from pytest_ocrparity.compare.parameter_differences import parameter_differences
 from pytest_ocrparity.comparison import Comparison, Difference, DifferenceError
 from pytest_ocrparity.contract import HasIdentity, HasSettingsTable, offered
 from pytest_ocrparity.jsonable import plain
-from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, RECOGNITION, TENSOR, TEXT, Task
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import printable
@@ -27,10 +27,11 @@ preprocessing. Boxes are several arrays."""
 def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None:
     """Raise DifferenceError where what is judged was computed once, or twice by the same model in the same way."""
     names = printable(reference.pipeline), printable(candidate.pipeline)
-    what = "boxes" if kind == "detections" else _JUDGED[kind].replace("_", " ")
+    what = {DETECTIONS: "boxes", TEXT: "texts"}.get(kind) or _JUDGED[kind].replace("_", " ")
     if _share_judged_arrays(kind, reference, candidate):
+        same = "object" if kind == TEXT else "arrays"
         raise DifferenceError(
-            f"{candidate.label}: the {what} of {names[1]} and of {names[0]} are the same arrays in memory: nothing was "
+            f"{candidate.label}: the {what} of {names[1]} and of {names[0]} are the same {same} in memory: nothing was "
             f"compared; let {names[1]} compute its own, and compare what it returns"
         )
     source = reference.source
@@ -55,7 +56,9 @@ def have_same_files(reference: Trace, candidate: Trace) -> bool:
 
 
 def _share_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
-    if kind != "detections":
+    if kind == TEXT:
+        return reference.recognition is not None and reference.recognition is candidate.recognition
+    if kind != DETECTIONS:
         reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
         return (
             reference_array is not None
@@ -68,8 +71,8 @@ def _share_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
 
 def _have_equal_judged_arrays(kind: str, reference: Trace, candidate: Trace) -> bool:
     """Return whether what is judged is equal in every bit: what one pipeline object made twice, and nobody changed."""
-    if kind == "detections":
-        return reference.detections is not None and reference.detections == candidate.detections
+    if kind in (DETECTIONS, TEXT):
+        return reference.value_of(kind) is not None and reference.value_of(kind) == candidate.value_of(kind)
     reference_array, candidate_array = getattr(reference, _JUDGED[kind]), getattr(candidate, _JUDGED[kind])
     return (
         reference_array is not None
@@ -115,15 +118,22 @@ def refuse_same_object(reference: object, candidate: object) -> None:
         raise DifferenceError(f"both traces come from the same pipeline object, {names.pop()}: nothing was compared")
 
 
+def task_of_sides(reference: Trace, candidate: Trace) -> Task:
+    """Return what the models of two traces do; one that stopped early may not show it."""
+    return RECOGNITION if RECOGNITION in (reference.task, candidate.task) else DETECTION
+
+
 def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tolerance, **values: Any) -> Comparison:
     """Return a Comparison of these two traces under a tolerance; `values` are its remaining fields."""
+    task = task_of_sides(reference, candidate)
     return Comparison(
         kind=kind,
         image=candidate.label,
         reference=printable(reference.pipeline),
         candidate=printable(candidate.pipeline),
         parameters=parameter_differences(reference, candidate),
-        limits=tolerance.of(kind),
+        limits=tolerance.of(kind, task.name),
+        task=task.name,
         table="" if (side := offered(candidate.source, HasSettingsTable)) is None else side.table,
         **values,
     )
@@ -131,7 +141,7 @@ def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tole
 
 def missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
     """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
-    lacking = [[stage for stage in needed if getattr(trace, stage) is None] for trace in (reference, candidate)]
+    lacking = [[stage for stage in needed if trace.value_of(stage) is None] for trace in (reference, candidate)]
     if not any(lacking):
         return []
     for index, trace in enumerate((reference, candidate)):

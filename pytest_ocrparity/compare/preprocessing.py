@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import absolute_difference, array_difference
 from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, judge_tensor, settle_channel_order
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, task_of_sides
+from pytest_ocrparity.compare.timesteps import column_place, is_size
 from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference
-from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR, first_stage
+from pytest_ocrparity.stages import DECODE, PREPROCESSING, RECOGNITION, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import TENSOR_LEAST, Tolerance
 from pytest_ocrparity.trace import Trace, source_place
 
@@ -75,11 +77,21 @@ def _resize_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     sizes = [trace.shape and tuple(map(float, trace.shape[:2])) for trace in (reference, candidate)]
     if all(sizes) and sizes[0] != sizes[1]:
         return [Difference(RESIZE, "source_size", sizes[0], sizes[1])]
+    lines = [_line_size(trace) for trace in (reference, candidate)]
+    if task_of_sides(reference, candidate) == RECOGNITION and all(lines) and lines[0] != lines[1]:
+        return [Difference(RESIZE, "line_size", lines[0], lines[1])]
     if reference_image is None or candidate_image is None:
         return _one_sided_differences(RESIZE, reference_image, candidate_image)
     if reference_image.shape[:2] != candidate_image.shape[:2]:
         return [Difference(RESIZE, "size", reference_image.shape[:2], candidate_image.shape[:2])]
     return [] if np.array_equal(reference_image, candidate_image) else [Difference(RESIZE, "pixels", fails=False)]
+
+
+def _line_size(trace: Trace) -> list[Any] | None:
+    """Return height, content width and tensor width of a line, as its side names them; None where it does not."""
+    said = trace.parameters.get(RESIZE, {})
+    found = [said.get(name) for name in ("height", "content_width", "width")]
+    return found if all(map(is_size, found)) else None
 
 
 def _tensor_amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
@@ -89,7 +101,9 @@ def _tensor_amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
 
     def place(index: int) -> Place:
         shape = reference_tensor.shape
-        return source_place(reference, np.unravel_index(index, shape)[-2:], shape[-2:])
+        row, column = (int(each) for each in np.unravel_index(index, shape)[-2:])
+        found = source_place(reference, (row, column), shape[-2:])
+        return column_place(reference, column, row) if found is None else found
 
     def automatic() -> tuple[float, float, Place]:
         """Return the value that exceeds the rule's limit of its own place by most; else the largest and its limit."""

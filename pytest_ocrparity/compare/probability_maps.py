@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,15 +10,21 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import ArrayDifference, absolute_difference, array_difference
 from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_maps, least_limit_measure, storage_note
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, task_of_sides
 from pytest_ocrparity.compare.sensitivity import (
     automatic_map_limit,
     fused_map,
     map_sensitivity,
     sensitivity_to_rounding,
 )
+from pytest_ocrparity.compare.timesteps import (
+    changed_timesteps,
+    form_difference,
+    row_sum_difference,
+    timestep_place,
+)
 from pytest_ocrparity.comparison import DIFFERENT, NOT_COMPARABLE, RECORDED, Comparison, Difference, Measure
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, PROBABILITY_MAPS, first_stage
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, PROBABILITY_MAPS, RECOGNITION, first_stage
 from pytest_ocrparity.tolerance import MAP_LEAST, MAP_MOST, Limit, Tolerance
 from pytest_ocrparity.trace import Trace, source_place
 
@@ -31,19 +38,23 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, de
     """
     differences = missing_stages(reference, candidate, (PROBABILITY_MAP,))
     measures: tuple[Measure, ...] = ()
-    status = DIFFERENT
+    counts: dict[str, int] = {}
+    status, is_of_lines = DIFFERENT, task_of_sides(reference, candidate) == RECOGNITION
     if reference.probability_map is not None and candidate.probability_map is not None:
         gap = _map_difference(reference, candidate)
-        differences = _why_not_comparable(reference.probability_map, candidate.probability_map, gap)
-        if any(difference.kind == "shape" for difference in differences):
+        find = _why_lines_not_comparable if is_of_lines else _why_not_comparable
+        differences = find(reference.probability_map, candidate.probability_map, gap)
+        if any(difference.kind in ("shape", "timesteps") for difference in differences):
             status = NOT_COMPARABLE
-        elif not differences and gap is not None:
+        elif gap is not None and not any(difference.fails for difference in differences):
             amounts = _map_amounts(reference, candidate, gap, tolerance["probability_maps.atol"])
+            if is_of_lines:
+                amounts, counts = _of_timesteps(amounts, reference, candidate, gap)
             judged = judge_maps(amounts, tolerance.limits, defers=defers)
             status, measures = judged.status, judged.measures
             if all(measure.limit is None for measure in measures):
                 differences.append(Difference(PROBABILITY_MAP, "not_judged"))
-    stages = {difference.stage for difference in differences}
+    stages = {difference.stage for difference in differences if difference.fails}
     stages |= {PROBABILITY_MAP} if any(measure.fails for measure in measures) else set()
     return comparison_of(
         PROBABILITY_MAPS,
@@ -54,6 +65,7 @@ def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, de
         stage=first_stage(stages),
         measures=measures,
         differences=tuple(differences),
+        counts=counts,
     )
 
 
@@ -62,6 +74,9 @@ def _map_difference(reference: Trace, candidate: Trace) -> ArrayDifference | Non
     reference_map, candidate_map = reference.probability_map, candidate.probability_map
     if reference_map is None or candidate_map is None or reference_map.shape != candidate_map.shape:
         return None
+    if task_of_sides(reference, candidate) == RECOGNITION:
+        pairs = form_difference(reference_map, candidate_map) is None
+        return array_difference(reference_map, candidate_map) if pairs else None
     if not reference_map.size or reference_map.ndim != 4 or reference_map.shape[:2] != (1, 1):
         return None
     return array_difference(reference_map, candidate_map, _thresh(reference))
@@ -81,18 +96,33 @@ def _why_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDifference |
         found.append(Difference(PROBABILITY_MAP, "shape", reference.shape, candidate.shape))
     elif reference.shape[:2] != (1, 1) or candidate.shape[:2] != (1, 1):
         found.append(Difference(PROBABILITY_MAP, "channels", reference.shape[1], candidate.shape[1]))
+    return found + _values_that_are_no_numbers(reference, candidate, gap)
+
+
+def _why_lines_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDifference | None) -> list[Difference]:
+    """Return why two maps of a line can't be measured, and whether their timesteps hold probabilities."""
+    form = form_difference(reference, candidate)
+    found = [] if form is None else [form]
+    broken = [
+        replace(each, kind="not_finite_values") for each in _values_that_are_no_numbers(reference, candidate, gap)
+    ]
+    is_readable = not broken and (form is None or form.kind in ("classes", "timesteps"))
+    sums = row_sum_difference(reference, candidate) if is_readable else None
+    return [*found, *broken, *([] if sums is None else [sums])]
+
+
+def _values_that_are_no_numbers(reference: _Map, candidate: _Map, gap: ArrayDifference | None) -> list[Difference]:
     # A finite gap says that all is finite, without a pass over either map.
-    if gap is None or not np.isfinite(gap.largest):
-        broken = [int(np.count_nonzero(~np.isfinite(values))) for values in (reference, candidate)]
-        if any(broken):
-            found.append(Difference(PROBABILITY_MAP, "not_finite", broken[0], broken[1]))
-    return found
+    if gap is not None and np.isfinite(gap.largest):
+        return []
+    broken = [int(np.count_nonzero(~np.isfinite(values))) for values in (reference, candidate)]
+    return [Difference(PROBABILITY_MAP, "not_finite", broken[0], broken[1])] if any(broken) else []
 
 
 def _map_amounts(reference: Trace, candidate: Trace, gap: ArrayDifference, limit: Limit) -> MapAmounts:
     reference_map, candidate_map = reference.probability_map, candidate.probability_map
     assert reference_map is not None and candidate_map is not None
-    at = source_place(reference, divmod(gap.place, reference_map.shape[3]), reference_map.shape[2:])
+    at = _place(reference, gap, reference_map)
 
     def share(most: float | None) -> float:
         if most is None:
@@ -109,6 +139,28 @@ def _map_amounts(reference: Trace, candidate: Trace, gap: ArrayDifference, limit
         share=share,
         sensitivity=lambda: sensitivity_to_rounding(reference, candidate),
     )
+
+
+def _place(reference: Trace, gap: ArrayDifference, reference_map: _Map) -> Place:
+    """Return where the largest difference is, in source px."""
+    if reference_map.ndim == 3:
+        return timestep_place(reference, gap.place // reference_map.shape[2])
+    return source_place(reference, divmod(gap.place, reference_map.shape[3]), reference_map.shape[2:])
+
+
+def _of_timesteps(
+    amounts: MapAmounts, reference: Trace, candidate: Trace, gap: ArrayDifference
+) -> tuple[MapAmounts, dict[str, int]]:
+    """Return the amounts of recognisers' maps, and how many timesteps have another best class.
+
+    The mean is that of the largest difference of each timestep: of the single values nearly all are 0.
+    """
+    reference_map, candidate_map = reference.probability_map, candidate.probability_map
+    assert reference_map is not None and candidate_map is not None
+    changed, steps = len(changed_timesteps(reference_map, candidate_map)), reference_map.shape[1]
+    mean = float(absolute_difference(reference_map, candidate_map)[0].max(-1).mean()) if gap.largest else 0.0
+    found = replace(amounts, crossings=changed, timesteps=steps, mean=mean)
+    return found, {"timesteps": steps, "changed": changed}
 
 
 def _automatic_measures(

@@ -9,7 +9,7 @@ from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
 from pytest_ocrparity.report.batch_lines import by_side
 from pytest_ocrparity.report.document import Batched, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
-from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, TEXT
 from pytest_ocrparity.wording import number_of_images
 
 
@@ -17,7 +17,7 @@ class Fault(NamedTuple):
     """Why a run as a whole fails, whatever its tests said.
 
     `name` tells which rule it breaks, such as "compared" or the name of a limit; `sides` are reference and candidate
-    where it is about two of them.
+    where it is about two of them, whose difference can be diagnosed.
     """
 
     name: str
@@ -31,10 +31,24 @@ NOTHING: Final = ("recorded", "compared")
 _MOST_BATCHED: Final = 3
 """How many differences in batches a sentence holds."""
 
+
+class RunLimit(NamedTuple):
+    """What a limit judges over a run: of which count the share, or the mean of its amounts, and how messages say it."""
+
+    part: str | None
+    of: str
+    words: str
+
+
+BORDERLINE_LINES: Final = "text.max_borderline"
 RUN_LIMITS: Final = {
-    "detections.max_borderline": ("borderline", "of the boxes are borderline"),
-    "detections.max_unmatched": ("different", "of the boxes have no partner"),
-    "probability_maps.mean_atol": (None, "is the maps' mean difference"),
+    "detections.max_borderline": RunLimit("borderline", "boxes", "of the boxes are borderline"),
+    "detections.max_unmatched": RunLimit("different", "boxes", "of the boxes have no partner"),
+    "probability_maps.mean_atol": RunLimit(None, "", "is the maps' mean difference"),
+    "probability_maps.max_changed": RunLimit("changed", "timesteps", "of the timesteps have another best class"),
+    "text.max_cer": RunLimit("edits", "characters", "of the characters are edits"),
+    "text.max_changed": RunLimit("different", "lines", "of the lines are read otherwise"),
+    BORDERLINE_LINES: RunLimit("borderline", "lines", "of the lines are borderline"),
 }
 
 
@@ -66,14 +80,18 @@ def run_faults(
 
 
 def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> list[Fault]:
-    boxes = [each for each in compared if each.kind == DETECTIONS and each.counts]
-    if allow_empty or not boxes or any(each.status != EMPTY for each in boxes):
-        return []
-    text = (
-        f"no image of this run has a box ({len(boxes)} compared): nothing shows that the model detects; "
-        "add an image with text"
-    )
-    return [Fault("allow_empty", text)]
+    """Return that no model of a task found anything, by the tasks; a recogniser that reads hides no mute detector."""
+    faults = []
+    for kind, (found, shows) in _FOUND.items():
+        made = [each for each in compared if each.kind == kind and each.counts]
+        if made and not allow_empty and all(each.status == EMPTY for each in made):
+            text = f"no image of this run has {found} ({len(made)} compared): nothing shows that the model {shows}; "
+            faults.append(Fault("allow_empty", f"{text}add an image with text"))
+    return faults
+
+
+_FOUND: Final = {DETECTIONS: ("a box", "detects"), TEXT: ("a text that is read", "reads")}
+"""By the kind of what a model returns, what none of a run's images has, and what then nothing shows."""
 
 
 def batch_faults(records: Sequence[Batched]) -> list[Fault]:
@@ -107,28 +125,33 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
 
 def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:
     """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
-    groups: dict[tuple[str, float, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
+    groups: dict[tuple[str, float, str, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
     for each in compared:
         for measure in each.measures:
+            if measure.name == "text.max_cer" and not each.limits["text.per_run"].value:
+                continue  # it judged each line
             if measure.name in RUN_LIMITS and not measure.decides and measure.limit is not None:
-                key = measure.name, measure.limit, measure.origin, (each.reference, each.candidate)
+                key = measure.name, measure.limit, measure.origin, each.task, (each.reference, each.candidate)
                 groups.setdefault(key, []).append((each, measure.value))
     faults = []
-    for (name, limit, origin, sides), members in groups.items():
-        count, words = RUN_LIMITS[name]
+    for (name, limit, origin, task, sides), members in groups.items():
+        count, whole, words = RUN_LIMITS[name]
         if count is None:
             amounts: Sequence[float] = [value for _, value in members]
             amount, total = sum(amounts), len(members)
         else:
             amounts = [each.counts[count] for each, _ in members]
-            total = sum(each.counts["boxes"] for each, _ in members)
+            total = sum(each.counts[whole] for each, _ in members)
             amount = sum(amounts)
+        if name == BORDERLINE_LINES and limit and amount <= 1:
+            continue  # a run of a few lines has no smaller share than one
         if total and not amount / total <= limit:
             written = f"{amount / total:.1e}" if count is None else f"{amount / total:.1%} ({amount} of {total})"
             ranked = sorted(zip(amounts, members, strict=True), key=lambda pair: pair[0], reverse=True)
             worst = ", ".join(member[0].image for value, member in ranked[:3] if value)
+            diagnosed = sides if task == DETECTION.name else None  # no experiment finds a recogniser's cause
             where = f"{sides[1]} against {sides[0]}, most in {worst}"
             faults.append(
-                Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", sides)
+                Fault(name, f"over the run {written} {words}, limit {limit:g} ({name}, {origin}); {where}", diagnosed)
             )
     return faults

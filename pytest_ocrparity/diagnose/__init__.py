@@ -22,7 +22,7 @@ from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_fram
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnose.state import examine_state, state_of_preprocessing
 from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, KINDS, PROBABILITY_MAP, STAGES, first_stage
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
@@ -52,12 +52,29 @@ def diagnose(
     comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
     if all(comparison.is_match for comparison in comparisons.all()):
         return ()
+    if comparisons.task != DETECTION:
+        return without_experiments(comparisons)
     return tuple(examine(Laboratory(comparisons, seconds)))
+
+
+def without_experiments(comparisons: Comparisons) -> tuple[Diagnosis, ...]:
+    """Return what is said of models that no experiment knows, as those of a detector would prove nothing of them."""
+    found = comparisons.all()
+    if {each.kind for c in found if not c.is_match for each in c.differences if each.fails} == {"empty_text"}:
+        return ()  # neither side reads anything: nothing differs
+    unknown = Diagnosis(
+        stage=first_failing_stage(found),
+        cause=UNKNOWN,
+        summary="no experiment was made",
+        not_tried=("any experiment: this version makes none with recognisers",),
+    )
+    return (unknown,)
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
     """Return the first stage at which comparisons fail, without those whose stage was not recorded."""
-    return first_stage({c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}) or DETECTIONS
+    failing = {c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}
+    return first_stage(failing) or comparisons[-1].kind
 
 
 def examine(lab: Laboratory) -> list[Diagnosis]:
@@ -105,7 +122,7 @@ def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
         name = lab.names.candidate
         lab.not_tried.append(f"any experiment: {name} gives no source, so that no part of it can be run again")
         return [lab.unknown_cause(stage, "no experiment was made")]
-    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in KINDS):
+    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in DETECTION.kinds):
         return [
             lab.unknown_cause(stage, "both sides agree within the built-in limits, and those that judged are stricter")
         ]

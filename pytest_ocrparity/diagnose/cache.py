@@ -14,7 +14,7 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import HasSettingsTable, offered
-from pytest_ocrparity.diagnose import examine, first_failing_stage
+from pytest_ocrparity.diagnose import examine, first_failing_stage, without_experiments
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
@@ -23,7 +23,7 @@ from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnose.state import STATE, state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
 MOST_DIAGNOSES = 3
@@ -69,6 +69,8 @@ class DiagnosisCache:
         """Return the causes of failed comparisons of one image; known causes are checked first."""
         if self.seconds <= 0:
             return ()
+        if comparisons.task != DETECTION:
+            return without_experiments(comparisons)
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
         stage = first_failing_stage(found)
         sides = [self._side_key(trace) for trace in (reference, candidate)]

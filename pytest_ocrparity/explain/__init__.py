@@ -9,7 +9,8 @@ from typing import Any
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, rerun_instruction, smallest_tolerance, suspects
-from pytest_ocrparity.stages import STAGES
+from pytest_ocrparity.explain.texts import difference_rows, quoted, texts_of
+from pytest_ocrparity.stages import RECOGNITION, STAGES, TEXT
 from pytest_ocrparity.wording import amount, number_of_boxes
 
 MOST_BOXES = 6
@@ -61,10 +62,39 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         + ": nothing shows that this model detects"
     ),
     "pixels": lambda d, reference, candidate: f"pixels differ already after {d.stage}",
+    "line_size": lambda d, reference, candidate: (
+        f"{_line(*d.reference)} in {reference}, {_line(*d.candidate)} in {candidate}"
+    ),
+    "line_shape": lambda d, reference, candidate: (
+        f"{d.stage} has shape {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}, where 1xTxC "
+        "is right, of T timesteps and C classes"
+    ),
+    "classes": lambda d, reference, candidate: (
+        f"classes of the map: {d.reference} in {reference}, {d.candidate} in {candidate}"
+    ),
+    "timesteps": lambda d, reference, candidate: (
+        f"not comparable: the map has {d.reference} timesteps in {reference}, {d.candidate} in {candidate}"
+    ),
+    "row_sums": lambda d, reference, candidate: (
+        f"values of a timestep are no probabilities: their sum is off 1 by up to {amount(d.reference)} in {reference}, "
+        f"{amount(d.candidate)} in {candidate}"
+    ),
+    "not_finite_values": lambda d, reference, candidate: (
+        f"the map holds NaN or infinity in {d.reference} values of {reference}, {d.candidate} of {candidate}"
+    ),
+    "empty_text": lambda d, reference, candidate: (
+        "neither side reads anything, and "
+        + ("the maps differ" if d.reference else "no maps were compared")
+        + ": nothing shows that this model reads"
+    ),
 }
 
 
-_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty"}
+def _line(height: float, content: float, width: float) -> str:
+    return f"{content:g} px of picture in a tensor of {width:g}x{height:g}"
+
+
+_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty", "empty_text"}
 """Reasons why nothing was compared or judged: their sentence names no first difference."""
 
 
@@ -174,7 +204,8 @@ def _measured_rows(
     rows = [
         row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
     ]
-    rows += [*boxes, *_parameter_rows(first), *_later_rows(comparisons, first)]
+    rows += [*boxes, *difference_rows(judged if judged.texts else first)]
+    rows += [*_parameter_rows(first), *_later_rows(comparisons, first)]
     if NOT_JUDGEABLE in (first.status, judged.status):  # no limit is right for it
         return rows
     return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
@@ -206,7 +237,9 @@ def headline(comparison: Comparison) -> str:
     worst = [measure for measure in comparison.measures if measure.fails]
     if comparison.kind == "detections":
         return f"{lead}{_count_text(comparison)} ({reference} against {candidate})"
-    return lead + _measure_text(worst[0], reference, candidate)
+    if comparison.kind == TEXT and worst[0].name != "text.max_score_difference":
+        return f"{lead}{texts_of(comparison)}"
+    return lead + _measure_text(worst[0], comparison)
 
 
 def _rounding_text(comparison: Comparison) -> str:
@@ -221,8 +254,13 @@ def _rounding_text(comparison: Comparison) -> str:
     )
 
 
-def _measure_text(measure: Measure, reference: str, candidate: str) -> str:
+def _measure_text(measure: Measure, comparison: Comparison) -> str:
+    reference, candidate = comparison.reference, comparison.candidate
     value, limit = amount(measure.value), f"limit {amount(measure.limit or 0.0)}"
+    if measure.name == "text.max_score_difference":
+        return f"the scores of {reference} and {candidate} differ by {value}, and the texts do not, {limit}"
+    if comparison.task == RECOGNITION.name and measure.name in _OF_TIMESTEPS:
+        return f"{value} {_OF_TIMESTEPS[measure.name]} in {candidate}, {limit}"
     if measure.name == "fusion":
         return f"{reference} differs from its own copy with fused branches by {value}, {limit}"
     if measure.name == "probability_maps.max_crossings":
@@ -233,12 +271,22 @@ def _measure_text(measure: Measure, reference: str, candidate: str) -> str:
     return f"{reference} and {candidate} differ by {value}{mean}{_at(measure.at)}, {limit}"
 
 
+_OF_TIMESTEPS = {
+    "probability_maps.max_crossings": "timesteps have another best class",
+    "probability_maps.max_changed": "of the timesteps have another best class",
+    "probability_maps.max_share": "of the values differ by more than atol",
+}
+
+
 def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
     """Return a row for each amount beyond its limit, with who set the limit."""
     rows = []
     for measure in comparison.measures:
+        if measure.name == "text.max_changed" and comparison.measures[0].limit is not None:
+            continue  # a line that is read otherwise breaks max_cer, which says by how much
         if measure.limit is not None and not measure.is_within:
-            text = f"{measure.name} {amount(measure.value)}{_UNITS.get(measure.name, '')}{_at(measure.at)}"
+            units = _UNITS_OF_LINES if comparison.task == RECOGNITION.name else _UNITS
+            text = f"{measure.name} {amount(measure.value)}{units.get(measure.name, '')}{_at(measure.at)}"
             rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
     return rows
 
@@ -248,6 +296,13 @@ _UNITS = {
     "detections.max_shift": " map px after 1 px of rounding",
     "detections.max_unmatched": " of the boxes",
     "detections.max_borderline": " of the boxes",
+}
+
+
+_UNITS_OF_LINES = {
+    "probability_maps.max_share": " of the values",
+    "probability_maps.max_changed": " of the timesteps",
+    "text.max_cer": " edits per character",
 }
 
 
@@ -336,12 +391,17 @@ def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tu
 def _later_text(comparison: Comparison) -> str:
     failing = [difference for difference in comparison.differences if difference.fails]
     if failing:
-        if comparison.status == "not comparable":
+        if comparison.status == "not comparable" and failing[0].kind != "timesteps":
             return "not comparable, their shapes differ"
         return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
     if comparison.kind == "detections":
         worst = comparison.measure("detections.min_iou")
         return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_at(worst.at)}" if worst else "")
+    if comparison.texts is not None:
+        found = comparison.texts
+        if not found.edits:
+            return f"{comparison.status}, both read {quoted(found.reference)}"
+        return f"{'borderline' if found.is_borderline else comparison.status}, {texts_of(comparison)}"
     largest = comparison.measure("largest")
     assert largest is not None  # without a failing difference, the values were measured
     return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"

@@ -10,7 +10,7 @@ from typing import Final
 from pytest_ocrparity.comparison import Comparison, ParameterDifference
 from pytest_ocrparity.context import current
 from pytest_ocrparity.diagnosis import AGREES
-from pytest_ocrparity.stages import STAGES
+from pytest_ocrparity.stages import DETECTION, STAGES
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, MAP_MOST, PRESETS, TENSOR_LEAST
 
 
@@ -54,6 +54,7 @@ _NEXT = {
     "empty": "let both traces hold their probability_map, by which a page without text is compared",
     "not_recorded": "let both traces hold their {stage}",
     "not_judged": "set a limit for the maps",
+    "empty_text": "let both traces hold their probability_map, by which a line without text is compared",
     "no_scores": "return scores, or leave max_score_difference at auto",
 }
 
@@ -73,7 +74,8 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
     were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
-    if not were_tried and (found := suspects(first)):
+    # What recognisers ran with are mostly sizes, which follow from the picture and are no settings.
+    if first.task == DETECTION.name and not were_tried and (found := suspects(first)):
         return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
     acquitted = ("network.weights: all", AGREES)
     may_be_another = not any(text.startswith(acquitted) for text in ruled_out)

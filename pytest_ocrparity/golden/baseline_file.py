@@ -107,6 +107,8 @@ def save(
         "arrays": {name: [str(array.dtype), list(array.shape)] for name, array in arrays.items()},
         "arrays_sha256": hashlib.sha256(frame).hexdigest(),
     }
+    if trace.recognition is not None:
+        manifest["recognition"] = [trace.recognition.text, trace.recognition.score]
     manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
     manifest["sha256"] = _digest(manifest)
     try:

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
-from pytest_ocrparity.trace import Decoded, Detections, Trace
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
+from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
 from pytest_ocrparity.trace.stored_fields import wrong_fields
 
 _Array: TypeAlias = "npt.NDArray[Any]"
@@ -32,7 +32,9 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
         arrays |= {TENSOR: None, "table": table}
     thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
     map_, fused = trace.probability_map, trace.fused_map
-    if not lossless:
+    if not lossless and trace.task == RECOGNITION:
+        map_, fused = _to_steps_of_classes(map_), _to_steps_of_classes(fused)
+    elif not lossless:
         map_, fused = _to_steps(map_, thresh), _to_steps(fused, thresh)
     error = 0.0
     if map_ is not None and map_.dtype == np.uint16:
@@ -66,6 +68,7 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         if len(arrays["points"]) != (ends[-1] if len(ends) else 0):
             raise ValueError("its boxes have more or fewer points than they should")
         detections = Detections(tuple(np.split(arrays["points"], ends)[:-1]), arrays.get("scores"))
+    said = manifest.get("recognition")  # those of detectors have none
     return Trace(
         pipeline=f"baseline ({manifest['reference']})",
         image=manifest["image"],
@@ -75,6 +78,7 @@ def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
         tensor=tensor if table is None or resize is None else _tensor_from_table(table, resize),
         probability_map=_from_steps(map_),
         detections=detections,
+        recognition=None if said is None else Recognition(*said),
         parameters=manifest["parameters"],
         image_sha256=manifest["image_sha256"],
         map_error=manifest["map_error"],
@@ -123,6 +127,20 @@ def _to_steps(map_: _Array | None, thresh: object) -> _Array | None:
         has_crossed = (_from_steps(steps) > thresh) != is_above
         steps[has_crossed & is_above] += 1
         steps[has_crossed & ~is_above] -= 1
+    return steps
+
+
+def _to_steps_of_classes(map_: _Array | None) -> _Array | None:
+    """Return a recogniser's probabilities as uint16 steps, the best class of each timestep still the best."""
+    steps = _to_steps(map_, None)
+    if map_ is None or steps is None or steps.dtype != np.uint16 or map_.ndim != 3:
+        return steps
+    best = map_.argmax(-1)[..., None]
+    rivals = steps.copy()
+    np.put_along_axis(rivals, best, 0, -1)
+    # One step above the others, where rounding made it equal to one; a probability of 1 leaves nothing to the others.
+    least = np.minimum(rivals.max(-1, keepdims=True, initial=0).astype(np.uint32) + 1, _STEPS).astype(np.uint16)
+    np.put_along_axis(steps, best, np.maximum(np.take_along_axis(steps, best, -1), least), -1)
     return steps
 
 

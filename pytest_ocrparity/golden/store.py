@@ -291,6 +291,9 @@ def _measure_drift(old: Trace, new: Trace) -> dict[str, Any]:
     before, after, difference = old.probability_map, new.probability_map, None
     if before is not None and after is not None and before.shape == after.shape:
         difference = float(np.max(np.abs(before - after), initial=0.0))
+    if new.recognition is not None:
+        texts = [None if each.recognition is None else each.recognition.text for each in (old, new)]
+        return {"text_before": texts[0], "text_after": texts[1], "map_difference": difference}
     boxes = {"boxes_before": len(old.detections or ()), "boxes_after": len(new.detections or ())}
     return {**boxes, "map_difference": difference}
 
@@ -369,6 +372,11 @@ def _drift_text(drift: dict[str, Any] | None) -> str:
     """Return in words what re-recording changed, or an empty text where there was no older baseline."""
     if drift is None:
         return ""
-    before, after, difference = drift["boxes_before"], drift["boxes_after"], drift["map_difference"]
-    boxes = f"{before} boxes before and after" if before == after else f"{before} boxes before, {after} after"
-    return f"{boxes}, map {'of another shape' if difference is None else f'moved by up to {amount(difference)}'}"
+    difference = drift["map_difference"]
+    if "text_after" in drift:
+        before, after = drift["text_before"], drift["text_after"]
+        found = "the same text" if before == after else f"{before!r} before, {after!r} after"
+    else:
+        before, after = drift["boxes_before"], drift["boxes_after"]
+        found = f"{before} boxes before and after" if before == after else f"{before} boxes before, {after} after"
+    return f"{found}, map {'of another shape' if difference is None else f'moved by up to {amount(difference)}'}"

@@ -14,17 +14,22 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure
+from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure, TextFinding
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
 SCHEMA_VERSION: Final = 2
 NEWER: Final = frozenset(
-    {("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")}
+    {
+        *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
+        *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
+        ("SettingsRecord", "recognition"),
+    }
 )
-"""Keys that a document of version 1 may lack: all others are required, also those whose type has a default."""
+"""Keys that an older document may lack: all others are required, also those whose type has a default."""
 
 _LONGEST_INTEGER: Final = 300
 """Letters of an integer that any float can hold."""
@@ -36,7 +41,7 @@ Count = Annotated[int, Meta(ge=0)]
 class Parameter(Struct, frozen=True):
     """A parameter that took effect, with each side's value."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
     name: str
     reference: Any
     candidate: Any
@@ -46,7 +51,7 @@ class Parameter(Struct, frozen=True):
 class Picture(Struct, frozen=True):
     """A drawing of one stage of one side, or of both."""
 
-    stage: Annotated[str, "decode, resize, tensor, probability_map, detections"]
+    stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
     side: Annotated[str, "reference, candidate, difference, both"]
     caption: str
     file: Annotated[str, "beside results.json"]
@@ -72,7 +77,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     image: str
     reference: str
     candidate: str
-    kind: Annotated[str, "preprocessing, probability_maps, detections"]
+    kind: Annotated[str, "preprocessing, probability_maps, detections, text"]
     status: Annotated[
         str,
         "passes: same, recorded, empty, empty, as allowed, left to the run; fails: different, not comparable, not "
@@ -88,6 +93,8 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     boxes: tuple[BoxFinding, ...]
     counts: dict[str, Count]
     parameters: Annotated[tuple[Parameter, ...], "what took effect on each side"] = ()
+    task: Annotated[str, "what the models do: detection, recognition"] = DETECTION.name
+    texts: Annotated[TextFinding | None, "of the kind text, what the sides read"] = None
     pictures: tuple[Picture, ...] = ()
     picture_error: str | None = None
     headline: str = ""
@@ -258,6 +265,14 @@ class CandidateRecord(Struct, frozen=True):
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
 
 
+class RecognitionRecord(Struct, frozen=True):
+    """The settings of the recognisers, in a project of both tasks."""
+
+    train: dict[str, Any]
+    tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    candidates: dict[str, CandidateRecord]
+
+
 class SettingsRecord(Struct, frozen=True):
     """The settings of the run."""
 
@@ -269,6 +284,7 @@ class SettingsRecord(Struct, frozen=True):
     train: dict[str, Any]
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
     candidates: dict[str, CandidateRecord]
+    recognition: RecognitionRecord | None = None
 
 
 class NotCompared(Struct, frozen=True):
@@ -331,7 +347,12 @@ def text_parts(results: Results, comparisons: Iterable[RecordedComparison] | Non
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(non_finite_as_text(msgspec.to_builtins(value)), indent=1, ensure_ascii=True, allow_nan=False)
+    found = msgspec.to_builtins(value)
+    if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
+        del found["task"], found["texts"]  # as a document of detectors had no such keys
+    if isinstance(value, Results) and value.settings.recognition is None:
+        del found["settings"]["recognition"]
+    return json.dumps(non_finite_as_text(found), indent=1, ensure_ascii=True, allow_nan=False)
 
 
 def read(path: Path) -> Results:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.report.table import amounts, status_counts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import View
-from pytest_ocrparity.stages import KINDS
+from pytest_ocrparity.stages import TASKS
 
 MOST: Final = 60_000
 """Characters; GitHub takes 65,536 in a comment."""
@@ -19,14 +20,16 @@ LINES: Final = (40, 10, 3, 0)
 def summary(view: View) -> str:
     """Return the Markdown summary of a document; what is left out of it is counted."""
     results = view.results
+    tasks = [task for task in TASKS if any(each.task == task.name for each in view.compared)]
     rows = [
         (
             sides,
-            kind,
-            [each for each in view.compared if (each.reference, each.candidate, each.kind) == (*sides, kind)],
+            f"{task.name}: {kind}" if tasks[1:] else kind,
+            [each for each in view.compared if _place(each) == (*sides, task.name, kind)],
         )
         for sides in view.sides
-        for kind in KINDS
+        for task in tasks
+        for kind in task.kinds
     ]
     for most in LINES:
         text = TEMPLATES.get_template("summary.md.jinja").render(
@@ -42,6 +45,10 @@ def summary(view: View) -> str:
         if len(text) <= MOST:
             return text
     return text[:MOST]
+
+
+def _place(compared: RecordedComparison) -> tuple[str, str, str, str]:
+    return compared.reference, compared.candidate, compared.task, compared.kind
 
 
 def escaped(text: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from pytest_ocrparity.report.aligned import aligned
 from pytest_ocrparity.report.document import Picture, non_finite_as_text
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
@@ -58,6 +59,7 @@ def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
         value=lambda value: value_text(non_finite_as_text(value)),
         source=source,
         by_stage=_by_stage,
+        aligned=aligned,
         whole=view.whole,
     )
 

@@ -28,7 +28,7 @@ from pytest_ocrparity.report.document import (
     pack,
     unpack,
 )
-from pytest_ocrparity.stages import KINDS
+from pytest_ocrparity.stages import DETECTION, KINDS, RECOGNITION, task_named
 from pytest_ocrparity.tolerance import OFF, Limit, is_looser
 
 T = TypeVar("T", bound=Record)
@@ -67,11 +67,13 @@ class Tally:
     def table(self, *, per_image: bool) -> list[str]:
         """Return the run's table as lines: one per sort of comparison, or one per image and sort."""
         lines = []
-        for sides in dict.fromkeys(map(_sides_of, self.compared)):
-            chosen = [each for each in self.compared if _sides_of(each) == sides]
+        for sides, task in dict.fromkeys((_sides_of(each), each.task) for each in self.compared):
+            chosen = [each for each in self.compared if _sides_of(each) == sides and each.task == task]
             images = len({each.image for each in chosen})
-            lines.append(f"{sides[1]} against {sides[0]}: {images} image{'s' * (images != 1)}")
-            if all(each.has_same_files for each in self.all(Compared) if _sides_of(each.comparison) == sides):
+            what = "line" if task == RECOGNITION.name else "image"
+            lines.append(f"{sides[1]} against {sides[0]}: {images} {what}{'s' * (images != 1)}")
+            records = [each for each in self.all(Compared) if each.comparison.task == task]
+            if all(each.has_same_files for each in records if _sides_of(each.comparison) == sides):
                 lines.append("  both sides come from the same model files: only engine, options or versions can differ")
             for kind in KINDS:
                 rows = [each for each in chosen if each.kind == kind]
@@ -81,7 +83,7 @@ class Tally:
                     width = max([_WIDTH, *(len(each.image) + 2 for each in rows)])
                     lines += [_row(f"  {each.image}", [each], width) for each in rows]
             lines += _roughly_judged(chosen)
-            lines += self._never_compared(sides, chosen)
+            lines += self._never_compared(sides, chosen, task)
         return [*lines, *batch_lines(self.all(Batched), self.all(BatchLimit)), *self._golden_lines()]
 
     def loosened(self) -> list[str]:
@@ -94,16 +96,18 @@ class Tally:
         named = [f"{', '.join(limits)} ({origin})" for origin, limits in found.items()]
         return [f"limits that may permit more than the fp32 preset: {'; '.join(named)}"] if named else []
 
-    def _never_compared(self, sides: Sides, chosen: Sequence[RecordedComparison]) -> list[str]:
+    def _never_compared(self, sides: Sides, chosen: Sequence[RecordedComparison], task: str) -> list[str]:
         """Return a line that names what no test compared of two sides, or nothing; plain polygons have no more."""
         others = [
             other
             for failure in self.all(Failed)
             if (failure.reference, failure.candidate) == sides
             for other in failure.others
+            if other.task == task
         ]
         compared = {each.kind for each in (*chosen, *others)}
-        missing = [kind.replace("_", " ") for kind in KINDS if kind not in compared]
+        kinds = (task_named(task) or DETECTION).kinds
+        missing = [kind.replace("_", " ") for kind in kinds if kind not in compared]
         return [f"  never compared: {', '.join(missing)}"] if missing and sides != PLAIN else []
 
     def _golden_lines(self) -> list[str]:
@@ -148,6 +152,7 @@ def light(comparison: RecordedComparison) -> RecordedComparison:
         counts={intern(name): count for name, count in comparison.counts.items()},
         parameters=tuple(each for each in comparison.parameters if each.name == "box_type"),
         boxes=(),
+        texts=None,
         pictures=(),
         message=_first_line(comparison.message),
     )
@@ -219,12 +224,19 @@ SHOWN = {
     "preprocessing.atol": ("tensor", ""),
     "probability_maps.atol": ("map", ""),
     "detections.max_shift": ("shift", " map px"),
+    "text.max_score_difference": ("score", ""),
 }
 
 
 def amounts(rows: Sequence[RecordedComparison]) -> str:
-    """Return how many boxes differ; where none does, the worst amount of the leading measure with its headroom."""
+    """Return how many boxes or lines differ; where none does, the worst amount of the leading measure, its headroom."""
     different = sum(each.counts.get("different", 0) for each in rows)
+    lines = sum(each.counts.get("lines", 0) for each in rows)
+    if different and lines:
+        edits, characters = (sum(each.counts.get(name, 0) for each in rows) for name in ("edits", "characters"))
+        return (
+            f"{different} of {lines} line{'s' * (lines != 1)} read otherwise, {edits} edits in {characters} characters"
+        )
     if different:
         return f"{different} of {sum(each.counts.get('boxes', 0) for each in rows)} boxes differ"
     measures = [measure for each in rows for measure in each.measures if measure.name in SHOWN]
@@ -242,6 +254,8 @@ def amounts(rows: Sequence[RecordedComparison]) -> str:
             text.append(f"of {worst.limit:.2g}{unit}, headroom {max(0.0, 1 - worst.value / worst.limit):.0%}")
     borderline = sum(each.counts.get("borderline", 0) for each in rows)
     boxes = sum(each.counts.get("reference", 0) for each in rows)
-    if boxes:
+    if lines:
+        text.append(f"({lines} line{'s' * (lines != 1)}{f', {borderline} borderline' if borderline else ''})")
+    elif boxes:
         text.append(f"({boxes} boxes{f', {borderline} borderline' if borderline else ''})")
     return " ".join(text)

@@ -10,7 +10,7 @@ from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.report.table import SHOWN, Sides, light
-from pytest_ocrparity.stages import KINDS, first_stage
+from pytest_ocrparity.stages import KINDS, TASKS, first_stage
 
 RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
 """What a pair or an image can be, the worst first."""
@@ -192,11 +192,12 @@ def _headroom(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
     """Return the headroom of what passed, by pair of sides and kind."""
     found = []
     for sides in _pairs_of_sides(comparisons):
-        for kind in KINDS:
+        for name, kind in ((task.name, kind) for task in TASKS for kind in task.kinds):
             measured = [
                 Headroom(sides, kind, measure, each.image)
                 for each in comparisons
-                if (each.reference, each.candidate, each.kind) == (*sides, kind) and each.status in MATCHES
+                if (each.reference, each.candidate, each.kind) == (*sides, kind)
+                if each.task == name and each.status in MATCHES
                 for measure in each.measures
                 if measure.name in SHOWN and measure.limit is not None
             ]

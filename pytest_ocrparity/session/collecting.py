@@ -21,6 +21,7 @@ from pytest_ocrparity.report.document import (
     Failed,
     Golden,
     NotCompared,
+    RecognitionRecord,
     Record,
     RecordedComparison,
     Results,
@@ -200,7 +201,7 @@ def _not_compared(
 
 
 def _images(settings: Settings) -> list[str]:
-    return [settings.image_name(path) for path in settings.image_paths()]
+    return [settings.image_name(path) for path in settings.all_image_paths()]
 
 
 def _unreached(image: str) -> NotCompared:
@@ -221,8 +222,19 @@ def _settings(settings: Settings) -> SettingsRecord:
         golden={"dir": str(settings.golden_dir), "reference": settings.golden_reference, "mode": settings.golden_mode},
         train=plain(settings.train),
         tolerance=dict(settings.tolerance.limits),
-        candidates={
-            name: CandidateRecord(plain(_values(each)), dict(each.tolerance.limits))
-            for name, each in settings.candidates.items()
-        },
+        candidates=_candidates(settings),
+        recognition=_recognition(settings.recognition),
     )
+
+
+def _recognition(settings: Settings | None) -> RecognitionRecord | None:
+    if settings is None:
+        return None
+    return RecognitionRecord(plain(settings.train), dict(settings.tolerance.limits), _candidates(settings))
+
+
+def _candidates(settings: Settings) -> dict[str, CandidateRecord]:
+    return {
+        name: CandidateRecord(plain(_values(each)), dict(each.tolerance.limits))
+        for name, each in settings.candidates.items()
+    }

@@ -138,7 +138,7 @@ class Ending:
         self.faults += batch_faults
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
-        idle = settings.idle_globs() if uses_images else []
+        idle = [line for part in settings.parts for line in part.idle_globs()] if uses_images else []
         self.faults += [Fault("images", each) for each in idle] if is_strict(run.config) else []
         taken: list[Record] = [*tally.all(Used), *tally.all(Loads)]
         left_out = self._not_judged(taken)

@@ -12,13 +12,14 @@ from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
 from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
+from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
     from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.golden.store import GoldenStore
     from pytest_ocrparity.report.document import Record
-    from pytest_ocrparity.settings import Candidate, Settings
+    from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.settings.candidates import Candidate
 
 
 _LOADED: dict[str, Any] = {}
@@ -39,8 +40,8 @@ def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str,
         raise SettingsError(f"{where} sets no {table}.{key}: {way_out}")
 
 
-def train_model(settings: Settings) -> TrainingPipeline:
-    """Return the trained model.
+def train_model(settings: Settings) -> Pipeline:
+    """Return the trained model, a detector or a recogniser.
 
     Raises:
         SettingsError: the settings name no training yml.
@@ -50,18 +51,32 @@ def train_model(settings: Settings) -> TrainingPipeline:
     limit = settings.memory_limit
     _needed(settings, values, "train", "config", "--ocr-train-config")
 
-    def load() -> TrainingPipeline:
-        from pytest_ocrparity.backends.ppocr.pipeline import load_training
+    def load() -> Pipeline:
+        from pytest_ocrparity.backends.ppocr.pipeline import load_trained
 
         try:
-            return load_training(**{"checkpoint": None, "paddleocr_root": None, **values}, memory_limit=limit)
+            given = {"checkpoint": None, "paddleocr_root": None, **values}
+            return cast("Pipeline", load_trained(**given, memory_limit=limit))
         except ModelError as error:
             raise ModelError(settings.as_typed(str(error))) from error
 
     checkpoint = values.get("checkpoint") or ""
-    files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint)]
-    model: TrainingPipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
+    files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint), *_dictionary_of(values)]
+    model: Pipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
+
+
+def _dictionary_of(values: Mapping[str, Any]) -> list[Path]:
+    """Return the dictionary of a recogniser's train side; nothing where there is none, or its files are wrong."""
+    from pytest_ocrparity.artifacts.configs import is_recognisers, read_yml
+    from pytest_ocrparity.artifacts.dictionary import find_dictionary
+
+    with suppress(ModelError):
+        config = Path(values["config"])
+        yml = read_yml(config)
+        found = find_dictionary(yml, config, values.get("paddleocr_root")) if is_recognisers(yml) else None
+        return [] if found is None else [found]
+    return []
 
 
 def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
@@ -87,10 +102,10 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
                 from pytest_ocrparity.backends.onnx.pipeline import load_model_file
 
                 return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
-            from pytest_ocrparity.backends.paddlex.pipeline import load_inference
+            from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
 
             _refuse_second_engine(settings, name)
-            return load_inference(**with_engine(values), memory_limit=limit, name=name)
+            return cast("Pipeline", load_deployed(**with_engine(values), memory_limit=limit, name=name))
         except ModelError as error:
             raise ModelError(_in_its_table(settings, name, str(error))) from error
 
@@ -116,7 +131,9 @@ def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[
 
 def training_problems(settings: Settings) -> list[str]:
     """Return what of the train side is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_sub_model, check_training, read_yml
+    from pytest_ocrparity.artifacts.configs import check_sub_model, is_recognisers, read_yml
+    from pytest_ocrparity.artifacts.dictionary import find_dictionary
+    from pytest_ocrparity.artifacts.families import family_of_training
     from pytest_ocrparity.artifacts.model_files import find_checkpoint
     from pytest_ocrparity.backends.isolation import check_checkout, check_module
 
@@ -125,11 +142,16 @@ def training_problems(settings: Settings) -> list[str]:
     with mistakes.gathering():
         _needed(settings, values, "train", "config", "--ocr-train-config")
         yml = read_yml(values["config"])
-        check_training(yml, values["config"])
+        family = family_of_training(yml)
+        family.check_training(yml, values["config"])
+        _check_task(settings, family.task, values["config"])
         check_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
     if yml is not None or checkpoint is not None:
         with mistakes.gathering():
             find_checkpoint(checkpoint, yml or {}, values.get("config", Path()), root)
+    if yml is not None and is_recognisers(yml):
+        with mistakes.gathering():
+            find_dictionary(yml, values["config"], root)
     if root is not None:
         with mistakes.gathering():
             check_checkout(root)
@@ -141,7 +163,8 @@ def training_problems(settings: Settings) -> list[str]:
 
 def inference_problems(settings: Settings, name: str | None = None) -> list[str]:
     """Return what of a candidate is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_inference, model_name, read_yml
+    from pytest_ocrparity.artifacts.configs import model_name, read_yml
+    from pytest_ocrparity.artifacts.families import family_of_export
     from pytest_ocrparity.artifacts.model_files import CONFIG, find_export
     from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
 
@@ -170,8 +193,10 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     if "model_dir" in values and config.is_file():
         with mistakes.gathering():
             yml = read_yml(config)
-            check_inference(yml, config)
-            model_name(yml, config, values.get("model_name"))
+            family = family_of_export(yml)
+            _check_task(settings, family.task, config)
+            family.check_inference(yml, config)
+            model_name(yml, config, values.get("model_name"), family.model_name)
     return [_in_its_table(settings, name, text) for text in mistakes.texts]
 
 
@@ -199,6 +224,32 @@ def _refuse_second_engine(settings: Settings, name: str) -> None:
         raise ModelError(
             f"inference.engine is {engine!r}, and {file}, which inference.options_file names, has the engine "
             f"{other!r}: keep one"
+        )
+
+
+def _check_task(settings: Settings, task: Task, path: Path) -> None:
+    """Raise ModelError where a file is of another task than the table that names it, or than the training YAML file."""
+    from pytest_ocrparity.artifacts.configs import read_yml
+    from pytest_ocrparity.artifacts.families import family_of_training
+
+    words = {DETECTION: "a detector", RECOGNITION: "a recogniser"}
+    if settings.recognition is not None or settings.prefix:
+        wanted = RECOGNITION if settings.prefix else DETECTION
+        if task != wanted:
+            table = "[tool.ocrparity.recognition]"
+            raise ModelError(
+                f"{path} is of {words[task]}: {table} holds the recogniser of a project, and [tool.ocrparity] "
+                "beside it the detector"
+            )
+        return
+    config = settings.train.get("config")
+    trained = task
+    with suppress(ModelError):  # the train side says what is wrong with it
+        trained = task if config is None else family_of_training(read_yml(config)).task
+    if trained != task:
+        raise ModelError(
+            f"{config} is of {words[trained]} and {path} of {words[task]}: an export is compared with what was "
+            "trained; in a project of both, the recogniser stands in [tool.ocrparity.recognition]"
         )
 
 

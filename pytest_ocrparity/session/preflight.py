@@ -23,6 +23,7 @@ from pytest_ocrparity.session.parametrized import (
     parameters_of,
     reaches_ours,
 )
+from pytest_ocrparity.session.tasks import MARKER as TASK_MARKER
 
 if TYPE_CHECKING:
     from pytest_ocrparity.session.recorder import Recorder
@@ -33,7 +34,7 @@ SETTINGS_ERROR: Final = "ocrparity-settings-error"
 alone."""
 _KEPT: Final = "ocrparity_kept"
 """Where a worker of pytest-xdist leaves which tests it kept of candidates that can't be loaded."""
-_MARKERS: Final = (MARKER, "ocr_tolerance")
+_MARKERS: Final = (MARKER, TASK_MARKER, "ocr_tolerance")
 _FIXTURES: Final = frozenset(FIXTURES)
 _LOOKING: Final = (
     *("help", "version", "markers", "showfixtures", "show_fixtures_per_test"),
@@ -56,6 +57,10 @@ class Run(Protocol):
 
     def need_settings(self) -> Settings:
         """Return the settings, or raise SettingsError."""
+        ...
+
+    def settings_of(self, test: Any) -> Settings:
+        """Return the settings of a test."""
         ...
 
 
@@ -94,23 +99,26 @@ class Preflight:
         if self._run.error is not None:
             return pytest.param(self._run.error, id=SETTINGS_ERROR)
         try:
-            settings = self._run.need_settings()
+            self._run.need_settings()
         except SettingsError as error:
             return pytest.param(error, id="no-settings")
-        test, images = metafunc.definition, [] if has_images else [settings.no_image()]
+        test = metafunc.definition
+        settings = self._run.settings_of(test)
+        images = [] if has_images else [settings.no_image()]
         own = () if may_make_files(test) else self._own_fixtures(test)
         of_reference = self._of_reference(test, own)
-        of_candidates = [self._of_candidate(own, name) for name in settings.candidates or (None,)]
-        if not images and not of_reference and not all(of_candidates):
+        of_candidates = [self._of_candidate(settings, own, name) for name in settings.candidates or (None,)]
+        shared = self._once("images", self._run.settings.shared_images)
+        if not images and not of_reference and not shared and not all(of_candidates):
             return None
-        found = [*of_reference, *(line for each in of_candidates for line in each)]
+        found = [*of_reference, *shared, *(line for each in of_candidates for line in each)]
         lines = dict.fromkeys([*found, *images, *settings.idle_globs()])
         return pytest.param(SettingsError("\n".join(lines)), id="settings-error" if found else "no-image")
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep one test of each function for a candidate that can't be loaded: that is not said per image."""
-        if len(self._run.settings.candidates) < 2 or not runs_tests(config):
+        if all(len(part.candidates) < 2 for part in self._run.settings.parts) or not runs_tests(config):
             return
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
@@ -120,7 +128,9 @@ class Preflight:
             name = candidate_of(item)
             key = item.nodeid.partition("[")[0], str(name)
             is_faulty = name is not None and not may_make_files(item)
-            is_faulty = is_faulty and bool(self._of_candidate(self._own_fixtures(item), name))
+            is_faulty = is_faulty and bool(
+                self._of_candidate(self._run.settings_of(item), self._own_fixtures(item), name)
+            )
             (dropped if is_faulty and key in seen else kept).append(item)
             if is_faulty and key not in seen:
                 telling.setdefault(str(name), []).append(item)
@@ -212,30 +222,30 @@ class Preflight:
         """Return what is wrong with the sides that a test uses."""
         if not self._run.settings.is_set:
             return []  # each fixture says so
-        of_candidate = self._of_candidate(own, candidate_of(item))
+        of_candidate = self._of_candidate(self._run.settings_of(item), own, candidate_of(item))
         return list(dict.fromkeys([*self._of_reference(item, own), *of_candidate]))
 
-    def _of_candidate(self, own: Collection[str], name: str | None) -> list[str]:
+    def _of_candidate(self, settings: Settings, own: Collection[str], name: str | None) -> list[str]:
         """Return what is wrong with a candidate, where a test has it from our fixture."""
         from pytest_ocrparity.session.models import inference_problems
 
         if "ocr_inference_model" not in own:
             return []
-        name = name or next(iter(self._run.settings.candidates), None)
-        return self._once(f"candidate {name}", lambda: inference_problems(self._run.settings, name))
+        name = name or next(iter(settings.candidates), None)
+        return self._once(f"{settings.prefix}candidate {name}", lambda: inference_problems(settings, name))
 
     def _of_reference(self, test: Any, own: Collection[str]) -> list[str]:
         """Return what is wrong with the trained model, or with that which a test records baselines from."""
         from pytest_ocrparity.session.models import training_problems
 
-        settings = self._run.settings
+        settings = self._run.settings_of(test)
         model = f"ocr_{settings.golden_reference}_model"
-        records = "ocr_golden" in own and self._once_true("records", lambda: _will_record(settings))
+        records = "ocr_golden" in own and self._once_true(f"{settings.prefix}records", lambda: _will_record(settings))
         is_asked = records and reaches_ours(test, model)
         if is_asked and settings.golden_reference == "inference":
-            return self._of_candidate(("ocr_inference_model",), None)
+            return self._of_candidate(settings, ("ocr_inference_model",), None)
         if is_asked or ("ocr_train_model" in own and not settings.no_train):
-            return self._once("train", lambda: training_problems(settings))
+            return self._once(f"{settings.prefix}train", lambda: training_problems(settings))
         return []
 
     def _once(self, side: str, look: Callable[[], list[str]]) -> list[str]:

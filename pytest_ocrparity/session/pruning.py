@@ -34,7 +34,7 @@ def report_unused(
     Raises:
         GoldenError: one cannot be removed.
     """
-    candidates = store.not_asked_for(settings.image_paths(), evidence.asked)
+    candidates = store.not_asked_for(settings.all_image_paths(), evidence.asked)
     ours = [path for path, recorded in candidates.items() if recorded and recorded == store.ownership.settings]
     if not candidates or not (ours or settings.golden_prune):
         return ["nothing was pruned: each baseline is of an image or a test"] if settings.golden_prune else []
@@ -56,7 +56,7 @@ def _missing(session: Any, settings: Settings, evidence: Evidence, is_faulty: bo
         return "no test asked ocr_golden for a baseline"
     if is_faulty:
         return "this run failed"
-    for pair in settings.images:
+    for pair in (pair for part in settings.parts for pair in part.images):
         if not replace(settings, images=(pair,)).image_paths():
             return f"the setting images has {pair[1]!r}, which matches no file: its images may only be missing here"
     return evidence.missing(session, settings.root)

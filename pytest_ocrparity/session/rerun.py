@@ -23,7 +23,7 @@ def command(config: pytest.Config, settings: Settings, test: str, image: str) ->
 
     Args:
         config: of the process that runs the test.
-        settings: the run's.
+        settings: the test's.
         test: the node id.
         image: the name of its image, of which the gate inside the package is run again.
     """
@@ -33,6 +33,8 @@ def command(config: pytest.Config, settings: Settings, test: str, image: str) ->
     if path:
         file = path_from(folder, config.rootpath / path)
         words = [f"{file}::{name}" if name else file]
+    elif settings.prefix:  # its images are not those that an option names
+        words = ["--pyargs", "pytest_ocrparity.gate", "-k", name.partition("[")[0]]
     else:  # the gate inside the package has no path that could be typed
         words = ["--pyargs", "pytest_ocrparity.gate"]
         options["ocr_images"] = [f"--ocr-images={path_from(folder, settings.root / image)}"]

@@ -24,9 +24,11 @@ from pytest_ocrparity.session.preflight import Preflight, runs_tests
 from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
 from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, item_records
+from pytest_ocrparity.session.tasks import task_of_files, task_of_test
 from pytest_ocrparity.session.worst import OUTPUT, Worst
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.settings_file import Project, find_project
+from pytest_ocrparity.stages import DETECTION, Task
 from pytest_ocrparity.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.document import Record, RecordedComparison
     from pytest_ocrparity.report.table import Tally
     from pytest_ocrparity.session.publishing import Reporting
+    from pytest_ocrparity.settings.candidates import Candidate
 
 
 @contextmanager
@@ -82,8 +85,9 @@ class Run:
         self.progress = Progress(config)
         self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
-        self._images: tuple[Any, list[Any]] | None = None
-        """The module whose tests were parametrized last, and the parameters of the images that were there."""
+        self._goldens: dict[str, GoldenStore] = {}
+        self._images: tuple[Any, dict[str, list[Any]]] | None = None
+        """The module whose tests were parametrized last, and the parameters of the images that were there, by task."""
 
     def _file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
@@ -112,19 +116,25 @@ class Run:
 
     def image_parameters(self, metafunc: pytest.Metafunc) -> list[Any]:
         """Return a parameter per image, or one whose setup fails: an empty list would be a silent skip."""
+        settings = self.settings_of(metafunc.definition)
         if self._images is None or self._images[0] is not metafunc.module:  # whose import may have made some
-            self._images = metafunc.module, self._found_images()
-        images = self._images[1]
+            self._images = metafunc.module, {}
+        if settings.prefix not in self._images[1]:
+            self._images[1][settings.prefix] = _found_images(settings)
+        images = self._images[1][settings.prefix]
         refused = self.preflight.in_place_of_images(metafunc, has_images=bool(images))
         return images if refused is None else [refused]
 
-    def _found_images(self) -> list[Any]:
-        """Return a parameter for each image that is there, whose id is its name."""
-        settings = self.settings
-        paths = settings.image_paths()
-        # The smallest first: a failure is diagnosed on the first image that shows it, and experiments cost by size.
-        paths.sort(key=lambda path: path.stat().st_size if path.is_file() else 0)
-        return [pytest.param(path, id=settings.image_name(path)) for path in paths]
+    def settings_of(self, test: Any) -> Settings:
+        """Return the settings of a test: in a project of both tasks those of its own."""
+        if self.settings.recognition is None:
+            return self.settings
+        return self.settings.of_task(task_of_test(test).name)
+
+    @cached_property
+    def known_task(self) -> Task | None:
+        """The task of a project of one, as its files say it that were there when this was first asked."""
+        return task_of_files(self.settings)
 
     def tolerance_of(self, item: pytest.Item) -> Tolerance:
         """Return a test's tolerance: its candidate's or the run's, with its markers on top, the closest last.
@@ -132,8 +142,8 @@ class Run:
         Raises:
             SettingsError: a marker has an unknown preset, stage or limit.
         """
-        name = candidate_of(item)
-        tolerance = self.settings.candidates[name].tolerance if name else self.settings.tolerance
+        name, settings = candidate_of(item), self.settings_of(item)
+        tolerance = settings.candidates[name].tolerance if name else settings.tolerance
         for marker in reversed(list(item.iter_markers("ocr_tolerance"))):
             if len(marker.args) > 1 or (marker.args and "preset" in marker.kwargs):
                 raise SettingsError(f"ocr_tolerance takes one preset, not {(*marker.args, *marker.kwargs)!r}")
@@ -167,7 +177,7 @@ class Run:
         from pytest_ocrparity.session.image_ids import ImageIds
         from pytest_ocrparity.session.xdist_internals import ImageScheduling
 
-        images = ImageIds(self.settings.image_name(path) for path in self.settings.image_paths())
+        images = ImageIds(self.settings.image_name(path) for path in self.settings.all_image_paths())
         return ImageScheduling(config, log, images) if images else None
 
     @pytest.hookimpl(optionalhook=True)
@@ -206,7 +216,8 @@ class Run:
         from pytest_ocrparity.session.rerun import command
 
         test = running_test()
-        return command(self.config, self.settings, test, image) if test else ""
+        settings = self.settings if self.recorder.item is None else self.settings_of(self.recorder.item)
+        return command(self.config, settings, test, image) if test else ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
@@ -319,12 +330,20 @@ class Run:
         is_run = runs_tests(self.config) and not getattr(self.config.option, "setuponly", False)
         return is_run and not self.is_worker
 
-    @cached_property
+    @property
     def goldens(self) -> GoldenStore:
-        """The run's baselines: what one run recorded is no matter of the next, even in one process."""
+        """The baselines of the running test, or of no test in particular."""
+        task = DETECTION if self.recorder.item is None else task_of_test(self.recorder.item)
+        return self.goldens_of(task.name)
+
+    def goldens_of(self, task: str) -> GoldenStore:
+        """Return the run's baselines of a task: what one run recorded is no matter of the next, even in one process."""
         from pytest_ocrparity.session.models import golden_store
 
-        return golden_store(self.need_settings())
+        settings = self.need_settings().of_task(task)
+        if settings.prefix not in self._goldens:
+            self._goldens[settings.prefix] = golden_store(settings)
+        return self._goldens[settings.prefix]
 
     def reference_model(self) -> Any:
         """Return the model that baselines are recorded from, as the folder of the running test has it.
@@ -334,7 +353,7 @@ class Run:
         if self._records_from_the_first_candidate():
             from pytest_ocrparity.session.models import inference_model
 
-            return inference_model(self.need_settings())
+            return inference_model(self.settings_of(self._running_item()))
         return value_of_fixture(self._running_item(), f"ocr_{self.goldens.reference}_model")
 
     def reference_fixture(self) -> str:
@@ -367,10 +386,10 @@ class Run:
 
         return Tally(self.records)
 
-    def note_folder(self, side: str, model: Any) -> None:
+    def note_folder(self, candidate: Candidate | None, model: Any) -> None:
         """Note which folder the object of a user's function loaded: no setting names it."""
-        if "factory" in self.settings.candidates[side].values:
-            self.recorder.note("loads", side=side, folder=os.path.abspath(model.model_dir))  # noqa: PTH100
+        if candidate is not None and "factory" in candidate.values:
+            self.recorder.note("loads", side=candidate.name, folder=os.path.abspath(model.model_dir))  # noqa: PTH100
 
     def have_all_failed(self) -> bool:
         """Tell whether every test that used something of ours has failed."""
@@ -394,6 +413,14 @@ class Run:
 
             named += parts_not_judged(self.settings)
         return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
+
+
+def _found_images(settings: Settings) -> list[Any]:
+    """Return a parameter for each image that is there, whose id is its name."""
+    paths = settings.image_paths()
+    # The smallest first: a failure is diagnosed on the first image that shows it, and experiments cost by size.
+    paths.sort(key=lambda path: path.stat().st_size if path.is_file() else 0)
+    return [pytest.param(path, id=settings.image_name(path)) for path in paths]
 
 
 def _compared(records: Sequence[Record]) -> Iterator[RecordedComparison]:

@@ -7,46 +7,36 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
-from pytest_ocrparity.settings.batch_settings import check_batch, typed_batch
-from pytest_ocrparity.settings.engine_settings import (
-    OF_ANY_CLASS,
-    check_engine,
-    is_another_model,
-    without_second_engine,
+from pytest_ocrparity.settings.batch_settings import typed_batch
+from pytest_ocrparity.settings.candidates import (
+    Candidate,
+    absolute,
+    commanded,
+    home_expanded,
+    read_candidates,
+    with_folder,
 )
-from pytest_ocrparity.settings.option_paths import with_absolute_paths
-from pytest_ocrparity.settings.result_files import RESULTS, check_result_files, is_a_run
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
-from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
+from pytest_ocrparity.stages import RECOGNITION
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.wording import path_from
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """What a folder given as images is searched for; a glob may name anything."""
 
 
+_OF_A_TABLE: Final = re.compile(
+    rf"(?<![\w.])(?:{'|'.join(f'{table}[.]{key}' for table in ('train', 'inference') for key in TABLES[table])})\b"
+)
+"""The name of a setting that the table of recognisers may hold as well."""
 _UNITS: Final = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 _SIZE: Final = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})", re.IGNORECASE)
-
-
-class Candidate(NamedTuple):
-    """A deployment under test.
-
-    `values` are keyword arguments of `pipelines.inference.load_inference`; `tolerance` holds its limits, with those of
-    the command line on top; `batch` is how many images it runs at once.
-    """
-
-    name: str
-    values: Mapping[str, Any]
-    tolerance: Tolerance
-    inherited: frozenset[str] = frozenset()
-    """The keys that it has from the inference table, where their values are corrected."""
-    batch: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +58,9 @@ class Settings:
         tolerance: of tests that compare no single candidate.
         batch: how many images run at once, of sides that are none of the candidates.
         typed: the settings that the command line overrides.
+        recognition: in a project of both tasks, the settings of its recognisers: their own images, train, candidates
+            and tolerance, and all else as it is here.
+        prefix: what the names of these settings begin with: "recognition." of those.
     """
 
     file: Path | None
@@ -89,6 +82,39 @@ class Settings:
     tolerance: Tolerance
     batch: int = 1
     typed: frozenset[str] = frozenset()
+    recognition: Settings | None = None
+    prefix: str = ""
+
+    def of_task(self, task: str) -> Settings:
+        """Return the settings of the models of a task, one of `stages.TASKS`."""
+        return self.recognition if self.recognition is not None and task == RECOGNITION.name else self
+
+    @property
+    def parts(self) -> tuple[Settings, ...]:
+        """These settings and, in a project of both tasks, those of its recognisers."""
+        return (self,) if self.recognition is None else (self, self.recognition)
+
+    @property
+    def has_detector(self) -> bool:
+        """Tell whether anything is set of another model than those of the recognition table."""
+        return bool(self.images or self.train or self.candidates)
+
+    def all_image_paths(self) -> list[Path]:
+        """Return the images of all tasks."""
+        return list(dict.fromkeys(path for part in self.parts for path in part.image_paths()))
+
+    def shared_images(self) -> list[str]:
+        """Return a sentence where an image is one of both tasks, which it can't be."""
+        if self.recognition is None:
+            return []
+        shared = [path for path in self.image_paths() if path in set(self.recognition.image_paths())]
+        if not shared:
+            return []
+        more = f" and {len(shared) - 1} more" if shared[1:] else ""
+        return [
+            f"{self.file}: images and recognition.images both match {self.image_name(shared[0])}{more}: an image is "
+            "one of a detector or one of a recogniser; correct one of the globs"
+        ]
 
     @property
     def has_batches(self) -> bool:
@@ -102,7 +128,7 @@ class Settings:
     @property
     def is_set(self) -> bool:
         """Tell whether anything at all was set, in a file or on the command line."""
-        return bool(self.file or self.images or self.train or self.candidates)
+        return bool(self.file or self.has_detector)
 
     @property
     def first_candidate(self) -> Candidate | None:
@@ -118,7 +144,7 @@ class Settings:
         matches = {pattern: _matches(folder, pattern) for folder, pattern in self.images}
         if not any(matches.values()):
             return []  # a run without any image fails by itself
-        where = OPTIONS["ocr_images"].option if "images" in self.typed else "images"
+        where = OPTIONS["ocr_images"].option if "images" in self.typed else f"{self.prefix}images"
         return [
             f"{where}: {pattern} matches no file, while others match {len(self.image_paths())}: correct it or remove it"
             for pattern, found in matches.items()
@@ -134,12 +160,17 @@ class Settings:
         for row in OPTIONS.values():
             if row.name in self.typed and row.table:
                 text = re.sub(rf"(the setting )?\b{re.escape(row.name)}\b", row.option, text)
-        return text
+        return _OF_A_TABLE.sub(rf"{self.prefix}\g<0>", text) if self.prefix else text
 
     def no_image(self) -> str:
         """Return the sentence of a run without images."""
         if not self.images:
             where = self.file or "the command line"
+            if self.prefix or self.recognition is not None:
+                marked = "marked" if self.prefix else "not marked"
+                return (
+                    f'no images: {where} sets no {self.prefix}images, which tests {marked} ocr_task("recognition") get'
+                )
             return f"no images: {where} sets none; set `images` or pass --ocr-images='images/*.png'"
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
         if "images" in self.typed:
@@ -147,14 +178,14 @@ class Settings:
         nearest = ", ".join(dict.fromkeys(str(_nearest(folder, pattern)) for folder, pattern in self.images))
         link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
         return (
-            f"no images: {globs} matches no file; `images` starts at the folder of {self.file}{link}; the nearest "
-            f"folder that is there: {nearest}"
+            f"no images: {globs} matches no file; `{self.prefix}images` starts at the folder of {self.file}{link}; the "
+            f"nearest folder that is there: {nearest}"
         )
 
 
 def _nearest(folder: Path, pattern: str) -> Path:
     """Return the deepest folder of a glob that is there."""
-    path = folder / _home_expanded(pattern)
+    path = folder / home_expanded(pattern)
     return next((parent for parent in (path, *path.parents) if _is_plain(parent) and parent.is_dir()), folder)
 
 
@@ -205,7 +236,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     tables = read_tables(file, mistakes)
 
     def merged(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {**_absolute(values, table, root), **_overriding(table, options, invocation_dir)}
+        return {**absolute(values, table, root), **_overriding(table, options, invocation_dir)}
 
     train = merged("train", tables["train"])
     top, golden, report = (merged(name, {**defaults(name), **tables[name]}) for name in ("", "golden", "report"))
@@ -221,21 +252,18 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         memory_limit = _bytes(top.get("memory_limit"), file)
     with mistakes.gathering():
         golden_mode = _golden_mode(options)
-    candidates = _candidates(tables, file, root, tolerance, words, mistakes)
+    candidates = read_candidates(tables, file, root, tolerance, words, mistakes)
     if options.get("ocr_inference_dir"):
         with mistakes.gathering():
-            candidates = _with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
+            candidates = with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
     batch = None
     with mistakes.gathering():
         batch = typed_batch(options)
     candidates = {name: each if batch is None else each._replace(batch=batch) for name, each in candidates.items()}
-    # What the only candidate is given holds for everybody: a test need not ask for it by its fixture.
-    (only,) = candidates.values() if len(candidates) == 1 else (None,)
     with mistakes.gathering():
         if options.get("ocr_golden") and options.get("ocr_no_train") and golden["reference"] == "train":
             raise OptionError("--ocr-golden with --ocr-no-train: the baselines are recorded from the train model")
-    mistakes.raise_any()
-    return Settings(
+    found = Settings(
         file=file,
         root=root,
         images=tuple((images_dir, pattern) for pattern in ([images] if isinstance(images, str) else images)),
@@ -252,10 +280,48 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         report_dir=report.get("dir"),
         report_pictures=report["pictures"],
         github=report["github"],
-        tolerance=only.tolerance if only else _commanded(tolerance, words),
-        batch=only.batch if only else batch or 1,
+        tolerance=_of_all_tests(candidates, tolerance, words),
+        batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )
+    if tables["recognition"]:
+        found = replace(found, recognition=_of_recognisers(found, tables["recognition"], tolerance, words, mistakes))
+    mistakes.raise_any()
+    return found
+
+
+def _of_recognisers(
+    settings: Settings,
+    tables: Mapping[str, Mapping[str, Any]],
+    tolerance: Tolerance,
+    words: Sequence[str],
+    mistakes: Mistakes,
+) -> Settings:
+    """Return the settings of recognisers beside a detector; the options of the command line name the detector's."""
+    with mistakes.gathering():
+        where = f"{settings.file}: recognition"
+        tolerance = tolerance.override(tables["tolerance"], where) if tables["tolerance"] else tolerance
+    train, images = absolute(tables["train"], "train", settings.root), tables[""].get("images", [])
+    if "network" in train:
+        train["network_folder"] = settings.root
+    candidates = read_candidates(
+        tables, settings.file, settings.root, tolerance, words, mistakes, prefix="recognition."
+    )
+    return replace(
+        settings,
+        images=tuple((settings.root, pattern) for pattern in ([images] if isinstance(images, str) else images)),
+        train=train,
+        candidates=candidates,
+        tolerance=_of_all_tests(candidates, tolerance, words),
+        typed=frozenset(),
+        prefix="recognition.",
+    )
+
+
+def _of_all_tests(candidates: Mapping[str, Candidate], tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
+    """Return the limits of tests that compare no single candidate; an only one's are everybody's."""
+    (only,) = candidates.values() if len(candidates) == 1 else (None,)
+    return only.tolerance if only else commanded(tolerance, words)
 
 
 def _right_options(options: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any]:
@@ -281,7 +347,7 @@ def _right_words(words: Sequence[str], mistakes: Mistakes) -> list[str]:
     for word in words:
         with mistakes.gathering():
             try:
-                _commanded(BUILT_IN, [word])
+                commanded(BUILT_IN, [word])
             except SettingsError as error:
                 raise OptionError(str(error)) from error
             right.append(word)
@@ -306,128 +372,11 @@ def _golden_mode(options: Mapping[str, Any]) -> str | None:
     return (mode or OPTIONS["ocr_golden_mode"].default) if options.get("ocr_golden") else None
 
 
-def _candidates(
-    tables: Mapping[str, Mapping[str, Any]],
-    file: Path | None,
-    root: Path,
-    tolerance: Tolerance,
-    words: Sequence[str],
-    mistakes: Mistakes,
-) -> dict[str, Candidate]:
-    """Return the candidates; what one leaves out is the inference table's, except for its tolerance."""
-    inference = tables["inference"]
-    own = {"inference": inference} if inference else {}
-    candidates = {}
-    for name, table in {**own, **tables["candidates"]}.items():
-        where = f"{file}: {'' if name in own else 'candidates.'}{name}"
-        with mistakes.gathering():
-            _check_factory(table, where)
-        inherited = _inherited(inference, table)
-        has, table = frozenset(inherited.keys() - table.keys()), {**inherited, **table}
-        limits = tolerance
-        with mistakes.gathering():
-            check_result_files(where, table)
-        with mistakes.gathering():
-            inferences = {key: f"{file}: inference.{key}" for key in has}
-            check_engine({key: f"{where}.{key}" for key in TABLES["inference"]} | inferences, table)
-        with mistakes.gathering():
-            check_batch(where, table)
-        with mistakes.gathering():
-            limits = _commanded(tolerance.override(table.pop("tolerance", None), where), words)
-        batch = table.pop("batch", 1)
-        candidates[name] = Candidate(
-            name=name, values=_deployment(table, root), tolerance=limits, inherited=has, batch=batch
-        )
-    return candidates
-
-
-BESIDE_FACTORY: Final = (
-    *("api", "engine", "model_dir", "model_file", "model_name"),
-    *("options", "options_file", "results", "frame"),
-)
-"""What an object that a user's function returns has already."""
-
-
-def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a candidate has from the inference table, which is nothing that means something else there."""
-    if "factory" in table or ("factory" in inference and table.keys() & {*BESIDE_FACTORY}):
-        return {}
-    if is_another_model(inference, table) or is_a_run(inference, table):
-        return {}
-    api = TABLES["inference"]["api"].default
-    apis = inference.get("api", api), table.get("api", inference.get("api", api))
-    if apis[0] != apis[1] and RESULTS in apis:
-        return {}
-    kept = OF_ANY_CLASS if apis[0] != apis[1] else [key for key in inference if key != "tolerance"]
-    return without_second_engine({key: inference[key] for key in kept if key in inference}, table)
-
-
-def _check_factory(table: Mapping[str, Any], where: str) -> None:
-    """Refuse what would change nothing beside a factory. Raises SettingsError."""
-    beside = [key for key in BESIDE_FACTORY if key in table]
-    if "factory" in table and beside:
-        raise SettingsError(
-            f"{where}.factory = {table['factory']!r} returns the object that production calls, which has its own "
-            f"{' and '.join(beside)}: beside it, {' and '.join(beside)} would change nothing; keep one of them"
-        )
-
-
-def _deployment(table: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """Return the values of a candidate with absolute paths, those inside of its options included."""
-    values = _absolute(table, "inference", root)
-    if "options" in values:
-        values["options"] = with_absolute_paths(values["options"], root)
-    return {**values, "folder": root} if values.keys() & {"factory", "options_file"} else values
-
-
-def _with_folder(
-    candidates: Mapping[str, Candidate], folder: Path, given: str, tolerance: Tolerance, words: Sequence[str]
-) -> dict[str, Candidate]:
-    """Return the only candidate with another export folder. Raises SettingsError where there are several."""
-    if len(candidates) > 1:
-        raise OptionError(
-            f"--ocr-inference-dir={given}: which of {', '.join(candidates)} is meant? It names the folder of an only "
-            "candidate; set the folder of one of several in the settings"
-        )
-    if candidates and next(iter(candidates.values())).values.get("api") == RESULTS:
-        raise OptionError(f'--ocr-inference-dir={given}: with api = "results" nothing runs, and no folder is read')
-    if candidates and "model_file" in next(iter(candidates.values())).values:
-        raise OptionError(f"--ocr-inference-dir={given}: the settings name a single file as model_file, and no folder")
-    (only,) = candidates.values() or (Candidate(name="inference", values={}, tolerance=_commanded(tolerance, words)),)
-    if "factory" in only.values:
-        raise OptionError(
-            f"--ocr-inference-dir={given}: {only.name}.factory returns an object that has its folder already"
-        )
-    return {only.name: only._replace(values={**only.values, "model_dir": folder / _home_expanded(given)})}
-
-
-def _commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
-    """Return a tolerance with the limits of the command line on top."""
-    parsed = [parse_option(word) for word in words]
-    # A preset replaces all that is below it, so it comes first wherever it stands on the line.
-    for values in sorted(parsed, key=lambda values: "preset" not in values):
-        tolerance = tolerance.override(values, "command line")
-    return tolerance
-
-
-def _home_expanded(path: str) -> Path:
-    """Return a path with `~` as the user's home, and that of a user who is not known as it is."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError for such a user
-
-
-def _absolute(values: Mapping[str, Any], table: str, root: Path) -> dict[str, Any]:
-    """Return the values of a table with its paths made absolute; `~` is the user's home."""
-    return {
-        key: Path(os.path.normpath(root / _home_expanded(value))) if TABLES[table][key].kind.is_path else value
-        for key, value in values.items()
-    }
-
-
 def _overriding(table: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return what the command line sets of a table; its paths start at `folder`."""
     given = {key: (row, options.get(row.dest)) for key, row in TABLES[table].items()}
     return {
-        key: folder / _home_expanded(value) if row.kind.is_path else value
+        key: folder / home_expanded(value) if row.kind.is_path else value
         for key, (row, value) in given.items()
         if value
     }

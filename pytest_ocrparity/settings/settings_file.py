@@ -21,6 +21,10 @@ DEEPEST: Final = 50
 """How deep tables and lists may lie in each other."""
 RESERVED: Final = ("inference", "train", "baseline")
 """What sides are called already."""
+RECOGNITION: Final = "recognition"
+"""The table that holds the settings of recognisers, in a project of both tasks."""
+OF_RECOGNITION: Final = {"": {"images": TABLES[RECOGNITION]["images"]}, **TABLES}
+"""Every key that a table of it may hold, as `TABLES` has them."""
 
 
 class Project(NamedTuple):
@@ -145,31 +149,45 @@ def read_tables(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, An
 
     Each key or value that means nothing is a mistake, which names it, its file and the nearest known key.
     """
-    tables: dict[str, dict[str, Any]] = {name: {} for name in (*TABLES, "tolerance", "candidates")}
     where = f"{file}: [tool.ocrparity]" if file and file.name == "pyproject.toml" else str(file)
     content: Mapping[str, Any] = {}
     with mistakes.gathering():
         content = _content(file) if file else {}
+    tables = _right_tables(f"{where}: ", content, TABLES, mistakes)
+    recognition = {name: OF_RECOGNITION[name] for name in ("", "train", "inference")}
+    tables[RECOGNITION] = (
+        _right_tables(f"{where}: {RECOGNITION}.", tables[RECOGNITION], recognition, mistakes)
+        if tables[RECOGNITION]
+        else {}
+    )
+    return tables
+
+
+def _right_tables(
+    where: str, content: Mapping[str, Any], known_tables: Mapping[str, Mapping[str, Setting]], mistakes: Mistakes
+) -> dict[str, dict[str, Any]]:
+    """Return what is right of the settings of a task, or of all, by table; `where` is what names begin with."""
+    tables: dict[str, dict[str, Any]] = {name: {} for name in (*known_tables, "tolerance", "candidates")}
     for name, value in content.items():
         with mistakes.gathering():
-            _check_plain(where, {name: value})
+            _check_plain(where.rpartition(":")[0], {name: value})
             if name == "tolerance" and isinstance(value, str):
                 tables[name] = {"preset": value}
             elif name in tables and name:
                 if not isinstance(value, Mapping):
-                    raise SettingsError(f"{where}: {name} is a table, not {value!r}")
+                    raise SettingsError(f"{where}{name} is a table, not {value!r}")
                 tables[name] = dict(value)
             else:
                 tables[""][name] = value
-    for name, known in TABLES.items():
-        others = () if name else (*TABLES, "candidates")
-        prefix = f"{where}: {name}." if name else f"{where}: "
+    for name, known in known_tables.items():
+        others = () if name else (*known_tables, "candidates", "tolerance")
+        prefix = f"{where}{name}." if name else where
         tables[name] = _right_values(prefix, tables[name], known, mistakes, others)
     candidates, tables["candidates"] = tables["candidates"], {}
     for name, table in candidates.items():
         with mistakes.gathering():
-            _check_name(f"{where}: candidates", name, table)
-            right = _right_values(f"{where}: candidates.{name}.", table, TABLES["inference"], mistakes)
+            _check_name(f"{where}candidates", name, table)
+            right = _right_values(f"{where}candidates.{name}.", table, TABLES["inference"], mistakes)
             tables["candidates"][name] = right
     return tables
 

@@ -176,6 +176,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default=1,
     ),
     Setting("inference.tolerance", _LIMITS, "as the setting `tolerance`, for this deployment alone"),
+    Setting("recognition.images", _GLOBS, "pictures of lines, which are no other images of the project"),
+    Setting("recognition.train", _TABLE, "as the table `train`, of a recogniser"),
+    Setting("recognition.inference", _TABLE, "as the table `inference`, of a recogniser"),
+    Setting("recognition.candidates", _TABLE, "as the tables under `candidates`, of recognisers"),
+    Setting("recognition.tolerance", _LIMITS, "as the setting `tolerance`, which it overrides limit by limit"),
     Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),
     Setting(
         "golden.reference",

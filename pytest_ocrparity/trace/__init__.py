@@ -19,7 +19,18 @@ import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError, StageError, did_you_mean
 from pytest_ocrparity.jsonable import plain
-from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, STAGES, TENSOR
+from pytest_ocrparity.stages import (
+    DETECTION,
+    PROBABILITY_MAP,
+    RECOGNITION,
+    RESIZE,
+    STAGES,
+    TENSOR,
+    TEXT,
+    Task,
+    task_named,
+)
+from pytest_ocrparity.trace.recognised_text import Recognition
 from pytest_ocrparity.trace.result_document import read_result
 from pytest_ocrparity.trace.stored_fields import wrong_fields
 from pytest_ocrparity.trace.trace_file import read_arrays, read_file, read_json, write_document
@@ -33,7 +44,7 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-__all__ = ["Decoded", "Detections", "Image", "Shape", "Trace", "source_place"]
+__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "source_place"]
 
 
 FORMAT: Final = "pytest-ocrparity trace"
@@ -44,7 +55,8 @@ _ARRAYS: Final = (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map")
 _PLAIN: Final = ("pipeline", "image", "image_sha256", "shape", "parameters", "map_error", "map_sensitivity")
 """The fields that a JSON file holds as they are."""
 _LEFT_OUT: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("image_sha256", "shape", "map_sensitivity", "decode", "error", "dt_polys", "dt_scores")),
+    **dict.fromkeys(("image_sha256", "shape", "map_sensitivity", "decode", "error")),
+    **dict.fromkeys(("dt_polys", "dt_scores", "rec_text", "rec_score")),
     "parameters": {},
     "map_error": 0.0,
     "arrays": {},
@@ -182,7 +194,7 @@ def _are_equal_arrays(value: object, other: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trace:
-    """What one side made of one image. The smallest valid one holds `pipeline`, `image` and `detections`.
+    """What one side made of one image. The smallest valid one holds `pipeline`, `image` and what the model returns.
 
     Attributes:
         pipeline: the name of this side in messages, such as "train" or "inference".
@@ -191,8 +203,10 @@ class Trace:
         resize: (h, w, 3) uint8, the resized image, h and w in network-input pixels.
         shape: PaddleOCR's shape row: source height, source width, ratio_h, ratio_w.
         tensor: (1, 3, h, w) float32, the network's input.
-        probability_map: (1, C, h, w) float32, the network's first output as it came; C is 1 for a right export.
-        detections: polygons in source-image pixels, with scores where the side has them.
+        probability_map: the network's output as it came, float32: of a detector (1, C, h, w), where C is 1 for a right
+            export, of a recogniser (1, T, C), where T are timesteps and C the characters with the blank first.
+        detections: of a detector, polygons in source-image pixels, with scores where the side has them.
+        recognition: of a recogniser, the text that it reads, with its score.
         parameters: by stage name, the parameters that ran, not those that a YAML file sets.
         error: what stopped the pipeline; the stages from there on are None.
         image_sha256: digest of the image file's bytes (or of the array given in its place).
@@ -216,6 +230,7 @@ class Trace:
     tensor: npt.NDArray[np.float32] | None = None
     probability_map: npt.NDArray[np.float32] | None = None
     detections: Detections | None = None
+    recognition: Recognition | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error: StageError | None = None
     image_sha256: str | None = None
@@ -228,7 +243,12 @@ class Trace:
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain."""
+        """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain.
+
+        Raises ValueError for a trace of both a detector and a recogniser.
+        """
+        if self.detections is not None and self.recognition is not None:
+            raise ValueError("a trace holds detections or a recognition, as it is of one model, and not both")
         object.__setattr__(self, "parameters", plain(self.parameters))
         for name in (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map"):
             value = getattr(self, name)
@@ -247,7 +267,18 @@ class Trace:
     @property
     def stages(self) -> tuple[str, ...]:
         """The names of the stages that this trace holds, in order."""
-        return tuple(name for name in STAGES if getattr(self, name) is not None)
+        return tuple(name for name in STAGES if self.value_of(name) is not None)
+
+    def value_of(self, stage: str) -> Any:
+        """Return what this trace holds of a stage, one of `stages.STAGES`; None where it does not."""
+        return self.recognition if stage == TEXT else getattr(self, stage)
+
+    @property
+    def task(self) -> Task:
+        """What its model does: it shows in what the model returned, else the pipeline or its parameters say so."""
+        if self.detections is not None or self.recognition is not None:
+            return DETECTION if self.recognition is None else RECOGNITION
+        return task_named(getattr(self.source, "task", None)) or (RECOGNITION if TEXT in self.parameters else DETECTION)
 
     @property
     def label(self) -> str:
@@ -306,6 +337,8 @@ class Trace:
         }
         document["dt_polys"] = None if detections is None else plain(detections.polygons)
         document["dt_scores"] = None if detections is None else plain(detections.scores)
+        if self.recognition is not None:  # a detector's file stays one that earlier versions read
+            document |= {"rec_text": self.recognition.text, "rec_score": self.recognition.score}
         document["error"] = self.error and {"stage": self.error.stage, "message": str(self.error)}
         arrays = {name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None}
         write_document(Path(path), document, arrays)
@@ -388,6 +421,9 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     if document["dt_polys"] is not None:
         result = read_result(document, where, "image")
         detections = Detections(result.polygons, result.scores)
+    recognition = None
+    if document["rec_text"] is not None:
+        recognition = Recognition(document["rec_text"], document["rec_score"])
     plain_fields: dict[str, Any] = {name: document[name] for name in _PLAIN if name != "shape"}
     array_fields: dict[str, Any] = dict(arrays)
     return Trace(
@@ -396,6 +432,7 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
         shape=shape and (float(shape[0]), float(shape[1]), float(shape[2]), float(shape[3])),
         decode=Decoded(tuple(stored[0]), *stored[1:]) if stored else None,
         detections=detections,
+        recognition=recognition,
         error=error and StageError(error["stage"], error["message"]),
     )
 

@@ -11,8 +11,11 @@ import numpy.typing as npt
 import pytest
 
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_deployed, load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
+from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
+from real import lines
 from real.blob import HERE, LIMITS, YML, Model, export_yml, write_yml
 
 
@@ -45,6 +48,26 @@ def train(model: Model) -> TrainingPipeline:
 def inference(model: Model) -> InferencePipeline:
     """The inference side with the train side's limits."""
     return load_inference(model_dir=model.export, options=LIMITS)
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> lines.Reader:
+    """The line network: yml, dictionary, checkpoint and export."""
+    return lines.write_reader(tmp_path_factory.mktemp("reader"))
+
+
+@pytest.fixture(scope="session")
+def trained_reader(reader: lines.Reader) -> TrainedRecogniser:
+    """Its train side."""
+    return TrainedRecogniser.load(**reader.train)
+
+
+@pytest.fixture(scope="session")
+def deployed_reader(reader: lines.Reader) -> DeployedRecogniser:
+    """Its deployed side."""
+    side = load_deployed(model_dir=reader.export)
+    assert isinstance(side, DeployedRecogniser)
+    return side
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""PaddleOCR's own detectors, built and exported by a full checkout: set OCRPARITY_PADDLEOCR_CHECKOUT to one."""
+"""PaddleOCR's own models, built and exported by a full checkout: set OCRPARITY_PADDLEOCR_CHECKOUT to one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_ocrparity.artifacts.configs import check_training, read_yml
+from pytest_ocrparity.artifacts.families import RECOGNISERS, family_of_training
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
 from real.blob import HERE
@@ -55,6 +57,54 @@ def test_a_distillation_yml_lists_its_networks(tmp_path: Path) -> None:
     (tmp_path / "best.pdparams").write_bytes(b"anything")
     with pytest.raises(ModelError, match=r"trains 3 networks and .* set it to Student or Student2 or Teacher"):
         load_training(config=config, checkpoint=tmp_path / "best", paddleocr_root=CHECKOUT)
+
+
+def recogniser_parity(folder: Path, yml: str) -> dict[str, Any]:
+    """Build and export a recogniser of the checkout, and compare both sides."""
+    command = [sys.executable, str(HERE / "recogniser_parity.py"), *map(str, (CHECKOUT, CHECKOUT / yml, folder))]
+    environ = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(yml, found)
+    return found
+
+
+def test_a_mobile_recogniser_agrees_with_its_own_export(tmp_path: Path) -> None:
+    found = recogniser_parity(tmp_path, "configs/rec/PP-OCRv4/en_PP-OCRv4_mobile_rec.yml")
+    assert found["spread"] > 0.5  # a map worth comparing
+    assert found["tensor_equal"] and found["parameters_equal"] and found["largest"] < 1e-3
+    assert found["read"] == [True, True]
+    assert found["train_widths"] == [320, 320]  # as tools/eval.py evaluates
+    assert found["inference_widths"] == [320, 960]
+
+
+@pytest.mark.parametrize(
+    ("yml", "refused"),
+    [
+        ("rec_mv3_none_bilstm_ctc.yml", "paddlex has no 'CTCLabelEncode' for text recognition, at which it stops"),
+        ("rec_svtrnet.yml", "paddlex has no 'CTCLabelEncode' and no 'SVTRRecResizeImg' for text recognition"),
+    ],
+    ids=["CRNN", "SVTR"],
+)
+def test_what_text_recognition_refuses_without_a_word_has_a_sentence(tmp_path: Path, yml: str, refused: str) -> None:
+    found = recogniser_parity(tmp_path, f"configs/rec/{yml}")
+    assert refused in found["refused"]
+    assert found["characters"] == 36
+    assert found["rule"] == ("stretched" if "svtr" in yml else "squeezed")
+
+
+def test_every_yml_of_a_ctc_head_is_let_through_and_no_other() -> None:
+    refused = {}
+    for path in sorted((CHECKOUT / "configs/rec").rglob("*.yml")):
+        yml = read_yml(path)
+        if family_of_training(yml) is RECOGNISERS:
+            try:
+                RECOGNISERS.check_training(yml, path)
+            except ModelError as error:
+                refused[path.name] = str(error).partition("\n")[0]
+    assert len(refused) < 30
+    assert all("PostProcess.name is" in text and "CTCLabelDecode'" not in text for text in refused.values()), refused
 
 
 def test_every_db_yml_is_let_through_and_no_other() -> None:

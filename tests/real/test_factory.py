@@ -156,7 +156,7 @@ def test_an_object_that_is_called_by_its_owner_holds_nothing(factory: Make) -> N
     side = factory(f"from paddleocr import TextDetection\n    return {ALONE})")
     predictor = side._predictor
     with third_party():
-        (found,) = predictor._detection.predict(str(TINY))
+        (found,) = predictor._model.predict(str(TINY))
     assert len(found["dt_polys"]) > 0
     assert predictor.taps.calls == {}
 

@@ -15,7 +15,7 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 
 # A row imports only what stands in an earlier row, also inside functions and for types. Inside a package, any.
 TABLE = (
-    {"errors", "stages", "wording", "jsonable", "environment", "geometry", "whole_files"},
+    {"errors", "stages", "wording", "jsonable", "environment", "geometry", "edits", "whole_files"},
     {"trace", "tolerance", "diagnosis"},
     {"comparison", "files", "settings", "contract"},
     {"context", "artifacts", "report"},
@@ -33,11 +33,15 @@ TESTED_BY = {
     # They need the frameworks: tests/real runs PaddleOCR's own code, tests/faults what experiments ask of it.
     "artifacts.export_command": "real/test_export_command.py",  # read by the parser of PaddleOCR's tool
     "artifacts.model_files": "real/test_bad_export.py",
+    "artifacts.recogniser_configs": "real/test_bad_recognisers.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
+    "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
+    "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
+    "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
@@ -51,6 +55,8 @@ TESTED_BY = {
     "backends.ppocr.network": "real/test_network.py",
     "backends.ppocr.operators": "real/test_training.py",
     "backends.ppocr.pipeline": "real/test_training.py",
+    "backends.ppocr.trained_recogniser": "real/test_recognisers.py",
+    "backends.ppocr.trained_side": "real/test_training.py",
     "backends.resampling": "real/test_port_diagnosis.py",
     "backends.staged": "real/test_memory.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
@@ -67,6 +73,7 @@ TESTED_BY = {
     "artifacts.configs": "hostile/test_fuzz.py",  # a reader of files that others may have written
     "errors": "unit/test_tolerance.py",  # the word that was meant, in the message of a mistake
     "jsonable": "unit/report/test_document.py",  # parameters of any type
+    "settings.candidates": "unit/settings/test_settings.py",  # of the whole file
     "settings.settings_page": "unit/settings/test_settings_table.py",  # one table is held to be checked and documented
     "trace.stored_fields": "hostile/test_fuzz.py",  # what a baseline with odd fields must not break
     "stages": "unit/compare/test_compare.py",  # the first stage that differs

@@ -15,8 +15,9 @@ import pytest
 from msgspec import structs
 from records import results
 from toy import BLANK, PAGE, FusedToy, Toy
+from toy_reader import LINE, NEARLY, NOTHING, Reader
 
-from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity import Detections, Recognition, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.contract import pipeline_of
@@ -216,3 +217,66 @@ class TestSeveralTestsOfOneImage:
         boxes = self.of_test("boxes", "fp32")[2]
         again = judge_again([*maps, boxes], wanted_limits([parse_option("probability_maps.atol=0.01")]))
         assert [each.status for each in again] == ["same", "same", UNDECIDED]
+
+
+LINE_WORDS = (
+    *("exact", "fp32", "fp16", "int8", "preprocessing.atol=0.1", "probability_maps.atol=off"),
+    *("probability_maps.atol=auto", "probability_maps.atol=0.3", "probability_maps.atol=0.01"),
+    *("probability_maps.atol=1e-5", "probability_maps.mean_atol=1e-3", "probability_maps.max_crossings=1"),
+    *("probability_maps.max_changed=0.01", "probability_maps.max_changed=0.5", "probability_maps.max_share=0.5"),
+    *("text.max_cer=0.2", "text.max_cer=off", "text.max_changed=0.5", "text.max_borderline=0"),
+    *("text.max_score_difference=0.2", "text.max_score_difference=1e-6", "text.max_score_difference=auto"),
+    *("text.max_score_difference=off", "text.per_run=true", "text.allow_empty=true"),
+)
+LINES_RECORDED = (
+    *("fp32", "exact", "fp16", "int8", "probability_maps.atol=0.3", "probability_maps.atol=off"),
+    *("text.max_cer=0.2", "text.max_score_difference=0.2", "text.allow_empty=true"),
+)
+READERS: dict[str, dict[str, Any]] = {
+    "same": {},
+    "noise": {"noise": 4e-5},
+    "more noise": {"noise": 5e-3},
+    "dictionary": {"letters": "bacd "},
+    "one letter": {"letters": "xbcd "},
+    "squeezed": {"squeezes": True},
+    "gain": {"gain": 30.0},
+    "shift": {"shift": -0.006},
+    "score": {"scale_score": 0.9},
+    "no score": {"has_score": False},
+}
+
+
+def lines() -> Iterator[tuple[str, Trace, Trace]]:
+    for name, fields in READERS.items():
+        for picture in (LINE, NOTHING, NEARLY) if name in ("same", "noise", "gain", "shift") else (LINE,):
+            yield name, Reader().trace(picture), Reader(name="inference", **fields).trace(picture)
+    train, inference = Reader().trace(LINE), Reader(name="inference").trace(LINE)
+    yield "plain", replace(train, probability_map=None), replace(inference, probability_map=None)
+    yield "no text", train, replace(inference, recognition=None)
+    yield "no number", train, replace(inference, recognition=Recognition("abba cd", float("nan")))
+
+
+LINES = {f"{name} {index}": (one, two) for index, (name, one, two) in enumerate(lines())}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_are_answered_as_comparing_again_does_or_not_at_all(name: str) -> None:
+    decided: Counter[bool] = Counter()
+    for recorded, wanted in itertools.product(LINES_RECORDED, LINE_WORDS):
+        limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
+        fresh = [record(each) for each in compared(LINES[name], recorded)]
+        again = judge_again(fresh, wanted_limits([parse_option(wanted)]))
+        for found, right in zip(again, in_a_run(*LINES[name], limits), strict=True):
+            decided[found.status != UNDECIDED] += 1
+            if found.status != UNDECIDED:
+                told = f"{found.kind} recorded under {recorded}, judged under {wanted}"
+                assert found.status == right.status, told
+                assert {key: found.counts.get(key) for key in right.counts} == right.counts, told
+    assert decided[True] > 3 * decided[False]
+
+
+def test_texts_without_their_maps_are_undecided_where_the_maps_limits_change() -> None:
+    text = record(compared(LINES["dictionary 11"], "fp32")[2])
+    for word, status in (("probability_maps.atol=0.1", UNDECIDED), ("preprocessing.atol=0.1", "different")):
+        (again,) = judge_again([text], wanted_limits([parse_option(word)]))
+        assert again.status == status

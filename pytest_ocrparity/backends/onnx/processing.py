@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pytest_ocrparity.artifacts.configs import MODES, check_export, declared_parameters, read_yml, scale_value
+from pytest_ocrparity.artifacts.families import DETECTORS, family_of_export
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
 from pytest_ocrparity.backends.paddlex.variation import NO_CAP, RULES, GreyReader
@@ -129,6 +130,11 @@ def configure(config: Path | None, options: Mapping[str, Any], file: Path, table
     written: Values = {}
     if config is not None:
         yml = read_yml(config)
+        if family_of_export(yml) is not DETECTORS:
+            raise ModelError(
+                f"{config} is of a recogniser, and inference.model_file runs detectors alone: set inference.model_dir "
+                'to its folder, whose inference.onnx TextRecognition runs with engine = "onnxruntime"'
+            )
         check_export(yml, config)
         written = declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config)
     values: dict[str, dict[str, Any]] = {}

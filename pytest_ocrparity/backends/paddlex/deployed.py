@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_ocrparity.artifacts.families import DETECTORS, RECOGNISERS, Family
 from pytest_ocrparity.artifacts.ocr_options import FORMER, LIMITS, PREFIX, THRESHOLDS
 from pytest_ocrparity.diagnosis import Change, Fix, table_of
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
@@ -44,6 +45,7 @@ class Api:
         caps_in_predict: whether its `predict` takes `max_side_limit`; else only a pipeline's YAML file does.
         former: the names that an argument had in paddleocr 2.x and may still be given by.
         has_pipeline: whether other models work around the detector, under a configuration of their own.
+        family: the models that it runs and that are compared.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Api:
     caps_in_predict: bool = True
     former: Mapping[str, str] = field(default_factory=dict)
     has_pipeline: bool = False
+    family: Family = DETECTORS
 
     @property
     def label(self) -> str:
@@ -58,7 +61,7 @@ class Api:
         return f"paddleocr.{self.name}"
 
     def argument(self, parameter: str) -> str:
-        """Return the argument that sets a parameter of the detector."""
+        """Return the argument that sets a parameter of the model that is compared."""
         return f"{self.prefix}{parameter}"
 
     def names(self, parameter: str) -> tuple[str, ...]:
@@ -75,7 +78,10 @@ PADDLE_OCR: Final = Api(
     former=FORMER,
     has_pipeline=True,
 )
-APIS: Final = {api.name: api for api in (TEXT_DETECTION, PADDLE_OCR)}
+TEXT_RECOGNITION: Final = Api("TextRecognition", caps_in_predict=False, family=RECOGNISERS)
+APIS: Final = {api.name: api for api in (TEXT_DETECTION, PADDLE_OCR, TEXT_RECOGNITION)}
+API_OF: Final = {api.family.task.name: api for api in (TEXT_DETECTION, TEXT_RECOGNITION)}
+"""By task, the class that runs one model alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pytest_ocrparity.backends.isolation import first_on_path, folder_module, third_party
 from pytest_ocrparity.backends.paddlex.deployed import APIS, Api
 from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor
-from pytest_ocrparity.backends.paddlex.predictor import RENAMED, Predictor, import_paddleocr
+from pytest_ocrparity.backends.paddlex.predictor import PREDICTORS, RENAMED, Predictor, import_paddleocr
 from pytest_ocrparity.errors import ModelError
 
 TAPPED: Final = "_ocrparity_predictor"
@@ -24,8 +24,8 @@ class Made:
     Attributes:
         api: its class.
         instance: the object.
-        model_dir: the folder of its detector.
-        model_name: paddlex's name of the detector.
+        model_dir: the folder of the model that is compared: of a pipeline, its detector.
+        model_name: paddlex's name of that model.
         options: what it was made with, as far as that differs from what paddleocr takes by itself.
         has_own_predict: whether its `predict` is not paddleocr's own.
     """
@@ -45,7 +45,7 @@ class Made:
         """
         tapped: Predictor | None = vars(self.instance).get(TAPPED)
         if tapped is None:
-            kind = OcrPredictor if self.api.has_pipeline else Predictor
+            kind = OcrPredictor if self.api.has_pipeline else PREDICTORS[self.api.family.task.name]
             with third_party():
                 tapped = kind(self.instance, predict_options)
             setattr(self.instance, TAPPED, tapped)
@@ -56,8 +56,7 @@ def made_by(factory: str, folder: Path | None) -> Made:
     """Call "module:function", with `folder` first on `sys.path` while it is imported and while it runs.
 
     Raises:
-        ModelError: there is no such function, it raises, or it returns something else than a `TextDetection` or a
-            `PaddleOCR`.
+        ModelError: there is no such function, it raises, or it returns an object of none of the classes `APIS`.
     """
     import_paddleocr()
     with third_party():
@@ -73,10 +72,11 @@ def made_by(factory: str, folder: Path | None) -> Made:
                 f"inference.factory = {factory!r} returned {kind}, which is no {classes}: let it return the very "
                 "object that production calls (an engine of another kind: override the fixture ocr_inference_model)"
             )
-        inner = _detector(made, api)
+        inner = _inner(made, api)
         model_dir = getattr(inner, "model_dir", None)
         if model_dir is None:
-            raise ModelError(f"inference.factory = {factory!r}: its {api.label} has no folder of a detection model")
+            sort = api.family.sort
+            raise ModelError(f"inference.factory = {factory!r}: its {api.label} has no folder of a model for {sort}")
         name = str(getattr(inner, "model_name", ""))
         is_own = "predict" in vars(made) or type(made).predict is not getattr(paddleocr, api.name).predict
         return Made(api, made, Path(model_dir), name, _options_of(made), is_own)
@@ -95,8 +95,8 @@ def _called(factory: str, folder: Path | None) -> Any:
         raise ModelError(f"inference.factory = {factory!r}, called without arguments, raised {text}") from error
 
 
-def _detector(made: Any, api: Api) -> Any:
-    """Return paddlex's detector inside of an object."""
+def _inner(made: Any, api: Api) -> Any:
+    """Return paddlex's predictor inside of an object: of a pipeline, that of its detector."""
     if not api.has_pipeline:
         return made.paddlex_predictor
     return getattr(getattr(made.paddlex_pipeline, "_pipeline", None), "text_det_model", None)

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import MODES
+from pytest_ocrparity.artifacts.families import RECOGNISERS
 from pytest_ocrparity.artifacts.ocr_options import LIMITS, ORIENTATION, THRESHOLDS, UNWARPING
+from pytest_ocrparity.artifacts.recogniser_configs import RESIZES
 from pytest_ocrparity.backends.paddlex.deployed import (
     ARGUMENT_OF,
     ARGUMENTS,
@@ -43,6 +45,8 @@ def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
     """
     if stage == DECODE:
         parts = _decode_fixes(values, deployed)
+    elif deployed.api.family is RECOGNISERS:
+        parts = _line_fixes(values, deployed) if stage == RESIZE else []
     elif stage == RESIZE:
         parts = _resize_fixes(values, deployed)
     elif stage == TENSOR:
@@ -133,6 +137,19 @@ def _resize_fixes(values: Values, deployed: Deployed) -> list[Fix]:
         parts.append(_replace_resize_long(values["resize_long"], deployed))
     if "max_side_limit" in values:
         parts.append(_set_cap(values["max_side_limit"] or NO_CAP, deployed))
+    return parts
+
+
+def _line_fixes(values: Values, deployed: Deployed) -> list[Fix]:
+    """Return how a recogniser's line gets another size."""
+    parts, given = [], deployed.given_as("input_shape")
+    wanted = values.get("input_shape")
+    if wanted is not None:
+        parts.append(_pass_to_constructor({"input_shape": list(wanted)}, deployed))
+    elif "input_shape" in values and given is not None:
+        parts.append(deployed.taking_away(given, {given: None}))
+    if values.get("image_shape") is not None:
+        parts.append(_set_in_yaml(deployed, RESIZES[0], {"image_shape": list(values["image_shape"])}))
     return parts
 
 

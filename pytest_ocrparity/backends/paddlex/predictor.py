@@ -1,6 +1,6 @@
-"""Loads paddleocr's `TextDetection` on an export folder, explains why one does not load, and records its calls.
+"""Loads a class of paddleocr's on an export folder, explains why one does not load, and records its calls.
 
-Knows the inside of `paddlex_predictor`; what passes through it is read in `inference.py`.
+Knows the inside of `paddlex_predictor`; what passes through it is read by the sides.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pytest_ocrparity.artifacts.configs import OPERATORS
+from pytest_ocrparity.artifacts.families import Family
 from pytest_ocrparity.artifacts.model_files import ExportFiles
+from pytest_ocrparity.artifacts.recogniser_configs import unknown_operators
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import ModelError
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Decoded
 
 
@@ -102,6 +105,11 @@ class Tap:
 
 
 STEPS: Final = ("Read", "Resize", "Normalize", "ToCHW", "ToBatch")
+RESIZE_LINE: Final = "ReisizeNorm"
+"""How paddlex spells the step of a recogniser that resizes and normalises a line."""
+LINE_STEPS: Final = ("Read", RESIZE_LINE, "ToBatch")
+DECODE_TEXT: Final = "post_op"
+"""The tap of a recogniser's post-process."""
 RENAMED: Final = {"use_pptrt": "use_tensorrt", "pptrt_precision": "precision"}
 """What `parse_common_args` renames on its way through."""
 
@@ -115,26 +123,28 @@ ONEDNN: Final = ("ConvertPirAttribute2RuntimeAttribute", "ArrayAttribute", "Doub
 
 
 class Predictor:
-    """A tapped `TextDetection`.
+    """A tapped `TextDetection`, and the base of what taps other classes.
 
     Attributes:
-        taps: the taps "Read", "Resize", "Normalize", "ToCHW", "ToBatch", "runner", "process".
+        taps: the taps of `step_names`, "runner" and, of a detector, "process".
         steps: the real preprocessing objects, by the same names.
         runner: the real runner.
         post_process: the real post-process.
         inner: the predictor inside, from which the rest is read.
     """
 
-    def __init__(self, detection: Any, predict_options: Mapping[str, Any]) -> None:
-        """Tap a `TextDetection` in place.
+    step_names: ClassVar[tuple[str, ...]] = STEPS
+
+    def __init__(self, model: Any, predict_options: Mapping[str, Any]) -> None:
+        """Tap an object of paddleocr's class in place.
 
         Raises:
             ModelError: its engine does not preprocess with paddlex's own steps.
         """
-        self._detection = detection
+        self._model = model
         self._predict_options = dict(predict_options)
         self.taps = Taps()
-        self.inner = detection.paddlex_predictor
+        self.inner = model.paddlex_predictor
         steps = getattr(self.inner, "pre_tfs", None)
         where = next((name for name in ("runner", "infer") if callable(getattr(self.inner, name, None))), None)
         if steps is None or where is None or not hasattr(self.inner, "post_op"):
@@ -142,21 +152,24 @@ class Predictor:
                 f"inference.options: the predictor of this engine, {type(self.inner).__name__}, has no steps to "
                 "record; use an engine that runs an exported program, such as paddle_static or onnxruntime"
             )
-        missing = [name for name in STEPS if name not in steps]
+        missing = [name for name in self.step_names if name not in steps]
         if missing:
             raise ModelError(
                 f"paddlex built no {', '.join(missing)}: PreProcess.transform_ops in inference.yml lacks it"
             )
-        self.steps = {name: steps[name] for name in STEPS}
+        self.steps = {name: steps[name] for name in self.step_names}
         self.runner: Callable[..., Any] = getattr(self.inner, where)
         self.post_process = self.inner.post_op
         steps.update({name: Tap(name, real, self.taps) for name, real in self.steps.items()})
         setattr(self.inner, where, Tap("runner", self.runner, self.taps))
+        self._tap_post_process()
+
+    def _tap_post_process(self) -> None:
         self.post_process.process = Tap("process", self.post_process.process, self.taps)
 
     @property
     def later_steps(self) -> str:
-        """What works on the boxes after the detector, in words; nothing with `TextDetection`."""
+        """What works on the model's result after it, in words; nothing where no pipeline is."""
         return ""
 
     def sharing_taps(self, predict_options: Mapping[str, Any]) -> Predictor:
@@ -167,24 +180,24 @@ class Predictor:
 
     def predict(self, image: Any) -> list[Any]:
         """Run the real `predict` with the configured options."""
-        return list(self._detection.predict(image, **self._predict_options))
+        return list(self._model.predict(image, **self._predict_options))
 
     def decoded(self, calls: Mapping[str, Call], order: str) -> Decoded | None:
-        """Return the decoded image of a run, in the order of channels that the detector reads; None where none is."""
+        """Return the decoded image of a run, in the order of channels that the model reads; None where none is."""
         return Decoded.of(calls["Read"].result[0], order) if calls.get("Read") and calls["Read"].result else None
 
     def preprocessed(self, calls: Mapping[str, Call]) -> str | None:
-        """Return what changed the decoded image before the detector, in words; None where nothing is there to do so."""
+        """Return what changed the decoded image before the model, in words; None where nothing is there to do so."""
         return None
 
     def rectified(self, image: Any) -> Any:
-        """Return the picture that the detector is given in the place of an image; None where it is given the image."""
+        """Return the picture that the model is given in the place of an image; None where it is given the image."""
         return None
 
     def detect(
         self, image: Any, instead: Mapping[str, Any], replaced: Mapping[str, Callable[..., Any]]
     ) -> tuple[Any, Mapping[str, Call]]:
-        """Run the detector on one image with results in the place of some steps; return its result and the calls."""
+        """Run the model on one image with results in the place of some steps; return its result and the calls."""
         with third_party(), self.taps.run(instead=instead, replaced=replaced) as calls:
             (result,) = self.predict(image)
         return result, calls
@@ -195,11 +208,11 @@ class Predictor:
         """Run the real `predict` on images as one batch; return their results and the calls it made."""
         with third_party(), self.taps.run(replaced=replaced) as calls:
             options = {**self._predict_options, "batch_size": len(images)}
-            results = list(self._detection.predict(list(images), **options))
+            results = list(self._model.predict(list(images), **options))
         return results, calls
 
     def surroundings(self, calls: Mapping[str, Call]) -> Mapping[str, Any]:
-        """Return the results of what runs before the detector and around it, by tap, for `finish`."""
+        """Return the results of what runs before the model and around it, by tap, for `finish`."""
         return {}
 
     def finish(self, surroundings: Mapping[str, Any], found: Any) -> list[Any]:
@@ -222,6 +235,24 @@ class Predictor:
         return calls, error
 
 
+class TextPredictor(Predictor):
+    """A tapped `TextRecognition`."""
+
+    step_names = LINE_STEPS
+
+    def _tap_post_process(self) -> None:
+        self.inner.post_op = Tap(DECODE_TEXT, self.post_process, self.taps)
+
+    def predict(self, image: Any) -> list[Any]:
+        """Run the real `predict` with the configured options on one line, which is a batch of its own."""
+        options = {name: value for name, value in self._predict_options.items() if name != "batch_size"}
+        return list(self._model.predict(image, **options))
+
+
+PREDICTORS: Final[Mapping[str, type[Predictor]]] = {DETECTION.name: Predictor, RECOGNITION.name: TextPredictor}
+"""By task, what taps the class that runs one model alone."""
+
+
 def import_paddleocr() -> None:
     """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
 
@@ -241,7 +272,7 @@ def import_paddleocr() -> None:
 
 
 def load_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
-    """Load `paddleocr.TextDetection` on an export folder, with the options of its constructor and of its `predict`.
+    """Load the class that runs one model alone on an export folder, with its options and those of its `predict`.
 
     Raises:
         ModelError: paddleocr is older than 3, an option is unknown, or the export does not load; says what to do.
@@ -250,9 +281,11 @@ def load_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
     with third_party():
         import paddleocr
 
-        check_options(deployed, _known_options(paddleocr.TextDetection), RESERVED)
+        made = getattr(paddleocr, deployed.api.name)
+        check_options(deployed, _known_options(made), RESERVED)
         arguments = {"model_name": deployed.model_name, "model_dir": str(export.folder), **deployed.options}
-        predictor = Predictor(build(paddleocr.TextDetection, arguments, export, deployed), deployed.predict_options)
+        kind = PREDICTORS[deployed.api.family.task.name]
+        predictor = kind(build(made, arguments, export, deployed), deployed.predict_options)
         process = inspect.signature(type(predictor.inner).process).parameters
         known = [name for name in process if name not in ("self", "batch_data")]
         check_predict_options(deployed, [*known, "batch_size"])
@@ -270,7 +303,7 @@ def build(made: Callable[..., Any], arguments: Mapping[str, Any], export: Export
     except ImportError:
         raise
     except Exception as error:
-        raise ModelError(_load_error_text(error, export, deployed.model_name)) from error
+        raise ModelError(_load_error_text(error, export, deployed)) from error
 
 
 def check_options(deployed: Deployed, known: Collection[str], reserved: Mapping[str, str]) -> None:
@@ -298,11 +331,11 @@ def check_predict_options(deployed: Deployed, known: Collection[str]) -> None:
         _check_known("inference.predict_options", name, known)
 
 
-def _known_options(detection: Any) -> list[str]:
-    """Return the keyword arguments of `TextDetection`, those that it hands on to its bases included."""
+def _known_options(made: Any) -> list[str]:
+    """Return the keyword arguments of a class, those that it hands on to its bases included."""
     own = {
         name
-        for each in detection.__mro__
+        for each in made.__mro__
         for name, parameter in inspect.signature(each.__init__).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
@@ -321,16 +354,17 @@ def _check_known(where: str, name: str, known: Collection[str]) -> None:
         raise ModelError(f"{where}: paddleocr knows no option {name!r}; it knows {', '.join(sorted(known))}")
 
 
-def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> str:
+def _load_error_text(error: Exception, export: ExportFiles, deployed: Deployed) -> str:
     """Say why an export does not load, and what to do."""
     import paddle
 
+    family, model_name = deployed.api.family, deployed.model_name
     cause: BaseException = error.__cause__ or error
     text = " ".join(str(cause).split()) or type(cause).__name__
     if "not registered" in text or "engine bindings" in str(error):
         return (
-            f"{export.config}: paddlex knows no text-detection model {model_name!r}: use a name that it knows, such as "
-            "PP-OCRv5_mobile_det, for Global.model_name in the training YAML file and export again"
+            f"{export.config}: paddlex knows no {family.sort.replace(' ', '-')} model {model_name!r}: use a name that "
+            f"it knows, such as {family.model_name}, for Global.model_name in the training YAML file and export again"
         )
     if "name mismatch" in text:
         return f"inference.model_name is {model_name!r}, but {export.config} names another: {text}"
@@ -338,7 +372,9 @@ def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> 
         return f"{export.config}: paddlex misses {text} in it; tools/export_model.py of PaddleOCR 3 writes that"
     if isinstance(cause, KeyError):
         return f"{export.config}: paddlex has no operator {text} for text detection: it runs fewer than PaddleOCR does"
-    if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause):
+    if isinstance(cause, AssertionError) and (known := _operators_known_to(cause)):
+        return unknown_operators(export.config, known)
+    if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause, family):
         return f"{export.config}: paddlex does not accept the arguments of an operator: {type(cause).__name__}: {text}"
     program = export.program or export.folder
     if any(word in text for word in NEWER_PROGRAM):
@@ -349,10 +385,18 @@ def _load_error_text(error: Exception, export: ExportFiles, model_name: str) -> 
     return f"{export.folder}: paddleocr cannot load this export: {type(cause).__name__}: {text[:500]}"
 
 
-def _is_from_operators(error: BaseException) -> bool:
+def _is_from_operators(error: BaseException, family: Family) -> bool:
     """Return whether it was raised where paddlex builds the operators of an inference.yml, and not on the way there."""
     frames = traceback.walk_tb(error.__traceback__)
-    return any(Path(frame.f_code.co_filename).parent.name == "text_detection" for frame, _ in frames)
+    folder = family.sort.replace(" ", "_")
+    return any(Path(frame.f_code.co_filename).parent.name == folder for frame, _ in frames)
+
+
+def _operators_known_to(error: BaseException) -> frozenset[str]:
+    """Return the operators that the recogniser knows which met another one; nothing where that is not what happened."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    known = getattr(frame.f_locals.get("self"), "_FUNC_MAP", {})
+    return frozenset() if frame.f_locals.get("tf_key") in (None, *known) else frozenset(known)
 
 
 def onednn_crash(error: BaseException) -> str | None:

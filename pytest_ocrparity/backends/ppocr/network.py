@@ -1,6 +1,6 @@
 """The trained network: built from the Architecture of a YAML file, with its weights, in eval mode without gradients.
 
-Knows paddle and `ppocr.modeling`, nothing of images and boxes.
+Knows paddle and `ppocr.modeling`, nothing of images and of what a map means.
 """
 
 from __future__ import annotations
@@ -10,19 +10,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.pickle_check import check_pickle
 from pytest_ocrparity.backends.isolation import folder_module, third_party
 from pytest_ocrparity.backends.ppocr.alignment import align
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 SMALL: Final = (1, 3, 64, 64)
 """An input that shows in which order a network uses its parameters."""
+
+MAPS: Final = ("maps",)
+"""The name of a detector's output."""
+TEXT_MAPS: Final = ("head_out", "ctc")
+"""The names of a recogniser's output: of a network that returns its features, and of one of several heads."""
 
 ROLES: Final = {"_mean": 0, "_variance": 1}
 """The place of batch norm's statistics among a layer's parameters: as its operator takes them in a program."""
@@ -53,35 +62,63 @@ def on_device(device: str) -> Iterator[None]:
 class Network:
     """A `paddle.nn.Layer` in eval mode, on its device."""
 
-    def __init__(self, layer: Any, device: str, siblings: Mapping[str, Any] | None = None) -> None:
-        """Put the layer into eval mode; `siblings` are the other networks of a Distillation, by name."""
+    names: ClassVar[tuple[str, ...]] = MAPS
+    """The names of the output that is decoded, where outputs have names."""
+    place: ClassVar[int] = 0
+    """Its place among outputs without names."""
+
+    def __init__(
+        self,
+        layer: Any,
+        device: str,
+        siblings: Mapping[str, Any] | None = None,
+        small: tuple[int, ...] = SMALL,
+    ) -> None:
+        """Put the layer into eval mode.
+
+        Args:
+            layer: the `paddle.nn.Layer`.
+            device: as in `paddle.set_device`.
+            siblings: the other networks of a Distillation, by name.
+            small: the shape of a tensor that it takes.
+        """
         layer.eval()
         self._layer = layer
-        self.device = device
-        self.siblings = {name: Network(sibling, device) for name, sibling in (siblings or {}).items()}
+        self.device, self.small = device, small
+        self.siblings = {name: self._alike(sibling) for name, sibling in (siblings or {}).items()}
         self.outputs: int | None = None
         """How many outputs the last run had."""
 
+    def _alike(self, layer: Any) -> Self:
+        """Return another network of this sort."""
+        return type(self)(layer, self.device, small=self.small)
+
     def run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the output "maps", or the first output where they have no names, for a (1, 3, h, w) float32 tensor.
+        """Return the output that is decoded, for a (1, 3, h, w) float32 tensor.
 
         Raises:
-            StageError: the outputs have names, and "maps" is none of them.
+            StageError: the outputs have names, and none of them is that of the one which is decoded.
         """
         with third_party(), on_device(self.device):
             import paddle
 
             output = self._layer(paddle.to_tensor(np.ascontiguousarray(tensor)))
-            if isinstance(output, Mapping) and "maps" not in output:
-                raise StageError(PROBABILITY_MAP, f"the network returned {sorted(output)}, without 'maps'")
-            several = isinstance(output, Mapping | list | tuple)
-            self.outputs = len(output) if several else 1
-            first = output["maps"] if isinstance(output, Mapping) else output[0] if several else output
-            array: npt.NDArray[np.float32] = first.numpy()
+            self.outputs = len(output) if isinstance(output, Mapping | list | tuple) else 1
+            array: npt.NDArray[np.float32] = self._decoded(output).numpy()
             return array
 
+    def _decoded(self, output: Any) -> Any:
+        """Return that of the outputs which is decoded."""
+        while isinstance(output, Mapping):
+            name = next((name for name in self.names if name in output), None)
+            if name is None:
+                wanted = " or ".join(map(repr, self.names))
+                raise StageError(PROBABILITY_MAP, f"the network returned {sorted(output)}, without {wanted}")
+            output = output[name]
+        return output[self.place] if isinstance(output, list | tuple) else output
+
     @cached_property
-    def fused(self) -> Network | None:
+    def fused(self) -> Self | None:
         """The network with its branches fused by their `rep()`, as a copy; None where no layer has any to call.
 
         The copy gets what `ppocr.utils.export_model.dynamic_to_static` does to the network that it exports.
@@ -93,7 +130,7 @@ class Network:
             for each in layer.sublayers(include_self=True):
                 if _can_fuse(each):
                     each.rep()
-        return Network(layer, self.device)
+        return self._alike(layer)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the network's parameters and statistics by paddle's parameter names."""
@@ -121,7 +158,7 @@ class Network:
 
         hooks = [each.register_forward_pre_hook(note) for each in self._layer.sublayers(include_self=True)]
         try:
-            self.run(np.zeros(SMALL, np.float32))
+            self.run(np.zeros(self.small, np.float32))
         except Exception:  # whatever a network raises on a size that it does not take
             return ()
         finally:
@@ -129,7 +166,7 @@ class Network:
                 hook.remove()
         return tuple(found)
 
-    def in_train_mode(self, *, batch_norm: bool) -> Network:
+    def in_train_mode(self, *, batch_norm: bool) -> Self:
         """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.
 
         The latter is what Paddle Inference makes of a network that was exported in training mode.
@@ -143,14 +180,14 @@ class Network:
                 layer.eval()
         return other
 
-    def with_state(self, state: Mapping[str, Any]) -> Network:
+    def with_state(self, state: Mapping[str, Any]) -> Self:
         """Return a copy with other values, by the keys of a checkpoint."""
         other = self._copy()
         with third_party():  # it warns of keys that it lacks
             other._layer.set_state_dict(dict(state))
         return other
 
-    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Network | None:
+    def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Self | None:
         """Return a copy with the arrays of an exported program, or None where they do not fit this network."""
         found = align(exported, self.arrays(), self.used)
         if found is None:
@@ -158,45 +195,63 @@ class Network:
         keys = self.keys()
         return self.with_state({keys[found.pairs[name]]: array for name, array in exported.items()})
 
-    def _copy(self) -> Network:
+    def _copy(self) -> Self:
         with third_party(), on_device(self.device):
-            return Network(copy.deepcopy(self._layer), self.device)
+            return self._alike(copy.deepcopy(self._layer))
+
+
+class TextNetwork(Network):
+    """The network of a recogniser: CTCLabelDecode decodes the last of several outputs."""
+
+    names = TEXT_MAPS
+    place = -1
 
 
 def _can_fuse(layer: Any) -> bool:
     return callable(getattr(layer, "rep", None)) and not getattr(layer, "is_repped", False)
 
 
+N = TypeVar("N", bound=Network)
+
+
 def build_network(
     architecture: Mapping[str, Any],
-    weights: Path,
+    files: TrainingFiles,
     *,
-    config: Path,
-    network: str | None,
     folder: Path | None,
     device: str,
-    sub_model: str | None,
-    trust: bool,
-) -> Network:
-    """Build the network, load its weights, and pick one part of it where it has several; see `load_training`.
+    kind: type[N],
+    small: tuple[int, ...] = SMALL,
+) -> N:
+    """Build the network, load its weights, and pick one part of it where it has several.
+
+    Args:
+        architecture: that of the YAML file.
+        files: the files of its side; they say which weights, which part, and whose code builds it.
+        folder: first on `sys.path` while the user's module is imported.
+        device: as in `paddle.set_device`.
+        kind: of what sort it is.
+        small: the shape of a tensor that it takes.
 
     Raises:
-        ModelError: it cannot be built, or the weights are not its own.
+        ModelError: it cannot be built, or the weights are not its own; a `MisfitError` where keys or shapes differ.
     """
     import paddle
 
+    name, sub_model = files.network, files.sub_model
     with on_device(device):
         layer = (
-            _network_of_user(network, folder, architecture) if network else _network_from_ppocr(architecture, config)
+            _network_of_user(name, folder, architecture) if name else _network_from_ppocr(architecture, files.config)
         )
-        load_weights(layer, weights, trust=trust)
+        load_weights(layer, files.checkpoint, trust=files.trust)
         if sub_model is not None:
             parts = dict(layer.named_children())
             if sub_model not in parts:
-                raise ModelError(f"{config} names {sub_model}, but the parts of the network are {', '.join(parts)}")
+                known = ", ".join(parts)
+                raise ModelError(f"{files.config} names {sub_model}, but the parts of the network are {known}")
             layer = parts.pop(sub_model)
-            return Network(layer, paddle.get_device(), parts)
-        return Network(layer, paddle.get_device())  # gpu:0 where the setting says gpu
+            return kind(layer, paddle.get_device(), parts, small)
+        return kind(layer, paddle.get_device(), small=small)  # gpu:0 where the setting says gpu
 
 
 def _network_of_user(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
@@ -282,25 +337,36 @@ def load_weights(network: Any, path: Path, *, trust: bool) -> None:
     )
 
 
+class MisfitError(ModelError):
+    """A checkpoint does not fit a network; `shapes` are both by key, stored and wanted, where nothing else differs."""
+
+    def __init__(self, message: str, shapes: Mapping[str, tuple[list[int], list[int]]]) -> None:
+        """Keep the shapes by key beside the message."""
+        super().__init__(message)
+        self.shapes = dict(shapes)
+
+
 def _check_fit(wanted: Mapping[str, Any], values: Mapping[str, Any], path: Path) -> None:
     shapes = {key: list(getattr(value, "shape", ())) for key, value in values.items()}
+    other = {
+        key: (shapes[key], list(old.shape))
+        for key, old in wanted.items()
+        if key in shapes and shapes[key] != list(old.shape)
+    }
     problems = {
         "missing": [key for key in wanted if key not in values],
         "unexpected": [key for key in values if key not in wanted],
-        "of another shape": [
-            f"{key} {shapes[key]}, the network has {list(old.shape)}"
-            for key, old in wanted.items()
-            if key in shapes and shapes[key] != list(old.shape)
-        ],
+        "of another shape": [f"{key} {stored}, the network has {own}" for key, (stored, own) in other.items()],
     }
     if not any(problems.values()):
         return
     fitting = len(wanted) - len(problems["missing"]) - len(problems["of another shape"])
     found = "; ".join(f"{len(keys)} {kind}: {_first_keys(keys)}" for kind, keys in problems.items() if keys)
-    raise ModelError(
+    raise MisfitError(
         f"{path} is not a checkpoint of the YAML file's network: {fitting} of {len(wanted)} keys fit; {found}. "
         "PaddleOCR would leave these random and say so in its log only; set train.checkpoint to the checkpoint that "
-        "was trained with this YAML file"
+        "was trained with this YAML file",
+        {} if problems["missing"] or problems["unexpected"] else other,
     )
 
 

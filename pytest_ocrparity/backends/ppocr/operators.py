@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pytest_ocrparity.artifacts import recogniser_configs
 from pytest_ocrparity.artifacts.configs import STAGE_OF, operators
 from pytest_ocrparity.artifacts.lint import RANDOM
 from pytest_ocrparity.backends.effective_parameters import training_operator
@@ -42,28 +44,50 @@ def import_operators() -> None:
         raise ModelError(f"this PaddleOCR's ppocr.data does not suit what is installed here: {reason}") from error
 
 
-def build_parts(yml: Mapping[str, Any], network: Network, config: Path) -> Parts:
+@contextmanager
+def reading(config: Path) -> Iterator[None]:
+    """Let PaddleOCR read a YAML file.
+
+    Raises:
+        ModelError: it refuses it.
+    """
+    try:
+        yield
+    except Exception as error:  # whatever PaddleOCR's constructors raise
+        raise ModelError(f"{config}: PaddleOCR refuses this YAML file: {type(error).__name__}: {error}") from error
+
+
+def build_parts(yml: Mapping[str, Any], network: Network, config: Path, post_process: Any = None) -> Parts:
     """Build operators and post-process as `tools/infer_det.py` does, in the YAML file's own terms.
 
-    Like it, the post-process does not get `Global`, which `tools/eval.py` would merge into it.
+    Like it, the post-process of a detector does not get `Global`, which `tools/eval.py` would merge into it.
+
+    Args:
+        yml: the YAML file, checked.
+        network: the network.
+        config: where the YAML file lies.
+        post_process: that of a recogniser; None means that of a detector, which is built here.
+
+    Raises:
+        ModelError: PaddleOCR refuses the YAML file.
     """
     from ppocr.data import create_operators
     from ppocr.postprocess import build_post_process
 
+    stage_of, kept = (
+        (STAGE_OF, ["image", "shape"]) if post_process is None else (recogniser_configs.STAGE_OF, ["image"])
+    )
     leaked = yml.get("Global") or {}
     transforms: list[dict[str, Any]] = []
     for name, arguments in operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
         if "Label" not in name:
-            kept = {"keep_keys": ["image", "shape"]} if name == "KeepKeys" else {}
-            transforms.append({name: copy.deepcopy(arguments) | kept})
-    try:
+            transforms.append({name: copy.deepcopy(arguments) | ({"keep_keys": kept} if name == "KeepKeys" else {})})
+    with reading(config):
         built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
-        post_process = build_post_process(yml["PostProcess"])
-    except Exception as error:
-        raise ModelError(f"{config}: PaddleOCR refuses this YAML file: {type(error).__name__}: {error}") from error
+        post_process = build_post_process(yml["PostProcess"]) if post_process is None else post_process
     named = [next(iter(entry.items())) for entry in transforms]
     parameters = {
-        STAGE_OF[name]: found
+        stage_of[name]: found
         for (name, arguments), operator in zip(named, built, strict=True)
         if (found := training_operator(name, operator, {**arguments, **leaked})) is not None
     }

@@ -8,7 +8,7 @@ from typing import Final
 from pytest_ocrparity.contract import Rectifies, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.stages import KINDS
+from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.wording import number_of_boxes
 
 CAUSE: Final = "pipeline.doc_preprocessor"
@@ -40,7 +40,7 @@ def _with_evidence(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     )
     count = len(made.detections)
     boxes = number_of_boxes(count) if count else "no box"
-    if all(lab.compare_with_reference(kind, lab.candidate, reference=own).is_match for kind in KINDS):
+    if all(lab.compare_with_reference(kind, lab.candidate, reference=own).is_match for kind in DETECTION.kinds):
         row = f"given the picture that the document preprocessor made, {reference} "
         row += f"{f'finds the same {boxes}' if count else f'finds {boxes} either'}: in that frame nothing differs"
     else:

@@ -18,7 +18,15 @@ from pytest_ocrparity.comparison import MATCHES, Comparison
 from pytest_ocrparity.report.document import Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
-from pytest_ocrparity.stages import DECODE, DETECTIONS, PREPROCESSING, PROBABILITY_MAP, PROBABILITY_MAPS, TENSOR
+from pytest_ocrparity.stages import (
+    DECODE,
+    DETECTIONS,
+    PREPROCESSING,
+    PROBABILITY_MAP,
+    PROBABILITY_MAPS,
+    RECOGNITION,
+    TENSOR,
+)
 from pytest_ocrparity.trace import Decoded, Trace
 from pytest_ocrparity.whole_files import write_whole
 from pytest_ocrparity.wording import number_of_boxes, path_from
@@ -27,6 +35,10 @@ PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
 
 SIDES: Final = ("reference", "candidate")
+MOST_CLASSES: Final = 64
+"""Rows of a drawing of timesteps."""
+ROW: Final = 12
+"""Height in px of a row of them."""
 FULL: Final = 1600
 """Longest side in px at which a drawing of boxes opens."""
 
@@ -47,7 +59,9 @@ class Album:
             return (), None
         try:
             draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._maps, DETECTIONS: self._boxes}
-            for picture in draw[comparison.kind](comparison, reference, candidate):
+            if comparison.task == RECOGNITION.name:
+                draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._timesteps}  # a text is no picture
+            for picture in draw[comparison.kind](comparison, reference, candidate) if comparison.kind in draw else ():
                 found.append(picture)
         except Exception as error:
             return tuple(found), f"{type(error).__name__}: {error}"
@@ -87,6 +101,24 @@ class Album:
         if len(maps) == 2 and maps[0].ndim == 4 and maps[0].shape == maps[1].shape and maps[0].size:
             drawn = difference(maps[0][0], maps[1][0], "of probabilities")
             yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", drawn)
+
+    def _timesteps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
+        """Draw a row for each class that is the best of a timestep, as wide as the tensor, below which it lies."""
+        maps = [trace.probability_map for trace in sides]
+        right = [each for each in maps if each is not None and each.ndim == 3 and each.size]
+        if len({each.shape[2] for each in right}) != 1:
+            return
+        best = sorted({int(index) for each in right for index in np.nan_to_num(each[0]).argmax(-1)})[:MOST_CLASSES]
+        drawn = {}
+        for side, trace, values in zip(SIDES, sides, maps, strict=True):
+            if values is not None and values.ndim == 3 and values.size:
+                width = max(1, (trace.tensor.shape[-1] if trace.tensor is not None else 0) // values.shape[1])
+                drawn[side] = values[0][:, best].T.repeat(ROW, 0).repeat(width, 1)
+                caption = f"{values.shape[1]} timesteps; a row per class that is the best of one: {_classes_text(best)}"
+                yield self._write_drawing(trace, PROBABILITY_MAP, side, heat_map(drawn[side], caption))
+        if len(drawn) == 2 and drawn[SIDES[0]].shape == drawn[SIDES[1]].shape:
+            found = difference(drawn[SIDES[0]][None], drawn[SIDES[1]][None], "of probabilities")
+            yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", found)
 
     def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         found = [trace.detections for trace in sides]
@@ -171,6 +203,10 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
         lines.append(path_from(os.curdir, folder / place))
         lines += [f"  {stage:<16} {'  '.join(dict.fromkeys(names))}" for stage, names in stages.items()]
     return lines
+
+
+def _classes_text(classes: Sequence[int]) -> str:
+    return ", ".join("blank" if index == 0 else str(index) for index in classes)
 
 
 def _size_text(shape: Sequence[int]) -> str:

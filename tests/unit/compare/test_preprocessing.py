@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from sides import first_line, traces
 from toy import PAGE, Toy
+from toy_reader import LINE, Reader
 
-from pytest_ocrparity import Decoded, DifferenceError, assert_same_preprocessing
+from pytest_ocrparity import Decoded, DifferenceError, Trace, assert_same_preprocessing
+from pytest_ocrparity.compare.preprocessing import compare_preprocessing
+from pytest_ocrparity.tolerance import BUILT_IN
 
 
 class TestPreprocessing:
@@ -123,3 +126,42 @@ class TestPreprocessing:
     def test_sides_without_decode_and_resize_compare_by_tensor(self) -> None:
         reference, candidate = traces()
         assert assert_same_preprocessing(reference, replace(candidate, decode=None, resize=None)).is_match
+
+
+class TestLines:
+    """Recognisers: the sizes that a side names, and the tensor."""
+
+    def test_a_line_that_one_side_squeezes(self) -> None:
+        found = compare_preprocessing(*lines(squeezes=True), BUILT_IN)
+        assert (found.status, found.stage, found.task) == ("different", "resize", "recognition")
+        (first,) = (each for each in found.differences if each.stage == "resize")
+        assert (first.kind, first.reference, first.candidate) == ("line_size", [16, 112, 112], [16, 64, 64])
+
+    def test_one_pixel_of_content_is_one_too_many(self) -> None:
+        reference, candidate = lines()
+        said = {**candidate.parameters, "resize": {**candidate.parameters["resize"], "content_width": 111}}
+        found = compare_preprocessing(reference, replace(candidate, parameters=said), BUILT_IN)
+        assert [each.kind for each in found.differences if each.fails] == ["line_size"]
+
+    def test_equal_lines(self) -> None:
+        found = compare_preprocessing(*lines(), BUILT_IN)
+        assert found.status == "same" and not any(each.fails for each in found.differences)
+
+    def test_where_a_side_names_no_size_the_pictures_and_the_tensor_decide(self) -> None:
+        reference, candidate = lines(squeezes=True)
+        for said in ({}, {"resize": {"height": "16", "content_width": None, "width": [112]}}):
+            found = compare_preprocessing(replace(reference, parameters=said), candidate, BUILT_IN)
+            assert [each.kind for each in found.differences if each.fails] == ["size", "shape"]
+
+    def test_the_place_of_a_difference_is_in_the_source_image(self) -> None:
+        reference, candidate = lines(height=32)
+        assert candidate.tensor is not None
+        tensor = candidate.tensor.copy()
+        tensor[0, 1, 20, 50] += 0.1
+        found = compare_preprocessing(reference, replace(candidate, tensor=tensor), BUILT_IN)
+        assert found.measures[0].at == (25.0, 10.0)
+
+
+def lines(**fields: Any) -> tuple[Trace, Trace]:
+    height = {"height": fields["height"]} if "height" in fields else {}
+    return Reader(**height).trace(LINE), Reader(name="inference", **fields).trace(LINE)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from sides import first_line, traces
 from toy import PAGE, FusedToy, Toy
+from toy_reader import LINE, Reader
 
-from pytest_ocrparity import DifferenceError, assert_same_probability_maps
+from pytest_ocrparity import Comparison, DifferenceError, assert_same_probability_maps
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
 
 
@@ -132,3 +134,74 @@ class TestProbabilityMaps:
         assert assert_same_probability_maps(
             replace(reference, probability_map=zero), replace(candidate, probability_map=tiny)
         ).is_match
+
+
+class TestLines:
+    """Recognisers: (1, T, C) maps, whose timesteps must pair and hold probabilities."""
+
+    def compared(self, candidate: Any, **limits: Any) -> Comparison:
+        """Return the comparison of a right reader's map with this one."""
+        inference = replace(Reader(name="inference").trace(LINE), probability_map=candidate)
+        return assert_same_probability_maps(Reader().trace(LINE), inference, **limits)
+
+    @property
+    def rows(self) -> Any:
+        return np.array(Reader().trace(LINE).probability_map)
+
+    def test_equal_maps_pass(self) -> None:
+        found = self.compared(self.rows)
+        assert (found.status, found.task, found.counts) == ("same", "recognition", {"timesteps": 14, "changed": 0})
+        assert [each.value for each in found.measures[:2]] == [0, 0]
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda rows: rows[:, :-1], "not comparable: the map has 14 timesteps in train, 13 in inference"),
+            (lambda rows: rows[..., :-1], "classes of the map: 6 in train, 5 in inference"),
+            (lambda rows: rows[None], "has shape 1x14x6 in train, 1x1x14x6 in inference, where 1xTxC is right"),
+            (lambda rows: rows * 1.002, r"no probabilities: their sum is off 1 by up to .* in train, 2.0e-03 in inf"),
+            (lambda rows: np.log(rows + 1e-9), "values of a timestep are no probabilities"),
+            (lambda rows: rows * np.float32(np.nan), "NaN or infinity in 0 values of train, 84 of inference"),
+            (lambda rows: rows[:, :0], "probability_map is empty: 1x14x6 in train, 1x0x6 in inference"),
+        ],
+    )
+    def test_what_does_not_pair_or_is_no_probability_fails(self, change: Any, message: str) -> None:
+        with pytest.raises(DifferenceError, match=message):
+            self.compared(change(self.rows))
+
+    def test_logits_on_both_sides_are_compared_as_they_are(self) -> None:
+        traces = [Reader(name=name).trace(LINE) for name in ("train", "inference")]
+        logits = [replace(each, probability_map=np.log(self.rows + 1e-9) / 100) for each in traces]
+        found = assert_same_probability_maps(*logits)
+        assert [(each.kind, each.fails) for each in found.differences] == [("row_sums", False)]
+
+    def test_the_worst_place_lies_on_the_line(self) -> None:
+        rows = self.rows
+        rows[0, 4, 0] += 0.0005
+        with pytest.raises(DifferenceError, match=r"differ by 5\.0e-04 at x=36 y=8, limit 1\.0e-04"):
+            self.compared(rows)
+
+    def test_timesteps_whose_best_class_changed_are_counted(self) -> None:
+        rows = self.rows
+        rows[0, 2] = rows[0, 2][[0, 2, 1, 3, 4, 5]]  # a b becomes an a
+        found = self.compared(rows, atol="off", max_crossings=1)
+        assert found.counts == {"timesteps": 14, "changed": 1}
+        with pytest.raises(DifferenceError, match="1 timesteps have another best class in inference, limit 0"):
+            self.compared(rows, atol="off", max_crossings=0)
+        eighth = {"probability_maps": {"atol": "off", "max_changed": 0.125}}
+        assert self.compared(rows, tolerance=eighth).status == "same"
+        with pytest.raises(DifferenceError, match=r"0\.0714 of the timesteps have another best class in inference"):
+            self.compared(rows, tolerance={"probability_maps": {"atol": "off", "max_changed": 0.05}})
+
+    def test_a_mean_of_all_classes_judges_only_where_it_was_asked_for(self) -> None:
+        """Of thousands of classes nearly all are 0: what a preset says of a detector's pixels would permit anything."""
+        rows = self.rows
+        rows[0, 2] = rows[0, 2][[0, 2, 1, 3, 4, 5]]
+        with pytest.raises(DifferenceError, match="of the timesteps have another best class"):
+            self.compared(rows, tolerance="fp16")
+        with pytest.raises(DifferenceError, match="on average"):
+            self.compared(rows, atol="off", mean_atol=0.01)  # of the largest of each timestep: 0.9 / 14
+
+    def test_a_detector_has_no_such_limit(self) -> None:
+        assert "probability_maps.max_changed" not in assert_same_probability_maps(*traces()).limits
+        assert "probability_maps.max_changed" in self.compared(self.rows).limits

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from records import comparison, tally
 
 from pytest_ocrparity.compare.run_verdict import batch_faults, run_faults
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.report.document import Batched, Compared, Record, Used
+from pytest_ocrparity.report.document import Batched, Compared, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.tolerance import Limit
 
 
 def test_a_run_that_used_nothing_of_ours_has_no_fault() -> None:
@@ -82,3 +84,67 @@ class TestBatches:
         other = Batched(side="onnx", image="a", asked=2, size=1)
         (fault,) = batch_faults([batched("a"), batched("b"), other])
         assert fault.text.startswith("onnx was asked for batches of 2, and none ran")
+
+
+def line(image: str, status: str = "left to the run", **changed: int) -> RecordedComparison:
+    counts = {"lines": 1, "different": 0, "borderline": 0, "edits": 0, "characters": 10, **changed}
+    limits = {"text.max_changed": Limit(0.1, "int8 preset"), "text.per_run": Limit(True, "int8 preset")}
+    measures = (
+        Measure("text.max_cer", counts["edits"] / 10, 0.02, "int8 preset", decides=False),
+        Measure("text.max_changed", counts["different"], 0.1, "int8 preset", decides=False),
+        Measure("text.max_borderline", counts["borderline"], 0.02, "int8 preset", decides=False),
+    )
+    made = {"image": image, "status": status, "counts": counts, "limits": limits, "measures": measures}
+    return comparison("text", task="recognition", **made)
+
+
+def faults_of(*lines: RecordedComparison, allow_empty: bool = False) -> list[str]:
+    return [fault.text for fault in run_faults(tally(*lines), allow_empty=allow_empty, is_recording=False)]
+
+
+class TestLines:
+    def test_the_share_of_lines_that_are_read_otherwise(self) -> None:
+        right = [line(f"{number}.png", "same") for number in range(9)]
+        assert faults_of(*right, line("x.png", different=1, edits=1)) == []
+        (text,) = faults_of(*right[1:], line("x.png", different=1, edits=1), line("y.png", different=1, edits=0))
+        assert text.startswith("over the run 20.0% (2 of 10) of the lines are read otherwise, limit 0.1 (")
+
+    def test_the_character_error_rate_of_all_lines_together(self) -> None:
+        right = [line(f"{number}.png", "same") for number in range(9)]
+        (text,) = faults_of(*right, line("x.png", different=1, edits=3))
+        assert text.startswith("over the run 3.0% (3 of 100) of the characters are edits, limit 0.02 (text.max_cer")
+
+    def test_where_it_judges_each_line_it_does_not_judge_the_run(self) -> None:
+        lines = [line("x.png", edits=9)]
+        off = replace(lines[0], limits={**lines[0].limits, "text.per_run": Limit(False, "file")})
+        assert faults_of(off) == [] and len(faults_of(*lines)) == 1
+
+    def test_one_line_may_be_borderline_and_of_many_a_share(self) -> None:
+        assert faults_of(line("x.png", "same", borderline=1), line("y.png", "same")) == []
+        two = [line(f"{name}.png", "same", borderline=1) for name in "xy"]
+        (text,) = faults_of(*two)
+        assert "100.0% (2 of 2) of the lines are borderline, limit 0.02" in text
+        assert faults_of(*two, *(line(f"{number}.png", "same") for number in range(98))) == []
+
+    def test_a_limit_of_0_permits_none(self) -> None:
+        made = line("x.png", "same", borderline=1)
+        none = Measure("text.max_borderline", 1, 0.0, "exact preset", decides=False)
+        assert len(faults_of(replace(made, measures=(*made.measures[:2], none)))) == 1
+
+    def test_a_recogniser_that_reads_nothing_beside_a_detector_that_finds_boxes(self) -> None:
+        boxes = comparison(counts={"boxes": 3, "reference": 3, "different": 0, "borderline": 0})
+        (text,) = faults_of(boxes, line("x.png", "empty"))
+        assert text.startswith("no image of this run has a text that is read (1 compared)")
+        assert faults_of(boxes, line("x.png", "empty"), line("y.png", "same")) == []
+        assert faults_of(boxes, line("x.png", "empty"), allow_empty=True) == []
+        (text,) = faults_of(comparison(status="empty", counts={"boxes": 0}), line("y.png", "same"))
+        assert text.startswith("no image of this run has a box (1 compared)")
+
+    def test_a_cause_of_detectors_is_none_of_theirs(self) -> None:
+        causes = {("train", "inference"): "; cause on page.png: x"}
+        lines = [line("x.png", different=1)]
+        (fault,) = run_faults(tally(*lines), allow_empty=False, is_recording=False, causes=causes)
+        assert "cause" not in fault.text
+        boxes = record("inference", 4, 30)
+        (fault,) = run_faults(tally(boxes), allow_empty=False, is_recording=False, causes=causes)
+        assert fault.text.endswith("; cause on page.png: x")

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from goldens import STEP, Array, blurred, read_manifest, stored, trace_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from properties import quickly, violated
+from toy_reader import LINE, Reader
 
 from pytest_ocrparity.golden.baseline_file import load, save
 from pytest_ocrparity.golden.encoding import decode, encode, pack, unpack
-from pytest_ocrparity.trace import Decoded, Detections, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
 
 
 def test_a_trace_comes_back_within_the_stated_error(path: Path) -> None:
@@ -299,3 +300,37 @@ def test_what_is_encoded_is_what_decodes() -> None:
         )
 
     check_stored(store)
+
+
+class TestRecognisers:
+    def test_the_text_and_the_score_come_back_as_they_were(self, tmp_path: Path) -> None:
+        for text, score in ((" a\u2028\udcff\u0645 ", 0.1 + 0.2), ("", 0.0), ("a", None), ("a", float("nan"))):
+            trace = replace(Reader().trace(LINE), recognition=Recognition(text, score))
+            back = stored(tmp_path / "a.npz", trace)
+            assert back.recognition == trace.recognition and back.task == trace.task
+            assert back.detections is None
+
+    def test_a_detectors_file_says_nothing_of_a_text(self, path: Path) -> None:
+        assert "recognition" not in read_manifest(path)
+
+    @given(st.integers(0, 2**32 - 1), st.floats(0, 2 * STEP))
+    @settings(max_examples=30, derandomize=True, database=None, deadline=None)
+    def test_each_timestep_keeps_its_best_class(self, seed: int, gap: float) -> None:
+        draw = np.random.default_rng(seed)
+        rows = draw.uniform(0, 0.5, (1, 6, 5)).astype(np.float32)
+        best, second = draw.integers(0, 5, 6), draw.integers(0, 5, 6)
+        rows[0, range(6), second] = draw.uniform(0.5, 1 - gap, 6)
+        rows[0, range(6), best] = rows[0, range(6), second] + np.float32(gap)
+        trace = replace(Reader().trace(LINE), probability_map=rows)
+        kept, error = encode(trace, lossless=False)
+        back = np.divide(kept["probability_map"], np.float32(65535), dtype=np.float32)
+        assert (back.argmax(-1) == rows.argmax(-1)).all()
+        assert kept["probability_map"].dtype == np.uint16 and error <= 2 * STEP
+
+    def test_pixels_of_a_detector_may_become_equal(self) -> None:
+        """The twin: what keeps the best class is the task."""
+        rows = np.array([[[0.5, 0.5 + STEP / 4]]], np.float32)
+        trace = replace(Reader().trace(LINE), probability_map=rows)
+        pixels = replace(trace, recognition=None, detections=Detections(()), source=None, parameters={})
+        bests = [encode(each, lossless=False)[0]["probability_map"].argmax() for each in (trace, pixels)]
+        assert bests == [1, 0]

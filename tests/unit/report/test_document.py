@@ -20,7 +20,7 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity import ReportError
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.comparison import BoxFinding, Measure
+from pytest_ocrparity.comparison import BoxFinding, Measure, TextFinding
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.report.document import (
     Batched,
@@ -263,3 +263,16 @@ class TestReading:
             (tmp_path / "a.json").write_text('{"run": ' + "[" * depth + "]" * depth + "}")
             with pytest.raises(ReportError, match=r"a\.json is no"):
                 read(tmp_path / "a.json")
+
+
+def test_a_document_of_recognisers_comes_back_with_its_texts(tmp_path: Path) -> None:
+    texts = TextFinding(" a\u2028\udcff", "", 4, is_borderline=True)
+    made = comparison("text", task="recognition", texts=texts)
+    text = as_text(results([made, comparison()]))
+    document = json.loads(text)
+    validator().validate(document)
+    assert [each.get("task") for each in document["comparisons"]] == ["recognition", None]
+    (tmp_path / "results.json").write_text(text)
+    found = read(tmp_path / "results.json").comparisons
+    assert found[0] == made and found[0].texts == texts
+    assert (found[1].task, found[1].texts) == ("detection", None)

@@ -274,3 +274,84 @@ class TestImages:
     def test_no_image_has_a_sentence(self, tmp_path: Path) -> None:
         assert "sets none; set `images`" in load(None, {}, tmp_path).no_image()
         assert "matches no file" in load(None, {"ocr_images": ["*.png"]}, tmp_path).no_image()
+
+
+class TestRecognition:
+    """The table of recognisers in a project of both tasks."""
+
+    TEXT = """
+        images = ["pages/*.png"]
+        memory_limit = "1 GB"
+        tolerance = "fp16"
+        [inference]
+        model_dir = "detector"
+        [recognition]
+        images = "lines"
+        tolerance = { text = { max_changed = 0.5 } }
+        [recognition.train]
+        config = "rec.yml"
+        network = "mine:build"
+        [recognition.inference]
+        model_dir = "recogniser"
+        options = { device = "cpu" }
+        [recognition.candidates.fast]
+        tolerance = "int8"
+        """
+
+    def test_it_has_its_own_images_models_and_limits(self, tmp_path: Path) -> None:
+        path = settings_file(tmp_path, self.TEXT)
+        found = load(path, {}, tmp_path)
+        lines = found.of_task("recognition")
+        assert lines is found.recognition is not None and found.of_task("detection") is found
+        assert lines.images == ((tmp_path, "lines"),) and found.images == ((tmp_path, "pages/*.png"),)
+        assert lines.train == {"config": tmp_path / "rec.yml", "network": "mine:build", "network_folder": tmp_path}
+        assert found.train == {} and list(found.candidates) == ["inference"]
+        assert list(lines.candidates) == ["inference", "fast"]
+        fast = lines.candidates["fast"]
+        assert fast.values == {"model_dir": tmp_path / "recogniser", "options": {"device": "cpu"}}
+        limits = [each.tolerance["text.max_changed"].value for each in (found, lines, fast)]
+        assert limits == [0.02, 0.5, 0.1]
+        assert lines.tolerance["detections.max_unmatched"].value == 0.02  # of the tolerance above
+        assert fast.tolerance["text.max_changed"].origin == f"int8 preset, {path}: recognition.candidates.fast"
+        assert lines.memory_limit == found.memory_limit and lines.golden_dir == found.golden_dir
+
+    def test_the_command_line_names_the_detectors(self, tmp_path: Path) -> None:
+        options = {"ocr_images": ["x.png"], "ocr_inference_dir": "y", "ocr_tolerance": ["text.max_cer=0.25"]}
+        found = load(settings_file(tmp_path, self.TEXT), options, tmp_path)
+        lines = found.of_task("recognition")
+        assert found.images == ((tmp_path, "x.png"),) and lines.images == ((tmp_path, "lines"),)
+        assert lines.candidates["inference"].values["model_dir"] == tmp_path / "recogniser"
+        assert lines.tolerance["text.max_cer"].value == 0.25
+
+    def test_without_it_all_tests_have_one_table(self, tmp_path: Path) -> None:
+        found = load(settings_file(tmp_path, 'images = "pages"\n[recognition]\n'), {}, tmp_path)
+        assert found.recognition is None and found.of_task("recognition") is found and found.parts == (found,)
+
+    def test_messages_name_its_settings(self, tmp_path: Path) -> None:
+        lines = load(settings_file(tmp_path, self.TEXT), {}, tmp_path).of_task("recognition")
+        text = "inference.yml: set inference.model_name, or train.config; recognition.train.config stays"
+        assert lines.as_typed(text) == (
+            "inference.yml: set recognition.inference.model_name, or recognition.train.config; "
+            "recognition.train.config stays"
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("[recognition]\nimage = 'x'", r"recognition\.image is no setting; did you mean 'images'\?"),
+            ("[recognition]\nimages = 3", r"recognition\.images is a list of globs, not 3"),
+            ("[recognition.train]\nconfig = 3", r"recognition\.train\.config is a path, not 3"),
+            (
+                "[recognition.inference]\nmodle_dir = 'x'",
+                r"recognition\.inference\.modle_dir is no setting; did you mean",
+            ),
+            ("[recognition.candidates.train]\n", r"recognition\.candidates: a side is called 'train' already"),
+            ("[recognition.candidates.a]\napi = 'X'", r"recognition\.candidates\.a\.api is one of "),
+            ("[recognition]\ntolerance = 'fp8'", r"recognition: no tolerance preset 'fp8'"),
+            ("[recognition.tolerance.text]\nmax_cre = 1", r"recognition: text has no limit 'max_cre'; did you mean"),
+            ("recognition = 3", r"recognition is a table, not 3"),
+        ],
+    )
+    def test_what_means_nothing_is_named_with_its_table(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(SettingsError, match=message):
+            load(settings_file(tmp_path, text), {}, tmp_path)

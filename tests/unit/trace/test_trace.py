@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from toy import PAGE, Toy, page
+from toy_reader import LINE, Reader
 
-from pytest_ocrparity.trace import Decoded, Detections, Trace
+from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
 
 QUAD = np.array([[0.0, 0], [9, 0], [9, 5], [0, 5]])
 
@@ -73,3 +74,26 @@ def test_what_a_trace_holds() -> None:
     assert Trace(pipeline="x", image="y").map_scale == (1.0, 1.0)
     assert Trace(pipeline="x", image="y").nbytes == 0
     assert trace.nbytes > 64 * 96 * 4
+
+
+class TestTask:
+    def test_a_recogniser_has_a_text_in_the_place_of_boxes(self) -> None:
+        trace = Reader().trace(LINE)
+        assert trace.stages == ("decode", "resize", "tensor", "probability_map", "text")
+        assert trace.recognition is not None
+        assert trace.value_of("text") == trace.recognition == Recognition("abba cd", trace.recognition.score)
+        assert trace.detections is None and trace.task.name == "recognition"
+        assert trace != replace(trace, recognition=Recognition("abba cd", 0.1))
+        detector = Toy().trace(PAGE)
+        assert detector.value_of("text") is None and detector.task.name == "detection"
+        assert detector.value_of("detections") is detector.detections
+
+    def test_what_stopped_early_is_of_its_pipelines_task(self) -> None:
+        assert Reader().preprocess(LINE).task.name == "recognition"
+        assert replace(Reader().preprocess(LINE), source=None).task.name == "detection"  # nothing says otherwise
+        assert Trace(pipeline="x", image="y", parameters={"text": {"characters": 3}}).task.name == "recognition"
+        assert Toy().preprocess(PAGE).task.name == "detection"
+
+    def test_it_is_of_one_model(self) -> None:
+        with pytest.raises(ValueError, match="holds detections or a recognition, as it is of one model, and not both"):
+            replace(Toy().trace(PAGE), recognition=Recognition("a"))

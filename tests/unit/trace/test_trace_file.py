@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from toy import PAGE, Toy
+from toy_reader import LINE, Reader
 
 from pytest_ocrparity import ResultError
 from pytest_ocrparity.errors import StageError
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.trace import Detections, Recognition, Trace
 
 QUAD = np.array([[0.0, 0], [9, 0], [9, 5.25], [0, 5]])
 WHOLE = Toy().trace(PAGE)
@@ -36,6 +37,10 @@ TRACES = {
         fused_map=WHOLE.probability_map,
         image_sha256="ab" * 32,
     ),
+    "a recogniser's": Reader().trace(LINE),
+    "a text alone": Trace(pipeline="port", image="a.png", recognition=Recognition(" \u2028 \udcff\u0645\u0631 ")),
+    "no text": Trace(pipeline="port", image="a.png", recognition=Recognition("", 0.0)),
+    "a score that is no number": Trace(pipeline="port", image="a.png", recognition=Recognition("a", float("nan"))),
     "odd arrays": replace(
         WHOLE,
         tensor=np.full((1, 3, 2, 2), np.nan, np.float16),
@@ -62,6 +67,15 @@ def test_another_trace_is_not_equal(tmp_path: Path) -> None:
     document["dt_scores"][0] = float(np.nextafter(document["dt_scores"][0], 0))
     (tmp_path / "a.json").write_text(json.dumps(document))
     assert Trace.from_json(tmp_path / "a.json") != TRACES["whole"]
+
+
+def test_a_detectors_file_is_one_that_earlier_versions_read(tmp_path: Path) -> None:
+    TRACES["whole"].to_json(tmp_path / "a.json")
+    TRACES["a recogniser's"].to_json(tmp_path / "b.json")
+    keys = [
+        {key for key in json.loads((tmp_path / name).read_text()) if key[:3] == "rec"} for name in ("a.json", "b.json")
+    ]
+    assert keys == [set(), {"rec_text", "rec_score"}]
 
 
 def test_what_stopped_a_side_comes_back(tmp_path: Path) -> None:
@@ -107,6 +121,12 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "name": (edit(pipeline=3), r"its pipeline is no name"),
     "boxes": (edit(dt_polys=[[[1, "2"]]]), r"dt_polys\[0\] is \[\[1, '2'\]\], not a list of \[x, y\] in px"),
     "scores": (edit(dt_scores=[0.5]), r"3 boxes in dt_polys but 1 scores"),
+    "text": (edit(dt_polys=..., dt_scores=..., rec_text=7), r"the text of a Recognition is a str, not 7"),
+    "score of a text": (
+        edit(dt_polys=..., dt_scores=..., rec_text="a", rec_score="1"),
+        r"is a number or None, not '1'",
+    ),
+    "two tasks": (edit(rec_text="a"), r"not a whole trace: a trace holds detections or a recognition"),
     "shape": (edit(shape=[1, 2, 3]), r"its shape cannot be a trace's"),
     "parameters": (edit(parameters={"tensor": {"mean": "x"}}), r"its mean cannot be a trace's"),
     "decode": (edit(decode=[]), r"not a whole trace: "),

@@ -1,0 +1,400 @@
+"""Runs on recognisers: alone, and beside a detector in one project, where a marker says whose a test is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paths import TESTS
+from projects import run
+from toy import PAGE, Toy
+from toy_reader import LINE, NEARLY, NOTHING, Reader, line
+
+import pytest_ocrparity.session.models as models
+
+GATE = "from pytest_ocrparity.gate import *\n"
+THREE_LINES = """
+from pytest_ocrparity import assert_same_preprocessing, assert_same_probability_maps, assert_same_text
+
+def test_export_reads_as_training(ocr_train_model, ocr_inference_model, ocr_image):
+    train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    assert_same_preprocessing(train, inference)
+    assert_same_probability_maps(train, inference)
+    assert_same_text(train, inference)
+"""
+BOTH = """
+import pytest
+from pytest_ocrparity import assert_same_detections, assert_same_text
+
+def test_pages(ocr_train_model, ocr_inference_model, ocr_image):
+    assert ocr_image.parent.name == "images"
+    assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+@pytest.mark.ocr_task("recognition")
+def test_lines(ocr_train_model, ocr_inference_model, ocr_image):
+    assert ocr_image.parent.name == "lines"
+    assert_same_text(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+def test_pages_again(ocr_train_model, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+TABLES = """
+[tool.ocrparity]
+images = ["images/*.npy"]
+[tool.ocrparity.inference]
+model_dir = "detector"
+[tool.ocrparity.recognition]
+images = ["lines/*.npy"]
+[tool.ocrparity.recognition.inference]
+model_dir = "recogniser"
+"""
+
+
+def write(folder: Path, pictures: dict[str, Any]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, pixels in pictures.items():
+        np.save(folder / name, pixels)
+
+
+class Sides:
+    """The models that the settings of a project load here; each call is noted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.loaded: list[tuple[str, str]] = []
+        self.detector: dict[str, Any] = {}
+        self.recogniser: dict[str, Any] = {}
+        monkeypatch.setattr(models, "train_model", self.train)
+        monkeypatch.setattr(models, "inference_model", self.inference)
+        for name in ("training_problems", "inference_problems"):
+            monkeypatch.setattr(models, name, lambda *_: [])
+
+    def train(self, settings: Any) -> Any:
+        self.loaded.append((settings.prefix, "train"))
+        return Reader() if self._reads(settings) else Toy()
+
+    def inference(self, settings: Any, name: str | None = None) -> Any:
+        name = name or "inference"
+        self.loaded.append((settings.prefix, name))
+        if self._reads(settings):
+            return Reader(name=name, **(self.recogniser if name == "inference" else {}))
+        return Toy(name=name, **self.detector)
+
+    @staticmethod
+    def _reads(settings: Any) -> bool:
+        return bool(settings.prefix) or (settings.root / "rec.yml").is_file()
+
+
+@pytest.fixture
+def sides(monkeypatch: pytest.MonkeyPatch) -> Sides:
+    return Sides(monkeypatch)
+
+
+@pytest.fixture
+def both(pytester: pytest.Pytester, sides: Sides) -> pytest.Pytester:
+    """A project of a detector and a recogniser."""
+    pytester.makefile(".toml", pyproject=TABLES)
+    pytester.makepyfile(test_export=BOTH)
+    write(pytester.path / "images", {"page.npy": PAGE})
+    write(pytester.path / "lines", {"a.npy": LINE, "b.npy": line("dab")})
+    return pytester
+
+
+@pytest.fixture
+def alone(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project whose own fixtures make recognisers."""
+    pytester.makefile(".toml", pyproject='[tool.ocrparity]\nimages = ["lines/*.npy"]\n')
+    pytester.makeconftest(
+        f"""
+import sys
+import pytest
+sys.path.insert(0, {str(TESTS)!r})
+from toy_reader import Reader
+
+@pytest.fixture(scope="session")
+def ocr_train_model():
+    return Reader()
+
+@pytest.fixture(scope="session")
+def ocr_inference_model():
+    return Reader(name="inference")
+"""
+    )
+    pytester.makepyfile(test_export=THREE_LINES)
+    write(pytester.path / "lines", {"a.npy": LINE, "b.npy": line("dab")})
+    return pytester
+
+
+def break_export(project: pytest.Pytester, fields: str) -> None:
+    path = project.path / "conftest.py"
+    path.write_text(path.read_text().replace('name="inference"', f'name="inference", {fields}'))
+
+
+class TestAlone:
+    def test_it_passes_and_the_table_speaks_of_lines(self, alone: pytest.Pytester) -> None:
+        result = run(alone)
+        result.assert_outcomes(passed=2)
+        result.stdout.fnmatch_lines(
+            [
+                "inference against train: 2 lines",
+                "  preprocessing * 2 same * worst tensor 0*",
+                "  probability maps * 2 same *",
+                "  text * 2 same * worst score *(2 lines)",
+            ]
+        )
+        result.stdout.no_fnmatch_line("*never compared*")
+        result.stdout.no_fnmatch_line("*box*")
+        result.stdout.no_fnmatch_line("*detection*")
+
+    def test_another_dictionary_fails_and_no_cause_is_claimed(self, alone: pytest.Pytester) -> None:
+        break_export(alone, 'letters="bacd "')
+        result = run(alone, "-v")
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(
+            [
+                "*a.npy: first difference at text: 'abba cd' in train, 'baab cd' in inference",
+                "*cause*unknown at text: no experiment was made",
+                "*not tried*this version makes none with recognisers",
+                "*differs*first at character 1: 'a' (U+0061) in train, 'b' (U+0062) in inference; 3 edits in 7 char*",
+                "  text * 2 different * 2 of 2 lines read otherwise, 5 edits in 10 characters",
+            ],
+        )
+
+    def test_a_recorded_baseline_is_compared_with(self, alone: pytest.Pytester) -> None:
+        alone.makepyfile(
+            test_export="""
+from pytest_ocrparity import assert_same_text
+
+def test_mine(ocr_golden, ocr_inference_model, ocr_image):
+    assert_same_text(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+        )
+        run(alone, "--ocr-golden").assert_outcomes(passed=2)
+        run(alone).assert_outcomes(passed=2)
+        break_export(alone, 'letters="bacd "')
+        result = run(alone, "-v")
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(["*'abba cd' in baseline (train), 'baab cd' in inference"])
+        result = run(alone, "--ocr-golden", "--ocr-golden-mode=all", "-v")
+        result.stdout.fnmatch_lines(["*a.npy: the same text, map moved by up to *"])
+
+    def test_the_report_shows_both_texts(self, alone: pytest.Pytester) -> None:
+        break_export(alone, 'letters="bacd "')
+        run(alone, "--ocr-report=report").assert_outcomes(failed=2)
+        document = json.loads((alone.path / "report/results.json").read_text())
+        (found,) = (each for each in document["comparisons"] if each["kind"] == "text" and "a.npy" in each["image"])
+        assert found["texts"] == {"reference": "abba cd", "candidate": "baab cd", "edits": 3, "is_borderline": False}
+        assert found["task"] == "recognition" and found["picture_error"] is None
+        page = (alone.path / "report/index.html").read_text()
+        assert '<bdi dir="auto"><mark>' in page and "3 edits in 7 characters" in page
+        maps = [each for each in document["comparisons"] if each["kind"] == "probability_maps"]
+        assert all("timesteps; a row per class" in each["pictures"][0]["caption"] for each in maps)
+        assert "lines read otherwise" in (alone.path / "report/summary.md").read_text()
+
+    def test_a_run_that_reads_nothing_fails(self, alone: pytest.Pytester) -> None:
+        write(alone.path / "lines", {"a.npy": NOTHING, "b.npy": NOTHING})
+        result = run(alone)
+        result.stdout.fnmatch_lines(
+            ["*no image of this run has a text that is read (2 compared): nothing shows that the model reads*"]
+        )
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        write(alone.path / "lines", {"b.npy": LINE})
+        assert run(alone).ret == pytest.ExitCode.OK
+
+    def test_one_line_may_be_borderline_and_not_two(self, alone: pytest.Pytester) -> None:
+        break_export(alone, "shift=-0.006")
+        alone.makepyfile(test_export=THREE_LINES.replace("    assert_same_preprocessing(train, inference)\n", ""))
+        loose = "--ocr-tolerance=probability_maps.atol=0.2"
+        write(alone.path / "lines", {"a.npy": NEARLY})
+        result = run(alone, loose)
+        assert result.ret == pytest.ExitCode.OK
+        result.stdout.fnmatch_lines(["  text * (2 lines, 1 borderline)"])
+        write(alone.path / "lines", {"c.npy": NEARLY})
+        result = run(alone, loose)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["*over the run 66.7% (2 of 3) of the lines are borderline, limit 0.02*"])
+
+    def test_a_reduced_preset_judges_the_run(self, alone: pytest.Pytester) -> None:
+        break_export(alone, "shift=-0.006")
+        write(alone.path / "lines", {f"{number:02}.npy": LINE for number in range(20)})
+        write(alone.path / "lines", {"a.npy": NEARLY})
+        assert run(alone, "--ocr-tolerance=int8").ret == pytest.ExitCode.OK
+        write(alone.path / "lines", {"b.npy": NEARLY, "00.npy": NEARLY})
+        result = run(alone, "--ocr-tolerance=int8")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["*over the run 13.6% (3 of 22) of the lines are read otherwise, limit 0.1*"])
+
+
+class TestBoth:
+    def test_each_test_gets_its_own_images_and_models(self, both: pytest.Pytester, sides: Sides) -> None:
+        result = run(both, "-v")
+        result.assert_outcomes(passed=4)
+        assert {("", "train"), ("", "inference"), ("recognition.", "train"), ("recognition.", "inference")} == set(
+            sides.loaded
+        )
+        result.stdout.fnmatch_lines(["inference against train: 1 image", "inference against train: 2 lines"])
+        result.stdout.fnmatch_lines(["*::test_pages[[]images/page.npy] PASSED*"])  # as without the other table
+
+    def test_a_fault_of_one_is_no_fault_of_the_other(self, both: pytest.Pytester, sides: Sides) -> None:
+        sides.recogniser = {"letters": "bacd "}
+        run(both).assert_outcomes(passed=2, failed=2)
+        sides.recogniser, sides.detector = {}, {"pad": 9}
+        run(both).assert_outcomes(passed=2, failed=2)
+
+    def test_without_the_marker_the_sentence_names_it(self, both: pytest.Pytester) -> None:
+        both.makepyfile(
+            test_export="""
+import pytest
+from pytest_ocrparity import assert_same_detections, assert_same_text
+
+def test_unmarked(ocr_train_model, ocr_inference_model, ocr_image):
+    assert_same_text(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+@pytest.mark.ocr_task("recognition")
+def test_boxes(ocr_train_model, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+        )
+        result = run(both)
+        result.assert_outcomes(failed=3)
+        result.stdout.fnmatch_lines(
+            [
+                '*are detectors, and assert_same_text *mark the test with @pytest.mark.ocr_task("recognition")*',
+                '*are recognisers, and assert_same_detections *@pytest.mark.ocr_task("recognition") gives *',
+            ]
+        )
+
+    def test_the_marker_may_stand_on_a_class_or_a_module(self, both: pytest.Pytester) -> None:
+        both.makepyfile(
+            test_export="""
+import pytest
+from pytest_ocrparity import assert_same_text
+
+pytestmark = pytest.mark.ocr_task("recognition")
+
+def test_module(ocr_inference_model, ocr_image):
+    assert ocr_inference_model.trace(ocr_image).recognition is not None
+
+class TestMine:
+    def test_method(self, ocr_train_model, ocr_image):
+        assert ocr_train_model.trace(ocr_image).recognition is not None
+
+    @pytest.mark.ocr_task("detection")
+    def test_closest(self, ocr_train_model, ocr_image):
+        assert ocr_train_model.trace(ocr_image).detections is not None
+
+def test_late(request, ocr_image):
+    assert request.getfixturevalue("ocr_train_model").trace(ocr_image).recognition is not None
+
+def test_that_takes_nothing():
+    pass
+"""
+        )
+        result = run(both, "-v")
+        assert result.parseoutcomes()["passed"] == 2 + 2 + 1 + 2 + 1
+        result.stdout.fnmatch_lines(["*::test_that_takes_nothing PASSED*"])
+
+    def test_baselines_of_both(self, both: pytest.Pytester, sides: Sides) -> None:
+        both.makepyfile(test_export=GATE)
+        run(both, "--ocr-golden").assert_outcomes(passed=9)
+        names = sorted(path.relative_to(both.path / "goldens").as_posix() for path in both.path.rglob("*.npz"))
+        assert names == ["images/page.npy.npz", "lines/a.npy.npz", "lines/b.npy.npz"]
+        sides.loaded.clear()
+        run(both, "--ocr-no-train").assert_outcomes(passed=9)
+        assert all(side == "inference" for _, side in sides.loaded)
+        sides.recogniser = {"letters": "bacd "}
+        run(both, "--ocr-no-train").assert_outcomes(passed=7, failed=2)
+
+    def test_candidates_of_recognisers(self, both: pytest.Pytester) -> None:
+        text = f'{TABLES}\n[tool.ocrparity.recognition.candidates.fast]\nmodel_dir = "fast"\ntolerance = "int8"\n'
+        both.makefile(".toml", pyproject=text)
+        result = run(both, "-v")
+        result.assert_outcomes(passed=1 + 2 * 2 + 1)
+        result.stdout.fnmatch_lines(["fast against train: 2 lines"])
+        result.stdout.no_fnmatch_line("fast against train: * image*")
+
+    def test_an_image_belongs_to_one_table(self, both: pytest.Pytester) -> None:
+        both.makefile(".toml", pyproject=TABLES.replace('"lines/*.npy"', '"lines/*.npy", "images/*.npy"'))
+        result = run(both)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(
+            ["*images and recognition.images both match images/page.npy: an image is one of a detector or*"]
+        )
+
+    def test_a_marked_testcase_is_told_that_it_gets_no_recogniser(self, both: pytest.Pytester) -> None:
+        both.makepyfile(
+            test_export="""
+import unittest
+import pytest
+
+@pytest.mark.ocr_task("recognition")
+class TestMine(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def model(self, ocr_train_model):
+        self.train = ocr_train_model
+
+    def test_it(self):
+        pass
+"""
+        )
+        result = run(both)
+        result.stdout.fnmatch_lines(["*ocr_task has no effect on a unittest.TestCase*write a test function*"])
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+class TestTheGate:
+    def test_of_both_tasks(self, both: pytest.Pytester) -> None:
+        both.makepyfile(test_export=GATE)
+        result = run(both, "-v")
+        result.assert_outcomes(passed=3 + 3 * 2)
+        result.stdout.fnmatch_lines(["*::test_ocr_detections[[]images/page.npy] PASSED*"])
+
+    def test_of_a_detector_it_is_what_it_was(self, project: pytest.Pytester) -> None:
+        project.makepyfile(test_export=GATE)
+        result = run(project, "-v")
+        result.assert_outcomes(passed=6)
+        result.stdout.no_fnmatch_line("*test_ocr_text*")
+
+    def test_of_a_recogniser_alone_its_yml_says_so(self, both: pytest.Pytester) -> None:
+        text = '[tool.ocrparity]\nimages = ["lines/*.npy"]\n[tool.ocrparity.train]\nconfig = "rec.yml"\n'
+        both.makefile(".toml", pyproject=text)
+        (both.path / "rec.yml").write_text("Architecture:\n  model_type: rec\n  algorithm: SVTR_LCNet\n")
+        both.makepyfile(test_export=GATE)
+        result = run(both, "-v")
+        result.assert_outcomes(passed=6)
+        result.stdout.fnmatch_lines(["*::test_ocr_text[[]lines/a.npy] PASSED*"])
+        result.stdout.no_fnmatch_line("*test_ocr_detections*")
+
+
+class TestWrongMarkers:
+    @pytest.mark.parametrize(
+        ("marker", "message"),
+        [
+            ('ocr_task("recogniton")', "*ocr_task: no task 'recogniton'; did you mean 'recognition'?*"),
+            ("ocr_task()", '*ocr_task takes the name of a task, as ocr_task("recognition")*'),
+            ('ocr_task(name="recognition")', '*ocr_task takes the name of a task, as ocr_task("recognition")*'),
+        ],
+    )
+    @pytest.mark.parametrize("fixture", ["both", "alone"])
+    def test_they_stop_the_collection_of_their_file(
+        self, request: pytest.FixtureRequest, fixture: str, marker: str, message: str
+    ) -> None:
+        project: pytest.Pytester = request.getfixturevalue(fixture)
+        project.makepyfile(test_export=f"import pytest\n@pytest.mark.{marker}\ndef test_mine(ocr_image): pass\n")
+        result = run(project)
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.stdout.fnmatch_lines([message])
+
+    def test_a_table_that_is_missing_is_named(self, alone: pytest.Pytester) -> None:
+        text = '[tool.ocrparity]\nimages = ["lines/*.npy"]\n[tool.ocrparity.train]\nconfig = "det.yml"\n'
+        alone.makefile(".toml", pyproject=text)
+        marked = THREE_LINES.replace("\ndef test", '\nimport pytest\n@pytest.mark.ocr_task("recognition")\ndef test')
+        alone.makepyfile(test_export=marked)
+        (alone.path / "det.yml").write_text("Architecture:\n  model_type: det\n  algorithm: DB\n")
+        result = run(alone)
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.stdout.fnmatch_lines(["*has no table [[]tool.ocrparity.recognition[]], and its YAML files are of a*"])
+        (alone.path / "det.yml").write_text("Architecture:\n  model_type: rec\n  algorithm: SVTR\n")
+        run(alone).assert_outcomes(passed=2)  # of a recogniser alone the marker says what its files say

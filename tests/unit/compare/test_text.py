@@ -1,0 +1,228 @@
+"""What two recognisers read: equal to the last character, or said otherwise; borderline by arithmetic alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_reader import LINE, NOTHING, Reader, line
+
+from pytest_ocrparity import Comparison, DifferenceError, Recognition, Trace, assert_same_text
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
+
+MARGIN = 1e-4
+"""By how much the reference prefers b to a at the only timestep that can change."""
+LIMIT = 1e-4
+
+
+def sides(
+    moved: float = MARGIN,
+    margin: float = MARGIN,
+    reads: Callable[..., Recognition] | None = None,
+    own: Callable[..., Recognition] | None = None,
+    **candidate: Any,
+) -> tuple[Trace, Trace]:
+    """Return a reference that reads "bd", and a candidate whose map prefers a to b by `moved` - `margin`.
+
+    `reads` is the candidate's decoder where it is another, and `own` the reference's.
+    """
+    rows = np.full((1, 3, 6), 0.02, np.float32)
+    rows[0, 0, 1:3] = 0.46 - margin / 2, 0.46 + margin / 2
+    rows[0, 1, 0] = rows[0, 2, 4] = 0.9
+    other = rows.copy()
+    other[0, 0, 1:3] += np.float32(moved / 2), np.float32(-moved / 2)
+    traces = []
+    for side, values, read in ((Reader(), rows, own), (Reader(name="inference", **candidate), other, reads)):
+        if read is not None:
+            side.read_map = read  # type: ignore[method-assign]
+        found = side.read_map(values)
+        traces.append(replace(side.trace(LINE), probability_map=values, recognition=found))
+    return traces[0], traces[1]
+
+
+def compared(traces: tuple[Trace, Trace], tolerance: Tolerance = BUILT_IN, *, defers: bool = False) -> Comparison:
+    return Comparisons(*traces, tolerance, defers=defers).of("text")
+
+
+class TestTexts:
+    def test_equal_ones_pass(self) -> None:
+        found = assert_same_text(Reader().trace(LINE), Reader(name="inference").trace(LINE))
+        assert (found.status, found.stage, found.task) == ("same", None, "recognition")
+        assert found.texts is not None and found.texts.reference == found.texts.candidate == "abba cd"
+        assert found.counts["lines"] == 1 and found.counts["different"] == found.counts["edits"] == 0
+
+    @pytest.mark.parametrize(
+        ("broken", "reads"),
+        [
+            ({"letters": "bacd "}, "baab cd"),
+            ({"keeps_repeats": True}, "aabbbbaa  ccdd"),
+            ({"reverses": True}, "dc abba"),
+            ({"squeezes": True, "base_width": 80}, None),
+        ],
+    )
+    def test_other_decoders_and_pictures_fail(self, broken: dict[str, Any], reads: str | None) -> None:
+        picture = line("abba cd", cells=2)
+        reference, candidate = Reader().trace(picture), Reader(name="inference", **broken).trace(picture)
+        with pytest.raises(DifferenceError, match="'abba cd' in train, ") as raised:
+            assert_same_text(reference, candidate)
+        found = raised.value.comparisons[-1].texts
+        assert found is not None and (reads is None or found.candidate == reads)
+        assert not found.is_borderline
+
+    def test_a_space_counts(self) -> None:
+        with pytest.raises(DifferenceError, match="'ab cd' in reference, 'abcd' in candidate"):
+            assert_same_text("ab cd", "abcd")
+        with pytest.raises(DifferenceError, match="character 3: ' '"):
+            assert_same_text("ab ", "ab")
+        assert assert_same_text("ab cd", "ab cd").status == "same"
+
+    def test_a_line_may_have_a_few_edits_where_that_is_asked_for(self) -> None:
+        assert assert_same_text("abcdefghij", "abcdefghix", max_cer=0.1).status == "same"
+        with pytest.raises(DifferenceError, match=r"max_cer 0.2 edits per character, limit 0.1 \(keyword\)"):
+            assert_same_text("abcdefghij", "abcdefghxx", max_cer=0.1)
+
+    def test_what_is_no_text_is_refused(self) -> None:
+        with pytest.raises(TypeError, match=r"candidate: give a Trace, a Recognition or a text, not \['a'\]"):
+            assert_same_text("a", ["a"])  # type: ignore[arg-type]
+
+
+class TestBorderline:
+    """The one line whose best class a difference within the limit moves."""
+
+    def test_the_maps_explain_a_text(self) -> None:
+        found = compared(sides(moved=1.5 * MARGIN))
+        assert (found.status, found.counts["borderline"], found.counts["different"]) == ("same", 1, 0)
+        assert found.texts is not None and (found.texts.reference, found.texts.candidate) == ("bd", "ad")
+        assert found.texts.is_borderline and found.counts["edits"] == 0
+
+    def test_and_where_they_do_not_change_it_there_is_nothing_to_explain(self) -> None:
+        found = compared(sides(moved=0.5 * MARGIN))
+        assert found.status == "same" and found.counts["borderline"] == 0
+
+    def test_beyond_the_limit_they_explain_nothing(self) -> None:
+        assert compared(sides(moved=2.5 * LIMIT)).status == "different"
+
+    def test_maps_that_no_limit_judges_explain_nothing(self) -> None:
+        off = BUILT_IN.override({"probability_maps": {"atol": "off", "max_changed": 1.0}}, "file")
+        assert compared(sides(moved=1.5 * MARGIN), off).status == "different"
+
+    def test_another_dictionary_is_never_borderline(self) -> None:
+        """On the very line whose maps could explain it: the decoders disagree."""
+        assert compared(sides(moved=1.5 * MARGIN, letters="abdc ")).status == "different"
+        assert compared(sides(moved=1.5 * MARGIN, letters="xbcd ")).status == "different"
+
+    def test_what_is_changed_after_decoding_is_not_either(self) -> None:
+        reference, candidate = sides(moved=1.5 * MARGIN)
+        changed = replace(candidate, recognition=Recognition("AD", 0.7))
+        assert compared((reference, changed)).status == "different"
+
+    def test_equal_maps_explain_nothing(self) -> None:
+        reference, candidate = sides(moved=0.0)
+        assert compared((reference, candidate)).status == "same"
+        assert compared((reference, replace(candidate, recognition=Recognition("ad", 0.7)))).status == "different"
+
+    def test_of_a_baseline_the_candidates_decoder_suffices(self) -> None:
+        reference, candidate = sides(moved=1.5 * MARGIN)
+        assert compared((replace(reference, source=None), candidate)).counts["borderline"] == 1
+        assert compared((reference, replace(candidate, source=None))).counts["borderline"] == 1
+
+    def test_without_any_decoder_nothing_is(self) -> None:
+        reference, candidate = sides(moved=1.5 * MARGIN)
+        without = replace(reference, source=None), replace(candidate, source=None)
+        assert compared(without).status == "different"
+
+    @pytest.mark.parametrize("side", ["reads", "own"])
+    def test_a_decoder_that_cannot_run_explains_nothing(self, side: str) -> None:
+        calls = []
+
+        def once(values: Any) -> Recognition:
+            calls.append(values)
+            if len(calls) > 2:  # tracing and `sides` take one each
+                raise RuntimeError("only traces")
+            return Reader().read_map(values)
+
+        assert compared(sides(moved=1.5 * MARGIN, **{side: once})).status == "different"
+
+    def test_the_limit_of_this_very_call_is_kept(self) -> None:
+        traces = sides(moved=1.5 * MARGIN)
+        assert assert_same_text(*traces).counts["borderline"] == 1
+        with pytest.raises(DifferenceError):
+            assert_same_text(*traces, max_borderline=0)
+
+
+class TestScores:
+    def test_a_right_one_moves_no_further_than_the_map(self) -> None:
+        found = compared((Reader().trace(LINE), Reader(name="inference", noise=4e-5).trace(LINE)))
+        score = found.measure("text.max_score_difference")
+        assert score is not None and score.limit is not None and 0 < score.value < score.limit < 1e-4
+        assert score.origin.endswith(": as far as the maps differ")
+
+    def test_one_that_is_computed_otherwise_fails_on_equal_maps(self) -> None:
+        sides = Reader().trace(LINE), Reader(name="inference", scale_score=1 - 3e-5).trace(LINE)
+        with pytest.raises(DifferenceError, match=r"scores of train and inference differ by 2\.9e-05, and"):
+            assert_same_text(*sides)
+        assert assert_same_text(*sides, max_score_difference=1e-4).status == "same"
+        assert assert_same_text(*sides, max_score_difference="off").status == "same"
+
+    def test_where_other_timesteps_were_kept_it_is_only_reported(self) -> None:
+        reference, candidate = sides(moved=1.5 * MARGIN)
+        assert candidate.recognition is not None
+        same_text = replace(candidate, recognition=Recognition("bd", 0.1))
+        measure = compared((reference, same_text)).measure("text.max_score_difference")
+        assert measure is not None and measure.limit is None and measure.value > 0.5
+
+    def test_a_missing_one_fails_only_where_it_was_asked_for_by_name(self) -> None:
+        sides = Reader().trace(LINE), Reader(name="inference", has_score=False).trace(LINE)
+        assert assert_same_text(*sides).status == assert_same_text(*sides, tolerance="fp16").status == "same"
+        with pytest.raises(DifferenceError, match="max_score_difference can't be judged: inference has none"):
+            assert_same_text(*sides, max_score_difference=0.1)
+
+    def test_no_limit_permits_what_is_no_number(self) -> None:
+        with pytest.raises(DifferenceError, match="differ by NaN"):
+            assert_same_text(Recognition("a", 0.5), Recognition("a", float("nan")), max_score_difference=1)
+
+
+class TestNothingPassesEmpty:
+    def test_a_blank_line_passes_by_its_map(self) -> None:
+        assert assert_same_text(Reader().trace(NOTHING), Reader(name="inference").trace(NOTHING)).status == "empty"
+
+    def test_with_other_maps_it_fails(self) -> None:
+        reference, candidate = Reader().trace(NOTHING), Reader(name="inference", gain=30.0).trace(NOTHING)
+        assert candidate.recognition == Recognition("", 0.0)
+        with pytest.raises(DifferenceError, match="neither side reads anything, and the maps differ"):
+            assert_same_text(reference, candidate)
+
+    def test_without_maps_too_unless_that_is_allowed(self) -> None:
+        with pytest.raises(DifferenceError, match="neither side reads anything, and no maps were compared"):
+            assert_same_text("", "")
+        assert assert_same_text("", "", allow_empty=True).status == "empty, as allowed"
+
+    def test_one_empty_text_is_another_text(self) -> None:
+        with pytest.raises(DifferenceError, match="'ab' in reference, '' in candidate"):
+            assert_same_text("ab", "", allow_empty=True)
+        with pytest.raises(DifferenceError, match="'' in reference, 'ab' in candidate"):
+            assert_same_text("", "ab", max_cer=0.5)
+
+    def test_a_missing_text_fails(self) -> None:
+        reference, candidate = Reader().trace(LINE), Reader(name="inference").trace(LINE)
+        with pytest.raises(DifferenceError, match="nothing was compared at text: inference has none"):
+            assert_same_text(reference, replace(candidate, recognition=None))
+
+
+class TestTheRun:
+    """What a reduced preset permits only a whole run can judge."""
+
+    def test_a_line_is_left_to_it(self) -> None:
+        fp16 = Tolerance.preset("fp16", "file")
+        traces = Reader().trace(LINE), Reader(name="inference", letters="bacd ").trace(LINE)
+        assert compared(traces, fp16).status == "different"
+        found = compared(traces, fp16, defers=True)
+        assert (found.status, found.counts["different"], found.counts["edits"]) == ("left to the run", 1, 3)
+
+    def test_under_fp32_each_line_decides(self) -> None:
+        traces = Reader().trace(LINE), Reader(name="inference", letters="bacd ").trace(LINE)
+        assert compared(traces, defers=True).status == "different"
