@@ -69,16 +69,17 @@ def assert_same_probability_maps(
     max_share: float | None = None,
     max_crossings: float | str | None = None,
 ) -> Comparison:
-    """Assert that both networks return the same raw probability map.
+    """Assert that both networks return the same raw probability map, of pixels or of a recogniser's timesteps.
 
     Args:
         reference: the trace that is right by definition.
         candidate: the trace under test.
         tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test.
         atol: largest difference, "off", or "auto": 4 times the reference network's own sensitivity, 1e-4 to 1e-2.
-        mean_atol: mean difference, or "off".
+        mean_atol: mean difference, of a recogniser that of the largest of each timestep; or "off".
         max_share: share of pixels, 0 to 1, that may exceed `atol`.
-        max_crossings: number of pixels that may change side of the post-process's `thresh`, or "off".
+        max_crossings: number of pixels that may change side of the post-process's `thresh`, or of a recogniser's
+            timesteps whose best class may change; or "off".
 
     Returns:
         What was measured.

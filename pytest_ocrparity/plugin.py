@@ -189,7 +189,7 @@ def ocr_train_model(request: pytest.FixtureRequest, _ocr_task: str) -> Pipeline:
 
 @pytest.fixture(scope="session")
 def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | None, _ocr_task: str) -> Pipeline:
-    """The exported model under test: `paddleocr.TextDetection` on the export folder.
+    """The exported model under test: `paddleocr.TextDetection` on the export folder, of a recogniser TextRecognition.
 
     `.trace(image)` takes a path or an (H, W, 3) uint8 BGR array and returns a `Trace` of every stage. Set up by
     `[tool.ocrparity.inference]`; each `[tool.ocrparity.candidates.NAME]` is one more, and the test runs with all of

@@ -301,6 +301,10 @@ def test_that_takes_nothing():
         run(both, "--ocr-golden").assert_outcomes(passed=9)
         names = sorted(path.relative_to(both.path / "goldens").as_posix() for path in both.path.rglob("*.npz"))
         assert names == ["images/page.npy.npz", "lines/a.npy.npz", "lines/b.npy.npz"]
+        (both.path / "goldens/lines/gone.npy.npz").write_bytes((both.path / "goldens/lines/a.npy.npz").read_bytes())
+        result = run(both, "--ocr-golden-prune")
+        result.stdout.fnmatch_lines(["*gone.npy.npz*"])
+        assert names == sorted(path.relative_to(both.path / "goldens").as_posix() for path in both.path.rglob("*.npz"))
         sides.loaded.clear()
         run(both, "--ocr-no-train").assert_outcomes(passed=9)
         assert all(side == "inference" for _, side in sides.loaded)

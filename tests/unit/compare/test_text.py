@@ -145,7 +145,8 @@ class TestBorderline:
                 raise RuntimeError("only traces")
             return Reader().read_map(values)
 
-        assert compared(sides(moved=1.5 * MARGIN, **{side: once})).status == "different"
+        decoders: dict[str, Any] = {side: once}
+        assert compared(sides(moved=1.5 * MARGIN, **decoders)).status == "different"
 
     def test_the_limit_of_this_very_call_is_kept(self) -> None:
         traces = sides(moved=1.5 * MARGIN)

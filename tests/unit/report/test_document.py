@@ -125,6 +125,9 @@ def test_a_document_is_written_as_json_writes_it_whole(count: int) -> None:
     message = 'a line\n "comparisons": [] in a message'
     whole = results([replace(RICH, message=message, headline=message)] * count)
     plain = non_finite_as_text(msgspec.to_builtins(whole))
+    for each in plain["comparisons"]:
+        del each["task"], each["texts"]  # which only a recogniser's comparison is written with
+    del plain["settings"]["recognition"]
     assert as_text(whole) == json.dumps(plain, indent=1) + "\n"
 
 
