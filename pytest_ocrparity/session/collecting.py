@@ -31,7 +31,8 @@ from pytest_ocrparity.report.document import (
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.image_ids import ImageIds
 from pytest_ocrparity.session.outcomes import Outcomes
-from pytest_ocrparity.settings import Candidate, Settings
+from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.settings.candidates import Candidate
 
 Key: TypeAlias = tuple[str, str, str, str]
 """Of a comparison among those of its test."""

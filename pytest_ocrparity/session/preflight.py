@@ -170,7 +170,8 @@ class Preflight:
         for name, tests in self._kept_tests().items():
             ended = [each.outcome for each in map(outcomes.get, tests) if each is not None]
             if not any(outcome in RED for outcome in ended):
-                wrong = "; ".join(self._of_candidate(("ocr_inference_model",), name))
+                parts = [part for part in self._run.settings.parts if name in part.candidates]
+                wrong = "; ".join(x for part in parts for x in self._of_candidate(part, ("ocr_inference_model",), name))
                 yield (
                     f"the candidate {name} was not compared, and no test failed for it: {wrong}; of each function one "
                     f"test was kept to say so ({', '.join(tests[:3])}), and did not fail; correct the setting, or mark "
