@@ -129,8 +129,8 @@ class Batches:
         With an image of the settings, all of the settings' take part, of which tests may have run elsewhere.
         """
         shapes = {file: each.shape for file, each in side.heard.items() if not each.why_not}
-        settings = [str(path) for path in self._settings.image_paths()]
-        if not shapes.keys().isdisjoint(settings):
+        globs = ([str(path) for path in part.image_paths()] for part in self._settings.parts)
+        for settings in (each for each in globs if not shapes.keys().isdisjoint(each)):
             for file in settings:
                 if file not in shapes and (shape := _tensor_shape(side.pipeline, file)):
                     shapes[file] = shape

@@ -12,6 +12,7 @@ import pytest
 from pytest_ocrparity.session.batch_check import Batches
 from pytest_ocrparity.session.caught import MARKER, Raised
 from pytest_ocrparity.session.parametrized import candidate_of
+from pytest_ocrparity.session.tasks import task_of_test
 from pytest_ocrparity.session.worst import WorstImages
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class Recorder:
         tolerance = Tolerance({**current().tolerance().limits, **judged.limits})
         self.worst.hear(judged, reference, candidate, tolerance)
         self._ran.setdefault(id(candidate.source), {}).setdefault(candidate.image, candidate.source)
-        self.batches.hear(candidate, tolerance, self.settings.batch_of(candidate_of(self.item)))
+        settings = self.settings.of_task(task_of_test(self.item).name)  # a recogniser's candidates are another table's
+        self.batches.hear(candidate, tolerance, settings.batch_of(candidate_of(self.item)))
         self.raised.is_recording |= judged.status == RECORDED
         compared = self._recorded(judged, reference, candidate)
         same = have_same_files(reference, candidate)

@@ -405,8 +405,9 @@ class Run:
         file = self.settings.file or "settings from the command line"
         candidates = self.settings.candidates
         named = [f"candidates: {', '.join(candidates)}"] if len(candidates) > 1 else []
-        asked = {each.name: each.batch for each in candidates.values() if each.batch > 1}
-        asked = asked or ({"inference": self.settings.batch} if self.settings.has_batches else {})
+        asked = {
+            f"{part.prefix}{name}": batch for part in self.settings.parts for name, batch in part.batches().items()
+        }
         named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
         if any("api" in each.values for each in candidates.values()):
             from pytest_ocrparity.session.models import parts_not_judged

@@ -119,7 +119,12 @@ class Settings:
     @property
     def has_batches(self) -> bool:
         """Tell whether any side is to run more than one image at once."""
-        return max(self.batch, *(each.batch for each in self.candidates.values()), 1) > 1
+        return any(part.batches() for part in self.parts)
+
+    def batches(self) -> dict[str, int]:
+        """Return how many images each side of these runs at once that is to run more than one."""
+        named = {each.name: each.batch for each in self.candidates.values() if each.batch > 1}
+        return named or ({"inference": self.batch} if self.batch > 1 else {})
 
     def batch_of(self, candidate: str | None) -> int:
         """Return how many images a candidate runs at once; of several, None is none of them."""
@@ -313,6 +318,7 @@ def _of_recognisers(
         train=train,
         candidates=candidates,
         tolerance=_of_all_tests(candidates, tolerance, words),
+        batch=next(iter(candidates.values())).batch if len(candidates) == 1 else 1,
         typed=frozenset(),
         prefix="recognition.",
     )

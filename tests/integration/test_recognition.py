@@ -302,8 +302,8 @@ def test_that_takes_nothing():
         names = sorted(path.relative_to(both.path / "goldens").as_posix() for path in both.path.rglob("*.npz"))
         assert names == ["images/page.npy.npz", "lines/a.npy.npz", "lines/b.npy.npz"]
         (both.path / "goldens/lines/gone.npy.npz").write_bytes((both.path / "goldens/lines/a.npy.npz").read_bytes())
-        result = run(both, "--ocr-golden-prune")
-        result.stdout.fnmatch_lines(["*gone.npy.npz*"])
+        result = run(both, "--ocr-no-train", "--ocr-golden-prune")  # whose tests ask for baselines, and of both tasks
+        result.stdout.fnmatch_lines(["removed unused baselines: *gone.npy.npz*"])
         assert names == sorted(path.relative_to(both.path / "goldens").as_posix() for path in both.path.rglob("*.npz"))
         sides.loaded.clear()
         run(both, "--ocr-no-train").assert_outcomes(passed=9)
@@ -318,6 +318,28 @@ def test_that_takes_nothing():
         result.assert_outcomes(passed=1 + 2 * 2 + 1)
         result.stdout.fnmatch_lines(["fast against train: 2 lines"])
         result.stdout.no_fnmatch_line("fast against train: * image*")
+
+    @pytest.mark.parametrize(("table", "other"), [("", "recognition."), ("recognition.", "")])
+    def test_a_batch_is_of_the_table_that_sets_it(
+        self, both: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, table: str, other: str
+    ) -> None:
+        ran: list[str] = []
+
+        def trace_batch(side: Any, images: Any) -> list[Any]:
+            ran.append("recognition." if isinstance(side, Reader) else "")
+            return [side.trace(image) for image in images]
+
+        for side in (Reader, Toy):
+            monkeypatch.setattr(side, "trace_batch", trace_batch, raising=False)
+        write(both.path / "images", {"page 2.npy": PAGE})
+        write(both.path / "lines", {"c.npy": LINE})
+        where = f"[tool.ocrparity.{table}inference]"
+        both.makefile(".toml", pyproject=TABLES.replace(where, f"{where}\nbatch = 2"))
+        result = run(both)
+        assert result.ret == 0
+        assert set(ran) == {table}
+        result.stdout.fnmatch_lines([f"ocrparity: {table}inference in batches of 2 as well as alone"])
+        result.stdout.no_fnmatch_line(f"ocrparity: {other}inference in batches*")
 
     def test_an_image_belongs_to_one_table(self, both: pytest.Pytester) -> None:
         both.makefile(".toml", pyproject=TABLES.replace('"lines/*.npy"', '"lines/*.npy", "images/*.npy"'))
