@@ -52,6 +52,8 @@ POSTPROCESS = [
     ({"db": DB(upright=True)}, "postprocess.box_type", "parallel to the page's sides"),
     ({"db": DB(most=5)}, "postprocess.max_candidates", "max_candidates 5"),
     ({"finish": box_hooks.best(4)}, "postprocess.filter", "the 4 boxes of the highest scores"),
+    ({"place": box_hooks.moved(box_hooks.grown_by(2))}, "postprocess.grown", "2"),
+    ({"finish": lambda boxes, scores: (boxes, [score * 0.9 for score in scores])}, "postprocess.scores", "0.9"),
 ]
 
 
@@ -93,15 +95,20 @@ class TestPostprocess:
         "hooks",
         [
             {"finish": DROPS_THIRDS},
-            {"place": box_hooks.moved(box_hooks.grown_by(2))},
-            {"db": DB(unclip=1.9, thresh=0.5)},
-            {"finish": lambda boxes, scores: (boxes, [score * 0.9 for score in scores])},
+            {"place": box_hooks.moved(lambda box: box_hooks.grown_by(2 + np.ptp(box) % 3)(box))},
+            {"db": DB(unclip=1.9, thresh=0.5), "finish": DROPS_THIRDS},
+            {"finish": lambda boxes, scores: (boxes, [score**0.9 for score in scores])},
         ],
     )
     @pytest.mark.parametrize("has_source", [True, False])
     def test_near_misses_stay_unknown(self, train: Any, hooks: Any, has_source: bool) -> None:
         found = causes(train("receipt.png"), of("receipt.png", **hooks, has_source=has_source))
         assert {each.cause for each in found} == {UNKNOWN}
+
+    @pytest.mark.parametrize("has_source", [True, False])
+    def test_two_values_are_named_together(self, train: Any, has_source: bool) -> None:
+        found = causes(train("receipt.png"), of("receipt.png", db=DB(unclip=1.9, thresh=0.5), has_source=has_source))
+        assert {each.cause for each in found} == {"postprocess.thresh", "postprocess.unclip_ratio"}
 
 
 PICTURES = [
@@ -166,7 +173,12 @@ class TestMaps:
         assert [each.cause for each in found if each.stage == "probability_map"] == ["network.pointwise"]
         assert words in next(each.summary for each in found if each.stage == "probability_map")
 
-    @pytest.mark.parametrize("read", [box_hooks.smoothed, box_hooks.moved_by_two, box_hooks.transposed, np.square])
+    @pytest.mark.parametrize("read", [box_hooks.smoothed, box_hooks.moved_by_two, box_hooks.transposed])
+    def test_the_right_values_at_other_places_are_named(self, train: Any, read: Any) -> None:
+        found = causes(train("receipt.png"), of("receipt.png", read=read))
+        assert {each.cause for each in found} == {"layout.map"}
+
+    @pytest.mark.parametrize("read", [box_hooks.medians, np.square])
     def test_what_is_no_function_of_the_value_stays_unknown(self, train: Any, read: Any) -> None:
         found = causes(train("receipt.png"), of("receipt.png", read=read))
         assert {each.cause for each in found} == {UNKNOWN}

@@ -284,8 +284,10 @@ class Searched(Rule):
     def fit(self, bench: Bench, page: Page) -> Span | None:
         """Return the values that make the page's boxes, see `Rule.fit`."""
         hit = self._hit(bench, page)
-        if hit is None:
-            return None
+        return None if hit is None else self.around(bench, page, hit)
+
+    def around(self, bench: Bench, page: Page, hit: float) -> Span:
+        """Return the values that make the page's boxes, around one of them."""
         ends = [self._edge(bench, page, hit, bound) for bound in (self.low, self.high)]
         low, high = (float(each) for each in ends)
         if self.name == "thresh":  # between two values of the map nothing changes

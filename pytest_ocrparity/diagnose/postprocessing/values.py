@@ -19,7 +19,17 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, has_scores, several_values
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
-from pytest_ocrparity.diagnose.postprocessing.rules import COARSE, Bench, Choice, Cut, Read, Rule, Span, roundest
+from pytest_ocrparity.diagnose.postprocessing.rules import (
+    COARSE,
+    Bench,
+    Choice,
+    Cut,
+    Read,
+    Rule,
+    Searched,
+    Span,
+    roundest,
+)
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
@@ -209,7 +219,11 @@ def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
     span: Span | None = None
     for page in pages:
         if page.shows:
-            own = rule.fit(bench, page)
+            # A search is led by all boxes together, and may miss the few values that fit a page of many.
+            if span is not None and isinstance(rule, Searched) and rule.fits(bench, page, span.value):
+                own: Span | None = rule.around(bench, page, span.value)
+            else:
+                own = rule.fit(bench, page)
             span = own if span is None or own is None else rule.joint(span, own)
             if span is None:
                 return None
