@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_ocrparity.session.batch_check import Batches
 from pytest_ocrparity.session.caught import MARKER, Raised
 from pytest_ocrparity.session.parametrized import candidate_of
 from pytest_ocrparity.session.tasks import task_of_test
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.report.document import Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
+    from pytest_ocrparity.session.batch_check import Batches
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.trace import Trace
 
@@ -83,7 +83,13 @@ class Recorder:
         self.say: Callable[[str], None] = lambda text: None
         self._ran: dict[int, dict[str, object]] = {}
         """By candidate, the names of the images that it ran, in order, and the candidate, kept alive."""
-        self.batches = Batches(settings, lambda text: self.say(text))
+
+    @cached_property
+    def batches(self) -> Batches:
+        """What this process runs in batches."""
+        from pytest_ocrparity.session.batch_check import Batches
+
+        return Batches(self.settings, lambda text: self.say(text))
 
     @cached_property
     def diagnoser(self) -> DiagnosisCache:
