@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, RunsBatches, offered, pipeline_of, trace_anew
+
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
-    from pytest_ocrparity.contract import Pipeline
     from pytest_ocrparity.diagnose.batch_runs import BatchRun
     from pytest_ocrparity.report.document import Batched, Record
     from pytest_ocrparity.report.table import Tally
@@ -62,12 +63,8 @@ class Batches:
 
     def hear(self, candidate: Trace, tolerance: Tolerance, asked: int) -> None:
         """Take a candidate's trace that an assertion compared; `asked` is how many images it runs at once."""
-        if asked < 2:
-            return
-        from pytest_ocrparity.contract import HasTrainedNetwork, offered, pipeline_of
-
         source = pipeline_of(candidate)
-        if source is None or candidate.error is not None or offered(source, HasTrainedNetwork) is not None:
+        if asked < 2 or source is None or candidate.error is not None or offered(source, HasTrainedNetwork) is not None:
             return
         side = self._sides.setdefault(id(source), _Side(source, candidate.pipeline, asked))
         file = os.path.abspath(candidate.image)  # noqa: PTH100 - a link keeps its own name
@@ -94,7 +91,6 @@ class Batches:
 
     def _judge(self, side: _Side) -> list[Record]:
         from pytest_ocrparity.backends.batches import runs_batches
-        from pytest_ocrparity.contract import RunsBatches, offered
         from pytest_ocrparity.report.document import BatchLimit
 
         if not runs_batches(side.pipeline):
@@ -145,7 +141,6 @@ class Batches:
 
     def _run(self, side: _Side, files: Sequence[str], mine: Sequence[str]) -> tuple[list[Batched], str]:
         """Run images alone and as one batch; return the records of some of them, and what stopped the batch."""
-        from pytest_ocrparity.contract import trace_anew
         from pytest_ocrparity.diagnose.batch_runs import BatchRun
 
         heard = [side.heard[file] for file in mine]
