@@ -20,7 +20,7 @@ from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
-from pytest_ocrparity.diagnose.state import examine_state, state_of_preprocessing
+from pytest_ocrparity.diagnose.state import examine_state
 from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
@@ -95,9 +95,6 @@ def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
             if found:
                 return found
             examine_preprocessing(lab, found)
-            is_left = any(diagnosis.cause in (UNKNOWN, "resize.padding") for diagnosis in found)
-            if is_left and (state := state_of_preprocessing(lab)):
-                return state  # what the other experiments showed depends on what they did before
             found = judge_in_its_frame(lab, examine_leaks(lab, found))
             lab.is_picture_explained = all(diagnosis.cause != UNKNOWN for diagnosis in found)
         examined = DETECTIONS

@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import header_size
-from pytest_ocrparity.stages import DETECTIONS, RESIZE, TENSOR
+from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Image, Trace
 from pytest_ocrparity.wording import image_label, number_of_boxes
 
@@ -30,8 +30,6 @@ NEAR: Final = 1e-5
 """Within which a side that computes the same returns the same: engines with several threads add in another order."""
 MORE_RUNS: Final = 16
 """Network runs beyond those of the other experiments, which have come to nothing when this is looked for."""
-WIDER, LONGEST = 3, 4096
-"""How many times as wide, or as high, the pages are that it sees between; and how long they are at most."""
 _SUMMARY: Final = "what {candidate} returns for an image depends on what ran before"
 _FIX: Final = (
     "find what {candidate} keeps from one image to the next (a buffer that only grows, a size or ratio of an earlier "
@@ -39,50 +37,18 @@ _FIX: Final = (
 )
 
 
-def state_of_preprocessing(lab: Laboratory) -> list[Diagnosis]:
-    """Return a diagnosis where larger pages change the tensor that the candidate makes of the image next.
-
-    The candidate's own tensor must be the reference's but for what lies around it, which is what was kept.
-    """
-    source, image = pipeline_of(lab.candidate), lab.image
-    if source is None or image is None or not _lies_in_candidate(lab):
-        return []
-    first = lab.attempt(lambda: source.preprocess(image))
-    if first is None or first.tensor is None or first.shape is None:
-        return []
-    height, width = int(first.shape[0]), int(first.shape[1])
-    for size in ((height, width * WIDER), (height * WIDER, width)):
-        if min(size) > 0 and max(size) <= LONGEST:
-            lab.attempt(lambda size=size: source.preprocess(np.zeros((*size, 3), np.uint8)))  # type: ignore[misc]
-    second = lab.attempt(lambda: source.preprocess(image))
-    if second is None or second.tensor is None or np.array_equal(first.tensor, second.tensor, equal_nan=True):
-        return []
-    amount = f"of {_size_text(first.tensor)} and then of {_size_text(second.tensor)}"
-    if first.tensor.shape == second.tensor.shape:
-        amount = f"that differ by up to {float(np.max(np.abs(first.tensor - second.tensor))):.3g}"
-    candidate = lab.names.candidate
-    proof = f"{candidate} preprocesses the image, larger blank pages, and the image again: it makes tensors {amount}"
-    stage = RESIZE if first.tensor.shape != second.tensor.shape else TENSOR
-    return [
-        lab.proven_cause(stage, STATE, _SUMMARY.format(candidate=candidate), [proof], _FIX.format(candidate=candidate))
-    ]
-
-
-def _lies_in_candidate(lab: Laboratory) -> bool:
-    """Return whether the candidate's own tensor begins with the reference's."""
-    right, own = lab.reference.tensor, lab.candidate.tensor
-    if right is None or own is None or any(a < b for a, b in zip(own.shape, right.shape, strict=True)):
-        return False
-    return np.allclose(own[..., : right.shape[2], : right.shape[3]], right, rtol=0, atol=NEAR)
-
-
 def state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
     """Return a diagnosis where the candidate's post-process adds to the boxes of before: its trace's, then these.
+
+    Of the boxes that differ, all must be ones too many: only those are explained by it.
 
     Args:
         lab: of the image.
         first: what it made of the candidate's map when it ran on it once more.
     """
+    differing = lab.comparisons.of(DETECTIONS).boxes
+    if not differing or any(each.kind != "extra" for each in differing):
+        return []
     recorded, second = lab.candidate.detections, lab.run_postprocess()
     if recorded is None or second is None or not len(recorded) <= len(first) < len(second):
         return []
@@ -96,10 +62,6 @@ def state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
             DETECTIONS, STATE, _SUMMARY.format(candidate=candidate), [proof], _FIX.format(candidate=candidate)
         )
     ]
-
-
-def _size_text(tensor: Array) -> str:
-    return f"{tensor.shape[-1]}x{tensor.shape[-2]}"
 
 
 def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> list[Diagnosis]:
@@ -120,10 +82,10 @@ def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> li
             return [state]
     except BudgetSpentError:
         lab.not_tried.append(f"{STATE}: {lab.budget.spent()}")
-    ruled_out, not_tried = tuple(lab.ruled_out), tuple(lab.not_tried)
+    tried, not_tried = tuple(lab.tried), tuple(lab.not_tried)
     lab.reset_notes()
     return [
-        replace(each, ruled_out=(*each.ruled_out, *ruled_out), not_tried=(*each.not_tried, *not_tried))
+        replace(each, tried=(*each.tried, *tried), not_tried=(*each.not_tried, *not_tried))
         if each.cause == UNKNOWN
         else each
         for each in found
@@ -217,8 +179,8 @@ def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None
     alone = _traced(lab, side, image)
     if not _is_right(lab, alone):
         if _is_recorded(lab, alone):
-            text = f"{STATE}: newly loaded, with nothing run before, {lab.names.candidate} returns the same"
-            lab.ruled_out.append(text)
+            # It may still keep something in its process, which a new object shares.
+            lab.tried.append(f"{STATE}: newly loaded, with nothing run before, {lab.names.candidate} returns the same")
         return None
     for others in [*_sequences(lab), *_other_pages(lab)]:
         if all(_differs_when_used(lab, others, image) for _ in range(ROUNDS)) and _is_right_anew(lab, image):

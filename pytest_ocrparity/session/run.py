@@ -300,11 +300,13 @@ class Run:
             return (yield)
         from pytest_ocrparity.session.metrics import properties
 
-        own, report.user_properties = report.user_properties, [*report.user_properties, *properties(found)]
+        lent = properties(found)
+        report.user_properties += lent
         try:
             return (yield)
-        finally:
-            report.user_properties = own  # pytest keeps the reports of all tests
+        finally:  # pytest keeps the reports of all tests
+            lent_ids = set(map(id, lent))
+            report.user_properties = [each for each in report.user_properties if id(each) not in lent_ids]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -364,7 +364,14 @@ OTHERS = [
     fault("boxes clipped to a part", port(later_ports.Clipped), "detections:rescale.clipped", mend=unwrap),
     fault("a map four rows too low", port(later_ports.MovesMap), "probability_map:layout.map", mend=unwrap),
     fault("a network in tiles", port(later_ports.SeesTiles), "probability_map:network.tiles", mend=unwrap),
-    fault("a buffer that only grows", port(later_ports.KeepsBuffer), "resize:engine.state", mend=unwrap),
+    # Its boxes are scaled as if the map were of the page alone, which is the second thing that is wrong.
+    fault(
+        "a buffer that only grows",
+        port(later_ports.KeepsBuffer),
+        "tensor:resize.padding",
+        "detections:rescale.ratio",
+        mend=unwrap,
+    ),
     fault("a second stage that forgets boxes", port(ports.ForgetsLater), "detections:pipeline.boxes", mend=unwrap),
     fault("a wrong shape row", port(ports.RowOfResized), "resize:rescale.shape_row", mend=unwrap),
     fault("random preprocessing of a port", port(ports.Jitters), "tensor:preprocessing.not_repeatable", mend=unwrap),

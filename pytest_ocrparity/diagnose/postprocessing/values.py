@@ -298,7 +298,7 @@ def _claim(bench: Bench, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
     words = "; or ".join(rule.words(span) for rule, span in fitting)
     proof = f"{bench.name}, varied to {words}, makes exactly {candidate}'s boxes"
     proof += f"{' and scores' if pages[0].found.scores is not None else ''}: {_places(lab, pages)}"
-    proof += f"; of {len(_rules(lab))} rules that were tried, no other does"
+    proof += f"; of {len(_rules(lab))} rules, no other does"
     lab.history["stated"] = (cause, lab.candidate.label)
     texts = {each.text for each, _ in fitting}
     lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explains(texts)))
@@ -326,7 +326,7 @@ def _stated(lab: Laboratory, fitting: list[Fit], proof: list[str]) -> Diagnosis:
         summary += f", and {candidate} says {said}"
     fix = f"give {candidate} {reference}'s {rule.name} = {own}"
     if own is None:
-        fix = f"take that out of {candidate}'s post-process, or do the same to {reference}'s boxes"
+        fix = f"take that out of {candidate}'s post-process"
     return lab.proven_cause(DETECTIONS, rule.cause, summary, proof, fix)
 
 

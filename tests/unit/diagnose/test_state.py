@@ -16,12 +16,11 @@ from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.diagnose import diagnose, examine
+from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.state import examine_state
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Shape
 
@@ -126,7 +125,7 @@ class TestNewlyLoaded:
         (diagnosis,) = found(Wrong(name="port"), [files["large"], files["small"]])
         assert diagnosis.cause == "unknown"
         text = "engine.state: newly loaded, with nothing run before, port returns the same"
-        assert text in diagnosis.ruled_out
+        assert text in diagnosis.tried
 
     def test_one_whose_files_changed_since_is_not_said_to_keep_anything(self, files: dict[str, str]) -> None:
         class Reloaded(Toy):
@@ -295,78 +294,3 @@ ALL: tuple[Callable[..., Any], ...] = (Grows, Repeats)
 def test_a_page_on_which_nothing_shows_fails_nowhere(files: dict[str, str], make: Callable[..., Any]) -> None:
     made = Comparisons(trace(Toy(), files["small"]), trace(make(name="port"), files["small"]), BUILT_IN)
     assert all(each.is_match for each in made.all())
-
-
-class TestPartsRunAgain:
-    """What a part of a candidate keeps from one image to the next shows where that part runs again."""
-
-    class Grows(Toy):
-        """Its tensor is as large as the largest so far."""
-
-        def preprocess(self, image: Image) -> Trace:
-            trace = super().preprocess(image)
-            assert trace.tensor is not None
-            size = self.__dict__.setdefault("size", (70, 100))
-            size = tuple(max(pair) for pair in zip(size, trace.tensor.shape[2:], strict=True))
-            self.__dict__["size"] = size
-            whole = np.full((1, 3, *size), 0.25, np.float32)
-            whole[..., : trace.tensor.shape[2], : trace.tensor.shape[3]] = trace.tensor
-            whole[0, 0, -1, -1] = 1  # what was there before
-            return replace(trace, tensor=whole)
-
-    class Same(Grows):
-        """Its tensor always has that size, whatever it saw."""
-
-        def preprocess(self, image: Image) -> Trace:
-            self.__dict__["size"] = (70, 400)
-            return super().preprocess(image)
-
-    class Adds(Toy):
-        """Its boxes are added to those of the images before."""
-
-        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-            made = super().postprocess(probability_map, shape)
-            kept = self.__dict__.setdefault("kept", [])
-            kept += [polygon + 8.0 for polygon in made.polygons]
-            return Detections(tuple(kept), None)
-
-    def test_a_buffer_that_grows_is_named(self) -> None:
-        found = diagnose(reference=on(Toy()), candidate=on(self.Grows(name="port")))
-        assert [(each.stage, each.cause) for each in found] == [(RESIZE, "engine.state")]
-        assert "of 100x70 and then of 288x192" in found[0].evidence[0]
-
-    def test_a_buffer_of_one_size_keeps_nothing(self) -> None:
-        found = diagnose(reference=on(Toy()), candidate=on(self.Same(name="port")))
-        assert "engine.state" not in {each.cause for each in found}
-
-    def test_boxes_of_the_images_before_are_named(self) -> None:
-        found = diagnose(reference=on(Toy()), candidate=on(self.Adds(name="port")))
-        assert [(each.stage, each.cause) for each in found] == [("detections", "engine.state")]
-
-    def test_without_its_source_nothing_is_said_of_it(self) -> None:
-        found = diagnose(reference=on(Toy()), candidate=replace(on(self.Grows(name="port")), source=None))
-        assert "engine.state" not in {each.cause for each in found}
-
-    class Noisy(Toy):
-        """Its boxes are elsewhere each time."""
-
-        def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-            made = super().postprocess(probability_map, shape)
-            self.__dict__["times"] = times = self.__dict__.get("times", 0) + 1
-            return Detections(tuple(polygon + 8.0 * times for polygon in made.polygons), None)
-
-    def test_boxes_that_are_elsewhere_each_time_are_no_state(self) -> None:
-        found = diagnose(reference=on(Toy()), candidate=on(self.Noisy(name="port")))
-        assert "engine.state" not in {each.cause for each in found}
-
-    class GrowsOtherwise(Grows):
-        """What it puts into its buffer differs as well."""
-
-        def preprocess(self, image: Image) -> Trace:
-            trace = super().preprocess(image)
-            assert trace.tensor is not None
-            return replace(trace, tensor=np.tanh(trace.tensor))
-
-    def test_a_buffer_does_not_explain_other_pixels(self) -> None:
-        found = diagnose(reference=on(Toy()), candidate=on(self.GrowsOtherwise(name="port")))
-        assert "engine.state" not in {each.cause for each in found}
