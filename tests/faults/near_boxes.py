@@ -167,8 +167,7 @@ POSTPROCESS = [
         "merged in lines by their rectangles",
         port(finish=box_hooks.merged_upright()),
         "detections:postprocess.merged",
-        images=("dense.png", "odd_size.png"),
-        unnamed={"odd_size.png": "where few boxes are merged, the page alone does not show the rule"},
+        images=("dense.png", "half_stride.png", "odd_size.png"),
     ),
     processed(
         "merged in lines, and the last one forgotten",
