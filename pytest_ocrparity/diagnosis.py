@@ -129,6 +129,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "resize.interpolation": "resize",
     "resize.padding": "resize",
     "resize.pixels": "resize",
+    "resize.batch_padding": "resize",
     "normalize.mean_std": "tensor",
     "normalize.mean_std_order": "tensor",
     "normalize.scale": "tensor",

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import Pipeline, RunsBatches, offered
+from pytest_ocrparity.contract import Pipeline, ReadsMaps, RunsBatches, offered
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
 from pytest_ocrparity.trace import Image, Trace
@@ -25,7 +25,11 @@ def has_own_parts(side: object, base: type[object]) -> bool:
 
 def runs_batches(side: object) -> bool:
     """Tell whether a side can be asked for a batch."""
-    return offered(side, RunsBatches) is not None or all(callable(getattr(side, name, None)) for name in PARTS)
+    *parts, product = PARTS
+    product = "read_map" if offered(side, ReadsMaps) is not None else product
+    return offered(side, RunsBatches) is not None or all(
+        callable(getattr(side, name, None)) for name in [*parts, product]
+    )
 
 
 def trace_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
@@ -43,7 +47,7 @@ def trace_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
 
 
 def stacked(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
-    """Preprocess each image, run the network once on all tensors, and make the boxes of each map.
+    """Preprocess each image, run the network once on all tensors, and make the boxes or the text of each map.
 
     Raises:
         StageError: a stage stops, or the network returns other than one map for each tensor.
@@ -57,14 +61,22 @@ def stacked(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
     maps = np.asarray(side.infer(np.concatenate(tensors)))
     if len(maps) != len(traces):
         text = f"infer was given a batch of {len(traces)} tensors, {_shape(tensors)}, and returned {maps.shape}"
-        raise StageError(PROBABILITY_MAP, f"{text}: a map for each, (N, C, h, w), is right")
-    made = []
-    for index, trace in enumerate(traces):
-        probability_map = np.array(maps[index : index + 1])
-        assert trace.shape is not None
-        detections = side.postprocess(np.array(probability_map), trace.shape)
-        made.append(replace(trace, probability_map=probability_map, detections=detections, source=side))
-    return made
+        wanted = "(N, C, h, w)" if offered(side, ReadsMaps) is None else "(N, T, C)"
+        raise StageError(PROBABILITY_MAP, f"{text}: a map for each, {wanted}, is right")
+    return [
+        _with_product(side, replace(trace, probability_map=np.array(maps[index : index + 1]), source=side))
+        for index, trace in enumerate(traces)
+    ]
+
+
+def _with_product(side: Pipeline, trace: Trace) -> Trace:
+    """Return a trace that holds a map with what the side makes of it: a text, or boxes."""
+    assert trace.probability_map is not None
+    probability_map = np.array(trace.probability_map)  # it may write in place
+    if (reader := offered(side, ReadsMaps)) is not None:
+        return replace(trace, recognition=reader.read_map(probability_map))
+    assert trace.shape is not None
+    return replace(trace, detections=side.postprocess(probability_map, trace.shape))
 
 
 def _shape(tensors: Sequence[npt.NDArray[np.float32]]) -> tuple[int, ...]:

@@ -12,7 +12,9 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import Pipeline, trace_anew
 from pytest_ocrparity.diagnose import first_failing_stage
+from pytest_ocrparity.diagnose.batch_padding import by_padding, columns_added
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Image, Trace
 
@@ -45,9 +47,13 @@ class BatchRun:
         return cls(side, images, alone, _as_of(alone, trace_batch(side, images)))
 
     def comparisons(self, index: int, tolerance: Tolerance) -> tuple[Comparison, ...]:
-        """Return the comparisons of an image in the batch with itself alone, as far as both were recorded."""
+        """Return the comparisons of an image in the batch with itself alone, as far as both were recorded.
+
+        Of a line that was filled up to the widest of its batch, the texts alone: its map has other timesteps.
+        """
         made = Comparisons(self.alone[index], self.together[index], tolerance).all()
-        return tuple(each for each in made if not each.is_missing)
+        is_filled = columns_added(self.side, self.alone[index], self.together[index])
+        return tuple(each for each in made if not each.is_missing and (each.kind == TEXT or not is_filled))
 
     def diagnose(self, index: int, tolerance: Tolerance) -> Diagnosis:
         """Return why an image differs in the batch, by running it alone and in batches again."""
@@ -61,6 +67,8 @@ class BatchRun:
         if differing(self.together[index], replace(repeated, pipeline=f"{before.pipeline} again"), tolerance):
             text = f"{before.pipeline} does not return the same twice for the same batch"
             return Diagnosis(stage=stage, cause="engine.not_repeatable", summary=text, fix=Fix(_RACES))
+        if (padded := by_padding(self.side, before, self.together[index])) is not None:
+            return padded
         count = len(self.images)
         proof = f"alone and in this batch, {before.pipeline} returns the same again, and the two differ"
         if (other := self._whose_result(index, tolerance)) is not None:

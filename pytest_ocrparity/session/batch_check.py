@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, RunsBatches, offered, pipeline_of, trace_anew
+from pytest_ocrparity.contract import (
+    HasTrainedNetwork,
+    Pipeline,
+    ReadsMaps,
+    RunsBatches,
+    offered,
+    pipeline_of,
+    trace_anew,
+)
 
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
@@ -94,7 +102,8 @@ class Batches:
         from pytest_ocrparity.report.document import BatchLimit
 
         if not runs_batches(side.pipeline):
-            why_not = f"{side.name} has neither trace_batch nor preprocess, infer and postprocess"
+            last = "read_map" if offered(side.pipeline, ReadsMaps) is not None else "postprocess"
+            why_not = f"{side.name} has neither trace_batch nor preprocess, infer and {last}"
             return [_record(side, each, size=0, text=why_not) for each in side.heard.values()]
         self._say(f"{side.name} runs images in batches of {side.asked}")
         found: list[Record] = [
@@ -126,7 +135,8 @@ class Batches:
     def _groups(self, side: _Side) -> list[list[str]]:
         """Return the files whose tensors have one shape, in the order of their names.
 
-        With an image of the settings, all of the settings' take part, of which tests may have run elsewhere.
+        With an image of the settings, all of the settings' take part, of which tests may have run elsewhere. A
+        recogniser's own batch takes lines of any width, so that all are one group.
         """
         shapes = {file: each.shape for file, each in side.heard.items() if not each.why_not}
         globs = ([str(path) for path in part.image_paths()] for part in self._settings.parts)
@@ -134,9 +144,10 @@ class Batches:
             for file in settings:
                 if file not in shapes and (shape := _tensor_shape(side.pipeline, file)):
                     shapes[file] = shape
+        is_one = all(offered(side.pipeline, own) is not None for own in (ReadsMaps, RunsBatches))
         groups: dict[Shape, list[str]] = {}
         for file in sorted(shapes):
-            groups.setdefault(shapes[file], []).append(file)
+            groups.setdefault(() if is_one else shapes[file], []).append(file)
         return list(groups.values())
 
     def _run(self, side: _Side, files: Sequence[str], mine: Sequence[str]) -> tuple[list[Batched], str]:

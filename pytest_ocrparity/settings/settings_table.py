@@ -171,7 +171,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "inference.batch",
         _COUNT,
         "how many images run at once in production; from 2 up, each image also runs in a batch of pages whose tensors "
-        "have its size, and must come out as it does alone",
+        "have its size, or of lines of any width, and must come out as it does alone",
         "--ocr-batch=N",
         default=1,
     ),
