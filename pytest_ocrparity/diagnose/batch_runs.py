@@ -51,9 +51,12 @@ class BatchRun:
 
         Of a line that was filled up to the widest of its batch, the texts alone: its map has other timesteps.
         """
-        made = Comparisons(self.alone[index], self.together[index], tolerance).all()
-        is_filled = columns_added(self.side, self.alone[index], self.together[index])
-        return tuple(each for each in made if not each.is_missing and (each.kind == TEXT or not is_filled))
+        alone, together = self.alone[index], self.together[index]
+        if columns_added(self.side, alone, together):
+            reads_nothing = {"text": {"allow_empty": True}}  # both: no map can be compared that would say more
+            tolerance = tolerance.override(reads_nothing, "a batch's padding")
+            return (Comparisons(alone, together, tolerance).of(TEXT),)
+        return tuple(each for each in Comparisons(alone, together, tolerance).all() if not each.is_missing)
 
     def diagnose(self, index: int, tolerance: Tolerance) -> Diagnosis:
         """Return why an image differs in the batch, by running it alone and in batches again."""

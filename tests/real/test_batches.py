@@ -15,7 +15,7 @@ from onnx_files import write_blob
 from pytest_ocrparity import Pipeline
 from pytest_ocrparity.backends.batches import trace_batch
 from pytest_ocrparity.backends.onnx.pipeline import load_model_file
-from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_deployed, load_inference
 from pytest_ocrparity.backends.paddlex.program import batch_refusal
 from pytest_ocrparity.contract import trace_anew
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
@@ -190,3 +190,32 @@ def test_a_trace_anew_is_not_the_kept_one(side: Any) -> None:
     assert anew is not kept
     assert (anew.image, anew.image_sha256) == (kept.image, kept.image_sha256)
     assert side.trace(SAME_SIZE[0]) is kept
+
+
+def test_lines_of_several_widths_run_as_one_batch_and_of_those_filled_up_the_texts_are_compared() -> None:
+    lines = [EXAMPLE / "lines" / name for name in ("blank.png", "wide_receipt.png", "digit.png", "small.png")]
+    run = run_of(load_deployed(model_dir=EXAMPLE / "inference_rec"), lines)
+    compared = [run.comparisons(index, BUILT_IN) for index in range(len(lines))]
+    assert all(each.is_match for comparisons in compared for each in comparisons)
+    kinds = [[each.kind for each in comparisons] for comparisons in compared]
+    assert kinds == [["text"], ["preprocessing", "probability_maps", "text"], ["text"], ["text"]]
+
+
+def test_a_line_that_reads_otherwise_as_the_batch_fills_it_up_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    side = load_deployed(model_dir=EXAMPLE / "inference_rec")
+    tap = side._predictor.inner.runner
+    real = tap._real
+
+    def attends(x: Any) -> list[Any]:
+        """Let many empty columns change the first timesteps, as in networks that see the whole line."""
+        (maps,) = real(x)
+        for tensor, timesteps in zip(x[0], maps, strict=True):
+            timesteps[: 4 * int((tensor == 0).all((0, 1)).sum() > 400)] = np.eye(maps.shape[-1])[5]
+        return [maps]
+
+    monkeypatch.setattr(side._predictor, "runner", attends)
+    monkeypatch.setattr(tap, "_real", attends)
+    run = run_of(side, [EXAMPLE / "lines" / name for name in ("digit.png", "wide_receipt.png")])
+    assert [each.is_match for each in run.comparisons(0, BUILT_IN)] == [False]
+    assert run.diagnose(0, BUILT_IN).cause == "resize.batch_padding"
+    assert [each.is_match for each in run.comparisons(1, BUILT_IN)] == [True] * 3

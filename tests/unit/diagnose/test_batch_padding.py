@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from toy_reader import Reader, line
+from toy_reader import CELL, LEVELS, NOTHING, Reader, line
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.contract import trace_anew
@@ -49,6 +49,16 @@ class Attends(Fills):
         return super().infer(np.where(tensor == 0, tensor, tensor + np.float32(0.6 * max(0.0, empty - 0.1))))
 
 
+class Wakes(Fills):
+    """Reads a letter in the last of many empty columns."""
+
+    def infer(self, tensor: Array) -> Array:
+        seen = np.array(tensor)
+        if tensor.shape[-1] > self.base_width:
+            seen[..., -2 * CELL : -CELL] = LEVELS["c"] / 127.5 - 1
+        return super().infer(seen)
+
+
 def run_of(side: Any, images: Sequence[Image]) -> BatchRun:
     return BatchRun.of(side, images, [trace_anew(side, image) for image in images])
 
@@ -61,6 +71,13 @@ def test_of_a_line_that_is_filled_up_the_texts_alone_are_compared() -> None:
     run = run_of(Fills(name="port"), LINES)
     assert statuses(run, 0) == {"text": "same"}  # its map has other timesteps
     assert statuses(run, 1) == {"preprocessing": "same", "probability_maps": "same", "text": "same"}
+
+
+def test_a_line_of_which_nothing_is_read_may_be_filled_up() -> None:
+    run = run_of(Fills(name="port"), [NOTHING, *LINES])
+    assert [each.is_match for each in run.comparisons(0, BUILT_IN)] == [True]
+    run = run_of(Wakes(name="port"), [NOTHING, *LINES])
+    assert [each.is_match for each in run.comparisons(0, BUILT_IN)] == [False]
 
 
 def test_a_line_that_reads_otherwise_as_it_is_filled_up_is_named_so() -> None:
