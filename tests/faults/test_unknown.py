@@ -43,7 +43,12 @@ def test_what_no_experiment_knows_stays_unknown(tmp_path: Path, wrong: Any, stag
 
 def test_every_cause_is_injected_somewhere() -> None:
     # A batch shows in a whole run only: tests/integration/test_option_batch.py and tests/real/test_batches.py.
-    nowhere = {"unknown", "engine.batch", *([] if HAS_STALE_PROGRAMS else ["network.stale_program"])}
+    nowhere = {
+        "unknown",
+        "engine.batch",
+        "resize.batch_padding",
+        *([] if HAS_STALE_PROGRAMS else ["network.stale_program"]),
+    }
     assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - nowhere
 
 
