@@ -26,6 +26,7 @@ OLDEST = {
     "Jinja2": "3.1.0",
     "msgspec": "0.19.*",
     "pillow": "10.0.*",
+    "rapidfuzz": "3.0.*",
     "scipy": "1.11.*",
     "zstandard": "0.22.*",
     "setuptools": "75.*",  # paddle 3.0 imports it and does not ask for it
