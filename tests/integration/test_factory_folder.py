@@ -13,12 +13,12 @@ FACTORY = """
 from pathlib import Path
 from pytest_ocrparity.backends.paddlex import pipeline
 
-def load_inference(*, name, factory=None, model_dir="export", **rest):
+def load_deployed(*, name, factory=None, model_dir="export", **rest):
     side = Toy(name=name)
     side.model_dir = Path("models/det")
     return side
 
-pipeline.load_inference = load_inference
+pipeline.load_deployed = load_deployed
 """
 SETTINGS = """
 [tool.ocrparity]
@@ -31,7 +31,7 @@ RUNNERS = pytest.mark.parametrize("options", [NO_XDIST, ("-n", "2")], ids=["one 
 @pytest.fixture
 def app(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose inference side is a toy that a function makes."""
-    monkeypatch.setattr(pipeline, "load_inference", pipeline.load_inference)
+    monkeypatch.setattr(pipeline, "load_deployed", pipeline.load_deployed)
     path = project.path / "conftest.py"
     path.write_text(path.read_text().partition('@pytest.fixture(scope="session")\ndef ocr_inference')[0] + FACTORY)
     project.makepyfile(app="def make(): ...\n")

@@ -14,7 +14,7 @@ import pytest
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
 from pytest_ocrparity.backends.calls import Call, calls_of
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import checkout, third_party
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
@@ -91,9 +91,8 @@ class TestIsTaken:
         assert given["text_det_unclip_ratio"] == 1.5
         assert given["use_doc_unwarping"] is False
 
-    def test_by_predict_det(self, train: TrainingPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.syspath_prepend(str(operators_root()))
-        with third_party():
+    def test_by_predict_det(self, train: TrainingPipeline) -> None:
+        with checkout(operators_root()):
             from tools.infer.utility import init_args  # type: ignore[import-not-found, unused-ignore]
         given = vars(init_args().parse_args(words_of(calls()["tools/infer/predict_det.py"])[2:]))
         assert (given["det_limit_side_len"], given["det_limit_type"], given["det_db_box_thresh"]) == (736, "min", 0.6)
