@@ -63,14 +63,10 @@ def _are_all_extra(lab: Laboratory) -> bool:
 
 def _added(lab: Laboratory, before: Detections, after: Detections) -> Detections | None:
     """Return the boxes of a result that the one before it does not hold; None where one of that is not in it."""
-    page = _page(lab, before, after)
-    kept = None if page is None else indices_of(before, after, page)
+    assert lab.reference.probability_map is not None and lab.reference.shape is not None, "a map was run"
+    page = Page(lab.reference.probability_map, lab.reference.shape, before, after)
+    kept = indices_of(before, after, page)
     return None if kept is None else subset(after, np.setdiff1d(np.arange(len(after)), kept))
-
-
-def _page(lab: Laboratory, found: Detections, right: Detections) -> Page | None:
-    probability_map, shape = lab.reference.probability_map, lab.reference.shape
-    return None if probability_map is None or shape is None else Page(probability_map, shape, found, right)
 
 
 def boxes_of_the_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
@@ -92,10 +88,9 @@ def boxes_of_the_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | None
     _, nothing, clean, left, _, other, left_of_other = [each for each in results if each is not None]
     if len(nothing) or not len(left) or not lab.is_same_boxes(clean):
         return None
-    for kept, of in ((left, clean), (left_of_other, other)):
-        if (page := _page(lab, kept, of)) is None or not are_equal(of, kept, page):
-            return None
-    if are_equal(left, left_of_other, page):  # boxes that it finds in any map
+    page = Page(reference_map, shape, left, clean)
+    are_kept = are_equal(clean, left, page) and are_equal(other, left_of_other, page)
+    if not are_kept or are_equal(left, left_of_other, page):  # else boxes that it finds in any map
         return None
     reference, candidate = lab.names
     proof = (

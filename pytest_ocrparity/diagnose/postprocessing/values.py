@@ -253,8 +253,8 @@ def _shows(pages: list[Page]) -> bool:
 def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
     """Return the values of a rule that explain every page; pages on which nothing shows must not contradict."""
     if isinstance(rule, Choice) and not isinstance(rule, Read):
-        choices = rule.fit_all(bench, sorted(pages, key=lambda page: not page.shows))
-        return None if choices is None else (rule, choices)
+        several = rule.fit_all(bench, sorted(pages, key=lambda page: not page.shows))
+        return None if several is None else (rule, several)
     span: Span | None = None
     for page in pages:
         if page.shows:

@@ -129,12 +129,10 @@ class TestNewlyLoaded:
         self, files: dict[str, str]
     ) -> None:
         """What the buffer does depends on how large it is, and the page that grew it is not known."""
-        side = Fades(name="port")
-        (diagnosis,) = found(side, [files["large"], files["small"]], known=False)
+        np.save(files["large"], page(130, 160, ((8, 8, 60, 30), (20, 50, 140, 80))))
+        (diagnosis,) = found(Fades(name="port"), [files["large"], files["small"]], known=False)
         assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
-        text = (
-            "engine.state: newly loaded and after a larger page, port returns a wrong result, but not the one of this"
-        )
+        text = "engine.state: newly loaded and after a larger page, port returns a wrong result, but not the one of"
         assert any(each.startswith(text) for each in diagnosis.tried)
         (diagnosis,) = found(Fades(name="port"), [files["large"], files["small"]])
         assert diagnosis.cause == "engine.state"

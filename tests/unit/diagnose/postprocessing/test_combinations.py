@@ -87,10 +87,8 @@ class TestTwoAtOnce:
     def test_other_values_on_another_page_are_not_the_same_again(self) -> None:
         class Drifts(Silent):
             def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-                values = (
-                    {"thresh": 0.44, "unclip_ratio": 2.0} if shape[1] == 256 else {"thresh": 0.5, "unclip_ratio": 3}
-                )
-                return replace(train(), **values).postprocess(probability_map, shape)
+                thresh, ratio = (0.44, 2.0) if shape[1] == 256 else (0.5, 3.0)
+                return replace(train(), thresh=thresh, unclip_ratio=ratio).postprocess(probability_map, shape)
 
         cache, reference, candidate = DiagnosisCache(60), train(), port(Drifts)
         other = np.ascontiguousarray(np.pad(MANY, ((0, 0), (0, 32), (0, 0)), mode="edge"))
