@@ -31,7 +31,7 @@ from pytest_ocrparity.diagnose.postprocessing.rules import (
     roundest,
 )
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape, Trace
 
@@ -400,7 +400,9 @@ def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
     causes = tuple(dict.fromkeys(rule.cause for rule, _ in fitting if rule.cause))
     tells = "which of them it is" if len(fitting) > 1 else "whether it is that"
     summary = f"{candidate}'s boxes are exactly those of {'; or of '.join(texts)}. This image does not tell {tells}"
-    return replace(lab.unknown_cause(DETECTIONS, summary), rivals=causes)
+    # What has no code, and what did not show enough to be stated, may be something else as well.
+    is_open = bool(causes) and (len(causes) == 1 or any(not rule.cause for rule, _ in fitting))
+    return replace(lab.unknown_cause(DETECTIONS, summary), rivals=(*causes, *[UNKNOWN] * is_open))
 
 
 def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:

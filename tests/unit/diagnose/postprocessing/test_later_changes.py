@@ -187,7 +187,7 @@ def test_boxes_of_a_row_that_were_joined_beside_such_may_be_merged() -> None:
 
     candidate = replace(on(port(JoinsBelow), nested_page()), source=None)
     (found,) = diagnose(reference=on(train(), nested_page()), candidate=candidate)
-    assert (found.cause, found.rivals) == (UNKNOWN, ("postprocess.merged",))
+    assert (found.cause, found.rivals) == (UNKNOWN, ("postprocess.merged", UNKNOWN))
 
 
 class TestSeveralValuesOfOneRule:
