@@ -85,7 +85,8 @@ class Diagnosis:
         ruled_out: what was shown to be no cause of it, whatever else is.
         tried: what alone does not remove the difference; it may still be one of several causes.
         not_tried: what could not be tried here, each with the reason.
-        rivals: where the cause is unknown, the codes of those that explain everything here equally well.
+        rivals: where the cause is unknown, the codes of those that explain everything here equally well; among them,
+            "unknown" stands for what has no code.
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]

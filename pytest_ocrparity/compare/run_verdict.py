@@ -123,6 +123,20 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
     return faults
 
 
+def smaller_batches(records: Sequence[Batched]) -> list[str]:
+    """Return a sentence for each side none of whose batches was as large as asked: a smaller one shows less."""
+    texts = []
+    for side, images in by_side(records).items():
+        asked, largest = images[0].asked, max(each.size for each in images)
+        if 1 < largest < asked:
+            texts.append(
+                f"{side} was asked for batches of {asked}, and the largest that ran had {number_of_images(largest)}: "
+                f"no batch of {asked} was compared; add pages whose tensors have one size, or ask for batches of "
+                f"{largest}"
+            )
+    return texts
+
+
 def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:
     """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
     groups: dict[tuple[str, float, str, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}

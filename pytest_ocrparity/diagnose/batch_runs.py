@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -58,6 +59,10 @@ class BatchRun:
             return (Comparisons(alone, together, tolerance).of(TEXT),)
         return tuple(each for each in Comparisons(alone, together, tolerance).all() if not each.is_missing)
 
+    def lacks_boxes(self, index: int) -> bool:
+        """Return whether an image has boxes alone, if only none of them, and the batch returns none at all."""
+        return self.alone[index].detections is not None and self.together[index].detections is None
+
     def diagnose(self, index: int, tolerance: Tolerance) -> Diagnosis:
         """Return why an image differs in the batch, by running it alone and in batches again."""
         before = self.alone[index]
@@ -74,10 +79,8 @@ class BatchRun:
             return padded
         count = len(self.images)
         proof = f"alone and in this batch, {before.pipeline} returns the same again, and the two differ"
-        if (other := self._whose_result(index, tolerance)) is not None:
-            name = self.alone[other].label
-            text = f"in a batch, {before.label} gets the result of {name}: results are in another order than images"
-            fix = "return the results of a batch in the order of its images"
+        if (mixed := self._mixed_up(index)) is not None:
+            text, fix = mixed
             return Diagnosis(stage=stage, cause="engine.batch", summary=text, evidence=(proof,), fix=Fix(fix))
         copies = _as_of([before] * count, trace_batch(self.side, [self.images[index]] * count))
         if any(differing(before, each, tolerance) for each in copies):
@@ -93,15 +96,28 @@ class BatchRun:
             )
         return Diagnosis(stage=stage, cause="engine.batch", summary=text, evidence=(proof,), fix=Fix(fix))
 
-    def _whose_result(self, index: int, tolerance: Tolerance) -> int | None:
-        """Return the other image whose result alone is what an image got in the batch; None where there is none."""
-        got = self.together[index]
-        for place, other in enumerate(self.alone):
-            if place == index or other.probability_map is None or got.probability_map is None:
-                continue
-            if _holds_result_of(got, other) and not _holds_result_of(self.alone[index], other):
-                return place
-        return None
+    def _mixed_up(self, index: int) -> tuple[str, str] | None:
+        """Return what is wrong, and its fix, where an image got another one's result; None where it did not.
+
+        Only where each result went to one image is it their order. Of images that are alike alone any may be meant.
+        """
+        alone, together = [[self._first_like(trace) for trace in traces] for traces in (self.alone, self.together)]
+        other = together[index]
+        if other is None or other == alone[index]:
+            return None
+        text = f"in a batch, {self.alone[index].label} gets the result of {self.alone[other].label}"
+        if None not in together and Counter(together) == Counter(alone):
+            order = "results are in another order than images"
+            return f"{text}: {order}", "return the results of a batch in the order of its images"
+        count = together.count(other)
+        if count > alone.count(other):
+            text = f"in a batch of {len(together)}, {count} images get the result of {self.alone[other].label}"
+            return f"{text}: one result is returned for several", "copy each image's result before the next one is made"
+        return text, "return to each image of a batch its own result"
+
+    def _first_like(self, trace: Trace) -> int | None:
+        """Return the first image whose result alone a trace holds; None where it holds none."""
+        return next((place for place, other in enumerate(self.alone) if _holds_result_of(trace, other)), None)
 
 
 _RACES = "look for dropout and other random layers (was eval() called before exporting?), then for races (cpu_threads)"

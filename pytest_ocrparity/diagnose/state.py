@@ -1,7 +1,8 @@
 """Shows that a candidate's result depends on what ran before: the image runs alone, and after others.
 
-A claim needs both results, each again in every round: alone the reference's, and after others the candidate's own. A
-side that returns something else each time shows neither.
+A claim needs both results: alone the reference's, and after others the candidate's own, which it explains. Where whole
+images run, each comes again in every round: a side that returns something else each time shows neither. What only a
+post-process keeps is shown by it alone, see `postprocessing.kept_boxes`.
 """
 
 from __future__ import annotations
@@ -16,52 +17,20 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline, StartsAnew, pipeline_of, trace_anew
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.kept import STATE, depends_on_before
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
+from pytest_ocrparity.diagnose.postprocessing.kept_boxes import boxes_of_the_map_before
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import header_size
-from pytest_ocrparity.stages import DETECTIONS
-from pytest_ocrparity.trace import Detections, Image, Trace
-from pytest_ocrparity.wording import image_label, number_of_boxes
+from pytest_ocrparity.trace import Image, Trace
+from pytest_ocrparity.wording import image_label
 
-STATE: Final = "engine.state"
 ROUNDS: Final = 2
 """How often each result must come again."""
 NEAR: Final = 1e-5
 """Within which a side that computes the same returns the same: engines with several threads add in another order."""
 MORE_RUNS: Final = 16
 """Network runs beyond those of the other experiments, which have come to nothing when this is looked for."""
-_SUMMARY: Final = "what {candidate} returns for an image depends on what ran before"
-_FIX: Final = (
-    "find what {candidate} keeps from one image to the next (a buffer that only grows, a size or ratio of an earlier "
-    "image, results that are not cleared), and make it anew for each image"
-)
-
-
-def state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
-    """Return a diagnosis where the candidate's post-process adds to the boxes of before: its trace's, then these.
-
-    Of the boxes that differ, all must be ones too many: only those are explained by it.
-
-    Args:
-        lab: of the image.
-        first: what it made of the candidate's map when it ran on it once more.
-    """
-    differing = lab.comparisons.of(DETECTIONS).boxes
-    if not differing or any(each.kind != "extra" for each in differing):
-        return []
-    recorded, second = lab.candidate.detections, lab.run_postprocess()
-    if recorded is None or second is None or not len(recorded) <= len(first) < len(second):
-        return []
-    if not _box_set(recorded) <= _box_set(first) <= _box_set(second):
-        return []
-    candidate = lab.names.candidate
-    proof = f"the same map twice through {candidate}'s post-process gives {number_of_boxes(len(first))}, then "
-    proof += f"{len(second)}, those of before among them"
-    return [
-        lab.proven_cause(
-            DETECTIONS, STATE, _SUMMARY.format(candidate=candidate), [proof], _FIX.format(candidate=candidate)
-        )
-    ]
 
 
 def examine_state(lab: Laboratory, found: Sequence[Diagnosis], stage: str) -> list[Diagnosis]:
@@ -100,7 +69,7 @@ def state_cause(lab: Laboratory, stage: str) -> Diagnosis | None:
     side, image = pipeline_of(lab.candidate), lab.image
     if side is None or image is None or lab.candidate.error is not None or lab.reference.error is not None:
         return None
-    if (kept := _kept_boxes(lab, side)) is not None:
+    if (kept := boxes_of_the_map_before(lab, side)) is not None:
         return kept
     now = _traced(lab, side, image)
     if now is None:
@@ -183,27 +152,25 @@ def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None
             lab.tried.append(f"{STATE}: newly loaded, with nothing run before, {lab.names.candidate} returns the same")
         return None
     for others in [*_sequences(lab), *_other_pages(lab)]:
-        if all(_differs_when_used(lab, others, image) for _ in range(ROUNDS)) and _is_right_anew(lab, image):
-            return _proven(lab, stage, others, "newly loaded", f"{ROUNDS} times of {ROUNDS}")
+        made = _when_used(lab, others, image)
+        if _is_recorded(lab, made):
+            is_again = all(_is_recorded(lab, _when_used(lab, others, image)) for _ in range(ROUNDS - 1))
+            if is_again and _is_right_anew(lab, image):
+                return _proven(lab, stage, others, "newly loaded", f"{ROUNDS} times of {ROUNDS}")
+        elif made is not None and not _is_right(lab, made):
+            text = f"{STATE}: newly loaded and after {_names(others)}, {lab.names.candidate} returns a wrong result, "
+            lab.tried.append(f"{text}but not the one of this run")
     lab.not_tried.append(
         f"{STATE}: newly loaded, {lab.names.candidate} returns {lab.names.reference}'s result for this image, and what "
-        "ran before it that changes this was not found: were its files changed since they were loaded?"
+        "ran before it that gives the result of this run was not found: were its files changed since they were loaded?"
     )
     return None
 
 
-def _differs_when_used(lab: Laboratory, others: Sequence[Image], image: Image) -> bool:
-    """Return whether a newly loaded side that ran others first returns what the candidate did.
-
-    After pages that were made for this, whose traces may be other ones, it is enough that it is wrong.
-    """
+def _when_used(lab: Laboratory, others: Sequence[Image], image: Image) -> Trace | None:
+    """Return what a newly loaded side makes of the image after others."""
     side = lab.ask(lab.candidate, StartsAnew, lambda offer: offer.fresh())
-    if side is None:
-        return False
-    trace = _traced_after(lab, side, others, image)
-    if any(isinstance(other, np.ndarray) for other in others):
-        return trace is not None and not _is_right(lab, trace)
-    return _is_recorded(lab, trace)
+    return None if side is None else _traced_after(lab, side, others, image)
 
 
 def _is_right_anew(lab: Laboratory, image: Image) -> bool:
@@ -234,41 +201,11 @@ def _other_pages(lab: Laboratory) -> list[Sequence[Image]]:
     return [[np.ascontiguousarray(np.tile(255 - bgr(trace), (2, 2, 1)))]]
 
 
+def _names(others: Sequence[Image]) -> str:
+    return ", ".join("a larger page" if isinstance(each, np.ndarray) else image_label(str(each)) for each in others)
+
+
 def _proven(lab: Laboratory, stage: str, others: Sequence[Image], alone: str, times: str) -> Diagnosis:
     reference, candidate = lab.names
-    names = ", ".join("a larger page" if isinstance(each, np.ndarray) else image_label(str(each)) for each in others)
-    what = "what it returned in this run" if all(isinstance(each, str) for each in others) else "another result"
-    summary = _SUMMARY.format(candidate=candidate)
-    proof = f"{alone}, {candidate} returns {reference}'s result for this image, and after {names} {what}: {times}"
-    return lab.proven_cause(stage, STATE, summary, [proof], _FIX.format(candidate=candidate))
-
-
-def _kept_boxes(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
-    """Look for boxes of the image before: those that an empty map has right after another one."""
-    probability_map, shape = lab.reference.probability_map, lab.reference.shape
-    judged = lab.comparisons.of(DETECTIONS)
-    if probability_map is None or shape is None or not judged.boxes:
-        return None
-    if any(each.kind != "extra" for each in judged.boxes):
-        return None
-    maps = [probability_map, np.ascontiguousarray(probability_map[..., ::-1])]
-    left = []
-    for given in maps:
-        own = lab.attempt(lambda given=given: side.postprocess(np.array(given), shape))  # type: ignore[misc]
-        empty = lab.attempt(lambda given=given: side.postprocess(np.zeros_like(given), shape))  # type: ignore[misc]
-        if not own or not empty or not _box_set(empty) <= _box_set(own):
-            return None
-        left.append(_box_set(empty))
-    if left[0] == left[1]:  # boxes that it finds in any map
-        return None
-    reference, candidate = lab.names
-    summary = f"{candidate} returns boxes of the image before"
-    proof = (
-        f"right after {reference}'s map, {candidate}'s post-process finds {number_of_boxes(len(left[0]))} of it in an "
-        "empty map, and after the mirrored map those of that one"
-    )
-    return lab.proven_cause(DETECTIONS, STATE, summary, [proof], _FIX.format(candidate=candidate))
-
-
-def _box_set(detections: Detections) -> set[bytes]:
-    return {np.ascontiguousarray(polygon, np.float64).tobytes() for polygon in detections.polygons}
+    proof = f"{alone}, {candidate} returns {reference}'s result for this image, and after {_names(others)} what it "
+    return depends_on_before(lab, stage, f"{proof}returned in this run: {times}")

@@ -154,20 +154,28 @@ class Batches:
         """Run images alone and as one batch; return the records of some of them, and what stopped the batch."""
         from pytest_ocrparity.diagnose.batch_runs import BatchRun
 
-        heard = [side.heard[file] for file in mine]
+        alone: dict[str, Trace] = {}
+        for file in files:
+            try:
+                trace = trace_anew(side.pipeline, file)
+            except (Exception, SystemExit):  # what stops alone is what its own test is about
+                continue
+            if trace.error is None:
+                alone[file] = trace
+        text = f"{side.name} stops on it alone, where it ran before"
+        lost = [_record(side, side.heard[file], size=0, text=text) for file in mine if file not in alone]
+        ran, running = [file for file in mine if file in alone], list(alone)
+        if len(running) < 2:
+            text = "no other image of its batch runs alone"
+            return [*lost, *(_record(side, side.heard[file], size=0, text=text) for file in ran)], ""
         try:
-            alone = {file: trace_anew(side.pipeline, file) for file in files}
-            # What stops alone is what its own test is about.
-            running = [file for file, trace in alone.items() if trace.error is None]
-            if len(running) < 2:
-                return [_record(side, each, size=1) for each in heard], ""
-            run = BatchRun.of(side.pipeline, running, [alone[file] for file in running])
-            ran = [file for file in mine if file in running]
-            return [self._compared(side, run, running.index(file), side.heard[file]) for file in ran], ""
+            run = BatchRun.of(side.pipeline, running, list(alone.values()))
+            return [*lost, *(self._compared(side, run, running.index(file), side.heard[file]) for file in ran)], ""
         except (Exception, SystemExit) as error:
             stopped = " ".join(str(error).split()) or type(error).__name__
-            text = f"a batch of {len(files)} stops: {stopped}"
-            return [_record(side, each, size=len(files), is_same=False, text=text) for each in heard], stopped
+            text = f"a batch of {len(running)} stops: {stopped}"
+            records = [_record(side, side.heard[file], size=len(running), is_same=False, text=text) for file in ran]
+            return [*lost, *records], stopped
 
     def _compared(self, side: _Side, run: BatchRun, index: int, heard: _Heard) -> Batched:
         """Return the record of an image in a batch against itself alone."""
@@ -181,6 +189,9 @@ class Batches:
             text = "the batch returns no stage that the image alone has: nothing was compared"
             return _record(side, heard, size=size, is_same=False, text=text)
         if not failing:
+            if run.lacks_boxes(index):
+                text = "the batch returns no boxes, which the image alone has: they were not compared"
+                return _record(side, heard, size=size, is_same=False, text=text, **amounts)
             return _record(side, heard, size=size, **amounts)
         cause = ""
         if side.diagnoses < MOST_DIAGNOSES and self._settings.diagnosis_seconds > 0:
@@ -194,7 +205,7 @@ def _tensor_shape(pipeline: Pipeline, file: str) -> Shape:
     """Return the shape of an image's tensor, nothing where it does not get as far: its own test says why."""
     try:
         trace = pipeline.preprocess(file)
-    except Exception:
+    except Exception:  # whatever a user's own code raises: no test of this process may have asked for this image
         return ()
     return () if trace.tensor is None else trace.tensor.shape
 
@@ -219,12 +230,12 @@ def batch_verdict(settings: Settings, tally: Tally, *, is_whole: bool) -> tuple[
         tally: what its tests left.
         is_whole: whether it came to its end, as batches run after the last test.
     """
-    from pytest_ocrparity.compare.run_verdict import Fault, batch_faults
+    from pytest_ocrparity.compare.run_verdict import Fault, batch_faults, smaller_batches
     from pytest_ocrparity.report.document import Batched
 
     records = tally.all(Batched)
     if not settings.has_batches or not tally.compared or records:
-        return batch_faults(records), []
+        return batch_faults(records), [f"WARNING: {each}" for each in smaller_batches(records)]
     if not is_whole:
         return [], ["batches were asked for, and none ran: the run stopped before its last test had ended"]
     text = (

@@ -28,6 +28,11 @@ class Outcome:
     """What pytest calls the outcome of each phase."""
 
     @property
+    def has_failed(self) -> bool:
+        """Tell whether its test fails by it, whatever is heard of it later: not where a plugin makes another one."""
+        return self.outcome in RED and "rerun" not in self.phases.values()
+
+    @property
     def is_whole(self) -> bool:
         """Tell whether this was the last attempt of its test: a plugin may report one that is made again in part."""
         if "rerun" in self.phases.values():
@@ -61,11 +66,17 @@ class Outcomes:
     _ended: dict[str, Outcome] = field(default_factory=dict)
 
     def get(self, test: str) -> Outcome | None:
-        """Return what was heard of a test, None where it did not begin."""
-        if test in self._heard:
-            return self._heard[test]
-        place = self._passed.get(test) or next((at for (_, name), at in self._begun.items() if name == test), None)
-        return None if place is None else _outcome(place)
+        """Return what was heard of a test, None where it did not begin.
+
+        Under `--dist=each -x` the end of an attempt that fails may not be heard, when another worker's passed: the
+        worst counts.
+        """
+        found = self._heard.get(test)
+        if found is None:
+            place = self._passed.get(test) or next((at for (_, name), at in self._begun.items() if name == test), None)
+            found = None if place is None else _outcome(place)
+        failing = [each for (_, name), each in self._attempts.items() if name == test and each.has_failed]
+        return _worst(*failing, *(() if found is None else (found,))) if failing else found
 
     def items(self) -> Iterator[tuple[str, Outcome]]:
         """Yield each test of which something was heard, with what it was."""
@@ -138,8 +149,7 @@ class Outcomes:
         del self._attempts[key]
         passed = self._passed.pop(test, None)
         before = self._ended.get(test) if passed is None else _outcome(passed)
-        attempts = (attempt,) if before is None else (before, attempt)
-        self._ended[test] = self._heard[test] = min(attempts, key=lambda each: _WORST_FIRST.index(each.outcome))
+        self._ended[test] = self._heard[test] = attempt if before is None else _worst(before, attempt)
         return attempt.flaw
 
     def _note(self, outcome: Outcome, report: Any) -> None:
@@ -152,6 +162,10 @@ class Outcomes:
         elif report.skipped and outcome.outcome == "passed":
             outcome.outcome, outcome.reason = "skipped", _reason(report)
         outcome.flaw = _flaw(report)
+
+
+def _worst(*outcomes: Outcome) -> Outcome:
+    return min(outcomes, key=lambda each: _WORST_FIRST.index(each.outcome))
 
 
 def _outcome(place: Any) -> Outcome:

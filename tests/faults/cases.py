@@ -82,9 +82,11 @@ def port(wrap: Any) -> Inject:
 
 
 def used(wrap: Any, page: str) -> Inject:
-    """Put a port in the place of the inference side that has run another page before."""
+    """Put a port in the place of the inference side that has run another page before, which the run knows."""
 
     def inject(d: Deployment) -> None:
+        d.earlier = (str(d.folder / "images" / page),)
+
         def wrap_and_run(inner: Any) -> Any:
             made = wrap(inner)
             made.trace(d.folder / "images" / page)

@@ -21,6 +21,9 @@ from pytest_ocrparity import (
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
+from pytest_ocrparity.context import Context, running
+from pytest_ocrparity.diagnose import SECONDS
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import Change, Diagnosis
 from pytest_ocrparity.settings import load
 
@@ -39,6 +42,7 @@ class Deployment:
         image: what is compared, relative to the folder.
         wrap: puts a port of the user's in the place of the inference side.
         mend: what a case does where a fix is no change of a setting or file.
+        earlier: the files that the inference side ran before, as a run of pytest knows them.
     """
 
     folder: Path
@@ -55,6 +59,7 @@ class Deployment:
     image: str = "images/receipt.png"
     wrap: Callable[[Pipeline], Pipeline] | None = None
     export_again: Callable[[], None] | None = None
+    earlier: tuple[str, ...] = ()
 
     @classmethod
     def copy(cls, folder: Path) -> Deployment:
@@ -99,7 +104,10 @@ class Deployment:
         """Run the three assertions of the README; return the first failure."""
         train, inference = self.models()
         path = self.folder / (image or self.image)
-        return first_failure(train.trace(path), inference.trace(path), tolerance)
+        if not self.earlier:
+            return first_failure(train.trace(path), inference.trace(path), tolerance)
+        with running(Context(listener=KnowsWhatRan(self.earlier))):
+            return first_failure(train.trace(path), inference.trace(path), tolerance)
 
     def apply(self, diagnoses: Sequence[Diagnosis]) -> None:
         """Do what the fixes say."""
@@ -122,6 +130,22 @@ class Deployment:
         else:
             assert change.where == "export", change
             (self.export_again or self.export)()
+
+
+class KnowsWhatRan:
+    """Stands for a run of pytest, which knows what a side ran before this image."""
+
+    def __init__(self, earlier: Sequence[str]) -> None:
+        self.diagnoser = DiagnosisCache(SECONDS, ran_before=lambda candidate: earlier)
+
+    def on_comparison(self, *_: Any) -> None:
+        pass
+
+    def on_failure(self, *_: Any) -> None:
+        pass
+
+    def on_error(self, *_: Any) -> None:
+        pass
 
 
 def first_failure(reference: Any, candidate: Any, tolerance: str | None = None) -> DifferenceError | None:

@@ -34,7 +34,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "joined": ("postprocess.merged", "postprocess.merging", "pipeline.boxes", "pipeline.own_code"),
     "map size": ("postprocess.map_size", "postprocess.resized_map", "postprocess.map_resized"),
     "score order": ("postprocess.score_order",),
-    "score values": ("postprocess.scores", "postprocess.score_scale", "postprocess.score_mode"),
+    "score values": ("postprocess.scores", "postprocess.score_scale"),
     # the size
     "limits": ("resize.limits",),
     "one size": ("resize.image_shape", "resize.input_shape", "resize.fixed_size"),

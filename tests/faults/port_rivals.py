@@ -26,10 +26,9 @@ SIDES = (*range(32, 2049, 32), 500, 600, 720, 800, 900, 1000, 1080, 1200, 1333, 
 def rivals_of(kind: Kind, wrong: Trace) -> dict[str, frozenset[str]]:
     """Return by concept of a kind the codes of all that makes the same arrays of a page in its place, and its own."""
     found: dict[str, frozenset[str]] = {}
-    size = _inner(kind.server(), wrong)
     for concept in kind.names:
         if concept in SIZES:
-            made = {each for each, server in _sizes(kind, wrong) if _inner(server, wrong) == size}
+            made = {each for each, server in _sizes(kind, wrong) if _is_tensor_of(server, wrong)}
         elif concept in DROPS and len({*kind.names} - SIZES) == 1:
             assert wrong.detections is not None
             made = {each for each, server in _droppers(kind, wrong) if _same(_boxes(server, wrong), wrong.detections)}
@@ -48,16 +47,29 @@ def _inner(server: Server, trace: Trace) -> Any:
     return server.frame(*_page(trace)).inner
 
 
+def _is_tensor_of(server: Server, wrong: Trace) -> bool:
+    """Return whether a deployment makes the tensor of a page that another one made."""
+    assert wrong.tensor is not None
+    if server.frame(*_page(wrong)).outer != wrong.tensor.shape[2:]:
+        return False
+    made = server.preprocess(wrong.image).tensor
+    return made is not None and np.array_equal(made, wrong.tensor)
+
+
 def _sizes(kind: Kind, wrong: Trace) -> Iterator[tuple[str, Server]]:
+    """Yield deployments with the other choices of a kind whose size follows another rule."""
     twin = kind.twin()
-    yield "one size", replace(twin, fixed=_inner(kind.server(), wrong))
+    rules = {name: getattr(twin, name) for name in ("limit", "fixed", "rounding", "multiple")}
+    right = replace(kind.server(), **rules)
+    yield "one size", replace(right, fixed=_inner(kind.server(), wrong))
     for rule in ("min", "max"):
         for side in SIDES:
             if (side, rule) != twin.limit:
-                yield "limits", replace(twin, limit=(side, rule))
+                yield "limits", replace(right, limit=(side, rule))
     for rounding in ROUNDINGS:
         for multiple in (8, 16, 32, 64, 128):
-            yield "rounding", replace(twin, rounding=rounding, multiple=multiple)
+            if (rounding, multiple) != (twin.rounding, twin.multiple):
+                yield "rounding", replace(right, rounding=rounding, multiple=multiple)
 
 
 def _droppers(kind: Kind, wrong: Trace) -> Iterator[tuple[str, Server]]:

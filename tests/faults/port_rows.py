@@ -89,10 +89,14 @@ def _area(box: Any) -> float:
 
 
 def groups(error: DifferenceError | None) -> list[frozenset[str]]:
-    """Return the causes that a failure states, each with its rivals: all of those between which it does not decide."""
+    """Return the causes that a failure states, each with its rivals: all of those between which it does not decide.
+
+    One that is unknown and has a single rival leaves open whether it is that, and so holds "unknown" as well.
+    """
     found = error.diagnoses if error is not None else ()
-    stated = [({diagnosis.cause} - {UNKNOWN}) | {*diagnosis.rivals} for diagnosis in found]
-    return [frozenset(group) for group in stated if group]
+    stated = [{diagnosis.cause} if diagnosis.cause != UNKNOWN else {*diagnosis.rivals} for diagnosis in found]
+    is_open = [diagnosis.cause == UNKNOWN and len(group) == 1 for diagnosis, group in zip(found, stated, strict=True)]
+    return [frozenset({*group, *[UNKNOWN] * one}) for group, one in zip(stated, is_open, strict=True) if group]
 
 
 def judged(
@@ -101,8 +105,8 @@ def judged(
     """Return which of a kind's concepts are named, and which groups of causes are wrong.
 
     A concept is named by a group that holds a code of it and, beside it, only such as are true as well; or by the exact
-    set of its rivals, which are all that makes the same arrays on this page. A group is wrong when it holds no code
-    that is true.
+    set of its rivals, which are all that makes the same arrays on this page. One that holds "unknown", as what has no
+    code may be the cause as well, names nothing. A group is wrong when it holds no code that is true.
     """
     true = {code for concept in (*kind.names, *kind.also) for code in NAMES[concept]}
     exact = [{*group} for group in stated if {*group} <= true]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -183,6 +183,16 @@ def test_nothing_false_is_said(
 def test_the_rivals_are_what_makes_the_same_arrays(name: str, page: str, codes: dict[str, set[str]]) -> None:
     kind = next(kind for kind in KINDS if kind.name == name)
     assert rivals_of(kind, wrong_trace(kind, page)) == codes
+
+
+def test_of_a_tensor_that_no_rule_of_sizes_makes_there_are_no_rivals() -> None:
+    """One value is another one, as where something else is wrong besides: its size alone is no proof."""
+    kind = next(kind for kind in KINDS if kind.name == "960/max")
+    wrong = wrong_trace(kind, "curved.png")
+    assert wrong.tensor is not None
+    other = wrong.tensor.copy()
+    other[0, 0, 0, 0] += 1
+    assert rivals_of(kind, replace(wrong, tensor=other)) == {"limits": {"resize.limits"}}
 
 
 def test_the_list_is_frozen() -> None:

@@ -17,6 +17,7 @@ from faults.port_rows import (
     FORMS,
     added_up,
     first_shown,
+    groups,
     in_form,
     in_order,
     judged,
@@ -51,6 +52,8 @@ def with_boxes(trace: Trace, *boxes: Any, scores: Any = None) -> Trace:
         (ONE, [{THRESH}], True, False, []),
         (ONE, [{UNCLIP}], False, False, [UNCLIP]),
         (ONE, [{THRESH}, {UNCLIP}], True, False, [UNCLIP]),
+        (ONE, [{THRESH, "unknown"}], False, False, []),  # what has no code may be the cause as well
+        (ALSO, [{THRESH, "network.own_code", "unknown"}], False, False, []),
         (ONE, [{THRESH, UNCLIP}], False, False, []),  # a group with the right one is no wrong claim, and no name
         (ALSO, [{THRESH, "network.own_code"}], True, False, []),
         (ALSO, [{"network.own_code"}], True, False, []),
@@ -73,11 +76,33 @@ def test_a_group_of_causes_names_or_is_wrong(
         ({UNCLIP}, False),
         ({THRESH, SCALE}, False),
         ({THRESH, UNCLIP, SCALE}, False),
+        ({THRESH, UNCLIP, "unknown"}, False),
     ],
 )
 def test_the_exact_set_of_rivals_names_a_fault(stated: set[str], named: bool) -> None:
     assert judged(ONE, [stated], {"thresh": {THRESH, UNCLIP}})["named"] is named
     assert judged(ONE, [stated])["named"] is (stated == {THRESH})
+
+
+@pytest.mark.parametrize(
+    ("rivals", "group"),
+    [
+        ((), None),
+        ((THRESH,), {THRESH, "unknown"}),
+        ((THRESH, "unknown"), {THRESH, "unknown"}),
+        ((THRESH, UNCLIP), {THRESH, UNCLIP}),
+    ],
+)
+def test_what_is_unknown_and_has_one_rival_is_not_stated(rivals: tuple[str, ...], group: set[str] | None) -> None:
+    unknown = Diagnosis(stage="detections", cause="unknown", summary="or else", rivals=rivals)
+    assert groups(DifferenceError("it differs", (), (unknown,))) == ([] if group is None else [group])
+    assert groups(DifferenceError("it differs", (), (replace(unknown, cause=UNCLIP),))) == [{UNCLIP}]
+
+
+def test_another_way_to_score_is_not_another_factor_of_scores() -> None:
+    kind = next(kind for kind in KINDS if kind.name == "scores x 0.7")
+    assert judged(kind, [{"postprocess.scores"}])["named"]
+    assert judged(kind, [{"postprocess.score_mode"}])["wrong"] == ["postprocess.score_mode"]
 
 
 def test_each_form_hands_over_less() -> None:

@@ -57,8 +57,15 @@ def test_a_right_side_passes_and_it_is_said_what_ran(project: pytest.Pytester) -
             "ocrparity: inference in batches of 4 as well as alone",
             "inference in batches of 4 against inference alone: 2 images in batches of 2",
             "  2 same, worst map 0 of 1.0e-04",
+            "*WARNING: inference was asked for batches of 4, and the largest that ran had 2 images: no batch of 4 was*",
         ]
     )
+
+
+def test_of_batches_as_large_as_asked_nothing_more_is_said(project: pytest.Pytester) -> None:
+    result = run(project, *TOOK, "--ocr-batch=2")
+    assert result.ret == 0
+    assert not lines(result, "the largest that ran")
 
 
 def test_a_side_that_mixes_images_fails_with_image_amount_and_cause(leaking: pytest.Pytester) -> None:

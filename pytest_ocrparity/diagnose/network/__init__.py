@@ -14,10 +14,11 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, p
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
-from pytest_ocrparity.diagnose.network.neighbours import by_origin, by_tiles, origin_cause, tiles_cause
-from pytest_ocrparity.diagnose.network.pointwise import by_pointwise, pointwise_cause
+from pytest_ocrparity.diagnose.network.map_change import cause_in
+from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, tiles_cause
+from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
 from pytest_ocrparity.diagnose.repeatability import examine_maps
-from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -45,9 +46,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         weights.by_weights,
         _other_network,
         weights.by_weights_after_lookalikes,
-        by_pointwise,
-        by_origin,
-        by_tiles,
+        _change_of_the_map,
         sizes.by_graph,
     )
     for experiment in experiments if candidate_map is not None else (_other_engine, sizes.by_fixed_size):
@@ -55,6 +54,8 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         diagnosis = experiment(lab, candidate_map)
         if diagnosis is not None:
             patched, lab.patched = lab.patched, start
+            if diagnosis.cause == UNKNOWN:
+                return [diagnosis]
             # The map is explained, so later stages are examined with the reference's network.
             infer = patched.infer or (None if (source := pipeline_of(reference)) is None else source.infer)
             lab.adopt_patch(PROBABILITY_MAP, diagnosis.cause, replace(patched, infer=infer))
@@ -93,13 +94,37 @@ def _examine_recorded_map(lab: Laboratory) -> list[Diagnosis]:
     return []
 
 
+def _change_of_the_map(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    right = lab.reference.probability_map
+    return None if right is None or candidate_map is None else _changed_map(lab, right, candidate_map, lab.tensor)
+
+
 def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None) -> Diagnosis | None:
-    """Return what changes a map of the same tensor: a function of each value, its place, or tiles of that tensor."""
-    source = pipeline_of(lab.reference)
-    found = pointwise_cause(lab, right, own) or origin_cause(lab, right, own)
-    if found is not None or source is None or tensor is None:
-        return found
-    return tiles_cause(lab, source.infer, tensor, right, own)
+    """Return what changes a map of the same tensor: a function of each value, its place, or tiles of that tensor.
+
+    All are tried. Where causes of two kinds make the map, none is stated: the two are returned as rivals.
+    """
+    source, start = pipeline_of(lab.reference), lab.patched
+    experiments: list[Callable[[], Diagnosis | None]] = [
+        lambda: cause_in(lab, POINTWISE, right, own),
+        lambda: cause_in(lab, ORIGIN, right, own),
+    ]
+    if source is not None and tensor is not None:
+        experiments.append(lambda: tiles_cause(lab, source.infer, tensor, right, own))
+    found = []
+    for experiment in experiments:
+        lab.patched = start
+        if (diagnosis := experiment()) is not None:
+            found.append((diagnosis, lab.patched))
+    lab.patched = start
+    if len(found) == 1:
+        diagnosis, lab.patched = found[0]
+        return diagnosis
+    if not found:
+        return None
+    lab.noticed += [proof for diagnosis, _ in found for proof in diagnosis.evidence]
+    summary = "; or ".join(diagnosis.summary for diagnosis, _ in found) + ". This image does not tell which it is"
+    return replace(lab.unknown_cause(PROBABILITY_MAP, summary), rivals=tuple(diagnosis.cause for diagnosis, _ in found))
 
 
 def _unexplained_map(lab: Laboratory) -> list[Diagnosis]:

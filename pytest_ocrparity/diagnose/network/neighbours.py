@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.sensitivity import automatic_map_limit, map_sensitivity
-from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.map_change import Family, MapChange
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -27,81 +26,51 @@ TEXT: Final = 0.3
 """A map that spans less is of blank paper, which any move leaves as it is."""
 
 
-class Origin(NamedTuple):
-    """Where the values of a map come from: a kind that is the same on every image, and how it is said."""
-
-    kind: str
-    text: str
+FIX: Final = "hand {candidate}'s map to the post-process as the network returns it"
 
 
-def by_origin(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
-    """Return as the cause where the candidate's map takes its values from in the reference's."""
-    right = lab.reference.probability_map
-    return None if right is None or candidate_map is None else origin_cause(lab, right, candidate_map)
-
-
-def origin_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis | None:
-    """Return the diagnosis of a map that holds the values of another one, of the same tensor, at other places."""
-    limit = automatic_map_limit(map_sensitivity(lab.reference))
-    found = origin_of(right, own, limit)
-    reference, candidate = lab.names
-    if found is None:
-        lab.tried.append("layout.map: moved, turned, scaled or smoothed, no other map makes this one")
-        return None
-
-    def explains(other: Laboratory, made: Array | None) -> bool:
-        there = other.reference.probability_map
-        if made is None or there is None:
-            return False
-        again = origin_of(there, made, automatic_map_limit(map_sensitivity(other.reference)))
-        return again is not None and again[0].kind == found[0].kind
-
-    lab.patched = replace(lab.patched, explains=explains)
-    origin, left = found
-    proof = f"{reference}'s map, {origin.text}, is {candidate}'s (largest difference {left:.1e})"
-    fix = f"hand {candidate}'s map to the post-process as the network returns it"
-    summary = f"{candidate}'s map is {reference}'s, {origin.text}"
-    return lab.proven_cause(PROBABILITY_MAP, "layout.map", summary, [proof], fix)
-
-
-def origin_of(right: Array, own: Array, limit: float) -> tuple[Origin, float] | None:
-    """Return where the values of `own` come from in `right`, with the largest difference left; None without one."""
+def origins_of(right: Array, own: Array, limit: float) -> list[MapChange]:
+    """Return where the values of `own` may come from in `right`: of a map that is its own mirror image, several."""
     if right.ndim != 4 or own.ndim != 4 or right.shape[:2] != (1, 1) or own.shape[:2] != (1, 1):
-        return None
+        return []
     first, second = right[0, 0].astype(np.float64), own[0, 0].astype(np.float64)
     if not (np.isfinite(first).all() and np.isfinite(second).all()) or np.ptp(first) < TEXT:
-        return None
+        return []
     is_same_size = first.shape == second.shape
     most = SHARE * float(np.max(np.abs(first - second))) if is_same_size else np.inf
     if is_same_size and most <= SHARE * limit:
-        return None
+        return []
+    found = []
     for origin, made in _rearranged(first, second.shape):
-        if made.shape == second.shape:
-            left = float(np.max(np.abs(made - second)))
-            if left <= min(limit, most):
-                return origin, left
-    return _smoothed(first, second, min(limit, most)) if is_same_size else None
+        if made.shape == second.shape and (left := float(np.max(np.abs(made - second)))) <= min(limit, most):
+            found.append(origin._replace(left=left))
+    smoothed = _smoothed(first, second, min(limit, most)) if is_same_size else None
+    return found if smoothed is None else [*found, smoothed]
 
 
-def _rearranged(right: Array, size: tuple[int, ...]) -> Iterator[tuple[Origin, Array]]:
+def _origin(kind: str, text: str) -> MapChange:
+    return MapChange(kind, (), text, FIX)
+
+
+def _rearranged(right: Array, size: tuple[int, ...]) -> Iterator[tuple[MapChange, Array]]:
     for text, made in (
         ("with rows and columns exchanged", right.T),
         ("mirrored left to right", right[:, ::-1]),
         ("mirrored top to bottom", right[::-1]),
         ("turned by 180 degrees", right[::-1, ::-1]),
     ):
-        yield Origin(text, text), made
+        yield _origin(text, text), made
     if size == right.shape or min(size) < 2:
         return
     text = f"scaled to {size[1]}x{size[0]}"
-    yield Origin("scaled", f"{text}, by linear interpolation"), _linear(_linear(right, size[0]).T, size[1]).T
+    yield _origin("scaled", f"{text}, by linear interpolation"), _linear(_linear(right, size[0]).T, size[1]).T
     rows, columns = (np.arange(new) * old // new for new, old in zip(size, right.shape, strict=True))
-    yield Origin("scaled", f"{text}, by the nearest value"), right[rows][:, columns]
+    yield _origin("scaled", f"{text}, by the nearest value"), right[rows][:, columns]
     by = right.shape[0] // size[0], right.shape[1] // size[1]
     if min(by) >= 2 and (size[0] * by[0], size[1] * by[1]) == right.shape:
         blocks = right.reshape(size[0], by[0], size[1], by[1])
-        yield Origin("scaled", f"{text}, by the mean of each {by[1]}x{by[0]}"), blocks.mean(axis=(1, 3))
-        yield Origin("scaled", f"{text}, by the largest of each {by[1]}x{by[0]}"), blocks.max(axis=(1, 3))
+        yield _origin("scaled", f"{text}, by the mean of each {by[1]}x{by[0]}"), blocks.mean(axis=(1, 3))
+        yield _origin("scaled", f"{text}, by the largest of each {by[1]}x{by[0]}"), blocks.max(axis=(1, 3))
 
 
 def _linear(values: Array, length: int) -> Array:
@@ -113,7 +82,7 @@ def _linear(values: Array, length: int) -> Array:
     return np.asarray(values[low] * (1 - share) + values[np.minimum(low + 1, count - 1)] * share)
 
 
-def _smoothed(right: Array, own: Array, limit: float) -> tuple[Origin, float] | None:
+def _smoothed(right: Array, own: Array, limit: float) -> MapChange | None:
     """Work the weights out by which values around each one make it; they must make all, but for those at the rim."""
     height, width = right.shape
     if min(height, width) < 8 * REACH:
@@ -144,11 +113,21 @@ def _smoothed(right: Array, own: Array, limit: float) -> tuple[Origin, float] | 
     largest = int(np.argmax(np.abs(weights)))
     if abs(weights[largest] - 1) < 0.01 and np.abs(np.delete(weights, largest)).max() < 0.01:
         y, x = offsets[largest]
-        return (Origin(f"moved {x} {y}", f"moved by x {-x:+d}, y {-y:+d} px"), left) if (x, y) != (0, 0) else None
+        moved_by = _origin(f"moved {x} {y}", f"moved by x {-x:+d}, y {-y:+d} px")
+        return moved_by._replace(left=left) if (x, y) != (0, 0) else None
     kept = [max(abs(y), abs(x)) for weight, (y, x) in zip(weights, offsets, strict=True) if abs(weight) > 1e-3]
     reach = 2 * max(kept, default=0) + 1
     text = f"smoothed: each value is the same weighted sum of the {reach}x{reach} around it"
-    return Origin("smoothed", text), left
+    return _origin("smoothed", text)._replace(left=left)
+
+
+ORIGIN: Final = Family(
+    "layout.map",
+    origins_of,
+    "{candidate}'s map is {reference}'s, {text}",
+    "{reference}'s map, {text}, is {candidate}'s (largest difference {left})",
+    "moved, turned, scaled or smoothed, no other map makes this one",
+)
 
 
 # Tiles.
@@ -156,15 +135,6 @@ def _smoothed(right: Array, own: Array, limit: float) -> tuple[Origin, float] | 
 SIDES: Final = tuple(range(64, 2049, 32))
 SEAM: Final = 3.0
 """How many times as much the maps must differ in their steps across seams as elsewhere."""
-
-
-def by_tiles(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
-    """Run the reference's network on squares of the tensor, side by side."""
-    source = pipeline_of(lab.reference)
-    right = lab.reference.probability_map
-    if source is None or right is None or candidate_map is None:
-        return None
-    return tiles_cause(lab, source.infer, lab.tensor, right, candidate_map)
 
 
 def tiles_cause(

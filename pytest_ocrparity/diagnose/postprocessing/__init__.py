@@ -19,9 +19,9 @@ from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
+from pytest_ocrparity.diagnose.postprocessing.kept_boxes import state_of_boxes
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
-from pytest_ocrparity.diagnose.state import state_of_boxes
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.geometry import match, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS

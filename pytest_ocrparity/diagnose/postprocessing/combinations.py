@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.diagnose.postprocessing.equality import SCORE, Page, are_equal
-from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Searched, Span, between_levels
+from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Searched, Span, between_levels, roundest
 from pytest_ocrparity.trace import Detections
 
 Fit: TypeAlias = "tuple[Rule, Span]"
@@ -54,9 +54,10 @@ def several_values(bench: Bench, rules: Sequence[Rule], pages: list[Page], fit_a
         used = {*OF_SCORES, *ALL_CHANGED, *(rule.name for rule, _ in start.fits if rule.name)}
         ends = (fit_all(fixed, rule, bases) for rule in rules if rule.name not in used and start.fits)
         found += [(*start.fits, end) for end in ends if end is not None and not _changes_nothing(fixed, end)]
-    several = [fits for fits in found if len(fits) > 1]
+    # Of two ways to the same values, the later one looked at all boxes.
+    several = {frozenset((rule.text, str(span.value)) for rule, span in fits): fits for fits in found if len(fits) > 1}
     shortest = min(map(len, several), default=0)
-    return [fits for fits in several if len(fits) == shortest]
+    return [fits for fits in several.values() if len(fits) == shortest]
 
 
 def _changes_nothing(bench: Bench, fit: Fit) -> bool:
@@ -101,7 +102,15 @@ def _of_scores(bench: Bench, rules: Sequence[Rule], pages: list[Page]) -> Iterat
         elif rule.name == "thresh" and isinstance(rule, Searched):
             value = _thresh(bench, rule, pages)
             if value is not None:
-                yield Start(((rule, between_levels(pages[0], value)),), {"thresh": value})
+                span = _levels(pages, value)
+                yield Start(((rule, span),), {"thresh": span.value})
+
+
+def _levels(pages: Sequence[Page], value: float) -> Span:
+    """Return the thresholds around one that cut the maps of all pages as it does."""
+    spans = [between_levels(page, value) for page in pages]
+    low, high = max(span.low for span in spans), min(span.high for span in spans)
+    return Span(low, high, roundest(low, high))
 
 
 def _are_scores_in(bench: Bench, values: dict[str, Any], pages: Sequence[Page]) -> bool:

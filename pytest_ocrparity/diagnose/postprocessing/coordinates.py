@@ -80,12 +80,12 @@ def by_coordinates(
     """
     reference, candidate = lab.names
     size, shape = _map_size_and_shape(lab)
+    fitting: list[Distortion] = []
     for way in _possible_distortions(lab, made):
         undone, summary = way.undo(made, size, shape), way.summary.format(candidate=candidate)
         if not lab.is_same_boxes(undone):
             continue
-        patched = replace(lab.patched, boxes=way.undo)
-        if not puts_own_boxes_right(lab, patched):
+        if not puts_own_boxes_right(lab, replace(lab.patched, boxes=way.undo)):
             text = f"undoing it would correct boxes of {reference}'s map, but not the boxes that {candidate} returned"
             lab.noticed.append(f"{summary}? {text}")
             continue
@@ -95,11 +95,30 @@ def by_coordinates(
         if _may_be_of_the_map(lab, made, undone, size, shape):
             lab.noticed.append(f"{summary}? A map that is moved so far does the same, and {candidate} records no map")
             continue
-        proof = f"with that undone, the {len(undone)} boxes of {candidate} are {reference}'s, within the limits"
-        lab.adopt_patch(DETECTIONS, way.cause, patched)
-        return [lab.proven_cause(DETECTIONS, way.cause, summary, [proof], way.fix)]
-    lab.tried.append("rescale: no int16 wrap, frame, order of x and y, offset or ratio per axis explains all boxes")
-    return []
+        if not any(_says_the_same(before, way) for before in fitting):
+            fitting.append(way)
+    if not fitting:
+        lab.tried.append("rescale: no int16 wrap, frame, order of x and y, offset or ratio per axis explains all boxes")
+        return []
+    if len(fitting) > 1:
+        return [_rivals(lab, fitting)]
+    (way,) = fitting
+    proof = f"with that undone, the {len(made)} boxes of {candidate} are {reference}'s, within the limits"
+    lab.adopt_patch(DETECTIONS, way.cause, replace(lab.patched, boxes=way.undo))
+    return [lab.proven_cause(DETECTIONS, way.cause, way.summary.format(candidate=candidate), [proof], way.fix)]
+
+
+def _says_the_same(way: Distortion, other: Distortion) -> bool:
+    """Tell whether a later way is the numbers of this one: each but the order of x and y scales and moves each axis."""
+    return other not in (*_FIXED, _WRAPPED) and way.cause not in ("rescale.axes", _WRAPPED.cause)
+
+
+def _rivals(lab: Laboratory, ways: list[Distortion]) -> Diagnosis:
+    """Return as unknown the ways of which each alone explains the boxes."""
+    candidate = lab.names.candidate
+    texts = "; or ".join(way.summary.format(candidate=candidate) for way in ways)
+    unknown = lab.unknown_cause(DETECTIONS, f"{texts}. Undoing either gives the same boxes, so it is not known which")
+    return replace(unknown, rivals=tuple(dict.fromkeys(way.cause for way in ways)))
 
 
 def _may_be_of_the_map(lab: Laboratory, made: Detections, undone: Detections, size: Size, shape: Shape) -> bool:

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, indices_of
-from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Placed, Read, Rule
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, canonical, indices_of
+from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Placed, Read, Rule, subset
 from pytest_ocrparity.trace import Detections
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -194,10 +194,11 @@ def _joined(made: Detections, value: str, page: Page) -> Detections | None:
     """Return the boxes with those replaced by one around them that a found box holds.
 
     Every box must be in exactly one found box, and every found box must be one of the boxes, or the rectangle around
-    several. The rectangle and the members are all that is taken from the candidate.
+    several. The rectangle and the members are all that is taken from the candidate. One rectangle must be none of its
+    members: else boxes that lie in others may only be dropped.
     """
     members = _members(made, page.found)
-    if members is None or all(len(each) == 1 for each in members):
+    if members is None or all(_is_one_around_all(made, each) for each in members):
         return None
     polygons, scores = [], []
     for each in members:
@@ -222,6 +223,27 @@ def _members(made: Detections, found: Detections) -> list[list[int]] | None:
     return members if all(members) else None
 
 
+def _is_one_around_all(made: Detections, members: list[int]) -> bool:
+    """Return whether one of these boxes is the rectangle around all of them."""
+    boxes = [canonical(made.polygons[index]) for index in members]
+    around = canonical(upright(np.concatenate(boxes)))
+    return len(boxes) == 1 or any(box.shape == around.shape and np.all(np.abs(box - around) <= 1) for box in boxes)
+
+
+def without_inner(made: Detections, _: Any, page: Page) -> Detections:
+    """Return the boxes that lie in no other one, and of equal ones the first."""
+    ranges = [(box.min(axis=0), box.max(axis=0)) for box in map(np.asarray, made.polygons)]
+
+    def lies_in(one: int, other: int) -> bool:
+        (low, high), (least, most) = ranges[one], ranges[other]
+        is_inside = bool(np.all(low >= least) and np.all(high <= most))
+        return is_inside and (one > other or not (np.all(low == least) and np.all(high == most)))
+
+    indices = range(len(ranges))
+    kept = [one for one in indices if not any(lies_in(one, other) for other in indices if other != one)]
+    return subset(made, np.array(kept, int))
+
+
 def _rules() -> Iterator[Rule]:
     yield Placed(cause="rescale.ratio", text="boxes scaled {value}", values=tuple(RATIOS), change=_scaled)
     yield Placed(
@@ -235,6 +257,12 @@ def _rules() -> Iterator[Rule]:
         text="boxes from 0 to {value}, in shares of the page",
         values=(1, 100, 1000, 10000),
         change=_in_shares,
+    )
+    yield Changed(
+        cause="rescale.axes",
+        text="boxes with y before x",
+        values=(None,),
+        change=lambda made, _, page: _each(made, lambda box: box[:, ::-1]),
     )
     yield Changed(cause="rescale.corners", text="boxes with {value}", values=tuple(CORNERS), change=_corners)
     yield Changed(

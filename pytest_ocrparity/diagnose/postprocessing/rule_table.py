@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, area
-from pytest_ocrparity.diagnose.postprocessing.later_changes import LATER
-from pytest_ocrparity.diagnose.postprocessing.rules import Choice, Cut, Quantity, Rule, Searched
+from pytest_ocrparity.diagnose.postprocessing.later_changes import LATER, without_inner
+from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Choice, Cut, Quantity, Rule, Searched
 from pytest_ocrparity.trace import Detections
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -182,6 +182,7 @@ RIVALS: Final[tuple[Rule, ...]] = (
         text="the boxes from number {value} on",
         quantity=_number,
     ),
+    Changed(cause="", text="boxes that lie in other ones dropped", values=(None,), change=without_inner),
 )
 """What does the same on some pages, and is no cause by itself."""
 

@@ -26,11 +26,25 @@ Make: TypeAlias = "Callable[[Array, Shape], Detections]"
 
 
 class Span(NamedTuple):
-    """The values of a rule between `low` and `high` fit; `value` is one of them, with as few digits as possible."""
+    """The values of a rule between `low` and `high` fit; `value` is one of them, with as few digits as possible.
+
+    Of a rule with few values, `others` fit as well as `value` does.
+    """
 
     low: float
     high: float
     value: Any
+    others: tuple[Any, ...] = ()
+
+    @classmethod
+    def of_choices(cls, values: Sequence[Any]) -> Span | None:
+        """Return values of which each fits, and of which one is not known to be the one; None where there are none."""
+        return cls(-math.inf, math.inf, values[0], tuple(values[1:])) if values else None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The value, and of a rule with few values the others that fit."""
+        return self.value, *self.others
 
     @property
     def is_choice(self) -> bool:
@@ -39,8 +53,10 @@ class Span(NamedTuple):
 
     def meets(self, other: Span) -> Span | None:
         """Return the values that both hold, or None."""
+        if self.is_choice and other.is_choice:
+            return Span.of_choices([value for value in self.values if value in other.values])
         low, high = max(self.low, other.low), min(self.high, other.high)
-        if low > high or (self.is_choice and self.value != other.value):
+        if low > high:
             return None
         value = self.value if low <= _number(self.value) <= high else other.value
         return Span(low, high, value if low <= _number(value) <= high else roundest(low, high))
@@ -83,6 +99,7 @@ class Bench:
         name: what messages call it.
         fixed: values that hold in every run, unless the run's own say otherwise.
         parts: see `FINE`.
+        refused: the parameters that this release does not take, or not with each of the values that were run.
     """
 
     lab: Laboratory
@@ -91,6 +108,7 @@ class Bench:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     parts: int = FINE
     built: dict[str, Make | None] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
     fine: dict[Page, Detections | None] = field(default_factory=dict)
 
     def with_fixed(self, values: Mapping[str, Any]) -> Bench:
@@ -111,11 +129,13 @@ class Bench:
     def make(self, values: Mapping[str, Any], page: Page) -> Detections | None:
         """Return the boxes of a page's map under these values; None where this release refuses them."""
         self.lab.budget.check()
-        values = {**self.fixed, **values}
-        key = repr(sorted(values.items()))
+        all_values = {**self.fixed, **values}
+        key = repr(sorted(all_values.items()))
         if key not in self.built:
-            self.built[key] = self.lab.attempt(lambda: self.source.postprocess_with(values))
+            self.built[key] = self.lab.attempt(lambda: self.source.postprocess_with(all_values))
         run = self.built[key]
+        if run is None:
+            self.refused.update(values)
         return None if run is None else self.lab.attempt(lambda: run(page.probability_map, page.shape))
 
 
@@ -152,7 +172,11 @@ class Rule(ABC):
 
     def words(self, span: Span) -> str:
         """Return the rule with its value, and the values that fit as well."""
-        return self.text.format(value=_text(span.value)) + self.interval(span)
+        return self.value_words(span) + self.interval(span)
+
+    def value_words(self, span: Span) -> str:
+        """Return the rule with its value; with all that fit, where it has few."""
+        return self.text.format(value=" or ".join(_text(value) for value in span.values))
 
     def interval(self, span: Span) -> str:
         """Return in words the values that fit, or "" where there is but one."""
@@ -177,9 +201,8 @@ class Choice(Rule):
     values: tuple[Any, ...]
 
     def fit_all(self, bench: Bench, pages: Sequence[Page]) -> Span | None:
-        """Return the first value that makes the boxes of all pages; on one of them several may."""
-        value = next((each for each in self.values if all(self.fits(bench, page, each) for page in pages)), None)
-        return None if value is None else Span(-math.inf, math.inf, value)
+        """Return the values of which each makes the boxes of all pages; None where none does."""
+        return Span.of_choices([each for each in self.values if all(self.fits(bench, page, each) for page in pages)])
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
@@ -187,8 +210,7 @@ class Choice(Rule):
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
         """Return the values that make the page's boxes, see `Rule.fit`."""
-        value = next((each for each in self.values if self.fits(bench, page, each)), None)
-        return None if value is None else Span(-math.inf, math.inf, value)
+        return self.fit_all(bench, [page])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,8 +313,8 @@ class Searched(Rule):
         ends = [self._edge(bench, page, hit, bound) for bound in (self.low, self.high)]
         low, high = (float(each) for each in ends)
         if self.name == "thresh":  # between two values of the map nothing changes
-            low, high, inner = between_levels(page, low, high)
-            return Span(low, high, inner if self.fits(bench, page, inner) else hit)
+            levels = between_levels(page, low, high)
+            return levels if self.fits(bench, page, levels.value) else levels._replace(value=hit)
         value = int(hit) if self.is_whole else roundest(low, high)
         return Span(low, high, value if self.fits(bench, page, value) else hit)
 

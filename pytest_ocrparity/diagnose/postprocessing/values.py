@@ -31,7 +31,7 @@ from pytest_ocrparity.diagnose.postprocessing.rules import (
     roundest,
 )
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
-from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape, Trace
 
@@ -55,76 +55,114 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
 
 
 def _by_known_values(lab: Laboratory) -> list[Diagnosis]:
-    bench = _bench(lab)
+    bench, pages = _bench_and_pages(lab)
     if bench is None:
         if lab.candidate.probability_map is not None:
             lab.not_tried.append("other values in the reference's post-process: that needs the train model")
         return []
-    pages = _pages(bench)
     if not pages:
         _notice_of_boxes_alone(lab, bench)
         return []
     if not _shows(pages):
         return []
-    fitting = _remember(
-        lab, [fit for rule in _likely(bench, _rules(lab), pages) if (fit := _fit_all(bench, rule, pages)) is not None]
-    )
+    rules = _likely(bench, _rules(lab), pages)
+    fitting = _remember(lab, [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None])
     causes = {rule.cause for rule, _ in fitting}
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
-        return [_claim(bench, fitting, pages)]
+        return [_claim(bench, rules, fitting, pages)]
     if not fitting and (several := _several(bench, pages)):
         return several
     return [_rivals(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
 
 
+def _bench_and_pages(lab: Laboratory) -> tuple[Bench | None, list[Page]]:
+    """Return the reference's post-process, None without one, and what it and the candidate make of maps."""
+    bench = _bench(lab)
+    return bench, [] if bench is None else _pages(bench)
+
+
 def _several(bench: Bench, pages: list[Page]) -> list[Diagnosis]:
     """Return the causes of the one combination of rules that explains the boxes; none where several differ in causes.
 
-    It must explain what an earlier image of this run showed of combinations as well.
+    It must explain what earlier images of this run showed of combinations as well, with values that fit them all.
     """
     lab = bench.lab
     found = several_values(bench, _rules(lab), pages, _fit_all)
-    before: set[frozenset[str]] | None = lab.history.get("combinations")
-    texts = {_texts(fits) for fits in found}
-    lab.history["combinations"] = left = texts if before is None else texts & before
-    found = [fits for fits in found if _texts(fits) in left]
+    images, before = lab.history.get(TOGETHER, (0, None))
+    if before is not None:
+        found = [joint for fits in found if (joint := _joint(before, fits)) is not None]
+    lab.history[TOGETHER] = images + 1, found
     causes = {tuple(sorted({rule.cause for rule, _ in fits})) for fits in found}
-    if len(causes) != 1 or "" in causes.pop() or not _is_enough([], pages):
-        lab.tried += [f"{_words(fits)} gives {lab.names.candidate}'s boxes" for fits in found]
+    if len(causes) != 1 or "" in causes.pop() or not _is_enough([], pages) or _does_one_alone(bench, found, pages):
+        lab.tried += [f"{_words(fits)} together give {lab.names.candidate}'s boxes" for fits in found]
         return []
-    return _claims(bench, found[0], pages)
+    return _claims(bench, found, pages)
+
+
+TOGETHER: Final = "combinations"
+"""Which combinations are left, in a run's history: of how many images, and each with the values that fit them all."""
 
 
 def _texts(fits: Sequence[Fit]) -> frozenset[str]:
     return frozenset(rule.text for rule, _ in fits)
 
 
-def _words(fits: Sequence[Fit]) -> str:
-    return " and ".join(rule.words(span) for rule, span in fits)
+def _joint(before: Sequence[Sequence[Fit]], fits: Sequence[Fit]) -> tuple[Fit, ...] | None:
+    """Return a combination with the values that fit the images before as well; None where there are none."""
+    for known in before:
+        spans = {rule.text: span for rule, span in known}
+        if spans.keys() != _texts(fits):
+            continue
+        joint = [(rule, both) for rule, span in fits if (both := rule.joint(spans[rule.text], span)) is not None]
+        if len(joint) == len(fits):
+            return tuple(joint)
+    return None
 
 
-def _claims(bench: Bench, fits: Sequence[Fit], pages: list[Page]) -> list[Diagnosis]:
-    """Return a diagnosis of each rule of a combination, all with the proof that they make the boxes together."""
-    lab, candidate = bench.lab, bench.lab.names.candidate
-    proof = (
-        f"{bench.name}, varied to {_words(fits)}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
-    )
+def _does_one_alone(bench: Bench, found: Sequence[Sequence[Fit]], pages: list[Page]) -> bool:
+    """Run each rule of combinations alone, also those that were thought unlikely to make the boxes."""
+    rules = {rule.text: rule for fits in found for rule, _ in fits}
+    return any(_fit_all(bench, rule, pages) is not None for rule in rules.values())
+
+
+def _words(fits: Sequence[Fit], *, with_intervals: bool = False) -> str:
+    return " and ".join(rule.words(span) if with_intervals else rule.value_words(span) for rule, span in fits)
+
+
+def _claims(bench: Bench, found: Sequence[Sequence[Fit]], pages: list[Page]) -> list[Diagnosis]:
+    """Return a diagnosis of each cause of combinations, all with the proof that their rules make the boxes together.
+
+    An interval is of one rule while the others have the values that are said.
+    """
+    lab, (reference, candidate) = bench.lab, bench.lab.names
+    images, _ = lab.history[TOGETHER]
+    varied = "; or to ".join(_words(fits, with_intervals=True) for fits in found)
+    proof = f"{bench.name}, varied to {varied}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
     proof += "; none of them does alone"
-    for rule, _ in fits:  # each its own check, as a patch holds what it changes
-        patched = replace(lab.patched, explains_boxes=_explains_together(_texts(fits)))
-        lab.adopt_patch(DETECTIONS, rule.cause, patched)
-    return [_stated(lab, [fit], [proof]) for fit in fits]
+    if "fit)" in varied:
+        proof += f"; what fits is of {images} image{'s' * (images > 1)}, each while the others are as said"
+    together = "; or ".join(f"{_words(fits)} together" for fits in found)
+    texts = {_texts(fits) for fits in found}
+    stated = []
+    for rule, span in found[0]:
+        patched = replace(lab.patched, explains_boxes=_explains_together(texts))
+        lab.adopt_patch(DETECTIONS, rule.cause, patched)  # each its own check, as a patch holds what it changes
+        own = lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
+        has = f"does not do this: {rule.value_words(span)}" if own is None else f"has {rule.name} {own}"
+        stated.append(_stated(lab, (rule, span), f"{together}; {reference} {has}", proof))
+    return stated
 
 
-def _explains_together(texts: frozenset[str]) -> Callable[[Laboratory], bool]:
-    """Return a check for another image: whether the same combination explains its boxes."""
+def _explains_together(texts: set[frozenset[str]]) -> Callable[[Laboratory], bool]:
+    """Return a check for another image: whether one of these combinations explains it, with values that fitted all."""
 
     def explains(lab: Laboratory) -> bool:
-        bench = _bench(lab)
-        pages = [] if bench is None else _pages(bench)
+        bench, pages = _bench_and_pages(lab)
         if bench is None or not _shows(pages):
             return False
-        return texts in {_texts(fits) for fits in several_values(bench, _rules(lab), pages, _fit_all)}
+        _, before = lab.history.get(TOGETHER, (0, []))
+        found = several_values(bench, _rules(lab), pages, _fit_all)
+        return any(_texts(fits) in texts and _joint(before, fits) is not None for fits in found)
 
     return explains
 
@@ -158,7 +196,7 @@ def _rules(lab: Laboratory) -> list[Rule]:
 
 
 def _likely(bench: Bench, rules: list[Rule], pages: list[Page]) -> list[Rule]:
-    """Return the rules that may make the found scores: a number by which boxes grow or are dropped changes none."""
+    """Return the rules that may make the found scores: the others change none, and drop boxes or let them grow."""
     page = next(page for page in pages if page.shows)
     every = bench.make({"box_thresh": LEAST}, page)
     if every is None or every.scores is None or page.found.scores is None or has_scores(every, page.found):
@@ -166,7 +204,8 @@ def _likely(bench: Bench, rules: list[Rule], pages: list[Page]) -> list[Rule]:
     return [rule for rule in rules if rule.name not in KEEP_SCORES]
 
 
-KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance", "max_candidates", "min_size")
+KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance")
+"""What leaves each score as it is. A larger number of candidates, or a smaller size, lets boxes in with other ones."""
 
 
 def _pages(bench: Bench) -> list[Page]:
@@ -214,8 +253,8 @@ def _shows(pages: list[Page]) -> bool:
 def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
     """Return the values of a rule that explain every page; pages on which nothing shows must not contradict."""
     if isinstance(rule, Choice) and not isinstance(rule, Read):
-        choice = rule.fit_all(bench, sorted(pages, key=lambda page: not page.shows))
-        return None if choice is None else (rule, choice)
+        several = rule.fit_all(bench, sorted(pages, key=lambda page: not page.shows))
+        return None if several is None else (rule, several)
     span: Span | None = None
     for page in pages:
         if page.shows:
@@ -236,6 +275,8 @@ def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
         return None
     if len(fitting) < len(choices):
         numbers = [value for value in fitting if isinstance(value, int | float)]
+        if fitting[0] != span.value:  # of two that fit on either side of one that does not, each stands for itself
+            numbers = numbers[:1]
         span = Span(min(numbers), max(numbers), fitting[0])
     return rule, span._replace(value=fitting[0])
 
@@ -292,17 +333,21 @@ def _count_changed(page: Page) -> int:
     return count - same
 
 
-def _claim(bench: Bench, fitting: list[Fit], pages: list[Page]) -> Diagnosis:
+def _claim(bench: Bench, rules: Sequence[Rule], fitting: list[Fit], pages: list[Page]) -> Diagnosis:
     lab, candidate = bench.lab, bench.lab.names.candidate
     cause = fitting[0][0].cause
     words = "; or ".join(rule.words(span) for rule, span in fitting)
     proof = f"{bench.name}, varied to {words}, makes exactly {candidate}'s boxes"
     proof += f"{' and scores' if pages[0].found.scores is not None else ''}: {_places(lab, pages)}"
-    proof += f"; of {len(_rules(lab))} rules, no other does"
+    run = sum(rule.name not in bench.refused for rule in rules)
+    proof += f"; of {run} rules that were run, no other does"
     lab.history["stated"] = (cause, lab.candidate.label)
     texts = {each.text for each, _ in fitting}
     lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explains(texts)))
-    return _stated(lab, fitting, [proof])
+    own = lab.reference.parameters.get(DETECTIONS, {}).get(fitting[0][0].name)
+    reference = lab.names.reference
+    has = f"{reference} has {own}" if own is not None else f"{reference} does not do that"
+    return _stated(lab, fitting[0], f"{words}; {has}", proof)
 
 
 def _places(lab: Laboratory, pages: list[Page]) -> str:
@@ -314,28 +359,25 @@ def _places(lab: Laboratory, pages: list[Page]) -> str:
     return f"on {', on '.join(places)}"
 
 
-def _stated(lab: Laboratory, fitting: list[Fit], proof: list[str]) -> Diagnosis:
-    """Return the diagnosis of one cause, with the values by which rules of it fit."""
-    (reference, candidate), (rule, span) = lab.names, fitting[0]
-    words = "; or ".join(each.words(value) for each, value in fitting)
+def _stated(lab: Laboratory, fit: Fit, words: str, proof: str) -> Diagnosis:
+    """Return the diagnosis of one cause, of which `fit` is the first rule that fits."""
+    (reference, candidate), (rule, span) = lab.names, fit
     own = lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
-    has = f"; {reference} has {own}" if own is not None else f"; {reference} does not do that"
-    summary = f"{candidate}'s boxes are those of {words}{has}"
+    summary = f"{candidate}'s boxes are those of {words}"
     said = lab.candidate.parameters.get(DETECTIONS, {}).get(rule.name)
-    if said is not None and not is_close(said, span.value):
+    if said is not None and not any(is_close(said, value) for value in span.values):
         summary += f", and {candidate} says {said}"
     fix = f"give {candidate} {reference}'s {rule.name} = {own}"
     if own is None:
         fix = f"take that out of {candidate}'s post-process"
-    return lab.proven_cause(DETECTIONS, rule.cause, summary, proof, fix)
+    return lab.proven_cause(DETECTIONS, rule.cause, summary, [proof], fix)
 
 
 def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
     """Return a check for another image: whether one of these rules explains its boxes, with a value that fitted all."""
 
     def explains(lab: Laboratory) -> bool:
-        bench = _bench(lab)
-        pages = [] if bench is None else _pages(bench)
+        bench, pages = _bench_and_pages(lab)
         if bench is None or not _shows(pages):
             return False
         rules = [rule for rule in _rules(lab) if rule.text in texts]
@@ -358,7 +400,9 @@ def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
     causes = tuple(dict.fromkeys(rule.cause for rule, _ in fitting if rule.cause))
     tells = "which of them it is" if len(fitting) > 1 else "whether it is that"
     summary = f"{candidate}'s boxes are exactly those of {'; or of '.join(texts)}. This image does not tell {tells}"
-    return replace(lab.unknown_cause(DETECTIONS, summary), rivals=causes)
+    # What has no code, and what did not show enough to be stated, may be something else as well.
+    is_open = bool(causes) and (len(causes) == 1 or any(not rule.cause for rule, _ in fitting))
+    return replace(lab.unknown_cause(DETECTIONS, summary), rivals=(*causes, *[UNKNOWN] * is_open))
 
 
 def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from diagnosing import PAGES
-from toy import Toy
+from toy import BLANK, Toy
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.contract import Pipeline, trace_anew
@@ -123,3 +124,46 @@ def test_the_kept_traces_of_a_side_are_not_asked() -> None:
             return super().trace(image)
 
     assert statuses(batch_of(Keeps(name="port"))) == ["same"] * 3
+
+
+def test_one_buffer_that_all_results_share_is_not_called_another_order() -> None:
+    class Reuses(Toy):
+        def infer(self, tensor: Array) -> Array:
+            made = super().infer(tensor)
+            return np.broadcast_to(made[-1:], made.shape)
+
+    diagnosis = found(Reuses(name="port"))
+    assert diagnosis.cause == "engine.batch"
+    assert "in a batch of 3, 3 images get the result of page.png: one result is returned for several" in (
+        diagnosis.summary
+    )
+    assert diagnosis.fix is not None and "copy each image's result" in diagnosis.fix.text
+
+
+def test_another_order_of_pages_of_which_two_are_alike_is_called_so() -> None:
+    class Reverses(Toy):
+        def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+            return [self.trace(image) for image in images][::-1]
+
+    diagnosis = found(Reverses(name="port"), images=[PAGES[0], PAGES[1], PAGES[1]])
+    assert diagnosis.summary.endswith("results are in another order than images")
+
+
+def test_one_image_that_gets_the_result_of_another_one_is_all_that_is_said_where_the_rest_is_not_known() -> None:
+    class Takes(Toy):
+        def infer(self, tensor: Array) -> Array:
+            made = super().infer(tensor)
+            return made if len(made) == 1 else np.stack([made[1], made[1] * np.float32(0.5), made[2]])
+
+    diagnosis = found(Takes(name="port"))
+    assert diagnosis.summary == "in a batch, page.png gets the result of page.png"
+
+
+def test_a_batch_without_boxes_lacks_them() -> None:
+    class MapsOnly(Toy):
+        def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+            return [replace(self.trace(image), detections=None) for image in images]
+
+    assert batch_of(MapsOnly(name="port")).lacks_boxes(0)
+    assert not batch_of(Toy(name="port")).lacks_boxes(0)
+    assert not batch_of(Toy(name="port"), [BLANK, PAGES[0]]).lacks_boxes(0), "no box is a result"

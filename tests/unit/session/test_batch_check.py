@@ -153,7 +153,49 @@ def test_what_breaks_on_the_way_is_a_failure_and_no_error_of_the_test(
     assert (record.is_same, record.text) == (False, "batches could not be made: ZeroDivisionError: division by zero")
 
 
+def test_a_batch_that_returns_no_boxes_is_not_the_same(settings: Settings) -> None:
+    class MapsOnly(Toy):
+        def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+            return [replace(self.trace(image), detections=None) for image in images]
+
+    (record,) = heard(settings, MapsOnly(name="port"), "0").run()
+    assert isinstance(record, Batched)
+    assert not record.is_same
+    assert record.text == "the batch returns no boxes, which the image alone has: they were not compared"
+
+
+def test_an_image_that_stops_alone_is_not_said_to_stop_its_batch(settings: Settings) -> None:
+    class Wears(Seen):
+        """Runs each page once: by itself it then stops, and what others do is not its fault."""
+
+        def trace(self, image: Image) -> Trace:
+            if Path(str(image)).stem == "1" and vars(self).get("is_used"):
+                raise RuntimeError("the licence has ended")
+            return super().trace(image)
+
+    side = Wears(name="port")
+    batches = heard(settings, side, *"0123")
+    side.is_used = True  # type: ignore[attr-defined]
+    found = {Path(each.image).stem: each for each in batches.run() if isinstance(each, Batched)}
+    assert all(each.is_same for each in found.values())
+    assert (found["1"].size, found["1"].text) == (0, "port stops on it alone, where it ran before")
+    assert [found[name].size for name in "023"] == [0, 2, 2]
+    assert found["0"].text == "no other image of its batch runs alone"
+
+
 class TestVerdict:
+    @pytest.mark.parametrize(("sizes", "is_said"), [([2, 2], True), ([8, 2], False), ([8], False), ([1, 1], False)])
+    def test_batches_that_are_smaller_than_asked_are_said(
+        self, settings: Settings, sizes: list[int], is_said: bool
+    ) -> None:
+        records = [Batched(side="port", image=f"{index}.npy", asked=8, size=size) for index, size in enumerate(sizes)]
+        _, notes = batch_verdict(settings, tally(comparison(), *records), is_whole=True)
+        text = (
+            "WARNING: port was asked for batches of 8, and the largest that ran had 2 images: no batch of 8 was "
+            "compared; add pages whose tensors have one size, or ask for batches of 2"
+        )
+        assert notes == [text] * is_said
+
     def test_nothing_is_said_where_no_batch_was_asked_for_or_nothing_compared(self, settings: Settings) -> None:
         assert batch_verdict(replace(settings, batch=1), tally(comparison()), is_whole=True) == ([], [])
         assert batch_verdict(settings, tally(), is_whole=True) == ([], [])

@@ -50,6 +50,12 @@ def whole(worker: str, call: str = "passed") -> tuple[tuple[str, str, str], ...]
         ((*whole("a", "rerun"), *whole("a")), 1, "passed"),
         ((*whole("a")[:2], ("a", "teardown", "rerun"), *whole("a")), 1, "passed"),
         ((*whole("a")[::2], *whole("a")), 1, "passed"),  # flaky, which keeps the calls to itself that it repeats
+        ((*whole("b", "failed")[:2], *whole("a")), 1, "failed"),  # --dist=each -x: the end of b's is not heard
+        ((*whole("a"), *whole("b", "failed")[:2]), 1, "failed"),
+        ((*whole("b", "failed")[:2], *whole("a"), whole("b")[2]), 2, "failed"),
+        ((("b", "setup", "failed"), *whole("a")), 1, "error"),
+        ((("b", "setup", "skipped"), *whole("a")), 1, "passed"),
+        ((*whole("a", "failed")[:2], *whole("a")), 1, "passed"),  # of one worker another attempt
         ((whole("a")[0], ("a", "???", "failed")), 1, "crashed"),
         ((whole("a")[0], ("a", "???", "rerun"), *whole("b")), 1, "passed"),
     ],

@@ -131,7 +131,7 @@ class TestArraysAlone:
         values: dict[str, Any] = {"thresh": 0.44, "has_scores": False}
         candidate = replace(on(port(**values), MANY), source=None)
         (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
-        assert (found.cause, found.rivals) == (UNKNOWN, ("postprocess.thresh",))
+        assert (found.cause, found.rivals) == (UNKNOWN, ("postprocess.thresh", UNKNOWN))
         assert "a map shifted by -0.14" in found.summary
 
     def test_boxes_of_one_height_that_grew_may_have_grown_by_pixels(self) -> None:
@@ -152,7 +152,7 @@ class TestArraysAlone:
         candidate = replace(on(port(box_thresh=0.41), MANY), source=None)
         (found,) = diagnose(reference=on(train(), MANY), candidate=candidate)
         assert (found.cause, found.fix) == (UNKNOWN, None)
-        assert found.rivals == ("postprocess.box_thresh", "postprocess.filter")
+        assert found.rivals == ("postprocess.box_thresh", "postprocess.filter", UNKNOWN)
         assert "only the" in found.summary and "boxes of the highest scores" in found.summary
 
     def test_one_box_that_is_missing_shows_no_rule(self) -> None:

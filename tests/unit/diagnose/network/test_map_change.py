@@ -1,0 +1,83 @@
+"""A map that one change makes is called so; where several do, all are said, and of two causes none is stated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from diagnosing import found_by, judged, on, only, seen
+from toy import Toy
+
+from pytest_ocrparity.diagnose.cache import DiagnosisCache
+from pytest_ocrparity.diagnosis import UNKNOWN
+
+Array = npt.NDArray[np.float32]
+LEVELS = np.linspace(0, 255, 96).astype(np.uint8)
+RAMP = np.repeat(LEVELS[None, :, None], 64, 0).repeat(3, 2)
+"""All rows are alike: mirrored left to right is turned by 180 degrees."""
+LOWER = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[:, None, None], 96, 1).repeat(3, 2)
+PAGE = np.where(np.arange(96)[None, :, None] < 48, RAMP, LOWER)
+PAGE = np.ascontiguousarray(PAGE)
+
+
+class Even(Toy):
+    """Its map of a page that is mirrored left to right is 1 minus the map: levels lie evenly around one half."""
+
+    def infer(self, tensor: Array) -> Array:
+        made = super().infer(tensor)
+        return np.asarray((made + 1 - made[..., ::-1]) / 2, np.float32)
+
+
+class Mirrors(Toy):
+    def infer(self, tensor: Array) -> Array:
+        return np.ascontiguousarray(super().infer(tensor)[..., ::-1])
+
+
+class EvenMirrored(Even):
+    def infer(self, tensor: Array) -> Array:
+        return np.ascontiguousarray(super().infer(tensor)[..., ::-1])
+
+
+class EvenScaled(Even):
+    def infer(self, tensor: Array) -> Array:
+        return np.asarray(super().infer(tensor) * np.float32(0.8))
+
+
+def cause(right: Toy, wrong: Toy, page: Any, *, has_source: bool = True) -> Any:
+    candidate = seen(wrong, page)
+    return only(seen(right, page), candidate if has_source else replace(candidate, source=None))
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+class TestRivals:
+    def test_a_map_that_two_causes_make_is_unknown(self, has_source: bool) -> None:
+        found = cause(Even(gain=1.0), EvenMirrored(name="port", gain=1.0), RAMP, has_source=has_source)
+        assert judged(found) == ("probability_map", UNKNOWN)
+        assert found.rivals == ("network.pointwise", "layout.map")
+        assert "port's map is train's x -1 + 1; or port's map is train's, mirrored left to right" in found.summary
+        assert found.summary.endswith("This image does not tell which it is")
+        assert not any("network.pointwise" in text or "layout.map" in text for text in (*found.tried, *found.ruled_out))
+
+    def test_the_same_network_with_one_of_them_is_named(self, has_source: bool) -> None:
+        found = cause(Even(gain=1.0), EvenScaled(name="port", gain=1.0), RAMP, has_source=has_source)
+        assert judged(found) == ("probability_map", "network.pointwise")
+
+    def test_two_places_of_one_cause_are_both_said(self, has_source: bool) -> None:
+        found = cause(Toy(gain=2.0), Mirrors(name="port", gain=2.0), RAMP, has_source=has_source)
+        assert judged(found) == ("probability_map", "layout.map")
+        assert found.summary == "port's map is train's, mirrored left to right, or turned by 180 degrees"
+
+    def test_where_one_of_them_fits_it_alone_is_said(self, has_source: bool) -> None:
+        found = cause(Toy(gain=2.0), Mirrors(name="port", gain=2.0), PAGE, has_source=has_source)
+        assert found.summary == "port's map is train's, mirrored left to right"
+
+
+def test_one_of_two_places_is_proved_again_on_another_page() -> None:
+    cache, train, port = DiagnosisCache(60), Toy(gain=2.0), Mirrors(name="port", gain=2.0)
+    found_by(cache, on(train, RAMP), on(port, RAMP))
+    (found,) = found_by(cache, on(train, PAGE, "page 1"), on(port, PAGE, "page 1"))
+    assert found.cause == "layout.map"
+    assert found.evidence[0].startswith("found on page 0; here as well")
