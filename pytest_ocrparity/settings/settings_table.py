@@ -170,7 +170,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "inference.batch",
         _COUNT,
-        "how many images run at once in production; from 2 up, each image also runs in a batch of pages whose tensors "
+        "how many images run at once in production; from 2 up, each image also runs in a batch of images whose tensors "
         "have its size, and must come out as it does alone",
         "--ocr-batch=N",
         default=1,

@@ -319,10 +319,9 @@ def test_that_takes_nothing():
         result.stdout.fnmatch_lines(["fast against train: 2 lines"])
         result.stdout.no_fnmatch_line("fast against train: * image*")
 
-    @pytest.mark.parametrize(("table", "other"), [("", "recognition."), ("recognition.", "")])
-    def test_a_batch_is_of_the_table_that_sets_it(
-        self, both: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, table: str, other: str
-    ) -> None:
+    @pytest.fixture
+    def in_batches(self, both: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Let both sorts of models run batches; return whose ran, which the test sees grow."""
         ran: list[str] = []
 
         def trace_batch(side: Any, images: Any) -> list[Any]:
@@ -332,14 +331,39 @@ def test_that_takes_nothing():
         for side in (Reader, Toy):
             monkeypatch.setattr(side, "trace_batch", trace_batch, raising=False)
         write(both.path / "images", {"page 2.npy": PAGE})
-        write(both.path / "lines", {"c.npy": LINE})
+        write(both.path / "lines", {"c.npy": line("dc baab")})  # as wide as a.npy
+        return ran
+
+    @pytest.mark.parametrize(("table", "other"), [("", "recognition."), ("recognition.", "")])
+    def test_a_batch_is_of_the_table_that_sets_it(
+        self, both: pytest.Pytester, in_batches: list[str], table: str, other: str
+    ) -> None:
         where = f"[tool.ocrparity.{table}inference]"
         both.makefile(".toml", pyproject=TABLES.replace(where, f"{where}\nbatch = 2"))
         result = run(both)
         assert result.ret == 0
-        assert set(ran) == {table}
+        assert set(in_batches) == {table}
         result.stdout.fnmatch_lines([f"ocrparity: {table}inference in batches of 2 as well as alone"])
         result.stdout.no_fnmatch_line(f"ocrparity: {other}inference in batches*")
+
+    def test_a_typed_batch_is_of_both_and_each_is_named(
+        self, both: pytest.Pytester, in_batches: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        result = run(both, "--ocr-batch=2")
+        assert result.ret == 0
+        assert set(in_batches) == {"", "recognition."}
+        for name in ("inference", "recognition.inference"):
+            result.stdout.fnmatch_lines([f"ocrparity: {name} in batches of 2 as well as alone"])
+            result.stdout.fnmatch_lines([f"{name} in batches of 2 against {name} alone: 2 images in batches of 2*"])
+
+        def wrong(side: Any, images: Any) -> list[Any]:
+            return [side.trace(image) for image in reversed(images)]
+
+        monkeypatch.setattr(Reader, "trace_batch", wrong, raising=False)
+        result = run(both, "--ocr-batch=2")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["recognition.inference in batches of 2 differs from * 3 images: lines/a.npy*"])
+        result.stdout.no_fnmatch_line("inference in batches of 2 differs *")  # the detector's is right
 
     def test_an_image_belongs_to_one_table(self, both: pytest.Pytester) -> None:
         both.makefile(".toml", pyproject=TABLES.replace('"lines/*.npy"', '"lines/*.npy", "images/*.npy"'))
