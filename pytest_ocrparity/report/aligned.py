@@ -13,6 +13,9 @@ from pytest_ocrparity.edits import common_ends
 MOST: Final = 400
 """Characters of a text that are aligned: of longer ones the common ends are cut off, and the rest differs."""
 
+_EDIT: Final = 2 * MOST
+"""What an edit costs, where a character that is kept costs -1: more than all that can be kept."""
+
 
 class Piece(NamedTuple):
     """A part of a text, and whether the other side reads it as well, in stored order."""
@@ -36,7 +39,9 @@ class Place(NamedTuple):
 def aligned(found: TextFinding) -> tuple[list[Piece], list[Piece]]:
     """Return the pieces of both texts, which together are each whole text."""
     cut = places(found) or _without_common_ends(found.reference, found.candidate)
-    return _pieces((each.reference, each.is_same) for each in cut), _pieces((each.candidate, each.is_same) for each in cut)
+    return _pieces((each.reference, each.is_same) for each in cut), _pieces(
+        (each.candidate, each.is_same) for each in cut
+    )
 
 
 def places(found: TextFinding) -> list[Place]:
@@ -57,27 +62,34 @@ def places(found: TextFinding) -> list[Place]:
 
 
 def _edits(one: str, two: str) -> list[Place]:
-    """Return the pairs of a shortest way from one text to the other, by the table of distances between their ends."""
-    rows = [list(range(len(two), -1, -1))]  # of the empty end of `one` against each end of `two`
+    """Return the pairs of a shortest way from one text to the other, of those the one that keeps most characters.
+
+    By the table of what the ways between their ends cost.
+    """
+    rows = [[_EDIT * left for left in range(len(two), -1, -1)]]  # of the empty end of `one` against each end of `two`
     for mine in reversed(one):
-        below, row = rows[-1], [rows[-1][-1] + 1]
+        below, row = rows[-1], [rows[-1][-1] + _EDIT]
         for column in range(len(two) - 1, -1, -1):
-            row.append(min(below[column + 1] + (mine != two[column]), below[column] + 1, row[-1] + 1))
+            row.append(min(below[column + 1] + _cost(mine, two[column]), below[column] + _EDIT, row[-1] + _EDIT))
         rows.append(row[::-1])
     rows.reverse()
     found, i, j = list[Place](), 0, 0
     while i < len(one) or j < len(two):
         left = rows[i][j]
-        if i < len(one) and j < len(two) and left == rows[i + 1][j + 1] + (one[i] != two[j]):
+        if i < len(one) and j < len(two) and left == rows[i + 1][j + 1] + _cost(one[i], two[j]):
             found.append(Place(one[i], two[j]))
             i, j = i + 1, j + 1
-        elif i < len(one) and left == rows[i + 1][j] + 1:
+        elif i < len(one) and left == rows[i + 1][j] + _EDIT:
             found.append(Place(one[i], ""))
             i += 1
         else:
             found.append(Place("", two[j]))
             j += 1
     return found
+
+
+def _cost(one: str, two: str) -> int:
+    return -1 if one == two else _EDIT
 
 
 def _without_common_ends(one: str, two: str) -> list[Place]:

@@ -290,7 +290,9 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )
     if tables["recognition"]:
-        found = replace(found, recognition=_of_recognisers(found, tables["recognition"], tolerance, words, batch, mistakes))
+        found = replace(
+            found, recognition=_of_recognisers(found, tables["recognition"], tolerance, words, batch, mistakes)
+        )
     mistakes.raise_any()
     return found
 

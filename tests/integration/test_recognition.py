@@ -14,6 +14,7 @@ from toy import PAGE, Toy
 from toy_reader import LINE, NEARLY, NOTHING, Reader, line
 
 import pytest_ocrparity.session.models as models
+from pytest_ocrparity.wording import amount
 
 GATE = "from pytest_ocrparity.gate import *\n"
 THREE_LINES = """
@@ -185,13 +186,29 @@ def test_mine(ocr_golden, ocr_inference_model, ocr_image):
         run(alone, "--ocr-report=report").assert_outcomes(failed=2)
         document = json.loads((alone.path / "report/results.json").read_text())
         (found,) = (each for each in document["comparisons"] if each["kind"] == "text" and "a.npy" in each["image"])
-        assert found["texts"] == {"reference": "abba cd", "candidate": "baab cd", "edits": 3, "is_borderline": False}
+        texts, scores = found["texts"], [found["texts"].pop(f"{side}_score") for side in ("reference", "candidate")]
+        assert texts == {"reference": "abba cd", "candidate": "baab cd", "edits": 3, "is_borderline": False}
+        assert scores[0] == scores[1] > 0.9
         assert found["task"] == "recognition" and found["picture_error"] is None
         page = (alone.path / "report/index.html").read_text()
-        assert '<bdi dir="auto"><mark>' in page and "3 edits in 7 characters" in page
+        assert f"<td>{amount(scores[0])}</td>" in page and "3 edits in 7 characters" in page
+        assert page.count('<span class="place other">') == 3 + 2  # of a.npy and of b.npy
+        assert '<p class="places" dir="ltr">' in page and "from the right to the left" not in page
         maps = [each for each in document["comparisons"] if each["kind"] == "probability_maps"]
-        assert all("timesteps; a row per class" in each["pictures"][0]["caption"] for each in maps)
+        assert all("a row for each class" in each["pictures"][0]["caption"] for each in maps)
         assert "lines read otherwise" in (alone.path / "report/summary.md").read_text()
+
+    def test_of_a_line_from_the_right_to_the_left_the_report_runs_so(self, alone: pytest.Pytester) -> None:
+        alef, bet = "\u05d0", "\u05d1"
+        path = alone.path / "conftest.py"
+        path.write_text(path.read_text().replace("Reader()", f"Reader(letters={alef + bet + 'cd '!r})"))
+        break_export(alone, f"letters={bet + alef + 'cd '!r}")
+        run(alone, "--ocr-report=report").assert_outcomes(failed=2)
+        page = (alone.path / "report/index.html").read_text()
+        assert (
+            page.count('<bdi dir="rtl">') == 2 and '<p class="places" dir="rtl">' in page
+        )  # of a.npy; b.npy begins with d
+        assert "from the right to the left" in page
 
     def test_a_run_that_reads_nothing_fails(self, alone: pytest.Pytester) -> None:
         write(alone.path / "lines", {"a.npy": NOTHING, "b.npy": NOTHING})

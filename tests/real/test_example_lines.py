@@ -40,7 +40,9 @@ def test_the_classic_failure_is_at_the_width_of_wide_lines_alone(project: pytest
     assert result.parseoutcomes()["passed"] == len(LINES) - len(SQUEEZED)
     said = [line for line in result.outlines if line.startswith("E ") and "first difference at " in line]
     assert len(said) == len(SQUEEZED)
-    assert all(": first difference at resize: 160 px of picture in a tensor of 160x32 in train, " in line for line in said)
+    assert all(
+        ": first difference at resize: 160 px of picture in a tensor of 160x32 in train, " in line for line in said
+    )
     misread = [line for line in result.outlines if line.startswith("E ") and "then        text: " in line]
     assert sum("text: same, both read " not in line for line in misread) == len(MISREAD)
 

@@ -115,7 +115,7 @@ class Album:
         tensors = [trace.tensor for trace in sides if trace.tensor is not None]
         if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
             drawn = difference(tensors[0][0], tensors[1][0], "in units of the tensor")
-            svg = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full))
+            svg = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
             yield self._write_files(sides[1], TENSOR, "difference", drawn.caption, "svg", (svg, svg), drawn.bar)
 
     def _timesteps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:

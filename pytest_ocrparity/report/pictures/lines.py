@@ -38,6 +38,7 @@ class Strip(NamedTuple):
 
     picture: Image.Image
     content: int | None = None
+    label: str = "fed"
 
 
 class Rows(NamedTuple):
@@ -130,7 +131,12 @@ def drawing(title: str, width: int, widest: int, strip: Strip | None = None, row
     if strip is not None:
         content = None if strip.content is None else strip.content * scale
         tall = strip.picture.size[1] * scale * width / strip.picture.size[0]
-        parts["strip"] = {"uri": _png(strip.picture), "height": round(tall, 1), "content": content}
+        parts["strip"] = {
+            "uri": _png(strip.picture),
+            "height": round(tall, 1),
+            "content": content,
+            "label": strip.label,
+        }
         height = tall + _GAP
     if rows is not None:
         step = width * scale / rows.picture.size[0]
