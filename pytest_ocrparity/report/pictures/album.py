@@ -137,7 +137,8 @@ class Album:
             yield self._write_files(trace, PROBABILITY_MAP, side, caption, "svg", (svg, svg), drawn.bar)
         if len(right) == 2 and right[0].shape == right[1].shape:
             rows = lines.rows_of(right)
-            drawn = difference(*(each[:1, :, rows].transpose(0, 2, 1) for each in right), "of probabilities")
+            planes = [each[:1, :, rows].transpose(0, 2, 1) for each in right]
+            drawn = difference(planes[0], planes[1], "of probabilities")
             labels = [lines.labelled(index, lines.characters_of(sides[0])) for index in rows]
             svg = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
             yield self._write_files(

@@ -99,7 +99,7 @@ class TestWhatWasFed:
     def test_tensors_of_another_normalisation_do_not_look_alike(self, tmp_path: Path) -> None:
         one, two = traces()
         assert two.tensor is not None
-        two = replace(two, tensor=(two.tensor + 1) / 2)  # 0 to 1 in the place of -1 to 1
+        two = replace(two, tensor=np.asarray((two.tensor + 1) / 2, np.float32))  # 0 to 1 in the place of -1 to 1
         looks = [raster(svg(tmp_path, (one, two), "preprocessing", side), 0)[1] for side in ("reference", "candidate")]
         assert looks[1].mean() > looks[0].mean() + 40
         drawn = pictures(tmp_path, "preprocessing", (one, two))["tensor", "difference"]
