@@ -48,9 +48,8 @@ def test_a_recorded_baseline_is_compared_with(alone: pytest.Pytester) -> None:
         test_export="""
 from pytest_ocrparity import assert_same_text
 
-
 def test_mine(ocr_golden, ocr_inference_model, ocr_image):
-assert_same_text(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+    assert_same_text(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
 """
     )
     run(alone, "--ocr-golden").assert_outcomes(passed=2)
