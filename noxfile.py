@@ -84,6 +84,7 @@ def check(session: nox.Session, packages: list[str]) -> None:
         session.install("--no-deps", "--target", str(operators), "paddleocr==2.10.0")
         session.run("uv", "pip", "freeze", external=True)
         session.run("python", "-m", "example_project.export")
+        session.run("python", "-m", "example_project.export", "--config", "example_project/configs/tiny_rec.yml")
         session.chdir(root / "example_project")
         session.run("python", "-m", "pytest", "-q", "-k", "baseline", "--ocr-golden", "--ocr-golden-mode=all")
         session.run("python", "-m", "pytest", "-q")

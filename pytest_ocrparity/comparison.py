@@ -104,6 +104,8 @@ class TextFinding:
     candidate: str
     edits: Annotated[int, "characters to insert, remove or replace"]
     is_borderline: bool = False
+    reference_score: Annotated[float | None, "the score of its text; null: it has none"] = None
+    candidate_score: Annotated[float | None, "the score of its text; null: it has none"] = None
 
 
 @dataclass(frozen=True, slots=True)

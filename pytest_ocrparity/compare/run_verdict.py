@@ -119,7 +119,7 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
             why = dict.fromkeys(each.text for each in images if each.text)
             reasons = "; ".join(why) or "no two of them have tensors of one size"
             head = f"{side} was asked for batches of {asked}, and none ran, of {number_of_images(len(images))}"
-            faults.append(Fault("batch", f"{head}: {reasons}; add a page of the same size, or ask for no batches"))
+            faults.append(Fault("batch", f"{head}: {reasons}; add an image of the same size, or ask for no batches"))
     return faults
 
 

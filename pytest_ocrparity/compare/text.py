@@ -44,7 +44,8 @@ def compare_text(
         texts = reference.recognition.text, candidate.recognition.text
         edits = edit_distance(*texts)
         is_borderline = bool(edits) and maps is not None and _do_maps_explain(reference, candidate, maps)
-        finding = TextFinding(*texts, edits, is_borderline)
+        scores = reference.recognition.score, candidate.recognition.score
+        finding = TextFinding(*texts, edits, is_borderline, *scores)
         amounts = TextAmounts(
             edits=edits,
             characters=len(texts[0]),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from pytest_ocrparity.report.aligned import aligned
+from pytest_ocrparity.report.aligned import aligned, code_point, direction, places, visible
 from pytest_ocrparity.report.document import Picture, non_finite_as_text
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
@@ -60,6 +60,10 @@ def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
         source=source,
         by_stage=_by_stage,
         aligned=aligned,
+        places=places,
+        direction=direction,
+        visible=visible,
+        code_point=code_point,
         whole=view.whole,
     )
 

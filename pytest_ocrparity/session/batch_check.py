@@ -69,12 +69,15 @@ class Batches:
         self._sides: dict[int, _Side] = {}
         self._records: list[Record] = []
 
-    def hear(self, candidate: Trace, tolerance: Tolerance, asked: int) -> None:
-        """Take a candidate's trace that an assertion compared; `asked` is how many images it runs at once."""
+    def hear(self, candidate: Trace, tolerance: Tolerance, asked: int, prefix: str = "") -> None:
+        """Take a candidate's trace that an assertion compared; `asked` is how many images it runs at once.
+
+        `prefix` begins the names of its settings, as those of a detector and a recogniser may be called the same.
+        """
         source = pipeline_of(candidate)
         if asked < 2 or source is None or candidate.error is not None or offered(source, HasTrainedNetwork) is not None:
             return
-        side = self._sides.setdefault(id(source), _Side(source, candidate.pipeline, asked))
+        side = self._sides.setdefault(id(source), _Side(source, f"{prefix}{candidate.pipeline}", asked))
         file = os.path.abspath(candidate.image)  # noqa: PTH100 - a link keeps its own name
         why_not = "" if Path(file).is_file() else "images that are no files are not kept to run again"
         shape = () if candidate.tensor is None else candidate.tensor.shape

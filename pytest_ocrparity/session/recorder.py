@@ -152,7 +152,7 @@ class Recorder:
         self.worst.hear(judged, reference, candidate, tolerance)
         self._ran.setdefault(id(candidate.source), {}).setdefault(candidate.image, candidate.source)
         settings = self.settings.of_task(task_of_test(self.item).name)  # a recogniser's candidates are another table's
-        self.batches.hear(candidate, tolerance, settings.batch_of(candidate_of(self.item)))
+        self.batches.hear(candidate, tolerance, settings.batch_of(candidate_of(self.item)), settings.prefix)
         self.raised.is_recording |= judged.status == RECORDED
         compared = self._recorded(judged, reference, candidate)
         same = have_same_files(reference, candidate)

@@ -264,7 +264,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     batch = None
     with mistakes.gathering():
         batch = typed_batch(options)
-    candidates = {name: each if batch is None else each._replace(batch=batch) for name, each in candidates.items()}
+    candidates = _in_batches(candidates, batch)
     with mistakes.gathering():
         if options.get("ocr_golden") and options.get("ocr_no_train") and golden["reference"] == "train":
             raise OptionError("--ocr-golden with --ocr-no-train: the baselines are recorded from the train model")
@@ -290,7 +290,9 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )
     if tables["recognition"]:
-        found = replace(found, recognition=_of_recognisers(found, tables["recognition"], tolerance, words, mistakes))
+        found = replace(
+            found, recognition=_of_recognisers(found, tables["recognition"], tolerance, words, batch, mistakes)
+        )
     mistakes.raise_any()
     return found
 
@@ -300,9 +302,13 @@ def _of_recognisers(
     tables: Mapping[str, Mapping[str, Any]],
     tolerance: Tolerance,
     words: Sequence[str],
+    batch: int | None,
     mistakes: Mistakes,
 ) -> Settings:
-    """Return the settings of recognisers beside a detector; the options of the command line name the detector's."""
+    """Return the settings of recognisers beside a detector.
+
+    Options of the command line that name files are the detector's; how to compare and to run, they say of both.
+    """
     with mistakes.gathering():
         where = f"{settings.file}: recognition"
         tolerance = tolerance.override(tables["tolerance"], where) if tables["tolerance"] else tolerance
@@ -312,16 +318,22 @@ def _of_recognisers(
     candidates = read_candidates(
         tables, settings.file, settings.root, tolerance, words, mistakes, prefix="recognition."
     )
+    candidates = _in_batches(candidates, batch)
     return replace(
         settings,
         images=tuple((settings.root, pattern) for pattern in ([images] if isinstance(images, str) else images)),
         train=train,
         candidates=candidates,
         tolerance=_of_all_tests(candidates, tolerance, words),
-        batch=next(iter(candidates.values())).batch if len(candidates) == 1 else 1,
+        batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
         typed=frozenset(),
         prefix="recognition.",
     )
+
+
+def _in_batches(candidates: Mapping[str, Candidate], batch: int | None) -> dict[str, Candidate]:
+    """Return candidates that run as many images at once as the command line says; None: as each says itself."""
+    return {name: each if batch is None else each._replace(batch=batch) for name, each in candidates.items()}
 
 
 def _of_all_tests(candidates: Mapping[str, Candidate], tolerance: Tolerance, words: Sequence[str]) -> Tolerance:

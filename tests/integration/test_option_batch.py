@@ -133,7 +133,7 @@ def test_a_run_in_which_no_two_tensors_have_one_size_fails(project: pytest.Pytes
     result.stdout.fnmatch_lines(
         [
             "*inference was asked for batches of 2, and none ran, of 2 images: no two of them have tensors of one "
-            "size; add a page of the same size, or ask for no batches*"
+            "size; add an image of the same size, or ask for no batches*"
         ]
     )
     assert lines(result, "2 images with a tensor of a size of its own")

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from paths import TESTS
 from projects import run
+from reader_projects import GATE, THREE_LINES, write
 from toy import PAGE, Toy
-from toy_reader import LINE, NEARLY, NOTHING, Reader, line
+from toy_reader import LINE, Reader, line
 
 import pytest_ocrparity.session.models as models
 
-GATE = "from pytest_ocrparity.gate import *\n"
-THREE_LINES = """
-from pytest_ocrparity import assert_same_preprocessing, assert_same_probability_maps, assert_same_text
-
-def test_export_reads_as_training(ocr_train_model, ocr_inference_model, ocr_image):
-    train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
-    assert_same_preprocessing(train, inference)
-    assert_same_probability_maps(train, inference)
-    assert_same_text(train, inference)
-"""
 BOTH = """
 import pytest
 from pytest_ocrparity import assert_same_detections, assert_same_text
@@ -51,12 +38,6 @@ images = ["lines/*.npy"]
 [tool.ocrparity.recognition.inference]
 model_dir = "recogniser"
 """
-
-
-def write(folder: Path, pictures: dict[str, Any]) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, pixels in pictures.items():
-        np.save(folder / name, pixels)
 
 
 class Sides:
@@ -100,131 +81,6 @@ def both(pytester: pytest.Pytester, sides: Sides) -> pytest.Pytester:
     write(pytester.path / "images", {"page.npy": PAGE})
     write(pytester.path / "lines", {"a.npy": LINE, "b.npy": line("dab")})
     return pytester
-
-
-@pytest.fixture
-def alone(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project whose own fixtures make recognisers."""
-    pytester.makefile(".toml", pyproject='[tool.ocrparity]\nimages = ["lines/*.npy"]\n')
-    pytester.makeconftest(
-        f"""
-import sys
-import pytest
-sys.path.insert(0, {str(TESTS)!r})
-from toy_reader import Reader
-
-@pytest.fixture(scope="session")
-def ocr_train_model():
-    return Reader()
-
-@pytest.fixture(scope="session")
-def ocr_inference_model():
-    return Reader(name="inference")
-"""
-    )
-    pytester.makepyfile(test_export=THREE_LINES)
-    write(pytester.path / "lines", {"a.npy": LINE, "b.npy": line("dab")})
-    return pytester
-
-
-def break_export(project: pytest.Pytester, fields: str) -> None:
-    path = project.path / "conftest.py"
-    path.write_text(path.read_text().replace('name="inference"', f'name="inference", {fields}'))
-
-
-class TestAlone:
-    def test_it_passes_and_the_table_speaks_of_lines(self, alone: pytest.Pytester) -> None:
-        result = run(alone)
-        result.assert_outcomes(passed=2)
-        result.stdout.fnmatch_lines(
-            [
-                "inference against train: 2 lines",
-                "  preprocessing * 2 same * worst tensor 0*",
-                "  probability maps * 2 same *",
-                "  text * 2 same * worst score *(2 lines)",
-            ]
-        )
-        result.stdout.no_fnmatch_line("*never compared*")
-        result.stdout.no_fnmatch_line("*box*")
-        result.stdout.no_fnmatch_line("*detection*")
-
-    def test_another_dictionary_fails_and_no_cause_is_claimed(self, alone: pytest.Pytester) -> None:
-        break_export(alone, 'letters="bacd "')
-        result = run(alone, "-v")
-        result.assert_outcomes(failed=2)
-        result.stdout.fnmatch_lines(
-            [
-                "*a.npy: first difference at text: 'abba cd' in train, 'baab cd' in inference",
-                "*cause*unknown at text: no experiment was made",
-                "*not tried*this version makes none with recognisers",
-                "*differs*first at character 1: 'a' (U+0061) in train, 'b' (U+0062) in inference; 3 edits in 7 char*",
-                "  text * 2 different * 2 of 2 lines read otherwise, 5 edits in 10 characters",
-            ],
-        )
-
-    def test_a_recorded_baseline_is_compared_with(self, alone: pytest.Pytester) -> None:
-        alone.makepyfile(
-            test_export="""
-from pytest_ocrparity import assert_same_text
-
-def test_mine(ocr_golden, ocr_inference_model, ocr_image):
-    assert_same_text(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
-"""
-        )
-        run(alone, "--ocr-golden").assert_outcomes(passed=2)
-        run(alone).assert_outcomes(passed=2)
-        break_export(alone, 'letters="bacd "')
-        result = run(alone, "-v")
-        result.assert_outcomes(failed=2)
-        result.stdout.fnmatch_lines(["*'abba cd' in baseline (train), 'baab cd' in inference"])
-        result = run(alone, "--ocr-golden", "--ocr-golden-mode=all", "-v")
-        result.stdout.fnmatch_lines(["*a.npy: the same text, map moved by up to *"])
-
-    def test_the_report_shows_both_texts(self, alone: pytest.Pytester) -> None:
-        break_export(alone, 'letters="bacd "')
-        run(alone, "--ocr-report=report").assert_outcomes(failed=2)
-        document = json.loads((alone.path / "report/results.json").read_text())
-        (found,) = (each for each in document["comparisons"] if each["kind"] == "text" and "a.npy" in each["image"])
-        assert found["texts"] == {"reference": "abba cd", "candidate": "baab cd", "edits": 3, "is_borderline": False}
-        assert found["task"] == "recognition" and found["picture_error"] is None
-        page = (alone.path / "report/index.html").read_text()
-        assert '<bdi dir="auto"><mark>' in page and "3 edits in 7 characters" in page
-        maps = [each for each in document["comparisons"] if each["kind"] == "probability_maps"]
-        assert all("timesteps; a row per class" in each["pictures"][0]["caption"] for each in maps)
-        assert "lines read otherwise" in (alone.path / "report/summary.md").read_text()
-
-    def test_a_run_that_reads_nothing_fails(self, alone: pytest.Pytester) -> None:
-        write(alone.path / "lines", {"a.npy": NOTHING, "b.npy": NOTHING})
-        result = run(alone)
-        result.stdout.fnmatch_lines(
-            ["*no image of this run has a text that is read (2 compared): nothing shows that the model reads*"]
-        )
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        write(alone.path / "lines", {"b.npy": LINE})
-        assert run(alone).ret == pytest.ExitCode.OK
-
-    def test_one_line_may_be_borderline_and_not_two(self, alone: pytest.Pytester) -> None:
-        break_export(alone, "shift=-0.006")
-        alone.makepyfile(test_export=THREE_LINES.replace("    assert_same_preprocessing(train, inference)\n", ""))
-        loose = "--ocr-tolerance=probability_maps.atol=0.2"
-        write(alone.path / "lines", {"a.npy": NEARLY})
-        result = run(alone, loose)
-        assert result.ret == pytest.ExitCode.OK
-        result.stdout.fnmatch_lines(["  text * (2 lines, 1 borderline)"])
-        write(alone.path / "lines", {"c.npy": NEARLY})
-        result = run(alone, loose)
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines(["*over the run 66.7% (2 of 3) of the lines are borderline, limit 0.02*"])
-
-    def test_a_reduced_preset_judges_the_run(self, alone: pytest.Pytester) -> None:
-        break_export(alone, "shift=-0.006")
-        write(alone.path / "lines", {f"{number:02}.npy": LINE for number in range(20)})
-        write(alone.path / "lines", {"a.npy": NEARLY})
-        assert run(alone, "--ocr-tolerance=int8").ret == pytest.ExitCode.OK
-        write(alone.path / "lines", {"b.npy": NEARLY, "00.npy": NEARLY})
-        result = run(alone, "--ocr-tolerance=int8")
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines(["*over the run 13.6% (3 of 22) of the lines are read otherwise, limit 0.1*"])
 
 
 class TestBoth:
@@ -319,10 +175,9 @@ def test_that_takes_nothing():
         result.stdout.fnmatch_lines(["fast against train: 2 lines"])
         result.stdout.no_fnmatch_line("fast against train: * image*")
 
-    @pytest.mark.parametrize(("table", "other"), [("", "recognition."), ("recognition.", "")])
-    def test_a_batch_is_of_the_table_that_sets_it(
-        self, both: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, table: str, other: str
-    ) -> None:
+    @pytest.fixture
+    def in_batches(self, both: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Let both sorts of models run batches; return whose ran, which the test sees grow."""
         ran: list[str] = []
 
         def trace_batch(side: Any, images: Any) -> list[Any]:
@@ -332,14 +187,39 @@ def test_that_takes_nothing():
         for side in (Reader, Toy):
             monkeypatch.setattr(side, "trace_batch", trace_batch, raising=False)
         write(both.path / "images", {"page 2.npy": PAGE})
-        write(both.path / "lines", {"c.npy": LINE})
+        write(both.path / "lines", {"c.npy": line("dc baab")})  # as wide as a.npy
+        return ran
+
+    @pytest.mark.parametrize(("table", "other"), [("", "recognition."), ("recognition.", "")])
+    def test_a_batch_is_of_the_table_that_sets_it(
+        self, both: pytest.Pytester, in_batches: list[str], table: str, other: str
+    ) -> None:
         where = f"[tool.ocrparity.{table}inference]"
         both.makefile(".toml", pyproject=TABLES.replace(where, f"{where}\nbatch = 2"))
         result = run(both)
         assert result.ret == 0
-        assert set(ran) == {table}
+        assert set(in_batches) == {table}
         result.stdout.fnmatch_lines([f"ocrparity: {table}inference in batches of 2 as well as alone"])
         result.stdout.no_fnmatch_line(f"ocrparity: {other}inference in batches*")
+
+    def test_a_typed_batch_is_of_both_and_each_is_named(
+        self, both: pytest.Pytester, in_batches: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        result = run(both, "--ocr-batch=2")
+        assert result.ret == 0
+        assert set(in_batches) == {"", "recognition."}
+        for name in ("inference", "recognition.inference"):
+            result.stdout.fnmatch_lines([f"ocrparity: {name} in batches of 2 as well as alone"])
+            result.stdout.fnmatch_lines([f"{name} in batches of 2 against {name} alone: 2 images in batches of 2*"])
+
+        def wrong(side: Any, images: Any) -> list[Any]:
+            return [side.trace(image) for image in reversed(images)]
+
+        monkeypatch.setattr(Reader, "trace_batch", wrong, raising=False)
+        result = run(both, "--ocr-batch=2")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["recognition.inference in batches of 2 differs from * 3 images: lines/a.npy*"])
+        result.stdout.no_fnmatch_line("inference in batches of 2 differs *")  # the detector's is right
 
     def test_an_image_belongs_to_one_table(self, both: pytest.Pytester) -> None:
         both.makefile(".toml", pyproject=TABLES.replace('"lines/*.npy"', '"lines/*.npy", "images/*.npy"'))

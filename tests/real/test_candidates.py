@@ -57,6 +57,18 @@ def test_all_engines_pass_by_their_limits(matrix: pytest.Pytester) -> None:
     assert {("inference", "paddle"), ("onnx", "onnxruntime"), ("fp16", "paddle")} <= engines
 
 
+def test_candidates_of_the_recogniser_pass_and_fail_by_themselves(matrix: pytest.Pytester) -> None:
+    args = ("-p", "no:xdist", MATRIX, "tests/test_recogniser.py", "-k", "training and (price or colours)")
+    matrix.runpytest_inprocess(*args).assert_outcomes(passed=4, deselected=92)
+    candidate = 'onednn]\noptions = { device = "cpu"'
+    text = (matrix.path / "matrix.toml").read_text()
+    assert text.count(candidate) == 1  # the detector's has limits before it
+    (matrix.path / "matrix.toml").write_text(text.replace(candidate, candidate + ", input_shape = [3, 32, 160]"))
+    result = matrix.runpytest_inprocess(*args)
+    result.assert_outcomes(passed=2, failed=2, deselected=92)
+    result.stdout.fnmatch_lines(["E *first difference at resize: * in train, * in onednn*"])
+
+
 BARE = """
 [candidates.engine]
 model_dir = "inference_onnx"

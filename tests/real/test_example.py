@@ -17,6 +17,8 @@ from real.blob import operators_root
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example_project"
+IMAGES = sorted((EXAMPLE / "images").iterdir())
+LINES = sorted(path for path in (EXAMPLE / "lines").iterdir() if path.suffix != ".txt")
 ONE_IMAGE = ("-k", "training and receipt")
 
 
@@ -37,14 +39,23 @@ def change(project: pytest.Pytester, name: str, old: str, new: str) -> None:
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return project.runpytest_inprocess("-p", "no:xdist", *args)
+    """Run the gate of the detector; that of the recogniser is in test_example_lines.py."""
+    return project.runpytest_inprocess("-p", "no:xdist", "tests/test_export.py", *args)
 
 
-def test_it_passes_on_every_image(example: pytest.Pytester) -> None:
-    result = run(example)
-    images = len(list((EXAMPLE / "images").iterdir()))
-    result.assert_outcomes(passed=2 * images)
-    result.stdout.fnmatch_lines([f"inference against train: {images} images", "  detections * 1 empty, * same*"])
+def test_it_passes_on_every_image_and_every_line(example: pytest.Pytester) -> None:
+    result = example.runpytest_inprocess("-p", "no:xdist")
+    images, lines = len(IMAGES), len(LINES)
+    assert lines == 24
+    result.assert_outcomes(passed=2 * (images + lines))
+    result.stdout.fnmatch_lines(
+        [
+            f"inference against train: {images} images",
+            "  detections * 1 empty, * same*",
+            f"inference against train: {lines} lines",
+            "  text * 1 empty, * same*",
+        ]
+    )
 
 
 def test_a_model_is_loaded_once_per_process_and_settings(inference: Any) -> None:
@@ -59,7 +70,7 @@ def test_the_old_program_format_passes_too(example: pytest.Pytester) -> None:
     run(example, *ONE_IMAGE, "--ocr-inference-dir=inference_pdmodel").assert_outcomes(passed=1, deselected=DESELECTED)
 
 
-DESELECTED = 2 * len(list((EXAMPLE / "images").iterdir())) - 1
+DESELECTED = 2 * len(IMAGES) - 1
 
 EXPORT = "inference/inference.yml"
 CHANGES = {
@@ -118,11 +129,10 @@ def test_one_change_fails_at_its_stage_and_undoing_it_passes(example: pytest.Pyt
 
 def test_the_committed_baselines_pass_without_train_side(example: pytest.Pytester) -> None:
     shutil.rmtree(example.path / "checkpoints")
-    result = run(example, "--ocr-no-train", "--ocr-paddleocr-root=nowhere")
+    result = example.runpytest_inprocess("-p", "no:xdist", "--ocr-no-train", "--ocr-paddleocr-root=nowhere")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        [f"inference against baseline (train): {len(list((EXAMPLE / 'images').iterdir()))} images"]
-    )
+    result.stdout.fnmatch_lines([f"inference against baseline (train): {len(IMAGES)} images"])
+    result.stdout.fnmatch_lines([f"inference against baseline (train): {len(LINES)} lines"])
 
 
 def test_recording_again_leaves_the_same_detections(example: pytest.Pytester) -> None:
@@ -149,7 +159,7 @@ def test_the_readme_shows_the_failure_as_it_is_printed(example: pytest.Pytester)
 
 def test_the_baselines_are_small() -> None:
     files = list((EXAMPLE / "goldens").rglob("*.npz"))
-    assert len(files) == len(list((EXAMPLE / "images").iterdir()))
+    assert len(files) == len(IMAGES) + len(LINES)
     assert sum(file.stat().st_size for file in files) < 10e6
 
 

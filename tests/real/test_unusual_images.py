@@ -282,7 +282,7 @@ def test_the_gate_fails_on_what_it_refuses(
     paper(65, 11)(pytester.path / "images" / "thin.png")
     (pytester.path / "images" / "zero.png").touch()
     monkeypatch.setenv("COLUMNS", "500")
-    result = pytester.runpytest_inprocess("-p", "no:xdist", "-k", "training")
+    result = pytester.runpytest_inprocess("-p", "no:xdist", "tests/test_export.py", "-k", "training")
     result.assert_outcomes(failed=2, deselected=2)
     told = "thin.png: train stopped at resize: the image of 65x11 px becomes a tensor of 4352x736 px, which would take"
     cause = "unknown at resize: train did not run, and no experiment was made, for want of memory"

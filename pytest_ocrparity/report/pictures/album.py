@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from pytest_ocrparity.comparison import MATCHES, Comparison
 from pytest_ocrparity.report.document import Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
+from pytest_ocrparity.report.pictures import lines
 from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
 from pytest_ocrparity.stages import (
     DECODE,
@@ -35,10 +36,6 @@ PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
 
 SIDES: Final = ("reference", "candidate")
-MOST_CLASSES: Final = 64
-"""Rows of a drawing of timesteps."""
-ROW: Final = 12
-"""Height in px of a row of them."""
 FULL: Final = 1600
 """Longest side in px at which a drawing of boxes opens."""
 
@@ -60,7 +57,7 @@ class Album:
         try:
             draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._maps, DETECTIONS: self._boxes}
             if comparison.task == RECOGNITION.name:
-                draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._timesteps}  # a text is no picture
+                draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._timesteps}  # a text is text
             for picture in draw[comparison.kind](comparison, reference, candidate) if comparison.kind in draw else ():
                 found.append(picture)
         except Exception as error:
@@ -80,6 +77,9 @@ class Album:
             planes = [each.transpose(2, 0, 1) for each in pixels]
             drawn = difference(planes[0], planes[1], "in levels of a channel")
             yield self._write_drawing(sides[1], DECODE, "difference", drawn)
+        if comparison.task == RECOGNITION.name:
+            yield from self._fed_lines(*sides)
+            return
         for side, trace in zip(SIDES, sides, strict=True):
             if trace.tensor is not None and trace.tensor.size:
                 yield self._write_drawing(trace, TENSOR, side, tensor_view(trace))
@@ -102,23 +102,48 @@ class Album:
             drawn = difference(maps[0][0], maps[1][0], "of probabilities")
             yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", drawn)
 
+    def _fed_lines(self, *sides: Trace) -> Iterator[Picture]:
+        """Draw what each recogniser is fed at one scale, with the padding behind the line."""
+        widest = max(map(lines.width_of, sides))
+        for side, trace in zip(SIDES, sides, strict=True):
+            if trace.tensor is not None and trace.tensor.size:
+                drawn = _fed(trace)
+                caption = f"{drawn.caption}; {lines.content_text(trace)}"
+                content = lines.Strip(drawn.full, lines.content_of(trace))
+                svg = lines.drawing(caption, lines.width_of(trace), widest, content)
+                yield self._write_files(trace, TENSOR, side, caption, "svg", (svg, svg), None)
+        tensors = [trace.tensor for trace in sides if trace.tensor is not None]
+        if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
+            drawn = difference(tensors[0][0], tensors[1][0], "in units of the tensor")
+            svg = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
+            yield self._write_files(sides[1], TENSOR, "difference", drawn.caption, "svg", (svg, svg), drawn.bar)
+
     def _timesteps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
-        """Draw a row for each class that is the best of a timestep, as wide as the tensor, below which it lies."""
+        """Draw below what was fed a row for each class that is the best of a timestep."""
         maps = [trace.probability_map for trace in sides]
         right = [each for each in maps if each is not None and each.ndim == 3 and each.size]
-        if len({each.shape[2] for each in right}) != 1:
-            return
-        best = sorted({int(index) for each in right for index in np.nan_to_num(each[0]).argmax(-1)})[:MOST_CLASSES]
-        drawn = {}
+        have_same_classes = len({each.shape[2] for each in right}) == 1
+        widest = max(map(lines.width_of, sides))
         for side, trace, values in zip(SIDES, sides, maps, strict=True):
-            if values is not None and values.ndim == 3 and values.size:
-                width = max(1, (trace.tensor.shape[-1] if trace.tensor is not None else 0) // values.shape[1])
-                drawn[side] = values[0][:, best].T.repeat(ROW, 0).repeat(width, 1)
-                caption = f"{values.shape[1]} timesteps; a row per class that is the best of one: {_classes_text(best)}"
-                yield self._write_drawing(trace, PROBABILITY_MAP, side, heat_map(drawn[side], caption))
-        if len(drawn) == 2 and drawn[SIDES[0]].shape == drawn[SIDES[1]].shape:
-            found = difference(drawn[SIDES[0]][None], drawn[SIDES[1]][None], "of probabilities")
-            yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", found)
+            if values is None or values.ndim != 3 or not values.size:
+                continue
+            rows = lines.rows_of(right if have_same_classes else [values])
+            drawn = heat_map(values[0][:, rows].T, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
+            caption = f"{drawn.caption}; a row for each class that is the best of a timestep"
+            has_tensor = trace.tensor is not None and trace.tensor.size
+            strip = lines.Strip(_fed(trace).full, lines.content_of(trace)) if has_tensor else None
+            steps = lines.timesteps(trace, values, rows, drawn.full)
+            svg = lines.drawing(caption, lines.width_of(trace), widest, strip, steps)
+            yield self._write_files(trace, PROBABILITY_MAP, side, caption, "svg", (svg, svg), drawn.bar)
+        if len(right) == 2 and right[0].shape == right[1].shape:
+            rows = lines.rows_of(right)
+            planes = [each[:1, :, rows].transpose(0, 2, 1) for each in right]
+            drawn = difference(planes[0], planes[1], "of probabilities")
+            labels = [lines.labelled(index, lines.characters_of(sides[0])) for index in rows]
+            svg = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
+            yield self._write_files(
+                sides[1], PROBABILITY_MAP, "difference", drawn.caption, "svg", (svg, svg), drawn.bar
+            )
 
     def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         found = [trace.detections for trace in sides]
@@ -205,8 +230,9 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
     return lines
 
 
-def _classes_text(classes: Sequence[int]) -> str:
-    return ", ".join("blank" if index == 0 else str(index) for index in classes)
+def _fed(trace: Trace) -> Drawn:
+    """Draw a recogniser's tensor; both sides by the same scale, or a normalisation that differs would not show."""
+    return tensor_view(trace, (-1.0, 1.0))
 
 
 def _size_text(shape: Sequence[int]) -> str:

@@ -53,8 +53,11 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
     return Drawn(full, _downscaled(image, THUMB), caption + _scale_note(image, full), is_photo=True)
 
 
-def tensor_view(trace: Trace) -> Drawn:
-    """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR."""
+def tensor_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
+    """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR.
+
+    `ends` are what black and white stand for where no mean and std are recorded; None: the tensor's own.
+    """
     assert trace.tensor is not None
     tensor = _without_nan(trace.tensor[0].astype(np.float32))
     values = tensor.transpose(1, 2, 0) if len(tensor) == 3 else tensor[:1].transpose(1, 2, 0).repeat(3, axis=2)
@@ -64,9 +67,10 @@ def tensor_view(trace: Trace) -> Drawn:
         values = (values * np.float32(std) + np.float32(mean)) / np.float32(scale)
         caption = f"un-normalised with mean {_numbers_text(mean)} and std {_numbers_text(std)}"
     else:
-        low, high = float(values.min()), float(values.max())
+        low, high = ends or (float(values.min()), float(values.max()))
         values = (values - low) * np.float32(255 / ((high - low) or 1))
-        caption = f"stretched from {low:.3g} to {high:.3g}, as no mean and std are recorded"
+        how = "stretched" if ends is None else "drawn"
+        caption = f"{how} from {low:.3g} to {high:.3g}, as no mean and std are recorded"
     return photo(np.clip(np.rint(values), 0, 255), "BGR", f"{_size_text(trace.tensor)}, {caption}")
 
 

@@ -75,7 +75,7 @@ class TestBatches:
         (fault,) = batch_faults([batched("a", 1), batched("b", 1)])
         assert fault.text == (
             "inference was asked for batches of 2, and none ran, of 2 images: no two of them have tensors of one size; "
-            "add a page of the same size, or ask for no batches"
+            "add an image of the same size, or ask for no batches"
         )
         (fault,) = batch_faults([batched("a", 0, text="it has no infer")])
         assert "none ran, of 1 image: it has no infer" in fault.text

@@ -1,0 +1,129 @@
+"""Runs on a project of a recogniser alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from projects import run
+from reader_projects import THREE_LINES, break_export, write
+from toy_reader import LINE, NEARLY, NOTHING
+
+from pytest_ocrparity.wording import amount
+
+
+def test_it_passes_and_the_table_speaks_of_lines(alone: pytest.Pytester) -> None:
+    result = run(alone)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "inference against train: 2 lines",
+            "  preprocessing * 2 same * worst tensor 0*",
+            "  probability maps * 2 same *",
+            "  text * 2 same * worst score *(2 lines)",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*never compared*")
+    result.stdout.no_fnmatch_line("*box*")
+    result.stdout.no_fnmatch_line("*detection*")
+
+
+def test_another_dictionary_fails_and_no_cause_is_claimed(alone: pytest.Pytester) -> None:
+    break_export(alone, 'letters="bacd "')
+    result = run(alone, "-v")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*a.npy: first difference at text: 'abba cd' in train, 'baab cd' in inference",
+            "*cause*unknown at text: no experiment was made",
+            "*not tried*this version makes none with recognisers",
+            "*differs*first at character 1: 'a' (U+0061) in train, 'b' (U+0062) in inference; 3 edits in 7 char*",
+            "  text * 2 different * 2 of 2 lines read otherwise, 5 edits in 10 characters",
+        ],
+    )
+
+
+def test_a_recorded_baseline_is_compared_with(alone: pytest.Pytester) -> None:
+    alone.makepyfile(
+        test_export="""
+from pytest_ocrparity import assert_same_text
+
+def test_mine(ocr_golden, ocr_inference_model, ocr_image):
+    assert_same_text(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+    )
+    run(alone, "--ocr-golden").assert_outcomes(passed=2)
+    run(alone).assert_outcomes(passed=2)
+    break_export(alone, 'letters="bacd "')
+    result = run(alone, "-v")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*'abba cd' in baseline (train), 'baab cd' in inference"])
+    result = run(alone, "--ocr-golden", "--ocr-golden-mode=all", "-v")
+    result.stdout.fnmatch_lines(["*a.npy: the same text, map moved by up to *"])
+
+
+def test_the_report_shows_both_texts(alone: pytest.Pytester) -> None:
+    break_export(alone, 'letters="bacd "')
+    run(alone, "--ocr-report=report").assert_outcomes(failed=2)
+    document = json.loads((alone.path / "report/results.json").read_text())
+    (found,) = (each for each in document["comparisons"] if each["kind"] == "text" and "a.npy" in each["image"])
+    texts, scores = found["texts"], [found["texts"].pop(f"{side}_score") for side in ("reference", "candidate")]
+    assert texts == {"reference": "abba cd", "candidate": "baab cd", "edits": 3, "is_borderline": False}
+    assert scores[0] == scores[1] > 0.9
+    assert found["task"] == "recognition" and found["picture_error"] is None
+    page = (alone.path / "report/index.html").read_text()
+    assert f"<td>{amount(scores[0])}</td>" in page and "3 edits in 7 characters" in page
+    assert page.count('<span class="place other">') == 3 + 2  # of a.npy and of b.npy
+    assert '<p class="places" dir="ltr">' in page and "from the right to the left" not in page
+    maps = [each for each in document["comparisons"] if each["kind"] == "probability_maps"]
+    assert all("a row for each class" in each["pictures"][0]["caption"] for each in maps)
+    assert "lines read otherwise" in (alone.path / "report/summary.md").read_text()
+
+
+def test_of_a_line_from_the_right_to_the_left_the_report_runs_so(alone: pytest.Pytester) -> None:
+    alef, bet = "\u05d0", "\u05d1"
+    path = alone.path / "conftest.py"
+    path.write_text(path.read_text().replace("Reader()", f"Reader(letters={alef + bet + 'cd '!r})"))
+    break_export(alone, f"letters={bet + alef + 'cd '!r}")
+    run(alone, "--ocr-report=report").assert_outcomes(failed=2)
+    page = (alone.path / "report/index.html").read_text()
+    assert (
+        page.count('<bdi dir="rtl">') == 2 and '<p class="places" dir="rtl">' in page
+    )  # of a.npy; b.npy begins with d
+    assert "from the right to the left" in page
+
+
+def test_a_run_that_reads_nothing_fails(alone: pytest.Pytester) -> None:
+    write(alone.path / "lines", {"a.npy": NOTHING, "b.npy": NOTHING})
+    result = run(alone)
+    result.stdout.fnmatch_lines(
+        ["*no image of this run has a text that is read (2 compared): nothing shows that the model reads*"]
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    write(alone.path / "lines", {"b.npy": LINE})
+    assert run(alone).ret == pytest.ExitCode.OK
+
+
+def test_one_line_may_be_borderline_and_not_two(alone: pytest.Pytester) -> None:
+    break_export(alone, "shift=-0.006")
+    alone.makepyfile(test_export=THREE_LINES.replace("    assert_same_preprocessing(train, inference)\n", ""))
+    loose = "--ocr-tolerance=probability_maps.atol=0.2"
+    write(alone.path / "lines", {"a.npy": NEARLY})
+    result = run(alone, loose)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["  text * (2 lines, 1 borderline)"])
+    write(alone.path / "lines", {"c.npy": NEARLY})
+    result = run(alone, loose)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*over the run 66.7% (2 of 3) of the lines are borderline, limit 0.02*"])
+
+
+def test_a_reduced_preset_judges_the_run(alone: pytest.Pytester) -> None:
+    break_export(alone, "shift=-0.006")
+    write(alone.path / "lines", {f"{number:02}.npy": LINE for number in range(20)})
+    write(alone.path / "lines", {"a.npy": NEARLY})
+    assert run(alone, "--ocr-tolerance=int8").ret == pytest.ExitCode.OK
+    write(alone.path / "lines", {"b.npy": NEARLY, "00.npy": NEARLY})
+    result = run(alone, "--ocr-tolerance=int8")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*over the run 13.6% (3 of 22) of the lines are read otherwise, limit 0.1*"])
