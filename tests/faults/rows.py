@@ -67,8 +67,8 @@ def first_stage(error: DifferenceError | None) -> str | None:
         return None
     if error.diagnoses:
         return error.diagnoses[0].stage
-    kinds = {"preprocessing": "tensor", "probability_maps": "probability_map", "detections": "detections", "text": "text"}
-    return next((kinds[judged.kind] for judged in error.comparisons if not judged.is_match), None)
+    kinds = {"preprocessing": "tensor", "probability_maps": "probability_map"}
+    return next((kinds.get(judged.kind, judged.kind) for judged in error.comparisons if not judged.is_match), None)
 
 
 IN_WORDS = {

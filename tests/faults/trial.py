@@ -35,15 +35,19 @@ class Trial:
             self.deployment = self.kind.copy(self.folder)
             self.case.inject(self.deployment)
         if self.models is None:
-            self.deployment.apply(found)
+            self.follow(self.deployment, found)
         train, inference = self.models or self.deployment.models()
         path = self.deployment.folder / self.folder_of_images / self.image
         candidate = self.case.make(inference, tuple(diagnosis.cause for diagnosis in found))
         return self.judge(train.trace(path), candidate.trace(path))
 
+    def follow(self, deployment: Deployment, found: Sequence[Diagnosis]) -> None:
+        """Do what the fixes say."""
+        deployment.apply(found)
+
     def found(self) -> DifferenceError | None:
         """Return what the gate says, from memory where another test asked before."""
-        key = (self.case.name, self.image)
+        key = (f"{self.kind.__name__} {self.case.name}", self.image)
         if key not in FOUND:
             error = self.failure()
             # Without its traceback, whose frames hold the traces of both sides: 390 of them took 20 GB.

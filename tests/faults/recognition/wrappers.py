@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from faults.recognition import hooks
 from pytest_ocrparity import Recognition, Trace
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.diagnosis import Alternative
@@ -73,6 +74,13 @@ class DampsMap(BrokenOneDNN):
 
     def other_engines(self) -> Iterator[Alternative]:
         yield Alternative("network.own_code", "the bare engine", self.inner.infer)
+
+
+class Smooths(DampsMap):
+    """The same: each timestep becomes its mean with its neighbours."""
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.asarray(hooks.smoothed(self.inner.infer(tensor)), np.float32)
 
 
 class Racing(Wrapper):
