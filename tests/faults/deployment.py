@@ -205,7 +205,7 @@ def _toml(value: Any) -> str:
 
 
 def _place(document: dict[str, Any], operator: str) -> dict[str, Any]:
-    if operator in ("PostProcess", "Global"):
+    if operator in ("PostProcess", "Global", "Metric"):
         place: dict[str, Any] = document[operator]
         return place
     transforms = (

@@ -18,9 +18,8 @@ from pytest_ocrparity.diagnosis import UNKNOWN
 IS_DIAGNOSED = False
 """Whether the causes of recognisers are diagnosed. THE SWITCH: set it to True when their diagnosis is merged.
 
-Then a case whose cause is named must be mended by following the fix, each code must be one of `CAUSES`, and where all
-cases run, 95 % of the faults must be named. While it is False, `test_the_switch_is_off_only_while_nothing_is_named`
-fails as soon as a cause is named that fits.
+Then a case whose causes are named must be mended by who follows the fixes, and where all cases run, 95 % of the faults
+must be named. `test_the_switch_is_as_the_diagnosis` fails where it is off although causes are named, and the reverse.
 """
 
 NAMES: Mapping[str, tuple[str, ...]] = {

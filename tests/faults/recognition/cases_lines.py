@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from faults.deployment import EXAMPLE
 from faults.near_miss import Make, wrapped
 from faults.recognition import exports, hooks, wrappers
@@ -63,8 +65,8 @@ WIDTHS: list[LineCase] = [
     case("R1 a port squeezes", "wide_receipt wide_stroked", "resize:width", make=port(size=hooks.squeezed())),
     case("R9 a program of one width", "wide_invoice wide_dark", "resize:width", make=port(size=hooks.at_most(160))),
     case("R2 narrower than image_shape", "short price digit", "resize:floor", make=port(size=hooks.without_floor)),
-    case("R3 input_shape", "price wide_invoice spaces", "resize:input_shape", inject=options(input_shape=(3, 32, 160))),
-    case("R3 a wider input_shape", "short wide_dark", "resize:input_shape", inject=options(input_shape=(3, 32, 320))),
+    case("R3 input_shape", "price wide_invoice spaces", "resize:input_shape", inject=options(input_shape=[3, 32, 160])),
+    case("R3 a wider input_shape", "short wide_dark", "resize:input_shape", inject=options(input_shape=[3, 32, 320])),
     case("R4 in a batch with a wide line", "price short spaces", "resize:batch padding", make=wrapped(in_batch)),
     case("R5 ceil() for int()", "wide_invoice just_wide doubled", "resize:rounding", make=port(size=hooks.rounded_up)),
     case(
@@ -83,12 +85,6 @@ WIDTHS: list[LineCase] = [
     case("R7 a port stretches", "price short wide_dark", "resize:stretch", make=port(size=hooks.stretched)),
     case("R11 wider than 3200 px", "very_wide", "resize:max width", inject=exports.very_wide),
     case("R11 a port's most width", "wide_receipt wide_invoice", "resize:max width", make=port(size=hooks.at_most(320))),
-    case(
-        "V4 padding in Global",
-        "price wide_invoice",
-        "resize:leak",
-        inject=train_yml("Global", padding=False),
-    ),
     case("V4 image_shape in Global", "price short", "resize:leak", inject=train_yml("Global", image_shape=[3, 32, 320])),
     case("R13 eval_mode in Global", "wide_invoice", "resize:leak", inject=train_yml("Global", eval_mode=False)),
     case(
@@ -152,10 +148,10 @@ FILES: list[LineCase] = [
     case("D4 alpha on white", "alpha", "decode:alpha", make=port(load=hooks.load_over(255))),
     case("D4 alpha on black", "alpha", "decode:alpha", make=port(load=hooks.load_over(0))),
     case(
-        "D4 16 bits: the low byte",
+        "D4 16 bits taken for 12",
         "sixteen_bit",
         "decode:bit depth",
-        make=port(load=hooks.load_deep(lambda deep: (deep & 255).astype("uint8"))),
+        make=port(load=hooks.load_deep(lambda deep: np.minimum(deep >> 4, 255).astype(np.uint8))),
     ),
     case("D4 16 bits kept", "sixteen_bit", "decode:bit depth", make=port(load=hooks.load_deep(lambda deep: deep))),
     case("D5 saved again as JPEG", "price wide_invoice", "decode:decoder", make=port(load=hooks.load_recoded)),

@@ -56,7 +56,7 @@ NETWORKS: list[LineCase] = [
     ),
     case(
         "one bias of the head",
-        ANY,
+        "lookalikes wide_invoice",
         "probability_map:weights",
         inject=of_state(changed("classify.bias", lambda value: value + 0.2 * (np.arange(len(value)) == 8))),
     ),
@@ -114,7 +114,7 @@ ENGINES: list[LineCase] = [
     case("an engine that is not repeatable", ANY, "probability_map:not repeatable", make=wrapped(wrappers.Racing)),
     case("a recurrent state that goes on", ANY, "probability_map:state", make=after(wrappers.KeepsState)),
     case("columns of the line before", "price short", "resize/tensor:state", make=after(wrappers.KeepsColumns)),
-    case("E2 kernels in fp16", ANY, "probability_map:fp16", inject=of_state(exports.half)),
+    case("E2 kernels in fp16", "date wide_invoice", "probability_map:fp16", inject=of_state(exports.half)),
     case("E2 all weights in fp16", ANY, "probability_map:fp16", inject=of_state(exports.all_half)),
     case("E3 int8 per channel", ANY, "probability_map:int8", inject=of_state(exports.eight_bits)),
     case("E3 int8 per tensor", ANY, "probability_map:int8", inject=of_state(exports.eight_bits_per_tensor)),
@@ -253,8 +253,8 @@ DICTIONARIES: list[LineCase] = [
 ]
 
 DECODERS: list[LineCase] = [
-    case("P1 repeats kept", ANY, "text:duplicates", make=port(decode=CTC(repeats="kept"))),
-    case("P1 the last character twice", ANY, "text:duplicates", make=port(decode=CTC(repeats="first kept"))),
+    case("P1 repeats kept", "date wide_invoice doubled", "text:duplicates", make=port(decode=CTC(repeats="kept"))),
+    case("P1 one character twice", "date wide_invoice", "text:duplicates", make=port(decode=CTC(repeats="first kept"))),
     case(
         "P1 blanks dropped before repeats",
         "doubled doubled_digits",
@@ -263,7 +263,7 @@ DECODERS: list[LineCase] = [
     ),
     case("P3 the product as score", "price wide_invoice", "text:score", make=port(decode=CTC(score="product"))),
     case("P3 the least as score", "price lookalikes", "text:score", make=port(decode=CTC(score="least"))),
-    case("P3 the best of each run as score", "price wide_dark", "text:score", make=port(decode=CTC(score="best"))),
+    case("P3 the best of each run as score", "date wide_dark", "text:score", make=port(decode=CTC(score="best"))),
     case("P3 the mean of all timesteps as score", ANY, "text:score", make=port(decode=CTC(score="all"))),
     case("P6 a port that reverses", "price wide_invoice", "text:direction", make=port(spell=lambda text: text[::-1])),
     case(
@@ -290,6 +290,10 @@ def refused(name: str, inject: Inject, said: str) -> LineCase:
     return case(name, "price", "load:unknown", inject=inject, refused=said)
 
 
+def nrtr(d: LineDeployment) -> None:
+    d.edit(EXPORT_YML, lambda document: document["PostProcess"].update(name="NRTRLabelDecode"))
+
+
 def no_name(d: LineDeployment) -> None:
     d.edit(EXPORT_YML, lambda document: document["Global"].update(model_name="my_rec"))
 
@@ -314,7 +318,7 @@ REFUSALS: list[LineCase] = [
         d, EXPORT_YML, "MultiLabelEncode", "CTCLabelEncode"), r"CTCLabelEncode"),
     refused("E6 SVTRRecResizeImg", lambda d: exports.replace_operator(
         d, EXPORT_YML, "RecResizeImg", "SVTRRecResizeImg", image_shape=[3, 32, 160]), r"SVTRRecResizeImg"),
-    refused("E6 NRTRLabelDecode", export_yml("PostProcess", name="NRTRLabelDecode"), r"NRTRLabelDecode"),
+    refused("E6 NRTRLabelDecode", nrtr, r"NRTRLabelDecode"),
     refused("E6 a name that paddlex does not know", no_name, r"my_rec"),
     refused("no RecResizeImg", drop(EXPORT_YML, "RecResizeImg"), r"RecResizeImg"),
 ]  # fmt: skip
@@ -332,7 +336,7 @@ PAIRS: list[LineCase] = [
         "red_on_cyan colours",
         "decode:channel order",
         "resize:input_shape",
-        inject=both(export_yml("DecodeImage", img_mode="RGB"), options(input_shape=(3, 32, 160))),
+        inject=both(export_yml("DecodeImage", img_mode="RGB"), options(input_shape=[3, 32, 160])),
     ),
     case(
         "another checkpoint and another dictionary",

@@ -81,19 +81,28 @@ def train_with(d: LineDeployment, name: str) -> None:
 # The arrays.
 
 
+def aliased(state: State) -> State:
+    """Give both names of an array of the BiLSTM, which paddle stores twice, the same values."""
+    cells = {"": "fw", "_reverse": "bw"}
+    names = [(kind, tail) for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh") for tail in cells]
+    twins = {f"context.0.cell_{cells[tail]}.{kind}": state[f"context.{kind}_l0{tail}"] for kind, tail in names}
+    return {**state, **twins}
+
+
 def is_kernel(value: Any) -> bool:
     return bool(value.ndim >= 2)
 
 
-def moved(state: dict[str, Any]) -> State:
+def moved(state: State) -> State:
     """Another epoch's weights: each kernel moved by a few percent of its own size."""
     random = np.random.default_rng(7)
-    return {
+    found = {
         key: (value + random.normal(0, 0.04 * value.std(), value.shape)).astype(value.dtype)
         if is_kernel(value)
         else value
         for key, value in state.items()
     }
+    return aliased(found)
 
 
 def half(state: State) -> State:
@@ -153,7 +162,7 @@ def directions_swapped(state: State) -> State:
         if key.startswith("context.") and key.endswith("_reverse"):
             plain = key.removesuffix("_reverse")
             found[plain], found[key] = state[key], state[plain]
-    return found
+    return aliased(found)
 
 
 def overflowed(value: Any) -> Any:
