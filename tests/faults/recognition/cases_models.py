@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from faults.cases import HAS_STALE_PROGRAMS
 from faults.near_miss import wrapped
 from faults.recognition import exports, hooks, wrappers
 from faults.recognition.case import Inject, LineCase, both, case, port
 from faults.recognition.cases_lines import (
     EXPORT_YML,
     NO_EVAL_MODE,
-    TRAIN_YML,
     after,
     drop,
     export_yml,
@@ -68,13 +68,15 @@ NETWORKS: list[LineCase] = [
         inject=of_network("two_outputs", train_name="two_outputs"),
     ),
     case("W5 a head with one class more", ANY, "probability_map:head", inject=exports.other_head(43, ["+"])),
-    case("W5 a head with three classes more", ANY, "probability_map:head", inject=exports.other_head(45, ["+", "=", "%"])),
-    case("W6 training mode", ANY, "probability_map:train mode", inject=of_network("", trains=True)),
+    case(
+        "W5 a head with three classes more", ANY, "probability_map:head", inject=exports.other_head(45, ["+", "=", "%"])
+    ),
+    case("W6 training mode", ANY, "probability_map:train mode", may=("softmax",), inject=of_network("", trains=True)),
     case("W7 no softmax", ANY, "probability_map:softmax", inject=of_network("logits")),
     case("W7 softmax twice", ANY, "probability_map:softmax", inject=of_network("twice")),
-    case("W7 log-softmax", ANY, "probability_map:softmax", inject=of_network("logarithms")),
-    case("W7 softmax of a port", ANY, "probability_map:softmax", make=port(after=hooks.softmax)),
-    case("W7 logarithms of a port", ANY, "probability_map:softmax", make=port(after=hooks.logarithm)),
+    case("W7 log-softmax", ANY, "probability_map:logarithms", inject=of_network("logarithms")),
+    case("W7 softmax of a port", ANY, "probability_map:softmax of a port", make=port(after=hooks.softmax)),
+    case("W7 logarithms of a port", ANY, "probability_map:logarithms", make=port(after=hooks.logarithm)),
     case("W8 classes before timesteps", ANY, "probability_map:map", make=port(after=hooks.turned_map)),
     case("W9 wrong fusion", ANY, "probability_map:fusion", inject=exports.wrong_fusion()),
     case("another graph", ANY, "probability_map:graph", inject=of_network("sharper")),
@@ -103,6 +105,11 @@ NETWORKS: list[LineCase] = [
         "probability_map:fixed shape",
         inject=of_network("frozen", shape=(1, 3, 32, 160)),
     ),
+    *(
+        [case("W11 stale inference.json", ANY, "probability_map:stale program", inject=exports.stale_program)]
+        if HAS_STALE_PROGRAMS
+        else []
+    ),
     case("a port that damps the map", ANY, "probability_map:own code", make=wrapped(wrappers.DampsMap)),
     case("probabilities smoothed by a port", ANY, "probability_map:own code", make=wrapped(wrappers.Smooths)),
     case("a network in parts", "wide_invoice wide_receipt", "probability_map:tiles", make=port(run=hooks.in_parts)),
@@ -110,7 +117,12 @@ NETWORKS: list[LineCase] = [
 
 ENGINES: list[LineCase] = [
     case("E1 oneDNN of a stand-in engine", ANY, "probability_map:oneDNN", make=wrapped(wrappers.BrokenOneDNN)),
-    case("E1 an optimisation of a stand-in engine", ANY, "probability_map:optimisation", make=wrapped(wrappers.BrokenPass)),
+    case(
+        "E1 an optimisation of a stand-in engine",
+        ANY,
+        "probability_map:optimisation",
+        make=wrapped(wrappers.BrokenPass),
+    ),
     case("an engine that is not repeatable", ANY, "probability_map:not repeatable", make=wrapped(wrappers.Racing)),
     case("a recurrent state that goes on", ANY, "probability_map:state", make=after(wrappers.KeepsState)),
     case("columns of the line before", "price short", "resize/tensor:state", make=after(wrappers.KeepsColumns)),
@@ -249,7 +261,7 @@ DICTIONARIES: list[LineCase] = [
         inject=trained_entries(with_blanks),
     ),
     case("C12 the blank is last in a port", ANY, "text:blank", make=port(decode=CTC(blank=-1))),
-    case("C12 no blank in a port", ANY, "text:blank", make=port(decode=CTC(letters=["_", *LETTERS], blank=99))),
+    case("C12 no blank in a port", ANY, "text:blank", make=port(decode=CTC(letters=["_", *LETTERS], blank=None))),
 ]
 
 DECODERS: list[LineCase] = [
@@ -314,14 +326,20 @@ REFUSALS: list[LineCase] = [
     refused("C10 numbers without quotes", entries(lambda letters: [*range(10), *letters[10:]]), r"character_dict"),
     refused("C1 no dictionary in training", no_dictionary, r"no dictionary at"),
     refused("C13 a head of another dictionary", exports.other_head(45, []), r"character_dict .*40"),
-    refused("E6 CTCLabelEncode", lambda d: exports.replace_operator(
-        d, EXPORT_YML, "MultiLabelEncode", "CTCLabelEncode"), r"CTCLabelEncode"),
-    refused("E6 SVTRRecResizeImg", lambda d: exports.replace_operator(
-        d, EXPORT_YML, "RecResizeImg", "SVTRRecResizeImg", image_shape=[3, 32, 160]), r"SVTRRecResizeImg"),
+    refused(
+        "E6 CTCLabelEncode",
+        lambda d: exports.replace_operator(d, EXPORT_YML, "MultiLabelEncode", "CTCLabelEncode"),
+        r"CTCLabelEncode",
+    ),
+    refused(
+        "E6 SVTRRecResizeImg",
+        lambda d: exports.replace_operator(d, EXPORT_YML, "RecResizeImg", "SVTRRecResizeImg", image_shape=[3, 32, 160]),
+        r"SVTRRecResizeImg",
+    ),
     refused("E6 NRTRLabelDecode", nrtr, r"NRTRLabelDecode"),
     refused("E6 a name that paddlex does not know", no_name, r"my_rec"),
     refused("no RecResizeImg", drop(EXPORT_YML, "RecResizeImg"), r"RecResizeImg"),
-]  # fmt: skip
+]
 
 PAIRS: list[LineCase] = [
     case(

@@ -130,7 +130,7 @@ def at_least(total: int) -> Size:
     """A line is filled up to another base width."""
 
     def size(height: int, width: int) -> tuple[int, int]:
-        found, own = as_wide(height, width)
+        _, own = as_wide(height, width)
         return min(math.ceil(HEIGHT * width / height), own), max(own, total)
 
     return size

@@ -37,8 +37,7 @@ def name_of(case: LineCase, image: str) -> str:
 
 def row_of_line(case: LineCase, image: str, error: DifferenceError | None) -> dict[str, Any]:
     """Write down what a failure says of a case on a line."""
-    allowed = (*case.codes, UNKNOWN) if case.codes[0] != UNKNOWN else case.codes
-    row = row_of(name_of(case, image), error, case.stage.split("/"), allowed, case.injected, never=case.never)
+    row = row_of(name_of(case, image), error, case.stage.split("/"), case.codes, case.injected, never=case.never)
     row["cause_right"] = error is not None and not row["wrong"] and case.is_named(row["cause"])
     return row
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import paddle
 from paddle import nn
 from paddle.nn import functional
 from tiny_rec.network import TinyRec  # type: ignore[import-not-found]

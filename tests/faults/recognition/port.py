@@ -75,7 +75,7 @@ class CTC:
 
     Attributes:
         letters: the characters, without the blank.
-        blank: the class of the blank; -1 is the last one.
+        blank: the class of the blank; -1 is the last one, None is none.
         repeats: "dropped"; or "kept"; "first kept": as if an index of 0 were nothing before it; "dropped late", after
             the blanks, so that doubled letters are lost.
         score: "first" of each run, as PaddleOCR; "product" of them; "least"; "best" of each run; "all" timesteps.
@@ -83,7 +83,7 @@ class CTC:
     """
 
     letters: Sequence[str] = LETTERS
-    blank: int = 0
+    blank: int | None = 0
     repeats: str = "dropped"
     score: str = "first"
     least: float = 0.0
@@ -91,7 +91,7 @@ class CTC:
     def __call__(self, values: Array) -> tuple[str, float]:
         """Return the text of a (T, C) map, and its score."""
         best, scores = values.argmax(1), values.max(1)
-        blank = self.blank % values.shape[1]
+        blank = values.shape[1] if self.blank is None else self.blank % values.shape[1]
         is_new = np.ones(len(best), bool)
         is_new[1:] = best[1:] != best[:-1]
         kept = {

@@ -1,4 +1,4 @@
-"""Every fault of a recogniser is caught, nothing false is said of it or of a near miss, and right causes are counted."""
+"""Every fault of a recogniser is caught, nothing false is said of it or of a near miss, and causes are counted."""
 
 from __future__ import annotations
 

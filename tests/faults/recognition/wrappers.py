@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,11 @@ class InBatch(Wrapper):
 
     def preprocess(self, image: Image) -> Trace:
         return replace(self._run_stages(image), probability_map=None, recognition=None)
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        """Run a batch of the caller's."""
+        made: list[Trace] = self.inner.trace_batch(images)
+        return [replace(each, pipeline=self.name, source=self) for each in made]
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> Wrapper:
         return type(self)(self.inner.varied(changes), self.folder)
