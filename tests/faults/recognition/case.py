@@ -79,7 +79,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "not finite": ("network.not_finite",),
     "traced shape": ("network.traced_shape",),
     "fixed shape": ("network.fixed_shape",),
-    "stale program": ("network.stale_program",),
     "own code": ("network.own_code", "network.pointwise"),
     "tiles": ("network.tiles", "network.own_code"),
     "map": ("layout.map", "layout.axes"),

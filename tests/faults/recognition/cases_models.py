@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from faults.cases import HAS_STALE_PROGRAMS
 from faults.near_miss import wrapped
 from faults.recognition import exports, hooks, wrappers
 from faults.recognition.case import Inject, LineCase, both, case, port
 from faults.recognition.cases_lines import (
-    EXPORT_YML,
     NO_EVAL_MODE,
     after,
     drop,
@@ -20,7 +18,7 @@ from faults.recognition.cases_lines import (
     options,
     train_yml,
 )
-from faults.recognition.deployment import DICTIONARY, LineDeployment
+from faults.recognition.deployment import DICTIONARY, EXPORT_YML, LineDeployment
 from faults.recognition.exports import changed, of_network, of_state
 from faults.recognition.port import CTC, LETTERS
 
@@ -104,11 +102,6 @@ NETWORKS: list[LineCase] = [
         "wide_invoice wide_dark",
         "probability_map:fixed shape",
         inject=of_network("frozen", shape=(1, 3, 32, 160)),
-    ),
-    *(
-        [case("W11 stale inference.json", ANY, "probability_map:stale program", inject=exports.stale_program)]
-        if HAS_STALE_PROGRAMS
-        else []
     ),
     case("a port that damps the map", ANY, "probability_map:own code", make=wrapped(wrappers.DampsMap)),
     case("probabilities smoothed by a port", ANY, "probability_map:own code", make=wrapped(wrappers.Smooths)),
@@ -306,6 +299,10 @@ def nrtr(d: LineDeployment) -> None:
     d.edit(EXPORT_YML, lambda document: document["PostProcess"].update(name="NRTRLabelDecode"))
 
 
+def random_in_export(d: LineDeployment) -> None:
+    d.edit(EXPORT_YML, lambda document: document["PreProcess"]["transform_ops"].insert(1, {"RecAug": None}))
+
+
 def no_name(d: LineDeployment) -> None:
     d.edit(EXPORT_YML, lambda document: document["Global"].update(model_name="my_rec"))
 
@@ -338,6 +335,9 @@ REFUSALS: list[LineCase] = [
     ),
     refused("E6 NRTRLabelDecode", nrtr, r"NRTRLabelDecode"),
     refused("E6 a name that paddlex does not know", no_name, r"my_rec"),
+    refused("D3 GRAY in inference.yml", export_yml("DecodeImage", img_mode="GRAY"), r"GRAY"),
+    refused("D3 one channel", export_yml("RecResizeImg", image_shape=[1, 32, 160]), r"image_shape is \[1, 32, 160\]"),
+    refused("D6 RecAug in inference.yml", random_in_export, r"RecAug"),
     refused("no RecResizeImg", drop(EXPORT_YML, "RecResizeImg"), r"RecResizeImg"),
 ]
 

@@ -5,7 +5,6 @@ An export takes a second to write, and cases run on several lines, so that each 
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -257,24 +256,6 @@ def other_head(classes: int, entries: Sequence[str]) -> Callable[[LineDeployment
             dictionary(d, lambda letters: [*letters, *entries])
 
     return inject
-
-
-@cache
-def _legacy() -> dict[str, bytes]:
-    """Return the example's network as a .pdmodel, with its parameters."""
-    with tempfile.TemporaryDirectory() as folder, third_party():
-        from example_project.export import save
-
-        save(network(), f"{folder}/inference", list(PROGRAM), legacy=True)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
-
-def stale_program(d: LineDeployment) -> None:
-    """An old inference.json of a network that was another one, beside the right and newer inference.pdmodel."""
-    of_network("sharper")(d)
-    d.write_export(_legacy())
-    old = (d.model_dir / "inference.pdmodel").stat().st_mtime - 86400
-    os.utime(d.model_dir / "inference.json", (old, old))
 
 
 # The dictionary.

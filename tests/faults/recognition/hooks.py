@@ -43,7 +43,7 @@ def load_over(background: int) -> Callable[[Image], Array]:
         if pixels.ndim < 3 or pixels.shape[2] != 4:
             return load_bgr(image)
         alpha = pixels[..., 3:].astype(np.float32) / np.float32(255)
-        return np.round(pixels[..., :3] * alpha + background * (1 - alpha)).astype(np.uint8)
+        return np.asarray(np.round(pixels[..., :3] * alpha + background * (1 - alpha)), np.uint8)
 
     return load
 
@@ -255,7 +255,7 @@ def by_128(pixels: Array) -> Array:
 def of_this_line(pixels: Array) -> Array:
     """By the mean and the deviation of the line itself."""
     values = pixels.astype(np.float32) / np.float32(255)
-    return (values - values.mean()) / max(float(values.std()), 1e-3)
+    return np.asarray((values - values.mean()) / max(float(values.std()), 1e-3))
 
 
 def negative(pixels: Array) -> Array:
@@ -380,7 +380,7 @@ def softmax(values: Array) -> Array:
 
 
 def logarithm(values: Array) -> Array:
-    return np.log(np.maximum(values, 1e-12))
+    return np.asarray(np.log(np.maximum(values, 1e-12)))
 
 
 def smoothed(values: Array) -> Array:

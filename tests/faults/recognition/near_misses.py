@@ -77,8 +77,8 @@ WIDTHS = [
     ),
     near(
         "width",
-        "SVTR's resize squeezes, and input_shape stretches",
-        WIDE,
+        "SVTR's resize pads, and input_shape stretches",
+        NARROW,
         "resize:input_shape",
         may=("width", "stretch"),
         inject=both(svtr(is_padded=True), options(input_shape=[3, 32, 160])),

@@ -76,7 +76,7 @@ class Frozen(TinyRec):  # type: ignore[misc]
         return TinyRec.forward(self, x.reshape([1, 3, height * width]).reshape([1, 3, height, width]))
 
 
-class TwoBranches(nn.Layer):
+class TwoBranches(nn.Layer):  # type: ignore[misc]
     """Two convolutions side by side that `rep()` turns into one, as PaddleOCR's LearnableRepLayer does."""
 
     def __init__(self, channels: int) -> None:
@@ -102,7 +102,7 @@ class Branched(TinyRec):  # type: ignore[misc]
         self.backbone[0][0] = TwoBranches(channels[0])
 
 
-class Pair(nn.Layer):
+class Pair(nn.Layer):  # type: ignore[misc]
     """What a Distillation yml trains."""
 
     def __init__(self, models: Mapping[str, Any]) -> None:

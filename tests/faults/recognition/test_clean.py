@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from faults.deployment import EXAMPLE
 from faults.recognition import exports, wrappers
 from faults.recognition.case import Inject, both
 from faults.recognition.cases_lines import NO_EVAL_MODE, export_yml, options, train_yml
@@ -82,7 +83,7 @@ VARIATIONS = {
     "ignored spaces in the metric (V1)": Variation(train_yml("Metric", ignore_space=True)),
     "a wrapper": Variation(make=wrappers.Wrapper),
     "a wrapper that ran another line": Variation(
-        make=wrappers.used(wrappers.Wrapper, Path(exports.EXAMPLE / "lines" / "wide_receipt.png"))
+        make=wrappers.used(wrappers.Wrapper, EXAMPLE / "lines" / "wide_receipt.png")
     ),
     "a port": Variation(make=lambda inference: LinePort(engine=inference)),
     "a port that rounds otherwise": Variation(make=lambda inference: LinePort(engine=inference, normalise=by_127)),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from faults.recognition import hooks
 from faults.recognition.case import IS_DIAGNOSED, NAMES, REFUSED, LineCase
 from faults.recognition.cases import FAULTS
 from faults.recognition.deployment import LINES, LineDeployment, LineTrial
@@ -21,6 +24,7 @@ from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import STAGES
 
+DIGEST = "d21c8c803694a4ed"
 OWN = {"very_wide.png", "named.gif"}
 """The lines that cases write."""
 PLANNED = re.compile(
@@ -35,7 +39,16 @@ def of(name: str, cases: list[LineCase]) -> LineCase:
 
 
 def said(*causes: str, stage: str = "resize") -> DifferenceError:
-    return DifferenceError("it differs", (), tuple(Diagnosis(stage, cause, "wrong") for cause in causes))
+    found = tuple(Diagnosis(stage=stage, cause=cause, summary="wrong") for cause in causes)
+    return DifferenceError("it differs", (), found)
+
+
+def test_the_tables_are_frozen() -> None:
+    """What may change is `NAMES`, and not what is demanded: a case that is changed or dropped changes the digest."""
+    cases = [
+        (case.name, case.kind, case.images, case.wanted, case.may, case.refused) for case in [*FAULTS, *NEAR_MISSES]
+    ]
+    assert hashlib.sha256(json.dumps(cases).encode()).hexdigest()[:16] == DIGEST
 
 
 def test_the_tables_are_large_enough() -> None:
@@ -131,7 +144,21 @@ def test_a_port_reads_as_both_sides_until_it_is_told_otherwise(untouched: Any) -
     image = deployment.folder / "lines" / "price.png"
     reference = train.trace(image)
     assert LineTrial.judge(reference, LinePort(engine=inference).trace(image)) is None
-    assert LineTrial.judge(reference, LinePort(engine=inference, spell=str.lower, rate=lambda _: 0.1).trace(image))
+    for told in ({"spell": lambda text: text + "?"}, {"rate": lambda _: 0.1}, {"pad": hooks.fill(1)}):
+        assert LineTrial.judge(reference, LinePort(engine=inference, **told).trace(image)) is not None
+
+
+def test_who_follows_a_fix_puts_a_port_right(untouched: Any) -> None:
+    """So nothing but its hooks is wrong with a port, or with a wrapper."""
+    deployment, (train, inference) = untouched
+    wrong = []
+    for case in [*FAULTS, *NEAR_MISSES]:
+        if case.inject is None:
+            image = deployment.folder / "lines" / case.images[0]
+            right = case.make(inference, ("a cause",)).trace(image)
+            if LineTrial.judge(train.trace(image), right) is not None:
+                wrong.append(case.name)
+    assert wrong == []
 
 
 def test_the_deployment_can_be_exported_again(tmp_path: Path) -> None:

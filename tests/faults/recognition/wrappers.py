@@ -55,7 +55,7 @@ class BrokenOneDNN(Wrapper):
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         made = super().infer(tensor)
         worse = np.where(made > 0.5, made * np.float32(0.7), made)
-        return (worse / worse.sum(axis=2, keepdims=True)).astype(np.float32)
+        return np.asarray(worse / worse.sum(axis=2, keepdims=True), np.float32)
 
     def other_engines(self) -> Iterator[Alternative]:
         yield Alternative("engine.onednn", "oneDNN off", self.inner.infer)
@@ -89,7 +89,7 @@ class Racing(Wrapper):
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         made = super().infer(tensor)
         noisy = np.clip(made + np.random.default_rng().uniform(0, 0.2, made.shape), 0, None)
-        return (noisy / noisy.sum(axis=2, keepdims=True)).astype(np.float32)
+        return np.asarray(noisy / noisy.sum(axis=2, keepdims=True), np.float32)
 
 
 class Jitters(Wrapper):
