@@ -10,16 +10,24 @@ from typing import Any
 import pytest
 
 from faults import port_rows
+from faults.recognition.judging import missed
+from faults.recognition.short_list import FAULT_NAMES
 from faults.rows import ALL, added_up, counts, line, markdown
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
-TABLES = {"faults": "faults.row", "near_misses": "faults.near"}
+TABLES = {
+    "faults": "faults.row",
+    "near_misses": "faults.near",
+    "faults_of_recognisers": "faults.line",
+    "near_misses_of_recognisers": "faults.near_line",
+}
 """The tables, and the property in which a test of each records its row."""
 ROWS: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
 PORTS: list[dict[str, Any]] = []
 """The rows of the third table, of which a test records several, one for each form of a deployment."""
-CLEAN: list[bool] = []
+CLEAN: dict[str, list[bool]] = {"faults.clean": [], "faults.clean_line": []}
+"""By property, whether right deployments passed: of detectors, and of recognisers."""
 BUILD = Path(__file__).parents[2] / "build"
 
 
@@ -42,20 +50,29 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             if key in found:
                 ROWS[table].append({**found[key], "passed": report.passed})
         PORTS.extend(found.get("faults.ports", []))
-        if "faults.clean" in found:
-            CLEAN.append(report.passed)
+        for key in CLEAN.keys() & found.keys():
+            CLEAN[key].append(report.passed)
 
 
 def summary() -> dict[str, Any]:
     """Add the rows of all tables up."""
     tables = {table: added_up(rows) for table, rows in ROWS.items()}
     ports = {"forms": port_rows.added_up(PORTS), "rows": port_rows.in_order(PORTS)}
-    return {**tables, "ports": ports, "clean_runs": len(CLEAN), "false_alarms": CLEAN.count(False)}
+    pages, lines = CLEAN.values()
+    return {
+        **tables,
+        "ports": ports,
+        "clean_runs": len(pages),
+        "false_alarms": pages.count(False),
+        "clean_runs_of_recognisers": len(lines),
+        "false_alarms_of_recognisers": lines.count(False),
+    }
 
 
 def missed_targets() -> list[str]:
-    """Return which targets of the third table are missed, where all of it ran."""
-    return port_rows.missed(port_rows.added_up(PORTS)) if port_rows.is_whole(PORTS) else []
+    """Return which targets of the third table and of the recognisers' faults are missed, where all of it ran."""
+    found = port_rows.missed(port_rows.added_up(PORTS)) if port_rows.is_whole(PORTS) else []
+    return found + missed(ROWS["faults_of_recognisers"], FAULT_NAMES)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -77,8 +94,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.line(counts(found[table]))
     if PORTS:
         terminalreporter.section("ports", sep="-")
-        for text in port_rows.told(found["ports"]) + missed_targets():
+        for text in port_rows.told(found["ports"]):
             terminalreporter.line(text)
+    for text in missed_targets():
+        terminalreporter.line(text)
     terminalreporter.line(counts(found))
     BUILD.mkdir(exist_ok=True)
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))

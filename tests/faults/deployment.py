@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 from real.blob import operators_root
@@ -27,6 +27,9 @@ from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import Change, Diagnosis
 from pytest_ocrparity.settings import load
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 EXAMPLE = Path(__file__).parents[2] / "example_project"
 TRAIN_YML, EXPORT_YML = "configs/tiny_db.yml", "inference/inference.yml"
 
@@ -45,6 +48,12 @@ class Deployment:
         earlier: the files that the inference side ran before, as a run of pytest knows them.
     """
 
+    train_yml: ClassVar[str] = TRAIN_YML
+    export_yml: ClassVar[str] = EXPORT_YML
+    linked: ClassVar[tuple[str, ...]] = ("checkpoints", "images", "goldens")
+    checkpoint: ClassVar[str] = "tiny_db"
+    package: ClassVar[str] = "tiny_db"
+
     folder: Path
     options: dict[str, Any] = field(
         default_factory=lambda: {
@@ -62,16 +71,21 @@ class Deployment:
     earlier: tuple[str, ...] = ()
 
     @classmethod
-    def copy(cls, folder: Path) -> Deployment:
+    def copy(cls, folder: Path) -> Self:
         """Copy what cases change, and link the rest."""
-        for name in ("configs", "inference"):
+        for name in ("configs", Path(cls.export_yml).parent.name):
             shutil.copytree(EXAMPLE / name, folder / name)
-        for name in ("checkpoints", "images", "goldens"):
+        for name in cls.linked:
             (folder / name).mkdir()
             for path in (EXAMPLE / name).iterdir():
                 (folder / name / path.name).symlink_to(path)
-        (folder / "tiny_db").symlink_to(EXAMPLE / "tiny_db")
+        (folder / cls.package).symlink_to(EXAMPLE / cls.package)
         return cls(folder)
+
+    @property
+    def model_dir(self) -> Path:
+        """The folder of the export."""
+        return (self.folder / self.export_yml).parent
 
     def edit(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
         """Change a yml."""
@@ -95,10 +109,18 @@ class Deployment:
         """Load both sides by the settings that stand in the folder."""
         write_settings(self)
         settings = load(self.folder / "pyproject.toml", {}, self.folder)
-        inference: Pipeline = load_inference(**settings.candidates["inference"].values)
+        inference = self.load_inference(**settings.candidates["inference"].values)
         if self.wrap is not None:
             inference = self.wrap(inference)
-        return load_training(**{"checkpoint": None, **settings.train}), inference
+        return self.load_training(**{"checkpoint": None, **settings.train}), inference
+
+    def load_inference(self, **settings: Any) -> Pipeline:
+        """Load the side under test."""
+        return load_inference(**settings)
+
+    def load_training(self, **settings: Any) -> Pipeline:
+        """Load the trained side."""
+        return load_training(**settings)
 
     def failure(self, image: str | None = None, tolerance: str | None = None) -> DifferenceError | None:
         """Run the three assertions of the README; return the first failure."""
@@ -120,13 +142,13 @@ class Deployment:
         elif change.where == "inference.predict_options":
             _update(self.predict_options, change.values)
         elif change.where == "inference.yml":
-            self.operator(EXPORT_YML, change.key, **change.values)
+            self.operator(self.export_yml, change.key, **change.values)
         elif change.where == "train.config":
-            self.operator(TRAIN_YML, change.key, **change.values)
+            self.operator(self.train_yml, change.key, **change.values)
         elif change.where == "train.sub_model":
             self.train.update(change.values)
         elif change.where == "delete":
-            (self.folder / "inference" / change.key).unlink()
+            (self.model_dir / change.key).unlink()
         else:
             assert change.where == "export", change
             (self.export_again or self.export)()
@@ -185,15 +207,15 @@ def save(network: Any, folder: Path, *, shape: Sequence[int | None] = (None, 3, 
 def write_settings(deployment: Deployment) -> None:
     """Write the project's pyproject.toml as a user would."""
     train = {
-        "config": TRAIN_YML,
-        "checkpoint": "checkpoints/tiny_db",
-        "network": "tiny_db.network:build",
+        "config": deployment.train_yml,
+        "checkpoint": f"checkpoints/{deployment.checkpoint}",
+        "network": f"{deployment.package}.network:build",
         "paddleocr_root": str(operators_root()),
         **deployment.train,
     }
-    lines = ["[tool.ocrparity]", 'images = ["images/*"]', "[tool.ocrparity.train]"]
+    lines = ["[tool.ocrparity]", f'images = ["{deployment.linked[1]}/*"]', "[tool.ocrparity.train]"]
     lines += [f"{key} = {_toml(value)}" for key, value in train.items()]
-    lines += ["[tool.ocrparity.inference]", 'model_dir = "inference"']
+    lines += ["[tool.ocrparity.inference]", f'model_dir = "{deployment.model_dir.name}"']
     lines += [f"options = {_toml(deployment.options)}", f"predict_options = {_toml(deployment.predict_options)}"]
     (deployment.folder / "pyproject.toml").write_text("\n".join(lines) + "\n")
 
@@ -207,7 +229,7 @@ def _toml(value: Any) -> str:
 
 
 def _place(document: dict[str, Any], operator: str) -> dict[str, Any]:
-    if operator in ("PostProcess", "Global"):
+    if operator in ("PostProcess", "Global", "Metric"):
         place: dict[str, Any] = document[operator]
         return place
     transforms = (

@@ -67,8 +67,8 @@ def first_stage(error: DifferenceError | None) -> str | None:
         return None
     if error.diagnoses:
         return error.diagnoses[0].stage
-    kinds = {"preprocessing": "tensor", "probability_maps": "probability_map", "detections": "detections"}
-    return next((kinds[judged.kind] for judged in error.comparisons if not judged.is_match), None)
+    kinds = {"preprocessing": "tensor", "probability_maps": "probability_map"}
+    return next((kinds.get(judged.kind, judged.kind) for judged in error.comparisons if not judged.is_match), None)
 
 
 IN_WORDS = {
@@ -132,19 +132,27 @@ def counts(found: dict[str, Any]) -> str:
 COUNTED = ("cases", "caught", "stage_right", "cause_right", "unknown", "wrong_claims", "false_ruled_out")
 
 
+OF_RECOGNISERS = ("faults_of_recognisers", "near_misses_of_recognisers")
+"""The tables of recognisers."""
+
+
 def figures(table: Mapping[str, Any]) -> list[str]:
     """Return a table's figures in the order in which the README quotes them."""
     return [*(str(table[name]) for name in COUNTED), f"{table['fixes_that_mend']} of {table['fixes']}"]
 
 
 def markdown(found: Mapping[str, Any], commit: str) -> str:
-    """Return docs/faults.md: the figures of the first two tables, and each case with what was said of it."""
+    """Return docs/faults.md: the figures of the tables of faults, and each case with what was said of it."""
+    tables = [name for name in ("faults", "near_misses", *OF_RECOGNISERS) if name in found]
     heads = ["table", "cases", "caught", "right stage", "right cause", "unknown", "wrong claims", 'false "ruled out"']
     lines = ["# Faults and near misses", "", f"What `make faults` printed, made on commit {commit}.", ""]
     lines += [cells([*heads, "fixes that mend"]), cells(["---"] * 9)]
-    lines += [cells([name.replace("_", " "), *figures(found[name])]) for name in ("faults", "near_misses")]
+    lines += [cells([name.replace("_", " "), *figures(found[name])]) for name in tables]
     lines += ["", f"{found['clean_runs']} right deployments beside them: {found['false_alarms']} false alarms."]
-    for name in ("faults", "near_misses"):
+    if "clean_runs_of_recognisers" in found:
+        runs, alarms = found["clean_runs_of_recognisers"], found["false_alarms_of_recognisers"]
+        lines += ["", f"{runs} of recognisers: {alarms} false alarms."]
+    for name in tables:
         lines += ["", f"## {name.replace('_', ' ').capitalize()}", "", cells(["case", "said"]), cells(["---", "---"])]
         for row in found[name]["rows"]:
             said = ", ".join(f"{stage}: {cause}" for stage, cause in zip(row["stage"], row["cause"], strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,17 @@ from typing import Any
 import pytest
 
 from faults.deployment import Deployment
-from faults.near_miss import failure
 from faults.near_misses import FAST, NEAR_MISSES, NearMiss
 from faults.rows import ALL, badly_worded, row_of
-from pytest_ocrparity import DifferenceError, Pipeline
-from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Diagnosis
+from faults.trial import Trial
+from pytest_ocrparity import Pipeline
+from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN
 
 pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="foreign ports run ONNX Runtime")
 
 CASES = [(case, image) for case in NEAR_MISSES for image in case.images]
 RUN = CASES if ALL else [(case, case.images[0]) for case in NEAR_MISSES if case.name in FAST]
 NAMED = [(case, image) for case, image in RUN if case.allowed != UNKNOWN and image not in case.unnamed]
-FOUND: dict[tuple[str, str], DifferenceError | None] = {}
 
 
 def ids(cases: list[tuple[NearMiss, str]]) -> list[str]:
@@ -34,39 +33,6 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Deployment, tup
     """The right deployment, loaded once."""
     deployment = Deployment.copy(tmp_path_factory.mktemp("right"))
     return deployment, deployment.models()
-
-
-class Trial:
-    """A case on a page: what the gate says, and what it says when its fixes are followed."""
-
-    def __init__(self, case: NearMiss, image: str, folder: Path, untouched: Any) -> None:
-        self.case, self.image, self.folder = case, image, folder
-        self.deployment: Deployment | None = None
-        self.models: tuple[Pipeline, Pipeline] | None = None
-        if case.inject is None:
-            self.deployment, self.models = untouched
-
-    def failure(self, found: Sequence[Diagnosis] = ()) -> DifferenceError | None:
-        """Return what the gate says when the fixes of these diagnoses are followed."""
-        if self.deployment is None:
-            assert self.case.inject is not None
-            self.deployment = Deployment.copy(self.folder)
-            self.case.inject(self.deployment)
-        if self.models is None:
-            self.deployment.apply(found)
-        train, inference = self.models or self.deployment.models()
-        path = self.deployment.folder / "images" / self.image
-        candidate = self.case.make(inference, tuple(diagnosis.cause for diagnosis in found))
-        return failure(train.trace(path), candidate.trace(path))
-
-    def found(self) -> DifferenceError | None:
-        """Return what the gate says, from memory where another test asked before."""
-        key = (self.case.name, self.image)
-        if key not in FOUND:
-            error = self.failure()
-            # Without its traceback, whose frames hold the traces of both sides: 390 of them took 20 GB.
-            FOUND[key] = None if error is None else error.with_traceback(None)
-        return FOUND[key]
 
 
 @pytest.fixture

