@@ -26,6 +26,7 @@ __all__ = [
     "Declares",
     "Exports",
     "FusesBranches",
+    "HasCharacters",
     "HasExport",
     "HasIdentity",
     "HasInputSize",
@@ -39,6 +40,8 @@ __all__ = [
     "ReadsMaps",
     "Recogniser",
     "Rectifies",
+    "ReordersTexts",
+    "ResizesLines",
     "ResizesPictures",
     "ResizesTo",
     "RunsBatches",
@@ -99,6 +102,35 @@ class ReadsMaps(Protocol):
 
     def read_map(self, probability_map: npt.NDArray[np.float32]) -> Recognition:
         """Return the text of a (1, T, C) map, as this side decodes its own."""
+        ...
+
+
+class HasCharacters(Protocol):
+    """A recogniser that says what its classes stand for."""
+
+    @property
+    def characters(self) -> Sequence[str]:
+        """The characters of the network's classes from class 1 on; class 0 is the blank."""
+        ...
+
+
+class ReordersTexts(Protocol):
+    """A recogniser whose code can put the characters of a text into another order, whether it does so here or not."""
+
+    def text_orders(self) -> Mapping[str, Callable[[str], str]]:
+        """Return what does so, by name."""
+        ...
+
+
+class ResizesLines(Protocol):
+    """A reference that can resize a line by other rules and to other sizes, by its own code."""
+
+    def line_as_wide(self, image: Image, shape: tuple[int, int]) -> Trace:
+        """Run the stages up to the tensor on a line that keeps its ratio, filled up to (height, width) in pixels."""
+        ...
+
+    def line_stretched(self, image: Image, size: tuple[int, int]) -> Trace:
+        """Run the stages up to the tensor on a line that is stretched to (height, width) in pixels, not filled up."""
         ...
 
 

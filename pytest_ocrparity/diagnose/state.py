@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.files import header_size
-from pytest_ocrparity.stages import DETECTIONS
+from pytest_ocrparity.stages import DETECTION, DETECTIONS
 from pytest_ocrparity.trace import Detections, Image, Trace
 from pytest_ocrparity.wording import image_label, number_of_boxes
 
@@ -139,6 +139,8 @@ def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
     own = lab.candidate
     if trace is None or (own.detections is None) != (trace.detections is None):
         return False
+    if own.recognition is not None and (trace.recognition is None or own.recognition.text != trace.recognition.text):
+        return False
     pairs: list[tuple[Array | None, Array | None]] = [
         (own.tensor, trace.tensor), (own.probability_map, trace.probability_map)
     ]  # fmt: skip
@@ -246,8 +248,10 @@ def _proven(lab: Laboratory, stage: str, others: Sequence[Image], alone: str, ti
 def _kept_boxes(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
     """Look for boxes of the image before: those that an empty map has right after another one."""
     probability_map, shape = lab.reference.probability_map, lab.reference.shape
+    if probability_map is None or shape is None or lab.comparisons.task != DETECTION:
+        return None
     judged = lab.comparisons.of(DETECTIONS)
-    if probability_map is None or shape is None or not judged.boxes:
+    if not judged.boxes:
         return None
     if any(each.kind != "extra" for each in judged.boxes):
         return None
