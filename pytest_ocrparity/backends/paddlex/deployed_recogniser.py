@@ -183,7 +183,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
     def text_orders(self) -> Mapping[str, Callable[[str], str]]:
         """Return by name how paddlex can put the characters of a text into another order, whether it does so here."""
         with third_party():
-            from bidi.algorithm import get_display
+            from paddlex.inference.models.text_recognition.predictor import get_display
 
         return {"pred_reverse": self._predictor.post_process.pred_reverse, "get_display": get_display}
 

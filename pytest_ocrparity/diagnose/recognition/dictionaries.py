@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pytest_ocrparity.contract import Declares, HasCharacters, offered
@@ -46,8 +47,11 @@ def differing_classes(lab: Laboratory) -> list[int]:
     return [each for each, (one, two) in pairs if one != two][:SHOWN]
 
 
-def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Found:
-    """Return how the candidate's characters differ from the reference's.
+def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Found | None:
+    """Return how the candidate's characters differ from the reference's; None where no list shows to be another.
+
+    Its list may be the reference's, and what it makes of it is not. Of a side that gives no list, what a change of
+    texts would do as well shows none.
 
     Args:
         lab: the diagnosis.
@@ -64,6 +68,9 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
     more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     substitution = ", ".join(shown) + more
     lists = characters_of(lab.reference), characters_of(lab.candidate)
+    if (why := _why_no_list(lab, lists, [(right[each], read.get(each)) for each in differing])) is not None:
+        lab.tried.append(f"text.dictionary: its decoder returns {substitution}, and {why}")
+        return None
     evidence = (*_count_rows(lab), *_absent_rows(lab))
     if differing and all(each in own.refused or not read[each] for each in differing):
         known = [each for each in right if each not in differing]
@@ -77,6 +84,40 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
     return Found(
         "text.dictionary", f"the dictionary of {{candidate}} is another: {summary}", substitution, evidence, fix
     )
+
+
+CHANGES: Final[Mapping[str, Callable[[str], str]]] = {
+    "upper()": str.upper,
+    "lower()": str.lower,
+    "strip()": str.strip,
+    "Unicode's NFKC": lambda text: unicodedata.normalize("NFKC", text),
+    "a filter that drops them": lambda text: "",
+}
+"""What programs do to texts."""
+
+
+def _why_no_list(
+    lab: Laboratory, lists: Sequence[Sequence[str] | None], pairs: Sequence[tuple[str, str | None]]
+) -> str | None:
+    """Return why other characters show no other list; None where they do.
+
+    Args:
+        lab: the diagnosis.
+        lists: those of the two sides, as far as they give them.
+        pairs: the reference's characters that differ, each with the candidate's; None where it stops.
+    """
+    stated = [trace.parameters.get(TEXT, {}) for trace in (lab.reference, lab.candidate)]
+    digests = [each.get("dictionary") for each in stated]
+    are_equal = lists[0] == lists[1] if None not in lists else digests[0] == digests[1] and digests[0] is not None
+    if are_equal:
+        return "both sides have the same list"
+    if None not in lists or (None not in digests and digests[0] != digests[1]):
+        return None
+    counts = [each.get("characters") for each in stated]
+    if isinstance(counts[0], int) and isinstance(counts[1], int) and counts[1] < counts[0]:
+        return None  # its list ends too early
+    changes = [name for name, change in CHANGES.items() if all(change(one) == two for one, two in pairs)]
+    return f"{' or '.join(changes)} would do the same" if changes else None
 
 
 def _nothing(each: int, right: Mapping[int, str], own: Measured) -> str:

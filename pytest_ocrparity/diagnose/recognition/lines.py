@@ -47,7 +47,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 AS_DEPLOYED: Final = Fix(
     "evaluate as you deploy: in the training YAML file, set eval_mode: true under RecResizeImg in "
-    "Eval.dataset.transforms, and batch_size_per_card: 1 in Eval.loader; or train and evaluate with a wider image_shape",
+    "Eval.dataset.transforms, and batch_size_per_card: 1 in Eval.loader; or train and evaluate with a wider "
+    "image_shape",
     (
         Change("train.config", {"eval_mode": True}, "RecResizeImg"),
         Change("train.config", {"batch_size_per_card": 1}, "Eval.loader"),
@@ -153,7 +154,7 @@ def _sizes_text(lab: Laboratory, trace: Trace) -> str:
 
 
 def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
-    """Return the options of the candidate without which, or with the reference's value of which, its tensor is right."""
+    """Return the option of the candidate without which, or with the reference's value of which, its line is right."""
     side = offered(lab.own, TakesParameters)
     right, own = (each.parameters.get(RESIZE, {}) for each in (lab.reference, trace))
     changes: list[tuple[str, dict[str, Any]]] = []
@@ -162,9 +163,10 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
         changes.append(("resize.input_shape", {"input_shape": None}))
     if right.get("rule") == STRETCHED and own.get("rule") not in (None, STRETCHED) and shapes[0] is not None:
         changes.append(("resize.stretch", {"input_shape": list(shapes[0])}))
-    if None not in shapes and list(shapes[0]) != list(shapes[1]) and not changes:  # type: ignore[call-overload]
-        cause = "resize.height" if shapes[0][1] != shapes[1][1] else "resize.width"  # type: ignore[index]
-        changes.append((cause, {"image_shape": list(shapes[0])}))  # type: ignore[call-overload]
+    if all(shapes) and list(shapes[0] or ()) != list(shapes[1] or ()) and not changes:
+        wanted = list(shapes[0] or ())
+        cause = "resize.height" if wanted[1:2] != list(shapes[1] or ())[1:2] else "resize.width"
+        changes.append((cause, {"image_shape": wanted}))
     for cause, values in changes if side is not None else ():
         patched = lab.attempt(lambda values=values: lab.patched.varied({RESIZE: values}), cause)  # type: ignore[misc]
         made = None if patched is None else lab.run_preprocessing(patched)
@@ -214,7 +216,7 @@ def _values_text(values: dict[str, Any]) -> str:
 
 
 def _by_batch(lab: Laboratory, trace: Trace) -> Diagnosis | None:
-    """Return the padding of a batch as the cause, where the recorded tensor is wider than the one that is made alone."""
+    """Return a batch's padding as the cause, where the recorded tensor is wider than the one that is made alone."""
     recorded, alone = lab.candidate.tensor, trace.tensor
     if recorded is None or alone is None or recorded.ndim != 4 or alone.ndim != 4 or not lab.can_run:
         return None

@@ -134,7 +134,7 @@ def _examine_recorded_text(lab: Laboratory) -> list[Diagnosis]:
         lab.not_tried.append(f"the decoder of {lab.names.candidate}, which can't be run by itself")
         return []
     judged = lab.comparisons.of(TEXT)
-    if judged.is_match or not judged.differences and not any(measure.fails for measure in judged.measures):
+    if judged.is_match or not (judged.differences or any(measure.fails for measure in judged.measures)):
         return []
     lab.not_tried.append(
         f"{lab.names.reference}'s map through the decoder of {lab.names.candidate}, which can't be run"
@@ -166,13 +166,19 @@ class Decoders:
 
     @cached_property
     def moved(self) -> Mapping[int, str]:
-        """The reference's characters as they lie where the blank is the candidate's."""
+        """The reference's characters as they lie where the blank is the candidate's: moved up to it, or in place."""
         blank, last = self.own.blank, max(self.right, default=0)
         if blank == self.rule.blank:
             return self.right
         end = last if blank is None else blank
-        found = {each: self.right[each + 1] for each in range(end) if each + 1 in self.right}
-        return found | {each: text for each, text in self.right.items() if each > end}
+        moved = {each: self.right[each + 1] for each in range(end) if each + 1 in self.right}
+        moved |= {each: text for each, text in self.right.items() if each > end}
+        # What it prints where the reference has its blank is part of that fault, and of no list.
+        in_place = {**self.right, 0: self.own.characters.get(0, "")}
+        return min((moved, in_place), key=self._count_others)
+
+    def _count_others(self, characters: Mapping[int, str]) -> int:
+        return sum(text != characters.get(each, text) for each, text in self.own.characters.items())
 
 
 def _causes_of_text(lab: Laboratory, own: Decoder, read: str | None) -> list[Diagnosis]:
@@ -198,7 +204,11 @@ def _causes_of_text(lab: Laboratory, own: Decoder, read: str | None) -> list[Dia
         names = [each.order for each in rules if each._replace(order=rule.order) == rule]
         found.append(_order_cause(lab, base.order, names))
     if not measured.explains(rule, measured.moved, first=True):
-        found.append(_dictionary_cause(lab, own, measured))
+        other = _dictionary_cause(lab, own, measured)
+        if other is None and found:
+            lab.noticed.append(f"beside that, {lab.names.candidate}'s decoder returns other characters")
+            other = lab.unknown_cause(TEXT)
+        found += [] if other is None else [other]
     return found
 
 
@@ -308,17 +318,20 @@ def _order_cause(lab: Laboratory, right: str, orders: Sequence[str]) -> Diagnosi
     assert own is not None
     proof = f"{_differs_text(lab, own)}; so it does in maps made for this: its characters, {names}, are its text"
     fix = (
-        "PaddleOCR reverses texts where 'arabic' stands in the dictionary's path, and paddleocr 3.x reorders them where "
-        "the model is called arabic_PP-OCRv3_mobile_rec or arabic_PP-OCRv5_mobile_rec: give both names or neither, or "
-        f"reorder {candidate}'s texts as {reference} does: {right}"
+        "PaddleOCR reverses texts where 'arabic' stands in the dictionary's path, and paddleocr 3.x reorders them "
+        "where the model is called arabic_PP-OCRv3_mobile_rec or arabic_PP-OCRv5_mobile_rec: give both names or "
+        f"neither, or reorder {candidate}'s texts as {reference} does: {right}"
     )
     summary = f"{candidate} returns the characters of a text {names}, {reference} {right}"
     return lab.proven_cause(TEXT, "text.direction", summary, [proof], fix)
 
 
-def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diagnosis:
+def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diagnosis | None:
+    """Return another list of characters as the cause; None where the lists are equal, or a change of texts does it."""
     right = {each: text for each, text in measured.moved.items() if each != measured.own.blank}
     found = dictionaries.difference(lab, right, measured.own)
+    if found is None:
+        return None
     candidate = lab.names.candidate
     proof = [
         f"{_differs_text(lab, own)}; asked class by class, its decoder returns {found.substitution}",
@@ -369,7 +382,6 @@ def _is_within(lab: Laboratory, read: Recognition) -> bool:
 def _softened(probability_map: Map, step: int) -> Map:
     """Return a map with the same best classes, and other probabilities at each timestep."""
     count = probability_map.shape[2]
-    weights = 0.5 + 0.4 * ((np.arange(probability_map.shape[1]) * step) % 7) / 7
-    weights = weights.astype(np.float32)[None, :, None]
+    weights = (0.5 + 0.4 * ((np.arange(probability_map.shape[1]) * step) % 7) / 7)[None, :, None]
     best = map_of(best_classes(probability_map), count)
     return np.asarray(best * weights + (1 - best) * (1 - weights) / max(1, count - 1), np.float32)
