@@ -117,7 +117,7 @@ class Resizes(Port):
         values = (picture.astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
         tensor = np.zeros((1, 3, self.height, width), np.float32)
         normalised = self.change(values.transpose(2, 0, 1)[None]).astype(np.float32)
-        tensor[..., content:] = normalised[..., -1:] if self.fill == "edge" else self.fill
+        tensor[..., content:] = normalised[..., -1:] if isinstance(self.fill, str) else self.fill
         tensor[..., :content] = normalised
         plain = super().preprocess(source)
         sizes = {"height": self.height, "content_width": content, "width": width} if self.says_size else {}

@@ -52,7 +52,7 @@ def _of_picture(lab: Laboratory, trace: Trace, content: int) -> Laboratory | Non
     is_alike = right.ndim == own.ndim == 4 and right.shape[3] == own.shape[3]
     parts = (right[..., :content], own[..., :content]) if is_alike else (right, own)  # else its axes may be others
     parameters = {**lab.before.parameters}
-    if TENSOR not in parameters and lab.before.resize is not None and is_alike:
+    if not parameters.get(TENSOR) and lab.before.resize is not None and is_alike:
         pixels = np.asarray(lab.before.resize, np.float32).transpose(2, 0, 1)[None] / 255
         usual = (pixels - np.float32(0.5)) / np.float32(0.5)
         if usual.shape == parts[0].shape and np.allclose(usual, parts[0], rtol=0, atol=1e-6):
@@ -97,11 +97,12 @@ def _fill_text(tensor: Array, content: int) -> str | None:
     """Return what fills a line up: one value by channel, or its last column repeated; None for anything else."""
     rest = tensor[0, :, :, content:]
     values = rest[:, :1, :1]
-    if np.array_equal(rest, np.broadcast_to(values, rest.shape)):
-        numbers = [float(each) for each in values.ravel()]
-        name = next((text for value, text in NAMED_FILLS.items() if np.allclose(numbers, value, atol=1e-5)), "")
-        shown = f"{numbers[0]:.4g}" if len(set(numbers)) == 1 else str([round(each, 4) for each in numbers])
-        return f"{shown} ({name})" if name else shown
+    is_one_value = np.array_equal(rest, np.broadcast_to(values, rest.shape))
+    numbers = [float(each) for each in values.ravel()]
+    name = next((text for value, text in NAMED_FILLS.items() if np.allclose(numbers, value, atol=1e-5)), "")
+    shown = f"{numbers[0]:.4g}" if len(set(numbers)) == 1 else str([round(each, 4) for each in numbers])
+    if is_one_value and name:
+        return f"{shown} ({name})"
     if content and np.array_equal(rest, np.broadcast_to(tensor[0, :, :, content - 1 : content], rest.shape)):
         return "its last column, repeated"
-    return None
+    return shown if is_one_value else None

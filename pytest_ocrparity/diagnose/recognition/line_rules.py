@@ -99,7 +99,7 @@ def fitting_rules(sizes: Mapping[Size, Made]) -> list[LineRule]:
     rules = (
         LineRule(kind, min(heights), base, rounding, multiple, most)
         for most, multiple, rounding, kind in itertools.product(caps, MULTIPLES, ROUNDINGS, KINDS)
-        for base in ([widths[0], 0] if kind == AS_WIDE else widths[-1:])
+        for base in ([0, widths[0]] if kind == AS_WIDE else widths[-1:])
     )
     return [rule for rule in rules if all(rule.size(line) == made for line, made in sizes.items())]
 
@@ -116,32 +116,41 @@ def rule_of_parameters(parameters: Mapping[str, Any]) -> LineRule | None:
 
 
 class Departure(NamedTuple):
-    """One way in which a rule is not another: its cause, and the rule without it."""
+    """One way in which the candidate's rule is not the reference's: its cause, and the fields that differ."""
 
     cause: str
-    without: LineRule
+    fields: tuple[str, ...]
 
 
-def departures(right: LineRule, own: LineRule, *, is_given: bool) -> list[Departure]:
-    """Return how the candidate's rule differs from the reference's.
+def departures(right: LineRule, own: LineRule, line: Size, *, is_given: bool) -> list[Departure]:
+    """Return how the candidate's rule differs from the reference's, as far as this line is another for it.
+
+    With all of them put right the line is the reference's; those that can be left out are left out.
 
     Args:
         right: the reference's.
         own: the candidate's.
+        line: the line's size.
         is_given: whether the candidate was given an `input_shape`.
     """
-    found = []
-    if right.height != own.height:
-        found.append(Departure("resize.height", own._replace(height=right.height)))
-    if (right.kind, right.base) != (own.kind, own.base):
-        stretches = STRETCHED in (right.kind, own.kind) and right.kind != own.kind
-        cause = "resize.width" if not stretches else "resize.stretch"
-        cause = "resize.input_shape" if stretches and own.kind == STRETCHED and is_given else cause
-        found.append(Departure(cause, own._replace(kind=right.kind, base=right.base)))
-    if right.rounding != own.rounding:
-        found.append(Departure("resize.rounding", own._replace(rounding=right.rounding)))
-    if right.multiple != own.multiple:
-        found.append(Departure("resize.padding", own._replace(multiple=right.multiple)))
-    if right.most != own.most:
-        found.append(Departure("resize.max_width", own._replace(most=right.most)))
-    return found
+    stretches = right.kind != own.kind and STRETCHED in (right.kind, own.kind)
+    if stretches:
+        cause = "resize.input_shape" if own.kind == STRETCHED and is_given else "resize.stretch"
+        possible = [Departure(cause, ("kind", "base"))]
+    else:
+        possible = [Departure("resize.width", ("kind",)), Departure("resize.width", ("base",))]
+    possible.append(Departure("resize.height", ("height",)))
+    possible.append(Departure("resize.rounding", ("rounding",)))
+    possible.append(Departure("resize.padding", ("multiple",)))
+    possible.append(Departure("resize.max_width", ("most",)))
+    needed = [each for each in possible if any(getattr(right, name) != getattr(own, name) for name in each.fields)]
+    for each in list(needed):
+        fewer = [other for other in needed if other is not each]
+        if put_right(right, own, fewer).size(line) == right.size(line):
+            needed = fewer
+    return needed
+
+
+def put_right(right: LineRule, own: LineRule, chosen: Sequence[Departure]) -> LineRule:
+    """Return a rule with some fields of another."""
+    return own._replace(**{name: getattr(right, name) for each in chosen for name in each.fields})

@@ -65,7 +65,7 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
     trace = lab.run_preprocessing()
     if trace is None:
         return [lab.unknown_cause(first)]
-    found: list[Diagnosis] = []
+    found = [] if (batch := _by_batch(lab, trace)) is None else [batch]
     if not lab.is_same_stage(DECODE, trace):
         found += examine_stage(lab, DECODE)
         if found[-1].cause == UNKNOWN and lab.before is lab.reference:
@@ -117,9 +117,6 @@ def _examine_size(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
     put_right = _by_options(lab, trace)
     if put_right:
         return put_right
-    batch = _by_batch(lab, trace)
-    if batch is not None:
-        return [batch]
     shown = _shown_at_its_size(lab, trace, sizes[1])
     if shown is None:
         lab.noticed.append(_sizes_text(lab, trace))
@@ -304,12 +301,20 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
     if right is None or own is None or right.size(line) != right_size or own.size(line) != own_size:
         return None
     is_given = trace.parameters.get(RESIZE, {}).get("input_shape") is not None
-    found = departures(right, own, is_given=is_given)
-    shown = [each for each in found if each.without.size(line) != own_size]
-    if not shown:
+    found = departures(right, own, line, is_given=is_given)
+    if not found:
         return None
     sizes = f"{_sizes_text(lab, trace)}; {proof}"
-    return [_cause_of_rule(lab, each, right, own, [sizes, *exact]) for each in shown]
+    causes = [_cause_of_rule(lab, each, right, own, [sizes, *(exact if each == WIDER else [])]) for each in found]
+    if WIDER not in found or right.kind != SQUEEZED:
+        return causes
+    # Its fix is to evaluate otherwise: what differs then is told too, or the fix would leave a difference.
+    deployed = right._replace(kind=AS_WIDE)
+    rest = [each for each in departures(deployed, own, line, is_given=is_given) if each not in found]
+    return causes + [_cause_of_rule(lab, each, deployed, own, [f"with eval_mode: {sizes}"]) for each in rest]
+
+
+WIDER: Final = Departure("resize.width", ("kind",))
 
 
 def _rule_of(lab: Laboratory, side: Any, trace: Trace, here: dict[Size, Made]) -> LineRule | None:
@@ -354,8 +359,12 @@ def _cause_of_rule(
     cause = departure.cause
     summary = f"{candidate} {own.says()}; {reference} {right.says()}"
     fix: Fix | str = f"in {candidate}, resize lines as {reference} does: it {right.says()}"
-    if cause == "resize.width" and right.kind == SQUEEZED and own.kind == AS_WIDE:
+    if departure == WIDER and right.kind == SQUEEZED:
         fix = AS_DEPLOYED
+    elif departure.fields == ("base",):
+        widths = [f"{each.base} px" if each.base else "none" for each in (right, own)]
+        summary = f"the base width of lines is {widths[1]} in {candidate}, {widths[0]} in {reference}"
+        fix = f"fill lines up to {widths[0]} in {candidate}, as image_shape of {reference} says"
     elif cause == "resize.height":
         summary = f"{candidate} makes lines {own.height} px high, {reference} {right.height}"
         fix = f"set the height of image_shape in {candidate} to {right.height}, as {reference} has it"
