@@ -37,15 +37,15 @@ def _without_one(values: Array) -> Array:
     return np.asarray(np.nan_to_num(found, nan=-1.0, posinf=-1.0, neginf=-1.0), np.float32)
 
 
-WAYS: Final = (
+WAYS: Final = (  # a softmax makes probabilities of their logarithms too, which come first for that
+    Way(
+        "logarithms of probabilities", lambda values: np.exp(values), "take the exponential of what the network returns"
+    ),
     Way(
         "logits, without a softmax",
         _softmax,
         "export the network in evaluation mode (PaddleOCR's CTCHead leaves its softmax out while training), or add a "
         "softmax over the classes",
-    ),
-    Way(
-        "logarithms of probabilities", lambda values: np.exp(values), "take the exponential of what the network returns"
     ),
     Way("the softmax of probabilities", _without_one, "take the second softmax out: PaddleOCR's CTCHead has one"),
 )

@@ -237,7 +237,8 @@ def _measured(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | Non
         shown += [(its, own.text(lab.candidate.probability_map))] if {*its} <= two[1].characters.keys() else []
     made = [(each, map_of(each, count)) for each in probes([each for each in best if each in two[1].characters])]
     shown += [(each, own.text(probe)) for each, probe in made]
-    base = [Rule(order=name) for name in orders]
+    stated = reference.parameters.get(TEXT, {}).get("reorders")
+    base = sorted((Rule(order=name) for name in orders), key=lambda rule: rule.order != stated)
     expected = [(best, reference.recognition.text), *((each, side.text(probe)) for each, probe in made)]
     fitting = [
         rule

@@ -63,8 +63,8 @@ class TestSizes:
     def test_the_width_of_an_evaluation_is_shown_bit_for_bit(self) -> None:
         (found,) = found_in(WIDE)
         assert found.evidence == (
-            "64 of 64 columns, 16 px high, in train, 244 of 244 columns, 16 px high, in inference; resized to 244x16 by "
-            "train's own code, the line is inference's, pixel by pixel",
+            "64 of 64 columns, 16 px high, in train, 244 of 244 columns, 16 px high, in inference; resized to 244x16 "
+            "by train's own code, the line is inference's, pixel by pixel",
             "with eval_mode, train's tensor is inference's, bit for bit",
         )
         assert found.fix is not None and "eval_mode: true under RecResizeImg" in found.fix.text
