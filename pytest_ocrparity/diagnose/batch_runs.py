@@ -12,7 +12,10 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import Pipeline, trace_anew
 from pytest_ocrparity.diagnose import first_failing_stage
+from pytest_ocrparity.diagnose.recognition.lines import FIX_OF_BATCH
+from pytest_ocrparity.diagnose.state import NEAR
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
+from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Image, Trace
 
@@ -68,6 +71,12 @@ class BatchRun:
             text = f"in a batch, {before.label} gets the result of {name}: results are in another order than images"
             fix = "return the results of a batch in the order of its images"
             return Diagnosis(stage=stage, cause="engine.batch", summary=text, evidence=(proof,), fix=Fix(fix))
+        if (filled := self._filled_up(index)) is not None:
+            text = (
+                f"in a batch, {before.pipeline} fills a line up to the widest of the batch, and the network sees that"
+            )
+            cause = "resize.batch_padding"
+            return Diagnosis(stage=RESIZE, cause=cause, summary=text, evidence=(proof, filled), fix=FIX_OF_BATCH)
         copies = _as_of([before] * count, trace_batch(self.side, [self.images[index]] * count))
         if any(differing(before, each, tolerance) for each in copies):
             text = f"{before.pipeline} computes otherwise in a batch of {count}, even of copies of one image"
@@ -81,6 +90,25 @@ class BatchRun:
                 "without batches"
             )
         return Diagnosis(stage=stage, cause="engine.batch", summary=text, evidence=(proof,), fix=Fix(fix))
+
+    def _filled_up(self, index: int) -> str | None:
+        """Return the proof that a line differs for being filled up: run alone, and as wide, it gives the batch's map."""
+        alone, got = self.alone[index].tensor, self.together[index].tensor
+        map_ = self.together[index].probability_map
+        if alone is None or got is None or map_ is None or alone.shape[:3] != got.shape[:3]:
+            return None
+        width = alone.shape[3]
+        if got.shape[3] <= width or not np.array_equal(got[..., :width], alone) or got[..., width:].any():
+            return None
+        filled = np.zeros((*alone.shape[:3], got.shape[3]), alone.dtype)
+        filled[..., :width] = alone
+        made = self.side.infer(filled)
+        if made.shape != map_.shape or not np.allclose(made, map_, rtol=0, atol=NEAR):
+            return None
+        return (
+            f"its tensor of {width} columns, filled up with 0 to {got.shape[3]} and run alone, gives the map that it has "
+            f"in the batch (largest difference {float(np.max(np.abs(made - map_), initial=0.0)):.1e})"
+        )
 
     def _whose_result(self, index: int, tolerance: Tolerance) -> int | None:
         """Return the other image whose result alone is what an image got in the batch; None where there is none."""

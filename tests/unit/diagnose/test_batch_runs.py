@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from diagnosing import PAGES
+from recognisers import Port
 from toy import Toy
+from toy_reader import line
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.contract import Pipeline, trace_anew
@@ -123,3 +126,56 @@ def test_the_kept_traces_of_a_side_are_not_asked() -> None:
             return super().trace(image)
 
     assert statuses(batch_of(Keeps(name="port"))) == ["same"] * 3
+
+
+class SeesPadding(Port):
+    """A network that sees what fills a line up, as attention does."""
+
+    factor = np.float32(1)
+
+    def infer(self, tensor: Array) -> Array:
+        rows = [super(SeesPadding, self).infer(row[None]) for row in tensor]
+        shares = [float((row != 0).mean()) for row in tensor]
+        made = np.concatenate(
+            [row * share + (1 - share) / row.shape[2] for row, share in zip(rows, shares, strict=True)]
+        )
+        return np.asarray(made * (self.factor if len(tensor) > 1 else 1), np.float32)
+
+    def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+        """Fill lines up to the widest, as paddlex does."""
+        traces = [self.preprocess(image) for image in images]
+        tensors = [trace.tensor for trace in traces if trace.tensor is not None]
+        width = max(tensor.shape[3] for tensor in tensors)
+        batch = np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, 0), (0, width - t.shape[3]))) for t in tensors])
+        maps = self.infer(batch)
+        return [
+            replace(
+                trace,
+                tensor=batch[i : i + 1],
+                probability_map=maps[i : i + 1],
+                recognition=self.read_map(maps[i : i + 1]),
+            )
+            for i, trace in enumerate(traces)
+        ]
+
+
+LINES = (line("ab"), line("abba cd", cells=2))
+
+
+def test_a_line_that_is_filled_up_to_the_widest_is_named_so() -> None:
+    diagnosis = found(SeesPadding(), images=LINES)
+    assert (diagnosis.cause, diagnosis.stage) == ("resize.batch_padding", "resize")
+    assert diagnosis.evidence[1].startswith(
+        "its tensor of 64 columns, filled up with 0 to 168 and run alone, gives the "
+    )
+    assert diagnosis.fix is not None and "batch_size=1" in diagnosis.fix.text
+    run = batch_of(SeesPadding(), LINES)
+    assert [each.is_match for each in run.comparisons(1, BUILT_IN)] == [True] * 3, "the widest is not filled up"
+
+
+def test_filling_up_is_not_blamed_where_it_does_not_give_the_batchs_map() -> None:
+    class Mixes(SeesPadding):
+        factor = np.float32(0.9)
+
+    diagnosis = found(Mixes(), images=LINES)
+    assert diagnosis.cause == "engine.batch"
