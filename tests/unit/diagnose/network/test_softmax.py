@@ -27,7 +27,7 @@ class Returns(Port):
 
 def returns(make: Callable[[Any], Any]) -> Returns:
     side = Returns()
-    side.make = make  # type: ignore[method-assign]
+    side.make = make
     return side
 
 

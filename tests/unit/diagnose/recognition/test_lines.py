@@ -27,7 +27,7 @@ def noisy(picture: Any) -> Any:
 
 WIDE = noisy(line("abba cd", height=11, cells=2))
 NARROW = np.ascontiguousarray(WIDE[:, :32])
-EVALUATED = {"name": "train", "rule": "squeezed"}
+EVALUATED: dict[str, Any] = {"name": "train", "rule": "squeezed"}
 
 
 def found_in(image: Any, train: dict[str, Any] | None = None, **wrong: Any) -> Any:
@@ -152,7 +152,7 @@ class TestOptions:
 
 def test_a_line_that_was_filled_up_in_a_batch() -> None:
     """Alone it is as it is in the reference; what was recorded is wider."""
-    deployed = {"rule": "as wide as the line"}
+    deployed: dict[str, Any] = {"rule": "as wide as the line"}
     reference, side = traced(Resizes(name="train", **deployed), WIDE), Resizes(**deployed)
     trace = traced(side, WIDE)
     assert trace.tensor is not None
