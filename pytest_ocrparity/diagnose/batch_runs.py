@@ -72,9 +72,7 @@ class BatchRun:
             fix = "return the results of a batch in the order of its images"
             return Diagnosis(stage=stage, cause="engine.batch", summary=text, evidence=(proof,), fix=Fix(fix))
         if (filled := self._filled_up(index)) is not None:
-            text = (
-                f"in a batch, {before.pipeline} fills a line up to the widest of the batch, and the network sees that"
-            )
+            text = f"in a batch, {before.pipeline} fills a line up to the widest one, and the network sees that"
             cause = "resize.batch_padding"
             return Diagnosis(stage=RESIZE, cause=cause, summary=text, evidence=(proof, filled), fix=FIX_OF_BATCH)
         copies = _as_of([before] * count, trace_batch(self.side, [self.images[index]] * count))
@@ -92,7 +90,7 @@ class BatchRun:
         return Diagnosis(stage=stage, cause="engine.batch", summary=text, evidence=(proof,), fix=Fix(fix))
 
     def _filled_up(self, index: int) -> str | None:
-        """Return the proof that a line differs for being filled up: run alone, and as wide, it gives the batch's map."""
+        """Return the proof that a line differs for being filled up: run alone and as wide it has the batch's map."""
         alone, got = self.alone[index].tensor, self.together[index].tensor
         map_ = self.together[index].probability_map
         if alone is None or got is None or map_ is None or alone.shape[:3] != got.shape[:3]:
@@ -106,8 +104,8 @@ class BatchRun:
         if made.shape != map_.shape or not np.allclose(made, map_, rtol=0, atol=NEAR):
             return None
         return (
-            f"its tensor of {width} columns, filled up with 0 to {got.shape[3]} and run alone, gives the map that it has "
-            f"in the batch (largest difference {float(np.max(np.abs(made - map_), initial=0.0)):.1e})"
+            f"its tensor of {width} columns, filled up with 0 to {got.shape[3]} and run alone, gives the map that it "
+            f"has in the batch (largest difference {float(np.max(np.abs(made - map_), initial=0.0)):.1e})"
         )
 
     def _whose_result(self, index: int, tolerance: Tolerance) -> int | None:

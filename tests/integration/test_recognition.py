@@ -154,11 +154,11 @@ class TestAlone:
         result.assert_outcomes(failed=2)
         result.stdout.fnmatch_lines(
             [
-                "*a.npy: first difference at text: 'abba cd' in train, 'baab cd' in inference",
+                "*a.npy: text: the dictionary of inference is another: its decoder returns other characters*",
                 "*cause*text.dictionary",
                 "*fix*give inference the dictionary with which the network was trained*",
                 "*proof*inference's decoder reads 'baab cd', where train reads 'abba cd'*'b' for 'a', 'a' for 'b'",
-                "*differs*first at character 1: 'a' (U+0061) in train, 'b' (U+0062) in inference; 3 edits in 7 char*",
+                "*seen*first difference at text: 'abba cd' in train, 'baab cd' in inference",
                 "  text * 2 different * 2 of 2 lines read otherwise, 5 edits in 10 characters",
             ],
         )

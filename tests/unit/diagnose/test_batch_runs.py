@@ -15,7 +15,7 @@ from toy import Toy
 from toy_reader import line
 
 from pytest_ocrparity import Trace
-from pytest_ocrparity.contract import Pipeline, trace_anew
+from pytest_ocrparity.contract import trace_anew
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
@@ -33,7 +33,7 @@ def statuses(run: BatchRun, index: int = 0) -> list[str]:
     return [each.status for each in run.comparisons(index, BUILT_IN)]
 
 
-def found(side: Pipeline, index: int = 0, images: Sequence[Image] = IMAGES) -> Diagnosis:
+def found(side: Any, index: int = 0, images: Sequence[Image] = IMAGES) -> Diagnosis:
     run = batch_of(side, images)
     assert "different" in statuses(run, index)
     return run.diagnose(index, BUILT_IN)
@@ -148,14 +148,10 @@ class SeesPadding(Port):
         width = max(tensor.shape[3] for tensor in tensors)
         batch = np.concatenate([np.pad(t, ((0, 0), (0, 0), (0, 0), (0, width - t.shape[3]))) for t in tensors])
         maps = self.infer(batch)
+        rows = [slice(index, index + 1) for index in range(len(traces))]
         return [
-            replace(
-                trace,
-                tensor=batch[i : i + 1],
-                probability_map=maps[i : i + 1],
-                recognition=self.read_map(maps[i : i + 1]),
-            )
-            for i, trace in enumerate(traces)
+            replace(trace, tensor=batch[row], probability_map=maps[row], recognition=self.read_map(maps[row]))
+            for trace, row in zip(traces, rows, strict=True)
         ]
 
 

@@ -23,8 +23,8 @@ def run(reference: Reader, candidate: Reader, announced: list[str] | None = None
     found = []
     for text in TEXTS:
         image = line(text, cells=2)
-        sides = [replace(traced(side, image), image=f"{text}.png") for side in (reference, candidate)]
-        found.append(cache.diagnose(Comparisons(*sides, BUILT_IN)))
+        one, two = (replace(traced(side, image), image=f"{text}.png") for side in (reference, candidate))
+        found.append(cache.diagnose(Comparisons(one, two, BUILT_IN)))
     return found
 
 
