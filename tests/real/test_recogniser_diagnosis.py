@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from paths import EXAMPLE
 
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
+from pytest_ocrparity.backends.ppocr.pipeline import load_trained
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Recognition
-from real.blob import edited, write_yml
+from real.blob import edited, operators_root, write_yml
 from real.lines import HEIGHT, LETTERS, YML, Line, Reader, export_yml, line, transforms, write_dictionary
 from real.test_recognisers import WIDE, trained
 from real.test_recognisers import deployed as deployed_with
@@ -307,3 +310,63 @@ def test_a_line_of_arrays_is_diagnosed_too(
 ) -> None:
     drawn: Line = line(WIDE, coloured=True)
     assert only(trained_reader, deployed_reader, drawn).cause == "resize.width"
+
+
+class TestTheExample:
+    """The example's recogniser, which was trained."""
+
+    @pytest.fixture(scope="class")
+    def train(self) -> TrainedRecogniser:
+        side = load_trained(
+            config=EXAMPLE / "configs" / "tiny_rec.yml",
+            checkpoint=EXAMPLE / "checkpoints" / "tiny_rec",
+            network="tiny_rec.network:build",
+            network_folder=EXAMPLE,
+            paddleocr_root=operators_root(),
+        )
+        assert isinstance(side, TrainedRecogniser)
+        return side
+
+    def deployed(self, folder: Path, change: Callable[[Any], None], **options: Any) -> Any:
+        export = Path(shutil.copytree(EXAMPLE / "inference_rec", folder / "inference"))
+        yml = yaml.safe_load((export / "inference.yml").read_text(encoding="utf-8"))
+        change(yml)
+        write_yml(export / "inference.yml", yml)
+        return load_deployed(model_dir=export, options={**PLAIN, **options})
+
+    @pytest.mark.parametrize("name", ["price", "doubled", "spaces"])
+    def test_another_order_of_the_dictionary(self, train: TrainedRecogniser, tmp_path: Path, name: str) -> None:
+        side = self.deployed(
+            tmp_path, lambda yml: yml["PostProcess"]["character_dict"].sort(key=lambda c: (c > "9", c))
+        )
+        assert tuple(side.characters) != tuple(train.characters)
+        found = only(train, side, EXAMPLE / "lines" / f"{name}.png")
+        assert (found.stage, found.cause) == ("text", "text.dictionary")
+        right = self.deployed(tmp_path / "right", lambda yml: None)
+        assert found_in(train, right, EXAMPLE / "lines" / f"{name}.png") == []
+
+    def test_another_height(self, train: TrainedRecogniser, tmp_path: Path) -> None:
+        def change(yml: Any) -> None:
+            for entry in yml["PreProcess"]["transform_ops"]:
+                if "RecResizeImg" in entry:
+                    entry["RecResizeImg"]["image_shape"][1] += 16
+
+        found = found_in(train, self.deployed(tmp_path, change), EXAMPLE / "lines" / "price.png")
+        assert [(each.stage, each.cause) for each in found] == [("resize", "resize.height")]
+        assert found[0].fix is not None and "image_shape" in found[0].fix.text
+
+    @pytest.mark.parametrize(("name", "causes"), [("short", ["resize.input_shape"]), ("blank", ["resize.input_shape"])])
+    def test_input_shape(self, train: TrainedRecogniser, tmp_path: Path, name: str, causes: list[str]) -> None:
+        shape = list(train.parameters["resize"]["image_shape"])
+        side = self.deployed(tmp_path, lambda yml: None, input_shape=shape)
+        found = found_in(train, side, EXAMPLE / "lines" / f"{name}.png")
+        assert [each.cause for each in found] == causes
+
+    def test_each_wide_line_is_squeezed_by_the_evaluation(self, train: TrainedRecogniser, tmp_path: Path) -> None:
+        side = self.deployed(tmp_path, lambda yml: None)
+        for path in sorted((EXAMPLE / "lines").glob("*.png")):
+            found = found_in(train, side, path)
+            wide = train.trace(path).parameters["resize"] != side.trace(path).parameters["resize"]
+            sizes = [each.trace(path).tensor.shape for each in (train, side)]  # type: ignore[union-attr]
+            assert wide or sizes[0] == sizes[1]
+            assert [each.cause for each in found] == (["resize.width"] if sizes[0] != sizes[1] else []), path

@@ -79,7 +79,8 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
     found += sized
     if any(each.cause == UNKNOWN for each in sized):
         return found
-    if not lab.is_same_stage(TENSOR, trace):
+    trace = lab.run_preprocessing() or trace  # with an option put right, if one was the cause
+    if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
         content = _content(lab, trace)
         found += examine_numbers(lab, trace, content) + examine_fill(lab, trace, content)
     return found or [lab.unknown_cause(first)]
@@ -170,6 +171,7 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
         if patched is None or made is None or made.tensor is None or _size_of(lab, made) == _size_of(lab, trace):
             continue
         also: list[Diagnosis] = []
+        shown = None
         if _size_of(lab, made) != _size_of(lab, lab.reference) or not _are_same_pictures(lab.reference, made):
             shown = _shown_at_its_size(lab, made, _size_of(lab, made) or (0, 0, 0))
             rules = None if shown is None else _by_rules(lab, made, shown[1], patched.pipeline)
@@ -186,18 +188,10 @@ def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
         fix = lab.ask(lab.candidate, WordsFixes, lambda s, values=values: s.parameter_fix(RESIZE, values))  # type: ignore[misc]
         lab.reset_notes()
         lab.patched = patched
-        before = lab.reference if not also else (shown[0] if shown else lab.reference)
-        lab.before = _at_its_size(lab, trace, before)
+        lab.before = lab.reference if shown is None else shown[0]
         said = fix or Fix(f"give {lab.names.candidate} {_values_text(values)}")
         return [lab.proven_cause(RESIZE, cause, _SUMMARY[cause].format(*lab.names), [proof], said), *also]
     return []
-
-
-def _at_its_size(lab: Laboratory, trace: Trace, otherwise: Trace) -> Trace:
-    """Return what the candidate's own tensor is compared with from here on: the reference at its size, if it can be."""
-    size = _size_of(lab, trace)
-    shown = None if size is None else _shown_at_its_size(lab, trace, size)
-    return otherwise if shown is None else shown[0]
 
 
 _SUMMARY: Final = {

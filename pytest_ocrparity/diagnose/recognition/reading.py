@@ -31,6 +31,7 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     Rule,
     best_classes,
     fitting_scores,
+    kept_steps,
     map_of,
     measure,
     predicted,
@@ -218,8 +219,7 @@ def _measured(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | Non
     side = decoder_of(lab, reference)
     assert right is not None and reference.recognition is not None
     if side is None:
-        lab.not_tried.append(f"text: the decoder of {lab.names.reference}, which can't be run by itself")
-        return None
+        return _measured_by_recording(lab, own, read)
     best, count = best_classes(right), right.shape[2]
     asked = {*best, *(each + 1 for each in best if each + 1 < count)}
     asked |= set() if lab.candidate.probability_map is None else {*best_classes(lab.candidate.probability_map)}
@@ -249,6 +249,31 @@ def _measured(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | Non
         lab.tried.append(f"text: {lab.names.reference}'s own decoder follows no rule that is known")
         return None
     return Decoders(two[0].characters, two[1], fitting[0], orders, shown)
+
+
+def _measured_by_recording(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | None:
+    """Take the reference's characters from its recorded text; None where that does not say which class is which.
+
+    It says so where the text has a character for each timestep that PaddleOCR's rule keeps, and the two sides state
+    other dictionaries and the same order: a text alone does not tell another list from another order.
+    """
+    reference, right = lab.reference, lab.reference.probability_map
+    assert right is not None and reference.recognition is not None
+    stated = [trace.parameters.get(TEXT, {}) for trace in (reference, lab.candidate)]
+    best, text = best_classes(right), reference.recognition.text
+    classes = [best[step] for step in kept_steps(best, Rule())]
+    characters = dict(zip(classes, text, strict=False))
+    is_stated = all("dictionary" in each for each in stated) and stated[0]["dictionary"] != stated[1]["dictionary"]
+    is_aligned = len(classes) == len(text) and "".join(characters[each] for each in classes) == text
+    if not is_stated or not is_aligned or stated[0].get("reorders") != stated[1].get("reorders"):
+        lab.not_tried.append(f"text: the decoder of {lab.names.reference}, which can't be run by itself")
+        return None
+    measured = measure(own.read, {*best}, right.shape[2])
+    if not measured.is_steady:
+        return None
+    made = [(each, map_of(each, right.shape[2])) for each in probes([c for c in best if c in measured.characters])]
+    shown: list[tuple[Sequence[int], str | None]] = [(best, read), *((each, own.text(probe)) for each, probe in made)]
+    return Decoders(characters, measured, Rule(), {**PLAIN_ORDERS, **own.orders}, shown)
 
 
 def _fitting_rules(lab: Laboratory, measured: Decoders) -> list[Rule]:

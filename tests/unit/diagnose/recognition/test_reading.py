@@ -153,6 +153,30 @@ class TestWhatIsNot:
         assert "text: the decoder of baseline (train), which can't be run by itself" in found[0].not_tried
         assert found[0].evidence[0].endswith("decoder is at fault: it reads 'baab cd'")
 
+    @pytest.mark.parametrize(
+        ("letters", "digests", "orders", "cause"),
+        [
+            ("bacd ", ("1", "2"), (None, None), "text.dictionary"),
+            ("bacd ", ("1", "1"), (None, None), UNKNOWN),
+            ("bacd ", (None, "2"), (None, None), UNKNOWN),
+            ("bacd ", ("1", "2"), (None, "get_display"), UNKNOWN),
+            (["bb", *"acd "], ("1", "2"), (None, None), "text.dictionary"),
+        ],
+    )
+    def test_a_baseline_shows_a_list_where_both_sides_state_theirs(
+        self, letters: Any, digests: tuple[Any, Any], orders: tuple[Any, Any], cause: str
+    ) -> None:
+        traces = traced(Reader(), DOUBLED), traced(Port(letters=letters), DOUBLED)
+        one, two = (
+            replace(trace, parameters={**trace.parameters, "text": {"reorders": order, "dictionary": digest}})
+            if digest is not None
+            else trace
+            for trace, digest, order in zip(traces, digests, orders, strict=True)
+        )
+        reference = replace(one, source=None, pipeline="baseline (train)")
+        (found,) = diagnose(reference=reference, candidate=two, tolerance=BUILT_IN)
+        assert (found.stage, found.cause) == ("text", cause)
+
     def test_a_reference_with_a_rule_of_its_own(self) -> None:
         found = causes(
             Port(name="train", after=str.strip, letters="abcd "), Port(letters="bacd "), line(" ab", cells=2)
