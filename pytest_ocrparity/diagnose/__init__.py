@@ -19,10 +19,12 @@ from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
+from pytest_ocrparity.diagnose.recognition.lines import examine_line
+from pytest_ocrparity.diagnose.recognition.reading import examine_text
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnose.state import examine_state
 from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, first_stage
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TEXT, first_stage
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.trace import Trace
 
@@ -52,23 +54,7 @@ def diagnose(
     comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
     if all(comparison.is_match for comparison in comparisons.all()):
         return ()
-    if comparisons.task != DETECTION:
-        return without_experiments(comparisons)
     return tuple(examine(Laboratory(comparisons, seconds)))
-
-
-def without_experiments(comparisons: Comparisons) -> tuple[Diagnosis, ...]:
-    """Return what is said of models that no experiment knows, as those of a detector would prove nothing of them."""
-    found = comparisons.all()
-    if {each.kind for c in found if not c.is_match for each in c.differences if each.fails} == {"empty_text"}:
-        return ()  # neither side reads anything: nothing differs
-    unknown = Diagnosis(
-        stage=first_failing_stage(found),
-        cause=UNKNOWN,
-        summary="no experiment was made",
-        not_tried=("any experiment: this version makes none with recognisers",),
-    )
-    return (unknown,)
 
 
 def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
@@ -88,17 +74,16 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
 def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
     """Return the causes of what differs, each found in the part that is at fault."""
     found: list[Diagnosis] = []
-    examined = stage
+    examined, is_of_lines = stage, lab.comparisons.task == RECOGNITION
     try:
         if lab.reference.error is not None or not is_preprocessing_same(lab):
             found += examine_tensors(lab)
             if found:
                 return found
-            examine_preprocessing(lab, found)
-            found = judge_in_its_frame(lab, examine_leaks(lab, found))
+            found = examine_line(lab) if is_of_lines else _examine_page(lab, found)
             lab.is_picture_explained = all(diagnosis.cause != UNKNOWN for diagnosis in found)
-        examined = DETECTIONS
-        found += examine_boxes(lab)
+        examined = TEXT if is_of_lines else DETECTIONS
+        found += examine_text(lab) if is_of_lines else examine_boxes(lab)
         examined = PROBABILITY_MAP
         found += examine_network(lab)
     except BudgetSpentError:
@@ -108,18 +93,24 @@ def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
     return found or _nothing_found(lab, stage)
 
 
+def _examine_page(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
+    """Add to `found` why the tensors of a page differ, as it is found, and return all of it."""
+    examine_preprocessing(lab, found)
+    return judge_in_its_frame(lab, examine_leaks(lab, found))
+
+
 def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
     comparisons = lab.comparisons.all()
     if all(c.is_match or c.status == NOT_JUDGEABLE for c in comparisons):
         return []
     kinds = {each.kind for c in comparisons if not c.is_match for each in c.differences if each.fails}
-    if kinds == {"empty"}:
-        return []  # neither side has a box: nothing differs
+    if kinds and kinds <= {"empty", "empty_text"}:
+        return []  # neither side has a box or a text: nothing differs
     if not lab.can_run and not lab.acquitted:
         name = lab.names.candidate
         lab.not_tried.append(f"any experiment: {name} gives no source, so that no part of it can be run again")
         return [lab.unknown_cause(stage, "no experiment was made")]
-    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in DETECTION.kinds):
+    if all(lab.compare_with_reference(kind, lab.candidate, BUILT_IN).is_match for kind in lab.comparisons.task.kinds):
         return [
             lab.unknown_cause(stage, "both sides agree within the built-in limits, and those that judged are stricter")
         ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_ocrparity.contract import Pipeline, ReadsMaps, offered
-from pytest_ocrparity.diagnosis import Diagnosis, Fix
+from pytest_ocrparity.diagnose.recognition.lines import FIX_OF_BATCH
+from pytest_ocrparity.diagnose.state import NEAR
+from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Trace
-
-_FIX = Fix("run lines one at a time, or lines of one width together; lines sorted by width are filled up least")
 
 
 def columns_added(side: object, alone: Trace, together: Trace) -> int:
@@ -27,17 +27,19 @@ def by_padding(side: Pipeline, alone: Trace, together: Trace) -> Diagnosis | Non
     added, reader, tensor = columns_added(side, alone, together), offered(side, ReadsMaps), together.tensor
     if not added or reader is None or tensor is None or alone.recognition is None or together.recognition is None:
         return None
-    read = reader.read_map(side.infer(np.array(tensor))).text
-    before = alone.recognition.text
+    made, in_batch = side.infer(np.array(tensor)), together.probability_map
+    if in_batch is None or made.shape != in_batch.shape or not np.allclose(made, in_batch, rtol=0, atol=NEAR):
+        return None
+    read, before = reader.read_map(made).text, alone.recognition.text
     if read != together.recognition.text or read == before:
         return None
     width = tensor.shape[-1]
     summary = f"{alone.label} is filled up to the widest line of its batch, from {width - added} to {width} px"
-    same = f"with as many columns added to its tensor, {alone.pipeline} reads {read!r} alone as well"
+    same = f"with as many columns added to its tensor, {alone.pipeline} makes the batch's map alone and reads {read!r}"
     return Diagnosis(
         stage=RESIZE,
         cause="resize.batch_padding",
         summary=f"{summary}, and reads {read!r} then",
         evidence=(f"{same}; without them {before!r}",),
-        fix=_FIX,
+        fix=FIX_OF_BATCH,
     )

@@ -7,14 +7,14 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import HasSettingsTable, offered
-from pytest_ocrparity.diagnose import examine, first_failing_stage, without_experiments
+from pytest_ocrparity.diagnose import examine, first_failing_stage
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
@@ -24,11 +24,15 @@ from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
 from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnose.state import state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, STAGES, TENSOR
+from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
 from pytest_ocrparity.trace import Trace
 
 MOST_DIAGNOSES = 3
 """Most full diagnoses of one signature; on further images only the causes found so far are checked."""
+
+OF_SIDES: Final = "memo of sides"
+KEPT_IN_MEMO: Final = ("exported", "stored", "nearest", "plain run")
+"""What of a laboratory's memo is of two sides, whatever the line."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,6 @@ class DiagnosisCache:
         """Return the causes of failed comparisons of one image; known causes are checked first."""
         if self.seconds <= 0:
             return ()
-        if comparisons.task != DETECTION:
-            return without_experiments(comparisons)
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
         stage = first_failing_stage(found)
         sides = [self._side_key(trace) for trace in (reference, candidate)]
@@ -111,6 +113,8 @@ class DiagnosisCache:
         if (unknown := examine_memory_refusal(lab, stage)) is not None:
             return (unknown,)
         entries = self.known.setdefault(signature, [])
+        if lab.comparisons.task == RECOGNITION:
+            return self._examine_line(lab, entries)
         for entry in entries:
             again = replace(lab, ruled_out=[], tried=[], not_tried=[], noticed=[], memo={})  # the budget is shared
             if (confirmed := _confirmed_causes(entry, again)) is not None:
@@ -128,6 +132,17 @@ class DiagnosisCache:
         entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
         return found
 
+    def _examine_line(self, lab: Laboratory, entries: list[Known]) -> tuple[Diagnosis, ...]:
+        """Make the experiments anew: those with a line take milliseconds, and `examine_network` knows its causes."""
+        if len(entries) < MOST_DIAGNOSES:
+            self.announce(lab.candidate.label)
+        lab.memo |= lab.history.get(OF_SIDES, {})
+        found = tuple(examine(lab))
+        lab.history[OF_SIDES] = {name: lab.memo[name] for name in KEPT_IN_MEMO if name in lab.memo}
+        if len(entries) < MOST_DIAGNOSES:
+            entries.append(Known(lab.candidate.label, found, lab.patched, (lab.reference.source, lab.candidate.source)))
+        return found
+
 
 def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[Comparison]) -> str:
     earlier = STAGES[: STAGES.index(stage) + 1]
@@ -140,6 +155,8 @@ def _failure_signature(sides: Sequence[str], stage: str, comparisons: Sequence[C
 def _trace_digest(trace: Trace) -> str:
     """Return a digest of everything a trace holds, as two traces with the same names may differ."""
     digest = hashlib.sha256(repr((trace.image, trace.image_sha256, trace.shape, str(trace.error))).encode())
+    if trace.recognition is not None:
+        digest.update(repr(trace.recognition).encode())
     found = trace.detections
     arrays = [trace.resize, trace.tensor, trace.probability_map, *((*found.polygons, found.scores) if found else ())]
     for array in arrays:

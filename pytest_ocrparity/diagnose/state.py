@@ -108,6 +108,8 @@ def _is_recorded(lab: Laboratory, trace: Trace | None) -> bool:
     own = lab.candidate
     if trace is None or (own.detections is None) != (trace.detections is None):
         return False
+    if own.recognition is not None and (trace.recognition is None or own.recognition.text != trace.recognition.text):
+        return False
     pairs: list[tuple[Array | None, Array | None]] = [
         (own.tensor, trace.tensor), (own.probability_map, trace.probability_map)
     ]  # fmt: skip

@@ -43,13 +43,16 @@ def test_what_no_experiment_knows_stays_unknown(tmp_path: Path, wrong: Any, stag
 
 def test_every_cause_is_injected_somewhere() -> None:
     # A batch shows in a whole run only: tests/integration/test_option_batch.py and tests/real/test_batches.py.
-    nowhere = {
-        "unknown",
-        "engine.batch",
-        "resize.batch_padding",
-        *([] if HAS_STALE_PROGRAMS else ["network.stale_program"]),
-    }
+    # Those of recognisers alone are injected in tests/real/test_recogniser_diagnosis.py and tests/unit/diagnose.
+    nowhere = {"unknown", "engine.batch", *OF_RECOGNISERS, *([] if HAS_STALE_PROGRAMS else ["network.stale_program"])}
     assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - nowhere
+
+
+OF_RECOGNISERS = {
+    *("resize.width", "resize.height", "resize.stretch", "resize.max_width", "resize.batch_padding"),
+    *("tensor.padding_value", "network.softmax"),
+    *(cause for cause in CAUSES if cause.startswith("text.")),
+}
 
 
 def test_the_short_list_has_every_cause() -> None:

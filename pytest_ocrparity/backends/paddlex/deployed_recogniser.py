@@ -180,6 +180,13 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         """The characters of the network's classes, from class 1 on; class 0 is the blank."""
         return tuple(self._predictor.post_process.character[1 : self._classes])
 
+    def text_orders(self) -> Mapping[str, Callable[[str], str]]:
+        """Return by name how paddlex can put the characters of a text into another order, whether it does so here."""
+        with third_party():
+            from paddlex.inference.models.text_recognition.predictor import get_display
+
+        return {"pred_reverse": self._predictor.post_process.pred_reverse, "get_display": get_display}
+
     def _decode_nothing(self) -> None:
         """Let the predictor put two letters into its order."""
         is_reordered = self._read({DECODE_TEXT: ([ALEPH_BET], [1.0])}).text != ALEPH_BET

@@ -7,7 +7,7 @@ another rule, unless the YAML file sets `eval_mode: true`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,12 +24,12 @@ from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.line_probes import classes_of, line_widths, width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.ppocr.network import MisfitError, Network, TextNetwork, build_network
-from pytest_ocrparity.backends.ppocr.operators import Parts, build_parts, reading
+from pytest_ocrparity.backends.ppocr.operators import Parts, build_parts, reading, without_global
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import RESIZE
-from pytest_ocrparity.trace import Recognition, Trace, snapshot
+from pytest_ocrparity.trace import Image, Recognition, Trace, snapshot
 
 OTHER_HEADS: Final = {"SARLabelDecode": 2, "NRTRLabelDecode": 3}
 """The heads beside CTC's in a MultiHead, and how many classes each has more than that one."""
@@ -100,6 +100,28 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
     def characters(self) -> Sequence[str]:
         """The characters of the network's classes, from class 1 on; class 0 is the blank."""
         return tuple(self._parts.post_process.character[1:])
+
+    def text_orders(self) -> Mapping[str, Callable[[str], str]]:
+        """Return by name how PaddleOCR puts the characters of a text into another order, whether it does so here."""
+        return {"pred_reverse": self._parts.post_process.pred_reverse}
+
+    def line_as_wide(self, image: Image, shape: tuple[int, int]) -> Trace:
+        """Run the Eval operators with `eval_mode: true`, for an experiment, see `contract.ResizesLines`."""
+        return self._preprocess_resizing(image, {"image_shape": [3, *shape], "eval_mode": True})
+
+    def line_stretched(self, image: Image, size: tuple[int, int]) -> Trace:
+        """Run the Eval operators with `padding: false`, for an experiment, see `contract.ResizesLines`."""
+        return self._preprocess_resizing(image, {"image_shape": [3, *size], "padding": False})
+
+    def _preprocess_resizing(self, image: Image, arguments: Mapping[str, Any]) -> Trace:
+        """Run the Eval operators with `RecResizeImg` and these arguments alone in the place of what resizes."""
+        yml = without_global(self.files.yml, LEAKING)
+        yml = {**yml, "Eval": copy.deepcopy(yml["Eval"])}
+        dataset = yml["Eval"]["dataset"]
+        dataset["transforms"] = [
+            {RESIZES[0]: dict(arguments)} if set(RESIZES) & entry.keys() else entry for entry in dataset["transforms"]
+        ]
+        return self._rebuilt(yml).preprocess(image)
 
     @property
     def _product_parameters(self) -> Mapping[str, Any]:

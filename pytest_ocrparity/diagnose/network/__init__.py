@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,10 @@ from pytest_ocrparity.diagnose.network import weights
 from pytest_ocrparity.diagnose.network.map_change import cause_in
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, tiles_cause
 from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
+from pytest_ocrparity.diagnose.network.softmax import by_softmax
 from pytest_ocrparity.diagnose.repeatability import examine_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
-from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
+from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Run: TypeAlias = Callable[[Array], Array]
@@ -39,7 +40,11 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         return [] if own is None else _examine_recorded_map(lab)
     if found := examine_maps(lab):
         return found  # a map that its own side does not return again shows nothing of the export
+    is_of_lines = lab.comparisons.task == RECOGNITION
+    if is_of_lines and (known := _known_cause(lab, candidate_map)) is not None:
+        return [known]
     experiments = (
+        *([by_softmax] if is_of_lines else []),
         _other_engine,
         _other_output,
         weights.by_finiteness,
@@ -58,10 +63,39 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
                 return [diagnosis]
             # The map is explained, so later stages are examined with the reference's network.
             infer = patched.infer or (None if (source := pipeline_of(reference)) is None else source.infer)
+            if is_of_lines:
+                lab.history.setdefault(KNOWN, []).append((lab.candidate.label, diagnosis, patched))
             lab.adopt_patch(PROBABILITY_MAP, diagnosis.cause, replace(patched, infer=infer))
             return [diagnosis]
         lab.patched = start
+    if is_of_lines:
+        lab.history.setdefault(UNEXPLAINED, []).append(lab.candidate.label)
     return _unexplained_map(lab)
+
+
+KNOWN: Final = "causes of maps"
+UNEXPLAINED: Final = "unexplained maps"
+MOST_UNEXPLAINED: Final = 3
+"""Of how many lines of a run all experiments with a network are made that explain nothing."""
+
+
+def _known_cause(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Return a cause that was found on another line, if its experiment, made again on this one, explains its map."""
+    for label, diagnosis, patched in lab.history.get(KNOWN, ()):
+        if patched.explains is not None:
+            is_explained = patched.explains(lab, candidate_map)
+        else:
+            is_explained = patched.infer is not None and lab.is_same_map(lab.run_network(patched.infer, lab.tensor))
+        if is_explained:
+            proof = f"found on {label}; here as well the map differs, and the same experiment explains it"
+            lab.reset_notes()
+            again: Diagnosis = replace(diagnosis, evidence=(proof,))
+            return again
+    lines = lab.history.get(UNEXPLAINED, ())
+    if len(lines) < MOST_UNEXPLAINED:
+        return None
+    lab.not_tried.append(f"experiments with the network on this line; those on {', '.join(lines)} explained nothing")
+    return lab.unknown_cause(PROBABILITY_MAP, "the same tensor gives another map, as on other lines of this run")
 
 
 def _examine_recorded_map(lab: Laboratory) -> list[Diagnosis]:
@@ -105,11 +139,11 @@ def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None
     All are tried. Where causes of two kinds make the map, none is stated: the two are returned as rivals.
     """
     source, start = pipeline_of(lab.reference), lab.patched
-    experiments: list[Callable[[], Diagnosis | None]] = [
-        lambda: cause_in(lab, POINTWISE, right, own),
-        lambda: cause_in(lab, ORIGIN, right, own),
-    ]
-    if source is not None and tensor is not None:
+    experiments: list[Callable[[], Diagnosis | None]] = [lambda: cause_in(lab, POINTWISE, right, own)]
+    is_of_pages = lab.comparisons.task != RECOGNITION  # the map of a line has no places of pixels
+    if is_of_pages:
+        experiments.append(lambda: cause_in(lab, ORIGIN, right, own))
+    if is_of_pages and source is not None and tensor is not None:
         experiments.append(lambda: tiles_cause(lab, source.infer, tensor, right, own))
     found = []
     for experiment in experiments:

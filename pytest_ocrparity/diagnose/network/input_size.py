@@ -12,7 +12,7 @@ from pytest_ocrparity.contract import HasInputSize, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, returns_map
 from pytest_ocrparity.diagnose.network.weights import export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.stages import PROBABILITY_MAP
+from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -32,14 +32,12 @@ def by_graph(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     tensor = lab.tensor
     candidate = lab.names.candidate
     here = f"{tensor.shape[2]}x{tensor.shape[3]}"
-    side = _agreeing_side(lab, tensor)
-    is_by_size = (
-        side is not None and _networks_agree(lab, _crop(_crop(tensor, (side, side)), tensor.shape[2:])) is False
-    )
+    side = _agreeing_size(lab, tensor)
+    is_by_size = side is not None and _networks_agree(lab, _crop(_crop(tensor, side), tensor.shape[2:])) is False
     if side is not None:
         at_this = "differ" if is_by_size else "are equal"
         lab.noticed.append(
-            f"the maps are equal at {side}x{side} (height x width); that part repeated to {here}, they {at_this}"
+            f"the maps are equal at {side[0]}x{side[1]} (height x width); that part repeated to {here}, they {at_this}"
         )
     if not (lab.has_equal_weights and lab.is_in_program):
         return None
@@ -82,12 +80,17 @@ def by_fixed_size(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
     return lab.proven_cause(PROBABILITY_MAP, "network.fixed_shape", summary, [proof], fix)
 
 
-def _agreeing_side(lab: Laboratory, tensor: Array) -> int | None:
-    """Return the smallest of SIDES at which both networks return the same map of a part that has text."""
+def _agreeing_size(lab: Laboratory, tensor: Array) -> tuple[int, int] | None:
+    """Return the smallest of SIDES at which both networks return the same map of a part that has text.
+
+    A recogniser takes one height alone, so that its widths are tried.
+    """
+    is_of_lines = lab.comparisons.task == RECOGNITION
     for side in SIDES:
-        maps = _maps_of_both(lab, _crop(tensor, (side, side)))
+        size = (int(tensor.shape[2]) if is_of_lines else side, side)
+        maps = _maps_of_both(lab, _crop(tensor, size))
         if maps is not None and np.ptp(maps[1]) > TEXT and are_equal_maps(lab, *maps):
-            return side
+            return size
     return None
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import PARAMS
 from pytest_ocrparity.backends.ppocr.network import read_weights
-from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.wording import image_label
@@ -25,7 +25,7 @@ BEST = "best_accuracy"
 """How PaddleOCR names a copy of the best checkpoint; it also lies there under its epoch."""
 
 
-def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternative]:
+def lookalikes(train: TrainedSide, other: Path | None) -> Iterator[Alternative]:
     """Yield the other networks of a trained model: its other sub-models, another checkpoint, training mode."""
     for name, sibling in train.network.siblings.items():
         yield Alternative("network.sub_model", name, sibling.run)
@@ -36,13 +36,13 @@ def lookalikes(train: TrainingPipeline, other: Path | None) -> Iterator[Alternat
         yield Alternative("network.train_mode", label, train.network.in_train_mode(batch_norm=batch_norm).run)
 
 
-def has_nearer_sibling(train: TrainingPipeline, exported: Mapping[str, Array]) -> bool:
+def has_nearer_sibling(train: TrainedSide, exported: Mapping[str, Array]) -> bool:
     """Return whether another sub-model holds more of an export's arrays than the train side's own."""
     own = _count_held_arrays(exported, train.network.arrays())
     return any(_count_held_arrays(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
 
 
-def nearest_checkpoint(train: TrainingPipeline, exported: Mapping[str, Array]) -> Path | None:
+def nearest_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Path | None:
     """Return the checkpoint that holds most of an export's arrays; None where none holds more than the train side's.
 
     Of several that hold as many, `best_accuracy` wins, then the YAML file's, then the newest.
@@ -69,7 +69,7 @@ def _array_key(array: Array) -> tuple[Any, ...]:
     return array.shape, str(array.dtype), array.tobytes()
 
 
-def _checkpoints(train: TrainingPipeline, own: Path) -> list[Path]:
+def _checkpoints(train: TrainedSide, own: Path) -> list[Path]:
     """Return the other checkpoints that the YAML file names or that lie beside the train side's own."""
     settings = train.files.yml.get("Global") or {}
     named = [settings[key] for key in ("checkpoints", "pretrained_model") if settings.get(key)]

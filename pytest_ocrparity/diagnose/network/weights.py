@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.ppocr.alignment import align
-from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.contract import (
     Exports,
     HasExport,
@@ -73,7 +73,7 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
         return None
     lab.patched = replace(lab.patched, explains=lambda _, made: made is not None and not np.all(np.isfinite(made)))
     shown = ", ".join(f"{count} of {exported[name].size} in {name}" for name, count in list(not_finite.items())[:SHOWN])
-    proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which no box comes"
+    proof = f"{candidate} stores values that are not finite: {shown}; so is its map, from which nothing can be read"
     other = Alternative("network.not_finite", "", lambda tensor: tensor)
     summary = f"{candidate} stores weights that are NaN or infinite"
     return lab.proven_cause(PROBABILITY_MAP, other.cause, summary, [proof], export_fix(lab, other))
@@ -131,13 +131,13 @@ def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_ma
 
 def lookalike_networks(lab: Laboratory) -> Iterator[Alternative]:
     """Yield the networks that may have been exported in the place of the reference's."""
-    if isinstance(lab.reference.source, TrainingPipeline):
+    if isinstance(lab.reference.source, TrainedSide):
         yield from lookalikes(lab.reference.source, _nearest_checkpoint(lab))
 
 
 def _nearest_checkpoint(lab: Laboratory) -> Path | None:
     """Return the checkpoint that holds more of the export's arrays than the reference's, looked for once."""
-    if not isinstance(lab.reference.source, TrainingPipeline):
+    if not isinstance(lab.reference.source, TrainedSide):
         return None
     if "nearest" not in lab.memo:
         lab.budget.check()
@@ -149,7 +149,7 @@ def _nearest_checkpoint(lab: Laboratory) -> Path | None:
 def _has_nearer_network(lab: Laboratory) -> bool:
     """Return whether a sub-model or another checkpoint holds more of the export's arrays than the reference."""
     source = lab.reference.source
-    if not isinstance(source, TrainingPipeline):
+    if not isinstance(source, TrainedSide):
         return False
     return has_nearer_sibling(source, _exported_arrays(lab)) or _nearest_checkpoint(lab) is not None
 

@@ -38,7 +38,7 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     first = lab.compare_with_reference(PREPROCESSING, lab.candidate).stage or TENSOR
     is_run = lab.can_run and lab.run_preprocessing() is not None
     if not is_run:
-        lab.not_tried.append(_why_not_again(lab))
+        lab.not_tried.append(why_not_again(lab))
         lab.use_recorded()
     if lab.run_preprocessing() is None:
         found.append(lab.unknown_cause(first))
@@ -46,11 +46,11 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     start = len(found)
     for stage in BEFORE_NETWORK:
         if not lab.is_same_stage(stage, lab.run_preprocessing()):
-            found += _examine_stage(lab, stage)
+            found += examine_stage(lab, stage)
             if found[-1].cause == UNKNOWN and lab.before is lab.reference:
                 _withdraw_sizes(lab, found)
                 return
-        if stage == DECODE and (diagnosis := _channel_order(lab)) is not None:
+        if stage == DECODE and (diagnosis := channel_order(lab)) is not None:
             found.append(diagnosis)
     if len(found) == start:
         found.append(lab.unknown_cause(first))
@@ -73,14 +73,15 @@ def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
             found[index] = lab.unknown_cause(RESIZE, "the resized images have different sizes")
 
 
-def _why_not_again(lab: Laboratory) -> str:
+def why_not_again(lab: Laboratory) -> str:
+    """Return in words that the candidate's preprocessing can't be run again, and why."""
     text = f"experiments that run the preprocessing of {lab.names.candidate}"
     if lab.can_run and lab.image is None:
         return f"{text}: {lab.candidate.label} is no file, or no longer the one that the traces are of"
     return f"{text}: it can't be run again on this image"
 
 
-def _channel_order(lab: Laboratory) -> Diagnosis | None:
+def channel_order(lab: Laboratory) -> Diagnosis | None:
     """Return a channel order as the cause if, with the reference's, the tensor is nearer to the reference's."""
     trace, reference = lab.run_preprocessing(), lab.reference
     if trace is None or trace.decode is None or reference.decode is None:
@@ -109,7 +110,7 @@ def _tensor_distance(reference: Trace, trace: Trace) -> float:
     return float(np.mean(np.abs(first - second)))
 
 
-def _examine_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
+def examine_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
     """Return the causes of one stage: of parameters, else of other experiments, also with all parameters put right."""
 
     def fixes_stage(patched: PatchedCandidate) -> str | None:

@@ -92,9 +92,10 @@ def test_a_line_that_reads_otherwise_as_it_is_filled_up_is_named_so() -> None:
         f"line.png is filled up to the widest line of its batch, from 64 to 176 px, and reads {together!r} then"
     )
     assert found.evidence == (
-        f"with as many columns added to its tensor, port reads {together!r} alone as well; without them 'abba'",
+        f"with as many columns added to its tensor, port makes the batch's map alone and reads {together!r}; without "
+        "them 'abba'",
     )
-    assert found.fix is not None and "run lines one at a time" in found.fix.text
+    assert found.fix is not None and "run lines one by one" in found.fix.text
 
 
 def test_a_line_that_is_changed_as_well_is_not_said_to_be_filled_up() -> None:
@@ -106,6 +107,16 @@ def test_a_line_that_is_changed_as_well_is_not_said_to_be_filled_up() -> None:
     run = run_of(Shrinks(name="port"), LINES)
     assert statuses(run, 0)["preprocessing"] == "different"
     assert run.diagnose(0, BUILT_IN).cause != "resize.batch_padding"
+
+
+def test_a_line_whose_map_alone_is_another_one_is_not_said_to_be_filled_up() -> None:
+    class Mixes(Attends):
+        def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
+            made = super().trace_batch(images)
+            return [replace(each, probability_map=each.probability_map * np.float32(0.9)) for each in made
+                    if each.probability_map is not None]  # fmt: skip
+
+    assert run_of(Mixes(name="port"), LINES).diagnose(0, BUILT_IN).cause != "resize.batch_padding"
 
 
 def test_lines_that_get_the_texts_of_others_are_not_explained_by_what_is_filled_up() -> None:

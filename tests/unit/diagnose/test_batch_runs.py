@@ -13,7 +13,7 @@ from diagnosing import PAGES
 from toy import BLANK, Toy
 
 from pytest_ocrparity import Trace
-from pytest_ocrparity.contract import Pipeline, trace_anew
+from pytest_ocrparity.contract import trace_anew
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
@@ -31,7 +31,7 @@ def statuses(run: BatchRun, index: int = 0) -> list[str]:
     return [each.status for each in run.comparisons(index, BUILT_IN)]
 
 
-def found(side: Pipeline, index: int = 0, images: Sequence[Image] = IMAGES) -> Diagnosis:
+def found(side: Any, index: int = 0, images: Sequence[Image] = IMAGES) -> Diagnosis:
     run = batch_of(side, images)
     assert "different" in statuses(run, index)
     return run.diagnose(index, BUILT_IN)

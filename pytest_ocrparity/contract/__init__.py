@@ -11,7 +11,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
-from pytest_ocrparity.trace import Detections, Image, Recognition, Shape, Trace
+from pytest_ocrparity.contract.recognisers import HasCharacters, ReadsMaps, Recogniser, ReordersTexts, ResizesLines
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "Declares",
     "Exports",
     "FusesBranches",
+    "HasCharacters",
     "HasExport",
     "HasIdentity",
     "HasInputSize",
@@ -39,6 +41,8 @@ __all__ = [
     "ReadsMaps",
     "Recogniser",
     "Rectifies",
+    "ReordersTexts",
+    "ResizesLines",
     "ResizesPictures",
     "ResizesTo",
     "RunsBatches",
@@ -86,43 +90,6 @@ class Pipeline(Protocol):
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         """Return the boxes of a (1, C, h, w) map in source-image pixels."""
-        ...
-
-    @property
-    def parameters(self) -> Parameters:
-        """The parameters that take effect whatever the image."""
-        ...
-
-
-class ReadsMaps(Protocol):
-    """A recogniser that can decode any map into a text, such as the other side's."""
-
-    def read_map(self, probability_map: npt.NDArray[np.float32]) -> Recognition:
-        """Return the text of a (1, T, C) map, as this side decodes its own."""
-        ...
-
-
-class Recogniser(ReadsMaps, Protocol):
-    """A text recogniser with its pre- and post-processing: what `Pipeline` is for a detector.
-
-    Only `trace` and `task` are needed to compare. In the stage "resize" its parameters name `height`, `content_width`
-    (the columns that hold the picture) and `width` (those of the tensor), in pixels of the network's input.
-    """
-
-    name: str
-    task: str
-    """"recognition"."""
-
-    def trace(self, image: Image) -> Trace:
-        """Run all stages; a stage that raises ends the trace there, with `Trace.error` set."""
-        ...
-
-    def preprocess(self, image: Image) -> Trace:
-        """Run the stages up to the tensor: decode, resize, tensor and their parameters."""
-        ...
-
-    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the (1, T, C) probabilities that are decoded, for a (1, 3, h, w) tensor."""
         ...
 
     @property

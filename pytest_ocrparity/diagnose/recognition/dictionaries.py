@@ -1,0 +1,174 @@
+"""Says how a candidate's list of characters is not the reference's: shifted, in another order, shorter, or another."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from pytest_ocrparity.contract import Declares, HasCharacters, offered
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured
+from pytest_ocrparity.explain.texts import quoted
+from pytest_ocrparity.stages import TEXT
+from pytest_ocrparity.trace import Trace
+
+SHOWN: Final = 4
+"""How many characters a message shows."""
+FEWEST: Final = 3
+"""How many entries in a row must be the neighbour's before a list is called shifted."""
+
+
+class Found(NamedTuple):
+    """How two lists differ. `summary` has a place for the candidate's name."""
+
+    cause: str
+    summary: str
+    substitution: str
+    evidence: tuple[str, ...]
+    fix: str
+
+
+def characters_of(trace: Trace) -> Sequence[str] | None:
+    """Return a side's characters from class 1 on; None where it does not give them."""
+    side = offered(trace.source, HasCharacters)
+    try:
+        return None if side is None else tuple(side.characters)
+    except Exception:  # a user's own may fail in any way
+        return None
+
+
+def differing_classes(lab: Laboratory) -> list[int]:
+    """Return the first few classes whose characters are said to differ, so that decoders are asked about them too."""
+    lists = [characters_of(trace) for trace in (lab.reference, lab.candidate)]
+    if lists[0] is None or lists[1] is None:
+        return []
+    pairs = enumerate(zip(lists[0], lists[1], strict=False), 1)
+    return [each for each, (one, two) in pairs if one != two][:SHOWN]
+
+
+def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Found | None:
+    """Return how the candidate's characters differ from the reference's; None where no list shows to be another.
+
+    Its list may be the reference's, and what it makes of it is not. Of a side that gives no list, what a change of
+    texts would do as well shows none.
+
+    Args:
+        lab: the diagnosis.
+        right: the reference's characters by class, where the candidate's blank is.
+        own: the candidate's, as its decoder returned them.
+    """
+    reference, candidate = lab.names
+    read = own.characters
+    differing = [each for each in right if each in own.refused or read.get(each, right[each]) != right[each]]
+    shown = [
+        f"{quoted(read[each])} for {quoted(right[each])}" if read.get(each) else _nothing(each, right, own)
+        for each in differing[:SHOWN]
+    ]
+    more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+    substitution = ", ".join(shown) + more
+    lists = characters_of(lab.reference), characters_of(lab.candidate)
+    if (why := _why_no_list(lab, lists, [(right[each], read.get(each)) for each in differing])) is not None:
+        lab.tried.append(f"text.dictionary: its decoder returns {substitution}, and {why}")
+        return None
+    evidence = (*_count_rows(lab), *_absent_rows(lab))
+    if differing and all(each in own.refused or not read[each] for each in differing):
+        known = [each for each in right if each not in differing]
+        if min(differing) > max(known, default=0):  # what it has is right, and ends too early
+            summary = f"{{candidate}}'s dictionary ends before class {min(differing)}, which {reference}'s has"
+            fix = f"give {candidate} every line of the dictionary of the training, and the space that use_space_char "
+            return Found("text.dictionary_length", summary, substitution, evidence, f"{fix}appends")
+    how = None if lists[0] is None or lists[1] is None else _how_lists_differ(lists[0], lists[1], reference)
+    summary = how or "its decoder returns other characters for the same classes"
+    fix = f"give {candidate} the dictionary with which the network was trained, with its lines in their order"
+    return Found(
+        "text.dictionary", f"the dictionary of {{candidate}} is another: {summary}", substitution, evidence, fix
+    )
+
+
+CHANGES: Final[Mapping[str, Callable[[str], str]]] = {
+    "upper()": str.upper,
+    "lower()": str.lower,
+    "strip()": str.strip,
+    "Unicode's NFKC": lambda text: unicodedata.normalize("NFKC", text),
+    "a filter that drops them": lambda text: "",
+}
+"""What programs do to texts."""
+
+
+def _why_no_list(
+    lab: Laboratory, lists: Sequence[Sequence[str] | None], pairs: Sequence[tuple[str, str | None]]
+) -> str | None:
+    """Return why other characters show no other list; None where they do.
+
+    Args:
+        lab: the diagnosis.
+        lists: those of the two sides, as far as they give them.
+        pairs: the reference's characters that differ, each with the candidate's; None where it stops.
+    """
+    stated = [trace.parameters.get(TEXT, {}) for trace in (lab.reference, lab.candidate)]
+    digests = [each.get("dictionary") for each in stated]
+    are_equal = lists[0] == lists[1] if None not in lists else digests[0] == digests[1] and digests[0] is not None
+    if are_equal:
+        return "both sides have the same list"
+    if None not in lists or (None not in digests and digests[0] != digests[1]):
+        return None
+    counts = [each.get("characters") for each in stated]
+    if isinstance(counts[0], int) and isinstance(counts[1], int) and counts[1] < counts[0]:
+        return None  # its list ends too early
+    changes = [name for name, change in CHANGES.items() if all(change(one) == two for one, two in pairs)]
+    return f"{' or '.join(changes)} would do the same" if changes else None
+
+
+def _nothing(each: int, right: Mapping[int, str], own: Measured) -> str:
+    what = f"an error at class {each}" if each in own.refused else "nothing"
+    return f"{what} for {quoted(right[each])}"
+
+
+def _count_rows(lab: Laboratory) -> Iterator[str]:
+    """Yield how many characters the candidate has, where its map has another number of classes beside the blank."""
+    right, count = lab.reference.probability_map, lab.candidate.parameters.get(TEXT, {}).get("characters")
+    if right is not None and isinstance(count, int) and count != right.shape[2] - 1:
+        yield f"{lab.names.candidate} has {count} characters, and the network {right.shape[2]} classes with the blank"
+
+
+def _absent_rows(lab: Laboratory) -> Iterator[str]:
+    """Yield that the candidate's YAML file holds no dictionary, where it says so."""
+    written = lab.ask(lab.candidate, Declares, lambda side: side.written)
+    if written is not None and TEXT in written and not written[TEXT].get("character_dict"):
+        yield f"the YAML file of {lab.names.candidate} holds no character_dict: paddlex takes 0-9 and a-z then"
+
+
+def _how_lists_differ(right: Sequence[str], own: Sequence[str], reference: str) -> str | None:
+    """Return in words how one list became the other; lines are counted from 1, as in the file."""
+    pairs = list(zip(right, own, strict=False))
+    differing = [index for index, (one, two) in enumerate(pairs) if one != two]
+    if not differing:
+        return None
+    first = differing[0]
+    for step, what in ((1, "is missing"), (-1, "is inserted")):
+        last = _shifted_until(right, own, first, step)
+        if last - first + 1 < FEWEST:
+            continue
+        line = quoted(right[first] if step == 1 else own[first])
+        span = f"from line {first + 1} on" if last >= len(pairs) - 2 else f"in lines {first + 1} to {last + 1}"
+        return f"line {first + 1}, {line}, {what}, so that {span} every character is its neighbour"
+    lines, its = (list(each[:-1]) if each[-1:] == (" ",) else list(each) for each in map(tuple, (right, own)))
+    if its == lines[::-1]:
+        return f"it is {reference}'s in reverse"
+    if sorted(own) == sorted(right):
+        if its == sorted(its):
+            return f"it is {reference}'s, sorted"
+        return f"it is {reference}'s in another order, from line {first + 1} on ({len(differing)} lines differ)"
+    return f"{len(differing)} of {len(pairs)} lines differ, from line {first + 1} on"
+
+
+def _shifted_until(right: Sequence[str], own: Sequence[str], first: int, step: int) -> int:
+    """Return the last line, from 0, up to which each character from `first` on is its neighbour's; `first` - 1 if none.
+
+    With a step of -1, the inserted line itself has no neighbour.
+    """
+    index = first + (step == -1)
+    while index < len(own) and 0 <= index + step < len(right) and own[index] == right[index + step]:
+        index += 1
+    return index - 1

@@ -1,0 +1,108 @@
+"""Examines the numbers of a line's tensor: those of the picture, and those that fill it up on the right.
+
+A picture is normalised and then filled up, so that what is one function of the picture is none of the whole tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Recorded
+from pytest_ocrparity.diagnose.preprocessing import normalizing
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.stages import TENSOR
+from pytest_ocrparity.trace import Trace
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+NORMALISED: Final = {"mean": [0.5] * 3, "std": [0.5] * 3, "scale": 1 / 255}
+"""How PaddleOCR's operators normalise a line; no key of a YAML file sets it."""
+
+NAMED_FILLS: Final = {-1.0: "black", 1.0: "white", (127 / 255 - 0.5) / 0.5: "grey 127 before the normalisation"}
+
+
+def examine_numbers(lab: Laboratory, trace: Trace, content: int) -> list[Diagnosis]:
+    """Return what is wrong with the numbers of the picture, as the detector's experiments with tensors find it."""
+    inner = _of_picture(lab, trace, content)
+    if inner is None or inner.is_same_stage(TENSOR, inner.candidate):
+        return []
+    for experiment in normalizing.experiments:
+        made = experiment(inner, inner.patched)
+        if made is not None:
+            lab.reset_notes()
+            return [made[0]]
+    lab.ruled_out += inner.ruled_out
+    lab.tried += inner.tried
+    lab.not_tried += inner.not_tried
+    lab.noticed += inner.noticed
+    return [lab.unknown_cause(TENSOR)]
+
+
+def _of_picture(lab: Laboratory, trace: Trace, content: int) -> Laboratory | None:
+    """Return a laboratory of the columns that hold the picture alone; None where the two sides' differ in number."""
+    right, own = lab.before.tensor, trace.tensor
+    if right is None or own is None:
+        return None
+    is_alike = right.ndim == own.ndim == 4 and right.shape[3] == own.shape[3]
+    parts = (right[..., :content], own[..., :content]) if is_alike else (right, own)  # else its axes may be others
+    parameters = {**lab.before.parameters}
+    if not parameters.get(TENSOR) and lab.before.resize is not None and is_alike:
+        pixels = np.asarray(lab.before.resize, np.float32).transpose(2, 0, 1)[None] / 255
+        usual = (pixels - np.float32(0.5)) / np.float32(0.5)
+        if usual.shape == parts[0].shape and np.allclose(usual, parts[0], rtol=0, atol=1e-6):
+            parameters[TENSOR] = NORMALISED  # as was just seen
+    reference = replace(lab.before, tensor=np.ascontiguousarray(parts[0]), parameters=parameters, source=None)
+    candidate = replace(trace, tensor=np.ascontiguousarray(parts[1]), source=None, image=lab.candidate.image)
+    candidate = replace(candidate, pipeline=lab.candidate.pipeline, image_sha256=lab.candidate.image_sha256)
+    comparisons = Comparisons(reference, candidate, lab.tolerance, defers=lab.comparisons.defers)
+    inner = Laboratory(comparisons, lab.seconds, budget=lab.budget)
+    inner.own = Recorded(candidate.pipeline, candidate)
+    inner.patched = PatchedCandidate(inner.own)
+    return inner
+
+
+def examine_fill(lab: Laboratory, trace: Trace, content: int) -> list[Diagnosis]:
+    """Return the value with which a line is filled up as a cause, where it is not the reference's."""
+    right, own = lab.before.tensor, trace.tensor
+    if right is None or own is None or right.shape != own.shape or content >= own.shape[3]:
+        return []
+    theirs, wanted = own[..., content:], right[..., content:]
+    if np.allclose(theirs, wanted, rtol=0, atol=2e-6):
+        return []
+    fill = _fill_text(own, content)
+    reference, candidate = lab.names
+    if fill is None or np.ptp(wanted) != 0:
+        lab.noticed.append(
+            f"right of the line, {candidate}'s tensor holds {float(theirs.min()):.4g} to {float(theirs.max()):.4g}"
+        )
+        return [lab.unknown_cause(TENSOR, "what fills the line up is no single value")]
+    value = f"{float(wanted.flat[0]):.4g}"
+    proof = (
+        f"the {own.shape[3] - content} columns right of the picture hold {fill} in {candidate}, {value} in {reference}"
+    )
+    if np.allclose(own[..., :content], right[..., :content], rtol=0, atol=2e-6):
+        proof += f"; with {value} there, its tensor is {reference}'s"
+    fix = f"in {candidate}, fill lines up with {value} after they are normalised"
+    summary = f"{candidate} fills lines up with {fill}, {reference} with {value}"
+    return [lab.proven_cause(TENSOR, "tensor.padding_value", summary, [proof], fix)]
+
+
+def _fill_text(tensor: Array, content: int) -> str | None:
+    """Return what fills a line up: one value by channel, or its last column repeated; None for anything else."""
+    rest = tensor[0, :, :, content:]
+    values = rest[:, :1, :1]
+    is_one_value = np.array_equal(rest, np.broadcast_to(values, rest.shape))
+    numbers = [float(each) for each in values.ravel()]
+    name = next((text for value, text in NAMED_FILLS.items() if np.allclose(numbers, value, atol=1e-5)), "")
+    shown = f"{numbers[0]:.4g}" if len(set(numbers)) == 1 else str([round(each, 4) for each in numbers])
+    if is_one_value and name:
+        return f"{shown} ({name})"
+    if content and np.array_equal(rest, np.broadcast_to(tensor[0, :, :, content - 1 : content], rest.shape)):
+        return "its last column, repeated"
+    return shown if is_one_value else None

@@ -1,0 +1,378 @@
+"""Examines what a recogniser's network is fed: the decoded line, its size, what it is filled up with, and its numbers.
+
+A cause of the size is claimed where the two sides' rules, found by asking them for lines of many sizes, say why this
+line's sizes differ, and the reference's own operators, at the candidate's size, make the candidate's pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract import (
+    ChangesPictures,
+    ResizesLines,
+    TakesParameters,
+    WordsFixes,
+    offered,
+    pipeline_of,
+)
+from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.diagnose.preprocessing import channel_order, examine_stage, why_not_again
+from pytest_ocrparity.diagnose.recognition.fill import examine_fill, examine_numbers
+from pytest_ocrparity.diagnose.recognition.line_rules import (
+    AS_WIDE,
+    PADDLEOCR,
+    PROBES,
+    SQUEEZED,
+    STRETCHED,
+    Departure,
+    LineRule,
+    Made,
+    Size,
+    departures,
+    fitting_rules,
+    line_size,
+    rule_of_parameters,
+)
+from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
+from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
+from pytest_ocrparity.trace import Trace
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+AS_DEPLOYED: Final = Fix(
+    "evaluate as you deploy: in the training YAML file, set eval_mode: true under RecResizeImg in "
+    "Eval.dataset.transforms, and batch_size_per_card: 1 in Eval.loader; or train and evaluate with a wider "
+    "image_shape",
+    (
+        Change("train.config", {"eval_mode": True}, "RecResizeImg"),
+        Change("train.config", {"batch_size_per_card": 1}, "Eval.loader"),
+    ),
+)
+
+
+def examine_line(lab: Laboratory) -> list[Diagnosis]:
+    """Return each cause for which the two tensors of a line differ."""
+    first = lab.compare_with_reference(PREPROCESSING, lab.candidate).stage or TENSOR
+    if not lab.can_run or lab.run_preprocessing() is None:
+        lab.not_tried.append(why_not_again(lab))
+        lab.use_recorded()
+    trace = lab.run_preprocessing()
+    if trace is None:
+        return [lab.unknown_cause(first)]
+    found = [] if (batch := _by_batch(lab, trace)) is None else [batch]
+    if not lab.is_same_stage(DECODE, trace):
+        found += examine_stage(lab, DECODE)
+        if found[-1].cause == UNKNOWN and lab.before is lab.reference:
+            return found
+    if (order := channel_order(lab)) is not None:
+        found.append(order)
+    trace = lab.run_preprocessing()
+    if trace is None or trace.tensor is None:
+        return found if found and trace is not None and trace.error is None else [*found, lab.unknown_cause(first)]
+    sized = _examine_size(lab, trace)
+    found += sized
+    if any(each.cause == UNKNOWN for each in sized):
+        return found
+    trace = lab.run_preprocessing() or trace  # with an option put right, if one was the cause
+    if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
+        content = _content(lab, trace)
+        found += examine_numbers(lab, trace, content) + examine_fill(lab, trace, content)
+    return found or [lab.unknown_cause(first)]
+
+
+def _content(lab: Laboratory, trace: Trace) -> int:
+    """Return the columns of a tensor that hold the picture: as the side says, else up to the last that is not 0."""
+    said = line_size(trace.parameters.get(RESIZE, {}))
+    assert trace.tensor is not None
+    if said is not None:
+        return said[1]
+    if trace.resize is not None and trace.resize.ndim == 3:
+        return int(trace.resize.shape[1])
+    filled = np.flatnonzero(np.any(trace.tensor != 0, axis=(0, 1, 2)))
+    return int(filled[-1]) + 1 if len(filled) else int(trace.tensor.shape[3])
+
+
+def _size_of(lab: Laboratory, trace: Trace) -> Made | None:
+    if trace.tensor is None or trace.tensor.ndim != 4:
+        return None
+    return int(trace.tensor.shape[2]), _content(lab, trace), int(trace.tensor.shape[3])
+
+
+def _examine_size(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
+    """Return why the line has another size, or other pixels at the same size; then `lab.before` is at its size."""
+    sizes = _size_of(lab, lab.before), _size_of(lab, trace)
+    if None in sizes or sizes[1] is None:
+        return [lab.unknown_cause(RESIZE, "a tensor is not (1, 3, height, width)")]
+    is_same_size = sizes[0] == sizes[1]
+    if is_same_size and (_are_same_pictures(lab.before, trace) or lab.before is not lab.reference):
+        return []
+    if lab.before is not lab.reference:
+        lab.not_tried.append("the size of the line: what was decoded is another picture")
+        return [lab.unknown_cause(RESIZE)]
+    put_right = _by_options(lab, trace)
+    if put_right:
+        return put_right
+    shown = _shown_at_its_size(lab, trace, sizes[1])
+    if shown is None:
+        lab.noticed.append(_sizes_text(lab, trace))
+        return [lab.unknown_cause(RESIZE)]
+    before, proof, interpolation = shown
+    found = [] if is_same_size else _by_rules(lab, trace, proof)
+    if found is None:
+        lab.noticed.append(f"{_sizes_text(lab, trace)}; {proof}")
+        return [lab.unknown_cause(RESIZE, "the line has another size, and which rule gives it is not known")]
+    found += interpolation
+    if not found:
+        return []
+    lab.before = before
+    lab.reset_notes()
+    return found
+
+
+def _are_same_pictures(reference: Trace, trace: Trace) -> bool:
+    """Return whether two pictures are equal, in whatever order their channels are; those not recorded count so."""
+    one, two = reference.resize, trace.resize
+    return one is None or two is None or np.array_equal(one, two) or np.array_equal(one, two[..., ::-1])
+
+
+def _sizes_text(lab: Laboratory, trace: Trace) -> str:
+    """Return in words how large both sides make this line."""
+    parts = []
+    for name, each in zip(lab.names, (lab.reference, trace), strict=True):
+        size = _size_of(lab, each)
+        if size is not None:
+            parts.append(f"{size[1]} of {size[2]} columns, {size[0]} px high, in {name}")
+    return ", ".join(parts)
+
+
+def _by_options(lab: Laboratory, trace: Trace) -> list[Diagnosis]:
+    """Return the option of the candidate without which, or with the reference's value of which, its line is right."""
+    side = offered(lab.own, TakesParameters)
+    right, own = (each.parameters.get(RESIZE, {}) for each in (lab.reference, trace))
+    changes: list[tuple[str, dict[str, Any]]] = []
+    shapes = right.get("image_shape"), own.get("image_shape")
+    if own.get("input_shape") is not None and right.get("rule") != STRETCHED:
+        changes.append(("resize.input_shape", {"input_shape": None}))
+    if right.get("rule") == STRETCHED and own.get("rule") not in (None, STRETCHED) and shapes[0] is not None:
+        changes.append(("resize.stretch", {"input_shape": list(shapes[0])}))
+    if all(shapes) and list(shapes[0] or ()) != list(shapes[1] or ()) and not changes:
+        wanted = list(shapes[0] or ())
+        cause = "resize.height" if wanted[1:2] != list(shapes[1] or ())[1:2] else "resize.width"
+        changes.append((cause, {"image_shape": wanted}))
+    for cause, values in changes if side is not None else ():
+        patched = lab.attempt(lambda values=values: lab.patched.varied({RESIZE: values}), cause)  # type: ignore[misc]
+        made = None if patched is None else lab.run_preprocessing(patched)
+        if patched is None or made is None or made.tensor is None or _size_of(lab, made) == _size_of(lab, trace):
+            continue
+        also: list[Diagnosis] = []
+        shown = None
+        if _size_of(lab, made) != _size_of(lab, lab.reference) or not _are_same_pictures(lab.reference, made):
+            shown = _shown_at_its_size(lab, made, _size_of(lab, made) or (0, 0, 0))
+            rules = None if shown is None else _by_rules(lab, made, shown[1], patched.pipeline)
+            if not rules:
+                lab.tried.append(f"{cause}: with {_values_text(values)}, the size still differs")
+                continue
+            also = rules
+        with_it = f"with {_values_text(values)}" if None not in values.values() else f"without {next(iter(values))}"
+        proof = f"{with_it}, {lab.names.candidate}'s line is as large as {lab.names.reference}'s: "
+        proof += f"{_sizes_text(lab, made)}; before, {_sizes_text(lab, trace)}"
+        if also:
+            proof = f"{with_it}, {_sizes_text(lab, made)}, which {also[0].cause} explains; before, "
+            proof += _sizes_text(lab, trace)
+        fix = lab.ask(lab.candidate, WordsFixes, lambda s, values=values: s.parameter_fix(RESIZE, values))  # type: ignore[misc]
+        lab.reset_notes()
+        lab.patched = patched
+        lab.before = lab.reference if shown is None else shown[0]
+        said = fix or Fix(f"give {lab.names.candidate} {_values_text(values)}")
+        return [lab.proven_cause(RESIZE, cause, _SUMMARY[cause].format(*lab.names), [proof], said), *also]
+    return []
+
+
+_SUMMARY: Final = {
+    "resize.input_shape": "{1} stretches every line to its input_shape, and {0} keeps its proportions",
+    "resize.stretch": "{0} stretches every line to one size, and {1} keeps its proportions and fills it up",
+    "resize.height": "{1} makes lines of another height than {0}",
+    "resize.width": "{1} has another base width than {0}",
+}
+
+
+def _values_text(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def _by_batch(lab: Laboratory, trace: Trace) -> Diagnosis | None:
+    """Return a batch's padding as the cause, where the recorded tensor is wider than the one that is made alone."""
+    recorded, alone = lab.candidate.tensor, trace.tensor
+    if recorded is None or alone is None or recorded.ndim != 4 or alone.ndim != 4 or not lab.can_run:
+        return None
+    return None if recorded.shape[:3] != alone.shape[:3] else _padded_cause(lab, recorded, alone)
+
+
+def _padded_cause(lab: Laboratory, recorded: Array, alone: Array) -> Diagnosis | None:
+    width = alone.shape[3]
+    if recorded.shape[3] <= width or not np.array_equal(recorded[..., :width], alone) or recorded[..., width:].any():
+        return None
+    name = lab.names.candidate
+    proof = (
+        f"alone, {name} makes a tensor of {width} columns of this line; its trace holds the same one, filled up with "
+    )
+    proof += f"0 to {recorded.shape[3]}"
+    return lab.proven_cause(RESIZE, "resize.batch_padding", _BATCH.format(name), [proof], FIX_OF_BATCH)
+
+
+_BATCH: Final = "{} fills a line up to the widest of its batch, and the network sees that"
+FIX_OF_BATCH: Final = Fix(
+    "run lines one by one (batch_size=1), or sort them by their ratio and batch those of nearly one width; or train "
+    "with such padding"
+)
+
+
+def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace, str, list[Diagnosis]] | None:
+    """Return the reference at the candidate's size if it has the candidate's pixels, in words, and what else it takes.
+
+    That is another interpolation, if PaddleOCR's makes other pixels and another one makes all of these.
+    """
+    source, image, (reference, candidate) = offered(lab.reference.source, ResizesLines), lab.image, lab.names
+    if source is None or image is None:
+        lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
+        return None
+    given = image
+    made = lab.attempt(lambda: source.line_stretched(given, (size[0], size[1])), "resize at another size")
+    if made is None or made.tensor is None:
+        return None
+    filled = np.zeros((*made.tensor.shape[:3], size[2]), made.tensor.dtype)
+    filled[..., : made.tensor.shape[3]] = made.tensor
+    sizes = dict(zip(("height", "content_width", "width"), size, strict=True))
+    parameters = {**lab.reference.parameters, RESIZE: {**lab.reference.parameters.get(RESIZE, {}), **sizes}}
+    before = replace(lab.reference, resize=made.resize, tensor=filled, parameters=parameters)
+    assert trace.tensor is not None
+    is_recorded = made.resize is not None and trace.resize is not None
+    here = f"{size[1]}x{size[0]}"
+    if is_recorded and _are_same_pictures(made, trace):
+        return before, f"resized to {here} by {reference}'s own code, the line is {candidate}'s, pixel by pixel", []
+    ends = made.tensor.shape[3]
+    if not is_recorded and np.allclose(made.tensor, trace.tensor[..., :ends], rtol=0, atol=2e-6):
+        return before, f"resized to {here} by {reference}'s own code, the line is {candidate}'s", []
+    if trace.resize is None or lab.reference.decode is None or lab.reference.decode.pixels is None:
+        return None
+    pixels = bgr(lab.reference)
+    others = lab.ask(lab.reference, ChangesPictures, lambda s: list(s.resampled(pixels, (size[0], size[1])))) or []
+    for name, picture in others:
+        if np.array_equal(picture, trace.resize) or np.array_equal(picture[..., ::-1], trace.resize):
+            proof = f"resized to {here} by {name}, {reference}'s line is {candidate}'s, pixel by pixel"
+            fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
+            summary = f"{candidate} resizes by {name}, {reference} by cv2.INTER_LINEAR"
+            cause = lab.proven_cause(RESIZE, "resize.interpolation", summary, [proof], fix)
+            values = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
+            filled[..., : size[1]] = (values - np.float32(0.5)) / np.float32(0.5)
+            return replace(before, resize=picture, tensor=filled), proof, [cause]
+    lab.tried.append(
+        f"resize: {reference}'s own resize to {here} makes other pixels, by no interpolation {candidate}'s"
+    )
+    return None
+
+
+def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -> list[Diagnosis] | None:
+    """Return the causes of another size: the ways in which the rules of the two sides differ, as far as they show here.
+
+    None where a side's rule is not known, or does not say this line's size.
+    """
+    line = None if trace.decode is None else (int(trace.decode.shape[0]), int(trace.decode.shape[1]))
+    own_size, right_size = _size_of(lab, trace), _size_of(lab, lab.reference)
+    if line is None or own_size is None or right_size is None:
+        return None
+    right = _rule_of(lab, pipeline_of(lab.reference), lab.reference, {line: right_size})
+    own = _rule_of(lab, pipeline or (lab.own if lab.can_run else None), trace, {line: own_size})
+    exact = _as_deployed(lab, trace)
+    if own is None and exact and right is not None and right.kind == SQUEEZED:
+        own = LineRule(AS_WIDE, right.height, right.base)  # all of its tensor says so
+    if right is None or own is None or right.size(line) != right_size or own.size(line) != own_size:
+        return None
+    is_given = trace.parameters.get(RESIZE, {}).get("input_shape") is not None
+    found = departures(right, own, line, is_given=is_given)
+    if not found:
+        return None
+    sizes = f"{_sizes_text(lab, trace)}; {proof}"
+    causes = [_cause_of_rule(lab, each, right, own, [sizes, *(exact if each == WIDER else [])]) for each in found]
+    if WIDER not in found or right.kind != SQUEEZED:
+        return causes
+    # Its fix is to evaluate otherwise: what differs then is told too, or the fix would leave a difference.
+    deployed = right._replace(kind=AS_WIDE)
+    rest = [each for each in departures(deployed, own, line, is_given=is_given) if each not in found]
+    return causes + [_cause_of_rule(lab, each, deployed, own, [f"with eval_mode: {sizes}"]) for each in rest]
+
+
+WIDER: Final = Departure("resize.width", ("kind",))
+
+
+def _rule_of(lab: Laboratory, side: Any, trace: Trace, here: dict[Size, Made]) -> LineRule | None:
+    """Return the rule that predicts a side's sizes of this line and of probes; of one that can't be asked, the stated.
+
+    A side that stops at probes, or that takes files alone, is one of these.
+    """
+    sizes = dict(here)
+    for probe in PROBES if side is not None else ():
+        made = lab.attempt(lambda probe=probe: side.preprocess(np.full((*probe, 3), 90, np.uint8)))  # type: ignore[misc]
+        size = None if made is None or made.error is not None else _size_of(lab, made)
+        if size is not None:
+            sizes[probe] = size
+    if len(sizes) <= len(PROBES) // 2:
+        stated = rule_of_parameters(trace.parameters.get(RESIZE, {}))
+        return stated if stated is not None and all(stated.size(line) == made for line, made in sizes.items()) else None
+    fitting = fitting_rules(sizes)
+    return fitting[0] if fitting else None
+
+
+def _as_deployed(lab: Laboratory, trace: Trace) -> list[str]:
+    """Return the proof that the reference's operators with eval_mode make the candidate's tensor; nothing if not."""
+    source, image = offered(lab.reference.source, ResizesLines), lab.image
+    shape = lab.reference.tensor
+    if source is None or image is None or shape is None or trace.tensor is None:
+        return []
+    given, right = image, rule_of_parameters(lab.reference.parameters.get(RESIZE, {}))
+    base = right.base if right is not None else int(shape.shape[3])
+    made = lab.attempt(lambda: source.line_as_wide(given, (int(trace.tensor.shape[2]), base)))  # type: ignore[union-attr]
+    if made is None or made.tensor is None or made.tensor.shape != trace.tensor.shape:
+        return []
+    if not np.array_equal(made.tensor, trace.tensor):
+        return []
+    reference, candidate = lab.names
+    return [f"with eval_mode, {reference}'s tensor is {candidate}'s, bit for bit"]
+
+
+def _cause_of_rule(
+    lab: Laboratory, departure: Departure, right: LineRule, own: LineRule, proof: Sequence[str]
+) -> Diagnosis:
+    reference, candidate = lab.names
+    cause = departure.cause
+    summary = f"{candidate} {own.says()}; {reference} {right.says()}"
+    fix: Fix | str = f"in {candidate}, resize lines as {reference} does: it {right.says()}"
+    if departure == WIDER and right.kind == SQUEEZED:
+        fix = AS_DEPLOYED
+    elif departure.fields == ("base",):
+        widths = [f"{each.base} px" if each.base else "none" for each in (right, own)]
+        summary = f"the base width of lines is {widths[1]} in {candidate}, {widths[0]} in {reference}"
+        fix = f"fill lines up to {widths[0]} in {candidate}, as image_shape of {reference} says"
+    elif cause == "resize.height":
+        summary = f"{candidate} makes lines {own.height} px high, {reference} {right.height}"
+        fix = f"set the height of image_shape in {candidate} to {right.height}, as {reference} has it"
+    elif cause == "resize.rounding":
+        usual = "PaddleOCR rounds up, but cuts the widest to a whole pixel"
+        ways = [usual if each.rounding == PADDLEOCR else f"it rounds {each.rounding}" for each in (right, own)]
+        summary = f"{candidate} rounds a line's own width otherwise: {ways[1]}; {reference}: {ways[0]}"
+        fix = f"round in {candidate} as {reference} does: {ways[0]}"
+    elif cause == "resize.padding":
+        summary = f"{candidate} fills lines up to a multiple of {own.multiple} px"
+        fix = f"do not fill lines up in {candidate} beyond the base width"
+    elif cause == "resize.max_width":
+        wide = own.most if own.most is not None else right.most
+        who = candidate if own.most is not None else reference
+        summary = f"{who} squeezes lines that are wider than {wide} px"
+        fix = f"cut lines that would be wider than {wide} px before they are recognised, on both sides"
+    return lab.proven_cause(RESIZE, cause, summary, list(proof), fix)

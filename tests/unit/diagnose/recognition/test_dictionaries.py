@@ -1,0 +1,68 @@
+"""How one list of characters is not another, by lines, and where no list shows to be another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from recognisers import Listed, Port, causes, lab_of
+from toy_reader import line
+
+from pytest_ocrparity.diagnose.recognition import dictionaries
+from pytest_ocrparity.diagnosis import UNKNOWN
+
+WIDE = line("abba cd", cells=2)
+DIGITS = tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (
+            (*DIGITS[:4], *DIGITS[5:], " "),
+            "line 5, '4', is missing, so that from line 5 on every character is its neig",
+        ),
+        (
+            (*DIGITS[:4], "x", *DIGITS[4:], " "),
+            "line 5, 'x', is inserted, so that from line 5 on every character is it",
+        ),
+        ((*DIGITS[::-1], " "), "it is train's in reverse"),
+        (("1", "0", *DIGITS[2:], " "), "it is train's in another order, from line 1 on (2 lines differ)"),
+        ((*DIGITS[:7], "x", *DIGITS[8:], " "), "1 of 11 lines differ, from line 8 on"),
+        ((*DIGITS, " "), None),
+    ],
+)
+def test_how_lists_differ(own: tuple[str, ...], told: str | None) -> None:
+    found = dictionaries._how_lists_differ((*DIGITS, " "), own, "train")
+    assert found is None if told is None else found is not None and found.startswith(told)
+
+
+def test_a_sorted_list() -> None:
+    found = dictionaries._how_lists_differ(("b", "a", "d", "c", " "), ("a", "b", "c", "d", " "), "train")
+    assert found == "it is train's, sorted"
+
+
+@pytest.mark.parametrize(
+    ("own", "cause"),
+    [
+        ({"letters": "abc"}, "text.dictionary_length"),
+        ({"letters": "bacd "}, "text.dictionary"),
+        ({"letters": "bacd"}, "text.dictionary"),
+        ({"letters": "ABCD "}, UNKNOWN),
+    ],
+)
+def test_a_list_that_ends_too_early_and_one_that_is_another(own: dict[str, Any], cause: str) -> None:
+    found = causes(Port(name="train"), Port(**own), WIDE)
+    assert [each.cause for each in found] == [cause]
+
+
+def test_its_length_is_evidence() -> None:
+    (found,) = causes(Port(name="train"), Port(letters="abcd"), WIDE)
+    assert found.evidence[1] == "inference has 4 characters, and the network 6 classes with the blank"
+    assert found.summary == "inference's dictionary ends before class 5, which train's has"
+
+
+def test_classes_that_are_said_to_differ_are_asked_about() -> None:
+    lab = lab_of(Listed(name="train"), Listed(letters="abdc "), WIDE)
+    assert dictionaries.differing_classes(lab) == [3, 4]
+    assert dictionaries.differing_classes(lab_of(Port(name="train"), Port(letters="abdc "), WIDE)) == []
