@@ -19,6 +19,7 @@ from faults.recognition.near_misses import NEAR_MISSES
 from faults.recognition.port import LinePort
 from faults.recognition.short_list import FAST, FAST_NEAR, FAULT_NAMES
 from faults.recognition.test_clean import RUN, VARIATIONS
+from faults.rows import OF_RECOGNISERS, added_up, markdown
 from pytest_ocrparity import DifferenceError
 from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Diagnosis
 from pytest_ocrparity.errors import ModelError
@@ -137,6 +138,18 @@ def test_targets_are_those_of_all_rows() -> None:
     assert "95% are to be" in text
     assert len(missed([{**rows[0], "caught": False, "wrong": ["x"]}, *rows[1:]], FAULT_NAMES, False)) == 2
     assert missed(rows[1:], FAULT_NAMES, True) == []
+
+
+def test_the_page_of_faults_holds_the_tables_of_recognisers() -> None:
+    row = row_of_line(of("R1 the evaluation squeezes", FAULTS), "a.png", said("resize.width"))
+    table = added_up([row])
+    detectors = {"faults": table, "near_misses": table, "clean_runs": 3, "false_alarms": 0}
+    lines = {"clean_runs_of_recognisers": 7, "false_alarms_of_recognisers": 1}
+    page = markdown({**detectors, **dict.fromkeys(OF_RECOGNISERS, table), **lines}, "abc")
+    assert "| faults of recognisers | 1 | 1 | 1 | 1 | 0 | 0 | 0 | 0 of 0 |" in page
+    assert "| near misses of recognisers | 1 |" in page
+    assert "7 of recognisers: 1 false alarms" in page
+    assert "recognisers" not in markdown(detectors, "abc")
 
 
 def test_a_port_reads_as_both_sides_until_it_is_told_otherwise(untouched: Any) -> None:
