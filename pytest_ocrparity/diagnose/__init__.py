@@ -19,7 +19,7 @@ from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
 from pytest_ocrparity.diagnose.postprocessing import examine_boxes
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
 from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
-from pytest_ocrparity.diagnose.recognition.lines import examine_line
+from pytest_ocrparity.diagnose.recognition.line_preprocessing import examine_line
 from pytest_ocrparity.diagnose.recognition.reading import examine_text
 from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
 from pytest_ocrparity.diagnose.state import examine_state

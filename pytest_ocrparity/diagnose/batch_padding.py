@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_ocrparity.contract import Pipeline, ReadsMaps, offered
-from pytest_ocrparity.diagnose.recognition.lines import FIX_OF_BATCH
+from pytest_ocrparity.diagnose.recognition.line_preprocessing import FIX_OF_BATCH
 from pytest_ocrparity.diagnose.state import NEAR
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE

@@ -28,16 +28,17 @@ def test_it_passes_and_the_table_speaks_of_lines(alone: pytest.Pytester) -> None
     result.stdout.no_fnmatch_line("*detection*")
 
 
-def test_another_dictionary_fails_and_no_cause_is_claimed(alone: pytest.Pytester) -> None:
+def test_another_dictionary_fails_and_is_the_cause(alone: pytest.Pytester) -> None:
     break_export(alone, 'letters="bacd "')
     result = run(alone, "-v")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "*a.npy: first difference at text: 'abba cd' in train, 'baab cd' in inference",
-            "*cause*unknown at text: no experiment was made",
-            "*not tried*this version makes none with recognisers",
-            "*differs*first at character 1: 'a' (U+0061) in train, 'b' (U+0062) in inference; 3 edits in 7 char*",
+            "*a.npy: text: the dictionary of inference is another: its decoder returns other characters*",
+            "*cause*text.dictionary",
+            "*fix*give inference the dictionary with which the network was trained*",
+            "*proof*inference's decoder reads 'baab cd', where train reads 'abba cd'*'b' for 'a', 'a' for 'b'",
+            "*seen*first difference at text: 'abba cd' in train, 'baab cd' in inference",
             "  text * 2 different * 2 of 2 lines read otherwise, 5 edits in 10 characters",
         ],
     )

@@ -208,9 +208,9 @@ def test_that_takes_nothing():
         result = run(both, "--ocr-batch=2")
         assert result.ret == 0
         assert set(in_batches) == {"", "recognition."}
-        for name in ("inference", "recognition.inference"):
+        for name, count in {"inference": 2, "recognition.inference": 3}.items():  # lines of any width share a batch
             result.stdout.fnmatch_lines([f"ocrparity: {name} in batches of 2 as well as alone"])
-            result.stdout.fnmatch_lines([f"{name} in batches of 2 against {name} alone: 2 images in batches of 2*"])
+            result.stdout.fnmatch_lines([f"{name} in batches of 2 against {name} alone: {count} images in batch*"])
 
         def wrong(side: Any, images: Any) -> list[Any]:
             return [side.trace(image) for image in reversed(images)]

@@ -41,8 +41,9 @@ def stored_arrays(program: Path) -> dict[str, Array]:
 
 
 def _in_order_of_use(arrays: Mapping[str, Array], used: Iterable[str]) -> dict[str, Array]:
-    """Return arrays with those first that are used, in that order."""
-    return {name: arrays[name] for name in dict.fromkeys((*used, *arrays)) if name in arrays}
+    """Return arrays with those first that are used, in that order; an empty one is the state of a layer's dropout."""
+    names = dict.fromkeys((*used, *arrays))
+    return {name: arrays[name] for name in names if name in arrays and arrays[name].size}
 
 
 def _parameters_in_order_of_use(layer: Any) -> list[str]:
