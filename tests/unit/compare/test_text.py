@@ -55,6 +55,14 @@ class TestTexts:
         assert found.texts is not None and found.texts.reference == found.texts.candidate == "abba cd"
         assert found.counts["lines"] == 1 and found.counts["different"] == found.counts["edits"] == 0
 
+    def test_each_score_is_recorded_and_none_is_made_up(self) -> None:
+        reference = Reader().trace(LINE)
+        half = compared((reference, Reader(name="inference", scale_score=0.5).trace(LINE))).texts
+        none = compared((reference, Reader(name="inference", has_score=False).trace(LINE))).texts
+        assert half is not None and none is not None and half.reference_score is not None
+        assert half.candidate_score == pytest.approx(half.reference_score / 2)
+        assert (none.reference_score, none.candidate_score) == (half.reference_score, None)
+
     @pytest.mark.parametrize(
         ("broken", "reads"),
         [
