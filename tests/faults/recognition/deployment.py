@@ -24,6 +24,7 @@ from pytest_ocrparity import (
 from pytest_ocrparity.backends.isolation import third_party
 from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
 from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.diagnosis import Change
 
 TRAIN_YML, EXPORT_YML = "configs/tiny_rec.yml", "inference_rec/inference.yml"
 DICTIONARY = "configs/tiny_rec_dict.txt"
@@ -63,8 +64,16 @@ class LineDeployment(Deployment):
     def export(self, change: Any = None, **how: Any) -> None:
         """Export the checkpoint as it is: what following a fix comes to."""
         assert change is None and not how
-        self.write_export({path.name: path.read_bytes() for path in (EXAMPLE / "inference_rec").glob("inference.p*")})
-        self.write_export({"inference.json": (EXAMPLE / "inference_rec" / "inference.json").read_bytes()})
+        self.write_export({path.name: path.read_bytes() for path in (EXAMPLE / "inference_rec").iterdir()})
+
+    def _apply(self, change: Change) -> None:
+        if change.key != "Eval.loader":
+            return super()._apply(change)
+        path = self.folder / TRAIN_YML
+        config = yaml.safe_load(path.read_text())
+        config["Eval"]["loader"].update(change.values)
+        path.write_text(yaml.safe_dump(config))
+        return None
 
 
 class LineTrial(Trial):
