@@ -54,7 +54,9 @@ def test_baselines_are_recorded_and_hold_without_the_train_side(run: Run, projec
     (project / "dict.txt").unlink()
     run("--ocr-no-train").assert_outcomes(passed=3 * len(TEXTS))
     write_yml(project / "inference" / "inference.yml", export_yml(YML, LETTERS[::-1]))
-    run("--ocr-no-train").assert_outcomes(passed=2 * len(TEXTS), failed=len(TEXTS))
+    result = run("--ocr-no-train")
+    result.assert_outcomes(passed=2 * len(TEXTS), failed=len(TEXTS))
+    result.stdout.fnmatch_lines(["*cause*text.dictionary", "*reads '2', where baseline (train) reads '7'*"])
 
 
 def test_another_dictionary_fails_in_the_text_alone(run: Run, project: Path) -> None:

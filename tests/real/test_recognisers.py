@@ -400,7 +400,7 @@ class TestBatches:
         side = deployed(reader, tmp_path, memory_limit=400_000_000)
         assert text(side.trace(line("7"))) == "7"
         with pytest.raises(
-            StageError, match=r"a tensor of 648x\d+ px, which would take an estimated .* a shorter line"
+            StageError, match=r"a batch of 100 tensors of 648x\d+ px, which would take an estimated .* a shorter line"
         ):
             side.trace_batch([line(WIDE)] * 100)
 
