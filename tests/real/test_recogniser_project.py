@@ -54,14 +54,23 @@ def test_baselines_are_recorded_and_hold_without_the_train_side(run: Run, projec
     (project / "dict.txt").unlink()
     run("--ocr-no-train").assert_outcomes(passed=3 * len(TEXTS))
     write_yml(project / "inference" / "inference.yml", export_yml(YML, LETTERS[::-1]))
-    run("--ocr-no-train").assert_outcomes(passed=2 * len(TEXTS), failed=len(TEXTS))
+    result = run("--ocr-no-train")
+    result.assert_outcomes(passed=2 * len(TEXTS), failed=len(TEXTS))
+    result.stdout.fnmatch_lines(["*cause*text.dictionary", "*reads '2', where baseline (train) reads '7'*"])
 
 
 def test_another_dictionary_fails_in_the_text_alone(run: Run, project: Path) -> None:
     write_yml(project / "inference" / "inference.yml", export_yml(YML, LETTERS[::-1]))
     result = run()
     result.assert_outcomes(passed=2 * len(TEXTS), failed=len(TEXTS))
-    result.stdout.fnmatch_lines(["*'7' in train, '2' in inference*", "*text.dictionary: * in train, * in inference*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*lines/7.png: text: the dictionary of inference is another: it is train's in reverse",
+            "*cause*text.dictionary",
+            "*proof*inference's decoder reads '2', where train reads '7'; *its decoder returns '2' for '7', *",
+            "*'7' in train, '2' in inference*",
+        ]
+    )
 
 
 def test_what_is_wrong_with_the_files_is_said_at_once(run: Run, project: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.weights import is_exported
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -71,7 +72,7 @@ def by_softmax(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         )
         sums = candidate_map.sum(axis=-1, dtype=np.float64)
         proof += f"of a timestep add up to {float(sums.min()):.4g} to {float(sums.max()):.4g}"
-        fix = Fix(way.fix, (Change("export"),))
+        fix = Fix(way.fix, (Change("export"),) if is_exported(lab) else ())
         return lab.proven_cause(
             PROBABILITY_MAP, "network.softmax", f"{candidate}'s network returns {way.text}", [proof], fix
         )

@@ -154,6 +154,11 @@ def _has_nearer_network(lab: Laboratory) -> bool:
     return has_nearer_sibling(source, _exported_arrays(lab)) or _nearest_checkpoint(lab) is not None
 
 
+def is_exported(lab: Laboratory) -> bool:
+    """Tell whether the candidate was loaded from an export directory, so that exporting again changes it."""
+    return offered(lab.candidate.source, HasExport) is not None
+
+
 def export_command(lab: Laboratory) -> str:
     """Return the command that exports the reference to the candidate's directory, or an empty text."""
     target = lab.ask(lab.candidate, HasExport, lambda side: (side.model_dir, side.model_name)) or (None, None)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from pytest_ocrparity.contract import Declares, HasCharacters, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured
+from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured, best_classes
 from pytest_ocrparity.explain.texts import quoted
 from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.trace import Trace
@@ -61,9 +61,10 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
     reference, candidate = lab.names
     read = own.characters
     differing = [each for each in right if each in own.refused or read.get(each, right[each]) != right[each]]
+    line = set() if lab.reference.probability_map is None else {*best_classes(lab.reference.probability_map)}
     shown = [
         f"{quoted(read[each])} for {quoted(right[each])}" if read.get(each) else _nothing(each, right, own)
-        for each in differing[:SHOWN]
+        for each in sorted(differing, key=lambda each: each not in line)[:SHOWN]  # those of this line say most
     ]
     more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     substitution = ", ".join(shown) + more

@@ -47,8 +47,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 AS_DEPLOYED: Final = Fix(
     "evaluate as you deploy: in the training YAML file, set eval_mode: true under RecResizeImg in "
-    "Eval.dataset.transforms, and batch_size_per_card: 1 in Eval.loader; or train and evaluate with a wider "
-    "image_shape",
+    "Eval.dataset.transforms (SVTRRecResizeImg has no such mode: put RecResizeImg in its place), and "
+    "batch_size_per_card: 1 in Eval.loader; or train and evaluate with a wider image_shape",
     (
         Change("train.config", {"eval_mode": True}, "RecResizeImg"),
         Change("train.config", {"batch_size_per_card": 1}, "Eval.loader"),
@@ -82,7 +82,9 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
     trace = lab.run_preprocessing() or trace  # with an option put right, if one was the cause
     if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
         content = _content(lab, trace)
-        found += examine_numbers(lab, trace, content) + examine_fill(lab, trace, content)
+        numbers = examine_numbers(lab, trace, content)
+        is_known = all(each.cause != UNKNOWN for each in numbers)
+        found += [*numbers, *(examine_fill(lab, trace, content) if is_known else [])]
     return found or [lab.unknown_cause(first)]
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.contract import ReadsMaps, ReordersTexts, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.weights import export_command
+from pytest_ocrparity.diagnose.network.weights import export_command, is_exported
 from pytest_ocrparity.diagnose.recognition import dictionaries
 from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     DROPPED,
@@ -104,7 +104,9 @@ def examine_text(lab: Laboratory) -> list[Diagnosis]:
         return []  # its decoder is made for another number of classes; the network is examined
     read = own.read(right)
     if read is not None and read.text == reference.recognition.text:
-        lab.ruled_out.append(f"text: {lab.names.candidate}'s decoder reads {lab.names.reference}'s text in its map")
+        lab.ruled_out.append(
+            f"text.dictionary: {lab.names.candidate}'s decoder reads {lab.names.reference}'s text in its map"
+        )
         return _examine_score(lab, own, read)
     found = _causes_of_text(lab, own, None if read is None else read.text)
     if found:
@@ -363,7 +365,7 @@ def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diag
         f"{_differs_text(lab, own)}; asked class by class, its decoder returns {found.substitution}",
         *found.evidence,
     ]
-    command = export_command(lab)
+    command = export_command(lab) if is_exported(lab) else ""
     again = f"; {command}" if command else ""
     fix = Fix(f"{found.fix}{again}", (Change("export"),) if command else ())
     return lab.proven_cause(TEXT, found.cause, f"{found.summary.format(candidate=candidate)}", proof, fix)

@@ -42,12 +42,12 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     # files and colours
     "channel order": ("decode.channel_order",),
     "orientation": ("decode.orientation",),
-    "alpha": ("decode.alpha",),
+    "alpha": ("decode.alpha", "decode.pixels"),
     "bit depth": ("decode.bit_depth",),
     "other bits": ("decode.bit_depth", "decode.pixels"),
     "decoder": ("decode.pixels",),
     "file type": ("decode.file_type",),
-    "scaled": ("decode.scaled",),
+    "scaled": ("decode.scaled", "decode.pixels"),
     "cropped": ("decode.cropped",),
     # values
     "mean and std": ("normalize.mean_std",),

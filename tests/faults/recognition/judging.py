@@ -83,7 +83,8 @@ def judged(
         for diagnosis in error.diagnoses:
             assert diagnosis.fix is None or not diagnosis.fix.changes, "no setting of this port's is known"
     causes = [diagnosis.cause for diagnosis in error.diagnoses]
-    if IS_DIAGNOSED and causes and UNKNOWN not in causes and row["cause_right"]:
+    is_followable = case.inject is None or any(each.fix and each.fix.changes for each in error.diagnoses)
+    if IS_DIAGNOSED and causes and UNKNOWN not in causes and row["cause_right"] and is_followable:
         row["mended"] = trial.failure(error.diagnoses) is None
         assert row["mended"], f"who follows the fixes of {causes} still fails"
     return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,14 @@ def test_both_at_once() -> None:
 
 def test_equal_numbers_have_no_cause() -> None:
     assert found_in() == []
+
+
+def test_a_line_that_is_filled_up_on_the_left_is_unknown_once() -> None:
+    class Left(Resizes):
+        def preprocess(self, image: Any) -> Any:
+            trace = super().preprocess(image)
+            assert trace.tensor is not None
+            shift = trace.tensor.shape[3] - trace.parameters["resize"]["content_width"]
+            return replace(trace, tensor=np.ascontiguousarray(np.roll(trace.tensor, shift, axis=3)))
+
+    assert named(causes(Resizes(**EVALUATED), Left(), NARROW)) == [("tensor", UNKNOWN)]

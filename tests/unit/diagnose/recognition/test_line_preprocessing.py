@@ -166,10 +166,8 @@ def test_a_line_that_was_filled_up_in_a_batch() -> None:
 
 
 def test_an_option_is_put_right_against_a_baseline() -> None:
-    for wrong, rest in (({}, []), ({"fill": 1.0}, [("tensor", "tensor.padding_value")])):
+    for fill, rest in ((0.0, []), (1.0, [("tensor", "tensor.padding_value")])):
         reference = replace(traced(Varied(**EVALUATED), NARROW), source=None, pipeline="baseline (train)")
-        candidate = traced(Varied(rule="stretched"), NARROW)
-        if wrong:
-            candidate = traced(Varied(rule="stretched", **wrong), NARROW)
+        candidate = traced(Varied(rule="stretched", fill=fill), NARROW)
         found = diagnose(reference=reference, candidate=candidate, tolerance=BUILT_IN)
         assert [(each.stage, each.cause) for each in found] == [("resize", "resize.input_shape"), *rest]
