@@ -53,6 +53,7 @@ TESTED_BY = {
     "backends.ppocr.pipeline": "real/test_training.py",
     "backends.resampling": "real/test_port_diagnosis.py",
     "backends.staged": "real/test_memory.py",
+    "diagnose.kept": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline
