@@ -85,14 +85,12 @@ def used(wrap: Any, page: str) -> Inject:
     """Put a port in the place of the inference side that has run another page before, which the run knows."""
 
     def inject(d: Deployment) -> None:
-        d.earlier = (str(d.folder / "images" / page),)
-
         def wrap_and_run(inner: Any) -> Any:
             made = wrap(inner)
-            made.trace(d.folder / "images" / page)
+            made.trace(d.earlier[0])
             return made
 
-        d.wrap = wrap_and_run
+        d.earlier, d.wrap = (str(d.folder / "images" / page),), wrap_and_run
 
     return inject
 

@@ -10,7 +10,7 @@ import pytest
 from recognisers import Resizes, causes, named
 
 from pytest_ocrparity.diagnosis import UNKNOWN
-from unit.diagnose.recognition.test_lines import EVALUATED, NARROW
+from unit.diagnose.recognition.test_line_preprocessing import EVALUATED, NARROW
 
 IMAGENET = [np.array(each).reshape(1, 3, 1, 1) for each in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
 
