@@ -56,7 +56,7 @@ def assert_same_preprocessing(
         SettingsError: the tolerance names an unknown limit or preset.
     """
     __tracebackhide__ = True
-    return _judge(reference, candidate, PREPROCESSING, tolerance, {"atol": atol})
+    return _assert_same(reference, candidate, PREPROCESSING, tolerance, {"atol": atol})
 
 
 def assert_same_probability_maps(
@@ -90,7 +90,7 @@ def assert_same_probability_maps(
     """
     __tracebackhide__ = True
     limits = {"atol": atol, "mean_atol": mean_atol, "max_share": max_share, "max_crossings": max_crossings}
-    return _judge(reference, candidate, PROBABILITY_MAPS, tolerance, limits)
+    return _assert_same(reference, candidate, PROBABILITY_MAPS, tolerance, limits)
 
 
 def assert_same_detections(
@@ -136,7 +136,7 @@ def assert_same_detections(
         "max_borderline": max_borderline,
         "allow_empty": allow_empty,
     }
-    return _judge(reference, candidate, DETECTIONS, tolerance, limits)
+    return _assert_same(reference, candidate, DETECTIONS, tolerance, limits)
 
 
 def assert_same_text(
@@ -176,10 +176,10 @@ def assert_same_text(
         "max_score_difference": max_score_difference,
         "allow_empty": allow_empty,
     }
-    return _judge(reference, candidate, TEXT, tolerance, limits)
+    return _assert_same(reference, candidate, TEXT, tolerance, limits)
 
 
-def _judge(
+def _assert_same(
     reference: Boxes | Texts,
     candidate: Boxes | Texts,
     kind: str,
@@ -194,19 +194,19 @@ def _judge(
     try:
         if not isinstance(reference, str):  # equal texts of a test are one object in Python
             refuse_same_object(reference, candidate)
-        make = _trace_of_text if kind == TEXT else _trace
+        make = _trace_of_text if kind == TEXT else _boxes_as_trace
         sides = make(reference, "reference"), make(candidate, "candidate")
         _refuse_other_task(kind, *sides)
         if isinstance(reference, Trace) or isinstance(candidate, Trace):  # constants of a test may be on both sides
             refuse_one_side_twice(kind, *sides)
-        return _compared(*sides, kind, tolerance, keywords)
+        return _compare_or_raise(*sides, kind, tolerance, keywords)
     except DifferenceError as error:
         if (listener := current().listener) is not None:
             listener.on_error(error)
         raise
 
 
-def _compared(
+def _compare_or_raise(
     reference: Trace, candidate: Trace, kind: str, tolerance: ToleranceLike, keywords: Mapping[str, Any]
 ) -> Comparison:
     """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
@@ -273,7 +273,7 @@ def _trace_of_text(text: Any, side: str) -> Trace:
     return Trace(pipeline=side, image=running_test() or "text", recognition=found)
 
 
-def _trace(boxes: Any, side: str) -> Trace:
+def _boxes_as_trace(boxes: Any, side: str) -> Trace:
     """Return boxes of any accepted form as a trace. Raises TypeError or ValueError for another."""
     if isinstance(boxes, Trace):
         return boxes

@@ -13,8 +13,8 @@ OTHERS = ("pytest-ocrparity", "pytest", "numpy", "shapely")
 
 def header() -> list[str]:
     """Return the versions under test as lines, with a warning where several of cv2 overwrite each other."""
-    versions = [f"{name} {version}" for name, version in _installed(FRAMEWORKS).items()]
-    cv2 = _installed(CV2)
+    versions = [f"{name} {version}" for name, version in _installed_versions(FRAMEWORKS).items()]
+    cv2 = _installed_versions(CV2)
     versions.append(f"cv2 {', '.join(sorted(set(cv2.values()))) or 'not installed'}")
     lines = [", ".join(versions)]
     if len(set(cv2.values())) > 1:
@@ -29,14 +29,14 @@ def header() -> list[str]:
 def environment() -> dict[str, str]:
     """Return the versions that a run's results depend on, by distribution."""
     system = {"python": platform.python_version(), "platform": platform.platform()}
-    return system | _installed((*OTHERS, *FRAMEWORKS, *CV2))
+    return system | _installed_versions((*OTHERS, *FRAMEWORKS, *CV2))
 
 
-def _installed(names: Iterable[str]) -> dict[str, str]:
-    return {name: version for name in names if (version := _version(name))}
+def _installed_versions(names: Iterable[str]) -> dict[str, str]:
+    return {name: version for name in names if (version := _distribution_version(name))}
 
 
-def _version(name: str) -> str | None:
+def _distribution_version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -62,20 +62,20 @@ def _is_truncated(data: bytes) -> bool:
 
 def header_size(data: bytes) -> tuple[int, int] | None:
     """Return the height and width that an image file states, or None where Pillow does not know it."""
-    found = _header(data)
+    found = _image_header(data)
     return None if found is None else found[:2]
 
 
 def turned_size(data: bytes) -> tuple[int, int] | None:
     """Return the height and width of an image file turned as its EXIF tag says, or None where Pillow knows none."""
-    found = _header(data)
+    found = _image_header(data)
     if found is None:
         return None
     height, width, orientation = found
     return (width, height) if orientation in _ON_THEIR_SIDE else (height, width)
 
 
-def _header(data: bytes) -> tuple[int, int, int] | None:
+def _image_header(data: bytes) -> tuple[int, int, int] | None:
     """Return the height and width that an image file states and its EXIF orientation, 1 where it has none."""
     from PIL import Image
 

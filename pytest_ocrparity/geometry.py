@@ -68,18 +68,27 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
         polygon_keys_and_shapes(candidate),
     )
     pairs = [Pair(i, j, 1.0) for i, j in _equal_pairs(reference_keys, candidate_keys)]
-    left = [i for i in _unpaired(reference_keys, (pair.reference for pair in pairs)) if reference_shapes[i] is not None]
+    left = [
+        i
+        for i in _unpaired_boxes(reference_keys, (pair.reference for pair in pairs))
+        if reference_shapes[i] is not None
+    ]
     right = [
-        j for j in _unpaired(candidate_keys, (pair.candidate for pair in pairs)) if candidate_shapes[j] is not None
+        j
+        for j in _unpaired_boxes(candidate_keys, (pair.candidate for pair in pairs))
+        if candidate_shapes[j] is not None
     ]
     if [reference_keys[i] for i in left] <= [candidate_keys[j] for j in right]:
-        found = _assign(*_ious(reference_shapes[left], candidate_shapes[right], min_iou))
+        found = _assign_boxes(*_box_ious(reference_shapes[left], candidate_shapes[right], min_iou))
     else:
-        found = [(i, j, iou) for j, i, iou in _assign(*_ious(candidate_shapes[right], reference_shapes[left], min_iou))]
+        found = [
+            (i, j, iou)
+            for j, i, iou in _assign_boxes(*_box_ious(candidate_shapes[right], reference_shapes[left], min_iou))
+        ]
     for edges in found:
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
-    missing = sorted(_unpaired(reference_keys, (pair.reference for pair in pairs)))
-    extra = sorted(_unpaired(candidate_keys, (pair.candidate for pair in pairs)))
+    missing = sorted(_unpaired_boxes(reference_keys, (pair.reference for pair in pairs)))
+    extra = sorted(_unpaired_boxes(candidate_keys, (pair.candidate for pair in pairs)))
     defects = tuple([name or None for name, _ in keys] for keys in (reference_keys, candidate_keys))
     return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra), defects)
 
@@ -102,9 +111,9 @@ def classify(
         polygon_keys_and_shapes(reference),
         polygon_keys_and_shapes(candidate),
     )
-    rows, columns, shared = _overlaps(reference_shapes, candidate_shapes)
-    merged_into, covers = _relation(rows, columns, shared >= _MOSTLY * shapely.area(reference_shapes[rows]))
-    part_of, holds = _relation(columns, rows, shared >= _MOSTLY * shapely.area(candidate_shapes[columns]))
+    rows, columns, shared = _overlapping_boxes(reference_shapes, candidate_shapes)
+    merged_into, covers = _nested_boxes(rows, columns, shared >= _MOSTLY * shapely.area(reference_shapes[rows]))
+    part_of, holds = _nested_boxes(columns, rows, shared >= _MOSTLY * shapely.area(candidate_shapes[columns]))
     missing = (
         "merged" if any(len(covers[j]) > 1 for j in merged_into[i]) else "split" if len(holds[i]) > 1 else "missing"
         for i in matching.missing
@@ -146,7 +155,7 @@ def boundary_distance(a: Polygon, b: Polygon) -> float:
     """
     a, b = as_points(a), as_points(b)
     known = _known_distance(a, b)
-    return max(_farthest(a, b), _farthest(b, a)) if known is None else known
+    return max(_farthest_boundary_point(a, b), _farthest_boundary_point(b, a)) if known is None else known
 
 
 def _known_distance(a: Polygon, b: Polygon) -> float | None:
@@ -163,13 +172,13 @@ def _equal_pairs(reference_keys: Sequence[Key], candidate_keys: Sequence[Key]) -
     return [(index, waiting[key].pop()) for index, key in enumerate(reference_keys) if waiting.get(key)]
 
 
-def _unpaired(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
+def _unpaired_boxes(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
     """Return the indices of unpaired boxes in the order of their coordinates."""
     gone = set(paired)
     return sorted((index for index in range(len(keys)) if index not in gone), key=keys.__getitem__)
 
 
-def _overlaps(left: Shapes, right: Shapes) -> _Edges:
+def _overlapping_boxes(left: Shapes, right: Shapes) -> _Edges:
     """Return the pairs of boxes that meet, and the area that each pair shares."""
     rows, columns = shapely.STRtree(right).query(left, predicate="intersects")
     return rows, columns, _shared_areas(left[rows], right[columns])
@@ -189,7 +198,9 @@ def _convex_quads(shapes: Shapes) -> tuple[_Points, npt.NDArray[np.bool_]]:
     corners = np.zeros((len(shapes), 4, 2))
     is_quad = (shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON) & (shapely.get_num_coordinates(shapes) == 5)
     corners[is_quad] = shapely.get_coordinates(shapes[is_quad]).reshape(is_quad.sum(), 5, 2)[:, :4]
-    turns = _cross(np.roll(corners, -1, axis=1) - corners, np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1))
+    turns = _cross_product(
+        np.roll(corners, -1, axis=1) - corners, np.roll(corners, -2, axis=1) - np.roll(corners, -1, axis=1)
+    )
     least = _THIN * (turns.max(axis=1) - turns.min(axis=1))
     is_backward = (turns < -least[:, None]).all(axis=1)
     corners[is_backward] = corners[is_backward, ::-1]
@@ -205,7 +216,7 @@ def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.floa
     shared = left
     for start, end in zip(right.swapaxes(0, 1), np.roll(right, -1, axis=1).swapaxes(0, 1), strict=True):
         following, corners = np.roll(shared, -1, axis=1), shared.shape[1] + 1
-        depth = _cross((end - start)[:, None], shared - start[:, None])
+        depth = _cross_product((end - start)[:, None], shared - start[:, None])
         next_depth = np.roll(depth, -1, axis=1)
         stays = depth >= 0
         leaves = stays != np.roll(stays, -1, axis=1)
@@ -219,14 +230,14 @@ def _shared_areas_of_quads(left: _Points, right: _Points) -> npt.NDArray[np.floa
         order = np.take_along_axis(order, np.minimum(np.arange(corners), np.maximum(count - 1, 0)), axis=1)
         shared = np.take_along_axis(points, order[..., None], axis=1) * (count > 0)[..., None]
     from_first = shared - shared[:, :1]  # far from the origin, products of coordinates would lose digits
-    return np.asarray(_cross(from_first, np.roll(from_first, -1, axis=1)).sum(axis=1) / 2)
+    return np.asarray(_cross_product(from_first, np.roll(from_first, -1, axis=1)).sum(axis=1) / 2)
 
 
-def _cross(a: _Points, b: _Points) -> _Points:
+def _cross_product(a: _Points, b: _Points) -> _Points:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
-def _ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
+def _box_ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
     """Return the pairs of boxes whose IoU is `min_iou` or more, and not 0."""
     rows, columns = shapely.STRtree(right).query(left)
     left_areas, right_areas = shapely.area(left), shapely.area(right)
@@ -241,7 +252,7 @@ def _ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
     return rows[keep], columns[keep], iou[keep]
 
 
-def _assign(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> list[_Edges]:
+def _assign_boxes(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> list[_Edges]:
     """Return the one-to-one choice of edges with the largest sum, in pieces."""
     is_only = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
     chosen, rest = [(rows[is_only], columns[is_only], ious[is_only])], ~is_only
@@ -268,7 +279,7 @@ def _best_choices(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) 
         yield left[row[kept]], right[column[kept]], weights[row[kept], column[kept]]
 
 
-def _relation(inner: _Index, outer: _Index, is_in: npt.NDArray[np.bool_]) -> tuple[_Groups, _Groups]:
+def _nested_boxes(inner: _Index, outer: _Index, is_in: npt.NDArray[np.bool_]) -> tuple[_Groups, _Groups]:
     """Return by inner box the boxes around it, and by outer box the boxes inside it."""
     around: _Groups = defaultdict(set)
     inside: _Groups = defaultdict(set)
@@ -278,7 +289,7 @@ def _relation(inner: _Index, outer: _Index, is_in: npt.NDArray[np.bool_]) -> tup
     return around, inside
 
 
-def _farthest(a: Polygon, b: Polygon) -> float:
+def _farthest_boundary_point(a: Polygon, b: Polygon) -> float:
     """Return how far the boundary of `a` strays from that of `b`.
 
     The distance to one edge of `b` is convex along an edge of `a`, so on a piece of it no point is farther than the
@@ -360,7 +371,7 @@ def polygon_keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Sha
         made = np.asarray(shapely.polygons(shapely.linearrings(rings[np.isin(owner, whole)], indices=indices)))
         for index, name, shape in zip(whole.tolist(), _shape_defects(made), made, strict=True):
             names[index] = name
-            shapes[index] = None if name == "zero area" else _inside(shape) if name else shape
+            shapes[index] = None if name == "zero area" else _enclosed_area(shape) if name else shape
     ends, numbers = np.cumsum(2 * lengths).tolist(), rings.ravel().tolist()
     return [
         (name, point_set(each) if name else tuple(numbers[end - 2 * len(each) : end]))
@@ -378,7 +389,7 @@ def _shape_defects(shapes: Shapes) -> list[str]:
     return ["zero area" if t else "" if v else "self-crossing" for t, v in zip(is_thin, is_valid, strict=True)]
 
 
-def _inside(shape: shapely.Polygon) -> shapely.MultiPolygon:
+def _enclosed_area(shape: shapely.Polygon) -> shapely.MultiPolygon:
     """Return the area that a self-crossing boundary encloses."""
     parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shape)))
     made: shapely.MultiPolygon = shapely.multipolygons(

@@ -204,7 +204,7 @@ class Limit:
     origin: Annotated[str, "who set it"]
 
 
-def _checked(name: str, value: Any, origin: str) -> Value:
+def _checked_limit(name: str, value: Any, origin: str) -> Value:
     """Return a usable value of the limit `name` or raise SettingsError."""
     spec = LIMITS[name]
     if spec.is_flag:
@@ -213,7 +213,7 @@ def _checked(name: str, value: Any, origin: str) -> Value:
         raise SettingsError(f"{origin}: {name} is true or false, not {value!r}")
     if isinstance(value, str) and value in spec.words:
         return value
-    number = _number(value)
+    number = _limit_number(value)
     if not 0 <= number < float("inf"):
         words = "".join(f" or {word!r}" for word in spec.words)
         raise SettingsError(f"{origin}: {name} is a number from 0 up{words}, not {value!r}")
@@ -223,7 +223,7 @@ def _checked(name: str, value: Any, origin: str) -> Value:
     return number
 
 
-def _number(value: Any) -> float:
+def _limit_number(value: Any) -> float:
     """Return a number as float: NaN for what is none, infinity for one that no float holds."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return float("nan")
@@ -293,7 +293,9 @@ class Tolerance:
                 _check_stage(stage, table, origin)
                 for key, value in table.items():
                     with mistakes.gathering():
-                        limits[f"{stage}.{key}"] = Limit(_checked(_known(stage, key, origin), value, origin), origin)
+                        limits[f"{stage}.{key}"] = Limit(
+                            _checked_limit(_known_limit(stage, key, origin), value, origin), origin
+                        )
         mistakes.raise_any()
         return Tolerance(limits)
 
@@ -307,7 +309,7 @@ def _check_stage(stage: str, table: Any, origin: str) -> None:
         raise SettingsError(f"{origin}: {stage} is a table of limits, not {table!r}")
 
 
-def _known(stage: str, key: str, origin: str) -> str:
+def _known_limit(stage: str, key: str, origin: str) -> str:
     """Return the name of a stage's limit, or raise SettingsError."""
     name = f"{stage}.{key}"
     if name not in LIMITS:
@@ -330,10 +332,10 @@ def parse_option(text: str) -> Mapping[str, Any]:
         raise SettingsError(
             f"--ocr-tolerance={text}: write a preset or stage.limit=value; {did_you_mean(name, LIMITS)}"
         )
-    return {stage: {key: _literal(raw)}}
+    return {stage: {key: _limit_literal(raw)}}
 
 
-def _literal(raw: str) -> Value:
+def _limit_literal(raw: str) -> Value:
     if raw in ("true", "false"):
         return raw == "true"
     try:

@@ -67,7 +67,7 @@ def rewrite(path: Path, members: Mapping[str, bytes | None] | None = None, **man
     with zipfile.ZipFile(path) as file:
         content: dict[str, bytes | None] = {name: file.read(name) for name in file.namelist()}
     text = {**read_manifest(path), **manifest}
-    text = {**text, "sha256": archive._digest(text), **manifest}
+    text = {**text, "sha256": archive._manifest_digest(text), **manifest}
     content["manifest.npy"] = npy(np.frombuffer(json.dumps(text).encode(), np.uint8))
     with zipfile.ZipFile(path, "w") as file:
         for name, data in {**content, **(members or {})}.items():

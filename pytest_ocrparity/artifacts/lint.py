@@ -89,7 +89,7 @@ def _training_findings(name: str, said: Said, settings: Mapping[str, Any]) -> It
 def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inference: Mapping[str, Any]) -> Iterator[str]:
     for operator in sorted(RANDOM & said.keys()):
         yield f"{name}: holds {operator}, a random operator of the training YAML file, which paddleocr 3.x does not run"
-    options = _options(inference)
+    options = _candidate_options(inference)
     is_plain = inference.get("api") != "PaddleOCR"
     if not is_plain:
         yield from ocr_findings(name, said, options, inference.get("predict_options") or {})
@@ -109,7 +109,7 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     yield from _ignored_box_type(name, said)
 
 
-def _options(inference: Mapping[str, Any]) -> Mapping[str, Any]:
+def _candidate_options(inference: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return all options of a candidate's settings, without those of a file that can't be read."""
     options: Mapping[str, Any] = inference.get("options") or {}
     with suppress(ModelError):

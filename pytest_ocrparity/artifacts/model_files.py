@@ -163,7 +163,7 @@ def find_export(model_dir: Path) -> ExportFiles:
     for path in files:
         refuse_pointer(path)
     if len(programs) > 1:
-        taken, ignored = (f"{path.name} ({_age(path)})" for path in programs)
+        taken, ignored = (f"{path.name} ({_file_age(path)})" for path in programs)
         warnings.warn(
             f"{model_dir} holds two programs: paddle runs {taken} and ignores {ignored}; delete the stale one",
             UserWarning,
@@ -172,7 +172,7 @@ def find_export(model_dir: Path) -> ExportFiles:
     return ExportFiles(model_dir, config, programs[0] if programs else None, files)
 
 
-def _age(path: Path) -> str:
+def _file_age(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime).strftime("written %Y-%m-%d %H:%M:%S")
 
 

@@ -42,7 +42,10 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
         return
     is_seal = config.get("text_type") == "seal"
     own, block = SEAL if is_seal else GENERAL, at(config, *DETECTOR)
-    given = {**_given("inference.options", options), **_given("inference.predict_options", predict_options)}
+    given = {
+        **_detector_options("inference.options", options),
+        **_detector_options("inference.predict_options", predict_options),
+    }
     runs = {**own, **{key: block[key] for key in own if key in block}}
     runs |= {key: each.value for key, each in given.items()}
     yield from _half_an_override(given, runs)
@@ -79,7 +82,7 @@ class Given(NamedTuple):
     value: Any
 
 
-def _given(setting: str, options: Values) -> dict[str, Given]:
+def _detector_options(setting: str, options: Values) -> dict[str, Given]:
     """Return the detector's parameters that options set, by name."""
     return {
         today.removeprefix(PREFIX): Given(setting, name, value)

@@ -143,7 +143,7 @@ class _Reader:
     def take(self, count: int) -> tuple[Any, ...]:
         """Take the last values, of which none is a MARK."""
         values = tuple(self.stack.pop() for _ in range(count))[::-1]
-        if _MARK in map(_identity, values):
+        if _MARK in map(_persistent_id, values):
             raise ValueError("a mark in the place of a value")
         return values
 
@@ -231,7 +231,7 @@ class _Reader:
                 raise _ForeignError("sets the state of a value as no array does")
 
 
-def _identity(value: Any) -> Any:
+def _persistent_id(value: Any) -> Any:
     return value if value is _MARK else None
 
 

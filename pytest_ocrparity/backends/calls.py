@@ -81,7 +81,7 @@ def needs_of(wanted: Mapping[str, Values], deployed: Deployed) -> Needs:
         deployed: the export, with the user's options; those that set parameters are not looked at.
     """
     plain = replace(deployed, options={}, predict_options={})
-    fixes = [deployment_fix(stage, values, plain) for stage, values in _differing(wanted, plain) if values]
+    fixes = [deployment_fix(stage, values, plain) for stage, values in _arguments_that_differ(wanted, plain) if values]
     options: dict[str, Any] = {
         name: value for name, value in deployed.options.items() if name not in ARGUMENT_OF
     }  # such as device and engine
@@ -99,7 +99,7 @@ def needs_of(wanted: Mapping[str, Values], deployed: Deployed) -> Needs:
     return Needs(options=options, predict_options=predict_options, edits=tuple(edits), cannot=tuple(cannot))
 
 
-def _differing(wanted: Mapping[str, Values], deployed: Deployed) -> list[tuple[str, dict[str, Any]]]:
+def _arguments_that_differ(wanted: Mapping[str, Values], deployed: Deployed) -> list[tuple[str, dict[str, Any]]]:
     """Return by stage the parameters to be set: every argument, and what the export's inference.yml says otherwise."""
     written, config = deployed.written, deployed.config
     mode = wanted[DECODE]["img_mode"]

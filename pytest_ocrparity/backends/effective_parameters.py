@@ -30,7 +30,7 @@ def _json_value(value: Any) -> Any:
     return [_json_value(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _attributes(source: Any, *names: str) -> Parameters:
+def _operator_attributes(source: Any, *names: str) -> Parameters:
     return {name: _json_value(getattr(source, name)) for name in names}
 
 
@@ -65,13 +65,13 @@ def training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) ->
 
 def _training_resize(operator: Any) -> Parameters:
     if operator.resize_type == 1:
-        return {"rule": "image_shape", **_attributes(operator, "image_shape", "keep_ratio")}
+        return {"rule": "image_shape", **_operator_attributes(operator, "image_shape", "keep_ratio")}
     if operator.resize_type == 2:
-        return {"rule": "resize_long", **_attributes(operator, "resize_long")}
+        return {"rule": "resize_long", **_operator_attributes(operator, "resize_long")}
     cap = getattr(operator, "max_side_limit", None)  # 2.10 has no cap
     return {
         "rule": "limit",
-        **_attributes(operator, "limit_side_len", "limit_type"),
+        **_operator_attributes(operator, "limit_side_len", "limit_type"),
         "max_side_limit": _json_value(cap),
     }
 
@@ -79,9 +79,9 @@ def _training_resize(operator: Any) -> Parameters:
 def training_detections(post_process: Any) -> Parameters:
     """Return the parameters of a `ppocr.postprocess.db_postprocess.DBPostProcess`."""
     return {
-        **_attributes(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
+        **_operator_attributes(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
         "use_dilation": post_process.dilation_kernel is not None,
-        **_attributes(post_process, "score_mode", "box_type"),
+        **_operator_attributes(post_process, "score_mode", "box_type"),
     }
 
 
@@ -98,7 +98,7 @@ def text_parameters(characters: Sequence[str], reorders: str | None) -> Paramete
 def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of paddlex's `DetResizeForTest` used: `given` overrides what the operator was built with."""
     if operator.resize_type == 3:
-        return {"rule": "input_shape", **_attributes(operator, "input_shape")}
+        return {"rule": "input_shape", **_operator_attributes(operator, "input_shape")}
     if operator.resize_type != 0:
         return _training_resize(operator)  # the same attributes on both sides
     used = {key: given.get(key) or getattr(operator, key) for key in ("limit_side_len", "limit_type")}
@@ -131,7 +131,7 @@ def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Paramet
     """Return what a call of `process` of paddlex's `DBPostProcess` used: its thresholds were `given` to it."""
     return {
         **{name: _json_value(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
-        **_attributes(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
+        **_operator_attributes(post_process, "max_candidates", "use_dilation", "score_mode", "box_type"),
     }
 
 
@@ -141,7 +141,9 @@ def predictor_engine(runner: Any, program: Path | None) -> Parameters:
     if not isinstance(config, Mapping):
         option = getattr(runner, "_option", None)  # where paddlex 3.1 keeps them
         config = (
-            _attributes(option, "run_mode", "device_type", "device_id", "cpu_threads") if option is not None else {}
+            _operator_attributes(option, "run_mode", "device_type", "device_id", "cpu_threads")
+            if option is not None
+            else {}
         )
     kind, index = config.get("device_type") or "cpu", config.get("device_id")
     found = {

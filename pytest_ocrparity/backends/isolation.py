@@ -125,7 +125,7 @@ def check_checkout(root: Path) -> None:
             raise ModelError(f"{root}: no such folder (set in train.paddleocr_root)")
         raise ModelError(f"{root} holds no folder ppocr{hint} (set in train.paddleocr_root)")
     loaded = sys.modules.get("ppocr")
-    if loaded is not None and (origin := _folder(loaded)) != (root / "ppocr").resolve():
+    if loaded is not None and (origin := _package_folder(loaded)) != (root / "ppocr").resolve():
         raise ModelError(
             f"this process has already imported ppocr from {origin}, so {root} cannot be used as well: "
             "run the two projects in two pytest commands"
@@ -134,12 +134,12 @@ def check_checkout(root: Path) -> None:
 
 def package_folder(name: str) -> Path:
     """Return the folder of a package that was imported."""
-    folder = _folder(sys.modules[name])
+    folder = _package_folder(sys.modules[name])
     assert folder is not None  # none of a namespace, which ppocr is not
     return folder
 
 
-def _folder(module: ModuleType) -> Path | None:
+def _package_folder(module: ModuleType) -> Path | None:
     """Return the folder of a package, or of the file of a module."""
     return Path(module.__file__).resolve().parent if module.__file__ else None
 
@@ -183,7 +183,7 @@ def folder_module(reference: str, folder: Path | None, *, setting: str = "train.
     Raises:
         ModelError: the reference has another form, there is no such module or name, or the module does not import.
     """
-    module_name, name = _names(reference, setting)
+    module_name, name = _split_entry_point(reference, setting)
     try:
         with first_on_path(folder):
             return getattr(_import_module(module_name, folder), name)
@@ -197,7 +197,7 @@ def check_module(reference: str, folder: Path | None, *, setting: str = "train.n
     Raises:
         ModelError: the reference has another form, or no such module is found.
     """
-    module_name, _ = _names(reference, setting)
+    module_name, _ = _split_entry_point(reference, setting)
     parts, path = module_name.split("."), [str(folder)] if folder is not None else []
     path += sys.path
     for number, part in enumerate(parts, 1):
@@ -213,7 +213,7 @@ def check_module(reference: str, folder: Path | None, *, setting: str = "train.n
         path = list(spec.submodule_search_locations or ())
 
 
-def _names(reference: str, setting: str) -> tuple[str, str]:
+def _split_entry_point(reference: str, setting: str) -> tuple[str, str]:
     """Return the module and the name of "package.module:name"."""
     module_name, _, name = reference.partition(":")
     if not module_name or not name:

@@ -242,7 +242,9 @@ class MemoryGuard:
         tensor = "a tensor" if count == 1 else f"a batch of {count} tensors"
         what = f"{given}{tensor} of {width}x{height} px, which"
         advice = "limit_side_len with limit_type max, or max_side_limit, on both sides makes it smaller"
-        self._refuse(stage, what, needed, left, advice if self._height is None else "a shorter line shows as much")
+        self._refuse_memory(
+            stage, what, needed, left, advice if self._height is None else "a shorter line shows as much"
+        )
 
     def _available_bytes(self) -> float:
         if self._limit is not None:
@@ -252,7 +254,7 @@ class MemoryGuard:
             self._available, self._until = available_memory(), time.monotonic() + FRESH_SECONDS
         return self._available
 
-    def _refuse(self, stage: str, what: str, needed: int, left: float, advice: str) -> None:
+    def _refuse_memory(self, stage: str, what: str, needed: int, left: float, advice: str) -> None:
         if needed <= left:
             return
         there = (
@@ -280,7 +282,7 @@ class MemoryGuard:
         size = None if data is None else header_size(data)
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
-            self._refuse(
+            self._refuse_memory(
                 DECODE, what, decoding_bytes(*size), self._available_bytes(), "a smaller copy of it shows as much"
             )
 

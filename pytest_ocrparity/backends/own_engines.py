@@ -122,7 +122,7 @@ class MapEngine(_OwnCode):
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """The other side's parameters, and your engine's name in the place of its engine's."""
-        return {**self._like.parameters, PROBABILITY_MAP: {"engine": _label(self._infer)}}
+        return {**self._like.parameters, PROBABILITY_MAP: {"engine": _function_label(self._infer)}}
 
 
 class FunctionPipeline(_OwnCode):
@@ -178,8 +178,8 @@ class FunctionPipeline(_OwnCode):
         trace = Trace(pipeline=self.name, image=image_bytes(image)[0], source=self, parameters=self._parameters)
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         try:
-            made = _called(DECODE, "preprocess", self._preprocess, given)
-            return replace(trace, **_preprocessed(_Returned("preprocess", self._preprocess), made))
+            made = _call_user_function(DECODE, "preprocess", self._preprocess, given)
+            return replace(trace, **_check_preprocess_result(_Returned("preprocess", self._preprocess), made))
         except StageError as error:
             return replace(trace, error=error)
 
@@ -197,8 +197,8 @@ class FunctionPipeline(_OwnCode):
         Raises:
             StageError: your postprocess raised, or returned something else.
         """
-        made = _called(DETECTIONS, "postprocess", self._postprocess, np.array(probability_map), shape)
-        return _detections(_Returned("postprocess", self._postprocess), made)
+        made = _call_user_function(DETECTIONS, "postprocess", self._postprocess, np.array(probability_map), shape)
+        return _check_postprocess_result(_Returned("postprocess", self._postprocess), made)
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -211,22 +211,23 @@ class _Returned:
 
     def __init__(self, role: str, function: Callable[..., Any]) -> None:
         """Name the function by its role and its own name."""
-        self._start = f"{role} ({_label(function)}) returned"
+        self._start = f"{role} ({_function_label(function)}) returned"
 
     def refused(self, stage: str, what: str, wanted: str) -> StageError:
         """Return the error: what was returned, and what is wanted."""
         return StageError(stage, f"{self._start} {what}: {wanted}")
 
 
-def _called(stage: str, role: str, function: Callable[..., Any], *args: Any) -> Any:
+def _call_user_function(stage: str, role: str, function: Callable[..., Any], *args: Any) -> Any:
     try:
         return function(*args)
     except Exception as error:
-        text = f"{role} ({_label(function)}) raised {type(error).__name__}: {str(error).strip() or 'without a word'}"
+        said = str(error).strip() or "without a word"
+        text = f"{role} ({_function_label(function)}) raised {type(error).__name__}: {said}"
         raise StageError(stage, text) from error
 
 
-def _label(function: Callable[..., Any]) -> str:
+def _function_label(function: Callable[..., Any]) -> str:
     """Return a function's name with its module's; of another object that of its class."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
@@ -238,7 +239,7 @@ def _side_text(value: Any) -> str:
     return f"{name}, a {type(value).__name__}" if isinstance(name, str) else repr(value)
 
 
-def _text(value: Any) -> str:
+def _returned_text(value: Any) -> str:
     """Return what a value is: the shape and dtype of an array, the length of a list, else its type."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}, {value.dtype}"
@@ -247,18 +248,18 @@ def _text(value: Any) -> str:
 
 
 def _map_of(infer: Run, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    made, returned = _called(PROBABILITY_MAP, "infer", infer, np.array(tensor)), _Returned("infer", infer)
+    made, returned = _call_user_function(PROBABILITY_MAP, "infer", infer, np.array(tensor)), _Returned("infer", infer)
     wanted = "a map is one array (1, C, h, w)"
     if isinstance(made, list | tuple):
-        raise returned.refused(PROBABILITY_MAP, _text(made), f"{wanted}; return its element that is the map")
+        raise returned.refused(PROBABILITY_MAP, _returned_text(made), f"{wanted}; return its element that is the map")
     if not isinstance(made, np.ndarray):
-        raise returned.refused(PROBABILITY_MAP, _text(made), f"{wanted} of numpy")
+        raise returned.refused(PROBABILITY_MAP, _returned_text(made), f"{wanted} of numpy")
     if made.ndim != 4 or len(made) != len(tensor) or 0 in made.shape:
         hint = "; put the lost axes back with [None, None]" if made.ndim == 2 else ""
-        raise returned.refused(PROBABILITY_MAP, _text(made), wanted + hint)
+        raise returned.refused(PROBABILITY_MAP, _returned_text(made), wanted + hint)
     if made.dtype not in (np.float32, np.float16):
         text = "a map is float32 (or float16, which is widened without loss), with values from 0 to 1; convert it there"
-        raise returned.refused(PROBABILITY_MAP, _text(made), text)
+        raise returned.refused(PROBABILITY_MAP, _returned_text(made), text)
     return made.astype(np.float32)
 
 
@@ -269,10 +270,12 @@ _REQUIRED: Final = (
 """The keys that a preprocess has to return, the stage that stops without each, and what it is."""
 
 
-def _preprocessed(returned: _Returned, made: Any) -> dict[str, Any]:
+def _check_preprocess_result(returned: _Returned, made: Any) -> dict[str, Any]:
     """Return the stages of a preprocess as fields of a trace, checked. Raises StageError."""
     if not isinstance(made, Mapping):
-        raise returned.refused(DECODE, _text(made), f'a preprocess returns a dict: "{TENSOR}", "{SHAPE}", and the rest')
+        raise returned.refused(
+            DECODE, _returned_text(made), f'a preprocess returns a dict: "{TENSOR}", "{SHAPE}", and the rest'
+        )
     for name in made:
         if name not in PARTS:
             raise returned.refused(DECODE, f"the key {name!r}", did_you_mean(str(name), PARTS))
@@ -280,16 +283,18 @@ def _preprocessed(returned: _Returned, made: Any) -> dict[str, Any]:
         if made.get(name) is None:
             has = f'None for "{name}"' if name in made else f'a dict without "{name}"'
             raise returned.refused(stage, has, what)
-    found = {DECODE: _decoded(returned, made.get(DECODE)), SHAPE: _shape(returned, made[SHAPE])}
+    found = {DECODE: _check_decoded(returned, made.get(DECODE)), SHAPE: _check_shape(returned, made[SHAPE])}
     resize, tensor = made.get(RESIZE), made[TENSOR]
     if resize is not None and not _is_picture(resize):
         text = "the resized image is (h, w, 3) uint8; leave it out where your port has none"
-        raise returned.refused(RESIZE, f'"{RESIZE}", {_text(resize)}', text)
+        raise returned.refused(RESIZE, f'"{RESIZE}", {_returned_text(resize)}', text)
     if not isinstance(tensor, np.ndarray) or tensor.ndim != 4 or tensor.shape[:2] != (1, 3):
-        raise returned.refused(TENSOR, f'"{TENSOR}", {_text(tensor)}', "the network's input is an array (1, 3, h, w)")
+        raise returned.refused(
+            TENSOR, f'"{TENSOR}", {_returned_text(tensor)}', "the network's input is an array (1, 3, h, w)"
+        )
     if tensor.dtype != np.float32:
         text = "the network's input is float32; convert it there, as your deployment must"
-        raise returned.refused(TENSOR, f'"{TENSOR}", {_text(tensor)}', text)
+        raise returned.refused(TENSOR, f'"{TENSOR}", {_returned_text(tensor)}', text)
     if wrong := int(np.count_nonzero(~np.isfinite(tensor))):
         text = "the network's input is finite; a division by a std of 0, or a wrong cast, does this"
         raise returned.refused(TENSOR, f'"{TENSOR}" with NaN or infinity in {wrong} of {tensor.size} values', text)
@@ -300,16 +305,16 @@ def _is_picture(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3
 
 
-def _decoded(returned: _Returned, made: Any) -> Decoded | None:
+def _check_decoded(returned: _Returned, made: Any) -> Decoded | None:
     if made is None or isinstance(made, Decoded):
         return made
     if not _is_picture(made):
         text = "the decoded image is (H, W, 3) uint8 in BGR order; leave it out where your port has none"
-        raise returned.refused(DECODE, f'"{DECODE}", {_text(made)}', text)
+        raise returned.refused(DECODE, f'"{DECODE}", {_returned_text(made)}', text)
     return Decoded.of(made, "BGR")
 
 
-def _shape(returned: _Returned, made: Any) -> Shape:
+def _check_shape(returned: _Returned, made: Any) -> Shape:
     try:
         height, width, ratio_h, ratio_w = (float(value) for value in made if 0 < value < np.inf)
     except (TypeError, ValueError) as error:
@@ -318,24 +323,26 @@ def _shape(returned: _Returned, made: Any) -> Shape:
     return height, width, ratio_h, ratio_w
 
 
-def _detections(returned: _Returned, made: Any) -> Detections:
+def _check_postprocess_result(returned: _Returned, made: Any) -> Detections:
     """Return what a postprocess returned as detections. Raises StageError."""
     if isinstance(made, Detections):
         return made
     if not isinstance(made, tuple) or len(made) != 2:
         text = "it is a tuple (polygons, scores), with None for scores that you do not have"
-        raise returned.refused(DETECTIONS, _text(made), text)
+        raise returned.refused(DETECTIONS, _returned_text(made), text)
     polygons, scores = made
     try:
         arrays = [np.asarray(polygon) for polygon in polygons]
     except (TypeError, ValueError) as error:
-        raise returned.refused(DETECTIONS, f"for polygons {_text(polygons)}", "each is an (N, 2) array") from error
+        raise returned.refused(
+            DETECTIONS, f"for polygons {_returned_text(polygons)}", "each is an (N, 2) array"
+        ) from error
     for index, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != 2 or len(array) < 3 or array.dtype.kind not in "iuf":
             text = "each is an (N, 2) array of x, y in px of the source image, with three points or more"
-            raise returned.refused(DETECTIONS, f"for polygon {index} {_text(array)}", text)
+            raise returned.refused(DETECTIONS, f"for polygon {index} {_returned_text(array)}", text)
     values = None if scores is None else np.asarray(scores)
     if values is not None and (values.shape != (len(arrays),) or (len(arrays) and values.dtype.kind not in "iuf")):
         text = f"there are {len(arrays)} polygons, and each has one number from 0 to 1"
-        raise returned.refused(DETECTIONS, f"for scores {_text(values)}", text)
+        raise returned.refused(DETECTIONS, f"for scores {_returned_text(values)}", text)
     return Detections(tuple(arrays), values)

@@ -52,7 +52,7 @@ def run(given: argparse.Namespace, prog: str) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # who loads the export warns
-            lines = list(_lines(given))
+            lines = list(_deploy_lines(given))
     except OcrParityError as error:
         print(f"{prog}: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -65,8 +65,8 @@ def run(given: argparse.Namespace, prog: str) -> int:
     return 0
 
 
-def _lines(given: argparse.Namespace) -> Iterator[str]:
-    settings = _settings(given)
+def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
+    settings = _deploy_settings(given)
     config = settings.train.get("config")
     candidates = list(settings.candidates.values())
     if config is None or not any(each.values.keys() & _WHAT_RUNS for each in candidates):
@@ -114,7 +114,7 @@ def _no_call_of(values: Mapping[str, Any]) -> str:
     return ""
 
 
-def _settings(given: argparse.Namespace) -> Settings:
+def _deploy_settings(given: argparse.Namespace) -> Settings:
     """Return the settings of the given or nearest file, with the two paths of the command line over them."""
     paths = {"ocr_train_config": given.train_config, "ocr_inference_dir": given.inference_dir}
     options = {name: str(path) for name, path in paths.items() if path is not None}
@@ -148,7 +148,7 @@ def _lines_of(
             folder = path_from(settings.root, export.folder)
             yield "  settings of the gate:"
             needs = needs_of(wanted, deployed)
-            yield from _indented(settings_text(needs, deployed, folder, values.get("model_name")))
+            yield from _indented_call(settings_text(needs, deployed, folder, values.get("model_name")))
 
 
 def _lines_of_call(call: Call) -> Iterator[str]:
@@ -156,12 +156,12 @@ def _lines_of_call(call: Call) -> Iterator[str]:
     yield call.api
     for each in call.first:
         yield f"  first: {each}"
-    yield from _indented(call.text)
+    yield from _indented_call(call.text)
     for each in call.cannot:
         yield f"  cannot: {each}"
     for each in call.notes:
         yield f"  note: {each}"
 
 
-def _indented(text: str) -> list[str]:
+def _indented_call(text: str) -> list[str]:
     return textwrap.indent(text, "    ").splitlines()

@@ -44,7 +44,7 @@ def run(given: argparse.Namespace, prog: str) -> int:
         results = read(given.results)
         # Also those that a failure kept from being asserted: under other limits their test would get to them.
         compared = judge_again(results.comparisons, wanted)
-        table, faults = _judged(compared, results, is_verbose=given.verbose)
+        table, faults = _judged_table(compared, results, is_verbose=given.verbose)
     except OcrParityError as error:
         print(f"{prog}: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -57,7 +57,7 @@ def run(given: argparse.Namespace, prog: str) -> int:
     return 1 if faults else 0
 
 
-def _judged(
+def _judged_table(
     compared: Sequence[RecordedComparison], results: Results, *, is_verbose: bool
 ) -> tuple[list[str], list[str]]:
     """Return the lines of the table, and why the run fails."""

@@ -42,7 +42,7 @@ class Comparisons:
     def of(self, kind: str) -> Comparison:
         """Return the comparison of one kind, and make no other than those it rests on."""
         if kind not in self._made:
-            self._made[kind] = self._compare(kind)
+            self._made[kind] = self._compare_kind(kind)
         return self._made[kind]
 
     def all(self) -> tuple[Comparison, ...]:
@@ -53,7 +53,7 @@ class Comparisons:
         """Take a comparison that was made of these arrays before."""
         self._made[made.kind] = made
 
-    def _compare(self, kind: str) -> Comparison:
+    def _compare_kind(self, kind: str) -> Comparison:
         sides = self.reference, self.candidate, self.tolerance
         if kind == PREPROCESSING:
             return compare_preprocessing(*sides)

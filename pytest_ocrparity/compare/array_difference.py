@@ -48,7 +48,7 @@ def array_difference(reference: _Array, candidate: _Array, thresh: Any = None) -
     absolute_sum, place_of_largest = (blas.sasum, blas.isamax) if is_single else (blas.dasum, blas.idamax)
     sides = bytearray(step), bytearray(step)
     above = [np.frombuffer(side, np.bool_) for side in sides]
-    blocks = _blocks(reference.reshape(-1), candidate.reshape(-1), step)
+    blocks = _array_blocks(reference.reshape(-1), candidate.reshape(-1), step)
     with np.errstate(all="ignore"):  # differences of what is not finite
         for number, (reference_block, candidate_block) in enumerate(blocks):
             if (count := len(reference_block)) < step:  # the last
@@ -80,7 +80,7 @@ def _aligned_buffer(count: int, dtype: np.dtype[Any]) -> _Array:
     return room[start : start + count * dtype.itemsize].view(dtype)
 
 
-def _blocks(reference: _Array, candidate: _Array, step: int) -> list[tuple[_Array, _Array]]:
+def _array_blocks(reference: _Array, candidate: _Array, step: int) -> list[tuple[_Array, _Array]]:
     """Return two flat arrays in pieces of `step` values, the last one shorter where they are not a multiple of it."""
     end = reference.size // step * step
     whole = list(zip(reference[:end].reshape(-1, step), candidate[:end].reshape(-1, step), strict=True))

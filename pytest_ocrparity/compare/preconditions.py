@@ -51,7 +51,7 @@ def refuse_one_side_twice(kind: str, reference: Trace, candidate: Trace) -> None
 
 def have_same_files(reference: Trace, candidate: Trace) -> bool:
     """Return whether both sides were made by files of the same content, as far as they say."""
-    reference_files, candidate_files = _files(reference), _files(candidate)
+    reference_files, candidate_files = _model_files(reference), _model_files(candidate)
     return bool(reference_files) and reference_files == candidate_files
 
 
@@ -93,7 +93,7 @@ def _stated_identity(trace: Trace) -> Mapping[str, Any]:
     return plain(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
 
 
-def _files(trace: Trace) -> Any:
+def _model_files(trace: Trace) -> Any:
     return plain(trace.files) or _stated_identity(trace).get("files")
 
 

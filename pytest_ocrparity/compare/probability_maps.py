@@ -79,10 +79,10 @@ def _map_difference(reference: Trace, candidate: Trace) -> ArrayDifference | Non
         return array_difference(reference_map, candidate_map) if pairs else None
     if not reference_map.size or reference_map.ndim != 4 or reference_map.shape[:2] != (1, 1):
         return None
-    return array_difference(reference_map, candidate_map, _thresh(reference))
+    return array_difference(reference_map, candidate_map, _postprocess_thresh(reference))
 
 
-def _thresh(trace: Trace) -> Any:
+def _postprocess_thresh(trace: Trace) -> Any:
     return trace.parameters.get(DETECTIONS, {}).get("thresh")
 
 
@@ -134,7 +134,7 @@ def _map_amounts(reference: Trace, candidate: Trace, gap: ArrayDifference, limit
         at=at,
         mean=gap.mean,
         stored=reference.map_error + candidate.map_error,
-        crossings=None if _thresh(reference) is None else gap.crossings,
+        crossings=None if _postprocess_thresh(reference) is None else gap.crossings,
         automatic=lambda: _automatic_measures(reference, candidate, gap.largest, limit, at),
         share=share,
         sensitivity=lambda: sensitivity_to_rounding(reference, candidate),

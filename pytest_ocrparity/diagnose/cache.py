@@ -197,7 +197,7 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
         return None
     if not any(each.cause != UNKNOWN for each in shown):
         return None
-    stated = [_restated(each, known.image, stages) for each in shown]
+    stated = [_restated_diagnosis(each, known.image, stages) for each in shown]
     return tuple(examine_leaks(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
@@ -301,7 +301,7 @@ def _patch_of(lab: Laboratory, diagnosis: Diagnosis) -> Patch | None:
     )
 
 
-def _restated(diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
+def _restated_diagnosis(diagnosis: Diagnosis, image: str, stages: str) -> Diagnosis:
     """Return a diagnosis as it is stated for an image other than the one that it was found on."""
     if diagnosis.cause == UNKNOWN:
         not_tried = f"the experiments that were made on {image}, which explained nothing there"

@@ -138,13 +138,13 @@ class Recorded:
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Run the network of `inner`. Raises CannotRunError where there is none."""
-        return self._running().infer(tensor)
+        return self._running_pipeline().infer(tensor)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         """Run the post-process of `inner`. Raises CannotRunError where there is none."""
-        return self._running().postprocess(probability_map, shape)
+        return self._running_pipeline().postprocess(probability_map, shape)
 
-    def _running(self) -> Pipeline:
+    def _running_pipeline(self) -> Pipeline:
         if self.inner is None:
             raise CannotRunError(f"{self.name} can't be run again")
         return self.inner

@@ -20,7 +20,8 @@ COLUMN = 12
 
 _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     "stopped": lambda d, reference, candidate: (
-        f"{reference if d.reference else candidate} stopped at {d.stage}: {_cut(d.reference or d.candidate)}"
+        f"{reference if d.reference else candidate} stopped at {d.stage}: "
+        f"{_first_line_of_error(d.reference or d.candidate)}"
     ),
     "not_recorded": lambda d, reference, candidate: (
         f"nothing was compared at {d.stage}: {_who_lacks(d, reference, candidate)}"
@@ -33,17 +34,17 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
     ),
     "not_judged": lambda d, reference, candidate: "nothing was judged: every limit of probability_maps is off",
     "no_values": lambda d, reference, candidate: (
-        f"{d.stage} is empty: {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}"
+        f"{d.stage} is empty: {_shape_text(d.reference)} in {reference}, {_shape_text(d.candidate)} in {candidate}"
     ),
     "source_size": lambda d, reference, candidate: (
-        f"the image is {_size(d.reference)} px for {reference}, {_size(d.candidate)} px for {candidate}, which scales "
-        "the boxes"
+        f"the image is {_size_text(d.reference)} px for {reference}, {_size_text(d.candidate)} px for {candidate}, "
+        "which scales the boxes"
     ),
     "size": lambda d, reference, candidate: (
-        f"resized to {_size(d.reference)} in {reference}, {_size(d.candidate)} in {candidate}"
+        f"resized to {_size_text(d.reference)} in {reference}, {_size_text(d.candidate)} in {candidate}"
     ),
     "shape": lambda d, reference, candidate: (
-        f"{d.stage} has shape {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}"
+        f"{d.stage} has shape {_shape_text(d.reference)} in {reference}, {_shape_text(d.candidate)} in {candidate}"
         + (", where 1x1xHxW is right" if d.reference == d.candidate else "")
     ),
     "dtype": lambda d, reference, candidate: f"{d.stage} is {d.reference} in {reference}, {d.candidate} in {candidate}",
@@ -66,8 +67,8 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         f"{_line(*d.reference)} in {reference}, {_line(*d.candidate)} in {candidate}"
     ),
     "line_shape": lambda d, reference, candidate: (
-        f"{d.stage} has shape {_shape(d.reference)} in {reference}, {_shape(d.candidate)} in {candidate}, where 1xTxC "
-        "is right, of T timesteps and C classes"
+        f"{d.stage} has shape {_shape_text(d.reference)} in {reference}, {_shape_text(d.candidate)} in {candidate}, "
+        "where 1xTxC is right, of T timesteps and C classes"
     ),
     "classes": lambda d, reference, candidate: (
         f"classes of the map: {d.reference} in {reference}, {d.candidate} in {candidate}"
@@ -103,7 +104,7 @@ def _who_lacks(difference: Difference, reference: str, candidate: str) -> str:
     return "neither side has any" if len(lacking) == 2 else f"{lacking[0]} has none"
 
 
-def _cut(text: str, most: int = 400) -> str:
+def _first_line_of_error(text: str, most: int = 400) -> str:
     """Return a text's first line; one that only announces, with the line that names the error, else with the last."""
     line, *more = text.strip().splitlines() or [""]
     if line.endswith(":") and more:  # paddle's "In user code:", whose last line is the operator
@@ -111,15 +112,15 @@ def _cut(text: str, most: int = 400) -> str:
     return line if len(line) <= most else f"{line[:most]}..."
 
 
-def _size(size: Sequence[int]) -> str:
+def _size_text(size: Sequence[int]) -> str:
     return f"{size[1]:g}x{size[0]:g}"
 
 
-def _shape(shape: Any) -> str:
+def _shape_text(shape: Any) -> str:
     return shape if isinstance(shape, str) else "x".join(str(side) for side in shape)
 
 
-def _at(place: tuple[float, float] | None) -> str:
+def _place_text(place: tuple[float, float] | None) -> str:
     if place is None or any(math.isnan(value) for value in place):
         return ""
     return f" at x={place[0]:.0f} y={place[1]:.0f}"
@@ -148,7 +149,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
     ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, *each.not_tried, each.summary)]
-    rows.append(("next", _next(judged, first, len(known), ruled_out, is_stopped)))
+    rows.append(("next", _next_line(judged, first, len(known), ruled_out, is_stopped)))
     text = headline(first)
     if known and not earlier:
         text = f"{known[0].stage}: {known[0].summary}"
@@ -211,7 +212,7 @@ def _measured_rows(
     return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
 
 
-def _next(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
+def _next_line(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
     if NOT_JUDGEABLE in (judged.status, first.status) and not known:
         return f"check that this checkpoint evaluates well, {rerun_instruction(judged.image)}"
     if known:
@@ -250,7 +251,7 @@ def _rounding_text(comparison: Comparison) -> str:
     reference, candidate = comparison.reference, comparison.candidate
     return (
         f"rounding of its tensor alone moves {reference}'s own map by {amount(floor.value)}, more than the limit of "
-        f"{amount(atol.limit or 0.0)} allows; {candidate}'s map differs by {amount(atol.value)}{_at(atol.at)}"
+        f"{amount(atol.limit or 0.0)} allows; {candidate}'s map differs by {amount(atol.value)}{_place_text(atol.at)}"
     )
 
 
@@ -268,7 +269,7 @@ def _measure_text(measure: Measure, comparison: Comparison) -> str:
     if measure.name == "probability_maps.max_share":
         return f"{reference} and {candidate} differ in a share of {value} of the pixels, {limit}"
     mean = " on average" if measure.name == "probability_maps.mean_atol" else ""
-    return f"{reference} and {candidate} differ by {value}{mean}{_at(measure.at)}, {limit}"
+    return f"{reference} and {candidate} differ by {value}{mean}{_place_text(measure.at)}, {limit}"
 
 
 _OF_TIMESTEPS = {
@@ -286,7 +287,7 @@ def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
             continue  # a line that is read otherwise breaks max_cer, which says by how much
         if measure.limit is not None and not measure.is_within:
             units = _UNITS_OF_LINES if comparison.task == RECOGNITION.name else _UNITS
-            text = f"{measure.name} {amount(measure.value)}{units.get(measure.name, '')}{_at(measure.at)}"
+            text = f"{measure.name} {amount(measure.value)}{units.get(measure.name, '')}{_place_text(measure.at)}"
             rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
     return rows
 
@@ -341,9 +342,9 @@ def _box_rows(comparison: Comparison, most: int) -> list[tuple[str, str]]:
 
 def _box_text(finding: BoxFinding, comparison: Comparison) -> str:
     if finding.reference is not None:
-        text = f"box {finding.reference} of {comparison.reference}{_at(finding.at)}"
+        text = f"box {finding.reference} of {comparison.reference}{_place_text(finding.at)}"
     else:
-        text = f"box {finding.candidate} of {comparison.candidate}{_at(finding.at)}"
+        text = f"box {finding.candidate} of {comparison.candidate}{_place_text(finding.at)}"
     if finding.kind in ("moved", "score"):
         text += f": moved by {amount(finding.shift or 0.0)} px, IoU {finding.iou:.2f}"
         if finding.score_error is not None:
@@ -362,19 +363,19 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
     rows = []
     for parameter in shown[:MOST_PARAMETERS]:
         name = f"{parameter.stage}.{parameter.name}"
-        reference, candidate = _value(parameter.reference), _value(parameter.candidate)
+        reference, candidate = _value_text(parameter.reference), _value_text(parameter.candidate)
         rows.append(("ran with", f"{name}: {reference} in {first.reference}, {candidate} in {first.candidate}"))
     if len(shown) > MOST_PARAMETERS:
         rows.append(("", f"and {len(shown) - MOST_PARAMETERS} more"))
     return rows or [("ran with", "no parameter that both sides record differs")]
 
 
-def _value(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
-        return _cut("[" + ", ".join(_value(item) for item in value) + "]", 80)
-    return "none" if value is None else _cut(str(value), 80)
+        return _first_line_of_error("[" + ", ".join(_value_text(item) for item in value) + "]", 80)
+    return "none" if value is None else _first_line_of_error(str(value), 80)
 
 
 def _later_rows(comparisons: Iterable[Comparison], first: Comparison) -> list[tuple[str, str]]:
@@ -396,7 +397,7 @@ def _later_text(comparison: Comparison) -> str:
         return _DIFFERENCE[failing[0].kind](failing[0], comparison.reference, comparison.candidate)
     if comparison.kind == "detections":
         worst = comparison.measure("detections.min_iou")
-        return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_at(worst.at)}" if worst else "")
+        return _count_text(comparison) + (f", worst IoU {worst.value:.2f}{_place_text(worst.at)}" if worst else "")
     if comparison.texts is not None:
         found = comparison.texts
         if not found.edits:
@@ -404,4 +405,4 @@ def _later_text(comparison: Comparison) -> str:
         return f"{'borderline' if found.is_borderline else comparison.status}, {texts_of(comparison)}"
     largest = comparison.measure("largest")
     assert largest is not None  # without a failing difference, the values were measured
-    return f"{comparison.status}, largest difference {amount(largest.value)}{_at(comparison.measures[0].at)}"
+    return f"{comparison.status}, largest difference {amount(largest.value)}{_place_text(comparison.measures[0].at)}"

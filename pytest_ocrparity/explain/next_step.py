@@ -38,7 +38,7 @@ _SET_IN = {
 """The setting by which paddleocr 3.x gets a parameter. Others are in inference.yml, whose limits it ignores."""
 
 
-def _places(differing: Sequence[ParameterDifference], table: str) -> str:
+def _parameter_places(differing: Sequence[ParameterDifference], table: str) -> str:
     """Return the parameters with where they are set for paddleocr; of a user's own engine, their names alone."""
     names = [each.name for each in differing]
     if not table:
@@ -76,7 +76,8 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
     # What recognisers ran with are mostly sizes, which follow from the picture and are no settings.
     if first.task == DETECTION.name and not were_tried and (found := suspects(first)):
-        return f"give {judged.candidate} the values of {judged.reference}: {_places(found, judged.table)}, {again}"
+        places = _parameter_places(found, judged.table)
+        return f"give {judged.candidate} the values of {judged.reference}: {places}, {again}"
     acquitted = ("network.weights: all", AGREES)
     may_be_another = not any(text.startswith(acquitted) for text in ruled_out)
     if first.stage == "probability_map" and judged.table and may_be_another:

@@ -110,7 +110,7 @@ def save(
     if trace.recognition is not None:
         manifest["recognition"] = [trace.recognition.text, trace.recognition.score]
     manifest = json.loads(json.dumps(manifest, default=str))  # as it is read again
-    manifest["sha256"] = _digest(manifest)
+    manifest["sha256"] = _manifest_digest(manifest)
     try:
         _decoded_baseline(manifest, memoryview(frame))
     except _UNREADABLE as error:
@@ -133,7 +133,7 @@ def load(path: Path) -> Golden:
             if manifest["format"] <= FORMAT:
                 return _decoded_baseline(manifest, _array_bytes(archive, "arrays"))
     except _UNREADABLE as error:
-        raise _damaged(path, error) from error
+        raise _baseline_is_damaged(path, error) from error
     raise GoldenCorrupt(
         f"{path} has format {manifest['format']}, and this version of pytest-ocrparity reads formats 1 and {FORMAT}: "
         "update pytest-ocrparity"
@@ -151,8 +151,8 @@ def relabel(path: Path, **changes: Any) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest, frame = {**_read_manifest(archive), **changes}, bytes(_array_bytes(archive, "arrays"))
     except _UNREADABLE as error:
-        raise _damaged(path, error) from error
-    manifest["sha256"] = _digest(manifest)
+        raise _baseline_is_damaged(path, error) from error
+    manifest["sha256"] = _manifest_digest(manifest)
     _write_file(path, manifest, frame)
 
 
@@ -177,7 +177,7 @@ def settings_of(path: Path) -> str | None:
     return settings
 
 
-def _damaged(path: Path, error: Exception) -> GoldenCorrupt:
+def _baseline_is_damaged(path: Path, error: Exception) -> GoldenCorrupt:
     return GoldenCorrupt(
         f"{path} is not a whole baseline ({error}): restore it, or record it again with: "
         "pytest --ocr-golden --ocr-golden-mode=all"
@@ -212,7 +212,7 @@ def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _A
     sizes = [math.prod(shape) for shape, *_ in forms.values()]
     if any(size < 0 for size in sizes) or not sum(sizes) == zstandard.frame_content_size(frame) <= _MOST_BYTES:
         raise ValueError(f"its arrays claim {sum(sizes)} bytes; {_MOST_BYTES} at most, and as many as it holds")
-    content = np.frombuffer(_decompressed(frame, sum(sizes)), np.uint8)
+    content = np.frombuffer(_decompressed_arrays(frame, sum(sizes)), np.uint8)
     if len(content) != sum(sizes):
         raise ValueError(f"its arrays end after {len(content)} of {sum(sizes)} bytes")
     parts = (content[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
@@ -222,7 +222,7 @@ def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _A
     }
 
 
-def _decompressed(frame: memoryview, size: int) -> bytes:
+def _decompressed_arrays(frame: memoryview, size: int) -> bytes:
     """Return what a zstd frame holds, which says that it holds `size` bytes."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
     if size <= _AT_ONCE:
@@ -242,7 +242,7 @@ def _read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _check_manifest(manifest: Mapping[str, Any]) -> None:
     """Check the digest, and the kinds of what `decode` does not use and others do."""
-    if manifest["sha256"] != _digest(manifest):
+    if manifest["sha256"] != _manifest_digest(manifest):
         raise ValueError("its manifest is not what was recorded")
     tables = (manifest[name] for name in ("options", "fingerprint", "arrays"))
     if not all(isinstance(table, dict) for table in tables) or not isinstance(manifest["reference"], str):
@@ -252,7 +252,7 @@ def _check_manifest(manifest: Mapping[str, Any]) -> None:
         raise ValueError("its manifest names its settings or its reference in no way that is known")
 
 
-def _digest(manifest: Mapping[str, Any]) -> str:
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
     """Return the digest of all other fields; that of the arrays is one of them, so that it stands for the file."""
     rest = {name: value for name, value in manifest.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -131,9 +131,9 @@ class Ownership:
             shown = path_from(self._root, path)
             raise GoldenTaken(
                 f"{image}: two references ask for one baseline, {printable(shown)}: it is that of "
-                f"{self._named(others[0])}{kind}, and this test's is {self._named(fixture)}. Give one of them images "
-                "of its own, or a golden.dir of its own (an ocrparity.toml in its folder, and runs of that folder "
-                "alone); or, where it has replaced the other, delete the baseline and run: pytest --ocr-golden"
+                f"{self._fixture_name(others[0])}{kind}, and this test's is {self._fixture_name(fixture)}. Give one "
+                "of them images of its own, or a golden.dir of its own (an ocrparity.toml in its folder, and runs of that "
+                "folder alone); or, where it has replaced the other, delete the baseline and run: pytest --ocr-golden"
             )
         asked.add(fixture)
 
@@ -146,7 +146,7 @@ class Ownership:
         """Note that a baseline was recorded anew by a fixture."""
         self._asked[path] = {fixture} if fixture else set()
 
-    def _named(self, fixture: str) -> str:
+    def _fixture_name(self, fixture: str) -> str:
         is_own = fixture == OF_THE_SETTINGS
         return f"the settings' own {self._fixture}" if is_own else f"{self._fixture} of {printable(fixture)}"
 

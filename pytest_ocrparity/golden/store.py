@@ -110,7 +110,7 @@ class GoldenStore:
             GoldenTaken: it is that of another fixture.
             GoldenError: it is a baseline of the other model or of another project, or cannot be read.
         """
-        name, digest, path = self._locate(image)
+        name, digest, path = self._locate_baseline(image)
         golden = self._open_baseline(name, path)
         self.ownership.refuse_other_reference(name, path, golden.manifest, fixture)
         if changed := self._changes_since_recording(golden, digest, fixture):
@@ -122,14 +122,14 @@ class GoldenStore:
 
     def path(self, image: Image) -> Path:
         """Return where an image's baseline lies or would lie. Raises ImageError for an image that can't be read."""
-        return self._locate(image)[2]
+        return self._locate_baseline(image)[2]
 
     def needs_recording(self, image: Image, fixture: str = "") -> bool:
         """Return whether this run is to record the image's baseline; each is recorded once. Raises as `load` does.
 
         Where it may record, it first removes the old temporary files of killed runs from the folder.
         """
-        name, digest, path = self._locate(image)
+        name, digest, path = self._locate_baseline(image)
         if not self._is_tidy:
             remove_leftovers(self.folder)
             self._is_tidy = True
@@ -153,14 +153,16 @@ class GoldenStore:
             GoldenError: it is a baseline of the other model or of another project; the trace stopped; or the disk
                 refuses.
         """
-        name, digest, path = self._locate(image)
+        name, digest, path = self._locate_baseline(image)
         model = model or Reference()
         old = self._older_baseline(name, path)
         if old is not None:
             self.ownership.refuse_other_reference(name, path, old.manifest, model.fixture)
         if model.fingerprint is not None:
             self._fingerprints[model.fixture] = model.fingerprint
-        shown = name if isinstance(image, np.ndarray) else self._relative(image)  # no machine's paths in the file
+        shown = (
+            name if isinstance(image, np.ndarray) else self._path_from_settings_file(image)
+        )  # no machine's paths in the file
         save(
             path,
             replace(trace, image=shown, image_sha256=digest),
@@ -183,14 +185,14 @@ class GoldenStore:
 
         Raises as `load` does, and GoldenError where the file cannot be written.
         """
-        name, _, path = self._locate(image)
+        name, _, path = self._locate_baseline(image)
         manifest = self._open_baseline(name, path).manifest
         users = self.ownership.users(path, manifest, fixture)
         relabel(path, model={**manifest.get("model", {}), "fixtures": users})
 
     def open(self, image: Image) -> Golden:
         """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for GoldenTaken."""
-        name, _, path = self._locate(image)
+        name, _, path = self._locate_baseline(image)
         return self._open_baseline(name, path)
 
     def not_asked_for(
@@ -201,7 +203,11 @@ class GoldenStore:
         Beside each stands the settings file that it was recorded under, from the folder on, or None where it names
         none. Files that are no baselines are left out, so that pruning never removes a user's own.
         """
-        used = self.asked | set(asked) | {self._place(self._relative(image)) for image in known_images}
+        used = (
+            self.asked
+            | set(asked)
+            | {self._baseline_path(self._path_from_settings_file(image)) for image in known_images}
+        )
         found = sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline(path))
         return {path: settings_of(path) for path in found}
 
@@ -217,17 +223,17 @@ class GoldenStore:
             except OSError as error:
                 raise GoldenError(f"{path}: cannot remove this baseline: {error.strerror or error}") from error
 
-    def _locate(self, image: Image) -> tuple[str, str, Path]:
+    def _locate_baseline(self, image: Image) -> tuple[str, str, Path]:
         """Return an image's name, its digest and the path of its baseline."""
         name, data = image_bytes(image)
         name = image_label(name)
         digest = hashlib.sha256(data).hexdigest()
-        key = f"array-{digest[:16]}" if isinstance(image, np.ndarray) else self._relative(image)
-        path = self._place(key)
+        key = f"array-{digest[:16]}" if isinstance(image, np.ndarray) else self._path_from_settings_file(image)
+        path = self._baseline_path(key)
         self.asked.add(path)
         return name, digest, path
 
-    def _place(self, key: str) -> Path:
+    def _baseline_path(self, key: str) -> Path:
         """Return where the baseline of an image lies or would lie.
 
         macOS writes a letter and its accent as two characters, and most others as one: of a name with both spellings
@@ -237,13 +243,13 @@ class GoldenStore:
         others = (golden_path(self.folder, unicodedata.normalize(form, key)) for form in ("NFC", "NFD"))
         return path if key.isascii() or path.exists() else next((other for other in others if other.exists()), path)
 
-    def _relative(self, path: str | os.PathLike[str]) -> str:
+    def _path_from_settings_file(self, path: str | os.PathLike[str]) -> str:
         """Return a path from the settings file on; links are followed only where it would lead out of there."""
         name = path_from(self.root, path)
         return path_from(os.path.realpath(self.root), os.path.realpath(path)) if name.startswith("../") else name
 
     def _open_baseline(self, name: str, path: Path) -> Golden:
-        folder = self._relative(self.folder)
+        folder = self._path_from_settings_file(self.folder)
         try:
             golden = load(path)
         except GoldenMissing as error:
@@ -312,7 +318,7 @@ class Baseline:
         self.store, self._reference, self._note, self._fixture_of_the_test = store, reference, note, fixture
 
     @property
-    def _fixture(self) -> str:
+    def _reference_fixture(self) -> str:
         return self._fixture_of_the_test()
 
     def trace(self, image: Image) -> Trace:
@@ -327,8 +333,8 @@ class Baseline:
         try:
             path = str(self.store.path(image))
             self._note("asked", path=path)  # whatever comes of it
-            records = self.store.needs_recording(image, self._fixture)
-            trace = self._record(image) if records else self._load(image)
+            records = self.store.needs_recording(image, self._reference_fixture)
+            trace = self._record_baseline(image) if records else self._load_baseline(image)
         except OcrParityError as error:  # its sentence says all; the way through our code does not help
             raise error.with_traceback(None) from None
         self._note(
@@ -341,26 +347,26 @@ class Baseline:
         )
         return trace
 
-    def _record(self, image: Image) -> Trace:
+    def _record_baseline(self, image: Image) -> Trace:
         model = self._reference()
-        return self.store.record(image, model.trace(image), Reference.of(model, self._fixture))
+        return self.store.record(image, model.trace(image), Reference.of(model, self._reference_fixture))
 
-    def _load(self, image: Image) -> Trace:
+    def _load_baseline(self, image: Image) -> Trace:
         """Return a baseline; one of another reference only where this one makes the same of the image.
 
         That is found out while recording: who only compares does without the reference model.
         """
         try:
-            return self.store.load(image, self._fixture)
+            return self.store.load(image, self._reference_fixture)
         except GoldenTaken:
             if self.store.mode is None or not self._makes_the_same(image):
                 raise
-        self.store.share(image, self._fixture)
-        return self.store.load(image, self._fixture)
+        self.store.share(image, self._reference_fixture)
+        return self.store.load(image, self._reference_fixture)
 
     def _makes_the_same(self, image: Image) -> bool:
         model, golden = self._reference(), self.store.open(image)
-        is_same = Reference.of(model, self._fixture).is_of(golden.manifest)
+        is_same = Reference.of(model, self._reference_fixture).is_of(golden.manifest)
         if is_same is not None:
             return is_same
         trace = model.trace(image)

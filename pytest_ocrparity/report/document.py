@@ -362,8 +362,8 @@ def read(path: Path) -> Results:
         ReportError: the file is missing or unreadable, no JSON, of a newer schema, or does not keep it.
     """
     try:
-        document: Any = non_finite_as_text(json.loads(path.read_bytes(), parse_int=_integer))
-        return _typed(path, document)
+        document: Any = non_finite_as_text(json.loads(path.read_bytes(), parse_int=_json_integer))
+        return _typed_results(path, document)
     except OSError as error:
         raise ReportError(f"{path}: cannot read these results: {error.strerror or error}") from error
     except msgspec.ValidationError as error:
@@ -372,13 +372,13 @@ def read(path: Path) -> Results:
         raise ReportError(f"{path} is no JSON: {error}") from error
 
 
-def _integer(text: str) -> int:
+def _json_integer(text: str) -> int:
     if len(text) > _LONGEST_INTEGER:
         raise ValueError(f"a number of {len(text)} digits")
     return int(text)
 
 
-def _typed(path: Path, document: Any) -> Results:
+def _typed_results(path: Path, document: Any) -> Results:
     version = document.get("schema_version") if isinstance(document, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ReportError(

@@ -56,11 +56,13 @@ def _from_root(file: str) -> str:
 
 
 def _workflow_command(message: str, **properties: Any) -> str:
-    given = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties.items() if value is not None)
-    return f"::error {given}::{_escaped(message)}"
+    given = ",".join(
+        f"{name}={_escaped_command(str(value), ':,')}" for name, value in properties.items() if value is not None
+    )
+    return f"::error {given}::{_escaped_command(message)}"
 
 
-def _escaped(text: str, more: str = "") -> str:
+def _escaped_command(text: str, more: str = "") -> str:
     """Escape what a workflow command reads as its own, as actions/toolkit documents it."""
     for letter in f"%\r\n{more}":
         text = text.replace(letter, f"%{ord(letter):02X}")

@@ -27,7 +27,7 @@ _DESCRIPTION: Final = (
 def schema_text() -> str:
     """Return the schema as it is written."""
     _, types = msgspec.json.schema_components((document.Results,), ref_template=_TEMPLATE)
-    definitions = {name: _definition(name, types[name]) for name in sorted(types)}
+    definitions = {name: _type_schema(name, types[name]) for name in sorted(types)}
     head = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": "pytest-ocrparity/results.schema.json",
@@ -40,19 +40,21 @@ def schema_text() -> str:
     return json.dumps({**head, **whole}, indent=1) + "\n"
 
 
-def _definition(name: str, found: dict[str, Any]) -> dict[str, Any]:
+def _type_schema(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one type: with its descriptions, and every key required that version 1 had."""
     hints = get_type_hints({**vars(diagnosis), **vars(document)}[name], include_extras=True)
-    keys = {key: {**_as_draft7(each), **_description(hints.get(key))} for key, each in found["properties"].items()}
+    keys = {
+        key: {**_as_draft7(each), **_field_description(hints.get(key))} for key, each in found["properties"].items()
+    }
     required = [key for key in keys if (name, key) not in document.NEWER]
-    return {"type": "object", "description": _summary(found), "required": required, "properties": keys}
+    return {"type": "object", "description": _type_summary(found), "required": required, "properties": keys}
 
 
-def _summary(found: dict[str, Any]) -> str:
+def _type_summary(found: dict[str, Any]) -> str:
     return str(found["description"]).partition("\n")[0]
 
 
-def _description(hint: Any) -> dict[str, str]:
+def _field_description(hint: Any) -> dict[str, str]:
     texts = [each for each in get_args(hint)[1:] if isinstance(each, str)] if get_origin(hint) is Annotated else []
     return {"description": texts[0]} if texts else {}
 

@@ -78,10 +78,10 @@ class Tally:
             for kind in KINDS:
                 rows = [each for each in chosen if each.kind == kind]
                 if rows:
-                    lines.append(_row(kind.replace("_", " "), rows))
+                    lines.append(_table_row(kind.replace("_", " "), rows))
                 if per_image:
                     width = max([_WIDTH, *(len(each.image) + 2 for each in rows)])
-                    lines += [_row(f"  {each.image}", [each], width) for each in rows]
+                    lines += [_table_row(f"  {each.image}", [each], width) for each in rows]
             lines += _roughly_judged(chosen)
             lines += self._never_compared(sides, chosen, task)
         return [*lines, *batch_lines(self.all(Batched), self.all(BatchLimit)), *self._golden_lines()]
@@ -205,7 +205,7 @@ _WIDTH: Final = 32
 """Of the first column, at least."""
 
 
-def _row(name: str, rows: Sequence[RecordedComparison], width: int = 0) -> str:
+def _table_row(name: str, rows: Sequence[RecordedComparison], width: int = 0) -> str:
     """Return one line: how many of each status, the worst amount, and how much of the limit is left.
 
     A line of a single image is given the width of its column.

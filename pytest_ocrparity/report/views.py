@@ -188,7 +188,7 @@ class Headroom:
         return LEAST in self.measure.origin
 
 
-def _headroom(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
+def _headroom_of_passed(comparisons: Sequence[RecordedComparison]) -> list[Headroom]:
     """Return the headroom of what passed, by pair of sides and kind."""
     found = []
     for sides in _pairs_of_sides(comparisons):
@@ -239,7 +239,7 @@ class View:
             _pairs_of_sides(found),
             causes_of(found),
             errors_of(found),
-            _headroom(found),
+            _headroom_of_passed(found),
         )
 
     def whole(self, pair: Pair) -> list[RecordedComparison]:

@@ -112,21 +112,21 @@ def caught_faults(records: Mapping[str, Sequence[Record]], outcomes: Outcomes) -
     from pytest_ocrparity.compare.run_verdict import Fault
 
     caught: dict[str, list[tuple[str, str]]] = {}
-    for test, record in _caught(records):
+    for test, record in _caught_failures(records):
         outcome = outcomes.get(test)
         if not record.is_expected and (outcome is None or outcome.outcome not in RED):
             caught.setdefault(test.partition("[")[0], []).extend((test, text) for text in record.messages)
-    return [Fault("caught", _sentence(*min(found), others=len(found) - 1)) for found in caught.values()]
+    return [Fault("caught", _caught_sentence(*min(found), others=len(found) - 1)) for found in caught.values()]
 
 
-def _caught(records: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, Caught]]:
+def _caught_failures(records: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, Caught]]:
     from pytest_ocrparity.report.document import Caught
 
     for test, left in records.items():
         yield from ((test, record) for record in left if isinstance(record, Caught))
 
 
-def _sentence(test: str, message: str, others: int) -> str:
+def _caught_sentence(test: str, message: str, others: int) -> str:
     more = f" (and {others} more in this test)" if others else ""
     return (
         f"{test} caught a difference and did not fail: {message}{more}; let the DifferenceError leave the test, or, if "
@@ -136,5 +136,5 @@ def _sentence(test: str, message: str, others: int) -> str:
 
 def expected_note(records: Mapping[str, Sequence[Record]]) -> list[str]:
     """Return a line that says how many of the differences in the table tests expect, or nothing."""
-    number = sum(len(record.messages) for _, record in _caught(records) if record.is_expected)
+    number = sum(len(record.messages) for _, record in _caught_failures(records) if record.is_expected)
     return [f"expected differences: {number}, caught in tests marked {MARKER}"] if number else []

@@ -64,7 +64,7 @@ def collect(
     missed = list(_not_compared(comparisons.tally.light, outcomes, settings))
     if is_cut_short:
         seen = {each.image for each in comparisons.light} | {each.image for each in missed}
-        missed += [_unreached(name) for name in _images(settings) if name not in seen]
+        missed += [_image_not_reached(name) for name in _settings_images(settings) if name not in seen]
     # A test may expect a difference, or be marked xfail; one that caught a difference unexpectedly is a fault.
     is_failing = bool(faults) or any(
         each.status not in MATCHES and each.outcome not in ("passed", "skipped") for each in comparisons.light
@@ -82,7 +82,7 @@ def collect(
             notes=tuple(notes),
         ),
         environment=dict(environment()),
-        settings=_settings(settings),
+        settings=_settings_record(settings),
         comparisons=comparisons,
         not_compared=tuple(missed),
         batches=tuple(comparisons.tally.all(Batched)),
@@ -103,17 +103,17 @@ class Comparisons(Sequence[RecordedComparison]):
     def __init__(self, tally: Tally, outcomes: Outcomes) -> None:
         """Find where each is."""
         self.tally, self.outcomes = tally, outcomes
-        every = [placed for test, left in tally.light.items() for placed in _places(test, left)]
+        every = [placed for test, left in tally.light.items() for placed in _comparison_places(test, left)]
         judged = {key for place, key in every if place.other is None}
         besides: set[tuple[str, ...]] = set()
-        self._places: list[_Place] = []
+        self._comparison_places: list[_Place] = []
         for place, key in every:
             if place.other is None or (key not in judged and key not in besides):
-                self._places.append(place)
+                self._comparison_places.append(place)
                 besides.add(key)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._comparison_places)
 
     @overload
     def __getitem__(self, index: int) -> RecordedComparison: ...
@@ -124,21 +124,21 @@ class Comparisons(Sequence[RecordedComparison]):
     def __getitem__(self, index: int | slice) -> RecordedComparison | Sequence[RecordedComparison]:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
-        return self._made(self._places[index], self.tally.records)
+        return self._made(self._comparison_places[index], self.tally.records)
 
     @cached_property
     def light(self) -> list[RecordedComparison]:
         """What sums, lists and causes need of each, see `table.light`."""
-        return [self._made(place, self.tally.light) for place in self._places]
+        return [self._made(place, self.tally.light) for place in self._comparison_places]
 
     def _made(self, place: _Place, records: Mapping[str, Sequence[Record]]) -> RecordedComparison:
         left = records[place.test]
         found, failure = left[place.record], None if place.failure is None else left[place.failure]
         if isinstance(found, Failed):
             assert place.other is not None
-            return replace(_placed(place.test, found.others[place.other], self.outcomes), judged=False)
+            return replace(_comparison_with_test(place.test, found.others[place.other], self.outcomes), judged=False)
         assert isinstance(found, Compared)
-        comparison = _placed(place.test, found.comparison, self.outcomes)
+        comparison = _comparison_with_test(place.test, found.comparison, self.outcomes)
         if isinstance(failure, Failed):
             return replace(comparison, message=failure.message, diagnoses=failure.diagnoses)
         return comparison
@@ -155,7 +155,7 @@ class _Place(NamedTuple):
     """Its place among those that a failure made besides."""
 
 
-def _places(test: str, records: Sequence[Record]) -> Iterator[tuple[_Place, Key]]:
+def _comparison_places(test: str, records: Sequence[Record]) -> Iterator[tuple[_Place, Key]]:
     """Yield the comparisons of a test by their keys: those that its assertions judged, then those made besides."""
     judged: list[tuple[int, Key, bool]] = []
     failures: dict[Key, int] = {}
@@ -171,7 +171,7 @@ def _places(test: str, records: Sequence[Record]) -> Iterator[tuple[_Place, Key]
         yield from ((_Place(test, number, other=place), other) for place, other in enumerate(besides[key]))
 
 
-def _placed(test: str, comparison: RecordedComparison, outcomes: Outcomes) -> RecordedComparison:
+def _comparison_with_test(test: str, comparison: RecordedComparison, outcomes: Outcomes) -> RecordedComparison:
     """Return a comparison with the place and the end of its test."""
     where = outcomes.get(test)
     if where is None:
@@ -183,7 +183,7 @@ def _not_compared(
     records: Mapping[str, Sequence[Record]], outcomes: Outcomes, settings: Settings
 ) -> Iterator[NotCompared]:
     """Yield the tests that used our fixtures, or whose worker died, and left no comparison."""
-    images = ImageIds(_images(settings))
+    images = ImageIds(_settings_images(settings))
     for test, outcome in outcomes.items():
         left = records.get(test, ())
         image = images.image_of(test)
@@ -201,11 +201,11 @@ def _not_compared(
             yield NotCompared(test, image, ended, reason)
 
 
-def _images(settings: Settings) -> list[str]:
+def _settings_images(settings: Settings) -> list[str]:
     return [settings.image_name(path) for path in settings.all_image_paths()]
 
 
-def _unreached(image: str) -> NotCompared:
+def _image_not_reached(image: str) -> NotCompared:
     return NotCompared("", image, "not reached", "the run stopped before")
 
 
@@ -214,7 +214,7 @@ def _values(candidate: Candidate) -> dict[str, Any]:
     return {**candidate.values, **({"batch": candidate.batch} if candidate.batch > 1 else {})}
 
 
-def _settings(settings: Settings) -> SettingsRecord:
+def _settings_record(settings: Settings) -> SettingsRecord:
     return SettingsRecord(
         file=None if settings.file is None else str(settings.file),
         root=str(settings.root),

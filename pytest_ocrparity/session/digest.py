@@ -121,7 +121,7 @@ class Digest:
         """Return a block per cause, where more than one comparison fails: of a single one the message is just above."""
         if sum(len(cause.comparisons) for cause in self.causes) < 2:
             return []
-        lines = [line for cause in self.causes for line in _block(cause)]
+        lines = [line for cause in self.causes for line in _cause_block(cause)]
         if self._folded:
             lines.append("the message of each cause is printed once, above; -v prints that of every image")
         return lines
@@ -135,7 +135,7 @@ def _in_a_word(report: Any, causes: Sequence[Cause]) -> str:
     return ", ".join(dict.fromkeys(map(label, causes)))
 
 
-def _block(cause: Cause) -> list[str]:
+def _cause_block(cause: Cause) -> list[str]:
     images, found = cause.images, cause.diagnosis
     more = f" and {len(images) - _IMAGES} more" if len(images) > _IMAGES else ""
     count = f"{len(images)} image{'s' * (len(images) != 1)}"

@@ -42,15 +42,15 @@ class Ending:
         try:
             result = yield
         except session.Failed:  # -x or --maxfail
-            self._end(session)
+            self._judge_ended_run(session)
             raise
-        self._end(session)
+        self._judge_ended_run(session)
         return result
 
-    def _end(self, session: pytest.Session) -> None:
+    def _judge_ended_run(self, session: pytest.Session) -> None:
         """Judge a run that came to its end, and report its faults as tests are reported."""
-        self.run.worst += self._diagnosed()
-        self._judge(session)
+        self.run.worst += self._diagnosed_worst_images()
+        self._find_run_faults(session)
         report_faults(session, self.faults)
         self._is_reported = True
 
@@ -62,11 +62,11 @@ class Ending:
 
             self.run.config.workeroutput[OUTPUT] = pack(self.run.worst)
         if not self._has_ended:
-            self._judge(session, is_interrupted=True)
+            self._find_run_faults(session, is_interrupted=True)
             if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED  # pytest.exit(returncode=0) ends a run so
 
-    def _judge(self, session: pytest.Session, *, is_interrupted: bool = False) -> None:
+    def _find_run_faults(self, session: pytest.Session, *, is_interrupted: bool = False) -> None:
         """Find the faults of the run, and publish its report. Does nothing in a worker."""
         self._has_ended = True
         run, settings = self.run, self.run.settings
@@ -79,7 +79,7 @@ class Ending:
         if has_records or settings.golden_mode or settings.golden_prune:
             self._add_up(session, is_interrupted)
         if not (session.shouldfail or session.shouldstop):
-            self.faults += [_fault("candidate", each) for each in run.preflight.unsaid(run.reporting.outcomes)]
+            self.faults += [_run_fault("candidate", each) for each in run.preflight.unsaid(run.reporting.outcomes)]
         status = int(session.exitstatus)
         if not is_interrupted:
             failed, none = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED
@@ -92,7 +92,7 @@ class Ending:
                     self._comparisons, status=status, is_cut_short=is_cut_short, faults=faults, notes=self.notes
                 )
         except OcrParityError as error:
-            self.faults.append(_fault("report", error))
+            self.faults.append(_run_fault("report", error))
         if session.testsfailed and has_records:
             from pytest_ocrparity.report.views import errors_of
             from pytest_ocrparity.session.digest import Digest
@@ -106,7 +106,7 @@ class Ending:
 
         return Comparisons(self.run.tally, self.run.reporting.outcomes)
 
-    def _diagnosed(self) -> list[Worst]:
+    def _diagnosed_worst_images(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
 
         def is_over(compared: Sequence[Comparison]) -> list[tuple[str, str]]:
@@ -153,7 +153,7 @@ class Ending:
                 faulty = bool(self.faults)
                 self.notes = report_unused(session, settings, run.goldens, run.evidence, is_faulty=faulty)
         except OcrParityError as error:
-            self.faults.append(_fault("baselines", error))
+            self.faults.append(_run_fault("baselines", error))
         passed_over = run.project.passed_over if tally.all(Used) else ()
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
@@ -222,7 +222,7 @@ class Ending:
             terminalreporter.line(line)
 
 
-def _fault(name: str, error: OcrParityError | str) -> Fault:
+def _run_fault(name: str, error: OcrParityError | str) -> Fault:
     from pytest_ocrparity.compare.run_verdict import Fault
 
     return Fault(name, str(error))

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _LOADED: dict[str, Any] = {}
 
 
-def _once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
+def _load_once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
     key = f"{key} {[(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]}"
     if key not in _LOADED:
         _LOADED[key] = load()
     return _LOADED[key]
 
 
-def _needed(settings: Settings, values: Mapping[str, Any], table: str, key: str, option: str) -> None:
+def _need_setting(settings: Settings, values: Mapping[str, Any], table: str, key: str, option: str) -> None:
     if key not in values:
         where = settings.file or "no settings file was found, and the command line"
         # Of several candidates the option can't tell which is meant.
@@ -49,7 +49,7 @@ def train_model(settings: Settings) -> Pipeline:
     """
     values = settings.train
     limit = settings.memory_limit
-    _needed(settings, values, "train", "config", "--ocr-train-config")
+    _need_setting(settings, values, "train", "config", "--ocr-train-config")
 
     def load() -> Pipeline:
         from pytest_ocrparity.backends.ppocr.pipeline import load_trained
@@ -62,7 +62,7 @@ def train_model(settings: Settings) -> Pipeline:
 
     checkpoint = values.get("checkpoint") or ""
     files = [Path(values["config"]), Path(f"{checkpoint}.pdparams"), Path(checkpoint), *_dictionary_of(values)]
-    model: Pipeline = _once(f"train {sorted(values.items())!r} {limit}", files, load)
+    model: Pipeline = _load_once(f"train {sorted(values.items())!r} {limit}", files, load)
     return model
 
 
@@ -86,7 +86,7 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         SettingsError: the settings name no export folder.
         ModelError: its files or its software do not load.
     """
-    name, table, values = _candidate(settings, name)
+    name, table, values = _candidate_values(settings, name)
     if values.get("api") == RESULTS:
         from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
 
@@ -94,7 +94,7 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
     limit = settings.memory_limit
     if not values.keys() & {"factory", "model_file"}:
-        _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
+        _need_setting(settings, values, table, "model_dir", "--ocr-inference-dir")
 
     def load() -> Pipeline:
         try:
@@ -109,7 +109,7 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         except ModelError as error:
             raise ModelError(_in_its_table(settings, name, str(error))) from error
 
-    model: Pipeline = _once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
+    model: Pipeline = _load_once(f"{name} {sorted(values.items())!r} {limit}", _files_of(values), load)
     return model
 
 
@@ -122,7 +122,7 @@ def _files_of(values: Mapping[str, Any]) -> list[Path]:
     return [*files, *(Path(each) for each in named if each is not None)]
 
 
-def _candidate(settings: Settings, name: str | None) -> tuple[str, str, Mapping[str, Any]]:
+def _candidate_values(settings: Settings, name: str | None) -> tuple[str, str, Mapping[str, Any]]:
     """Return the name, the settings table and the values of a candidate: the named one, else the first."""
     candidate = settings.candidates[name] if name else settings.first_candidate
     name, values = (candidate.name, candidate.values) if candidate else ("inference", {})
@@ -140,7 +140,7 @@ def training_problems(settings: Settings) -> list[str]:
     mistakes, values = Mistakes(), settings.train
     root, checkpoint, yml = values.get("paddleocr_root"), values.get("checkpoint"), None
     with mistakes.gathering():
-        _needed(settings, values, "train", "config", "--ocr-train-config")
+        _need_setting(settings, values, "train", "config", "--ocr-train-config")
         yml = read_yml(values["config"])
         family = family_of_training(yml)
         family.check_training(yml, values["config"])
@@ -169,7 +169,7 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
 
     mistakes = Mistakes()
-    name, table, values = _candidate(settings, name)
+    name, table, values = _candidate_values(settings, name)
     if values.get("api") == RESULTS:
         return _results_problems(values["results"], table)
     if "model_file" in values:
@@ -187,7 +187,7 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
         mistakes.texts += option_problems(options)
     with mistakes.gathering(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # who loads it warns
-        _needed(settings, values, table, "model_dir", "--ocr-inference-dir")
+        _need_setting(settings, values, table, "model_dir", "--ocr-inference-dir")
         find_export(values["model_dir"])
     config = values.get("model_dir", Path()) / CONFIG
     if "model_dir" in values and config.is_file():
@@ -285,7 +285,7 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
     from pytest_ocrparity.report.document import Loads
 
     loaded = {record.side for record in records if isinstance(record, Loads)}
-    train = {} if "ocr_train_model" in _replaced(records) and "train" not in loaded else settings.train
+    train = {} if "ocr_train_model" in _replaced_fixtures(records) and "train" not in loaded else settings.train
     candidates = _used_candidates(settings, records)
     found: dict[str, None] = {}
     for candidate in candidates:
@@ -296,7 +296,7 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
     return list(found if candidates else static_findings(train, {}))
 
 
-def _replaced(records: Collection[Record]) -> set[str]:
+def _replaced_fixtures(records: Collection[Record]) -> set[str]:
     """Return our fixtures in whose place tests used their own."""
     from pytest_ocrparity.report.document import Used
 
@@ -309,7 +309,9 @@ def _used_candidates(settings: Settings, records: Collection[Record]) -> list[Ca
 
     loaded = {record.side for record in records if isinstance(record, Loads)}
     candidates = [each for each in settings.candidates.values() if each.name in loaded]
-    return candidates or ([] if "ocr_inference_model" in _replaced(records) else list(settings.candidates.values()))
+    return candidates or (
+        [] if "ocr_inference_model" in _replaced_fixtures(records) else list(settings.candidates.values())
+    )
 
 
 def parts_not_judged(settings: Settings, records: Collection[Record] | None = None) -> list[str]:

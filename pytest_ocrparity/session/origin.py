@@ -22,10 +22,10 @@ def fixture_of(item: Any, name: str, root: Path) -> str:
 
     Where it depends on parameters, they follow. Empty where this pytest does not tell: it has no public way to ask.
     """
-    definition = _definition(name, item)
+    definition = _fixture_definition(name, item)
     if definition is None:
         return ""
-    place, parameters = _place(definition, item.config.rootpath, root), _parameters(name, item)
+    place, parameters = _fixture_place(definition, item.config.rootpath, root), _fixture_parameters(name, item)
     return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
 
 
@@ -37,12 +37,12 @@ def definitions(name: str, item: Any) -> Sequence[Any]:
     return ()
 
 
-def _definition(name: str, item: Any) -> Any:
+def _fixture_definition(name: str, item: Any) -> Any:
     found = definitions(name, item)
     return found[-1] if found else None
 
 
-def _place(definition: Any, rootpath: Path, root: Path) -> str:
+def _fixture_place(definition: Any, rootpath: Path, root: Path) -> str:
     """Return where a fixture was defined; one of a conftest.py or of a test file is there for what lies below it."""
     node, function = getattr(definition, "node", None), definition.func
     base = definition.baseid if node is None else node.nodeid  # pytest before 9.1 has no node
@@ -57,20 +57,20 @@ def _place(definition: Any, rootpath: Path, root: Path) -> str:
     return path_from(root, file)
 
 
-def _parameters(name: str, item: Any) -> list[str]:
+def _fixture_parameters(name: str, item: Any) -> list[str]:
     """Return the parameters that a fixture or what it asks for takes in this test, as "fixture=value"."""
     callspec: Any = getattr(item, "callspec", None)
     given: Mapping[str, Any] = callspec.params if callspec is not None else {}
     names, found = [name], []
     for each in names:  # grows
         if each in given:
-            found.append(f"{each}={_shown(given[each], callspec.indices.get(each, 0))}")
-        asked = getattr(_definition(each, item), "argnames", ())
+            found.append(f"{each}={_parameter_text(given[each], callspec.indices.get(each, 0))}")
+        asked = getattr(_fixture_definition(each, item), "argnames", ())
         names += [other for other in asked if other not in names]
     return found
 
 
-def _shown(value: Any, index: int) -> str:
+def _parameter_text(value: Any, index: int) -> str:
     """Return a parameter where it is a plain word or number, else its place: a path would be this machine's."""
     is_plain = isinstance(value, str | int | float) and re.fullmatch(r"[\w.+-]{1,40}", str(value))
     return str(value) if is_plain else f"#{index + 1}"

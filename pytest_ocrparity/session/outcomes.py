@@ -142,7 +142,7 @@ class Outcomes:
                 self._heard[test] = attempt
         attempt.phases[when] = report.outcome
         if report.outcome != "passed" or hasattr(report, "wasxfail") or when not in PHASES:
-            self._note(attempt, report)
+            self._note_phase(attempt, report)
         if when in ("setup", "call") or not attempt.is_whole:
             return None
         self.ended += 1
@@ -152,16 +152,16 @@ class Outcomes:
         self._ended[test] = self._heard[test] = attempt if before is None else _worst(before, attempt)
         return attempt.flaw
 
-    def _note(self, outcome: Outcome, report: Any) -> None:
+    def _note_phase(self, outcome: Outcome, report: Any) -> None:
         """Note a phase that did not pass, or that ended in another way."""
         if report.when not in PHASES:
-            outcome.outcome, outcome.reason = "crashed", _reason(report)
+            outcome.outcome, outcome.reason = "crashed", _pytest_reason(report)
             self.has_crashed = True
         elif report.failed and not hasattr(report, "wasxfail"):  # which pytest does not count as failed
-            outcome.outcome, outcome.reason = "failed" if report.when == "call" else "error", _reason(report)
+            outcome.outcome, outcome.reason = "failed" if report.when == "call" else "error", _pytest_reason(report)
         elif report.skipped and outcome.outcome == "passed":
-            outcome.outcome, outcome.reason = "skipped", _reason(report)
-        outcome.flaw = _flaw(report)
+            outcome.outcome, outcome.reason = "skipped", _pytest_reason(report)
+        outcome.flaw = _phase_flaw(report)
 
 
 def _worst(*outcomes: Outcome) -> Outcome:
@@ -174,7 +174,7 @@ def _outcome(place: Any) -> Outcome:
     return Outcome("passed", "", file, None if line is None else line + 1)
 
 
-def _flaw(report: Any) -> str:
+def _phase_flaw(report: Any) -> str:
     """Return what happened to a test in a phase that it did not pass."""
     if hasattr(report, "wasxfail"):
         return "is marked or called xfail"
@@ -186,7 +186,7 @@ def _node_id(node: Any) -> str:
     return str(getattr(getattr(node, "gateway", None), "id", ""))
 
 
-def _reason(report: Any) -> str:
+def _pytest_reason(report: Any) -> str:
     """Return the first line of what pytest says."""
     longrepr = report.longrepr
     if isinstance(longrepr, tuple):  # a skip: path, line, reason

@@ -66,7 +66,7 @@ def reaches_ours(test: Any, name: str) -> bool:
     """Tell whether a test that asks for a fixture of ours gets it, or an override that asks for it as well."""
     from pytest_ocrparity.session.origin import definitions
 
-    for definition in reversed(_closure(test).get(name) or definitions(name, test)):
+    for definition in reversed(_fixture_closure(test).get(name) or definitions(name, test)):
         if _is_ours(definition):
             return True
         if name not in definition.argnames:
@@ -76,7 +76,7 @@ def reaches_ours(test: Any, name: str) -> bool:
 
 def is_the_gates(test: Any) -> bool:
     """Tell whether a test has its reference from the fixture of `pytest_ocrparity.gate`."""
-    found = _closure(test).get(_REFERENCE, ())
+    found = _fixture_closure(test).get(_REFERENCE, ())
     return bool(found) and getattr(found[-1].func, "__module__", "") == "pytest_ocrparity.gate"
 
 
@@ -84,13 +84,13 @@ def may_make_files(test: Any) -> bool:
     """Tell whether a fixture of the user's runs before ours, which are of session scope: it may make what we load."""
     return any(
         definition.scope == "session" and definition.func.__module__.partition(".")[0] not in _KNOWN
-        for name, found in _closure(test).items()
+        for name, found in _fixture_closure(test).items()
         if name not in (*FIXTURES, OWN_IMAGE, CANDIDATE)
         for definition in found
     )
 
 
-def _closure(test: Any) -> Mapping[str, Sequence[Any]]:
+def _fixture_closure(test: Any) -> Mapping[str, Sequence[Any]]:
     """Return the definitions of all fixtures that a test is known to use, by name."""
     info = getattr(test, "_fixtureinfo", None)
     found: Mapping[str, Sequence[Any]] = {} if info is None else info.name2fixturedefs
@@ -135,7 +135,11 @@ def misplaced_parameter(item: Any) -> str:
             "runs after ocrparity's; take trylast=True from that hook, or use @pytest.mark.parametrize"
         )
     for name, way_out in _INSTEAD.items():
-        if name in callspec.params and name not in _empty(callspec) and _reaches_ours(definitions.get(name, ()), name):
+        if (
+            name in callspec.params
+            and name not in _empty_parameters(callspec)
+            and _reaches_ours(definitions.get(name, ()), name)
+        ):
             return f"{name} reads no parameter, so that {callspec.params[name]!r} would have no effect: {way_out}"
     return ""
 
@@ -159,7 +163,7 @@ def empty_parameters(item: Any, reason: str) -> str:
     callspec = getattr(item, "callspec", None)
     if callspec is None or not set(FIXTURES).intersection(getattr(item, "fixturenames", ())):
         return ""
-    empty = _empty(callspec)
+    empty = _empty_parameters(callspec)
     reasons = [str(mark.kwargs.get("reason")) for mark in callspec.marks if mark.name in ("skip", "xfail")]
     is_skipped_anyway = any(mark not in callspec.marks for mark in item.iter_markers("skip"))
     if not empty or is_skipped_anyway or not any(each in reason for each in reasons):
@@ -171,7 +175,7 @@ def empty_parameters(item: Any, reason: str) -> str:
     )
 
 
-def _empty(callspec: Any) -> list[str]:
+def _empty_parameters(callspec: Any) -> list[str]:
     """Return the names for which pytest had no value, and put a placeholder of its own in place."""
     return [name for name, value in callspec.params.items() if type(value).__name__ == "NotSetType"]
 

@@ -108,7 +108,7 @@ class Preflight:
         own = () if may_make_files(test) else self._own_fixtures(test)
         of_reference = self._of_reference(test, own)
         of_candidates = [self._of_candidate(settings, own, name) for name in settings.candidates or (None,)]
-        shared = self._once("images", self._run.settings.shared_images)
+        shared = self._look_once("images", self._run.settings.shared_images)
         if not images and not of_reference and not shared and not all(of_candidates):
             return None
         found = [*of_reference, *shared, *(line for each in of_candidates for line in each)]
@@ -184,13 +184,13 @@ class Preflight:
         if not (own or isinstance(param, SettingsError)) or not runs_tests(item.config):  # --setup-plan
             return
         if isinstance(param, SettingsError):
-            self._refuse(item, str(param).splitlines())
+            self._fail_test_for(item, str(param).splitlines())
         if own and not may_make_files(item):
-            self._refuse(item, self._of(item, own))
+            self._fail_test_for(item, self._problems_of_sides(item, own))
         elif own and self._said:  # what was to make the files has had its turn, see `refuse`
-            lines = self._of(item, own)
+            lines = self._problems_of_sides(item, own)
             if all(line in self._said for line in lines):
-                self._refuse(item, lines)
+                self._fail_test_for(item, lines)
 
     def refuse(self, item: pytest.Item, fixture: str) -> None:
         """Fail a test that asks for a fixture of ours, before that loads a model.
@@ -198,9 +198,9 @@ class Preflight:
         The files are looked at anew: another fixture may have made them, and a test may ask for ours while it runs.
         """
         self._found.clear()
-        self._refuse(item, self._of(item, {*self._own_fixtures(item), fixture}))
+        self._fail_test_for(item, self._problems_of_sides(item, {*self._own_fixtures(item), fixture}))
 
-    def _refuse(self, item: pytest.Item, lines: Sequence[str]) -> None:
+    def _fail_test_for(self, item: pytest.Item, lines: Sequence[str]) -> None:
         """Fail a test for these reasons, if there are any; of those that were said before, only say where."""
         if not lines:
             return
@@ -219,7 +219,7 @@ class Preflight:
             self._run.recorder.note("used", fixture=OWN_IMAGE, is_own=True)
         raise pytest.fail.Exception("\n".join(new), pytrace=False)
 
-    def _of(self, item: Any, own: Collection[str]) -> list[str]:
+    def _problems_of_sides(self, item: Any, own: Collection[str]) -> list[str]:
         """Return what is wrong with the sides that a test uses."""
         if not self._run.settings.is_set:
             return []  # each fixture says so
@@ -233,7 +233,7 @@ class Preflight:
         if "ocr_inference_model" not in own:
             return []
         name = name or next(iter(settings.candidates), None)
-        return self._once(f"{settings.prefix}candidate {name}", lambda: inference_problems(settings, name))
+        return self._look_once(f"{settings.prefix}candidate {name}", lambda: inference_problems(settings, name))
 
     def _of_reference(self, test: Any, own: Collection[str]) -> list[str]:
         """Return what is wrong with the trained model, or with that which a test records baselines from."""
@@ -246,16 +246,16 @@ class Preflight:
         if is_asked and settings.golden_reference == "inference":
             return self._of_candidate(settings, ("ocr_inference_model",), None)
         if is_asked or ("ocr_train_model" in own and not settings.no_train):
-            return self._once(f"{settings.prefix}train", lambda: training_problems(settings))
+            return self._look_once(f"{settings.prefix}train", lambda: training_problems(settings))
         return []
 
-    def _once(self, side: str, look: Callable[[], list[str]]) -> list[str]:
+    def _look_once(self, side: str, look: Callable[[], list[str]]) -> list[str]:
         if side not in self._found:
             self._found[side] = look()
         return self._found[side]
 
     def _once_true(self, what: str, look: Callable[[], bool]) -> bool:
-        return bool(self._once(what, lambda: [what] if look() else []))
+        return bool(self._look_once(what, lambda: [what] if look() else []))
 
     def _own_fixtures(self, test: Any) -> Collection[str]:
         """Return which fixtures a test has from us, and not from an override."""

@@ -38,17 +38,17 @@ def report_unused(
     ours = [path for path, recorded in candidates.items() if recorded and recorded == store.ownership.settings]
     if not candidates or not (ours or settings.golden_prune):
         return ["nothing was pruned: each baseline is of an image or a test"] if settings.golden_prune else []
-    reason = _missing(session, settings, evidence, is_faulty)
+    reason = _missing_evidence(session, settings, evidence, is_faulty)
     if not settings.golden_prune:
-        return [] if reason else [f"unused baselines (--ocr-golden-prune removes them): {_names(store, ours)}"]
+        return [] if reason else [f"unused baselines (--ocr-golden-prune removes them): {_baseline_names(store, ours)}"]
     if reason:
         return [f"nothing was pruned: {reason}; so it is not known which baselines are needed"]
     store.remove(ours)
-    removed = [f"removed unused baselines: {_names(store, ours)}"] if ours else []
-    return [*removed, *_kept(store, {path: name for path, name in candidates.items() if path not in ours})]
+    removed = [f"removed unused baselines: {_baseline_names(store, ours)}"] if ours else []
+    return [*removed, *_kept_baselines(store, {path: name for path, name in candidates.items() if path not in ours})]
 
 
-def _missing(session: Any, settings: Settings, evidence: Evidence, is_faulty: bool) -> str:
+def _missing_evidence(session: Any, settings: Settings, evidence: Evidence, is_faulty: bool) -> str:
     """Return why this run does not show which baselines are needed, or nothing where it does."""
     if settings.file is None:
         return "no settings file says which tests and images are all"
@@ -62,23 +62,24 @@ def _missing(session: Any, settings: Settings, evidence: Evidence, is_faulty: bo
     return evidence.missing(session, settings.root)
 
 
-def _kept(store: GoldenStore, others: dict[Path, str | None]) -> list[str]:
+def _kept_baselines(store: GoldenStore, others: dict[Path, str | None]) -> list[str]:
     """Say of baselines that no test asked for why they stay all the same."""
     foreign = {path: name for path, name in others.items() if name}
     lines = []
     for name in sorted(set(foreign.values())):
-        names = _names(store, (path for path in foreign if foreign[path] == name))
+        names = _baseline_names(store, (path for path in foreign if foreign[path] == name))
         lines.append(f"kept, as they were recorded under {printable(name)}: {names}")
     untold = [path for path, name in others.items() if not name]
     if untold:
+        names = _baseline_names(store, untold)
         lines.append(
-            f"kept, as they do not say under which settings they were recorded: {_names(store, untold)}; delete by "
+            f"kept, as they do not say under which settings they were recorded: {names}; delete by "
             "hand what you know to be yours, or record it again"
         )
     return lines
 
 
-def _names(store: GoldenStore, paths: Iterable[Path]) -> str:
+def _baseline_names(store: GoldenStore, paths: Iterable[Path]) -> str:
     names = [printable(path.relative_to(store.folder).as_posix()) for path in paths]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
@@ -143,7 +144,7 @@ class Evidence:
     def pytest_sessionfinish(self, session: Any) -> None:
         """Tell the controller, where this is a worker."""
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput[SAID] = self._said(session)
+            session.config.workeroutput[SAID] = self._collected_evidence(session)
 
     def _may_use(self, item: Any) -> bool:
         names = getattr(item, "fixturenames", ())
@@ -151,7 +152,7 @@ class Evidence:
             return True
         return "request" in names and _may_ask_later(item)
 
-    def _said(self, session: Any) -> Mapping[str, Any]:
+    def _collected_evidence(self, session: Any) -> Mapping[str, Any]:
         """Return what this process collected, in types that travel between processes."""
         collected = Counter(item.nodeid for item in self._items)
         # Plugins also add tests, or run one twice.
@@ -209,7 +210,7 @@ class Evidence:
         if session.exitstatus != 0 or session.testsfailed or session.shouldstop or session.shouldfail:
             return "this run failed or was cut short"
         has_workers = config.pluginmanager.hasplugin("dsession")
-        said = self._workers if has_workers else [self._said(session)]
+        said = self._workers if has_workers else [self._collected_evidence(session)]
         known = [each for each in said if each is not None]
         if not said or len(known) < len(said):
             return "a worker of this run did not say what it collected"
@@ -268,10 +269,10 @@ def _is_whole(config: Any, root: Path) -> bool:
     root = Path(os.path.realpath(root))
     if config.args_source.name == "TESTPATHS":
         return config.inipath is not None and root.samefile(config.inipath.parent)
-    return any(root.is_relative_to(os.path.realpath(path)) for path in _given(config))
+    return any(root.is_relative_to(os.path.realpath(path)) for path in _paths_given(config))
 
 
-def _given(config: Any) -> list[Path]:
+def _paths_given(config: Any) -> list[Path]:
     """Return the paths that a run is of as a whole, and not by single tests of them."""
     return [config.invocation_params.dir / argument for argument in config.args if "::" not in argument]
 
@@ -292,7 +293,7 @@ def _file_left_out(said: Sequence[Mapping[str, Any]], config: Any) -> str:
 def _test_files(config: Any) -> Iterator[Path]:
     """Find the test files below the paths of a run by the project's patterns, whatever a plugin or a conftest says."""
     patterns, passed_over = config.getini("python_files"), config.getini("norecursedirs")
-    for start in _given(config):
+    for start in _paths_given(config):
         for folder, folders, files in os.walk(start):
             here = Path(folder)
             folders[:] = [name for name in folders if not _is_passed_over(here / name, passed_over)]

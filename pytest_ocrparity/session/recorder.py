@@ -154,7 +154,7 @@ class Recorder:
         settings = self.settings.of_task(task_of_test(self.item).name)  # a recogniser's candidates are another table's
         self.batches.hear(candidate, tolerance, settings.batch_of(candidate_of(self.item)), settings.prefix)
         self.raised.is_recording |= judged.status == RECORDED
-        compared = self._recorded(judged, reference, candidate)
+        compared = self._record_comparison(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
@@ -188,11 +188,11 @@ class Recorder:
             kind=judged.kind,
             message=message,
             diagnoses=tuple(diagnoses),
-            others=tuple(self._recorded(each, *sides) for each in comparisons if each.kind != judged.kind),
+            others=tuple(self._record_comparison(each, *sides) for each in comparisons if each.kind != judged.kind),
         )
         self._of_the_test.records.append(failed)
 
-    def _recorded(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
+    def _record_comparison(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
         from msgspec.structs import replace
 
         from pytest_ocrparity.compare.parameter_differences import effective_parameters

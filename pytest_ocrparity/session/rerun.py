@@ -29,7 +29,7 @@ def command(config: pytest.Config, settings: Settings, test: str, image: str) ->
     """
     folder = config.invocation_params.dir
     path, _, name = test.partition("::")
-    options = dict(_options(config))
+    options = dict(_typed_options(config))
     if path:
         file = path_from(folder, config.rootpath / path)
         words = [f"{file}::{name}" if name else file]
@@ -41,7 +41,7 @@ def command(config: pytest.Config, settings: Settings, test: str, image: str) ->
     return shlex.join(["pytest", *words, *(word for given in options.values() for word in given)])
 
 
-def _options(config: pytest.Config) -> Iterator[tuple[str, list[str]]]:
+def _typed_options(config: pytest.Config) -> Iterator[tuple[str, list[str]]]:
     """Yield the typed options by their `dest`: ours, and those of pytest's that decide what the project is."""
     option = config.option
     if file := getattr(option, "inifilename", None):

@@ -74,14 +74,14 @@ class Run:
         self.evidence = Evidence(FIXTURES)
         folder = config.invocation_params.dir
         try:
-            self.settings = settings_module.load(self._file(), vars(config.option), folder)
+            self.settings = settings_module.load(self._settings_file(), vars(config.option), folder)
         except SettingsError as error:
             if isinstance(error, OptionError) and runs_tests(config):
                 raise
             self.error, self.settings = error, settings_module.load(None, {}, folder)
         self.preflight = Preflight(self)
         self.recorder = Recorder(self.settings)
-        self._context = Context(self._limits, self.recorder, self._rerun)
+        self._context = Context(self._limits_of_test, self.recorder, self._rerun_command)
         self.progress = Progress(config)
         self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
@@ -89,7 +89,7 @@ class Run:
         self._images: tuple[Any, dict[str, list[Any]]] | None = None
         """The module whose tests were parametrized last, and the parameters of the images that were there, by task."""
 
-    def _file(self) -> Path | None:
+    def _settings_file(self) -> Path | None:
         """Return the settings file: the one that was named, else the nearest upward from what all paths share."""
         folder = self.config.invocation_params.dir
         named = self.config.getoption("ocr_config")
@@ -158,7 +158,7 @@ class Run:
         if is_marked(item, "ocr_tolerance"):
             self.tolerance_of(item)
 
-    def _limits(self) -> Tolerance:
+    def _limits_of_test(self) -> Tolerance:
         """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
         if self.error is not None:
             raise self.error
@@ -212,7 +212,7 @@ class Run:
             self.recorder.item = before
             exchange_context(context)
 
-    def _rerun(self, image: str) -> str:
+    def _rerun_command(self, image: str) -> str:
         from pytest_ocrparity.session.rerun import command
 
         test = running_test()
@@ -232,7 +232,7 @@ class Run:
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import picture_lines
 
-            if lines := picture_lines(_compared(item_records(item).records), self.settings.report_dir):
+            if lines := picture_lines(_compared_records(item_records(item).records), self.settings.report_dir):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 
@@ -426,7 +426,7 @@ def _found_images(settings: Settings) -> list[Any]:
     return [pytest.param(path, id=settings.image_name(path)) for path in paths]
 
 
-def _compared(records: Sequence[Record]) -> Iterator[RecordedComparison]:
+def _compared_records(records: Sequence[Record]) -> Iterator[RecordedComparison]:
     """Yield what the assertions of a test judged, and what a failure compared besides."""
     from pytest_ocrparity.report.document import Compared, Failed
 

@@ -77,10 +77,10 @@ class WorstImages:
         if not self._kept:
             return []
         over = [sides for sides in is_over(self._compared) if sides in self._kept]
-        return [_diagnosed(sides, self._kept[sides], diagnoser()) for sides in over]
+        return [_diagnosed_image(sides, self._kept[sides], diagnoser()) for sides in over]
 
 
-def _diagnosed(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
+def _diagnosed_image(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
     from pytest_ocrparity.compare import Comparisons
     from pytest_ocrparity.diagnosis import UNKNOWN
     from pytest_ocrparity.explain import explain

@@ -142,11 +142,13 @@ class Settings:
 
     def image_paths(self) -> list[Path]:
         """Return the images that the globs match, sorted, each once."""
-        return list(dict.fromkeys(path for folder, pattern in self.images for path in _matches(folder, pattern)))
+        return list(
+            dict.fromkeys(path for folder, pattern in self.images for path in _matching_images(folder, pattern))
+        )
 
     def idle_globs(self) -> list[str]:
         """Return a sentence for each glob or folder that matches no file where others do."""
-        matches = {pattern: _matches(folder, pattern) for folder, pattern in self.images}
+        matches = {pattern: _matching_images(folder, pattern) for folder, pattern in self.images}
         if not any(matches.values()):
             return []  # a run without any image fails by itself
         where = OPTIONS["ocr_images"].option if "images" in self.typed else f"{self.prefix}images"
@@ -180,7 +182,7 @@ class Settings:
         globs = ", ".join(str(folder / pattern) for folder, pattern in self.images)
         if "images" in self.typed:
             return f"no images: {globs} matches no file; quote a glob on the command line, or the shell expands it"
-        nearest = ", ".join(dict.fromkeys(str(_nearest(folder, pattern)) for folder, pattern in self.images))
+        nearest = ", ".join(dict.fromkeys(str(_nearest_folder(folder, pattern)) for folder, pattern in self.images))
         link = f", which is a link to {os.path.realpath(self.file)}" if self.file and self.file.is_symlink() else ""
         return (
             f"no images: {globs} matches no file; `{self.prefix}images` starts at the folder of {self.file}{link}; the "
@@ -188,7 +190,7 @@ class Settings:
         )
 
 
-def _nearest(folder: Path, pattern: str) -> Path:
+def _nearest_folder(folder: Path, pattern: str) -> Path:
     """Return the deepest folder of a glob that is there."""
     path = folder / home_expanded(pattern)
     return next((parent for parent in (path, *path.parents) if _is_plain(parent) and parent.is_dir()), folder)
@@ -198,16 +200,16 @@ def _is_plain(path: Path) -> bool:
     return not glob.has_magic(str(path)) or path.exists()
 
 
-def _matches(folder: Path, pattern: str) -> list[Path]:
+def _matching_images(folder: Path, pattern: str) -> list[Path]:
     """Return the files that a glob matches, or the images in a folder, sorted.
 
     Of a name with an accent there are two spellings, and a checkout on macOS may have the other one.
     """
     forms = dict.fromkeys((pattern, *(unicodedata.normalize(form, pattern) for form in ("NFC", "NFD"))))
-    return next((found for form in forms if (found := _spelled(folder, form))), [])
+    return next((found for form in forms if (found := _glob_as_spelled(folder, form))), [])
 
 
-def _spelled(folder: Path, pattern: str) -> list[Path]:
+def _glob_as_spelled(folder: Path, pattern: str) -> list[Path]:
     """Return what matches a glob as it is spelled."""
     pattern = os.path.expanduser(pattern)  # noqa: PTH111 - a glob is no path
     path = folder / pattern
@@ -241,7 +243,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     tables = read_tables(file, mistakes)
 
     def merged(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {**absolute(values, table, root), **_overriding(table, options, invocation_dir)}
+        return {**absolute(values, table, root), **_overridden_by_command_line(table, options, invocation_dir)}
 
     train = merged("train", tables["train"])
     top, golden, report = (merged(name, {**defaults(name), **tables[name]}) for name in ("", "golden", "report"))
@@ -254,7 +256,7 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     with mistakes.gathering():
         tolerance = BUILT_IN.override(tables["tolerance"], str(file)) if tables["tolerance"] else BUILT_IN
     with mistakes.gathering():
-        memory_limit = _bytes(top.get("memory_limit"), file)
+        memory_limit = _size_in_bytes(top.get("memory_limit"), file)
     with mistakes.gathering():
         golden_mode = _golden_mode(options)
     candidates = read_candidates(tables, file, root, tolerance, words, mistakes)
@@ -372,7 +374,7 @@ def _right_words(words: Sequence[str], mistakes: Mistakes) -> list[str]:
     return right
 
 
-def _bytes(given: str | int | None, file: Path | None) -> int | None:
+def _size_in_bytes(given: str | int | None, file: Path | None) -> int | None:
     """Return a size in bytes. Raises SettingsError where a text is none."""
     if not isinstance(given, str):
         return given
@@ -390,7 +392,7 @@ def _golden_mode(options: Mapping[str, Any]) -> str | None:
     return (mode or OPTIONS["ocr_golden_mode"].default) if options.get("ocr_golden") else None
 
 
-def _overriding(table: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _overridden_by_command_line(table: str, options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Return what the command line sets of a table; its paths start at `folder`."""
     given = {key: (row, options.get(row.dest)) for key, row in TABLES[table].items()}
     return {

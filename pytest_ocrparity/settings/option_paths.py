@@ -10,10 +10,10 @@ from typing import Any
 
 def with_absolute_paths(options: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
     """Return options whose paths start at a folder: those of model folders, and that of a pipeline's YAML file."""
-    return {name: _absolute(name, value, folder) for name, value in options.items()}
+    return {name: _absolute_option_path(name, value, folder) for name, value in options.items()}
 
 
-def _absolute(name: str, value: Any, folder: Path | None) -> Any:
+def _absolute_option_path(name: str, value: Any, folder: Path | None) -> Any:
     is_text = folder is not None and isinstance(value, str) and bool(value)
     # Without a suffix it is the name of a pipeline of paddlex's.
     is_file = is_text and name == "paddlex_config" and value.endswith((".yml", ".yaml"))

@@ -100,25 +100,28 @@ def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
 
 
 def _is_toml(own: Path) -> bool:
-    """Tell whether there is an ocrparity.toml; all that it holds is settings. Raises SettingsError as `_read` does."""
+    """Tell whether there is an ocrparity.toml; all that it holds is settings.
+
+    Raises SettingsError where it is no TOML.
+    """
     if not os.path.isfile(own):  # noqa: PTH113 - Path's own raises where the folder can't be looked into
         return False
-    _read(own)
+    _parsed_toml(own)
     return True
 
 
 def _has_table(shared: Path) -> bool:
-    """Tell whether a pyproject.toml has our table. Raises SettingsError as `_read` does."""
+    """Tell whether a pyproject.toml has our table. Raises SettingsError as `_parsed_toml` does."""
     is_there = os.path.isfile(shared)  # noqa: PTH113 - as above
-    return is_there and b"ocrparity" in _bytes(shared) and "ocrparity" in _tools(shared)
+    return is_there and b"ocrparity" in _file_bytes(shared) and "ocrparity" in _tool_tables(shared)
 
 
-def _tools(path: Path) -> Mapping[str, Any]:
-    tools = _read(path).get("tool", {})
+def _tool_tables(path: Path) -> Mapping[str, Any]:
+    tools = _parsed_toml(path).get("tool", {})
     return tools if isinstance(tools, Mapping) else {}
 
 
-def _bytes(path: Path) -> bytes:
+def _file_bytes(path: Path) -> bytes:
     data = b""
     try:
         size = path.stat().st_size
@@ -133,13 +136,13 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _parsed_toml(path: Path) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib  # after the cheap checks: most runs have no settings
     else:  # Python 3.10
         import tomli as tomllib
     try:
-        return tomllib.loads(_bytes(path).decode("utf-8"))
+        return tomllib.loads(_file_bytes(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError, numbers too long to read
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
 
@@ -152,7 +155,7 @@ def read_tables(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, An
     where = f"{file}: [tool.ocrparity]" if file and file.name == "pyproject.toml" else str(file)
     content: Mapping[str, Any] = {}
     with mistakes.gathering():
-        content = _content(file) if file else {}
+        content = _settings_of_file(file) if file else {}
     tables = _right_tables(f"{where}: ", content, TABLES, mistakes)
     recognition = {name: OF_RECOGNITION[name] for name in ("", "train", "inference")}
     tables[RECOGNITION] = (
@@ -192,14 +195,14 @@ def _right_tables(
     return tables
 
 
-def _content(file: Path) -> Mapping[str, Any]:
+def _settings_of_file(file: Path) -> Mapping[str, Any]:
     """Return the settings in a file. Raises SettingsError where there are none."""
     if file.name == "pyproject.toml":
-        content = _tools(file).get("ocrparity")
+        content = _tool_tables(file).get("ocrparity")
         if not isinstance(content, Mapping):
             raise SettingsError(f"{file} has no table [tool.ocrparity]")
         return content
-    own = _read(file)
+    own = _parsed_toml(file)
     if "tool" in own:
         raise SettingsError(f"{file}: in an ocrparity.toml the keys stand at the top level, without [tool.ocrparity]")
     return own
@@ -249,12 +252,12 @@ def _right_values(
             if key not in known:
                 known_keys = [*known, *filter(None, others)]
                 raise SettingsError(f"{prefix}{key} is no setting; {did_you_mean(key, known_keys)}")
-            _check(f"{prefix}{key}", value, known[key])
+            _check_setting(f"{prefix}{key}", value, known[key])
             right[key] = value
     return right
 
 
-def _check(name: str, value: Any, row: Setting) -> None:
+def _check_setting(name: str, value: Any, row: Setting) -> None:
     kind = row.kind
     is_right = isinstance(value, kind.type) and value != ""
     if isinstance(kind.type, tuple) and isinstance(value, int | float):

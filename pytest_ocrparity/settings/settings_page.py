@@ -39,24 +39,32 @@ reports the amount and judges nothing.
 
 def settings_page(settings: Sequence[Setting] = SETTINGS) -> str:
     """Return the page, as Markdown."""
-    limits = _rows(
+    limits = _markdown_table(
         ("limit", *(f"`{name}`" for name in PRESETS), "meaning"),
         (
-            (f"`{name}`", *(_value(limits[name]) for limits in PRESETS.values()), spec.help)
+            (f"`{name}`", *(_toml_value(limits[name]) for limits in PRESETS.values()), spec.help)
             for name, spec in LIMITS.items()
         ),
     )
-    options = _rows(("option", "meaning"), ((_usage(row), row.argument()["help"]) for row in settings if row.option))
-    sections = [_section(table, rows) for table, rows in by_table(settings).items()]
+    options = _markdown_table(
+        ("option", "meaning"), ((_option_usage(row), row.argument()["help"]) for row in settings if row.option)
+    )
+    sections = [_settings_section(table, rows) for table, rows in by_table(settings).items()]
     return "\n".join([_HEAD, *sections, f"{_TOLERANCE}\n{limits}", f"## Options\n\n{options}"])
 
 
-def _section(table: str, rows: Mapping[str, Setting]) -> str:
+def _settings_section(table: str, rows: Mapping[str, Setting]) -> str:
     """Return the heading and the settings of a table."""
-    lines = _rows(
+    lines = _markdown_table(
         ("key", "value", "default", "meaning", "option"),
         (
-            (f"`{key}`", _kind(row), _value(row.default), row.help, f"`{row.option}`" if row.option else "")
+            (
+                f"`{key}`",
+                _setting_kind(row),
+                _toml_value(row.default),
+                row.help,
+                f"`{row.option}`" if row.option else "",
+            )
             for key, row in rows.items()
         ),
     )
@@ -64,22 +72,22 @@ def _section(table: str, rows: Mapping[str, Setting]) -> str:
     return f"## `[tool.ocrparity{'.' * bool(table)}{table}]`\n\n{lines}{after}"
 
 
-def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table. A bar within a cell would end it."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def _kind(row: Setting) -> str:
-    return " or ".join(map(_value, row.choices)) or row.kind.words
+def _setting_kind(row: Setting) -> str:
+    return " or ".join(map(_toml_value, row.choices)) or row.kind.words
 
 
-def _value(value: Any) -> str:
+def _toml_value(value: Any) -> str:
     """Return a value as TOML has it, or nothing where there is none."""
     return "" if value is None else f"`{json.dumps(value)}`"
 
 
-def _usage(row: Setting) -> str:
+def _option_usage(row: Setting) -> str:
     return f"`{row.option}={'|'.join(row.choices)}`" if row.choices else f"`{row.usage}`"
 
 

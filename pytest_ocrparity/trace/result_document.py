@@ -73,14 +73,14 @@ def read_result(document: Mapping[str, Any], where: str, frame: str = "file") ->
             'those as the images, and set frame = "image"'
         )
     scores = next((page[name] for name in SCORES if page.get(name) is not None), None)
-    polygons = _polygons(page["dt_polys"], where)
+    polygons = _result_polygons(page["dt_polys"], where)
     return Result(
         polygons=polygons,
-        scores=None if scores is None else _scores(scores, len(polygons), where),
-        parameters=_parameters(page.get("text_det_params"), where),
-        image_sha256=_text(page.get("image_sha256", document.get("image_sha256")), "image_sha256", where),
-        input_path=_text(page.get("input_path"), "input_path", where),
-        size=None if not isinstance(answer, Mapping) else _size(answer.get("dataInfo"), where),
+        scores=None if scores is None else _result_scores(scores, len(polygons), where),
+        parameters=_result_parameters(page.get("text_det_params"), where),
+        image_sha256=_result_text(page.get("image_sha256", document.get("image_sha256")), "image_sha256", where),
+        input_path=_result_text(page.get("input_path"), "input_path", where),
+        size=None if not isinstance(answer, Mapping) else _result_size(answer.get("dataInfo"), where),
     )
 
 
@@ -107,7 +107,7 @@ def _other_picture(page: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _polygons(value: Any, where: str) -> tuple[npt.NDArray[np.float64], ...]:
+def _result_polygons(value: Any, where: str) -> tuple[npt.NDArray[np.float64], ...]:
     if not isinstance(value, list):
         raise ResultError(f"{where}: dt_polys is {value!r:.60}, not a list of boxes; of an empty page it is []")
     for index, polygon in enumerate(value):
@@ -119,7 +119,7 @@ def _polygons(value: Any, where: str) -> tuple[npt.NDArray[np.float64], ...]:
     return tuple(np.array(polygon, np.float64).reshape(-1, 2) for polygon in value)
 
 
-def _scores(value: Any, count: int, where: str) -> npt.NDArray[np.float64]:
+def _result_scores(value: Any, count: int, where: str) -> npt.NDArray[np.float64]:
     """Return the scores; null is what a C++ writer makes of a score that is not a number."""
     if not isinstance(value, list) or not all(each is None or _is_number(each) for each in value):
         raise ResultError(f"{where}: the scores of its boxes are {value!r:.60}, not a list of numbers")
@@ -133,7 +133,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, float) or (type(value) is int and abs(value) <= 10**300)
 
 
-def _parameters(given: Any, where: str) -> dict[str, dict[str, Any]]:
+def _result_parameters(given: Any, where: str) -> dict[str, dict[str, Any]]:
     """Return paddlex's `text_det_params` by stage, as the other sides call them."""
     if given is None:
         return {}
@@ -147,7 +147,7 @@ def _parameters(given: Any, where: str) -> dict[str, dict[str, Any]]:
     return {stage: values for stage, values in found.items() if values}
 
 
-def _size(info: Any, where: str) -> tuple[int, int] | None:
+def _result_size(info: Any, where: str) -> tuple[int, int] | None:
     """Return the height and width in the `dataInfo` of paddlex's service."""
     if not isinstance(info, Mapping) or "width" not in info:
         return None
@@ -157,7 +157,7 @@ def _size(info: Any, where: str) -> tuple[int, int] | None:
     return height, width
 
 
-def _text(value: Any, name: str, where: str) -> str | None:
+def _result_text(value: Any, name: str, where: str) -> str | None:
     if not isinstance(value, str | None):
         raise ResultError(f"{where}: {name} is {value!r:.60}, not a text")
     return value

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from toy import PAGE, Toy
 
 from hostile.inputs import EVIL, edited, mangled
-from pytest_ocrparity.golden.baseline_file import _digest, save
+from pytest_ocrparity.golden.baseline_file import _manifest_digest, save
 from pytest_ocrparity.golden.encoding import pack
 
 
@@ -80,7 +80,7 @@ def lying(data: bytes, entry: int, field: int, value: int) -> bytes:
 def with_manifest(members: dict[str, bytes], manifest: Any) -> bytes:
     """Return a baseline of these members and this manifest, whose digest is right, if it is one."""
     if isinstance(manifest, dict) and "sha256" in manifest:
-        manifest = {**manifest, "sha256": _digest(manifest)}
+        manifest = {**manifest, "sha256": _manifest_digest(manifest)}
     return zipped({**members, "manifest.npy": npy(json.dumps(manifest).encode("utf-8", "surrogatepass"))})
 
 

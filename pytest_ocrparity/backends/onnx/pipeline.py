@@ -98,7 +98,7 @@ class OnnxPipeline(StagedPipeline):
         self._session, self._file, self._config = session, file, config
         self._values, self._providers, self._options = configured.values, providers, options
         self._operators, self._limit = build_operators(self._values), limit
-        self._memory = MemoryGuard(lambda tensor: _run(session, tensor), self._engine, limit=limit)
+        self._memory = MemoryGuard(lambda tensor: _run_session(session, tensor), self._engine_parameters, limit=limit)
 
     def preprocess(self, image: Image) -> Trace:
         """Run PaddleX's operators up to the tensor; a path goes in as it is, an array as (H, W, 3) BGR.
@@ -137,7 +137,7 @@ class OnnxPipeline(StagedPipeline):
             NotEnoughMemory: it would take more memory than there is.
         """
         self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP, count=len(tensor))
-        return _run(self._session, tensor)[0]
+        return _run_session(self._session, tensor)[0]
 
     def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
         """Run PaddleX's operators and the file on images as one batch; return a trace of each, in their order.
@@ -200,7 +200,7 @@ class OnnxPipeline(StagedPipeline):
         """By stage name, what the operators hold and what ONNX Runtime runs on."""
         post_process = self._operators.post_process
         found = predictor_detections(post_process, vars(post_process))
-        return {**self._preprocessing_parameters(), PROBABILITY_MAP: self._engine, DETECTIONS: found}
+        return {**self._preprocessing_parameters(), PROBABILITY_MAP: self._engine_parameters, DETECTIONS: found}
 
     def _preprocessing_parameters(self) -> dict[str, Mapping[str, Any]]:
         operators = self._operators
@@ -216,11 +216,11 @@ class OnnxPipeline(StagedPipeline):
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
         code = f"{type(self).__module__}.{type(self).__qualname__}"
         own = {"api": "onnxruntime", "code": code, "files": self.fingerprint, "options": self._options}
-        found: Mapping[str, Any] = plain({**own, "engine": self._engine, "values": self._values})
+        found: Mapping[str, Any] = plain({**own, "engine": self._engine_parameters, "values": self._values})
         return found
 
     @cached_property
-    def _engine(self) -> dict[str, Any]:
+    def _engine_parameters(self) -> dict[str, Any]:
         own = {"model_file": self._file.name, "outputs": len(self._session.get_outputs())}
         return {**engine_that_runs(self._session), **own}
 
@@ -261,7 +261,7 @@ class OnnxPipeline(StagedPipeline):
     def _fix_in_file(self, stage: str, values: Mapping[str, Any]) -> Fix:
         config, operator = image_label(str(self._config)), OPERATOR_OF[stage]
         change = Change("inference.yml", dict(values), operator)
-        steps = f"in {config}, under {operator}, {_steps(values, ': ')} (leave its other keys)"
+        steps = f"in {config}, under {operator}, {_toml_and_yaml_steps(values, ': ')} (leave its other keys)"
         return Fix(f"{steps}, and the same in the deployment's own code where it does not read that file", (change,))
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -274,7 +274,7 @@ class OnnxPipeline(StagedPipeline):
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the file after the first."""
-        return _run(self._session, tensor)[1:]
+        return _run_session(self._session, tensor)[1:]
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run the file, with the cause that each would prove."""
@@ -285,25 +285,26 @@ class OnnxPipeline(StagedPipeline):
         )
         fix = Fix(f"{text}this test, run that session in a MapEngine, as a model_file is always run optimised")
         label = "ONNX Runtime's graph optimisation off"
-        yield Alternative("engine.optimization", label, lambda given: _run(plain_session, given)[0], fix)
+        yield Alternative("engine.optimization", label, lambda given: _run_session(plain_session, given)[0], fix)
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""
         return size_error(error) or batch_error(error) or super().describe_error(error)
 
 
-def _run(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+def _run_session(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
     with third_party():
         given = {session.get_inputs()[0].name: np.ascontiguousarray(tensor)}
         return [np.asarray(output) for output in session.run(None, given)]
 
 
 def _fix_in_options(values: Mapping[str, Any]) -> Fix:
-    text = f"in the deployment's own code, {_steps(values, ' = ')}; for this test, do the same in inference.options"
+    steps = _toml_and_yaml_steps(values, " = ")
+    text = f"in the deployment's own code, {steps}; for this test, do the same in inference.options"
     return Fix(text, (Change("inference.options", dict(values)),))
 
 
-def _steps(values: Mapping[str, Any], sign: str) -> str:
+def _toml_and_yaml_steps(values: Mapping[str, Any], sign: str) -> str:
     """Return what to set and what to leave out, as TOML and YAML write values."""
     wanted = ", ".join(f"{name}{sign}{json.dumps(value)}" for name, value in values.items() if value is not None)
     gone = ", ".join(name for name, value in values.items() if value is None)

@@ -140,9 +140,9 @@ def configure(config: Path | None, options: Mapping[str, Any], file: Path, table
     values: dict[str, dict[str, Any]] = {}
     missing: list[str] = []
     for stage, kinds in KINDS.items():
-        said = _said(written[stage], kinds, config) if stage in written and config is not None else None
-        values[stage] = _merged(stage, said, own[stage])
-        missing += _missing(stage, values[stage])
+        said = _operator_arguments(written[stage], kinds, config) if stage in written and config is not None else None
+        values[stage] = _merge_stage_values(stage, said, own[stage])
+        missing += _missing_stage_values(stage, values[stage])
     _refuse_idle(values[RESIZE]["rule"], own[RESIZE])
     if missing:
         raise ModelError(_missing_text(missing, config, file))
@@ -161,7 +161,7 @@ def _of_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             hint = did_you_mean(name, [*known, *ENGINE_OPTIONS])
             raise ModelError(f"inference.options: {name} is no option of a bare model_file; {hint}")
         stage, kind = known[name]
-        found[stage][name] = _checked(value, name, kind, "inference.options")
+        found[stage][name] = _checked_argument(value, name, kind, "inference.options")
     rules = [rule for rule, names in RULES.items() if names[0] in found[RESIZE]]
     if len(rules) > 1:
         chosen = " and ".join(RULES[rule][0] for rule in rules)
@@ -169,13 +169,13 @@ def _of_options(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _said(arguments: Mapping[str, Any] | None, kinds: Mapping[str, Kind], config: Path) -> dict[str, Any]:
+def _operator_arguments(arguments: Mapping[str, Any] | None, kinds: Mapping[str, Kind], config: Path) -> dict[str, Any]:
     """Return the checked values that an operator of the inference.yml sets."""
     own = {name: value for name, value in (arguments or {}).items() if name in kinds and value is not None}
-    return {name: _checked(value, name, kinds[name], str(config)) for name, value in own.items()}
+    return {name: _checked_argument(value, name, kinds[name], str(config)) for name, value in own.items()}
 
 
-def _checked(value: Any, name: str, kind: Kind, where: str) -> Any:
+def _checked_argument(value: Any, name: str, kind: Kind, where: str) -> Any:
     if name == "scale":
         value = scale_value(value, Path(where), name)
     if not kind.is_right(value):
@@ -183,7 +183,7 @@ def _checked(value: Any, name: str, kind: Kind, where: str) -> Any:
     return value
 
 
-def _merged(stage: str, said: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_stage_values(stage: str, said: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a stage: what is free, what a silent yml means, what it says, and the options on top."""
     silent = {} if said is None else SILENT.get(stage, {})
     if stage == DECODE:
@@ -209,7 +209,7 @@ def _refuse_idle(rule: str, own: Mapping[str, Any]) -> None:
         )
 
 
-def _missing(stage: str, values: Mapping[str, Any]) -> list[str]:
+def _missing_stage_values(stage: str, values: Mapping[str, Any]) -> list[str]:
     if stage == RESIZE:
         needed: Iterable[str] = [name for name in RULES[values["rule"]] if name != "keep_ratio"]
     else:

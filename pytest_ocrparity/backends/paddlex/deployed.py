@@ -152,7 +152,7 @@ class Deployed:
             if self.own_doing:
                 text = f"let the object that {self.factory} returns run with {what}: {self.own_doing}{why}{note}"
             return Fix(text, (Change("inference.factory", values),))
-        if self.options_file is not None and self._typed().isdisjoint(values):
+        if self.options_file is not None and self._typed_options().isdisjoint(values):
             # What production reads from a file is put right there, for it and for this test at once.
             wanted = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
             gone = ", ".join(name for name, value in values.items() if value is None)
@@ -166,7 +166,7 @@ class Deployed:
         """Return where the user has these options of the class, or would write them, in words."""
         if self.factory:
             return f"where {self.factory} makes its {self.api.label}"
-        if self.options_file is not None and self._typed().isdisjoint(options):
+        if self.options_file is not None and self._typed_options().isdisjoint(options):
             return f"in {self.options_file.name}, which the deployment reads (inference.options_file)"
         return "in inference.options and in the deployment"
 
@@ -179,7 +179,7 @@ class Deployed:
         text = f"take {what} out of the arguments of {self.api.label}, and out of inference.{setting}"
         return Fix(text, (Change(f"inference.{setting}", values),))
 
-    def _typed(self) -> frozenset[str]:
+    def _typed_options(self) -> frozenset[str]:
         """Return the names of the options that stand in the settings themselves."""
         return frozenset(self.options) - self.from_file
 

@@ -62,7 +62,7 @@ def made_by(factory: str, folder: Path | None) -> Made:
     with third_party():
         import paddleocr
 
-        made = _called(factory, folder)
+        made = _call_factory(factory, folder)
         # Its class may be a subclass of the user's.
         api = next((api for name, api in APIS.items() if isinstance(made, getattr(paddleocr, name, ()))), None)
         if api is None:
@@ -82,7 +82,7 @@ def made_by(factory: str, folder: Path | None) -> Made:
         return Made(api, made, Path(model_dir), name, _options_of(made), is_own)
 
 
-def _called(factory: str, folder: Path | None) -> Any:
+def _call_factory(factory: str, folder: Path | None) -> Any:
     """Return what a user's function returns."""
     function = folder_module(factory, folder, setting="inference.factory")
     if not callable(function):

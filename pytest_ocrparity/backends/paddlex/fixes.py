@@ -225,7 +225,7 @@ def _has_last_word(name: str, deployed: Deployed) -> bool:
 
 
 def _pass_to_constructor(values: Values, deployed: Deployed) -> Fix:
-    used, note = _nonzero({deployed.api.argument(name): value for name, value in values.items()})
+    used, note = _nonzero_arguments({deployed.api.argument(name): value for name, value in values.items()})
     former = [name for name in map(deployed.given_as, values) if name is not None and name not in used]
     instead = f" in the place of {', '.join(former)}" * bool(former)
     why = ""
@@ -247,12 +247,12 @@ def _pass_to_predict(values: Values, deployed: Deployed) -> Fix:
 
 
 def _pass_to_predict_as(values: Values, deployed: Deployed) -> Fix:
-    used, note = _nonzero(values)
+    used, note = _nonzero_arguments(values)
     text = f"in the deployment, pass {keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
-def _nonzero(values: Values) -> tuple[dict[str, Any], str]:
+def _nonzero_arguments(values: Values) -> tuple[dict[str, Any], str]:
     """Return arguments with a small number in the place of 0, which paddleocr takes for not given, and a note of it."""
     zeros = [name for name, value in values.items() if value == 0 and value is not False]
     note = f" ({', '.join(zeros)} = 0 means not given there)" if zeros else ""

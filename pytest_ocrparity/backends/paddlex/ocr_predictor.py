@@ -158,9 +158,9 @@ def load_ocr_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
         import paddleocr
 
         check_options(deployed, known_options(paddleocr.PaddleOCR), RESERVED)
-        check_predict_options(deployed, _keywords(paddleocr.PaddleOCR.predict))
+        check_predict_options(deployed, _ocr_keywords(paddleocr.PaddleOCR.predict))
         absent = absent_models(deployed.options, deployed.predict_options)
-        with _reachable(paddleocr.PaddleOCR, absent, Path(folder)) as ocr:
+        with _ocr_class_with_models_here(paddleocr.PaddleOCR, absent, Path(folder)) as ocr:
             own = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": str(export.folder)}
             arguments = {**deployed.options, **own}
             if deployed.options.get("paddlex_config") is not None:
@@ -170,7 +170,7 @@ def load_ocr_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
 
 
 @contextmanager
-def _reachable(base: Any, absent: Sequence[Absent], folder: Path) -> Iterator[Any]:
+def _ocr_class_with_models_here(base: Any, absent: Sequence[Absent], folder: Path) -> Iterator[Any]:
     """Yield a class whose configuration, once paddleocr has merged it, names only models that are here."""
 
     class PaddleOCR(base):  # type: ignore[misc]
@@ -212,7 +212,7 @@ def _without_absent(deployed: Deployed, absent: Sequence[Absent]) -> dict[str, A
 def known_options(ocr: Any) -> list[str]:
     """Return the keyword arguments of `PaddleOCR`, former names included."""
     former = PADDLE_OCR.former
-    with_old_names = {*_keywords(ocr.__init__), *former, *former.values(), *_other_former_names(), "paddlex_config"}
+    with_old_names = {*_ocr_keywords(ocr.__init__), *former, *former.values(), *_other_former_names(), "paddlex_config"}
     return sorted(with_old_names.union(common_options()) - {"self", "kwargs", *RESERVED})
 
 
@@ -223,5 +223,5 @@ def _other_former_names() -> list[str]:
     return list(getattr(ocr, "_DEPRECATED_PARAM_NAME_MAPPING", {}))
 
 
-def _keywords(function: Any) -> list[str]:
+def _ocr_keywords(function: Any) -> list[str]:
     return [name for name in inspect.signature(function).parameters if name not in ("self", "input", "kwargs")]

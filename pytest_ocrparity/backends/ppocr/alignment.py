@@ -59,7 +59,7 @@ def _align_by_name(exported: Mapping[str, Array], trained: Mapping[str, Array]) 
     if stored is None or known is None:
         return None
     for kind, layers in stored.items():
-        chosen = _subsequence(layers, known.get(kind, []))
+        chosen = _fitting_layers(layers, known.get(kind, []))
         if chosen is None:
             return None
         for layer, counterpart in zip(layers, chosen, strict=True):
@@ -144,7 +144,7 @@ def _layers_by_kind(arrays: Mapping[str, Array]) -> dict[str, list[Layer]] | Non
     return {kind: [layers[number] for number in sorted(layers)] for kind, layers in found.items()}
 
 
-def _subsequence(layers: Sequence[Layer], among: Sequence[Layer]) -> list[Layer] | None:
+def _fitting_layers(layers: Sequence[Layer], among: Sequence[Layer]) -> list[Layer] | None:
     """Choose as many of `among`, in order, as there are layers: shapes fit and most arrays are equal."""
     best: list[list[tuple[int, int] | None]] = [[(0, -1)] * (len(among) + 1)]
     for layer in layers:

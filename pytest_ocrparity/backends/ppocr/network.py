@@ -173,7 +173,7 @@ class Network:
         """
         import paddle
 
-        other = self._copy()
+        other = self._network_copy()
         other._layer.train()
         for layer in other._layer.sublayers():
             if not batch_norm and isinstance(layer, paddle.nn.layer.norm._BatchNormBase):
@@ -182,7 +182,7 @@ class Network:
 
     def with_state(self, state: Mapping[str, Any]) -> Self:
         """Return a copy with other values, by the keys of a checkpoint."""
-        other = self._copy()
+        other = self._network_copy()
         with third_party():  # it warns of keys that it lacks
             other._layer.set_state_dict(dict(state))
         return other
@@ -195,7 +195,7 @@ class Network:
         keys = self.keys()
         return self.with_state({keys[found.pairs[name]]: array for name, array in exported.items()})
 
-    def _copy(self) -> Self:
+    def _network_copy(self) -> Self:
         with third_party(), on_device(self.device):
             return self._alike(copy.deepcopy(self._layer))
 

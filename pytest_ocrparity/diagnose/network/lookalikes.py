@@ -49,7 +49,7 @@ def nearest_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Pat
     """
     own = train.files.checkpoint
     best, most = None, _count_held_arrays(exported, train.network.arrays())
-    for path in _checkpoints(train, own):
+    for path in _other_checkpoints(train, own):
         try:
             values = read_weights(path, trust=train.files.trust)
         except ModelError:
@@ -69,7 +69,7 @@ def _array_key(array: Array) -> tuple[Any, ...]:
     return array.shape, str(array.dtype), array.tobytes()
 
 
-def _checkpoints(train: TrainedSide, own: Path) -> list[Path]:
+def _other_checkpoints(train: TrainedSide, own: Path) -> list[Path]:
     """Return the other checkpoints that the YAML file names or that lie beside the train side's own."""
     settings = train.files.yml.get("Global") or {}
     named = [settings[key] for key in ("checkpoints", "pretrained_model") if settings.get(key)]

@@ -39,7 +39,7 @@ def functions_between(right: Array, own: Array, limit: float) -> list[MapChange]
     return [made for made in found if made.left <= SHARE * np.max(np.abs(x - y))]
 
 
-def _logits(x: Array, y: Array, limit: float) -> MapChange | None:
+def _fit_logits(x: Array, y: Array, limit: float) -> MapChange | None:
     left = float(np.max(np.abs(1 / (1 + np.exp(-np.clip(y, -700, 700))) - x)))
     if left > limit or y.min() >= 0:
         return None
@@ -55,7 +55,7 @@ def _sigmoid_twice(x: Array, y: Array, limit: float) -> MapChange | None:
     return MapChange("sigmoid", (), "after a second sigmoid", fix, left)
 
 
-def _affine(x: Array, y: Array, limit: float) -> MapChange | None:
+def _fit_affine(x: Array, y: Array, limit: float) -> MapChange | None:
     """Fit y = a x + b."""
     middle = x - x.mean()
     slope = float(middle @ (y - y.mean()) / (middle @ middle))
@@ -69,7 +69,7 @@ def _affine(x: Array, y: Array, limit: float) -> MapChange | None:
     return MapChange("affine", (slope, offset), text, fix, left)
 
 
-def _steps(x: Array, y: Array, limit: float) -> MapChange | None:
+def _fit_steps(x: Array, y: Array, limit: float) -> MapChange | None:
     """Look for whole steps of 1/255, rounded or cut."""
     for whole, name in ((np.round, "rounded"), (np.floor, "cut")):
         for scale in (255.0, 1.0):
@@ -86,7 +86,7 @@ def _steps(x: Array, y: Array, limit: float) -> MapChange | None:
     return None
 
 
-def _binary(x: Array, y: Array, limit: float) -> MapChange | None:
+def _fit_binary(x: Array, y: Array, limit: float) -> MapChange | None:
     values = np.unique(y)
     if len(values) != 2:
         return None
@@ -98,7 +98,7 @@ def _binary(x: Array, y: Array, limit: float) -> MapChange | None:
     return MapChange("binary", (), text, "hand the map itself to {candidate}'s post-process")
 
 
-def _clipped(x: Array, y: Array, limit: float) -> MapChange | None:
+def _fit_clipped(x: Array, y: Array, limit: float) -> MapChange | None:
     low, high = float(y.min()), float(y.max())
     left = float(np.max(np.abs(np.clip(x, low, high) - y)))
     is_cut = [np.mean(np.abs(y - edge) <= 1e-9) for edge in (low, high)]
@@ -109,7 +109,7 @@ def _clipped(x: Array, y: Array, limit: float) -> MapChange | None:
     return MapChange("clipped", (), text, "take the clipping out behind {candidate}'s network", left)
 
 
-FUNCTIONS: Final = (_logits, _sigmoid_twice, _binary, _affine, _steps, _clipped)
+FUNCTIONS: Final = (_fit_logits, _sigmoid_twice, _fit_binary, _fit_affine, _fit_steps, _fit_clipped)
 
 POINTWISE: Final = Family(
     "network.pointwise",

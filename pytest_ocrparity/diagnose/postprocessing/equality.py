@@ -65,11 +65,11 @@ def indices_of(found: Detections, made: Detections, page: Page) -> list[int] | N
     by_key: dict[tuple[float, ...], list[int]] = {}
     rows = [canonical(polygon) for polygon in made.polygons]
     for index, row in enumerate(rows):
-        by_key.setdefault(_key(row), []).append(index)
+        by_key.setdefault(_box_sort_key(row), []).append(index)
     free, result = set(range(len(made))), []
     for index, polygon in enumerate(found.polygons):
         own = canonical(polygon)
-        near = [each for each in by_key.get(_key(own), ()) if each in free]
+        near = [each for each in by_key.get(_box_sort_key(own), ()) if each in free]
         choice = next(
             (
                 each
@@ -105,7 +105,7 @@ def _signed_area(points: Array) -> float:
     return float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1)) / 2)
 
 
-def _key(row: Array) -> tuple[float, ...]:
+def _box_sort_key(row: Array) -> tuple[float, ...]:
     return tuple(np.round(row.reshape(-1), 2) + 0.0)
 
 

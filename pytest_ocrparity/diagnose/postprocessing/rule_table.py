@@ -15,16 +15,16 @@ from pytest_ocrparity.trace import Detections
 Array: TypeAlias = "npt.NDArray[Any]"
 
 
-def _scores(made: Detections, page: Page) -> Array | None:
+def _box_scores(made: Detections, page: Page) -> Array | None:
     return made.scores
 
 
-def _number(made: Detections, page: Page) -> Array:
+def _box_number(made: Detections, page: Page) -> Array:
     """Return each box's place in the order in which they are returned, from 1 on."""
     return np.arange(1.0, len(made) + 1)
 
 
-def _rank(made: Detections, page: Page) -> Array | None:
+def _score_rank(made: Detections, page: Page) -> Array | None:
     """Return each box's place by score, the best first, from 1 on."""
     if made.scores is None:
         return None
@@ -33,7 +33,7 @@ def _rank(made: Detections, page: Page) -> Array | None:
     return rank
 
 
-def _sides(made: Detections, scale: tuple[float, float] = (1.0, 1.0)) -> tuple[Array, Array]:
+def _box_sides(made: Detections, scale: tuple[float, float] = (1.0, 1.0)) -> tuple[Array, Array]:
     """Return each box's shortest and longest side."""
     sides = [
         np.linalg.norm((polygon - np.roll(polygon, 1, axis=0)) / np.asarray(scale), axis=1) for polygon in made.polygons
@@ -41,7 +41,7 @@ def _sides(made: Detections, scale: tuple[float, float] = (1.0, 1.0)) -> tuple[A
     return np.array([each.min() for each in sides]), np.array([each.max() for each in sides])
 
 
-def _extreme(index: int, *, largest: bool) -> Quantity:
+def _extreme_side(index: int, *, largest: bool) -> Quantity:
     def quantity(made: Detections, page: Page) -> Array:
         return np.array([(p[:, index].max() if largest else p[:, index].min()) for p in made.polygons])
 
@@ -70,7 +70,7 @@ CAUSES: Final[tuple[Rule, ...]] = (
         cause="postprocess.box_thresh",
         name="box_thresh",
         text="box_thresh {value}",
-        quantity=_scores,
+        quantity=_box_scores,
         base={"box_thresh": 1e-6},
     ),
     Searched(
@@ -135,13 +135,13 @@ CAUSES: Final[tuple[Rule, ...]] = (
         counts=True,
         known=(3.0, 5.0, 10.0),
     ),
-    Cut(cause=FILTER, text=f"{SHORT} of the page", quantity=lambda made, page: _sides(made)[0]),
-    Cut(cause=FILTER, text=f"{SHORT} of the map", quantity=lambda made, page: _sides(made, page.scale)[0]),
+    Cut(cause=FILTER, text=f"{SHORT} of the page", quantity=lambda made, page: _box_sides(made)[0]),
+    Cut(cause=FILTER, text=f"{SHORT} of the map", quantity=lambda made, page: _box_sides(made, page.scale)[0]),
     Cut(cause=FILTER, text=f"{SHORT} of the page, in whole px", quantity=_whole_side),
     Cut(
         cause=FILTER,
         text="only the {value} boxes of the highest scores",
-        quantity=_rank,
+        quantity=_score_rank,
         drops_below=False,
         is_whole=True,
     ),
@@ -150,13 +150,13 @@ CAUSES: Final[tuple[Rule, ...]] = (
 """What can be stated. A second threshold of scores does what `box_thresh` does, and is called by that name."""
 
 _CUTS: Final = {
-    "the longer side": lambda made, page: _sides(made)[1],
+    "the longer side": lambda made, page: _box_sides(made)[1],
     "the area": lambda made, page: np.array([area([polygon]) for polygon in made.polygons]),
-    "the ratio of the sides": lambda made, page: _sides(made)[1] / np.maximum(_sides(made)[0], 1e-9),
-    "the left edge": _extreme(0, largest=False),
-    "the right edge": _extreme(0, largest=True),
-    "the upper edge": _extreme(1, largest=False),
-    "the lower edge": _extreme(1, largest=True),
+    "the ratio of the sides": lambda made, page: _box_sides(made)[1] / np.maximum(_box_sides(made)[0], 1e-9),
+    "the left edge": _extreme_side(0, largest=False),
+    "the right edge": _extreme_side(0, largest=True),
+    "the upper edge": _extreme_side(1, largest=False),
+    "the lower edge": _extreme_side(1, largest=True),
 }
 
 RIVALS: Final[tuple[Rule, ...]] = (
@@ -173,14 +173,14 @@ RIVALS: Final[tuple[Rule, ...]] = (
     Cut(
         cause="",
         text="the first {value} boxes alone",
-        quantity=_number,
+        quantity=_box_number,
         drops_below=False,
         is_whole=True,
     ),
     Cut(
         cause="",
         text="the boxes from number {value} on",
-        quantity=_number,
+        quantity=_box_number,
     ),
     Changed(cause="", text="boxes that lie in other ones dropped", values=(None,), change=without_inner),
 )

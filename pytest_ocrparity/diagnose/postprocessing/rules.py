@@ -58,11 +58,11 @@ class Span(NamedTuple):
         low, high = max(self.low, other.low), min(self.high, other.high)
         if low > high:
             return None
-        value = self.value if low <= _number(self.value) <= high else other.value
-        return Span(low, high, value if low <= _number(value) <= high else roundest(low, high))
+        value = self.value if low <= _rule_number(self.value) <= high else other.value
+        return Span(low, high, value if low <= _rule_number(value) <= high else roundest(low, high))
 
 
-def _number(value: Any) -> float:
+def _rule_number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
@@ -176,7 +176,7 @@ class Rule(ABC):
 
     def value_words(self, span: Span) -> str:
         """Return the rule with its value; with all that fit, where it has few."""
-        return self.text.format(value=" or ".join(_text(value) for value in span.values))
+        return self.text.format(value=" or ".join(_rule_value_text(value) for value in span.values))
 
     def interval(self, span: Span) -> str:
         """Return in words the values that fit, or "" where there is but one."""
@@ -188,9 +188,9 @@ class Rule(ABC):
         return f" (all from {low} to {high} fit)" if low != high else ""
 
 
-def _text(value: Any) -> str:
+def _rule_value_text(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join("none" if each is None else _text(each) for each in value)
+        return ", ".join("none" if each is None else _rule_value_text(each) for each in value)
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
@@ -305,12 +305,12 @@ class Searched(Rule):
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
         """Return the values that make the page's boxes, see `Rule.fit`."""
-        hit = self._hit(bench, page)
+        hit = self._first_fitting_value(bench, page)
         return None if hit is None else self.around(bench, page, hit)
 
     def around(self, bench: Bench, page: Page, hit: float) -> Span:
         """Return the values that make the page's boxes, around one of them."""
-        ends = [self._edge(bench, page, hit, bound) for bound in (self.low, self.high)]
+        ends = [self._outermost_fitting_value(bench, page, hit, bound) for bound in (self.low, self.high)]
         low, high = (float(each) for each in ends)
         if self.name == "thresh":  # between two values of the map nothing changes
             levels = between_levels(page, low, high)
@@ -318,7 +318,7 @@ class Searched(Rule):
         value = int(hit) if self.is_whole else roundest(low, high)
         return Span(low, high, value if self.fits(bench, page, value) else hit)
 
-    def _hit(self, bench: Bench, page: Page) -> float | None:
+    def _first_fitting_value(self, bench: Bench, page: Page) -> float | None:
         for value in self.known:
             if self.fits(bench, page, value):
                 return value
@@ -330,7 +330,7 @@ class Searched(Rule):
                 return None
             if self._explains(made, page):
                 return middle
-            lead = self._lead(made, page.found)
+            lead = self._search_direction(made, page.found)
             if lead == 0 or high - low <= (1 if self.is_whole else 1e-6):
                 return None
             if (lead > 0) == self.grows:
@@ -341,7 +341,7 @@ class Searched(Rule):
                 return None
         return None
 
-    def _lead(self, made: Detections, found: Detections) -> float:
+    def _search_direction(self, made: Detections, found: Detections) -> float:
         """Return whether boxes must grow, or become more (above 0), or the reverse."""
         if self.counts:
             return float(len(found) - len(made))
@@ -352,7 +352,7 @@ class Searched(Rule):
             [made.polygons[pair.candidate] for pair in pairs]
         )
 
-    def _edge(self, bench: Bench, page: Page, good: float, bad: float) -> float:
+    def _outermost_fitting_value(self, bench: Bench, page: Page, good: float, bad: float) -> float:
         """Return the outermost value towards `bad` that still fits, to six digits."""
         if self.fits(bench, page, bad):
             return bad
@@ -385,12 +385,12 @@ class Cut(Rule):
     base: Mapping[str, Any] = field(default_factory=dict)
     is_whole: bool = False
 
-    def _base(self, bench: Bench, page: Page) -> Detections | None:
+    def _uncut_boxes(self, bench: Bench, page: Page) -> Detections | None:
         return bench.make(self.base, page) if self.base else page.right
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
-        made = self._base(bench, page)
+        made = self._uncut_boxes(bench, page)
         amounts = None if made is None else self.quantity(made, page)
         if made is None or amounts is None:
             return None
@@ -398,7 +398,7 @@ class Cut(Rule):
 
     def fit(self, bench: Bench, page: Page) -> Span | None:
         """Return the values that make the page's boxes, see `Rule.fit`."""
-        made = self._base(bench, page)
+        made = self._uncut_boxes(bench, page)
         amounts = None if made is None else self.quantity(made, page)
         if made is None or amounts is None:
             return None

@@ -63,22 +63,22 @@ def _by_known_values(lab: Laboratory) -> list[Diagnosis]:
     if not pages:
         _notice_of_boxes_alone(lab, bench)
         return []
-    if not _shows(pages):
+    if not _is_shown_on_pages(pages):
         return []
-    rules = _likely(bench, _rules(lab), pages)
-    fitting = _remember(lab, [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None])
+    rules = _likely(bench, _rules_to_try(lab), pages)
+    fitting = _rules_left_of_run(lab, [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None])
     causes = {rule.cause for rule, _ in fitting}
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
-        return [_claim(bench, rules, fitting, pages)]
+        return [_claim_of_rules(bench, rules, fitting, pages)]
     if not fitting and (several := _several(bench, pages)):
         return several
-    return [_rivals(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
+    return [_unknown_with_rival_rules(lab, fitting)] if fitting or lab.history.get(WITHDRAWN) else []
 
 
 def _bench_and_pages(lab: Laboratory) -> tuple[Bench | None, list[Page]]:
     """Return the reference's post-process, None without one, and what it and the candidate make of maps."""
-    bench = _bench(lab)
-    return bench, [] if bench is None else _pages(bench)
+    bench = _postprocess_bench(lab)
+    return bench, [] if bench is None else _pages_with_known_boxes(bench)
 
 
 def _several(bench: Bench, pages: list[Page]) -> list[Diagnosis]:
@@ -87,7 +87,7 @@ def _several(bench: Bench, pages: list[Page]) -> list[Diagnosis]:
     It must explain what earlier images of this run showed of combinations as well, with values that fit them all.
     """
     lab = bench.lab
-    found = several_values(bench, _rules(lab), pages, _fit_all)
+    found = several_values(bench, _rules_to_try(lab), pages, _fit_all)
     images, before = lab.history.get(TOGETHER, (0, None))
     if before is not None:
         found = [joint for fits in found if (joint := _joint(before, fits)) is not None]
@@ -158,16 +158,16 @@ def _explains_together(texts: set[frozenset[str]]) -> Callable[[Laboratory], boo
 
     def explains(lab: Laboratory) -> bool:
         bench, pages = _bench_and_pages(lab)
-        if bench is None or not _shows(pages):
+        if bench is None or not _is_shown_on_pages(pages):
             return False
         _, before = lab.history.get(TOGETHER, (0, []))
-        found = several_values(bench, _rules(lab), pages, _fit_all)
+        found = several_values(bench, _rules_to_try(lab), pages, _fit_all)
         return any(_texts(fits) in texts and _joint(before, fits) is not None for fits in found)
 
     return explains
 
 
-def _bench(lab: Laboratory) -> Bench | None:
+def _postprocess_bench(lab: Laboratory) -> Bench | None:
     """Return the reference's post-process; of a baseline, the installed one, if it makes the baseline's boxes."""
     reference, found = lab.reference, lab.reference.detections
     source = offered(reference.source, PostprocessesWith)
@@ -177,11 +177,11 @@ def _bench(lab: Laboratory) -> Bench | None:
         return None
     name = f"paddlex's post-process, which makes {lab.names.reference}'s own boxes"
     bench = Bench(lab, InstalledPostprocess(reference.parameters.get(DETECTIONS, {})), name, parts=COARSE)
-    page = _page(bench, reference, found)
+    page = _page_of_trace(bench, reference, found)
     return None if page is None or not len(found) or not are_equal(page.right, found, page) else bench
 
 
-def _rules(lab: Laboratory) -> list[Rule]:
+def _rules_to_try(lab: Laboratory) -> list[Rule]:
     """Return the rules to try: of the reference's parameters, and changes of the map where no score shows them."""
     own = lab.reference.parameters.get(DETECTIONS, {})
     scores = None if lab.candidate.detections is None else lab.candidate.detections.scores
@@ -208,23 +208,23 @@ KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance")
 """What leaves each score as it is. A larger number of candidates, or a smaller size, lets boxes in with other ones."""
 
 
-def _pages(bench: Bench) -> list[Page]:
+def _pages_with_known_boxes(bench: Bench) -> list[Page]:
     """Return the maps of which the candidate's boxes are known: its own, and where it can be run the others."""
     lab, reference, candidate = bench.lab, bench.lab.reference, bench.lab.candidate
     pages = []
     if candidate.detections is not None:
-        pages.append(_page(bench, candidate, candidate.detections))
-    pages.append(_page(bench, reference, lab.run_postprocess()))
+        pages.append(_page_of_trace(bench, candidate, candidate.detections))
+    pages.append(_page_of_trace(bench, reference, lab.run_postprocess()))
     if pages[-1] is not None:
         for side in (PROBE, PROBE // 4):
             shape = (float(side), float(side), PROBE / side, PROBE / side)
             drawn = replace(reference, probability_map=drawn_map(weakest=0.35), shape=shape)
-            page = _page(bench, drawn, lab.run_postprocess(trace=drawn))
+            page = _page_of_trace(bench, drawn, lab.run_postprocess(trace=drawn))
             pages.append(None if page is None else replace(page, is_drawn=True))
     return [page for page in pages if page is not None]
 
 
-def _page(bench: Bench, trace: Trace, found: Detections | None) -> Page | None:
+def _page_of_trace(bench: Bench, trace: Trace, found: Detections | None) -> Page | None:
     values, shape = trace.probability_map, trace.shape or _shape_of_page(bench.lab, trace)
     if found is None or values is None or shape is None or values.ndim != 4:
         return None
@@ -241,7 +241,7 @@ def _shape_of_page(lab: Laboratory, trace: Trace) -> Shape | None:
     return own[0], own[1], values.shape[2] / own[0], values.shape[3] / own[1]
 
 
-def _shows(pages: list[Page]) -> bool:
+def _is_shown_on_pages(pages: list[Page]) -> bool:
     """Return whether something differs on a page that was not drawn, and some result is not empty.
 
     Of an empty result a drawn map must show the rule: every rule that drops enough makes it.
@@ -269,7 +269,7 @@ def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
     if span is None:
         return None
     others = [page for page in pages if not page.shows or isinstance(rule, Read)]
-    choices = {span.value: None, **dict.fromkeys(_inside(span))}
+    choices = {span.value: None, **dict.fromkeys(_values_inside_span(span))}
     fitting = [value for value in choices if all(rule.fits(bench, page, value) for page in others)]
     if not fitting:
         return None
@@ -281,7 +281,7 @@ def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
     return rule, span._replace(value=fitting[0])
 
 
-def _inside(span: Span) -> list[Any]:
+def _values_inside_span(span: Span) -> list[Any]:
     if not isinstance(span.value, float) or not (math.isfinite(span.low) and math.isfinite(span.high)):
         return []
     return [roundest(span.low, (span.low + span.high) / 2), roundest((span.low + span.high) / 2, span.high)]
@@ -290,7 +290,7 @@ def _inside(span: Span) -> list[Any]:
 WITHDRAWN: Final = "withdrawn"
 
 
-def _remember(lab: Laboratory, fitting: list[Fit]) -> list[Fit]:
+def _rules_left_of_run(lab: Laboratory, fitting: list[Fit]) -> list[Fit]:
     """Return the rules that fit the images before as well; keep in the run's history what is left of each."""
     before: Mapping[str, Span] | None = lab.history.get("spans")
     left = {}
@@ -333,7 +333,7 @@ def _count_changed(page: Page) -> int:
     return count - same
 
 
-def _claim(bench: Bench, rules: Sequence[Rule], fitting: list[Fit], pages: list[Page]) -> Diagnosis:
+def _claim_of_rules(bench: Bench, rules: Sequence[Rule], fitting: list[Fit], pages: list[Page]) -> Diagnosis:
     lab, candidate = bench.lab, bench.lab.names.candidate
     cause = fitting[0][0].cause
     words = "; or ".join(rule.words(span) for rule, span in fitting)
@@ -343,7 +343,7 @@ def _claim(bench: Bench, rules: Sequence[Rule], fitting: list[Fit], pages: list[
     proof += f"; of {run} rules that were run, no other does"
     lab.history["stated"] = (cause, lab.candidate.label)
     texts = {each.text for each, _ in fitting}
-    lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explains(texts)))
+    lab.adopt_patch(DETECTIONS, cause, replace(lab.patched, explains_boxes=_explained_by_rules(texts)))
     own = lab.reference.parameters.get(DETECTIONS, {}).get(fitting[0][0].name)
     reference = lab.names.reference
     has = f"{reference} has {own}" if own is not None else f"{reference} does not do that"
@@ -373,14 +373,14 @@ def _stated(lab: Laboratory, fit: Fit, words: str, proof: str) -> Diagnosis:
     return lab.proven_cause(DETECTIONS, rule.cause, summary, [proof], fix)
 
 
-def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
+def _explained_by_rules(texts: set[str]) -> Callable[[Laboratory], bool]:
     """Return a check for another image: whether one of these rules explains its boxes, with a value that fitted all."""
 
     def explains(lab: Laboratory) -> bool:
         bench, pages = _bench_and_pages(lab)
-        if bench is None or not _shows(pages):
+        if bench is None or not _is_shown_on_pages(pages):
             return False
-        rules = [rule for rule in _rules(lab) if rule.text in texts]
+        rules = [rule for rule in _rules_to_try(lab) if rule.text in texts]
         fitting = [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None]
         before = lab.history.get("spans") or {}
         return any(rule.text in before and rule.joint(before[rule.text], span) is not None for rule, span in fitting)
@@ -388,7 +388,7 @@ def _explains(texts: set[str]) -> Callable[[Laboratory], bool]:
     return explains
 
 
-def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
+def _unknown_with_rival_rules(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
     """Return as unknown what fits equally well, or too little to be stated."""
     candidate = lab.names.candidate
     if WITHDRAWN in lab.history:
@@ -408,11 +408,11 @@ def _rivals(lab: Laboratory, fitting: list[Fit]) -> Diagnosis:
 def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:
     """Run the rules on the reference's map where the candidate records none; that shows no cause."""
     candidate, found = lab.names.candidate, lab.candidate.detections
-    page = None if found is None else _page(bench, lab.reference, found)
+    page = None if found is None else _page_of_trace(bench, lab.reference, found)
     if page is None or not page.shows:
         return
     own = lab.reference.parameters.get(DETECTIONS, {})
-    rules = (rule for rule in _rules(lab) if rule.name in own or isinstance(rule, Cut))
+    rules = (rule for rule in _rules_to_try(lab) if rule.name in own or isinstance(rule, Cut))
     fits = [fit for rule in rules if (fit := _fit_all(bench, rule, [page])) is not None]
     if fits:
         words = "; or ".join(rule.words(span) for rule, span in fits)

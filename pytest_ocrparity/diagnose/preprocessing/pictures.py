@@ -51,9 +51,9 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
         return None  # the picture is right, and what follows is not
     if _is_plain(lab, page, own):
         return None
-    ways = _ways(lab, trace, page, own) if tells(page) and tells(own) else iter(())
+    ways = _ways_to_make_picture(lab, trace, page, own) if tells(page) and tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
-    found = {(way.cause, _rounded(way.to_page)): way for way in ways if are_same(own, way.picture)}
+    found = {(way.cause, _rounded_frame(way.to_page)): way for way in ways if are_same(own, way.picture)}
     if not found and tells(page) and tells(own):
         found = {(way.cause, None): way for way in _scaled_by_clients(lab, trace, page, own)}
     fitting = list(found.values())
@@ -69,7 +69,7 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     stage = RESIZE if trace.resize is not None or trace.tensor.shape != lab.tensor.shape else TENSOR
     if first.words in (words for words, _ in DECODINGS.values()):
         stage = DECODE
-    patched = replace(base, before=_again(first.cause, first.kinds))
+    patched = replace(base, before=_same_picture_kind(first.cause, first.kinds))
     summary = f"{candidate} " + f"; or {candidate} ".join(way.summary for way in fitting)
     causes = tuple(dict.fromkeys(way.cause for way in fitting))
     if len(causes) > 1:
@@ -91,11 +91,11 @@ def tells(picture: Array) -> bool:
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
 
 
-def _rounded(frame: Frame | None) -> tuple[object, ...] | None:
+def _rounded_frame(frame: Frame | None) -> tuple[object, ...] | None:
     return None if frame is None else (*(round(each, 6) for each in frame[:4]), frame.turn)
 
 
-def _again(cause: str, kinds: frozenset[str]) -> Before:
+def _same_picture_kind(cause: str, kinds: frozenset[str]) -> Before:
     """Return what finds the same sort of picture on another image."""
 
     def before(lab: Laboratory) -> Trace | None:
@@ -103,7 +103,7 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
         own = None if trace.tensor is None or page is None else picture_of(lab, trace)
         if own is None or page is None or _is_plain(lab, page, own):
             return None
-        ways = itertools.chain(_ways(lab, trace, page, own), _scaled_by_clients(lab, trace, page, own))
+        ways = itertools.chain(_ways_to_make_picture(lab, trace, page, own), _scaled_by_clients(lab, trace, page, own))
         for way in ways:
             if way.cause == cause and way.kinds & kinds and are_same(own, way.picture):
                 return trace_of(lab, trace, way.picture)
@@ -112,16 +112,21 @@ def _again(cause: str, kinds: frozenset[str]) -> Before:
     return before
 
 
-def _ways(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
+def _ways_to_make_picture(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
     """Yield ways to make a picture of this size; of those without a placement, only what makes this very picture."""
     candidate = lab.names.candidate
     if (interpolated := _interpolation(lab, page, own)) is not None:
         yield interpolated
-    sized = ((name, resized(lab, changed, size_of(own))) for name, changed in _offered(lab, lambda s: s.recoded(page)))
+    sized = (
+        (name, resized(lab, changed, size_of(own)))
+        for name, changed in _offered_pictures(lab, lambda s: s.recoded(page))
+    )
     if (made := _equal_ones(own, sized)) is not None:
         names, picture = made
         fix = f"let {candidate} resize the page as it is in the file; here it is {names} before the resize"
-        yield Way("resize.pixels", _kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix)
+        yield Way(
+            "resize.pixels", _picture_kinds(names), picture, f"{names} before the resize", f"feeds a page {names}", fix
+        )
     yield from _otherwise_decoded(lab, page, own)
     yield from placements(lab, trace, page, own, lambda pixels, to: resized(lab, pixels, to))
 
@@ -133,7 +138,7 @@ def _interpolation(lab: Laboratory, page: Array, own: Array) -> Way | None:
     names, picture = made
     fix = f"resize in {lab.names.candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
     text = f"resizes by {names}, {lab.names.reference} by cv2.INTER_LINEAR"
-    return Way("resize.interpolation", _kinds(names), picture, f"resized by {names}", text, fix)
+    return Way("resize.interpolation", _picture_kinds(names), picture, f"resized by {names}", text, fix)
 
 
 def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
@@ -144,7 +149,7 @@ def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -
         page,
         own,
         lambda pixels, to: resized(lab, pixels, to),
-        lambda pixels, to: _offered(lab, lambda side: side.resampled(pixels, to)),
+        lambda pixels, to: _offered_pictures(lab, lambda side: side.resampled(pixels, to)),
     )
 
 
@@ -170,7 +175,7 @@ DECODINGS: Final = {
 
 
 def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Array] | None:
-    return _equal_ones(own, _offered(lab, lambda side: side.resampled(page, size_of(own))))
+    return _equal_ones(own, _offered_pictures(lab, lambda side: side.resampled(page, size_of(own))))
 
 
 def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[str, Array] | None:
@@ -179,7 +184,7 @@ def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[s
     return (" or ".join(name for name, _ in same), same[0][1]) if same else None
 
 
-def _kinds(names: str) -> frozenset[str]:
+def _picture_kinds(names: str) -> frozenset[str]:
     return frozenset(names.split(" or "))
 
 
@@ -206,10 +211,10 @@ def shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
         return None
     proof = f"{lab.names.reference}'s page, {way.words}, is {lab.names.candidate}'s picture: the {shown}"
     cause = lab.proven_cause(RESIZE, way.cause, f"{lab.names.candidate} {way.summary}", [proof], way.fix)
-    return Interpolated(cause, f"{way.words}, the {shown}", _again(way.cause, way.kinds))
+    return Interpolated(cause, f"{way.words}, the {shown}", _same_picture_kind(way.cause, way.kinds))
 
 
-def _offered(
+def _offered_pictures(
     lab: Laboratory, give: Callable[[ChangesPictures], Iterator[tuple[str, Array]]]
 ) -> Iterator[tuple[str, Array]]:
     side = offered(lab.reference.source, ChangesPictures)
@@ -295,7 +300,7 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
     if found is None:
         return None
     cause, kind, changed, text = found
-    before = _preprocessed(lab, changed)
+    before = _preprocess_changed_picture(lab, changed)
     if before is None:
         return None
     lab.before, lab.to_page = before, _frame_of_decoded(lab, cause, text, changed)
@@ -305,7 +310,11 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
 
     def again(other: Laboratory) -> Trace | None:
         made = _decoded_change(other, other.candidate)
-        return _preprocessed(other, made[2]) if made and made[0] == cause and _kinds(made[1]) & _kinds(kind) else None
+        return (
+            _preprocess_changed_picture(other, made[2])
+            if made and made[0] == cause and _picture_kinds(made[1]) & _picture_kinds(kind)
+            else None
+        )
 
     summary = f"what {candidate} decodes is the page {text}"
     return lab.proven_cause(DECODE, cause, summary, [proof], fix), replace(base, before=again)
@@ -326,7 +335,7 @@ def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) ->
 _ORIGIN = re.compile(r"from x (\d+), y (\d+)")
 
 
-def _preprocessed(lab: Laboratory, changed: Array) -> Trace | None:
+def _preprocess_changed_picture(lab: Laboratory, changed: Array) -> Trace | None:
     source = pipeline_of(lab.reference)
     made = None if source is None else lab.attempt(lambda: source.preprocess(np.ascontiguousarray(changed)))
     return None if made is None or made.error is not None else in_place_of_reference(lab, made)
@@ -347,10 +356,10 @@ def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Arr
     if size == page.shape[:2]:
         if np.array_equal(own, page[..., ::-1]) and not np.array_equal(own, page):
             return "decode.channel_order", "reversed", own, "with red and blue exchanged"
-        names = "" if np.array_equal(own, page) else name(_offered(lab, lambda side: side.recoded(page)))
+        names = "" if np.array_equal(own, page) else name(_offered_pictures(lab, lambda side: side.recoded(page)))
         return ("decode.pixels", names, own, names) if names else None
     plain = ("cv2.INTER_LINEAR", resized(lab, page, size))
-    if names := name((plain, *_offered(lab, lambda side: side.resampled(page, size)))):
+    if names := name((plain, *_offered_pictures(lab, lambda side: side.resampled(page, size)))):
         return "decode.scaled", names, own, f"scaled to {size[1]}x{size[0]} by {names}"
     if size[0] <= page.shape[0] and size[1] <= page.shape[1]:
         top, left = best_offset(page, own)

@@ -81,13 +81,13 @@ def placements(
     """
     names = lab.names
     fix = f"give {names.candidate}'s network the page as {names.reference} does: resized, and nothing around it"
-    for placed in (_bordered(page, own, resize), _padded_first(page, own, resize)):
+    for placed in (_bordered_pages(page, own, resize), _padded_first(page, own, resize)):
         for picture, text, frame in placed:
             yield Way("resize.padding", _BORDER, picture, text, f"pads the page: {text}", fix, frame)
     yield from _turned(lab, page, own, resize)
     for size in _sizes_of_crop(trace, page, own):
         whole = f"take the crop out of {names.candidate}, or compare pages that are cut so"
-        for picture, text, frame in _cropped(page, own, size, resize):
+        for picture, text, frame in _cropped_pages(page, own, size, resize):
             yield Way("decode.cropped", _CROP, picture, text, f"feeds a part of the page: {text}", whole, frame)
 
 
@@ -146,10 +146,10 @@ def are_same(own: Array, made: Array) -> bool:
     return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
 
 
-def _bordered(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
+def _bordered_pages(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
     """Yield the page resized and put into a border of one value."""
     height, width = size_of(own)
-    for top, left, h, w in _places(page, own):
+    for top, left, h, w in _places_of_page(page, own):
         outside = np.ones((height, width), bool)
         outside[top : top + h, left : left + w] = False
         border = own[outside]
@@ -172,7 +172,7 @@ def _fill_text(fill: Array) -> str:
     return str(int(fill[0])) if len(set(fill.tolist())) == 1 else str([int(each) for each in fill])
 
 
-def _places(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
+def _places_of_page(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
     """Return (top, left, height, width) of where the page may lie: what is not of one colour, and by its aspect."""
     (height, width), (page_h, page_w) = size_of(own), size_of(page)
     found: dict[tuple[int, int, int, int], None] = {}
@@ -183,11 +183,11 @@ def _places(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
             found[top, left, h, w] = None
 
     ratio = min(height / page_h, width / page_w)
-    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, _up)} | {(page_h, page_w)}
+    sizes = {(whole(page_h * ratio), whole(page_w * ratio)) for whole in (round, int, _rounded_up)} | {(page_h, page_w)}
     for fill in {tuple(own[-1, -1].tolist()), tuple(own[0, 0].tolist())}:
         top, left, h, w = _not_of(own, fill)
         add(top, left, h, w)
-        for whole in (round, int, _up):  # one edge of the page may be of the border's colour
+        for whole in (round, int, _rounded_up):  # one edge of the page may be of the border's colour
             sizes |= {(h, whole(page_w * h / page_h)), (whole(page_h * w / page_w), w)}
             sizes |= {(h + top, whole(page_w * (h + top) / page_h)), (whole(page_h * (w + left) / page_w), w + left)}
         sizes |= {(h + top, w + left), (height, w + left), (h + top, width), (height, w), (h, width)}
@@ -199,7 +199,7 @@ def _places(page: Array, own: Array) -> list[tuple[int, int, int, int]]:
     return list(found)
 
 
-def _up(value: float) -> int:
+def _rounded_up(value: float) -> int:
     return int(np.ceil(value))
 
 
@@ -241,7 +241,7 @@ def _padded_first(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
                 yield picture, f"{text}{_fill_text(np.asarray(fill))}, and then resized", frame
 
 
-def _cropped(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Placed]:
+def _cropped_pages(page: Array, own: Array, size: Size, resize: Resize) -> Iterator[Placed]:
     """Yield parts of the page of one size: the middle, the corners, and where the picture resembles the page most."""
     rest = page.shape[0] - size[0], page.shape[1] - size[1]
     tries = {(rest[0] // 2, rest[1] // 2): None, (0, 0): None, rest: None, (0, rest[1]): None, (rest[0], 0): None}

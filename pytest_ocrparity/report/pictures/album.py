@@ -55,16 +55,23 @@ class Album:
         if self.is_selective and comparison.is_match:
             return (), None
         try:
-            draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._maps, DETECTIONS: self._boxes}
+            draw = {
+                PREPROCESSING: self._preprocessing_pictures,
+                PROBABILITY_MAPS: self._map_pictures,
+                DETECTIONS: self._box_pictures,
+            }
             if comparison.task == RECOGNITION.name:
-                draw = {PREPROCESSING: self._preprocessing, PROBABILITY_MAPS: self._timesteps}  # a text is text
+                draw = {
+                    PREPROCESSING: self._preprocessing_pictures,
+                    PROBABILITY_MAPS: self._timesteps,
+                }  # a text is text
             for picture in draw[comparison.kind](comparison, reference, candidate) if comparison.kind in draw else ():
                 found.append(picture)
         except Exception as error:
             return tuple(found), f"{type(error).__name__}: {error}"
         return tuple(found), None
 
-    def _preprocessing(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
+    def _preprocessing_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         images = [trace.decode for trace in sides]
         orders = [image.channel_order for image in images if image is not None]
         for side, trace, image in zip(SIDES, sides, images, strict=True):
@@ -88,7 +95,7 @@ class Album:
             drawn = difference(tensors[0][0], tensors[1][0], "in units of the tensor")
             yield self._write_drawing(sides[1], TENSOR, "difference", drawn)
 
-    def _maps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
+    def _map_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         for side, trace in zip(SIDES, sides, strict=True):
             values = trace.probability_map
             if values is not None and values.ndim == 4 and values.size:
@@ -145,7 +152,7 @@ class Album:
                 sides[1], PROBABILITY_MAP, "difference", drawn.caption, "svg", (svg, svg), drawn.bar
             )
 
-    def _boxes(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
+    def _box_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         found = [trace.detections for trace in sides]
         names = comparison.reference, comparison.candidate
         if found[0] is not None and found[1] is not None:
@@ -166,7 +173,7 @@ class Album:
     def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> Picture:
         suffix, how = ("jpg", {"quality": 90}) if drawn.is_photo else ("png", {"compress_level": 3})
         thumb = ("png", {}) if side == "difference" else ("jpg", {"quality": 70})
-        contents = _encoded(drawn.full, suffix, how), _encoded(drawn.thumb, *thumb)
+        contents = _encoded_picture(drawn.full, suffix, how), _encoded_picture(drawn.thumb, *thumb)
         return self._write_files(trace, stage, side, drawn.caption, suffix, contents, drawn.bar)
 
     def _write_boxes(
@@ -183,7 +190,7 @@ class Album:
             uri = (
                 None
                 if picture is None
-                else _data_uri(_encoded(picture, "jpg", {"quality": 85 if shown == FULL else 70}))
+                else _data_uri(_encoded_picture(picture, "jpg", {"quality": 85 if shown == FULL else 70}))
             )
             contents.append(overlay.drawing(boxes, (size[0], size[1]), uri, caption, shown, veil))
         caption += image.caption if image is not None else "; no side recorded the image"
@@ -258,7 +265,7 @@ def _source_image(trace: Trace) -> tuple[Drawn | None, tuple[int, ...]]:
     return photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it"), upright.size
 
 
-def _encoded(image: Image.Image, suffix: str, how: Mapping[str, Any]) -> bytes:
+def _encoded_picture(image: Image.Image, suffix: str, how: Mapping[str, Any]) -> bytes:
     content = io.BytesIO()
     is_jpeg = suffix == "jpg"
     (image.convert("RGB") if is_jpeg else image).save(content, "JPEG" if is_jpeg else "PNG", **how)

@@ -49,8 +49,8 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
     if values.ndim == 3 and channel_order == "BGR":
         values = values[..., [2, 1, 0, 3][: values.shape[2]]]
     image = Image.fromarray(np.ascontiguousarray(values))
-    full = _downscaled(image, MOST)
-    return Drawn(full, _downscaled(image, THUMB), caption + _scale_note(image, full), is_photo=True)
+    full = _downscaled_image(image, MOST)
+    return Drawn(full, _downscaled_image(image, THUMB), caption + _scale_note(image, full), is_photo=True)
 
 
 def tensor_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
@@ -77,9 +77,9 @@ def tensor_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
 def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
     scaled = Image.fromarray(_as_uint8(_without_nan(values.astype(np.float32)) * 255))
-    full = _downscaled(scaled, MOST)
+    full = _downscaled_image(scaled, MOST)
     note = _scale_note(scaled, full)
-    return Drawn(_coloured(full), _coloured(_downscaled(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
+    return Drawn(_coloured_map(full), _coloured_map(_downscaled_image(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
 
 
 def difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str) -> Drawn:
@@ -92,7 +92,9 @@ def difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption
     top = float(distance[is_finite].max(initial=0.0))
     distance[~is_finite] = top or 1.0
     scaled = np.ceil(distance * np.float32(255 / (top or 1.0)))  # the smallest difference is not drawn as none
-    full, small = (_coloured(Image.fromarray(_as_uint8(_max_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB))
+    full, small = (
+        _coloured_map(Image.fromarray(_as_uint8(_max_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB)
+    )
     if is_finite.all() and not top:
         return Drawn(full, small, "none, every value is equal")
     return Drawn(full, small, caption, bar=(0.0, top))
@@ -115,7 +117,7 @@ def _max_pooled(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
     return pooled
 
 
-def _downscaled(image: Image.Image, most: int) -> Image.Image:
+def _downscaled_image(image: Image.Image, most: int) -> Image.Image:
     """Return an image of at most `most` px a side, averaged."""
     longest = max(image.size)
     if longest <= most:
@@ -124,7 +126,7 @@ def _downscaled(image: Image.Image, most: int) -> Image.Image:
     return image.resize((size[0], size[1]), Image.Resampling.BOX)
 
 
-def _coloured(grey: Image.Image) -> Image.Image:
+def _coloured_map(grey: Image.Image) -> Image.Image:
     coloured = grey.copy()
     coloured.putpalette(_PALETTE)  # stays one byte per pixel
     return coloured
