@@ -240,7 +240,8 @@ def cause_of_differing_weights(found: StoredWeights, candidate: str) -> tuple[st
         return "network.weights.not_loaded", summary
     if found.is_fused and all(found.key(name) not in found.unfused for name in differing):
         return "network.fusion", f"branches of {candidate} were fused wrongly"
-    if _are_whole_layers(found) and all(_are_unrelated(exported, trained) for exported, trained in pairs):
+    are_unrelated = all(_are_unrelated(exported, trained) for exported, trained in pairs)
+    if are_unrelated and _are_whole_layers(found) and not _are_elsewhere(found):
         summary = f"{len(differing)} of {candidate}'s {total} weights have nothing of the checkpoint's"
         return "network.weights.partly_loaded", summary
     return "network.weights", f"{len(differing)} of {candidate}'s {total} weights are not the checkpoint's"
@@ -251,6 +252,13 @@ def _are_whole_layers(found: StoredWeights) -> bool:
     differing = {found.key(name).rpartition(".")[0] for name in found.differing}
     equal = {found.key(name).rpartition(".")[0] for name in found.exported if name not in found.differing}
     return bool(equal) and not differing & equal
+
+
+def _are_elsewhere(found: StoredWeights) -> bool:
+    """Return whether an array that differs is the checkpoint's of another place, such as of the other direction."""
+    known = {(array.shape, array.tobytes()) for array in found.trained.values() if array.size > 1}
+    stored = (found.exported[name] for name in found.differing)
+    return any((array.shape, array.tobytes()) in known for array in stored)
 
 
 def _are_unrelated(exported: Array, trained: Array) -> bool:

@@ -14,10 +14,11 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.artifacts.model_files import CONFIG
 from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.contract import ReadsMaps, ReordersTexts, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.weights import export_command, is_exported
+from pytest_ocrparity.diagnose.network.weights import is_exported
 from pytest_ocrparity.diagnose.recognition import dictionaries
 from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     DROPPED,
@@ -37,7 +38,7 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     predicted,
     probes,
 )
-from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.explain.texts import quoted
 from pytest_ocrparity.stages import PROBABILITY_MAPS, TEXT
 from pytest_ocrparity.trace import Recognition, Trace
@@ -365,9 +366,9 @@ def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diag
         f"{_differs_text(lab, own)}; asked class by class, its decoder returns {found.substitution}",
         *found.evidence,
     ]
-    command = export_command(lab) if is_exported(lab) else ""
-    again = f"; {command}" if command else ""
-    fix = Fix(f"{found.fix}{again}", (Change("export"),) if command else ())
+    # To export again is no fix: the tool may read the file otherwise than the training, which is how some lists differ.
+    where = f", in PostProcess.character_dict of {CONFIG}" if is_exported(lab) else ""
+    fix = f"{found.fix}{where}"
     return lab.proven_cause(TEXT, found.cause, f"{found.summary.format(candidate=candidate)}", proof, fix)
 
 

@@ -66,14 +66,28 @@ class LineDeployment(Deployment):
         assert change is None and not how
         self.write_export({path.name: path.read_bytes() for path in (EXAMPLE / "inference_rec").iterdir()})
 
+    def give_dictionary(self) -> None:
+        """Write the characters that the training decodes with into inference.yml, but for the space at their end."""
+        train: Any = self.models()[0]
+        characters = list(train.characters)
+        del characters[len(characters) - (characters[-1] == " ") :]
+        self.operator(EXPORT_YML, "PostProcess", character_dict=characters)
+
     def _apply(self, change: Change) -> None:
-        if change.key != "Eval.loader":
-            return super()._apply(change)
+        """Follow the words about the training YAML file as well, where a change is no argument of an operator in it."""
         path = self.folder / TRAIN_YML
         config = yaml.safe_load(path.read_text())
-        config["Eval"]["loader"].update(change.values)
-        path.write_text(yaml.safe_dump(config))
-        return None
+        if change.key == "Eval.loader":
+            config["Eval"]["loader"].update(change.values)
+            path.write_text(yaml.safe_dump(config))
+            return
+        if change.where == "train.config" and change.key == "RecResizeImg":
+            for transform in config["Eval"]["dataset"]["transforms"]:
+                if "SVTRRecResizeImg" in transform:
+                    shape = transform.pop("SVTRRecResizeImg")["image_shape"]
+                    transform["RecResizeImg"] = {"image_shape": shape}
+            path.write_text(yaml.safe_dump(config))
+        super()._apply(change)
 
 
 class LineTrial(Trial):

@@ -26,6 +26,8 @@ class OfLine(LineTrial):
     def follow(self, deployment: Any, found: Sequence[Any]) -> None:
         """Do what the fixes say."""
         super().follow(deployment, found)
+        if any(each.cause.startswith("text.dictionary") for each in found):
+            deployment.give_dictionary()
         if found and self.case.mend is not None:
             self.case.mend(deployment)
 
@@ -83,7 +85,11 @@ def judged(
         for diagnosis in error.diagnoses:
             assert diagnosis.fix is None or not diagnosis.fix.changes, "no setting of this port's is known"
     causes = [diagnosis.cause for diagnosis in error.diagnoses]
-    is_followable = case.inject is None or any(each.fix and each.fix.changes for each in error.diagnoses)
+    is_followable = (
+        case.inject is None
+        or case.mend is not None
+        or any((each.fix and each.fix.changes) or each.cause.startswith("text.dictionary") for each in error.diagnoses)
+    )
     if IS_DIAGNOSED and causes and UNKNOWN not in causes and row["cause_right"] and is_followable:
         row["mended"] = trial.failure(error.diagnoses) is None
         assert row["mended"], f"who follows the fixes of {causes} still fails"
