@@ -133,7 +133,8 @@ class Ownership:
                 f"{image}: two references ask for one baseline, {printable(shown)}: it is that of "
                 f"{self._fixture_name(others[0])}{kind}, and this test's is {self._fixture_name(fixture)}. Give one "
                 "of them images of its own, or a golden.dir of its own (an ocrparity.toml in its folder, and runs of "
-                "that folder alone); or, where it has replaced the other, delete the baseline and run: pytest --ocr-golden"
+                "that folder alone); or, where it has replaced the other, delete the baseline and run: "
+                "pytest --ocr-golden"
             )
         asked.add(fixture)
 
