@@ -37,16 +37,16 @@ PostProcess: {name: DBPostProcess}
 ALL_TOY = """
 from pytest_ocrparity.backends.paddlex import pipeline
 
-def load_inference(*, name, model_dir, **rest):
+def load_deployed(*, name, model_dir, **rest):
     return Toy(name=name)
 
-pipeline.load_inference = load_inference
+pipeline.load_deployed = load_deployed
 """
 
 
 @pytest.fixture(autouse=True)
 def what_all_toy_replaces_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_inference", pipeline.load_inference)
+    monkeypatch.setattr(pipeline, "load_deployed", pipeline.load_deployed)
 
 
 @pytest.fixture

@@ -109,8 +109,11 @@ def by_coordinates(
 
 
 def _says_the_same(way: Distortion, other: Distortion) -> bool:
-    """Tell whether a later way is the numbers of this one: each but the order of x and y scales and moves each axis."""
-    return other not in (*_FIXED, _WRAPPED) and way.cause not in ("rescale.axes", _WRAPPED.cause)
+    """Tell whether a later way is the numbers of this one: each but the order of x and y scales and moves each axis.
+
+    So does a wrap of all boxes, by 65536 px to a hair: no other numbers are undone by it.
+    """
+    return other not in (*_FIXED, _WRAPPED) and way.cause != "rescale.axes"
 
 
 def _rivals(lab: Laboratory, ways: list[Distortion]) -> Diagnosis:
