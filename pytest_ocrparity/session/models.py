@@ -35,8 +35,9 @@ def _load_once(key: str, files: Iterable[Path], load: Callable[[], Any]) -> Any:
 def _need_setting(settings: Settings, values: Mapping[str, Any], table: str, key: str, option: str) -> None:
     if key not in values:
         where = settings.file or "no settings file was found, and the command line"
-        # Of several candidates the option can't tell which is meant.
-        way_out = "set it" if len(settings.candidates) > 1 and table != "train" else f"set it, or pass {option}"
+        # Of several candidates the option can't tell which is meant; of a recogniser beside a detector there is none.
+        has_option = not settings.prefix and (len(settings.candidates) < 2 or table == "train")
+        way_out = f"set it, or pass {option}" if has_option else "set it"
         raise SettingsError(f"{where} sets no {table}.{key}: {way_out}")
 
 

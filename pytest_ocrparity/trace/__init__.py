@@ -245,8 +245,11 @@ class Trace:
     def __post_init__(self) -> None:
         """Make arrays read-only, so that no user of a cached trace changes another's, and parameters plain.
 
-        Raises ValueError for a trace of both a detector and a recogniser.
+        Raises ValueError for a trace of both a detector and a recogniser, and TypeError for a text that is no
+        `Recognition`.
         """
+        if self.recognition is not None and not isinstance(self.recognition, Recognition):
+            raise TypeError(f"the recognition of a trace is a Recognition(text, score), not {self.recognition!r}")
         if self.detections is not None and self.recognition is not None:
             raise ValueError("a trace holds detections or a recognition, as it is of one model, and not both")
         object.__setattr__(self, "parameters", plain(self.parameters))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isnan
 from numbers import Real
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,9 +23,12 @@ class Recognition:
         if not isinstance(self.text, str):
             raise TypeError(f"the text of a Recognition is a str, not {self.text!r}")
         if self.score is not None:
-            if isinstance(self.score, bool) or not isinstance(self.score, Real):
+            score: Any = self.score
+            if getattr(score, "ndim", None) == 0:  # numpy's scalars, and arrays without an axis
+                score = score.item()
+            if isinstance(score, bool) or not isinstance(score, Real):
                 raise TypeError(f"the score of a Recognition is a number or None, not {self.score!r}")
-            object.__setattr__(self, "score", float(self.score))
+            object.__setattr__(self, "score", float(score))
 
     def __eq__(self, other: object) -> bool:
         """Compare text and score, NaN equal to NaN."""

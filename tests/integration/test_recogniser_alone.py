@@ -34,7 +34,7 @@ def test_another_dictionary_fails_and_is_the_cause(alone: pytest.Pytester) -> No
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(
         [
-            "*a.npy: text: the dictionary of inference is another: its decoder returns other characters*",
+            "*a.npy: text: inference's decoder returns other characters for the same classes: by another dictionary,*",
             "*cause*text.dictionary",
             "*fix*give inference the dictionary with which the network was trained*",
             "*proof*inference's decoder reads 'baab cd', where train reads 'abba cd'*'b' for 'a', 'a' for 'b'",

@@ -63,7 +63,7 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
     differing = [each for each in right if each in own.refused or read.get(each, right[each]) != right[each]]
     line = set() if lab.reference.probability_map is None else {*best_classes(lab.reference.probability_map)}
     shown = [
-        f"{quoted(read[each])} for {quoted(right[each])}" if read.get(each) else _nothing(each, right, own)
+        f"{_named(read[each])} for {_named(right[each])}" if read.get(each) else _nothing(each, right, own)
         for each in sorted(differing, key=lambda each: each not in line)[:SHOWN]  # those of this line say most
     ]
     more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
@@ -79,12 +79,19 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
             summary = f"{{candidate}}'s dictionary ends before class {min(differing)}, which {reference}'s has"
             fix = f"give {candidate} every line of the dictionary of the training, and the space that use_space_char "
             return Found("text.dictionary_length", summary, substitution, evidence, f"{fix}appends")
-    how = None if lists[0] is None or lists[1] is None else _how_lists_differ(lists[0], lists[1], reference)
-    summary = how or "its decoder returns other characters for the same classes"
     fix = f"give {candidate} the dictionary with which the network was trained, with its lines in their order"
-    return Found(
-        "text.dictionary", f"the dictionary of {{candidate}} is another: {summary}", substitution, evidence, fix
-    )
+    others = "decoder returns other characters for the same classes"
+    if lists[1] is None and not _is_stated(lab.candidate):
+        summary = f"{{candidate}}'s {others}: by another dictionary, or by what changes its texts afterwards"
+        return Found("text.dictionary", summary, substitution, evidence, f"{fix}, and change no text after that")
+    how = None if lists[0] is None or lists[1] is None else _how_lists_differ(lists[0], lists[1], reference)
+    summary = f"the dictionary of {{candidate}} is another: {how or f'its {others}'}"
+    return Found("text.dictionary", summary, substitution, evidence, fix)
+
+
+def _is_stated(trace: Trace) -> bool:
+    """Return whether a side says by a digest which characters it has."""
+    return trace.parameters.get(TEXT, {}).get("dictionary") is not None
 
 
 CHANGES: Final[Mapping[str, Callable[[str], str]]] = {
@@ -119,6 +126,11 @@ def _why_no_list(
         return None  # its list ends too early
     changes = [name for name, change in CHANGES.items() if all(change(one) == two for one, two in pairs)]
     return f"{' or '.join(changes)} would do the same" if changes else None
+
+
+def _named(text: str) -> str:
+    """Return a character in quotation marks, with its code point where it may look as another one does."""
+    return quoted(text) if text.isascii() or len(text) != 1 else f"{quoted(text)} (U+{ord(text):04X})"
 
 
 def _nothing(each: int, right: Mapping[int, str], own: Measured) -> str:

@@ -110,12 +110,27 @@ def examine_text(lab: Laboratory) -> list[Diagnosis]:
         )
         return _examine_score(lab, own, read)
     found = _causes_of_text(lab, own, None if read is None else read.text)
+    if found and not _reads_the_same_again(own, read):
+        lab.reset_notes()
+        text = f"{lab.names.candidate}'s decoder reads the same map otherwise when it is asked again"
+        return [lab.unknown_cause(TEXT, text)]
     if found:
         lab.reset_notes()
         return found
     what = f"it stops ({lab.last_error})" if read is None else f"it reads {quoted(read.text)}"
     lab.noticed.append(f"given {lab.names.reference}'s map, {lab.names.candidate}'s decoder is at fault: {what}")
     return [lab.unknown_cause(TEXT)]
+
+
+def _reads_the_same_again(own: Decoder, read: Recognition | None) -> bool:
+    """Return whether, after all that it was asked, the decoder still reads what it read in both maps."""
+    right, candidate = own.lab.reference.probability_map, own.lab.candidate
+    assert right is not None, "it was read"
+    if own.text(right) != (None if read is None else read.text):
+        return False
+    if candidate.probability_map is None or candidate.recognition is None:
+        return True
+    return own.text(candidate.probability_map) == candidate.recognition.text
 
 
 def _changed_afterwards(lab: Laboratory, own: Decoder) -> Diagnosis | None:

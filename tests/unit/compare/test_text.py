@@ -194,6 +194,12 @@ class TestScores:
         with pytest.raises(DifferenceError, match="differ by NaN"):
             assert_same_text(Recognition("a", 0.5), Recognition("a", float("nan")), max_score_difference=1)
 
+    @pytest.mark.parametrize("score", [float("nan"), 90.0, -0.5])
+    def test_without_maps_what_is_no_score_fails(self, score: float) -> None:
+        assert assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1)).status == "same"
+        with pytest.raises(DifferenceError, match="the scores of"):
+            assert_same_text(Recognition("a", 0.9), Recognition("a", score))
+
 
 class TestNothingPassesEmpty:
     def test_a_blank_line_passes_by_its_map(self) -> None:

@@ -36,3 +36,11 @@ def test_a_score_of_any_number_is_a_float() -> None:
 def test_what_is_no_text_or_no_score_is_refused(values: tuple[object, ...], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         Recognition(*values)  # type: ignore[arg-type]
+
+
+def test_an_array_of_one_score_is_a_score() -> None:
+    assert Recognition("a", np.array(0.5, np.float32)).score == 0.5  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is a number or None"):
+        Recognition("a", np.array([0.5]))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is a number or None"):
+        Recognition("a", np.bool_(True))  # type: ignore[arg-type]

@@ -97,3 +97,8 @@ class TestTask:
     def test_it_is_of_one_model(self) -> None:
         with pytest.raises(ValueError, match="holds detections or a recognition, as it is of one model, and not both"):
             replace(Toy().trace(PAGE), recognition=Recognition("a"))
+
+
+def test_a_text_that_is_no_recognition_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"is a Recognition\(text, score\), not 'abba'"):
+        Trace(pipeline="inference", image="line.png", recognition="abba")  # type: ignore[arg-type]

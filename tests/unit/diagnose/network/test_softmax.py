@@ -71,3 +71,15 @@ def test_what_is_nearly_so_stays_unknown(make: Callable[[Any], Any]) -> None:
 
 def test_a_right_softmax_has_no_cause() -> None:
     assert causes(Reader(), Port(), LINE) == []
+
+
+@pytest.mark.parametrize("gain", [40.0, 400.0])
+def test_probabilities_times_a_number_are_no_logits(gain: float) -> None:
+    """The softmax of 255 times a clean map is that map again."""
+
+    class Percent(Port):
+        def infer(self, tensor: Any) -> Any:
+            return super().infer(tensor) * np.float32(255)
+
+    found = causes(Reader(gain=gain), Percent(gain=gain), LINE)
+    assert "network.softmax" not in [each.cause for each in found]

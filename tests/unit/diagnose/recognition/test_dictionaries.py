@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from recognisers import Listed, Port, causes, lab_of
-from toy_reader import line
+from toy_reader import Reader, line
 
 from pytest_ocrparity.diagnose.recognition import dictionaries
 from pytest_ocrparity.diagnosis import UNKNOWN
@@ -66,3 +66,12 @@ def test_classes_that_are_said_to_differ_are_asked_about() -> None:
     lab = lab_of(Listed(name="train"), Listed(letters="abdc "), WIDE)
     assert dictionaries.differing_classes(lab) == [3, 4]
     assert dictionaries.differing_classes(lab_of(Port(name="train"), Port(letters="abdc "), WIDE)) == []
+
+
+def test_of_a_port_that_gives_no_list_its_text_may_be_changed_as_well() -> None:
+    (found,) = causes(Reader(), Port(after=lambda text: text.replace("b", "c")), WIDE)
+    assert found.summary == (
+        "inference's decoder returns other characters for the same classes: by another dictionary, or by what changes "
+        "its texts afterwards"
+    )
+    assert found.fix is not None and found.fix.text.endswith("in their order, and change no text after that")

@@ -112,6 +112,19 @@ class TestWhatIsNot:
         assert found.tried == ("text.score: no single formula of the probabilities makes its scores",)
         assert found.evidence[0].startswith("given train's map, inference's decoder reads its text at 0.88")
 
+    def test_a_decoder_that_reads_otherwise_later(self) -> None:
+        class Tires(Port):
+            reads = 0
+
+            def read_map(self, probability_map: Any) -> Any:
+                self.reads += 1
+                found = super().read_map(probability_map)
+                return replace(found, text=found.text.replace("a", "b")) if self.reads > 2 else found
+
+        assert [each.cause for each in causes(Reader(), Tires(shift=-0.3), DOUBLED) if each.stage == "text"] == [
+            UNKNOWN
+        ]
+
     def test_what_is_changed_behind_the_decoder(self) -> None:
         found = only(Port(returned=str.upper))
         assert (found.stage, found.cause) == ("text", UNKNOWN)
