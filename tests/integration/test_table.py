@@ -18,7 +18,7 @@ def test_verbose_adds_a_line_per_image(project: pytest.Pytester) -> None:
 
 def test_several_cv2_versions_are_told_with_the_fix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"opencv-contrib-python": "4.10.0.84", "opencv-python-headless": "5.0.0"}
-    monkeypatch.setattr("pytest_ocrparity.environment._version", versions.get)
+    monkeypatch.setattr("pytest_ocrparity.environment._distribution_version", versions.get)
     run(project, "-k", "training").stdout.fnmatch_lines(
         [
             "ocrparity: cv2 4.10.0.84, 5.0.0",
