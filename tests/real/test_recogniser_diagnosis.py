@@ -93,7 +93,7 @@ class TestDictionaries:
         assert (found.stage, found.cause) == ("text", "text.dictionary")
         assert told in found.summary
         assert found.evidence[0].startswith("given train's map, inference's decoder reads ")
-        assert found.fix is not None and "run your export script again" in found.fix.text
+        assert found.fix is not None and found.fix.text.endswith("in PostProcess.character_dict of inference.yml")
 
     def test_none_at_all(self, tmp_path: Path, save: Save) -> None:
         from real.lines import write_reader
