@@ -25,11 +25,12 @@ def has_own_parts(side: object, base: type[object]) -> bool:
 
 def runs_batches(side: object) -> bool:
     """Tell whether a side can be asked for a batch."""
-    *parts, product = PARTS
-    product = "read_map" if offered(side, ReadsMaps) is not None else product
-    return offered(side, RunsBatches) is not None or all(
-        callable(getattr(side, name, None)) for name in [*parts, product]
-    )
+    return offered(side, RunsBatches) is not None or all(callable(getattr(side, name, None)) for name in parts_of(side))
+
+
+def parts_of(side: object) -> tuple[str, ...]:
+    """Return the methods by which a side runs a batch without a `trace_batch`; a recogniser's last is another."""
+    return (*PARTS[:-1], "read_map") if offered(side, ReadsMaps) is not None else PARTS
 
 
 def trace_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:

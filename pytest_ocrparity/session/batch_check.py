@@ -101,12 +101,12 @@ class Batches:
         return self._records
 
     def _judge(self, side: _Side) -> list[Record]:
-        from pytest_ocrparity.backends.batches import runs_batches
+        from pytest_ocrparity.backends.batches import parts_of, runs_batches
         from pytest_ocrparity.report.document import BatchLimit
 
         if not runs_batches(side.pipeline):
-            last = "read_map" if offered(side.pipeline, ReadsMaps) is not None else "postprocess"
-            why_not = f"{side.name} has neither trace_batch nor preprocess, infer and {last}"
+            *parts, last = parts_of(side.pipeline)
+            why_not = f"{side.name} has neither trace_batch nor {', '.join(parts)} and {last}"
             return [_record(side, each, size=0, text=why_not) for each in side.heard.values()]
         self._say(f"{side.name} runs images in batches of {side.asked}")
         found: list[Record] = [

@@ -72,14 +72,14 @@ def examine_fill(lab: Laboratory, trace: Trace, content: int) -> list[Diagnosis]
     right, own = lab.before.tensor, trace.tensor
     if right is None or own is None or right.shape != own.shape or content >= own.shape[3]:
         return []
-    theirs, wanted = own[..., content:], right[..., content:]
-    if np.allclose(theirs, wanted, rtol=0, atol=2e-6):
+    held, wanted = own[..., content:], right[..., content:]
+    if np.allclose(held, wanted, rtol=0, atol=2e-6):
         return []
     fill = _fill_text(own, content)
     reference, candidate = lab.names
     if fill is None or np.ptp(wanted) != 0:
         lab.noticed.append(
-            f"right of the line, {candidate}'s tensor holds {float(theirs.min()):.4g} to {float(theirs.max()):.4g}"
+            f"right of the line, {candidate}'s tensor holds {float(held.min()):.4g} to {float(held.max()):.4g}"
         )
         return [lab.unknown_cause(TENSOR, "what fills the line up is no single value")]
     value = f"{float(wanted.flat[0]):.4g}"

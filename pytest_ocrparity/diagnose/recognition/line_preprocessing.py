@@ -304,7 +304,7 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
     causes = [_cause_of_rule(lab, each, right, own, [sizes, *(exact if each == WIDER else [])]) for each in found]
     if WIDER not in found or right.kind != SQUEEZED:
         return causes
-    # Its fix is to evaluate otherwise: what differs then is told too, or the fix would leave a difference.
+    # Its fix is to evaluate otherwise: what differs then is said too, or the fix would leave a difference.
     deployed = right._replace(kind=AS_WIDE)
     rest = [each for each in departures(deployed, own, line, is_given=is_given) if each not in found]
     return causes + [_cause_of_rule(lab, each, deployed, own, [f"with eval_mode: {sizes}"]) for each in rest]
