@@ -145,7 +145,7 @@ def light(comparison: RecordedComparison) -> RecordedComparison:
 
     No pictures, no boxes, of the parameters the box type, and of the message its first line.
 
-    A run of ten thousand images keeps all of them, so that equal limits, counts and texts are kept once.
+    A run of ten thousand images keeps all of them, so that equal limits, counts, amounts and texts are kept once.
     """
     return replace(
         comparison,
@@ -176,6 +176,7 @@ def _is_summed(measure: Measure) -> bool:
     return measure.limit is not None or measure.name in SHOWN
 
 
+@lru_cache(maxsize=1024)
 def _light_measure(measure: Measure) -> Measure:
     return dataclasses.replace(measure, name=intern(measure.name), origin=intern(measure.origin), at=None)
 
