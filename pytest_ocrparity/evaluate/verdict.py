@@ -2,8 +2,8 @@
 
 - *failed*: the interval's upper end is below -max_drop. Chance does not explain so large a drop.
 - *passed*: its lower end is above -max_drop, and there are 30 units or more.
-- *no loss seen*: neither, and in no image did the candidate match fewer boxes or find more wrong ones. That is no proof:
-  a fault that hits fewer than 3 of n images is missed by one sample of n in twenty (0.95 = 1 - (1 - 3/n)^n, nearly).
+- *no loss seen*: neither, and in no image did the candidate match fewer boxes or find more wrong ones. That is no
+  proof: of samples of n images one in twenty misses a fault that hits 3 in n, as (1 - 3/n)^n is about 0.05.
 - *undecided*: a loss was seen, and chance explains it, or hides a larger one.
 """
 
@@ -163,8 +163,8 @@ def _times_to_decide(units: Units, max_drop: float) -> float | None:
 
 def _rounded(number: float) -> int:
     """Return a number upwards to two digits."""
-    step = 10 ** max(0, len(str(int(number))) - 2)
-    return ceil(number / step) * step
+    step: int = 10 ** max(0, len(str(int(number))) - 2)
+    return int(ceil(number / step) * step)
 
 
 def _scores(images: Sequence[ImageCounts], task: str, side: str) -> Scores:
