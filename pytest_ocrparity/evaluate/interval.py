@@ -11,7 +11,8 @@ With such a unit, and for a mean of values whose range is known, this is the bou
 a nonparametric one-sided hypothesis on the mean of a nonnegative variable, Mathematical Methods of Statistics 14,
 2005); see Learned-Miller and Thomas (A new confidence interval for the mean of a bounded random variable,
 arXiv:1905.06208, 2020). Of losses that are 0 or 1 it is Clopper and Pearson's interval, which is exact. That it holds
-for all distributions is conjectured, and an hmean is no mean: docs/accuracy.md has the simulation of how often it holds.
+for all distributions is conjectured, and an hmean is no mean: docs/accuracy.md simulates how often it holds.
+
 The range is known downwards only: a candidate may lose all. Upwards a page that gains all would be the bound, and with
 it 30 images of which each lost a few boxes would show no loss; so rare large gains, of which a sample has none, are not
 covered. The simulation says by how much.

@@ -25,7 +25,7 @@ IMAGES: Final = (10, 30, 100, 300)
 MOST_FALSE_FAILED: Final = 0.035
 MOST_FALSE_PASSED: Final = 0.05
 
-_DRAWS: Final = 2000
+_DRAWS: Final = 4000
 _AT_ONCE: Final = 250
 _DOCUMENT: Final = 5
 """Pages of a document."""
@@ -156,8 +156,8 @@ def sample_ends(draw: Draw, loss: float, images: int, runs: int = RUNS) -> Ends:
         lows.append(np.quantile(differences(sums + unseen * low), LEVEL, axis=0))
         highs.append(np.quantile(differences(sums + unseen * high), 1 - LEVEL, axis=0))
     check = interval_of(units[0])
-    width = check.high - check.low
-    assert abs(check.low - lows[-1][0]) <= 0.1 * width and abs(check.high - highs[-1][0]) <= 0.1 * width
+    near = 0.15 * (check.high - check.low)
+    assert abs(check.low - lows[-1][0]) <= near and abs(check.high - highs[-1][0]) <= near
     return Ends(np.concatenate(lows), np.concatenate(highs), size)
 
 
