@@ -214,7 +214,7 @@ def _verdict_text(found: Accuracy) -> str:
         n = found.units
         what = "documents" if documents else "images"
         seen = "no image differs" if not found.different else "no image lost anything"
-        share = f"3 of {n} {what} ({3 / n:.2g} of them)" if n < 3 else f"{3 / n:.1%} of the {what}"
+        share = f"{min(1, 3 / n):.1%} of the {what}"
         return f"{name} {change} on {of}, {seen}: a fault that hits fewer than {share} cannot be seen here{more}"
     few = (
         "" if found.units >= LEAST_UNITS else f", and {LEAST_UNITS} {'documents' if documents else 'images'} are needed"
