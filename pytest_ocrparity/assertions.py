@@ -16,7 +16,7 @@ from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_pairs
-from pytest_ocrparity.evaluate.verdict import Accuracy, judge
+from pytest_ocrparity.evaluate.verdict import Accuracy, judge, refuse_no_share
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.explain.accuracies import explain_accuracy
 from pytest_ocrparity.stages import (
@@ -210,6 +210,7 @@ def assert_same_accuracy(
     """
     __tracebackhide__ = True
     try:
+        refuse_no_share(max_drop)  # before hours of tracing
         refuse_same_object(reference, candidate)
         counted = count_pairs(_pairs(reference, candidate), labels)
         found = judge(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
@@ -224,10 +225,18 @@ def assert_same_accuracy(
 
 
 def _pairs(reference: Iterable[Found], candidate: Iterable[Found]) -> Iterator[tuple[Found | None, Found | None]]:
-    """Yield what both sides found in each image; DifferenceError where that is one object."""
-    for pair in zip_longest(reference, candidate):
-        refuse_same_object(*pair)
-        yield pair
+    """Yield what both sides found in each image; DifferenceError where one side found both."""
+    for side, found in (("reference", reference), ("candidate", candidate)):
+        if not isinstance(found, Iterable):
+            raise TypeError(
+                f"{side}: give a list of a Trace, Detections or a Recognition for each image, not {found!r:.60}"
+            )
+    for one, two in zip_longest(reference, candidate):
+        if one is not None:  # for both, count_pairs says what is missing
+            refuse_same_object(one, two)
+        if isinstance(one, Trace) and isinstance(two, Trace):
+            refuse_one_side_twice(TEXT if two.task == RECOGNITION else DETECTIONS, one, two)
+        yield one, two
 
 
 def _assert_same(

@@ -65,15 +65,15 @@ class ImageCounts:
 
     @property
     def is_different(self) -> bool:
-        """Return whether a number that precision or recall is made of differs between the sides."""
+        """Return whether other boxes are matched, or other numbers of boxes found, than by the reference."""
         one, two = self.reference, self.candidate
-        return (one.matched, one.found) != (two.matched, two.found)
+        return bool(self.lost or self.gained) or (one.matched, one.found) != (two.matched, two.found)
 
     @property
     def is_worse(self) -> bool:
-        """Return whether the candidate matches fewer boxes than the reference, or finds more that are wrong."""
+        """Return whether the candidate lost a box, for which it may have gained another, or finds more wrong ones."""
         one, two = self.reference, self.candidate
-        return two.matched < one.matched or two.found - two.matched > one.found - one.matched
+        return bool(self.lost) or two.matched < one.matched or two.found - two.matched > one.found - one.matched
 
 
 class _Side(NamedTuple):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple, TypeAlias
+from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 
 from pytest_ocrparity.errors import LabelError, did_you_mean
 from pytest_ocrparity.evaluate.counts import valid_shapes
@@ -26,7 +27,7 @@ BLANKS: Final = (UNLABELLED, EMPTY)
 FILE_STATE: Final = "fileState.txt"
 """PPOCRLabel's list of the pages that somebody confirmed, in the folder of its label file."""
 
-Grouping: TypeAlias = "str | Callable[[str], str]"
+Grouping: TypeAlias = "str | re.Pattern[str] | Callable[[str], str]"
 """How the document of an image is found by its path: a regular expression with one group, or a function."""
 _Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 
@@ -64,6 +65,7 @@ class _Place(NamedTuple):
     file: int
     line: int
     start: int  # of the line, in bytes
+    digest: int  # of the line
 
 
 class Labels:
@@ -108,10 +110,7 @@ class Labels:
         Raises:
             LabelError: the file changed since it was checked.
         """
-        try:
-            place = self._places.get(_identity(os.fspath(image), {}))
-        except ValueError:  # no file can have this name
-            return None
+        place = self._places.get(image_identity(os.fspath(image), {}))
         return None if place is None else self._read(place)
 
     def _read(self, place: _Place) -> Label:
@@ -120,22 +119,25 @@ class Labels:
         try:
             with Path(path).open("rb") as file:
                 file.seek(place.start)
-                names, text = self._form.split(file.readline(), where)
+                line = file.readline()
         except OSError as error:
             raise LabelError(f"{where}: cannot read the label of {place.image}: {error.strerror or error}") from error
-        if not place.image.endswith(names):
-            raise LabelError(f"{where} does not name {place.image} any more: the file changed during the run")
-        return replace(self._form.label(text, where), image=place.image, group=place.group)
+        if hash(line) != place.digest:
+            raise LabelError(f"{where} is another line than before: the file changed during the run")
+        return replace(self._form.label(self._form.split(line, where)[1], where), image=place.image, group=place.group)
 
 
-def _identity(path: str, folders: dict[str, str]) -> str:
+def image_identity(path: str, folders: dict[str, str]) -> str:
     """Return what all paths of an image share: links among the folders are followed, that of the file is not.
 
     `folders` remembers the folders that were asked for, which costs a system call for each part of a path.
     """
     folder, name = os.path.split(path)  # Path.resolve follows the file's own link as well
     if folder not in folders:
-        folders[folder] = os.path.realpath(folder)
+        try:
+            folders[folder] = os.path.realpath(folder)
+        except ValueError:  # no folder can have this name
+            folders[folder] = folder
     return os.path.join(folders[folder], name)  # noqa: PTH118 - called for each image
 
 
@@ -162,7 +164,8 @@ class _Reader:
 
     def read(self, index: int, path: Path, data_dir: Path) -> None:
         """Check all lines of a file. Raises LabelError."""
-        confirmed = _confirmed_pages(path)
+        # PPOCRLabel writes the lines of confirmed pages alone to rec_gt.txt, beside a list of pages.
+        confirmed = _confirmed_pages(path) if self.form.task == DETECTION.name else None
         try:
             with path.open("rb") as file:
                 start = 0
@@ -171,7 +174,7 @@ class _Reader:
                     if line.startswith(_LFS_POINTER) and number == 1:
                         raise LabelError(f"{path} is a git-lfs pointer, not the file itself: run `git lfs pull`")
                     if line.strip():
-                        self._read_line(line, where, confirmed, data_dir, (index, number, start))
+                        self._read_line(line, where, confirmed, data_dir, (index, number, start, hash(line)))
                     else:
                         self.add("empty_lines", where)
                     start += len(line)
@@ -179,14 +182,19 @@ class _Reader:
             raise LabelError(f"{path}: cannot read this label file: {error.strerror or error}") from error
 
     def _read_line(
-        self, line: bytes, where: str, confirmed: frozenset[str] | None, data_dir: Path, place: tuple[int, int, int]
+        self,
+        line: bytes,
+        where: str,
+        confirmed: frozenset[str] | None,
+        data_dir: Path,
+        place: tuple[int, int, int, int],
     ) -> None:
         names, text = self.form.split(line, where)
         label = self.form.label(text, where)
         invalid = len(label.polygons) - len(valid_shapes(label.polygons)[0])
         images = [os.path.join(data_dir, name) for name in names]  # noqa: PTH118 - as PaddleOCR joins them
         for name, image in zip(names, images, strict=True):
-            identity = _identity(image, self._folders)
+            identity = image_identity(image, self._folders)
             if not self._is_new(identity, name, text, where):
                 self.add("repeated", where)
             elif confirmed is not None and _last_parts(name) not in confirmed:
@@ -206,13 +214,16 @@ class _Reader:
 
     def _is_new(self, identity: str, name: str, text: str, where: str) -> bool:
         """Return whether no line before named this image. Raises LabelError where one said something else."""
-        before, digest = self._texts.setdefault(identity, (where, hash(text)))
+        if identity not in self._texts:
+            self._texts[identity] = where, hash(text)
+            return True
+        before, digest = self._texts[identity]
         if digest != hash(text):
             raise LabelError(
                 f"{where}: {printable(name)} has another label than in {before}: PaddleOCR would count both; "
                 "delete the wrong line"
             )
-        return before is where
+        return False
 
     def _is_unlabelled(self, name: str, where: str) -> bool:
         """Return whether nobody labelled an image without boxes or text. Raises LabelError where that is not known."""
@@ -229,15 +240,17 @@ class _Reader:
         """Return the document that an image is of, nothing where none is known. Raises LabelError."""
         if self.group is None:
             return ""
-        if not isinstance(self.group, str):
-            return str(self.group(name))
-        found = re.search(self.group, name)
-        if found is None or found[1] is None:
+        if callable(self.group):
+            document: object = self.group(name)
+        else:
+            found = re.search(self.group, name)
+            document = None if found is None else found[1]
+        if document in (None, ""):
             raise LabelError(
-                f"{where}: group = {self.group!r} finds no document in {printable(name)}: write the expression so "
-                "that its group matches in every path"
+                f"{where}: group = {self.group!r} finds no document in {printable(name)}: it has to find one in every "
+                "path"
             )
-        return found[1]
+        return str(document)
 
 
 def _last_parts(path: str) -> str:
@@ -247,7 +260,7 @@ def _last_parts(path: str) -> str:
 
 def _confirmed_pages(path: Path) -> frozenset[str] | None:
     """Return the pages that PPOCRLabel's list beside a label file says were confirmed; None without such a list."""
-    state = path.with_name(FILE_STATE)
+    state = path.parent / FILE_STATE
     try:
         lines = state.read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -279,7 +292,7 @@ def read_labels(
         LabelError: a file or a line cannot be used, or none is.
     """
     _check_choices(task, delimiter, blank, group)
-    paths = [Path(each) for each in ([files] if isinstance(files, str | PathLike) else files)]
+    paths = [Path(each) for each in ([files] if isinstance(files, str | PathLike) else files or ())]
     if not paths:
         raise LabelError("no label file is named: give the path of one, such as Label.txt")
     reader = _Reader(LineForm(task, delimiter), blank, group)
@@ -295,23 +308,33 @@ def read_labels(
 def _check_choices(task: str, delimiter: str, blank: str | None, group: Grouping | None) -> None:
     """Raise LabelError for an argument that means nothing."""
     if task not in (DETECTION.name, RECOGNITION.name):
-        raise LabelError(f"task = {task!r} means nothing: {did_you_mean(task, (DETECTION.name, RECOGNITION.name))}")
+        raise LabelError(
+            f"task = {task!r} means nothing: {did_you_mean(str(task), (DETECTION.name, RECOGNITION.name))}"
+        )
     if blank not in (*BLANKS, None):
         raise LabelError(f"blank = {blank!r} means nothing: {did_you_mean(str(blank), BLANKS)}")
-    if not delimiter or "\n" in delimiter or "\r" in delimiter:
+    if not isinstance(delimiter, str) or not delimiter or "\n" in delimiter or "\r" in delimiter:
         raise LabelError(
             f"delimiter = {delimiter!r} cannot stand between path and label: name what does, such as '\\t'"
         )
-    if isinstance(group, str):
+    if group is not None and not callable(group):
         try:
             groups = re.compile(group).groups
-        except re.error as error:
+        except (re.error, TypeError) as error:
             raise LabelError(f"group = {group!r} is no regular expression: {error}") from None
         if groups != 1:
             raise LabelError(
                 f"group = {group!r} has {groups} groups, not one: put the part of the path that names the document in "
                 "parentheses, and write others as (?:...)"
             )
+
+
+def _other_spellings(path: str) -> dict[str, str]:
+    """Return a path as other systems write it."""
+    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+    return {"with / for \\": path.replace("\\", "/")} | {
+        f"in Unicode's {form}": unicodedata.normalize(form, path) for form in forms
+    }
 
 
 def _why_none(paths: Sequence[Path], census: LabelCensus, missing: Sequence[tuple[str, str]]) -> str:
@@ -325,6 +348,8 @@ def _why_none(paths: Sequence[Path], census: LabelCensus, missing: Sequence[tupl
         name, image = missing[0]
         found = next((each.parent.parent for each in paths if (each.parent.parent / name).is_file()), None)
         hint = "" if found is None else f"; of {found} it is there"
+        for form, other in _other_spellings(image).items():
+            hint = f"; {form} it is there" if os.path.isfile(other) else hint  # noqa: PTH113 - as it is written
         return f"{text}; {image} is not there: set data_dir to the folder that the paths of the lines start from{hint}"
     if census.unconfirmed:
         return f"{text}: confirm pages in PPOCRLabel, or move its {FILE_STATE} away where it does not hold any more"

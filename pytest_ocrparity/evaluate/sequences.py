@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import NamedTuple, TypeAlias
 
 from pytest_ocrparity.evaluate.counts import ImageCounts, count_image
 from pytest_ocrparity.evaluate.label_line import Label
-from pytest_ocrparity.evaluate.labels import Labels, read_labels
+from pytest_ocrparity.evaluate.labels import Labels, image_identity, read_labels
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.trace import Detections, Recognition, Trace
 from pytest_ocrparity.wording import printable
 
 Found: TypeAlias = "Trace | Detections | Recognition"
-LabelsLike: TypeAlias = "Labels | Sequence[Label] | str | PathLike[str]"
+LabelsLike: TypeAlias = "Labels | Iterable[Label] | str | PathLike[str]"
 
 
 class Counted(NamedTuple):
@@ -46,13 +46,15 @@ def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: Labe
     Raises:
         LabelError: the label file cannot be used.
         TypeError: a value is of another type, or of another task than its label.
-        ValueError: the sides or the labels end before the others, an image is given twice, or two traces are of
-            different images or hold no result.
+        ValueError: the sides or the labels end before the others, an image is given twice, only some are traces, two
+            traces are of different images or hold no result, or the file has a label of none of them.
     """
-    found: Labels | Sequence[Label] | None = None if isinstance(labels, str | PathLike) else labels
+    if not isinstance(labels, str | PathLike | Iterable):
+        raise TypeError(f"labels: give a file, what read_labels() returned, or a Label for each, not {labels!r:.60}")
+    found: Iterable[Label] | None = None if isinstance(labels, str | PathLike) else labels
     task, images, unlabelled = DETECTION.name, list[ImageCounts](), list[str]()
     ordered: Iterator[Label] | None = None
-    names, count = set[str](), 0
+    seen, count = set[str](), 0
     for count, pair in enumerate(pairs, 1):
         one, two = (_product(each, side, count) for each, side in zip(pair, ("reference", "candidate"), strict=True))
         name = _image_of(*pair)
@@ -60,20 +62,34 @@ def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: Labe
             task = RECOGNITION.name if isinstance(one, Recognition) else DETECTION.name
             found = read_labels(labels, task=task) if found is None else found  # type: ignore[arg-type]
             ordered = None if isinstance(found, Labels) and name else iter(found)
-        if name in names:
-            raise ValueError(f"{printable(name)} is given twice, and would count twice: give each image once")
-        names |= {name} - {""}
+        if isinstance(found, Labels) and bool(name) != (ordered is None):
+            raise ValueError(
+                f"image {count} has {'a' if name else 'no'} trace, unlike those before it: give traces of all images, "
+                "which are found in the file by their path, or of none"
+            )
         label = found.of(name) if ordered is None and isinstance(found, Labels) else next(ordered or iter(()), None)
         if label is None and ordered is not None:
             raise ValueError(f"there are more images than labels, which are {count - 1}: give a label for each")
+        if not isinstance(label, Label | None):
+            raise TypeError(f"labels: give a file, what read_labels() returned, or a Label for each, not {label!r:.60}")
+        shown = name or ("" if label is None else label.image)
+        if shown and (identity := image_identity(shown, {})) in seen:
+            raise ValueError(f"{printable(shown)} is given twice, and would count twice: give each image once")
+        seen |= {identity} if shown else set()
         if label is None:
             unlabelled.append(name)
         else:
-            images.append(count_image(label, one, two, name or label.image or f"image {count - 1}"))
+            images.append(count_image(label, one, two, shown or f"image {count - 1}"))
     if ordered is not None and next(ordered, None) is not None:
         raise ValueError(f"there are more labels than images, which are {count}: give a label for each image, in order")
-    untraced = len(found) - len(images) if isinstance(found, Labels) else 0
-    return Counted(task, images, unlabelled, untraced)
+    if not isinstance(found, Labels):
+        return Counted(task, images, [], 0)
+    if unlabelled and not images:
+        raise ValueError(
+            f"no image given has a label, such as {printable(unlabelled[0])}; labels are of images such as "
+            f"{printable(found.images[0])}: give data_dir to read_labels(), or the label file of these images"
+        )
+    return Counted(task, images, unlabelled, len(found) - len(images))
 
 
 def _product(found: object, side: str, count: int) -> Detections | Recognition:
@@ -87,8 +103,7 @@ def _product(found: object, side: str, count: int) -> Detections | Recognition:
             )
         return product
     if found is None:
-        other = "candidate" if side == "reference" else "reference"
-        raise ValueError(f"the {side} has {count - 1} images and the {other} more: give both sides the same images")
+        raise ValueError(f"the {side} has nothing for image {count}: give both sides the same images")
     if not isinstance(found, Detections | Recognition):
         raise TypeError(f"{side}: give a Trace, Detections or a Recognition for each image, not {found!r:.60}")
     return found
@@ -96,7 +111,7 @@ def _product(found: object, side: str, count: int) -> Detections | Recognition:
 
 def _image_of(one: object, two: object) -> str:
     """Return the name of the image of two traces, nothing where they name none. Raises ValueError for two images."""
-    names = dict.fromkeys(each.image for each in (one, two) if isinstance(each, Trace))
-    if len(names) > 1:
+    names = [each.image for each in (one, two) if isinstance(each, Trace)]
+    if len({image_identity(name, {}) for name in names}) > 1:
         raise ValueError(f"traces of two images at one place: {' and '.join(map(printable, names))}; sort both alike")
-    return next(iter(names), "")
+    return names[0] if names else ""

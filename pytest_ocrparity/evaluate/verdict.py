@@ -4,7 +4,10 @@
 - *passed*: its lower end is above -max_drop, and there are 30 units or more.
 - *no loss seen*: neither, and in no image did the candidate match fewer boxes or find more wrong ones. That is no
   proof: of samples of n images one in twenty misses a fault that hits 3 in n, as (1 - 3/n)^n is about 0.05.
-- *undecided*: a loss was seen, and chance explains it, or hides a larger one.
+- *undecided*: a loss was seen, and chance explains it, or hides a larger one. Or the reference's hmean is not above
+  max_drop, as where labels are of other images: beside it a candidate that finds nothing would pass.
+
+An image of which nothing is counted, as all that it holds is "don't care", is no image here.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from numbers import Real
 from typing import Annotated, Final
 
 import numpy as np
@@ -95,17 +99,18 @@ def judge(
     Raises:
         ValueError: there is no image, or `max_drop` is not above 0 and below 1.
     """
-    if not 0 < max_drop < 1:
-        raise ValueError(f"max_drop is {max_drop}, not a share above 0 and below 1: 0.01 is one point")
-    counted = list(images)
-    if not counted:
+    refuse_no_share(max_drop)
+    given = list(images)
+    if not given:
         raise ValueError("there is no image with a label that both sides traced: nothing was judged")
+    counted = [image for image in given if image.is_blank or units_of([image]).any()] or given
     units = units_of(counted)
     interval = interval_of(units)
     is_worse = any(image.is_worse for image in counted)
-    verdict = _verdict_of(interval, max_drop, len(units), is_worse)
-    times = None if verdict in (FAILED, PASSED) else _times_to_decide(units, max_drop)
     scores = _scores(counted, task, "reference"), _scores(counted, task, "candidate")
+    can_drop = scores[0].hmean > max_drop
+    verdict = _verdict_of(interval, max_drop, len(units), is_worse) if can_drop else UNDECIDED
+    times = _times_to_decide(units, max_drop) if can_drop and verdict not in (FAILED, PASSED) else None
     found = Accuracy(
         task=task,
         verdict=verdict,
@@ -124,6 +129,12 @@ def judge(
     )
     object.__setattr__(found, "text", _verdict_text(found))
     return found
+
+
+def refuse_no_share(max_drop: object) -> None:
+    """Raise ValueError where the drop that is allowed is no number above 0 and below 1."""
+    if not isinstance(max_drop, Real) or not 0 < max_drop < 1:
+        raise ValueError(f"max_drop is {max_drop!r}, not a share above 0 and below 1: 0.01 is one point")
 
 
 def units_of(images: Iterable[ImageCounts]) -> Units:
@@ -200,7 +211,7 @@ def _verdict_text(found: Accuracy) -> str:
     """Return the verdict in words: what was measured, how sure it is, and what would help."""
     name = "accuracy" if found.task == RECOGNITION.name else "hmean"
     low, high = _points(found.interval.low), _points(found.interval.high)
-    documents = "" if found.units == found.images else f" of {found.units} documents"
+    documents = "" if found.units == found.images else f" of {found.units} document{'s'[: found.units != 1]}"
     of = f"{number_of_images(found.images)}{documents}"
     change = f"{found.reference.hmean:.2%} to {found.candidate.hmean:.2%}"
     measured = f"{name} {change} on {of}: {_points(found.difference)} points, 95 % interval {low} to {high}"
@@ -210,15 +221,16 @@ def _verdict_text(found: Accuracy) -> str:
         return f"{measured}: a drop of more than {allowed} is shown"
     if found.verdict == PASSED:
         return f"{measured}: a drop of {allowed} is excluded"
+    if found.reference.hmean <= found.max_drop:
+        return f"{measured}: such a reference cannot drop by {allowed}; see that the labels are of these images"
     if found.verdict == NO_LOSS_SEEN:
         n = found.units
         what = "documents" if documents else "images"
-        seen = "no image differs" if not found.different else "no image lost anything"
+        seen = "nothing was lost" if found.different else "nothing was lost or gained"
         share = f"{min(1, 3 / n):.1%} of the {what}"
         return f"{name} {change} on {of}, {seen}: a fault that hits fewer than {share} cannot be seen here{more}"
-    few = (
-        "" if found.units >= LEAST_UNITS else f", and {LEAST_UNITS} {'documents' if documents else 'images'} are needed"
-    )
+    is_few = found.interval.low > -found.max_drop  # and would have passed
+    few = f", and {LEAST_UNITS} {'documents' if documents else 'images'} are needed" if is_few else ""
     return f"{measured}: this neither shows nor excludes a drop of {allowed}{few}{more}"
 
 

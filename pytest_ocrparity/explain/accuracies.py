@@ -32,7 +32,9 @@ def explain_accuracy(found: Accuracy, images: Sequence[ImageCounts], unlabelled:
     if unlabelled:
         lines.append(f"  not counted: {number_of_images(unlabelled)} without a label")
     if untraced:
-        lines.append(f"  not counted: {untraced} labels without an image among those given")
+        lines.append(
+            f"  not counted: {untraced} {'label' if untraced == 1 else 'labels'} without an image among those given"
+        )
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from pytest_ocrparity import (
     Recognition,
     SettingsError,
     StageError,
+    Trace,
     assert_same_accuracy,
     assert_same_detections,
     assert_same_preprocessing,
@@ -168,6 +170,31 @@ class TestAccuracy:
         for other in (found, list(found)):
             with pytest.raises(DifferenceError, match="same object"):
                 assert_same_accuracy(found, other, self.LABELS, max_drop=0.01)
+
+    def test_one_model_on_both_sides_fails(self) -> None:
+        boxes, model = Detections((QUAD,)), object()
+        one = Trace(pipeline="train", image="a.png", detections=boxes, source=model)
+        shared = Trace(pipeline="exported", image="a.png", detections=boxes)
+        again = Trace(pipeline="exported", image="a.png", detections=Detections((QUAD.copy(),)), source=model)
+        label = Label(polygons=(QUAD,))
+        for two, message in ((shared, "same arrays in memory"), (again, "come from the same pipeline object")):
+            with pytest.raises(DifferenceError, match=message):
+                assert_same_accuracy([one], [two], [label], max_drop=0.01)
+        other = replace(again, source=object())
+        assert assert_same_accuracy([one], [other], [label], max_drop=0.01).images == 1
+
+    def test_what_is_no_sequence_or_share_is_told_before_anything_is_traced(self) -> None:
+        def tracing() -> Iterator[Detections]:
+            pytest.fail("traced")
+            yield
+
+        with pytest.raises(ValueError, match="max_drop is 5"):
+            assert_same_accuracy(tracing(), tracing(), self.LABELS, max_drop=5)
+        for alone in (self.found(0)[0], 5):
+            with pytest.raises(TypeError, match="candidate: give a list of a Trace, Detections or"):
+                assert_same_accuracy(tracing(), alone, self.LABELS, max_drop=0.01)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="the reference has nothing for image 1"):
+            assert_same_accuracy([None], [None], self.LABELS, max_drop=0.01)  # type: ignore[list-item]
 
     def test_a_listener_hears_of_it(self) -> None:
         listener = listen()

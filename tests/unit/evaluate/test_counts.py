@@ -117,7 +117,9 @@ def test_a_detection_mostly_outside_of_dont_care_is_found() -> None:
 def test_boxes_lost_and_gained_are_named() -> None:
     label = Label(image="a.png", polygons=(BOX, LOWER, moved(LOWER, 0, 50)), transcriptions=("*", "b", "c"))
     both = count_image(label, Detections((LOWER,)), Detections((moved(LOWER, 0, 50),)))
-    assert (both.lost, both.gained, both.is_different, both.is_worse) == ((1,), (2,), False, False)
+    assert (both.lost, both.gained, both.is_different, both.is_worse) == ((1,), (2,), True, True)
+    same = count_image(label, Detections((LOWER,)), Detections((LOWER,)))
+    assert (same.lost, same.gained, same.is_different, same.is_worse) == ((), (), False, False)
     assert count_image(label, Detections((LOWER,)), Detections(())).is_worse
     assert count_image(label, Detections((LOWER,)), Detections((LOWER, moved(LOWER, 99, 0)))).is_worse
     assert not count_image(label, Detections(()), Detections((LOWER,))).is_worse

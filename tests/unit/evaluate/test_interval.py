@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import prod
+
 import numpy as np
 import pytest
 from scipy.stats import beta
@@ -27,6 +30,36 @@ def test_of_lost_lines_it_is_clopper_and_pearsons(n: int, lost: int) -> None:
     low, high = -beta.ppf(0.975, lost + 1, n - lost), -beta.ppf(0.025, lost, n - lost + 1)
     tolerance = 0.05 * (high - low)
     assert [found.low, found.high] == pytest.approx([low, high], abs=tolerance)
+
+
+def exact_quantile(values: list[Fraction], share: float) -> float:
+    """Return a quantile of the sum of values that are weighted evenly over all weights of sum 1.
+
+    Its distribution function is a sum over those of the values, no two of them equal, that are above a point.
+    """
+
+    def below(point: Fraction) -> Fraction:
+        above = [value for value in values if value > point]
+        others = [[value - other for other in values if other != value] for value in above]
+        parts = [(value - point) ** (len(values) - 1) / prod(each) for value, each in zip(above, others, strict=True)]
+        return 1 - sum(parts, Fraction(0))
+
+    low, high = min(values), max(values)
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) < share else (low, middle)
+    return float(low)
+
+
+@pytest.mark.parametrize("found", [[9, 7, 4], [9, 8, 6, 5], [9, 8, 7, 6, 5, 4, 3], [1]])
+def test_of_pages_of_one_size_it_is_gaffkes_bound(found: list[int]) -> None:
+    units = np.array([[10, each, 10, 10, 10] for each in found], np.float64)
+    values = [Fraction(each - 10, 10) for each in found]
+    low, high = exact_quantile([*values, Fraction(-1)], 0.025), exact_quantile([*values, Fraction(0)], 0.975)
+    interval = interval_of(units)
+    assert [interval.low, interval.high] == pytest.approx([low, high], abs=0.006)
+    more = exact_quantile([*values, Fraction(-2)], 0.025)  # another unit that was not seen
+    assert more != pytest.approx(low, abs=0.006)
 
 
 def test_lines_that_were_wrong_before_do_not_matter() -> None:

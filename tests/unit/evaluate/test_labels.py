@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,25 @@ def test_where_no_image_is_there_the_folder_is_asked_for(folder: Path) -> None:
         read_labels(path)
 
 
+@pytest.mark.parametrize(
+    ("written", "there", "hint"), [("x\\e.png", "x/e.png", "with / for"), ("\u00e9", "e\u0301", "NFD")]
+)
+def test_an_image_whose_path_is_spelled_otherwise_is_named(
+    read: Callable[..., Labels], folder: Path, written: str, there: str, hint: str
+) -> None:
+    with pytest.raises(LabelError, match=r"start from$"):
+        read(f"{written}\t{ONE_BOX}")
+    (folder / "x").mkdir()
+    (folder / there).touch()
+    with pytest.raises(LabelError, match=f"{hint}.* it is there$"):
+        read(f"{written}\t{ONE_BOX}")
+
+
 def test_a_repeated_line_is_used_once(read: Callable[..., Labels]) -> None:
     labels = read(f"a.png\t{ONE_BOX}", f"b.png\t{ONE_BOX}", f"./a.png\t{ONE_BOX}")
     assert (labels.census.images, labels.census.repeated) == (2, 1)
+    labels = read(f'["a.png", "a.png", "b.png"]\t{ONE_BOX}')
+    assert (labels.census.images, labels.census.boxes, labels.census.repeated) == (2, 2, 1)
 
 
 def test_two_labels_of_one_image_are_refused(read: Callable[..., Labels]) -> None:
@@ -160,6 +177,13 @@ def test_unconfirmed_pages_are_left_out(read: Callable[..., Labels], folder: Pat
     assert read(*lines, data_dir=folder.parent).census.left_out == {}
 
 
+def test_confirmed_pages_are_no_lines_of_a_recogniser(read: Callable[..., Labels], folder: Path) -> None:
+    (folder / "fileState.txt").write_text(f"/x/{folder.name}/page.png\t1\n")
+    assert read("a.png\ttext", task="recognition").census.left_out == {}
+    with pytest.raises(LabelError, match="1 unconfirmed"):
+        read(f"a.png\t{ONE_BOX}")
+
+
 def test_where_no_page_is_confirmed_the_list_is_named(read: Callable[..., Labels], folder: Path) -> None:
     (folder / "fileState.txt").touch()
     with pytest.raises(LabelError, match=r"1 unconfirmed: confirm pages in PPOCRLabel, or move its fileState\.txt"):
@@ -176,14 +200,23 @@ def test_groups_are_found_by_an_expression_or_a_function(read: Callable[..., Lab
     lines = [f"{name}.png\t{ONE_BOX}" for name in "abc"]
     assert [label.group for label in read(*lines, group=r"(.)\.png")] == ["a", "b", "c"]
     assert [label.group for label in read(*lines, group=lambda path: "xyx"[ord(path[0]) - 97])] == ["x", "y", "x"]
+    assert [label.group for label in read(*lines, group=re.compile(r"(.)\.png"))] == ["a", "b", "c"]
     assert len({label.group for label in read(*lines)}) == 3
 
 
 @pytest.mark.parametrize(
     ("group", "message"),
-    [("(", "no regular expression"), ("a", "has 0 groups"), ("(a)(b)", "2 groups"), ("(a)", "finds no document in b")],
+    [
+        ("(", "no regular expression"),
+        ("a", "has 0 groups"),
+        ("(a)(b)", "2 groups"),
+        ("(a)", "finds no document in b"),
+        ("(x*)", "finds no document in a"),
+        (lambda path: None, "finds no document in a"),
+        (5, "no regular expression"),
+    ],
 )
-def test_an_expression_that_finds_no_document_is_refused(read: Callable[..., Labels], group: str, message: str) -> None:
+def test_a_group_that_finds_no_document_is_refused(read: Callable[..., Labels], group: Any, message: str) -> None:
     with pytest.raises(LabelError, match=message):
         read(f"a.png\t{ONE_BOX}", f"b.png\t{ONE_BOX}", group=group)
 
@@ -195,10 +228,12 @@ def test_an_expression_that_finds_no_document_is_refused(read: Callable[..., Lab
         ({"task": "detect"}, "did you mean 'detection'"),
         ({"delimiter": ""}, "cannot stand between"),
         ({"delimiter": "\n"}, "cannot stand between"),
+        ({"delimiter": 5}, "cannot stand between"),
+        ({"task": None}, "task = None means nothing"),
     ],
 )
 def test_choices_that_mean_nothing_are_refused(
-    read: Callable[..., Labels], choice: dict[str, str], message: str
+    read: Callable[..., Labels], choice: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(LabelError, match=message):
         read(f"a.png\t{ONE_BOX}", **choice)
@@ -213,15 +248,20 @@ def test_files_that_hold_no_labels_are_refused(read: Callable[..., Labels], fold
         read_labels(folder / "none.txt")
     with pytest.raises(LabelError, match="is a git-lfs pointer"):
         read("version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(LabelError, match="no label file is named"):
-        read_labels([])
+    for nothing in ([], None):
+        with pytest.raises(LabelError, match="no label file is named"):
+            read_labels(nothing)  # type: ignore[arg-type]
+    with pytest.raises(LabelError, match="cannot read this label file: Is a directory"):
+        read_labels("")
 
 
 def test_a_file_that_changes_during_the_run_is_refused(read: Callable[..., Labels], folder: Path) -> None:
     labels = read(f"a.png\t{ONE_BOX}")
-    (folder / "Label.txt").write_text(f"b.png\t{ONE_BOX}\n")
-    with pytest.raises(LabelError, match=r"Label\.txt:1 does not name .*a\.png any more"):
-        labels.of(folder / "a.png")
+    assert labels.of(folder / "a.png") is not None
+    for line in (f"b.png\t{ONE_BOX}\n", f"a.png\t{ONE_BOX.replace('9', '8')}\n"):
+        (folder / "Label.txt").write_text(line)
+        with pytest.raises(LabelError, match=r"Label\.txt:1 is another line than before: the file changed"):
+            labels.of(folder / "a.png")
     (folder / "Label.txt").unlink()
     with pytest.raises(LabelError, match="cannot read the label of"):
         list(labels)

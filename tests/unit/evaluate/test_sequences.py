@@ -77,12 +77,14 @@ def test_lines_are_of_a_recogniser(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reference", "candidate", "labels", "message"),
     [
-        ([ONE, ONE], [ONE], [LABEL] * 2, "the candidate has 1 images and the reference more"),
-        ([ONE], [ONE, ONE], [LABEL] * 2, "the reference has 1 images and the candidate more"),
+        ([ONE, ONE], [ONE], [LABEL] * 2, "the candidate has nothing for image 2"),
+        ([ONE], [ONE, ONE], [LABEL] * 2, "the reference has nothing for image 2"),
         ([ONE, ONE], [ONE, ONE], [LABEL], "more images than labels, which are 1"),
         ([ONE], [ONE], [LABEL] * 2, "more labels than images, which are 1"),
         ([trace("a", detections=ONE)], [trace("b", detections=ONE)], [LABEL], "two images at one place: a and b"),
         ([trace("a", detections=ONE)] * 2, [ONE] * 2, [LABEL] * 2, "a is given twice"),
+        ([trace("a", detections=ONE), trace("./a", detections=ONE)], [ONE] * 2, [LABEL] * 2, r"\./a is given twice"),
+        ([ONE] * 2, [ONE] * 2, [Label(image="a", polygons=(BOX,))] * 2, "a is given twice"),
         ([trace("a", error=StageError("tensor", "no memory"))], [ONE], [LABEL], "a by side holds no result: no memory"),
     ],
 )
@@ -91,6 +93,41 @@ def test_sequences_that_do_not_belong_together_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         count(reference, candidate, labels)
+
+
+def test_traces_and_others_do_not_mix_beside_a_file(file: Path) -> None:
+    a = trace(file.with_name("a.png"), detections=ONE)
+    with pytest.raises(ValueError, match="image 2 has no trace, unlike those before it"):
+        count([a, ONE], [a, ONE], file)
+    with pytest.raises(ValueError, match="image 2 has a trace, unlike those before it"):
+        count([ONE, a], [ONE, a], file)
+    assert len(count([a, trace(file.with_name("b.png"), detections=ONE)], [ONE, ONE], file).images) == 2
+
+
+def test_an_image_counts_once_however_its_path_is_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    one, two, other = (trace(path, detections=ONE) for path in ("a.png", "./a.png", "b.png"))
+    assert len(count([one], [two], file).images) == 1
+    assert len(count([one, other], [one, other], file).images) == 2
+    with pytest.raises(ValueError, match=r"\./a\.png is given twice"):
+        count([one, two], [one, two], file)
+
+
+def test_labels_of_other_images_are_refused(file: Path) -> None:
+    other = trace(file.parent / "x" / "a.png", detections=ONE)
+    with pytest.raises(ValueError, match=r"no image given has a label, such as .*x/a\.png; labels are .*a\.png"):
+        count([other], [other], file)
+    own = trace(file.with_name("a.png"), detections=ONE)
+    assert count([other, own], [other, own], file).unlabelled == [other.image]
+
+
+@pytest.mark.parametrize("labels", [None, 5, LABEL, ["Label.txt"], {"a.png": LABEL}])
+def test_what_is_no_labels_is_refused(labels: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"labels: give a file, what read_labels\(\) returned, or a Label for each, not"
+    ):
+        count([ONE], [ONE], labels)
+    assert len(count([ONE], [ONE], iter([LABEL])).images) == 1
 
 
 def test_other_types_are_refused() -> None:

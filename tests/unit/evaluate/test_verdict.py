@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
@@ -52,14 +55,17 @@ def test_without_a_difference_one_point_takes_369_images_to_exclude(n: int, verd
 def test_no_difference_on_few_images_is_no_loss_seen() -> None:
     found = judge(images((60, WHOLE, WHOLE)), is_set=True)
     assert found.verdict == NO_LOSS_SEEN and not found.fails
-    assert "60 images, no image differs: a fault that hits fewer than 5.0% of the images cannot be seen" in found.text
+    assert (
+        "60 images, nothing was lost or gained: a fault that hits fewer than 5.0% of the images cannot be seen"
+        in found.text
+    )
     assert found.more == pytest.approx(309, abs=30)
     assert f"about {found.more} more images like these would decide" in found.text
 
 
 def test_a_gain_is_no_loss() -> None:
     found = judge(images((60, WHOLE, WHOLE), (1, FEWER, WHOLE)), is_set=True)
-    assert found.verdict == NO_LOSS_SEEN and "no image lost anything" in found.text and found.different == 1
+    assert found.verdict == NO_LOSS_SEEN and "nothing was lost: " in found.text and found.different == 1
 
 
 def test_a_loss_that_chance_explains_is_undecided() -> None:
@@ -117,7 +123,39 @@ def test_scores_of_lines() -> None:
 def test_nothing_found_scores_zero() -> None:
     found = judge(images((3, Counts(0, 0, 0), Counts(0, 0, 0))))
     assert found.candidate.hmean == found.candidate.precision == found.candidate.recall == 0
-    assert found.verdict == NO_LOSS_SEEN
+
+
+@pytest.mark.parametrize(
+    ("reference", "candidate"),
+    [
+        (Counts(0, 0, 0), Counts(0, 0, 0)),
+        (MISSED, MISSED),
+        (Counts(0, 10, 10), MISSED),
+        (Counts(0, 0, 0), Counts(0, 0, 5)),
+    ],
+    ids=["only don't care", "nothing found", "labels of other images", "blank pages"],
+)
+def test_a_reference_that_cannot_drop_decides_nothing(reference: Counts, candidate: Counts) -> None:
+    found = judge(images((500, reference, candidate)), is_set=True)
+    assert found.verdict == UNDECIDED and found.fails and found.more is None
+    assert found.text.endswith("such a reference cannot drop by 1 point; see that the labels are of these images")
+
+
+def test_a_reference_drops_by_what_it_has_at_most() -> None:
+    sides = (960, Counts(0, 10, 10), Counts(0, 10, 10)), (40, WHOLE, WHOLE)
+    assert judge(images(*sides), max_drop=0.05).verdict == UNDECIDED
+    assert judge(images(*sides), max_drop=0.03).verdict == PASSED
+
+
+def test_images_of_which_nothing_is_counted_are_no_images() -> None:
+    nothing = Counts(0, 0, 0)
+    found = judge(images((20, WHOLE, WHOLE), (20, nothing, nothing)), max_drop=0.5)
+    assert (found.verdict, found.images, found.units) == (NO_LOSS_SEEN, 20, 20)
+    assert judge(images((40, WHOLE, WHOLE)), max_drop=0.5).verdict == PASSED
+    blank = [
+        ImageCounts(image=str(n), group=f"b{n}", reference=nothing, candidate=nothing, is_blank=True) for n in range(9)
+    ]
+    assert judge([*images((31, WHOLE, WHOLE)), *blank], max_drop=0.5).images == 40
 
 
 def test_false_alarms_on_blank_pages_are_counted_apart() -> None:
@@ -129,13 +167,16 @@ def test_false_alarms_on_blank_pages_are_counted_apart() -> None:
 def test_one_image_can_be_judged() -> None:
     assert "fewer than 100.0% of the images" in judge(images((1, WHOLE, WHOLE))).text
     assert judge(images((1, WHOLE, MISSED))).verdict == FAILED
-    assert judge(images((1, WHOLE, MISSED)), max_drop=0.03).verdict == UNDECIDED
+    undecided = judge(images((1, WHOLE, MISSED)), max_drop=0.03)
+    assert undecided.verdict == UNDECIDED and "are needed" not in undecided.text
+    assert "on 2 images of 1 document, " in judge(images((2, WHOLE, WHOLE), group=2)).text
 
 
-@pytest.mark.parametrize("max_drop", [0, -0.1, 1, 5, float("nan")])
-def test_a_share_is_asked_for(max_drop: float) -> None:
+@pytest.mark.parametrize("max_drop", [0, -0.1, 1, 5, float("nan"), True, "0.01", None])
+def test_a_share_is_asked_for(max_drop: Any) -> None:
     with pytest.raises(ValueError, match=r"max_drop is .*: 0\.01 is one point"):
         judge(images((1, WHOLE, WHOLE)), max_drop=max_drop)
+    assert judge(images((1, WHOLE, WHOLE)), max_drop=np.float32(0.01)).verdict == NO_LOSS_SEEN  # type: ignore[arg-type]
 
 
 def test_nothing_is_no_evidence() -> None:
