@@ -64,7 +64,7 @@ def test_what_it_says_lets_both_sides_be_compared(trained: dict[str, Any]) -> No
     assert all(each["text"] == each["deployed"] for each in lines)
     same = [each for each in lines if each["own"][0] == "same"]
     assert len({each["text"] for each in same if each["text"] == each["label"]}) >= 20
-    # The stretched tensor is paddlex's to the last bit but one, which may move a network's own map beyond the limit.
+    # paddlex stretches in float64: the tensor's last bits differ, and may move the train side's own map beyond a limit.
     others = [each["own"][0] for each in lines if each["own"][0] != "same"]
     assert all("not judgeable: rounding of its tensor alone moves train's own map" in each for each in others), others
     assert trained["resize"] or not others
