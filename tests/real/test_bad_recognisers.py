@@ -182,8 +182,8 @@ class TestExport:
                         SVTRRecResizeImg={"image_shape": [3, 48, 320], "padding": False}
                     )
                 },
-                r"no 'SVTRRecResizeImg' .*: write RecResizeImg with image_shape: \[3, 48, 320\] in the place of SVTRRec"
-                r"ResizeImg, and set inference\.options = \{ input_shape = \[3, 48, 320\] \}, which TextRecogniti",
+                r"no 'SVTRRecResizeImg', .*: write RecResizeImg with image_shape: \[3, 48, 320\] in the place of SVTR"
+                r"RecResizeImg, and set inference\.options = \{ input_shape = \[3, 48, 320\] \}, which Text",
             ),
             (
                 {"PreProcess__transform_ops": resized(SVTRRecResizeImg={"image_shape": [3, 48, 320]})},
@@ -191,7 +191,7 @@ class TestExport:
             ),
             (
                 {"PreProcess__transform_ops": [*transforms(), {"RecAug": None}]},
-                r"no 'RecAug' .*: take RecAug, a random operator, out, and out of Eval\.dataset\.transforms",
+                r"no 'RecAug', .*: take RecAug, a random operator, out, and out of Eval\.dataset\.transforms",
             ),
             (
                 {"PreProcess__transform_ops": transforms(DecodeImage={"img_mode": "BGR", "ignore_orientation": False})},
