@@ -50,7 +50,7 @@ def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: Labe
             traces are of different images or hold no result, or the file has a label of none of them.
     """
     if not isinstance(labels, str | PathLike | Iterable):
-        raise TypeError(f"labels: give a file, what read_labels() returned, or a Label for each, not {labels!r:.60}")
+        raise _not_labels(labels)
     found: Iterable[Label] | None = None if isinstance(labels, str | PathLike) else labels
     task, images, unlabelled = DETECTION.name, list[ImageCounts](), list[str]()
     ordered: Iterator[Label] | None = None
@@ -71,7 +71,7 @@ def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: Labe
         if label is None and ordered is not None:
             raise ValueError(f"there are more images than labels, which are {count - 1}: give a label for each")
         if not isinstance(label, Label | None):
-            raise TypeError(f"labels: give a file, what read_labels() returned, or a Label for each, not {label!r:.60}")
+            raise _not_labels(label)
         shown = name or ("" if label is None else label.image)
         if shown and (identity := image_identity(shown, {})) in seen:
             raise ValueError(f"{printable(shown)} is given twice, and would count twice: give each image once")
@@ -90,6 +90,10 @@ def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: Labe
             f"{printable(found.images[0])}: give data_dir to read_labels(), or the label file of these images"
         )
     return Counted(task, images, unlabelled, len(found) - len(images))
+
+
+def _not_labels(given: object) -> TypeError:
+    return TypeError(f"labels: give a file, what read_labels() returned, or a Label for each, not {given!r:.60}")
 
 
 def _product(found: object, side: str, count: int) -> Detections | Recognition:

@@ -13,7 +13,7 @@ An image of which nothing is counted, as all that it holds is "don't care", is n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from numbers import Real
 from typing import Annotated, Final
@@ -127,8 +127,7 @@ def judge(
         more=None if times is None else _rounded(len(counted) * (times - 1)),
         false_alarms=_false_alarms(counted),
     )
-    object.__setattr__(found, "text", _verdict_text(found))
-    return found
+    return replace(found, text=_verdict_text(found))
 
 
 def refuse_no_share(max_drop: object) -> None:
@@ -198,13 +197,8 @@ def _scores(images: Sequence[ImageCounts], task: str, side: str) -> Scores:
 
 
 def _false_alarms(images: Sequence[ImageCounts]) -> tuple[int, int]:
-    blank = [image for image in images if image.is_blank]
-    one, two = (sum(side.found - side.matched for side in sides) for sides in _sides_of(blank))
-    return one, two
-
-
-def _sides_of(images: Sequence[ImageCounts]) -> tuple[list[Counts], list[Counts]]:
-    return [image.reference for image in images], [image.candidate for image in images]
+    blank = [(image.reference, image.candidate) for image in images if image.is_blank]
+    return sum(one.found - one.matched for one, _ in blank), sum(two.found - two.matched for _, two in blank)
 
 
 def _verdict_text(found: Accuracy) -> str:
@@ -212,6 +206,7 @@ def _verdict_text(found: Accuracy) -> str:
     name = "accuracy" if found.task == RECOGNITION.name else "hmean"
     low, high = _points(found.interval.low), _points(found.interval.high)
     documents = "" if found.units == found.images else f" of {found.units} document{'s'[: found.units != 1]}"
+    what = "documents" if documents else "images"
     of = f"{number_of_images(found.images)}{documents}"
     change = f"{found.reference.hmean:.2%} to {found.candidate.hmean:.2%}"
     measured = f"{name} {change} on {of}: {_points(found.difference)} points, 95 % interval {low} to {high}"
@@ -224,13 +219,11 @@ def _verdict_text(found: Accuracy) -> str:
     if found.reference.hmean <= found.max_drop:
         return f"{measured}: such a reference cannot drop by {allowed}; see that the labels are of these images"
     if found.verdict == NO_LOSS_SEEN:
-        n = found.units
-        what = "documents" if documents else "images"
         seen = "nothing was lost" if found.different else "nothing was lost or gained"
-        share = f"{min(1, 3 / n):.1%} of the {what}"
+        share = f"{min(1, 3 / found.units):.1%} of the {what}"
         return f"{name} {change} on {of}, {seen}: a fault that hits fewer than {share} cannot be seen here{more}"
     is_few = found.interval.low > -found.max_drop  # and would have passed
-    few = f", and {LEAST_UNITS} {'documents' if documents else 'images'} are needed" if is_few else ""
+    few = f", and {LEAST_UNITS} {what} are needed" if is_few else ""
     return f"{measured}: this neither shows nor excludes a drop of {allowed}{few}{more}"
 
 
