@@ -203,9 +203,10 @@ def assert_same_accuracy(
         images.
 
     Raises:
-        DifferenceError: a larger drop is shown (failed), a loss was seen and the images are too few (undecided), or
-            both sides are one.
+        DifferenceError: a larger drop is shown (failed), a loss was seen and the images are too few, or the reference
+            is so bad that it cannot drop by `max_drop` (undecided), or both sides are one.
         LabelError: the label file cannot be used.
+        TypeError: a side or `labels` is none of these.
         ValueError: the sequences do not belong together, no image has a label, or `max_drop` is no share.
     """
     __tracebackhide__ = True

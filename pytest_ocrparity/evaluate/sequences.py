@@ -73,9 +73,10 @@ def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: Labe
         if not isinstance(label, Label | None):
             raise _not_labels(label)
         shown = name or ("" if label is None else label.image)
-        if shown and (identity := image_identity(shown, {})) in seen:
+        identity = image_identity(shown, {}) if shown else ""
+        if identity in seen:
             raise ValueError(f"{printable(shown)} is given twice, and would count twice: give each image once")
-        seen |= {identity} if shown else set()
+        seen |= {identity} - {""}
         if label is None:
             unlabelled.append(name)
         else:

@@ -132,7 +132,7 @@ def judge(
 
 def refuse_no_share(max_drop: object) -> None:
     """Raise ValueError where the drop that is allowed is no number above 0 and below 1."""
-    if not isinstance(max_drop, Real) or not 0 < max_drop < 1:
+    if not isinstance(max_drop, Real) or not 0 < float(max_drop) < 1:
         raise ValueError(f"max_drop is {max_drop!r}, not a share above 0 and below 1: 0.01 is one point")
 
 

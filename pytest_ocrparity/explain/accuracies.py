@@ -51,4 +51,6 @@ def _loss_text(image: ImageCounts, task: str) -> str:
     parts = [f"{number_of_boxes(len(image.lost))} of {one.truth} lost"] if image.lost else []
     parts += [f"{number_of_boxes(len(image.gained))} gained"] if image.gained else []
     alarms = (two.found - two.matched) - (one.found - one.matched)
-    return ", ".join([*parts, f"{number_of_boxes(alarms)} more that are wrong"] if alarms > 0 else parts)
+    return ", ".join(
+        [*parts, f"{number_of_boxes(alarms)} more that {'is' if alarms == 1 else 'are'} wrong"] if alarms > 0 else parts
+    )

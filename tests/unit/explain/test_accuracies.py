@@ -17,16 +17,19 @@ def test_the_images_that_lost_most_come_first() -> None:
     images = [
         image("a.png", Counts(9, 10, 11), (4,)),
         image("b.png", WHOLE),
+        image("d.png", Counts(10, 10, 11)),
         image("c.png", Counts(6, 10, 6), (1, 2, 3, 5, 6), (4,)),
     ]
-    lines = explain_accuracy(judge(images, max_drop=0.1), images, unlabelled=1, untraced=2).splitlines()
+    lines = explain_accuracy(judge(images, max_drop=0.1), images, unlabelled=1, untraced=1).splitlines()
     assert lines[0].startswith("undecided: hmean 100.00% to")
     assert lines[1:] == [
         "  c.png: 5 boxes of 10 lost, 1 box gained",
         "  a.png: 1 box of 10 lost, 2 boxes more that are wrong",
+        "  d.png: 1 box more that is wrong",
         "  not counted: 1 image without a label",
-        "  not counted: 2 labels without an image among those given",
+        "  not counted: 1 label without an image among those given",
     ]
+    assert explain_accuracy(judge(images), images, untraced=2).endswith("2 labels without an image among those given")
 
 
 def test_a_few_images_are_named() -> None:
