@@ -117,8 +117,8 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     ),
     "text.per_run": LimitSpec("true: judge max_cer over the run, not the line", is_flag=True),
     "text.allow_empty": LimitSpec("true: no text on either side may pass", is_flag=True),
-    # 100 labelled pages of 12 boxes prove a drop of half as much with a power of 84 % (simulated, pages resampled). Other
-    # gates permit 1 % (MLPerf's closed division, Olive), without asking what their images can show.
+    # As evaluate.verdict.MAX_DROP. Other gates permit 1 % too (MLPerf's closed division, Olive). A loss of 0.8 points
+    # shows on about 65 pages of 12 boxes with a power of 80 % (simulated, pages resampled).
     ACCURACY: LimitSpec(
         "with `labels`: what hmean, of recognisers the accuracy, may drop by over a run, 0 to 1; one that a preset sets "
         "fails only where the drop is proved",
@@ -153,7 +153,7 @@ _FP32: Final[Mapping[str, Value]] = {
     "text.max_score_difference": AUTO,
     "text.per_run": False,
     "text.allow_empty": False,
-    ACCURACY: 0.005,
+    ACCURACY: 0.01,
 }
 
 # Of recognisers the presets rest on 20 lines of one real network: fp16 weights changed no text and moved a score by
@@ -205,7 +205,6 @@ PRESETS: Final[Mapping[str, Mapping[str, Value]]] = {
         "text.max_cer": 0.01,
         "text.max_changed": 0.1,
         "text.max_score_difference": 0.05,
-        ACCURACY: 0.01,
     },
 }
 

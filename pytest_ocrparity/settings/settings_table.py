@@ -117,12 +117,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "labels.blank",
         _TEXT,
-        "what a page without a box is: one that nobody labelled, which is not counted, or one without text, on which "
-        "each box is a false alarm",
-        default="unlabelled",
+        "what a page without a box, or a line without a text, is: one that nobody labelled, which is not counted, or one "
+        "that holds no text, so that each box on it is a false alarm; without it, such a label is refused",
         choices=("unlabelled", "empty"),
     ),
-    Setting("labels.group", _TEXT, "GROUP"),
+    Setting(
+        "labels.group",
+        _TEXT,
+        "a regular expression with one group, which takes the document out of an image's path: pages of one document "
+        "count as one observation",
+    ),
     Setting("train.config", _PATH, "PaddleOCR training YAML file", "--ocr-train-config=YML"),
     Setting(
         "train.checkpoint",
@@ -227,6 +231,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "pictures in the report: of all comparisons, or of failed ones only",
         default="all",
         choices=("all", "failed"),
+    ),
+    Setting(
+        "report.history",
+        _PATH,
+        "file to which each run appends a line of JSON; the report draws them over the runs",
+        "--ocr-history=FILE",
     ),
     Setting(
         "report.github",
