@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pytest_ocrparity.evaluate.labels import Label
+from pytest_ocrparity.evaluate.label_line import Label
 from pytest_ocrparity.trace import Detections, Recognition
 
 

@@ -45,7 +45,7 @@ class Accuracy:
     images: int = 0
     units: Annotated[int, "images, or documents where group puts images together"] = 0
     different: Annotated[int, "images in which a count differs between the sides"] = 0
-    more: Annotated[int | None, "about how many more images would decide; null where none would, or it is decided"] = None
+    more: Annotated[int | None, "about how many more images would decide; null: it is decided, or none would"] = None
     false_alarms: Annotated[tuple[int, int], "boxes on blank pages, of reference and candidate"] = (0, 0)
 
     @property
