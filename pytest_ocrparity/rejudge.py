@@ -44,9 +44,12 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
+from pytest_ocrparity.evaluate.counts import ImageCounts
+from pytest_ocrparity.evaluate.verdict import Accuracy, judge
+from pytest_ocrparity.report.accuracy_record import NOT_JUDGED, AccuracyRecord
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
-from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
+from pytest_ocrparity.tolerance import ACCURACY, AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Limit, Tolerance
 
 Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
 """The comparison of the maps as it was, and as it is judged now."""
@@ -80,6 +83,25 @@ def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> li
         if each.kind == PROBABILITY_MAPS:
             maps[sides].append((each, found))
     return [judged[place] for place in range(len(comparisons))]
+
+
+def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Accuracy:
+    """Return what the counts of a run's images show under a limit; one that a preset sets is not the user's."""
+    if limit.value == OFF:
+        found = judge(counts, task=task)
+        return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
+    return judge(counts, task=task, max_drop=float(limit.value), is_set="preset" not in limit.origin)
+
+
+def judge_accuracy_again(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
+    """Return the accuracy of each candidate as another limit judges it."""
+    limit = wanted.get(ACCURACY)
+    if limit is None:
+        return list(records)
+    return [
+        structs.replace(each, limit=limit, result=judge_accuracy(each.counts, each.result.task, limit))
+        for each in records
+    ]
 
 
 def _maps_under(boxes: RecordedComparison, recorded: Sequence[Maps]) -> Maps | None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.batch_lines import by_side
 from pytest_ocrparity.report.document import Batched, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, TEXT
+from pytest_ocrparity.tolerance import ACCURACY
 from pytest_ocrparity.wording import number_of_images
 
 
@@ -135,6 +137,23 @@ def smaller_batches(records: Sequence[Batched]) -> list[str]:
                 f"{largest}"
             )
     return texts
+
+
+def accuracy_faults(records: Sequence[AccuracyRecord]) -> list[Fault]:
+    """Return a fault for each candidate that is less accurate than permitted, or of which that stays undecided."""
+    faults = []
+    for record in records:
+        if record.result.fails:
+            lost = [each.image for each in record.changed if each.lost]
+            where = f"; most lost on {', '.join(lost[:3])}" if lost else ""
+            cause = f"; {record.cause}" if record.cause else ""
+            text = (
+                f"accuracy of {record.candidate} against {record.reference} on {number_of_images(record.result.images)} "
+                f"{record.result.verdict}: {record.result.text}, limit {float(record.limit.value):g} ({ACCURACY}, "
+                f"{record.limit.origin}){where}{cause}"
+            )
+            faults.append(Fault(ACCURACY, text))
+    return faults
 
 
 def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.document import (
     SCHEMA_VERSION,
     Batched,
@@ -44,6 +45,7 @@ def collect(
     comparisons: Comparisons,
     settings: Settings,
     *,
+    accuracy: Sequence[AccuracyRecord] = (),
     status: int,
     is_cut_short: bool = False,
     faults: Sequence[str],
@@ -54,6 +56,7 @@ def collect(
     Args:
         comparisons: what its tests left and how they ended.
         settings: the run's.
+        accuracy: that of each candidate with labels.
         status: pytest's exit status.
         is_cut_short: whether pytest stopped before its last test.
         faults: why the run as a whole fails.
@@ -86,6 +89,7 @@ def collect(
         comparisons=comparisons,
         not_compared=tuple(missed),
         batches=tuple(comparisons.tally.all(Batched)),
+        accuracy=tuple(accuracy),
     )
 
 

@@ -11,6 +11,7 @@ from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.wording import path_from
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.report.accuracy_record import AccuracyRecord
     from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.settings import Settings
 
@@ -60,6 +61,7 @@ class Reporting:
         self,
         comparisons: Comparisons,
         *,
+        accuracy: Sequence[AccuracyRecord] = (),
         status: int,
         is_cut_short: bool,
         faults: Sequence[str],
@@ -78,6 +80,7 @@ class Reporting:
         results = collect(
             comparisons,
             self.settings,
+            accuracy=accuracy,
             status=status,
             is_cut_short=is_cut_short,
             faults=faults,

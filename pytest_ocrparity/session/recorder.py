@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import DiagnosisCache
     from pytest_ocrparity.diagnosis import Diagnosis
-    from pytest_ocrparity.report.document import Record, RecordedComparison
+    from pytest_ocrparity.report.document import Counted, Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.session.batch_check import Batches
+    from pytest_ocrparity.session.label_book import LabelBook
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.trace import Trace
 
@@ -37,18 +38,28 @@ class ItemRecords:
         self.records: list[Record] = []
         self._item = item
         self._compared: set[tuple[str, str, str]] = set()
+        self._counted: set[tuple[str, ...]] = set()
         self._lock = threading.RLock()  # a test may assert in threads
 
     def reset(self) -> None:
         """Drop what an earlier attempt of the test left: reruns count once."""
         self.records.clear()
         self._compared.clear()
+        self._counted.clear()
 
     def take(self) -> list[Record]:
         """Return the records, now that the test has ended, and keep none."""
         self._compared.clear()
+        self._counted.clear()
         taken, self.records = self.records, []
         return taken
+
+    def count_once(self, count: Callable[[], Counted | None], *key: str) -> None:
+        """Note what an image of two sides counts against its label, where this test has not noted it already."""
+        with self._lock:
+            if key not in self._counted and (counted := count()) is not None:
+                self._counted.add(key)
+                self.records.append(counted)
 
     def milestone(self, image: str, reference: str, candidate: str) -> str:
         """Count an image, once for each two sides; return the line of a long test at its 100th, 200th, 500th, or ""."""
@@ -74,9 +85,9 @@ def item_records(item: pytest.Item) -> ItemRecords:
 class Recorder:
     """The `Listener` of one process. `item` is the running test, None between tests."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, labels: LabelBook) -> None:
         """Record as the settings say."""
-        self.settings = settings
+        self.settings, self.labels = settings, labels
         self.item: pytest.Item | None = None
         self.raised = Raised()
         self.worst = WorstImages()
@@ -157,6 +168,10 @@ class Recorder:
         compared = self._record_comparison(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
+        if settings.labels is not None:
+            sides = reference, candidate
+            count = partial(self.labels.count, settings, judged, sides, tolerance)
+            self._of_the_test.count_once(count, judged.image, judged.reference, judged.candidate)
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
 
