@@ -25,6 +25,7 @@ _REASONS: Final = {
 class FigureRow(NamedTuple):
     """One figure of both sides, as shares; `interval` is that of the difference, where there is one."""
 
+    key: str
     name: str
     reference: float
     candidate: float
@@ -48,18 +49,18 @@ def figure_rows(record: AccuracyRecord) -> list[FigureRow]:
     judged = result.interval.low, result.interval.high
     if result.task != RECOGNITION.name:
         return [
-            FigureRow("precision", one.precision, two.precision),
-            FigureRow("recall", one.recall, two.recall),
-            FigureRow("hmean", one.hmean, two.hmean, judged),
-            FigureRow("hmean of PaddleOCR's evaluator", one.in_order, two.in_order),
+            FigureRow("precision", "precision", one.precision, two.precision),
+            FigureRow("recall", "recall", one.recall, two.recall),
+            FigureRow("hmean", "hmean", one.hmean, two.hmean, judged),
+            FigureRow("in_order", "hmean of PaddleOCR's evaluator", one.in_order, two.in_order),
         ]
     others = [
-        ("accuracy without spaces", one.spaceless, two.spaceless),
-        ("1 - edit distance", one.similarity, two.similarity),
-        ("1 - edit distance, no spaces", one.spaceless_similarity, two.spaceless_similarity),
+        ("spaceless", "accuracy without spaces", one.spaceless, two.spaceless),
+        ("similarity", "1 - edit distance", one.similarity, two.similarity),
+        ("spaceless_similarity", "1 - edit distance, no spaces", one.spaceless_similarity, two.spaceless_similarity),
     ]
-    rows = [FigureRow(name, ours, theirs) for name, ours, theirs in others if ours is not None and theirs is not None]
-    return [FigureRow("accuracy", one.hmean, two.hmean, judged), *rows]
+    rows = [FigureRow(key, name, ours, theirs) for key, name, ours, theirs in others if ours is not None and theirs is not None]
+    return [FigureRow("accuracy", "accuracy", one.hmean, two.hmean, judged), *rows]
 
 
 def percent(share: float) -> str:

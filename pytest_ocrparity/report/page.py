@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from pytest_ocrparity.report.accuracy_lines import figure_rows, not_counted_text, title
 from pytest_ocrparity.report.aligned import aligned, code_point, direction, places, visible
 from pytest_ocrparity.report.document import Picture, non_finite_as_text
 from pytest_ocrparity.report.pictures.arrays import COLOURS
@@ -18,6 +19,9 @@ from pytest_ocrparity.wording import amount, value_text
 
 MOST_INLINE: Final = 30_000_000
 """Characters of pictures inside of the page; further thumbnails stay files beside it."""
+
+MOST_CHANGED: Final = 200
+"""How many images the table of those that lost or gained has; `results.json` has all."""
 
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 
@@ -65,6 +69,12 @@ def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
         visible=visible,
         code_point=code_point,
         whole=view.whole,
+        plots=view.plots,
+        numbers=view.numbers,
+        figure_rows=figure_rows,
+        accuracy_title=title,
+        not_counted=not_counted_text,
+        most_changed=MOST_CHANGED,
     )
 
 

@@ -59,7 +59,7 @@ def accuracy_properties(records: Sequence[AccuracyRecord]) -> list[tuple[str, ob
         result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}"
         found += [(f"{head}.verdict", result.verdict), (f"{head}.images", result.images)]
         for row in figure_rows(record):
-            name = f"{head}.{row.name.replace(' ', '_')}"
+            name = f"{head}.{row.key}"
             found += [(f"{name}.reference", row.reference), (f"{name}.candidate", row.candidate)]
             if row.interval is not None:
                 found += [(f"{name}.difference", result.difference)]
