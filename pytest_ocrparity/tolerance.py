@@ -120,8 +120,8 @@ LIMITS: Final[Mapping[str, LimitSpec]] = {
     # As evaluate.verdict.MAX_DROP. Other gates permit 1 % too (MLPerf's closed division, Olive). A loss of 0.8 points
     # shows on about 65 pages of 12 boxes with a power of 80 % (simulated, pages resampled).
     ACCURACY: LimitSpec(
-        "with `labels`: what hmean, of recognisers the accuracy, may drop by over a run, 0 to 1; one that a preset sets "
-        "fails only where the drop is proved",
+        "with `labels`: what the hmean, or a recogniser's accuracy, may drop by over a run, 0 to 1; where a preset "
+        "sets it, only a proved drop fails",
         (OFF,),
         1.0,
     ),

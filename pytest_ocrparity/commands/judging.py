@@ -68,7 +68,8 @@ def _judged_table(
     faults = [] if compared else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
     found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
-    faults += [fault.text for fault in (*found, *accuracy_faults(accuracy), *batch_faults(results.batches))]  # which stay as the run judged them
+    found += [*accuracy_faults(accuracy), *batch_faults(results.batches)]  # these stay as the run judged them
+    faults += [fault.text for fault in found]
     missed = [each for each in results.not_compared if each.outcome != "skipped"]
     faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
     for each in compared:

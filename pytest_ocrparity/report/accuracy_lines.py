@@ -59,7 +59,11 @@ def figure_rows(record: AccuracyRecord) -> list[FigureRow]:
         ("similarity", "1 - edit distance", one.similarity, two.similarity),
         ("spaceless_similarity", "1 - edit distance, no spaces", one.spaceless_similarity, two.spaceless_similarity),
     ]
-    rows = [FigureRow(key, name, ours, theirs) for key, name, ours, theirs in others if ours is not None and theirs is not None]
+    rows = [
+        FigureRow(key, name, ours, theirs)
+        for key, name, ours, theirs in others
+        if ours is not None and theirs is not None
+    ]
     return [FigureRow("accuracy", "accuracy", one.hmean, two.hmean, judged), *rows]
 
 
@@ -83,11 +87,8 @@ def _lines(record: AccuracyRecord) -> list[str]:
     rows = [("", record.reference, record.candidate, "difference", "95 %")]
     rows += [(row.name, *row.cells) for row in figure_rows(record)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    table = [
-        f"  {row[0]:<{widths[0]}}  {'  '.join(f'{cell:>{width}}' for cell, width in zip(row[1:], widths[1:], strict=True))}"
-        for row in rows
-    ]
-    return [title(record), *(row.rstrip() for row in table), *(f"  {line}" for line in notes(record))]
+    table = ["  ".join([f"  {row[0]:<{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
+    return [title(record), *table, *(f"  {line}" for line in notes(record))]
 
 
 def title(record: AccuracyRecord) -> str:

@@ -63,7 +63,9 @@ class AccuracyOfRun:
         except LabelError as error:
             self.nothing.append(f"{part.prefix}labels: {error}")
             return
-        for group in groups if labels is not None else ():
+        if labels is None:
+            return
+        for group in groups:
             counts = tuple(each.counts for _, each in sorted(group.counted.items()) if each.counts is not None)
             if not counts:
                 text = _nothing_counted(part, group, labels)

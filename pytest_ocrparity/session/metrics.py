@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ def properties(records: Sequence[Record]) -> list[tuple[str, object]]:
     from pytest_ocrparity.report.document import Compared, Counted, Failed
 
     measured: dict[str, object] = {}
+    counted: Counter[str] = Counter()
     stages: dict[tuple[str, ...], str] = {}
     failed: dict[tuple[str, object], None] = {}
     for record in records:
@@ -33,12 +35,11 @@ def properties(records: Sequence[Record]) -> list[tuple[str, object]]:
             for name, value in _metrics(record.comparison).items():
                 measured[name] = _worse(measured.get(name, value), value, name)
         elif isinstance(record, Counted) and record.counts is not None:
-            for name, value in _counts(record.counts).items():
-                measured[name] = int(measured.get(name, 0)) + value
+            counted.update(_counts(record.counts))
         elif isinstance(record, Failed):
             failed["stage", stages.get(record.key, "")] = None
             failed |= {("cause", diagnosis.cause): None for diagnosis in record.diagnoses}
-    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *failed)]
+    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *counted.items(), *failed)]
 
 
 def _counts(counts: ImageCounts) -> dict[str, int]:
@@ -90,7 +91,7 @@ def _worse(one: Any, two: Any, name: str) -> Any:
 
 
 def add_to_junit(config: Any, properties: Iterable[tuple[str, object]]) -> None:
-    """Write properties of a whole run where pytest writes JUnit XML, as its fixture `record_testsuite_property` does."""
+    """Write properties of a run where pytest writes JUnit XML, as its fixture `record_testsuite_property` does."""
     for plugin in config.pluginmanager.get_plugins():
         if callable(add := getattr(plugin, "add_global_property", None)):
             for name, value in properties:

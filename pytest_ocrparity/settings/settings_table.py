@@ -111,14 +111,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "--ocr-tolerance=PRESET|STAGE.LIMIT=VALUE",
         default="fp32",
     ),
-    Setting("labels.files", _PATHS, "label files of PaddleOCR, a line per image; `labels = FILE` alone sets this"),
+    Setting("labels.files", _PATHS, "label files of PaddleOCR, a line per image; `labels = FILE` sets this alone"),
     Setting("labels.data_dir", _PATH, "folder that the paths in them start at; without it, that of each file"),
     Setting("labels.delimiter", _TEXT, "what stands between path and label", default="\t"),
     Setting(
         "labels.blank",
         _TEXT,
-        "what a page without a box, or a line without a text, is: one that nobody labelled, which is not counted, or one "
-        "that holds no text, so that each box on it is a false alarm; without it, such a label is refused",
+        "what a page without a box, or a line without a text, is: one that nobody labelled, which is left out, or one "
+        "without text, so that each box on it is a false alarm; where this is not set, such a label is refused",
         choices=("unlabelled", "empty"),
     ),
     Setting(
