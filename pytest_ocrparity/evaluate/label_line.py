@@ -146,7 +146,7 @@ def _read_box(box: Any, where: str) -> tuple[str, npt.NDArray[np.float64]]:
 
 
 def _is_coordinate(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= _LARGEST  # type: ignore[arg-type,operator]
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= _LARGEST  # type: ignore[arg-type]
 
 
 def quoted(value: Any) -> str:

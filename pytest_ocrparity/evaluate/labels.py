@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
 from pytest_ocrparity.errors import LabelError, did_you_mean
+from pytest_ocrparity.evaluate.counts import valid_shapes
 from pytest_ocrparity.evaluate.label_line import Label, LineForm
-from pytest_ocrparity.geometry import polygon_keys_and_shapes
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.wording import printable
 
@@ -117,9 +117,11 @@ class Labels:
         try:
             with Path(path).open("rb") as file:
                 file.seek(place.start)
-                _, text = self._form.split(file.readline(), where)
+                names, text = self._form.split(file.readline(), where)
         except OSError as error:
             raise LabelError(f"{where}: cannot read the label of {place.image}: {error.strerror or error}") from error
+        if not place.image.endswith(names):
+            raise LabelError(f"{where} does not name {place.image} any more: the file changed during the run")
         return replace(self._form.label(text, where), image=place.image, group=place.group)
 
 
@@ -178,9 +180,9 @@ class _Reader:
     ) -> None:
         names, text = self.form.split(line, where)
         label = self.form.label(text, where)
-        invalid = _invalid_boxes(label)
-        for name in names:
-            image = os.path.join(data_dir, name)  # noqa: PTH118 - as PaddleOCR joins them
+        invalid = len(label.polygons) - len(valid_shapes(label.polygons)[0])
+        images = [os.path.join(data_dir, name) for name in names]  # noqa: PTH118 - as PaddleOCR joins them
+        for name, image in zip(names, images, strict=True):
             identity = _identity(image, self._folders)
             if not self._is_new(identity, name, text, where):
                 self.add("repeated", where)
@@ -197,7 +199,7 @@ class _Reader:
                 self.add("boxes", where, len(label.polygons))
                 self.add("ignored", where, sum(label.ignored))
                 self.add("invalid", where, invalid)
-                self.places[identity] = _Place(image, self._group_of(name, names[0], where), *place)
+                self.places[identity] = _Place(image, self._group_of(name, where) or images[0], *place)
 
     def _is_new(self, identity: str, name: str, text: str, where: str) -> bool:
         """Return whether no line before named this image. Raises LabelError where one said something else."""
@@ -220,10 +222,10 @@ class _Reader:
             )
         return self.blank == UNLABELLED
 
-    def _group_of(self, name: str, first: str, where: str) -> str:
-        """Return the document that an image is of. Images that share a label show one text: they are one by default."""
+    def _group_of(self, name: str, where: str) -> str:
+        """Return the document that an image is of, nothing where none is known. Raises LabelError."""
         if self.group is None:
-            return first
+            return ""
         if not isinstance(self.group, str):
             return str(self.group(name))
         found = re.search(self.group, name)
@@ -233,11 +235,6 @@ class _Reader:
                 "that its group matches in every path"
             )
         return found[1]
-
-
-def _invalid_boxes(label: Label) -> int:
-    """Return how many polygons of a label have no area or cross themselves."""
-    return sum(bool(name) for name, _ in polygon_keys_and_shapes(label.polygons)[0])
 
 
 def _last_parts(path: str) -> str:
