@@ -45,9 +45,7 @@ LOOSE = ("--ocr-tolerance=int8", "--ocr-tolerance=detections.max_unmatched=1")
 
 def label(name: str, boxes: Iterable[Sequence[float]]) -> str:
     """Return a line of a label file, with a rectangle for each (x0, y0, x1, y1)."""
-    found = [
-        {"transcription": "word", "points": [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]} for x0, y0, x1, y1 in boxes
-    ]
+    found = [{"transcription": "word", "points": [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]} for x0, y0, x1, y1 in boxes]
     return f"{name}\t{json.dumps(found)}\n"
 
 

@@ -147,8 +147,7 @@ def accuracy_faults(records: Sequence[AccuracyRecord]) -> list[Fault]:
             lost = [each.image for each in record.changed if each.lost]
             where = f"; most lost on {', '.join(lost[:3])}" if lost else ""
             cause = f"; {record.cause}" if record.cause else ""
-            head = f"accuracy of {record.candidate} against {record.reference}"
-            head += f" on {number_of_images(record.result.images)} {record.result.verdict}"
+            head = f"accuracy of {record.candidate} against {record.reference} {record.result.verdict}"
             limit = f"limit {float(record.limit.value):g} ({ACCURACY}, {record.limit.origin})"
             faults.append(Fault(ACCURACY, f"{head}: {record.result.text}, {limit}{where}{cause}"))
     return faults

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -51,13 +51,20 @@ class AccuracyOfRun:
         found = cls()
         for part in settings.parts:
             if part.labels is not None:
-                found._judge_part(part, tally, labels, worst, is_whole=is_whole)
+                groups = [each for each in _groups(tally) if settings.of_task(each.task).prefix == part.prefix]
+                found._judge_part(part, groups, tally, labels, worst, is_whole=is_whole)
         return found
 
     def _judge_part(
-        self, part: Settings, tally: Tally, book: LabelBook, worst: Mapping[Sides, Worst], *, is_whole: bool
+        self,
+        part: Settings,
+        groups: Sequence[_Group],
+        tally: Tally,
+        book: LabelBook,
+        worst: Mapping[Sides, Worst],
+        *,
+        is_whole: bool,
     ) -> None:
-        groups = list(_groups(part, tally))
         try:
             labels = book.of(part) if groups else None
         except LabelError as error:
@@ -101,15 +108,15 @@ class _Group:
     """By image, of which tests may have compared it several times: the last."""
 
 
-def _groups(part: Settings, tally: Tally) -> Iterator[_Group]:
-    """Yield what was compared of a task by its sides; a test that expects a difference is about another candidate."""
+def _groups(tally: Tally) -> list[_Group]:
+    """Return what was compared by task and sides; a test that expects a difference is about another candidate."""
     groups: dict[tuple[str, Sides], _Group] = {}
     for records in tally.light.values():
         if any(isinstance(each, Caught) and each.is_expected for each in records):
             continue
         for each in records:
             compared = each.comparison if isinstance(each, Compared) else each if isinstance(each, Counted) else None
-            if compared is None or not _is_of(part, compared.task):
+            if compared is None:
                 continue
             sides = compared.reference, compared.candidate
             if sides == PLAIN or getattr(compared, "status", "") == RECORDED:
@@ -118,12 +125,7 @@ def _groups(part: Settings, tally: Tally) -> Iterator[_Group]:
             group.images.add(compared.image)
             if isinstance(compared, Counted):
                 group.counted[compared.image] = compared
-    yield from groups.values()
-
-
-def _is_of(part: Settings, task: str) -> bool:
-    """Tell whether the models of a task are those of a part of the settings; a project of one task has one part."""
-    return part.of_task(task).prefix == part.prefix
+    return list(groups.values())
 
 
 def _ran_all(part: Settings, group: _Group) -> bool:

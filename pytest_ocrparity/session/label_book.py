@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -54,14 +55,7 @@ class LabelBook:
     def _found(self, settings: Settings, given: LabelSettings) -> Labels | LabelError:
         task = RECOGNITION if settings.prefix else DETECTION if settings.recognition else self._task_of_project()
         try:
-            if task is not None:
-                return _labels(given, task)
-            try:
-                return _labels(given, DETECTION)
-            except LabelError as error:  # models of the user's own may be recognisers: their labels are no boxes
-                with suppress(LabelError):
-                    return _labels(given, RECOGNITION)
-                raise error from None
+            return _labels(given, task or _task_of_labels(given))
         except LabelError as error:
             return error
 
@@ -116,6 +110,25 @@ class LabelBook:
             limit=tolerance[ACCURACY],
             counts=None if label is None else count_image(label, one, two, judged.image),
         )
+
+
+def _task_of_labels(given: LabelSettings) -> Task:
+    """Return the task of labels beside models of the user's own, which no file of the settings tells.
+
+    The first label says it: of a detector it is a list.
+    """
+    with suppress(OSError, ValueError, IndexError, RecursionError), given.files[0].open("rb") as file:
+        first = next((line for line in file if line.strip()), b"")
+        label = first.decode("utf-8-sig").split(given.delimiter, 1)[1]
+        return DETECTION if isinstance(_json_or_none(label), list) else RECOGNITION
+    return DETECTION
+
+
+def _json_or_none(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _labels(given: LabelSettings, task: Task) -> Labels:

@@ -98,7 +98,7 @@ def test_all_that_is_wrong_is_said_in_one_error(tmp_path: Path) -> None:
         "allow_empty is true or false, not 1",
         "labels.file is no setting; did you mean 'files'?",
         "labels.blank is a text, not 1",
-        'accuracy.max_drop is at most 1, not 2; "off" reports the amount and judges nothing by it',
+        'accuracy.max_drop is at most 0.5, not 2; "off" reports the amount and judges nothing by it',
     ]
 
 
