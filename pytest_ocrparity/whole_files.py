@@ -38,7 +38,8 @@ def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
 def append_line(path: Path, line: bytes) -> None:
     """Write a line behind those that a file has, in one step: lines of several processes do not mix.
 
-    A line that a killed process, or a full disk, left without its end stays a line of its own.
+    A line that a killed process, or a full disk, left without its end stays a line of its own. Lines that are appended
+    at the same time may have an empty one between them.
 
     Raises:
         OSError: the line cannot be written, or only a part of it.

@@ -81,13 +81,16 @@ def lines(result: pytest.RunResult, word: str) -> list[str]:
 
 
 def image_counts(image: str, truth: int, reference: int, candidate: int, **more: Any) -> ImageCounts:
-    """Return an image of which each side matches so many boxes and finds no other."""
-    sides = {
-        name: Counts(matched=matched, truth=truth, found=matched, in_order=matched)
-        for name, matched in (("reference", reference), ("candidate", candidate))
+    """Return an image of which each side matches so many boxes and finds no other; `more` are other fields."""
+    one, two = (Counts(matched=each, truth=truth, found=each, in_order=each) for each in (reference, candidate))
+    usual: dict[str, Any] = {
+        "group": image,
+        "reference": one,
+        "candidate": two,
+        "lost": tuple(range(candidate, reference)),
+        "gained": tuple(range(reference, candidate)),
     }
-    lost, gained = tuple(range(candidate, reference)), tuple(range(reference, candidate))
-    return ImageCounts(image=image, group=image, lost=lost, gained=gained, **{**sides, **more})
+    return ImageCounts(image=image, **{**usual, **more})
 
 
 def accuracy_record(
