@@ -5,16 +5,21 @@ from all that could have been labelled, those of one document together. Each dra
 a weight, from the Dirichlet distribution that is even over all weights of sum 1, and takes both hmeans of the weighted
 sums; the ends are the 2.5 % and 97.5 % quantiles of the draws (Rubin, The Bayesian bootstrap, Annals of Statistics 9,
 1981). To the units that were seen comes one that was not: for the lower end one whose boxes the candidate loses, for
-the upper end one whose missing boxes it gains. With that unit, and for a mean of values whose range is known, this is
-the bound of Gaffke (Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative
-variable, Mathematical Methods of Statistics 14, 2005), see Learned-Miller and Thomas (A new confidence interval for the
-mean of a bounded random variable, arXiv:1905.06208, 2020): of values that are 0 or 1 it is Clopper and Pearson's, which
-is exact. That it holds for all distributions is conjectured and not proved; an hmean is no mean: docs/accuracy.md has
-the simulation that shows how often the interval holds.
+the upper end one on which the sides do not differ, or the best of those seen.
+
+With such a unit, and for a mean of values whose range is known, this is the bound of Gaffke (Three test statistics for
+a nonparametric one-sided hypothesis on the mean of a nonnegative variable, Mathematical Methods of Statistics 14,
+2005); see Learned-Miller and Thomas (A new confidence interval for the mean of a bounded random variable,
+arXiv:1905.06208, 2020). Of losses that are 0 or 1 it is Clopper and Pearson's interval, which is exact. That it holds
+for all distributions is conjectured, and an hmean is no mean: docs/accuracy.md simulates how often it holds.
+
+The range is known downwards only: a candidate may lose all. Upwards a page that gains all would be the bound, and with
+it 30 images of which each lost a few boxes would show no loss; so rare large gains, of which a sample has none, are not
+covered. The simulation says by how much.
 
 Why not a percentile bootstrap, which is much like this without the unit that was not seen: where no image of a sample
 lost anything, it says that none ever will. Whole pages that are lost are rare and dear, and most samples of 10 to 100
-images have none: it held in 9 to 64 % of samples, not in 95.
+images have none: it held in 9 to 64 % of such samples, not in 95.
 """
 
 from __future__ import annotations
@@ -60,16 +65,17 @@ def differences(sums: Units) -> npt.NDArray[np.float64]:
 def unseen_units(units: Units) -> tuple[Units, Units]:
     """Return the unit that was not seen, for the lower and the upper end, each (5,).
 
-    It is as large as one that was seen. For the lower end that is lost which moves the difference most: the candidate
-    finds as many boxes there as the reference, and none is right; where a unit that was seen is worse, for its false
-    alarms, that one. For the upper end the candidate finds what is right and nothing else.
+    For the lower end one that is lost: the candidate finds as many boxes there as the reference, and none is right;
+    where a unit that was seen is worse, for its false alarms, that one. For the upper end one on which the sides do not
+    differ, or the best that was seen. Of those in question, each as large as one that was seen, that which moves the
+    difference most.
     """
     sums = units.sum(axis=-2)
-    lost, gained = units.copy(), units.copy()
+    lost, kept = units.copy(), units.copy()
     lost[..., 1], lost[..., 3] = 0, units[..., 2]
-    gained[..., 1] = gained[..., 3] = units[..., 4]
+    kept[..., 1], kept[..., 3] = units[..., 0], units[..., 2]
     low = _extreme(np.concatenate([units, lost], axis=-2), sums, -1)
-    return low, _extreme(np.concatenate([units, gained], axis=-2), sums, 1)
+    return low, _extreme(np.concatenate([units, kept], axis=-2), sums, 1)
 
 
 def _extreme(units: Units, sums: Units, sign: int) -> Units:

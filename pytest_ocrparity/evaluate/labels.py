@@ -130,7 +130,7 @@ def _identity(path: str, folders: dict[str, str]) -> str:
 
     `folders` remembers the folders that were asked for, which costs a system call for each part of a path.
     """
-    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows the file's own link
+    folder, name = os.path.split(path)  # Path.resolve follows the file's own link as well
     if folder not in folders:
         folders[folder] = os.path.realpath(folder)
     return os.path.join(folders[folder], name)  # noqa: PTH118 - called for each image

@@ -2,8 +2,8 @@
 
 - *failed*: the interval's upper end is below -max_drop. Chance does not explain so large a drop.
 - *passed*: its lower end is above -max_drop, and there are 30 units or more.
-- *no loss seen*: neither, and in no image did the candidate match fewer boxes or find more wrong ones. That is no proof:
-  a fault that hits fewer than 3 of n images is missed by one sample of n in twenty (0.95 = 1 - (1 - 3/n)^n, nearly).
+- *no loss seen*: neither, and in no image did the candidate match fewer boxes or find more wrong ones. That is no
+  proof: of samples of n images one in twenty misses a fault that hits 3 in n, as (1 - 3/n)^n is about 0.05.
 - *undecided*: a loss was seen, and chance explains it, or hides a larger one.
 """
 
@@ -163,8 +163,8 @@ def _times_to_decide(units: Units, max_drop: float) -> float | None:
 
 def _rounded(number: float) -> int:
     """Return a number upwards to two digits."""
-    step = 10 ** max(0, len(str(int(number))) - 2)
-    return ceil(number / step) * step
+    step: int = 10 ** max(0, len(str(int(number))) - 2)
+    return int(ceil(number / step) * step)
 
 
 def _scores(images: Sequence[ImageCounts], task: str, side: str) -> Scores:
@@ -214,7 +214,7 @@ def _verdict_text(found: Accuracy) -> str:
         n = found.units
         what = "documents" if documents else "images"
         seen = "no image differs" if not found.different else "no image lost anything"
-        share = f"3 of {n} {what} ({3 / n:.2g} of them)" if n < 3 else f"{3 / n:.1%} of the {what}"
+        share = f"{min(1, 3 / n):.1%} of the {what}"
         return f"{name} {change} on {of}, {seen}: a fault that hits fewer than {share} cannot be seen here{more}"
     few = (
         "" if found.units >= LEAST_UNITS else f", and {LEAST_UNITS} {'documents' if documents else 'images'} are needed"
