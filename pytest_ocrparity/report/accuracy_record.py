@@ -37,6 +37,6 @@ class AccuracyRecord(Struct, frozen=True, kw_only=True):
 
 
 def loss(counts: ImageCounts) -> int:
-    """Return how much worse the candidate is on an image: boxes that it no longer matches, and those that are wrong."""
+    """Return how many boxes the candidate loses on an image, and how many more of what it finds are wrong."""
     one, two = counts.reference, counts.candidate
-    return 2 * (one.matched - two.matched) + (two.found - two.matched) - (one.found - one.matched)
+    return 2 * (one.matched - two.matched) + two.found - one.found

@@ -12,7 +12,7 @@ from pytest_ocrparity.comparison import RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.rejudge import judge_accuracy
-from pytest_ocrparity.report.accuracy_record import AccuracyRecord, loss
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.document import Caught, Compared, Counted, Failed
 from pytest_ocrparity.report.table import PLAIN, Tally
 from pytest_ocrparity.wording import image_label, number_of_images
@@ -155,6 +155,6 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
     if (found := worst.get(record.sides)) is not None and found.cause not in ("", "unknown"):
         causes.setdefault(found.image, found.cause)
     for each in record.changed:
-        if loss(each) > 0 and each.image in causes:
+        if each.is_worse and each.image in causes:
             return structs.replace(record, cause=f"cause of the drop on {each.image}: {causes[each.image]}")
     return record
