@@ -211,10 +211,14 @@ def assert_same_accuracy(
     __tracebackhide__ = True
     try:
         refuse_same_object(reference, candidate)
-        counted = count_pairs(_pairs(reference, candidate), labels)
+        names = ["reference", "candidate"]
+        counted = count_pairs(_pairs(reference, candidate, names), labels)
         found = judge(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
+        unused = len(counted.unlabelled), counted.untraced
+        if (listener := current().listener) is not None:
+            left_out = dict(zip(("no_label", "not_compared"), unused, strict=True))
+            listener.on_accuracy(found, counted.images, (names[0], names[1]), left_out)
         if found.fails:
-            unused = len(counted.unlabelled), counted.untraced
             raise DifferenceError(explain_accuracy(found, counted.images, *unused))
     except DifferenceError as error:
         if (listener := current().listener) is not None:
@@ -223,10 +227,14 @@ def assert_same_accuracy(
     return found
 
 
-def _pairs(reference: Iterable[Found], candidate: Iterable[Found]) -> Iterator[tuple[Found | None, Found | None]]:
-    """Yield what both sides found in each image; DifferenceError where that is one object."""
+def _pairs(
+    reference: Iterable[Found], candidate: Iterable[Found], names: list[str]
+) -> Iterator[tuple[Found | None, Found | None]]:
+    """Yield what both sides found in each image, and note their names; DifferenceError where that is one object."""
     for pair in zip_longest(reference, candidate):
         refuse_same_object(*pair)
+        for index, found in enumerate(pair):
+            names[index] = printable(found.pipeline) if isinstance(found, Trace) else names[index]
         yield pair
 
 

@@ -65,7 +65,7 @@ def _judged_table(
 ) -> tuple[list[str], list[str]]:
     """Return the lines of the table, and why the run fails."""
     tally = Tally({"": [*(Compared(comparison=each) for each in compared), *results.batches]})
-    faults = [] if compared else ["nothing was compared"]
+    faults = [] if compared or accuracy else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
     found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
     found += [*accuracy_faults(accuracy), *batch_faults(results.batches)]  # these stay as the run judged them

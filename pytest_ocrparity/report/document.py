@@ -229,7 +229,13 @@ class Counted(Left, frozen=True, kw_only=True):
     counts: ImageCounts | None = None
 
 
-Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted
+class Evaluated(Left, frozen=True, kw_only=True):
+    """An assertion judged the accuracy of a candidate."""
+
+    accuracy: AccuracyRecord
+
+
+Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | Evaluated
 
 
 def record(what: str, **values: Any) -> Record:

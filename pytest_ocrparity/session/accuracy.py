@@ -13,7 +13,7 @@ from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.rejudge import judge_accuracy
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
-from pytest_ocrparity.report.document import Caught, Compared, Counted, Failed
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed
 from pytest_ocrparity.report.table import PLAIN, Tally
 from pytest_ocrparity.wording import image_label, number_of_images
 
@@ -95,6 +95,17 @@ class AccuracyOfRun:
                     counts=mine,
                 )
                 self.records.append(_with_cause(record, tally, worst))
+
+
+def asserted_accuracy(tally: Tally) -> list[AccuracyRecord]:
+    """Return what tests judged by `assert_same_accuracy`, but for those that expect a difference."""
+    return [
+        each.accuracy
+        for records in tally.light.values()
+        if not any(isinstance(one, Caught) and one.is_expected for one in records)
+        for each in records
+        if isinstance(each, Evaluated)
+    ]
 
 
 @dataclass

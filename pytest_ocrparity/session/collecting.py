@@ -19,6 +19,7 @@ from pytest_ocrparity.report.document import (
     CandidateRecord,
     Caught,
     Compared,
+    Evaluated,
     Failed,
     Golden,
     NotCompared,
@@ -72,7 +73,7 @@ def collect(
     is_failing = bool(faults) or any(
         each.status not in MATCHES and each.outcome not in ("passed", "skipped") for each in comparisons.light
     )
-    is_failing = is_failing or any(each.outcome != "skipped" for each in missed) or not comparisons
+    is_failing = is_failing or any(each.outcome != "skipped" for each in missed) or not (comparisons or accuracy)
     return Results(
         schema_version=SCHEMA_VERSION,
         run=RunRecord(
@@ -193,7 +194,7 @@ def _not_compared(
         image = images.image_of(test)
         is_ours = bool(left) or image is not None
         caught = [record for record in left if isinstance(record, Caught)]
-        has_compared = any(isinstance(record, Compared | Golden) for record in left)
+        has_compared = any(isinstance(record, Compared | Golden | Evaluated) for record in left)
         if is_ours and not has_compared and not any(record.is_expected for record in caught):
             ended, reason = outcome.outcome, outcome.reason
             if ended == "passed":

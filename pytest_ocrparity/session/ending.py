@@ -187,18 +187,16 @@ class Ending:
 
     def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""
-        run = self.run
-        if all(part.labels is None for part in run.settings.parts):
-            return []
         from pytest_ocrparity.compare.run_verdict import Fault, accuracy_faults
-        from pytest_ocrparity.session.accuracy import AccuracyOfRun
+        from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
         from pytest_ocrparity.session.metrics import accuracy_properties, add_to_junit
 
+        run = self.run
         found = AccuracyOfRun.of(run.settings, run.tally, run.labels, worst, is_whole=is_whole)
-        self.accuracy = found.records
-        self.faults += accuracy_faults(found.records)
+        self.accuracy = [*found.records, *asserted_accuracy(run.tally)]
+        self.faults += accuracy_faults(found.records)  # what a test asserted fails that test
         self.faults += [Fault("labels", each) for each in found.nothing]
-        add_to_junit(run.config, accuracy_properties(found.records))
+        add_to_junit(run.config, accuracy_properties(self.accuracy))
         return [f"WARNING: {each}" for each in found.notes]
 
     def _loaded_folders(self, loads: Sequence[Loads]) -> list[str]:

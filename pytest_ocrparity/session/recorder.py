@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import DiagnosisCache
     from pytest_ocrparity.diagnosis import Diagnosis
+    from pytest_ocrparity.evaluate.counts import ImageCounts
+    from pytest_ocrparity.evaluate.verdict import Accuracy
     from pytest_ocrparity.report.document import Counted, Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.session.batch_check import Batches
@@ -174,6 +176,24 @@ class Recorder:
             self._of_the_test.count_once(count, judged.image, judged.reference, judged.candidate)
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
+
+    def on_accuracy(
+        self, judged: Accuracy, images: Sequence[ImageCounts], sides: tuple[str, str], left_out: Mapping[str, int]
+    ) -> None:
+        """Note an accuracy that a test asserted."""
+        from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+        from pytest_ocrparity.report.document import Evaluated
+        from pytest_ocrparity.tolerance import Limit
+
+        record = AccuracyRecord(
+            reference=sides[0],
+            candidate=sides[1],
+            limit=Limit(judged.max_drop, "keyword"),
+            result=judged,
+            not_counted={name: count for name, count in left_out.items() if count},
+            counts=tuple(images),
+        )
+        self._of_the_test.records.append(Evaluated(accuracy=record))
 
     def _ran_before(self, candidate: Trace) -> list[str]:
         """Return the images that a candidate ran in this process before the one of a trace."""

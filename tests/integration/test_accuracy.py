@@ -231,3 +231,27 @@ def test_junit_has_the_counts_of_each_test_and_the_figures_of_the_run(forgetting
     assert '<property name="ocr.accuracy.inference.train.verdict" value="failed"' in text
     assert '<property name="ocr.accuracy.inference.train.hmean.reference" value="1.0"' in text
     assert '<property name="ocr.accuracy.inference.train.hmean.low" value="-0.' in text
+
+
+ASSERTS = """
+from pathlib import Path
+from pytest_ocrparity import assert_same_accuracy
+
+def test_accuracy(ocr_train_model, ocr_inference_model):
+    images = sorted(Path("images").iterdir())
+    train, inference = map(ocr_train_model.trace, images), map(ocr_inference_model.trace, images)
+    assert_same_accuracy(train, inference, "Label.txt", max_drop=0.2)
+"""
+
+
+def test_an_accuracy_that_a_test_asserts_is_a_comparison_of_the_run(project: pytest.Pytester) -> None:
+    write_project(project, [3] * 40, 'images = ["images/*.npy"]', ASSERTS)
+    document = documented(project)
+    assert document["run"]["verdict"] == "passed"
+    (record,) = document["accuracy"]
+    assert (record["candidate"], record["limit"]["value"], record["result"]["verdict"]) == ("inference", 0.2, "passed")
+    add(project, FORGETS.replace("[:2]", "[:1]"))
+    result = run(project)
+    result.assert_outcomes(failed=1)
+    assert lines(result, "accuracy of inference against train: 40 images with labels")
+    assert not lines(result, FAULT)

@@ -8,7 +8,7 @@ from records import comparison, tally
 
 from pytest_ocrparity.compare.run_verdict import accuracy_faults, batch_faults, run_faults
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.report.document import Batched, Compared, Record, RecordedComparison, Used
+from pytest_ocrparity.report.document import Batched, Compared, Evaluated, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import Limit
 
@@ -174,3 +174,8 @@ def test_what_passes_loses_nothing_or_is_not_judged_is_none() -> None:
     records = [accuracy_record(same, 0.2, "marker"), accuracy_record(same[:2]), accuracy_record(LOSES, "off")]
     assert [each.result.verdict for each in records] == ["passed", "no loss seen", "not judged"]
     assert accuracy_faults(records) == []
+
+
+def test_an_accuracy_that_a_test_asserted_is_a_comparison() -> None:
+    left = Used(fixture="ocr_image"), Evaluated(accuracy=accuracy_record(LOSES))
+    assert run_faults(tally(*left), allow_empty=False, is_recording=False) == []

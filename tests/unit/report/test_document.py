@@ -29,6 +29,7 @@ from pytest_ocrparity.report.document import (
     Caught,
     Compared,
     Counted,
+    Evaluated,
     Failed,
     NotCompared,
     Picture,
@@ -75,6 +76,7 @@ LEFT: tuple[Record, ...] = (
         limit=Limit(0.01, "built-in"),
         counts=image_counts("c", 3, 3, 1),
     ),
+    Evaluated(accuracy=accuracy_record([image_counts("c", 3, 3, 1)])),
 )
 
 

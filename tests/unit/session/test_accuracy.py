@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from labelled import image_counts, write_pages
+from labelled import accuracy_record, image_counts, write_pages
 from records import comparison
 
 from pytest_ocrparity.comparison import RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.report.document import Caught, Compared, Counted, Failed, Record
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, Record
 from pytest_ocrparity.report.table import Tally
-from pytest_ocrparity.session.accuracy import AccuracyOfRun
+from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
 from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.worst import Worst
 from pytest_ocrparity.settings import load
@@ -141,3 +141,10 @@ def test_what_was_found_on_the_worst_image_of_a_run_is_a_cause_too(judged: Judge
     assert judged(counted("a", 4), worst=worst).records[0].cause == ""
     worst = {sides: Worst(sides, "a", 2.0, "unknown", "")}
     assert judged(counted("a", 1), worst=worst).records[0].cause == ""
+
+
+def test_what_tests_asserted_is_shown_but_for_those_that_expect_a_difference() -> None:
+    record = accuracy_record([image_counts("a", 4, 4, 1)])
+    left: list[Record] = [Evaluated(accuracy=record)]
+    expected: list[Record] = [*left, Caught(messages=(), is_expected=True)]
+    assert asserted_accuracy(Tally({"one": left, "two": expected})) == [record]
