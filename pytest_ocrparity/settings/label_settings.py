@@ -37,7 +37,7 @@ def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> Lab
         raise SettingsError(f'{where}.files names no label file: set it, as "Label.txt"')
     if "group" in table:
         _check_group(f"{where}.group", table["group"])
-    if "\n" in values["delimiter"]:
+    if {"\n", "\r"} & set(values["delimiter"]):
         raise SettingsError(f"{where}.delimiter has a line break, and a label is a line")
     data_dir = values.get("data_dir")
     return LabelSettings(

@@ -166,6 +166,9 @@ class KnowsWhatRan:
     def on_failure(self, *_: Any) -> None:
         pass
 
+    def on_accuracy(self, *_: Any) -> None:
+        pass
+
     def on_error(self, *_: Any) -> None:
         pass
 

@@ -105,6 +105,10 @@ names = st.one_of(
 _KEYS = (
     *(
         "images",
+        "labels",
+        "labels.files",
+        "labels.group",
+        "labels.delimiter",
         "allow_empty",
         "diagnosis_seconds",
         "golden.dir",

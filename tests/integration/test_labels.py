@@ -110,6 +110,7 @@ def test_labels_of_other_images_fail_the_run(project: pytest.Pytester) -> None:
     narrowed = run(project, "-k", "00")
     assert narrowed.ret == 0
     assert lines(narrowed, "WARNING: labels are set, and no image of inference against train was counted")
+    assert run(project, "--ocr-images=images/00.npy").ret == 0
 
 
 def test_a_data_dir_puts_that_right(project: pytest.Pytester) -> None:

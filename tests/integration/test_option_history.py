@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Any
 
 import pytest
 from labelled import FORGETS, LOOSE, add, lines, write_project
@@ -13,7 +14,7 @@ from reports import Page
 HISTORY = "--ocr-history=history.jsonl"
 
 
-def entries(project: pytest.Pytester) -> list[dict[str, object]]:
+def entries(project: pytest.Pytester) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (project.path / "history.jsonl").read_text().splitlines()]
 
 
@@ -37,7 +38,7 @@ def test_each_run_appends_a_line_and_the_report_draws_them(
     assert (one["commit"], one["verdict"], two["commit"], two["verdict"]) == ("a" * 40, "passed", "", "failed")
     assert (one["images"], one["differing"]) == (12, 0)
     for entry, value in ((one, 1.0), (two, 0.8)):
-        (accuracy,) = entry["accuracy"]  # type: ignore[misc]
+        (accuracy,) = entry["accuracy"]
         assert (accuracy["figure"], accuracy["reference_value"], accuracy["candidate_value"]) == ("hmean", 1.0, value)
 
 
