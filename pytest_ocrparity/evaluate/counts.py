@@ -25,7 +25,7 @@ import shapely
 
 from pytest_ocrparity.edits import edit_distance
 from pytest_ocrparity.evaluate.label_line import Label
-from pytest_ocrparity.geometry import Index, Polygon, Shapes, best_choice
+from pytest_ocrparity.geometry import Edges, Index, Polygon, Shapes, best_choice
 from pytest_ocrparity.trace import Detections, Recognition
 
 MIN_IOU: Final = 0.5
@@ -146,8 +146,8 @@ def _count_boxes(label: Label, detections: Sequence[Polygon]) -> _Side:
     places, regions, boxes = places[~is_ignored], boxes[is_ignored], boxes[~is_ignored]
     invalid = len(detections) - len(found)
     found = found[~_are_ignored(regions, found)]
-    rows, columns = _matching_pairs(boxes, found)
-    matched = _most_pairs(boxes, found, rows, columns)
+    rows, columns, ious = _matching_pairs(boxes, found)
+    matched = _most_pairs(rows, columns, ious)
     counts = Counts(len(matched), len(boxes), len(found), in_order=_pairs_in_order(rows, columns), invalid=invalid)
     return _Side(counts, frozenset(places[matched].tolist()))
 
@@ -174,20 +174,15 @@ def _are_ignored(regions: Shapes, found: Shapes) -> npt.NDArray[np.bool_]:
     return ignored
 
 
-def _matching_pairs(boxes: Shapes, found: Shapes) -> tuple[Index, Index]:
-    """Return the pairs of box and detection whose IoU is large enough, by box, then by detection."""
+def _matching_pairs(boxes: Shapes, found: Shapes) -> Edges:
+    """Return the pairs of box and detection whose IoU is large enough, by box, then by detection, and their IoUs."""
     rows, columns = shapely.STRtree(found).query(boxes, predicate="intersects")
-    is_match = _ious(boxes[rows], found[columns]) > MIN_IOU
-    rows, columns = rows[is_match], columns[is_match]
-    order = np.lexsort((columns, rows))
-    return rows[order], columns[order]
-
-
-def _ious(boxes: Shapes, found: Shapes) -> npt.NDArray[np.float64]:
     # GEOS' own union, and the detection first, as PaddleOCR asks: an IoU of 0.5 to the last bit must fall alike.
-    shared = shapely.area(shapely.intersection(found, boxes))
-    ious: npt.NDArray[np.float64] = shared / shapely.area(shapely.union(found, boxes))
-    return ious
+    shared = shapely.area(shapely.intersection(found[columns], boxes[rows]))
+    ious = shared / shapely.area(shapely.union(found[columns], boxes[rows]))
+    order = np.lexsort((columns, rows))
+    order = order[ious[order] > MIN_IOU]
+    return rows[order], columns[order], ious[order]
 
 
 def _pairs_in_order(rows: Index, columns: Index) -> int:
@@ -200,10 +195,9 @@ def _pairs_in_order(rows: Index, columns: Index) -> int:
     return len(taken_rows)
 
 
-def _most_pairs(boxes: Shapes, found: Shapes, rows: Index, columns: Index) -> Index:
+def _most_pairs(rows: Index, columns: Index, ious: npt.NDArray[np.float64]) -> Index:
     """Return the boxes of the choice that has the most pairs, and among those the largest summed IoU."""
     if not len(rows):
         return rows
-    # A pair more outweighs all IoUs together, which are at most 1 each.
-    weights = min(len(boxes), len(found)) + 1 + _ious(boxes[rows], found[columns])
+    weights = len(rows) + 1 + ious  # a pair more outweighs all IoUs together, which are at most 1 each
     return np.sort(np.concatenate([chosen for chosen, _, _ in best_choice(rows, columns, weights)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -89,7 +90,11 @@ class LineForm(NamedTuple):
             )
         if not parts[0]:
             raise LabelError(f"{where}: the line names no image: write its path before the delimiter")
-        return _image_names(parts[0]), parts[1]
+        names = _image_names(parts[0])
+        for name in names:
+            if not _can_be_path(name):
+                raise LabelError(f"{where}: {printable(name)} cannot be the path of an image: correct it")
+        return names, parts[1]
 
     def label(self, text: str, where: str) -> Label:
         """Return what a line says is right.
@@ -123,6 +128,14 @@ def _image_names(written: str) -> tuple[str, ...]:
         if isinstance(names, list) and names and all(isinstance(name, str) and name for name in names):
             return tuple(names)
     return (written,)
+
+
+def _can_be_path(name: str) -> bool:
+    """Return whether a file can have this name: not one with a null, or with half a surrogate pair."""
+    try:
+        return "\0" not in name and bool(os.fsencode(name))
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_box(box: Any, where: str) -> tuple[str, npt.NDArray[np.float64]]:

@@ -108,7 +108,10 @@ class Labels:
         Raises:
             LabelError: the file changed since it was checked.
         """
-        place = self._places.get(_identity(os.fspath(image), {}))
+        try:
+            place = self._places.get(_identity(os.fspath(image), {}))
+        except ValueError:  # no file can have this name
+            return None
         return None if place is None else self._read(place)
 
     def _read(self, place: _Place) -> Label:

@@ -38,6 +38,8 @@ def test_a_json_list_names_several_images() -> None:
         (b"a.png text\n", r"L:7: a\.png text holds no delimiter '\\t'"),
         (b"a.png\tone\ttwo\n", r"L:7: .*holds 2 times the delimiter.*PaddleOCR drops what follows"),
         (b"\ttext\n", "L:7: the line names no image"),
+        (b"a\0.png\ttext\n", r"L:7: a\\x00\.png cannot be the path of an image"),
+        (b'["\\ud800"]\ttext\n', r"L:7: \\ud800 cannot be the path of an image"),
         (b"a.png\t\xff\n", "L:7: byte 6 of this line is not UTF-8"),
     ],
 )

@@ -55,7 +55,7 @@ def test_a_label_is_found_however_the_path_is_written(
     for path in ("a.png", "link/a.png", folder / "link" / ".." / folder.name / "a.png"):
         found = labels.of(path)
         assert found is not None and found.image == f"{folder}/./a.png"
-    assert labels.of("c.png") is None
+    assert labels.of("c.png") is None and labels.of("a\0/b") is None
 
 
 def test_lines_of_a_recogniser(read: Callable[..., Labels]) -> None:
