@@ -13,13 +13,15 @@ a nonparametric one-sided hypothesis on the mean of a nonnegative variable, Math
 arXiv:1905.06208, 2020). Of losses that are 0 or 1 it is Clopper and Pearson's interval, which is exact. That it holds
 for all distributions is conjectured, and an hmean is no mean: docs/accuracy.md simulates how often it holds.
 
+The unit that is lost is the largest that was seen, not one of mean size: what loses pages, such as a wrong limit of
+their size, loses the dense ones. It is what makes a page cost more images than a line, by its boxes over the mean.
 The range is known downwards only: a candidate may lose all. Upwards a page that gains all would be the bound, and with
 it 30 images of which each lost a few boxes would show no loss; so rare large gains, of which a sample has none, are not
 covered. The simulation says by how much.
 
 Why not a percentile bootstrap, which is much like this without the unit that was not seen: where no image of a sample
-lost anything, it says that none ever will. Whole pages that are lost are rare and dear, and most samples of 10 to 100
-images have none: it held in 9 to 64 % of such samples, not in 95.
+lost anything, it says that none ever will. Where one page in 100 is lost as a whole, so it is with 90 % of the samples
+of 10 images and with 37 % of those of 100.
 """
 
 from __future__ import annotations

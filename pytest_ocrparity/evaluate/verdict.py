@@ -25,7 +25,7 @@ FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED = "failed", "passed", "no loss seen", "u
 VERDICTS: Final = (FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED)
 
 MAX_DROP: Final = 0.01
-"""One point, where the user says nothing: with 369 images without a loss it is excluded, with fewer never."""
+"""One point, where the user says nothing. Without any loss it takes 369 lines to exclude it, or about 800 pages."""
 LEAST_UNITS: Final = 30
 """Fewer units (images, or documents) never pass: what they have in common would pass for what all have."""
 
