@@ -159,8 +159,10 @@ class Ending:
             if run.evidence.asked or settings.golden_prune:
                 from pytest_ocrparity.session.pruning import report_unused
 
-                faulty = bool(self.faults)
-                self.notes = report_unused(session, settings, run.goldens, run.evidence, is_faulty=faulty)
+                faulty, lacking = bool(self.faults), run.labels.lacking(settings)
+                self.notes = report_unused(
+                    session, settings, run.goldens, run.evidence, lacking=lacking, is_faulty=faulty
+                )
         except OcrParityError as error:
             self.faults.append(_run_fault("baselines", error))
         passed_over = run.project.passed_over if tally.all(Used) else ()

@@ -74,6 +74,15 @@ class LabelBook:
             return [] if labels is None else [Path(image) for image in labels.images]
         return []
 
+    def lacking(self, settings: Settings) -> str:
+        """Return an image that labels name in the place of globs, and that is not there; nothing where none is."""
+        for part in settings.parts:
+            with suppress(LabelError):
+                labels = None if part.images else self.of(part)
+                if labels is not None and labels.missing:
+                    return labels.missing[0]
+        return ""
+
     def count(
         self,
         settings: Settings,

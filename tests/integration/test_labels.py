@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled import PLACES, add, label, lines, write_pages, write_project
+from labelled import COMPARES, PLACES, add, label, lines, write_pages, write_project
 from projects import run, settings_file, wrong_export
 from reader_projects import write
 from toy import BLANK
@@ -252,3 +252,17 @@ def test_what_is_counted_is_in_results(project: pytest.Pytester) -> None:
     (record,) = document["accuracy"]
     counted = [(each["image"], each["reference"]["truth"], each["reference"]["matched"]) for each in record["counts"]]
     assert counted == [("images/00.npy", 1, 1), ("images/01.npy", 3, 3)]
+
+
+def test_a_baseline_is_not_pruned_where_its_image_may_only_be_missing_here(project: pytest.Pytester) -> None:
+    tests = COMPARES.replace("ocr_train_model", "ocr_golden")
+    write_project(project, [1, 2, 3], tests=tests)
+    assert run(project, "--ocr-golden").ret == 0
+    (project.path / "images" / "01.npy").unlink()
+    result = run(project, "--ocr-golden-prune")
+    assert lines(result, "nothing was pruned: the labels name ")
+    assert len(list((project.path / "goldens").rglob("*.npz"))) == 3
+    text = (project.path / "Label.txt").read_text()
+    (project.path / "Label.txt").write_text("".join(line for line in text.splitlines(True) if "01.npy" not in line))
+    assert lines(run(project, "--ocr-golden-prune"), "removed unused baselines: ")
+    assert len(list((project.path / "goldens").rglob("*.npz"))) == 2

@@ -134,3 +134,10 @@ def test_labels_of_another_task_are_none_of_a_line(folder: Path) -> None:
     np.save(image, line("ab"))
     found = counted(folder, Reader().trace(image), Reader(name="inference").trace(image))
     assert found is not None and found.counts is None
+
+
+def test_an_image_that_is_missing_is_named_where_labels_are_all_that_names_images(folder: Path) -> None:
+    assert book().lacking(settings(folder)) == str(folder / "images" / "gone.npy")
+    assert book().lacking(settings(folder, 'images = ["*.npy"]\nlabels = "Label.txt"')) == ""
+    (folder / "Label.txt").write_text(write_pages(folder, [1]))
+    assert book().lacking(settings(folder)) == ""
