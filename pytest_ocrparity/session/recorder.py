@@ -170,9 +170,9 @@ class Recorder:
         compared = self._record_comparison(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
-        if settings.labels is not None:
-            sides = reference, candidate
-            count = partial(self.labels.count, settings, judged, sides, tolerance)
+        part = self.settings.of_task(judged.task)
+        if part.labels is not None:
+            count = partial(self.labels.count, part, judged, (reference, candidate), tolerance)
             self._of_the_test.count_once(count, judged.image, judged.reference, judged.candidate)
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
