@@ -14,7 +14,7 @@ from msgspec import Struct
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.accuracy_lines import figure_rows, percent
-from pytest_ocrparity.report.document import RecordedComparison, Results, non_finite_as_text
+from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.whole_files import append_line
 
 FORMAT: Final = "pytest-ocrparity history"
@@ -90,7 +90,7 @@ def append_entry(path: Path, entry: HistoryEntry) -> None:
     """
     read_history(path)
     try:
-        append_line(path, json.dumps(non_finite_as_text(msgspec.to_builtins(entry)), allow_nan=False).encode())
+        append_line(path, json.dumps(msgspec.to_builtins(entry), allow_nan=False).encode())
     except OSError as error:
         raise ReportError(f"{path}: cannot write this history: {error.strerror or error}") from error
 
@@ -115,10 +115,11 @@ def read_history(path: Path) -> tuple[list[HistoryEntry], int]:
 
 def _entry(line: bytes) -> HistoryEntry | None:
     try:
-        entry = msgspec.convert(json.loads(line), HistoryEntry, strict=False)
+        entry = msgspec.convert(json.loads(line), HistoryEntry)
     except (ValueError, RecursionError, msgspec.ValidationError):
         return None
-    return entry if entry.format == FORMAT else None
+    shares = [share for each in entry.accuracy for share in (each.reference_value, each.candidate_value)]
+    return entry if entry.format == FORMAT and all(0 <= share <= 1 for share in shares) else None
 
 
 @dataclass(frozen=True, slots=True)

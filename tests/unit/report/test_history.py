@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from labelled import accuracy_record, image_counts
 from msgspec import structs
@@ -67,10 +68,11 @@ def test_what_is_appended_is_read_in_order(tmp_path: Path) -> None:
 def test_lines_that_are_no_entry_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     append_entry(path, entry())
-    for line in (b"{", b"[1]", b'{"format": "another"}', b"\xff"):
+    beyond = msgspec.json.encode(entry(1.5))
+    for line in (b"{", b"[1]", b'{"format": "another"}', b"\xff", beyond):
         path.write_bytes(path.read_bytes() + line + b"\n\n")
     append_entry(path, entry())
-    assert read_history(path) == ([entry(), entry()], 4)
+    assert read_history(path) == ([entry(), entry()], 5)
 
 
 @pytest.mark.parametrize("text", ["a diary\n", "{}", "[" * 100_000])
