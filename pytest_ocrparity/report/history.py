@@ -175,9 +175,9 @@ def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccu
             Point(
                 x=MARGIN + (WIDTH - MARGIN - 8) * index / (runs - 1),
                 y=8 + (HEIGHT - 28) * (most - value_of(each)) / (most - least),
-                text=f"{entry.finished} {entry.commit[:10]}: {figure} of {name} {percent(value_of(each))}, "
-                f"{each.verdict}",
-                is_failed=each.verdict == "failed",
+                text=f"{' '.join(filter(None, (entry.finished, entry.commit[:10])))}: {figure} of {name} "
+                f"{percent(value_of(each))}, {each.verdict}",
+                is_failed=name == candidate and each.verdict == "failed",
             )
             for index, entry, each in found
         )

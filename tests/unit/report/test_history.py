@@ -116,6 +116,8 @@ def test_each_candidate_has_a_plot_and_a_failed_run_a_mark() -> None:
     found = plots([entry(), entry(candidate="int8"), entry(verdict="failed", commit="abc"), entry(candidate="int8")])
     assert [plot.names for plot in found] == [("train", "inference"), ("train", "int8")]
     assert [point.is_failed for point in found[0].candidate] == [False, True]
+    assert not any(point.is_failed for point in found[0].reference)
+    assert found[0].candidate[0].text == "2026: hmean of inference 90.00 %, passed"
     assert "abc: hmean of inference 90.00 %, failed" in found[0].candidate[1].text
 
 
