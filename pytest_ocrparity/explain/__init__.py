@@ -9,9 +9,10 @@ from typing import Any
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, rerun_instruction, smallest_tolerance, suspects
-from pytest_ocrparity.explain.texts import difference_rows, quoted, texts_of
+from pytest_ocrparity.explain.texts import difference_rows, texts_of
+from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import RECOGNITION, STAGES, TEXT
-from pytest_ocrparity.wording import amount, number_of_boxes
+from pytest_ocrparity.wording import amount, number_of_boxes, quoted
 
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
@@ -88,6 +89,7 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         + ("the maps differ" if d.reference else "no maps were compared")
         + ": nothing shows that this model reads"
     ),
+    "dictionary": dictionaries_text,
 }
 
 
@@ -95,8 +97,8 @@ def _line(height: float, content: float, width: float) -> str:
     return f"{content:g} px of picture in a tensor of {width:g}x{height:g}"
 
 
-_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty", "empty_text"}
-"""Reasons why nothing was compared or judged: their sentence names no first difference."""
+_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty", "empty_text", "dictionary"}
+"""Reasons why nothing was compared or judged, or no line shows it: their sentence names no first difference."""
 
 
 def _who_lacks(difference: Difference, reference: str, candidate: str) -> str:

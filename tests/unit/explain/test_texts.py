@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_ocrparity import DifferenceError, Recognition, assert_same_text
-from pytest_ocrparity.explain.texts import quoted
+from pytest_ocrparity.wording import quoted
 
 
 def message(reference: str, candidate: str) -> list[str]:
