@@ -248,9 +248,11 @@ def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
         if each.detections is not None or each.task == RECOGNITION
     }
     if len(known) > 1:
+        is_recorded = any(name.startswith("baseline (") for name in names)
+        record = "record the baseline again with: pytest --ocr-golden --ocr-golden-mode=all; or " * is_recorded
         raise DifferenceError(
-            f"{candidate.label}: {known[DETECTION]} is a detector and {known[RECOGNITION]} a recogniser: nothing was "
-            f"compared; {_MARKER} gives a test both models of [tool.ocrparity.recognition]"
+            f"{candidate.label}: {known[DETECTION]} is of a detector and {known[RECOGNITION]} of a recogniser: nothing "
+            f"was compared; {record}{_MARKER} gives a test both models of [tool.ocrparity.recognition]"
         )
     wanted = task_of(kind)
     if wanted is None or not known or wanted in known:

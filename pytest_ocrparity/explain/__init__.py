@@ -289,7 +289,9 @@ def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
             continue  # a line that is read otherwise breaks max_cer, which says by how much
         if measure.limit is not None and not measure.is_within:
             units = _UNITS_OF_LINES if comparison.task == RECOGNITION.name else _UNITS
-            text = f"{measure.name} {amount(measure.value)}{units.get(measure.name, '')}{_place_text(measure.at)}"
+            unit = units.get(measure.name, "")
+            unit = unit.replace("edits", "edit") if measure.value == 1 else unit
+            text = f"{measure.name} {amount(measure.value)}{unit}{_place_text(measure.at)}"
             rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
     return rows
 

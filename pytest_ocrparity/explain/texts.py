@@ -5,6 +5,8 @@ A text that runs from right to left is written in its stored order, in which its
 
 from __future__ import annotations
 
+import unicodedata
+
 from pytest_ocrparity.comparison import Comparison, TextFinding
 from pytest_ocrparity.edits import first_difference
 from pytest_ocrparity.wording import character_text, number_of_edits, quoted
@@ -16,7 +18,9 @@ def texts_of(comparison: Comparison) -> str:
     assert found is not None
     place = first_difference(found.reference, found.candidate) or 0
     texts = quoted(found.reference, place), quoted(found.candidate, place)
-    return f"{texts[0]} in {comparison.reference}, {texts[1]} in {comparison.candidate}"
+    look = unicodedata.normalize("NFC", found.reference), unicodedata.normalize("NFC", found.candidate)
+    note = ", which look alike: they are equal in Unicode's NFC" if look[0] == look[1] else ""
+    return f"{texts[0]} in {comparison.reference}, {texts[1]} in {comparison.candidate}{note}"
 
 
 def difference_rows(comparison: Comparison) -> list[tuple[str, str]]:

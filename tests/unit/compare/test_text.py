@@ -46,9 +46,9 @@ def sides(
 
 
 def kept_otherwise(moved: float) -> tuple[Trace, Trace]:
-    """Return two sides that read "b" of maps that differ by 0.02: of the first timestep, or of the second, `moved` more.
+    """Return two sides that read "b" of maps that differ by 0.02; the second timestep is by `moved` more certain of it.
 
-    The score of either is that of the first timestep that holds it.
+    The reference keeps the second timestep, the candidate the first.
     """
     rows = np.full((1, 2, 6), 0.01, np.float32)
     rows[0, 0, [0, 2]] = 0.48, 0.46
@@ -228,7 +228,8 @@ class TestScores:
         """Between scores that are none other than right ones may be, and scores of another network or formula."""
         with pytest.raises(DifferenceError, match=r"differ by 0\.8, and the texts do not, limit 0\.05"):
             assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1))
-        assert assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1), max_score_difference="off")
+        found = assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1), max_score_difference="off")
+        assert found.status == "same"
         measure = assert_same_text(Recognition("a", 0.9), Recognition("a", 0.88)).measure("text.max_score_difference")
         assert measure is not None and measure.origin.endswith(UNPAIRED)
 
