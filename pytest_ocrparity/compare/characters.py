@@ -59,8 +59,12 @@ def characters_of(trace: Trace) -> Sequence[str] | None:
 def dictionary_difference(reference: Trace, candidate: Trace) -> Difference | None:
     """Return that the sides state other dictionaries; None where they state the same, or too little.
 
-    It fails nothing by itself: a run says it once, and outside of a run see `with_dictionaries_judged`.
+    Networks of two numbers of classes are two networks, each with a dictionary of its own. It fails nothing by itself:
+    a run says it once, and outside of a run see `with_dictionaries_judged`.
     """
+    classes = _classes_of(reference), _classes_of(candidate)
+    if classes[0] is not None and classes[1] is not None and classes[0] != classes[1]:
+        return None
     one, two = Stated.by(reference, candidate), Stated.by(candidate, reference)
     if one.characters is not None and two.characters is not None:
         return _difference_of_lists(one.characters, two.characters)

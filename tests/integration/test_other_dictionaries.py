@@ -40,7 +40,7 @@ def test_the_run_fails_once_though_each_line_passes(listed: pytest.Pytester) -> 
     result = run(listed, "--ocr-report=report")
     result.assert_outcomes(passed=2, failed=1)  # the lines pass, and the run does not
     result.stdout.fnmatch_lines([FAULT.format("train")])
-    assert result.stdout.str().count("the dictionaries differ") == 1
+    assert result.stdout.str().count("first at line 3") == 1
     document = json.loads((listed.path / "report/results.json").read_text())
     assert document["run"]["verdict"] == "failed"
     assert [each for each in document["run"]["faults"] if "the dictionaries differ in 1 of 5" in each]
@@ -69,7 +69,7 @@ def test_workers_say_it_once_too(listed: pytest.Pytester) -> None:
     break_export(listed, 'letters="abxd "')
     result = listed.runpytest("-p", "xdist", "-n2", "-p", "no:randomly")
     result.assert_outcomes(passed=2, failed=1)
-    assert result.stdout.str().count("the dictionaries differ") == 1
+    assert result.stdout.str().count("first at line 3") == 1
 
 
 def test_of_a_baseline_the_digest_is_known(listed: pytest.Pytester) -> None:

@@ -87,6 +87,14 @@ class TestWhatIsCompared:
         assert dictionary_difference(*sides("abcd  ", Reader, states_digest=True)) is None
         assert dictionary_difference(*sides("abcd  ", Reader)) is None
 
+    def test_two_networks_have_two_dictionaries(self) -> None:
+        reference, candidate = sides(OTHER)
+        assert dictionary_difference(reference, candidate) is not None
+        assert candidate.probability_map is not None
+        other = np.concatenate([candidate.probability_map, candidate.probability_map[..., :1] * 0], axis=-1)
+        assert dictionary_difference(reference, replace(candidate, probability_map=other)) is None
+        assert dictionary_difference(reference, replace(candidate, probability_map=None)) is not None
+
     def test_a_shorter_list_ends_too_early(self) -> None:
         found = dictionary_difference(*sides("abc", image=NO_SPACE))
         assert found is not None and not found.fails
