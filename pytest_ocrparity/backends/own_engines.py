@@ -76,8 +76,8 @@ class MapEngine(_OwnCode):
             raise TypeError(f"MapEngine: infer is {infer!r}, not a function")
         if getattr(like, "task", None) == RECOGNITION.name:
             raise TypeError(
-                f"MapEngine: like is {_side_text(like)}, a recogniser, and MapEngine makes detectors: write a class whose "
-                "trace(image) returns a Trace with a Recognition"
+                f"MapEngine: like is {_side_text(like)}, a recogniser, and MapEngine makes detectors: write a class "
+                "whose trace(image) returns a Trace with a Recognition"
             )
         if not all(callable(getattr(like, part, None)) for part in ("preprocess", "postprocess")):
             raise TypeError(
