@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.characters import with_dictionaries_judged
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.comparison import Comparison, DifferenceError
 from pytest_ocrparity.context import Diagnoser, current, running_test
@@ -279,15 +280,20 @@ def _compare_or_raise(
     listener = context.listener
     comparisons = Comparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.of(kind)
-    if listener is not None:
+    if listener is None:  # a run says once what is true of all its lines
+        judged = with_dictionaries_judged(judged)
+    else:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
         diagnoser: Diagnoser = DiagnosisCache(SECONDS) if listener is None else listener.diagnoser
-        diagnoses = diagnoser.diagnose(comparisons)
-        message = explain(comparisons.all(), judged, diagnoses)
+        # Of dictionaries that differ, and no line shows it, nothing is to be found.
+        is_shown = not all(each.is_match for each in comparisons.all())
+        diagnoses = diagnoser.diagnose(comparisons) if is_shown else ()
+        made = tuple(judged if each.kind == kind else each for each in comparisons.all())
+        message = explain(made, judged, diagnoses)
         if listener is not None:
-            listener.on_failure(judged, comparisons.all(), diagnoses, message, (reference, candidate))
-        raise DifferenceError(message, comparisons.all(), diagnoses)
+            listener.on_failure(judged, made, diagnoses, message, (reference, candidate))
+        raise DifferenceError(message, made, diagnoses)
     return judged
 
 
@@ -301,9 +307,11 @@ def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
         if each.detections is not None or each.task == RECOGNITION
     }
     if len(known) > 1:
+        is_recorded = any(name.startswith("baseline (") for name in names)
+        record = "record the baseline again with: pytest --ocr-golden --ocr-golden-mode=all; or " * is_recorded
         raise DifferenceError(
-            f"{candidate.label}: {known[DETECTION]} is a detector and {known[RECOGNITION]} a recogniser: nothing was "
-            f"compared; {_MARKER} gives a test both models of [tool.ocrparity.recognition]"
+            f"{candidate.label}: {known[DETECTION]} is of a detector and {known[RECOGNITION]} of a recogniser: nothing "
+            f"was compared; {record}{_MARKER} gives a test both models of [tool.ocrparity.recognition]"
         )
     wanted = task_of(kind)
     if wanted is None or not known or wanted in known:

@@ -269,12 +269,6 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
     is_named = again.limits[TEXT_SCORE].value not in (AUTO, OFF) and "preset" not in again.limits[TEXT_SCORE].origin
     if found is None or _differs_in_kind(again, "empty_text", *["no_scores"] * (not is_named)):
         return structs.replace(was, limits=again.limits)
-    if not found.reference and not found.candidate:
-        status = status_of_empty_texts(again.limits)
-        if status == EMPTY and (was.status != EMPTY or again.rests_on_other_maps):
-            maps = None if again.maps is None else again.maps[1].status
-            status = EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT
-        return _with_judgement(again, Judged(status, was.measures), was.differences)
     allowed = _maps_allow(again, 1) if found.edits else False
     # Maps that agree only now might explain the texts: only the decoders show it.
     is_known = not found.edits or allowed is False
@@ -294,6 +288,8 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
         is_known = False  # texts that follow such maps are not judgeable either
     reported = tuple(again.measures[name] for name in ("cer", "score", "exact_score") if name in again.measures)
     status = judged.status if is_known else UNDECIDED
+    if not found.reference and not found.candidate and status == SAME:
+        status = _status_of_empty_lines(again)
     changed = next(measure.value for measure in judged.measures if measure.name == "text.max_changed")
     counts = {
         **was.counts,
@@ -326,6 +322,15 @@ def _with_judgement(
         differences=tuple(differences),
         counts=dict(counts if counts is not None else again.was.counts),
     )
+
+
+def _status_of_empty_lines(again: _Recorded) -> str:
+    """Return the status of a line in which neither side reads anything, of which only the maps tell more."""
+    status = status_of_empty_texts(again.limits)
+    if status == EMPTY and (again.was.status != EMPTY or again.rests_on_other_maps):
+        maps = None if again.maps is None else again.maps[1].status
+        return EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT
+    return status
 
 
 def _status_of_empty_sides(again: _Recorded) -> str:

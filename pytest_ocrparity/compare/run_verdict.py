@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
+from pytest_ocrparity.compare.characters import DICTIONARY
+from pytest_ocrparity.comparison import EMPTY, MATCHES, RECORDED, Comparison
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.batch_lines import by_side
+from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.report.document import Batched, Evaluated, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, TEXT
@@ -78,7 +80,20 @@ def run_faults(
         fault._replace(text=f"{fault.text}{(causes or {}).get(fault.sides, '')}" if fault.sides else fault.text)
         for fault in broken_run_limits(compared)
     ]
-    return [*_all_empty(compared, allow_empty), *broken]
+    return [*_all_empty(compared, allow_empty), *_other_dictionaries(compared), *broken]
+
+
+def _other_dictionaries(compared: Sequence[RecordedComparison]) -> list[Fault]:
+    """Return a fault for each two sides with other dictionaries, which lines passed that do not show it."""
+    texts = {
+        f"{dictionaries_text(each, made.reference, made.candidate)}; lines that hold none of them pass: give "
+        f"{made.candidate} the dictionary with which the network was trained"
+        for made in compared
+        if made.status in MATCHES
+        for each in made.differences
+        if each.kind == DICTIONARY
+    }
+    return [Fault(DICTIONARY, text) for text in sorted(texts)]
 
 
 def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> list[Fault]:
