@@ -240,7 +240,7 @@ MORE = [
     fault("engine not repeatable", port(ports.Racing), "probability_map:engine.not_repeatable", mend=unwrap),
     fault(
         "E8 a buffer that keeps the page before",
-        used(ports.KeepsBuffer, "poster.jpg"),
+        used(ports.KeepsBuffer, "colours.png"),
         "probability_map:engine.state",
         mend=unwrap,
     ),
