@@ -176,18 +176,18 @@ class TestMaps:
         ("read", "words", "has_source"), [(*each, True) for each in MAPS] + [(*each, False) for each in MAPS[SOME]]
     )
     def test_one_function_of_the_map_is_named(self, train: Any, read: Any, words: str, has_source: bool) -> None:
-        found = causes(train("curved.png"), of("curved.png", read=read, has_source=has_source))
+        found = causes(train("colours.png"), of("colours.png", read=read, has_source=has_source))
         assert [each.cause for each in found if each.stage == "probability_map"] == ["network.pointwise"]
         assert words in next(each.summary for each in found if each.stage == "probability_map")
 
     @pytest.mark.parametrize("read", [box_hooks.smoothed, box_hooks.moved_by_two, box_hooks.transposed])
     def test_the_right_values_at_other_places_are_named(self, train: Any, read: Any) -> None:
-        found = causes(train("curved.png"), of("curved.png", read=read))
+        found = causes(train("receipt.png"), of("receipt.png", read=read))
         assert {each.cause for each in found} == {"layout.map"}
 
     @pytest.mark.parametrize("read", [box_hooks.medians, np.square])
     def test_what_is_no_function_of_the_value_stays_unknown(self, train: Any, read: Any) -> None:
-        found = causes(train("curved.png"), of("curved.png", read=read))
+        found = causes(train("receipt.png"), of("receipt.png", read=read))
         assert {each.cause for each in found} == {UNKNOWN}
 
 
