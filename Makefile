@@ -29,7 +29,7 @@ faults: .venv/ready
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
-ENDURANCE := kills fuzz images large_suites
+ENDURANCE := kills fuzz images large_suites labelled_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
 

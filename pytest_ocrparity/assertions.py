@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.compare.characters import with_dictionaries_judged
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.comparison import Comparison, DifferenceError
 from pytest_ocrparity.context import Diagnoser, current, running_test
@@ -213,10 +214,14 @@ def assert_same_accuracy(
     try:
         refuse_no_share(max_drop)  # before hours of tracing
         refuse_same_object(reference, candidate)
-        counted = count_pairs(_pairs(reference, candidate), labels)
+        names = ["reference", "candidate"]
+        counted = count_pairs(_pairs(reference, candidate, names), labels)
         found = judge(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
+        unused = len(counted.unlabelled), counted.untraced
+        if (listener := current().listener) is not None:
+            left_out = dict(zip(("no_label", "not_compared"), unused, strict=True))
+            listener.on_accuracy(found, counted.images, (names[0], names[1]), left_out)
         if found.fails:
-            unused = len(counted.unlabelled), counted.untraced
             raise DifferenceError(explain_accuracy(found, counted.images, *unused))
     except DifferenceError as error:
         if (listener := current().listener) is not None:
@@ -225,8 +230,10 @@ def assert_same_accuracy(
     return found
 
 
-def _pairs(reference: Iterable[Found], candidate: Iterable[Found]) -> Iterator[tuple[Found | None, Found | None]]:
-    """Yield what both sides found in each image; DifferenceError where one side found both."""
+def _pairs(
+    reference: Iterable[Found], candidate: Iterable[Found], names: list[str]
+) -> Iterator[tuple[Found | None, Found | None]]:
+    """Yield what both sides found in each image, and note their names; DifferenceError where one side found both."""
     for side, found in (("reference", reference), ("candidate", candidate)):
         if not isinstance(found, Iterable):
             raise TypeError(
@@ -237,6 +244,8 @@ def _pairs(reference: Iterable[Found], candidate: Iterable[Found]) -> Iterator[t
             refuse_same_object(one, two)
         if isinstance(one, Trace) and isinstance(two, Trace):
             refuse_one_side_twice(TEXT if two.task == RECOGNITION else DETECTIONS, one, two)
+        for index, product in enumerate((one, two)):
+            names[index] = printable(product.pipeline) if isinstance(product, Trace) else names[index]
         yield one, two
 
 
@@ -281,15 +290,20 @@ def _compare_or_raise(
     listener = context.listener
     comparisons = Comparisons(reference, candidate, limits, defers=listener is not None)
     judged = comparisons.of(kind)
-    if listener is not None:
+    if listener is None:  # a run says once what is true of all its lines
+        judged = with_dictionaries_judged(judged)
+    else:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
         diagnoser: Diagnoser = DiagnosisCache(SECONDS) if listener is None else listener.diagnoser
-        diagnoses = diagnoser.diagnose(comparisons)
-        message = explain(comparisons.all(), judged, diagnoses)
+        # Of dictionaries that differ, and no line shows it, nothing is to be found.
+        is_shown = not all(each.is_match for each in comparisons.all())
+        diagnoses = diagnoser.diagnose(comparisons) if is_shown else ()
+        made = tuple(judged if each.kind == kind else each for each in comparisons.all())
+        message = explain(made, judged, diagnoses)
         if listener is not None:
-            listener.on_failure(judged, comparisons.all(), diagnoses, message, (reference, candidate))
-        raise DifferenceError(message, comparisons.all(), diagnoses)
+            listener.on_failure(judged, made, diagnoses, message, (reference, candidate))
+        raise DifferenceError(message, made, diagnoses)
     return judged
 
 
@@ -303,9 +317,11 @@ def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
         if each.detections is not None or each.task == RECOGNITION
     }
     if len(known) > 1:
+        is_recorded = any(name.startswith("baseline (") for name in names)
+        record = "record the baseline again with: pytest --ocr-golden --ocr-golden-mode=all; or " * is_recorded
         raise DifferenceError(
-            f"{candidate.label}: {known[DETECTION]} is a detector and {known[RECOGNITION]} a recogniser: nothing was "
-            f"compared; {_MARKER} gives a test both models of [tool.ocrparity.recognition]"
+            f"{candidate.label}: {known[DETECTION]} is of a detector and {known[RECOGNITION]} of a recogniser: nothing "
+            f"was compared; {record}{_MARKER} gives a test both models of [tool.ocrparity.recognition]"
         )
     wanted = task_of(kind)
     if wanted is None or not known or wanted in known:

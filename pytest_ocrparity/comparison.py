@@ -24,6 +24,8 @@ LEAST = "the rule's least"
 """How the origin of a limit says that its rule stopped early: the amount was so small that it passes in any case."""
 ROUGHLY = ": no post-process of the reference was run on the candidate's map"
 """How the origin of a score's limit says that scores were not judged exactly."""
+UNPAIRED = ": no maps that pair say by how much they may differ"
+"""The same of a recogniser's score."""
 UNDECIDED = "undecided"
 """The recorded measures do not suffice to judge it by another limit."""
 MATCHES = (SAME, EMPTY, ALLOWED_EMPTY, LEFT_TO_RUN, RECORDED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,8 @@ from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnosis import Diagnosis
+    from pytest_ocrparity.evaluate.counts import ImageCounts
+    from pytest_ocrparity.evaluate.verdict import Accuracy
     from pytest_ocrparity.trace import Trace
 
 
@@ -50,6 +52,12 @@ class Listener(Protocol):
         sides: tuple[Trace, Trace],
     ) -> None:
         """Take what became of one that failed: all comparisons of its image, the diagnoses, and the whole message."""
+        ...
+
+    def on_accuracy(
+        self, judged: Accuracy, images: Sequence[ImageCounts], sides: tuple[str, str], left_out: Mapping[str, int]
+    ) -> None:
+        """Take an accuracy that an assertion judged, with its counts and how many images and labels have none."""
         ...
 
     def on_error(self, error: DifferenceError) -> None:

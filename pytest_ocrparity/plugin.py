@@ -141,7 +141,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     run = item.config.stash[RUN]
     run.recorder.reset()
     names = getattr(item, "fixturenames", ())
-    if run.settings_of(item).prefix and OWN_TASK not in parameters_of(item) and not _MAY_ASK.isdisjoint(names):
+    if bool(run.settings_of(item).prefix) != (OWN_TASK in parameters_of(item)) and not _MAY_ASK.isdisjoint(names):
         pytest.fail(without_a_task(item), pytrace=False)
     if "ocr_golden" in names and getattr(item, "cls", None) is not None:  # which may have been set up by another test
         run.recorder.note("used", fixture="ocr_golden")

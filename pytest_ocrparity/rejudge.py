@@ -44,9 +44,12 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
+from pytest_ocrparity.evaluate.counts import ImageCounts
+from pytest_ocrparity.evaluate.verdict import Accuracy, judge
+from pytest_ocrparity.report.accuracy_record import NOT_JUDGED, AccuracyRecord
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
-from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
+from pytest_ocrparity.tolerance import ACCURACY, AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Limit, Tolerance
 
 Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
 """The comparison of the maps as it was, and as it is judged now."""
@@ -80,6 +83,25 @@ def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> li
         if each.kind == PROBABILITY_MAPS:
             maps[sides].append((each, found))
     return [judged[place] for place in range(len(comparisons))]
+
+
+def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Accuracy:
+    """Return what the counts of a run's images show under a limit; one that a preset sets is not the user's."""
+    if limit.value == OFF:
+        found = judge(counts, task=task)
+        return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
+    return judge(counts, task=task, max_drop=float(limit.value), is_set="preset" not in limit.origin)
+
+
+def judge_accuracy_again(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
+    """Return the accuracy of each candidate as another limit judges it."""
+    limit = wanted.get(ACCURACY)
+    if limit is None:
+        return list(records)
+    return [
+        structs.replace(each, limit=limit, result=judge_accuracy(each.counts, each.result.task, limit))
+        for each in records
+    ]
 
 
 def _maps_under(boxes: RecordedComparison, recorded: Sequence[Maps]) -> Maps | None:
@@ -247,12 +269,6 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
     is_named = again.limits[TEXT_SCORE].value not in (AUTO, OFF) and "preset" not in again.limits[TEXT_SCORE].origin
     if found is None or _differs_in_kind(again, "empty_text", *["no_scores"] * (not is_named)):
         return structs.replace(was, limits=again.limits)
-    if not found.reference and not found.candidate:
-        status = status_of_empty_texts(again.limits)
-        if status == EMPTY and (was.status != EMPTY or again.rests_on_other_maps):
-            maps = None if again.maps is None else again.maps[1].status
-            status = EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT
-        return _with_judgement(again, Judged(status, was.measures), was.differences)
     allowed = _maps_allow(again, 1) if found.edits else False
     # Maps that agree only now might explain the texts: only the decoders show it.
     is_known = not found.edits or allowed is False
@@ -272,6 +288,8 @@ def _judge_text_again(again: _Recorded) -> RecordedComparison:
         is_known = False  # texts that follow such maps are not judgeable either
     reported = tuple(again.measures[name] for name in ("cer", "score", "exact_score") if name in again.measures)
     status = judged.status if is_known else UNDECIDED
+    if not found.reference and not found.candidate and status == SAME:
+        status = _status_of_empty_lines(again)
     changed = next(measure.value for measure in judged.measures if measure.name == "text.max_changed")
     counts = {
         **was.counts,
@@ -304,6 +322,15 @@ def _with_judgement(
         differences=tuple(differences),
         counts=dict(counts if counts is not None else again.was.counts),
     )
+
+
+def _status_of_empty_lines(again: _Recorded) -> str:
+    """Return the status of a line in which neither side reads anything, of which only the maps tell more."""
+    status = status_of_empty_texts(again.limits)
+    if status == EMPTY and (again.was.status != EMPTY or again.rests_on_other_maps):
+        maps = None if again.maps is None else again.maps[1].status
+        return EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT
+    return status
 
 
 def _status_of_empty_sides(again: _Recorded) -> str:

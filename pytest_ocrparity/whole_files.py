@@ -1,7 +1,8 @@
-"""Writing a file whole or not at all, and removing what killed processes left of it."""
+"""Writing a file whole or not at all, a line whole behind others, and removing what killed processes left."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -32,6 +33,27 @@ def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Write a line behind those that a file has, in one step: lines of several processes do not mix.
+
+    A line that a killed process, or a full disk, left without its end stays a line of its own. Lines that are appended
+    at the same time may have an empty one between them.
+
+    Raises:
+        OSError: the line cannot be written, or only a part of it.
+    """
+    assert b"\n" not in line
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - 1, 0))
+        before = b"" if file.read(1) in (b"", b"\n") else b"\n"
+        data = before + line + b"\n"
+        if file.write(data) != len(data):  # one call, which a system that appends carries out as one step
+            raise OSError(errno.ENOSPC, "only a part of the line could be written")
+        os.fsync(file.fileno())
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any, Final
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 """A key that TOML takes without quotes."""
+MOST: Final = 60
+"""Characters of a text that a message shows."""
+ISOLATED: Final = "\u2068{}\u2069"
+"""Around a text that runs from right to left, so that it does not turn what stands beside it."""
 
 
 def image_label(name: str) -> str:
@@ -37,6 +42,35 @@ def printable(name: str) -> str:
     if name.isprintable():
         return name
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+
+
+def quoted(text: str, place: int = 0) -> str:
+    """Return a text in quotation marks on one line; of a long one what stands around a place, from 0."""
+    start = max(0, min(place - MOST // 3, len(text) - MOST))
+    part = text[start : start + MOST]
+    shown = printable(part.replace("\\", "\\\\").replace("'", "\\'"))
+    shown = f"{'...' * (start > 0)}{shown}{'...' * (start + MOST < len(text))}"
+    return f"'{ISOLATED.format(shown) if is_right_to_left(part) else shown}'"
+
+
+def is_right_to_left(text: str) -> bool:
+    """Return whether a text holds a letter of a script that runs from right to left."""
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+
+
+def character_text(character: str | None) -> str:
+    """Return a character with its code point, as look-alikes and spaces do not show by themselves."""
+    if not character:
+        return "nothing"
+    return f"{quoted(character)} ({' '.join(f'U+{ord(each):04X}' for each in character[:MOST])})"
+
+
+def number_of_edits(edits: int, characters: int) -> str:
+    """Write how many edits a text of so many characters needs to become another."""
+    edits_text, characters_text = (
+        f"{count} {word}{'s' * (count != 1)}" for count, word in ((edits, "edit"), (characters, "character"))
+    )
+    return f"{edits_text} in {characters_text}"
 
 
 def number_of_boxes(count: int) -> str:

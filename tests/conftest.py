@@ -35,6 +35,13 @@ def nobody_listens() -> Iterator[None]:
 
 
 @pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Run without hypothesis's plugin: importing hypothesis, as it does at the end, takes longer than most runs."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+    return pytester
+
+
+@pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     """A user's project with two pages and toy models, in the working directory."""
     pytester.makepyprojecttoml('[tool.ocrparity]\nimages = ["images/*.npy"]\n')

@@ -25,6 +25,9 @@ class Heard:
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         self.judged.append(judged)
 
+    def on_accuracy(self, judged: Any, images: Any, sides: Any, left_out: Any) -> None:
+        pass
+
     def on_failure(self, judged: Comparison, comparisons: Any, diagnoses: Any, message: str, sides: Any) -> None:
         self.failures.append(message)
 

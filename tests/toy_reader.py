@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from pytest_ocrparity.artifacts.dictionary import dictionary_digest
 from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace
 
 CELL = 8
@@ -56,6 +57,7 @@ class Reader:
     reverses: bool = False
     has_score: bool = True
     scale_score: float = 1.0
+    states_digest: bool = False
     task: str = "recognition"
     runs: int = 0
 
@@ -109,13 +111,14 @@ class Reader:
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """Say what ran."""
+        digest = {"dictionary": dictionary_digest(self.letters)} if self.states_digest else {}
         rule = "squeezed" if self.squeezes else "as wide as the line"
         return {
             "decode": {"img_mode": self.img_mode},
             "resize": {"width_rule": rule, "base_width": self.base_width},
             "tensor": {"mean": [0.5] * 3, "std": [0.5] * 3},
             "probability_map": {"engine": "numpy"},
-            "text": {"characters": len(self.letters)},
+            "text": {"characters": len(self.letters), **digest},
         }
 
     def trace(self, image: Image) -> Trace:
@@ -130,3 +133,11 @@ class Reader:
             recognition=self.read_map(probability_map),
             parameters=parameters,
         )
+
+
+class Lister(Reader):
+    """A reader that says what its classes stand for."""
+
+    @property
+    def characters(self) -> str:
+        return self.letters

@@ -18,7 +18,7 @@ from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.contract import HasTrainedNetwork, Pipeline, TakesParameters, offered
 from pytest_ocrparity.errors import StageError, did_you_mean
 from pytest_ocrparity.files import image_bytes
-from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
+from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -74,6 +74,11 @@ class MapEngine(_OwnCode):
         """Join an engine and the processing of a side."""
         if not callable(infer):
             raise TypeError(f"MapEngine: infer is {infer!r}, not a function")
+        if getattr(like, "task", None) == RECOGNITION.name:
+            raise TypeError(
+                f"MapEngine: like is {_side_text(like)}, a recogniser, and MapEngine makes detectors: write a class "
+                "whose trace(image) returns a Trace with a Recognition"
+            )
         if not all(callable(getattr(like, part, None)) for part in ("preprocess", "postprocess")):
             raise TypeError(
                 f"MapEngine: like is {_side_text(like)}, which runs no preprocess and postprocess: give a loaded side "

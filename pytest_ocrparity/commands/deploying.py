@@ -20,6 +20,7 @@ from pytest_ocrparity.artifacts.configs import (
     read_yml,
 )
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
+from pytest_ocrparity.artifacts.families import family_of_export
 from pytest_ocrparity.artifacts.model_files import find_export
 from pytest_ocrparity.artifacts.ocr_options import all_options, engine_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
@@ -30,6 +31,7 @@ from pytest_ocrparity.settings.candidates import Candidate
 from pytest_ocrparity.settings.engine_settings import with_engine
 from pytest_ocrparity.settings.result_files import RESULTS
 from pytest_ocrparity.settings.settings_file import find_file
+from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.wording import image_label, path_from, printable, value_text
 
 DESCRIPTION = """Print for each API of PaddleOCR the call, flags or YAML under which an export does what its training
@@ -69,6 +71,9 @@ def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
     settings = _deploy_settings(given)
     config = settings.train.get("config")
     candidates = list(settings.candidates.values())
+    of_lines = None if settings.recognition is None else settings.recognition.train.get("config")
+    if config is None and of_lines is not None:
+        raise ModelError(_of_a_recogniser(of_lines))
     if config is None or not any(each.values.keys() & _WHAT_RUNS for each in candidates):
         missing = "train.config" if config is None else "inference.model_dir"
         raise SettingsError(
@@ -77,10 +82,7 @@ def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
         )
     yml = read_yml(config)
     if is_recognisers(yml):
-        raise ModelError(
-            f"{config} is of a recogniser, and deploy prints calls for detectors alone: TextRecognition(model_dir=...) "
-            "without input_shape reads a line as wide as it is"
-        )
+        raise ModelError(_of_a_recogniser(config))
     check_training(yml, config)
     wanted = evaluated_parameters(yml, config)
     yield f"{image_label(str(config))} evaluates:"
@@ -95,6 +97,15 @@ def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
             yield from ("", f"{candidate.name}: {why}")
         else:
             yield from _lines_of(candidate, settings, wanted, algorithm)
+    if of_lines is not None:
+        yield from ("", f"note: {_of_a_recogniser(of_lines)}")
+
+
+def _of_a_recogniser(config: Path) -> str:
+    return (
+        f"{image_label(str(config))} is of a recogniser, and deploy prints calls for detectors alone: "
+        "TextRecognition(model_dir=...) without input_shape reads a line as wide as it is"
+    )
 
 
 def _no_call_of(values: Mapping[str, Any]) -> str:
@@ -131,6 +142,9 @@ def _lines_of(
     values = with_engine(candidate.values)
     export = find_export(values["model_dir"])
     yml = read_yml(export.config)
+    if family_of_export(yml).task != DETECTION:
+        config = settings.train["config"]
+        raise ModelError(f"{config} is of a detector and {export.config} of a recogniser: name the detector's export")
     check_export(yml, export.config)
     deployed = Deployed(
         name=candidate.name,

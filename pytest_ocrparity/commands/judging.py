@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_ocrparity.compare.run_verdict import batch_faults, run_faults
+from pytest_ocrparity.compare.run_verdict import accuracy_faults, batch_faults, run_faults
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.rejudge import judge_again, wanted_limits
+from pytest_ocrparity.rejudge import judge_accuracy_again, judge_again, wanted_limits
+from pytest_ocrparity.report.accuracy_lines import accuracy_lines
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import parse_option
@@ -44,7 +46,8 @@ def run(given: argparse.Namespace, prog: str) -> int:
         results = read(given.results)
         # Also those that a failure kept from being asserted: under other limits their test would get to them.
         compared = judge_again(results.comparisons, wanted)
-        table, faults = _judged_table(compared, results, is_verbose=given.verbose)
+        accuracy = judge_accuracy_again(results.accuracy, wanted)
+        table, faults = _judged_table(compared, accuracy, results, is_verbose=given.verbose)
     except OcrParityError as error:
         print(f"{prog}: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -58,14 +61,15 @@ def run(given: argparse.Namespace, prog: str) -> int:
 
 
 def _judged_table(
-    compared: Sequence[RecordedComparison], results: Results, *, is_verbose: bool
+    compared: Sequence[RecordedComparison], accuracy: Sequence[AccuracyRecord], results: Results, *, is_verbose: bool
 ) -> tuple[list[str], list[str]]:
     """Return the lines of the table, and why the run fails."""
     tally = Tally({"": [*(Compared(comparison=each) for each in compared), *results.batches]})
-    faults = [] if compared else ["nothing was compared"]
+    faults = [] if compared or accuracy else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
     found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
-    faults += [fault.text for fault in (*found, *batch_faults(results.batches))]  # which stay as the run judged them
+    found += [*accuracy_faults(accuracy), *batch_faults(results.batches)]  # these stay as the run judged them
+    faults += [fault.text for fault in found]
     missed = [each for each in results.not_compared if each.outcome != "skipped"]
     faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
     for each in compared:
@@ -73,4 +77,4 @@ def _judged_table(
             faults.append(f"{each.status}: {each.image}: {each.kind.replace('_', ' ')} of {each.candidate}")
     if any(each.status == UNDECIDED for each in compared):
         faults.append("undecided is what these measures cannot tell: run pytest with this --ocr-tolerance")
-    return tally.table(per_image=is_verbose), faults
+    return [*tally.table(per_image=is_verbose), *accuracy_lines(accuracy)], faults

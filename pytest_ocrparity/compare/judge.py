@@ -21,6 +21,7 @@ from pytest_ocrparity.comparison import (
     NOT_JUDGEABLE,
     SAME,
     UNDECIDED,
+    UNPAIRED,
     BoxFinding,
     Difference,
     Measure,
@@ -34,6 +35,7 @@ from pytest_ocrparity.tolerance import (
     POLYGON_IOU,
     RIGHT_FACTOR,
     TENSOR_LEAST,
+    UNPAIRED_SCORE,
     Limit,
 )
 
@@ -359,15 +361,12 @@ def judge_text(amounts: TextAmounts, limits: Limits, *, defers: bool) -> Judged:
 
 
 def _score_measure(score: float, exact: float | None, limit: Limit) -> Measure:
-    """Return the score difference of equal texts beside its limit; the rule has none where the maps do not say it.
-
-    But for what no two scores differ by: they lie in 0 to 1, and NaN is none.
-    """
+    """Return the score difference of equal texts beside its limit, which is a wide one where the maps do not say it."""
     name = "text.max_score_difference"
     if limit.value != AUTO:
         return _limited_measure(name, score, limit)
     if exact is None:
-        return Measure(name, score) if score <= 1 else Measure(name, score, 1.0, f"{limit.origin}: scores are 0 to 1")
+        return Measure(name, score, UNPAIRED_SCORE, f"{limit.origin}{UNPAIRED}")
     return Measure(name, score, exact, f"{limit.origin}: as far as the maps differ")
 
 

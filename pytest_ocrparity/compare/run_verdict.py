@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.comparison import EMPTY, RECORDED, Comparison
+from pytest_ocrparity.compare.characters import DICTIONARY
+from pytest_ocrparity.comparison import EMPTY, MATCHES, RECORDED, Comparison
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.batch_lines import by_side
-from pytest_ocrparity.report.document import Batched, Golden, RecordedComparison, Used
+from pytest_ocrparity.report.dictionary_lines import dictionaries_text
+from pytest_ocrparity.report.document import Batched, Evaluated, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, TEXT
+from pytest_ocrparity.tolerance import ACCURACY
 from pytest_ocrparity.wording import number_of_images
 
 
@@ -66,7 +70,7 @@ def run_faults(
     if not any(tally.records.values()):
         return []
     compared = [each for each in tally.compared if each.status != RECORDED]
-    if not compared and not any(record.recorded for record in tally.all(Golden)):
+    if not compared and not tally.all(Evaluated) and not any(record.recorded for record in tally.all(Golden)):
         text = (
             "nothing was compared: tests used ocrparity's fixtures, and none reached an assertion (one in a process "
             "that the test started does not count: return the boxes or traces from there, and assert in the test)"
@@ -76,7 +80,20 @@ def run_faults(
         fault._replace(text=f"{fault.text}{(causes or {}).get(fault.sides, '')}" if fault.sides else fault.text)
         for fault in broken_run_limits(compared)
     ]
-    return [*_all_empty(compared, allow_empty), *broken]
+    return [*_all_empty(compared, allow_empty), *_other_dictionaries(compared), *broken]
+
+
+def _other_dictionaries(compared: Sequence[RecordedComparison]) -> list[Fault]:
+    """Return a fault for each two sides with other dictionaries, which lines passed that do not show it."""
+    texts = {
+        f"{dictionaries_text(each, made.reference, made.candidate)}; lines that hold none of them pass: give "
+        f"{made.candidate} the dictionary with which the network was trained"
+        for made in compared
+        if made.status in MATCHES
+        for each in made.differences
+        if each.kind == DICTIONARY
+    }
+    return [Fault(DICTIONARY, text) for text in sorted(texts)]
 
 
 def _all_empty(compared: Sequence[RecordedComparison], allow_empty: bool) -> list[Fault]:
@@ -135,6 +152,20 @@ def smaller_batches(records: Sequence[Batched]) -> list[str]:
                 f"{largest}"
             )
     return texts
+
+
+def accuracy_faults(records: Sequence[AccuracyRecord]) -> list[Fault]:
+    """Return a fault for each candidate that is less accurate than permitted, or of which that stays undecided."""
+    faults = []
+    for record in records:
+        if record.result.fails:
+            lost = [each.image for each in record.changed if each.lost]
+            where = f"; most lost on {', '.join(lost[:3])}" if lost else ""
+            cause = f"; {record.cause}" if record.cause else ""
+            head = f"accuracy of {record.candidate} against {record.reference} {record.result.verdict}"
+            limit = f"limit {float(record.limit.value):g} ({ACCURACY}, {record.limit.origin})"
+            faults.append(Fault(ACCURACY, f"{head}: {record.result.text}, {limit}{where}{cause}"))
+    return faults
 
 
 def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.compare.characters import dictionary_difference
 from pytest_ocrparity.compare.judge import Judged, TextAmounts, judge_text, status_of_empty_texts
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
 from pytest_ocrparity.compare.timesteps import changed_timesteps, margins
@@ -55,7 +56,8 @@ def compare_text(
         )
         judged = judge_text(amounts, tolerance.limits, defers=defers)
         if not any(texts):
-            judged = Judged(status_of_empty_texts(tolerance.limits), ())
+            if judged.status != DIFFERENT:  # their scores are no others, as the mean of nothing would be
+                judged = Judged(status_of_empty_texts(tolerance.limits), judged.measures)
             differences += _empty_side_differences(maps, tolerance)
         differences += _missing_score_differences(reference.recognition, candidate.recognition, tolerance)
         counts = _counts(finding, judged)
@@ -64,6 +66,7 @@ def compare_text(
     if status == DIFFERENT and not differences and maps is not None and maps.status == NOT_JUDGEABLE:
         status = NOT_JUDGEABLE if _do_decoders_agree(reference, candidate) else DIFFERENT
     status = RECORDED if reference.is_recording_of(candidate) else status
+    other_dictionary = dictionary_difference(reference, candidate)
     return comparison_of(
         TEXT,
         reference,
@@ -72,7 +75,7 @@ def compare_text(
         status=status,
         stage=None if status in MATCHES else differences[0].stage if differences else TEXT,
         measures=judged.measures,
-        differences=tuple(differences),
+        differences=(*differences, *([] if other_dictionary is None else [other_dictionary])),
         counts=counts,
         texts=finding,
     )
@@ -94,23 +97,31 @@ def _do_maps_explain(reference: Trace, candidate: Trace, maps: Comparison) -> bo
     return bool(len(found)) and bool(np.all(found <= 2 * atol.limit))
 
 
-def _do_decoders_agree(reference: Trace, candidate: Trace) -> bool:
-    """Return whether each side's decoder that can be run reads each side's text in that side's map; one must run."""
+def _do_decoders_agree(reference: Trace, candidate: Trace, score: float | None = None) -> bool:
+    """Return whether each side's decoder that can be run reads each side's text in that side's map; one must run.
+
+    With `score`, it must also give it that side's score within so much.
+    """
     decoders = [side for trace in (reference, candidate) if (side := offered(trace.source, ReadsMaps)) is not None]
-    read = [_read(side, trace) for side in decoders for trace in (reference, candidate)]
+    read = [_read(side, trace, score) for side in decoders for trace in (reference, candidate)]
     known = [each for each in read if each is not None]
     return bool(known) and len(known) == len(read) and all(known)
 
 
-def _read(side: ReadsMaps, trace: Trace) -> bool | None:
-    """Return whether a side reads a trace's text in the trace's map; None where it can't be run."""
+def _read(side: ReadsMaps, trace: Trace, score: float | None) -> bool | None:
+    """Return whether a side reads a trace's text, and its score, in the trace's map; None where it can't be run."""
     if trace.probability_map is None or trace.recognition is None:
         return None
     try:
         found = side.read_map(np.array(trace.probability_map))  # it may write in place
     except Exception:  # a pipeline of the user's may only trace, or replay: then it explains nothing
         return None
-    return isinstance(found, Recognition) and found.text == trace.recognition.text
+    if not isinstance(found, Recognition) or found.text != trace.recognition.text:
+        return False
+    if score is None:
+        return True
+    scores = found.score, trace.recognition.score
+    return scores[0] is not None and scores[1] is not None and abs(scores[0] - scores[1]) <= score
 
 
 def _score_difference(reference: Recognition, candidate: Recognition) -> float | None:
@@ -121,13 +132,17 @@ def _score_difference(reference: Recognition, candidate: Recognition) -> float |
 
 
 def _exact_score(reference: Trace, candidate: Trace, maps: Comparison | None) -> float | None:
-    """Return what the scores may differ by: as much as the maps, where both sides kept the same timesteps."""
+    """Return what the scores may differ by: as much as the maps, where both sides kept the same timesteps.
+
+    Else by anything, if that is what both decoders make of the maps; None where nothing shows it.
+    """
     largest, stored = (None if maps is None else maps.measure(name) for name in ("largest", "stored"))
     maps_of: list[npt.NDArray[np.float32] | None] = [reference.probability_map, candidate.probability_map]
     if largest is None or stored is None or maps_of[0] is None or maps_of[1] is None:
         return None
     if len(changed_timesteps(maps_of[0], maps_of[1])):
-        return None
+        within = stored.value + EQUAL_MAP_SCORE
+        return 1.0 if _do_decoders_agree(reference, candidate, within) else None
     return largest.value + stored.value + EQUAL_MAP_SCORE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from pytest_ocrparity.diagnose import first_failing_stage
 from pytest_ocrparity.diagnose.batch_padding import by_padding, columns_added
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.stages import TEXT
-from pytest_ocrparity.tolerance import Tolerance
+from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
 from pytest_ocrparity.trace import Image, Trace
 
 
@@ -54,8 +55,10 @@ class BatchRun:
         """
         alone, together = self.alone[index], self.together[index]
         if columns_added(self.side, alone, together):
-            reads_nothing = {"text": {"allow_empty": True}}  # both: no map can be compared that would say more
-            tolerance = tolerance.override(reads_nothing, "a batch's padding")
+            # No map can be compared that would say more of two empty texts, or by how much scores may differ.
+            text: dict[str, Any] = {"allow_empty": True}
+            text |= {"max_score_difference": OFF} if tolerance["text.max_score_difference"].value == AUTO else {}
+            tolerance = tolerance.override({"text": text}, "a batch's padding")
             return (Comparisons(alone, together, tolerance).of(TEXT),)
         return tuple(each for each in Comparisons(alone, together, tolerance).all() if not each.is_missing)
 

@@ -18,6 +18,10 @@ CLOCK: Final = 10
 """How many times the setting may pass on the clock. A span counts by the clock if this process worked for less than a
 tenth of it, as it then waited for an engine elsewhere."""
 
+FINE: Final = 0.01
+"""Seconds on the clock for which a check does not ask how long the process worked: with the threads of an engine that
+takes half a millisecond, and a diagnosis asks at each of thousands of small steps."""
+
 
 class BudgetSpentError(Exception):
     """The diagnosis has used its time or its network runs."""
@@ -52,7 +56,8 @@ class Budget:
 
     def check(self, values: int = 0) -> None:
         """Raise BudgetSpentError where no time is left, or none for a network run on a tensor of so many values."""
-        self._count_time()
+        if values or self.seconds - self.used < FINE or self.clock() - self._marks[0] >= FINE:
+            self._count_time()
         is_late = self._marks[0] - self.started >= CLOCK * self.seconds
         if is_late or self.seconds - self.used <= values * self.pace or (values and self.runs >= MOST_RUNS + self.more):
             raise BudgetSpentError

@@ -9,9 +9,10 @@ from typing import Any
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, rerun_instruction, smallest_tolerance, suspects
-from pytest_ocrparity.explain.texts import difference_rows, quoted, texts_of
+from pytest_ocrparity.explain.texts import difference_rows, texts_of
+from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import RECOGNITION, STAGES, TEXT
-from pytest_ocrparity.wording import amount, number_of_boxes
+from pytest_ocrparity.wording import amount, number_of_boxes, quoted
 
 MOST_BOXES = 6
 BOXES_OF_KNOWN = 3
@@ -88,6 +89,7 @@ _DIFFERENCE: dict[str, Callable[[Difference, str, str], str]] = {
         + ("the maps differ" if d.reference else "no maps were compared")
         + ": nothing shows that this model reads"
     ),
+    "dictionary": dictionaries_text,
 }
 
 
@@ -95,8 +97,8 @@ def _line(height: float, content: float, width: float) -> str:
     return f"{content:g} px of picture in a tensor of {width:g}x{height:g}"
 
 
-_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty", "empty_text"}
-"""Reasons why nothing was compared or judged: their sentence names no first difference."""
+_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty", "empty_text", "dictionary"}
+"""Reasons why nothing was compared or judged, or no line shows it: their sentence names no first difference."""
 
 
 def _who_lacks(difference: Difference, reference: str, candidate: str) -> str:
@@ -287,7 +289,9 @@ def _limit_rows(comparison: Comparison) -> list[tuple[str, str]]:
             continue  # a line that is read otherwise breaks max_cer, which says by how much
         if measure.limit is not None and not measure.is_within:
             units = _UNITS_OF_LINES if comparison.task == RECOGNITION.name else _UNITS
-            text = f"{measure.name} {amount(measure.value)}{units.get(measure.name, '')}{_place_text(measure.at)}"
+            unit = units.get(measure.name, "")
+            unit = unit.replace("edits", "edit") if measure.value == 1 else unit
+            text = f"{measure.name} {amount(measure.value)}{unit}{_place_text(measure.at)}"
             rows.append(("limit", f"{text}, limit {amount(measure.limit)} ({measure.origin})"))
     return rows
 

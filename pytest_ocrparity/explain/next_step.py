@@ -55,6 +55,7 @@ _NEXT = {
     "not_recorded": "let both traces hold their {stage}",
     "not_judged": "set a limit for the maps",
     "empty_text": "let both traces hold their probability_map, by which a line without text is compared",
+    "dictionary": "give both sides the dictionary with which the network was trained, whatever this line shows of it",
     "no_scores": "return scores, or leave max_score_difference at auto",
 }
 

@@ -6,16 +6,10 @@ A text that runs from right to left is written in its stored order, in which its
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, TextFinding
 from pytest_ocrparity.edits import first_difference
-from pytest_ocrparity.wording import printable
-
-MOST: Final = 60
-"""Characters of a text that a message shows."""
-ISOLATED: Final = "\u2068{}\u2069"
-"""Around a text that runs from right to left, so that it does not turn what stands beside it."""
+from pytest_ocrparity.wording import character_text, number_of_edits, quoted
 
 
 def texts_of(comparison: Comparison) -> str:
@@ -24,7 +18,9 @@ def texts_of(comparison: Comparison) -> str:
     assert found is not None
     place = first_difference(found.reference, found.candidate) or 0
     texts = quoted(found.reference, place), quoted(found.candidate, place)
-    return f"{texts[0]} in {comparison.reference}, {texts[1]} in {comparison.candidate}"
+    look = unicodedata.normalize("NFC", found.reference), unicodedata.normalize("NFC", found.candidate)
+    note = ", which look alike: they are equal in Unicode's NFC" if look[0] == look[1] else ""
+    return f"{texts[0]} in {comparison.reference}, {texts[1]} in {comparison.candidate}{note}"
 
 
 def difference_rows(comparison: Comparison) -> list[tuple[str, str]]:
@@ -35,22 +31,8 @@ def difference_rows(comparison: Comparison) -> list[tuple[str, str]]:
         return []
     sides = comparison.reference, comparison.candidate
     one, two = (_character(text, place, side) for text, side in zip(_texts(found), sides, strict=True))
-    edits = f"{found.edits} edit{'s' * (found.edits != 1)} in {len(found.reference)} characters"
+    edits = number_of_edits(found.edits, len(found.reference))
     return [("differs", f"first at character {place + 1}: {one}, {two}; {edits}")]
-
-
-def quoted(text: str, place: int = 0) -> str:
-    """Return a text in quotation marks on one line; of a long one what stands around a place, from 0."""
-    start = max(0, min(place - MOST // 3, len(text) - MOST))
-    part = text[start : start + MOST]
-    shown = printable(part.replace("\\", "\\\\").replace("'", "\\'"))
-    shown = f"{'...' * (start > 0)}{shown}{'...' * (start + MOST < len(text))}"
-    return f"'{ISOLATED.format(shown) if is_right_to_left(part) else shown}'"
-
-
-def is_right_to_left(text: str) -> bool:
-    """Return whether a text holds a letter of a script that runs from right to left."""
-    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
 
 
 def _texts(found: TextFinding) -> tuple[str, str]:
@@ -58,7 +40,4 @@ def _texts(found: TextFinding) -> tuple[str, str]:
 
 
 def _character(text: str, place: int, side: str) -> str:
-    """Return the character at a place, with its code point, as look-alikes and spaces do not show by themselves."""
-    if place >= len(text):
-        return f"nothing in {side}"
-    return f"{quoted(text[place])} (U+{ord(text[place]):04X}) in {side}"
+    return f"{character_text(text[place : place + 1])} in {side}"

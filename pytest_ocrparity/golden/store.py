@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.compare import compare
+from pytest_ocrparity.edits import first_difference
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken, OcrParityError
 from pytest_ocrparity.files import image_bytes
 from pytest_ocrparity.golden.baseline_file import Golden, is_baseline, load, relabel, save, settings_of
@@ -25,7 +26,7 @@ from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Refere
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Trace
 from pytest_ocrparity.whole_files import remove_leftovers
-from pytest_ocrparity.wording import amount, image_label, path_from
+from pytest_ocrparity.wording import amount, image_label, number_of_boxes, path_from, quoted
 
 LONGEST_NAME = 200
 """Bytes of a file's name: file systems take 255, of which `.npz` needs some."""
@@ -297,8 +298,10 @@ def _measure_drift(old: Trace, new: Trace) -> dict[str, Any]:
     before, after, difference = old.probability_map, new.probability_map, None
     if before is not None and after is not None and before.shape == after.shape:
         difference = float(np.max(np.abs(before - after), initial=0.0))
+    if old.task != new.task:
+        return {"task_before": old.task.name, "map_difference": None}
     if new.recognition is not None:
-        texts = [None if each.recognition is None else each.recognition.text for each in (old, new)]
+        texts = ["" if each.recognition is None else each.recognition.text for each in (old, new)]
         return {"text_before": texts[0], "text_after": texts[1], "map_difference": difference}
     boxes = {"boxes_before": len(old.detections or ()), "boxes_after": len(new.detections or ())}
     return {**boxes, "map_difference": difference}
@@ -378,11 +381,15 @@ def _drift_text(drift: dict[str, Any] | None) -> str:
     """Return in words what re-recording changed, or an empty text where there was no older baseline."""
     if drift is None:
         return ""
+    if "task_before" in drift:
+        return f"a baseline of the other task, {drift['task_before']}, before"
     difference = drift["map_difference"]
     if "text_after" in drift:
         before, after = drift["text_before"], drift["text_after"]
-        found = "the same text" if before == after else f"{before!r} before, {after!r} after"
+        place = first_difference(before, after)
+        found = "the same text" if place is None else f"{quoted(before, place)} before, {quoted(after, place)} after"
     else:
         before, after = drift["boxes_before"], drift["boxes_after"]
-        found = f"{before} boxes before and after" if before == after else f"{before} boxes before, {after} after"
+        boxes = number_of_boxes(before)
+        found = f"{boxes} before and after" if before == after else f"{boxes} before, {after} after"
     return f"{found}, map {'of another shape' if difference is None else f'moved by up to {amount(difference)}'}"

@@ -9,9 +9,13 @@ from typing import Final, NamedTuple
 
 from pytest_ocrparity.comparison import TextFinding
 from pytest_ocrparity.edits import common_ends
+from pytest_ocrparity.wording import printable
 
 MOST: Final = 400
 """Characters of a text that are aligned: of longer ones the common ends are cut off, and the rest differs."""
+
+_FORMLESS: Final = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of what `readable` escapes."""
 
 _EDIT: Final = 2 * MOST
 """What an edit costs, where a character that is kept costs -1: more than all that can be kept."""
@@ -122,6 +126,14 @@ def visible(character: str) -> str:
     if kind.startswith(("C", "Z")):
         return code_point(character)
     return f"\u25cc{character}" if kind.startswith("M") else character
+
+
+def readable(text: str) -> str:
+    """Return a text with escapes for what has no form on a page, or none in HTML: controls, half surrogate pairs.
+
+    What joins letters or says how they run stays, as some scripts are written with it.
+    """
+    return "".join(printable(each) if unicodedata.category(each) in _FORMLESS else each for each in text)
 
 
 def code_point(character: str) -> str:

@@ -17,7 +17,9 @@ from msgspec import Meta, Struct
 from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Measure, TextFinding
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ReportError
+from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
@@ -26,7 +28,7 @@ NEWER: Final = frozenset(
     {
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
-        ("SettingsRecord", "recognition"),
+        *(("SettingsRecord", "recognition"), ("Results", "accuracy")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -213,7 +215,27 @@ class BatchLimit(Left, frozen=True, kw_only=True):
     text: str
 
 
-Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit
+class Counted(Left, frozen=True, kw_only=True):
+    """An image that both sides of a comparison traced, against its label; `counts` is None where it has none.
+
+    `limit` is what a run of such images may drop by.
+    """
+
+    task: str
+    reference: str
+    candidate: str
+    image: str
+    limit: Limit
+    counts: ImageCounts | None = None
+
+
+class Evaluated(Left, frozen=True, kw_only=True):
+    """An assertion judged the accuracy of a candidate."""
+
+    accuracy: AccuracyRecord
+
+
+Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | Evaluated
 
 
 def record(what: str, **values: Any) -> Record:
@@ -312,6 +334,7 @@ class Results(Struct, frozen=True):
     batches: Annotated[
         tuple[Batched, ...], "from version 2 on: images that ran in batches as well, each compared with itself alone"
     ] = ()
+    accuracy: Annotated[tuple[AccuracyRecord, ...], "from version 2 on: with labels, of each candidate"] = ()
 
 
 def non_finite_as_text(value: Any) -> Any:

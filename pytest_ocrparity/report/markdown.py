@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from pytest_ocrparity.report.accuracy_lines import figure_rows, notes
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.report.table import amounts, status_counts
 from pytest_ocrparity.report.templates import TEMPLATES
@@ -41,6 +42,8 @@ def summary(view: View) -> str:
             most=most,
             code=code,
             plain=escaped,
+            figure_rows=figure_rows,
+            notes=notes,
         )
         if len(text) <= MOST:
             return text

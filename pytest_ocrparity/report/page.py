@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from pytest_ocrparity.report.aligned import aligned, code_point, direction, places, visible
+from pytest_ocrparity.report.accuracy_lines import figure_rows, not_counted_text, title
+from pytest_ocrparity.report.aligned import aligned, code_point, direction, places, readable, visible
 from pytest_ocrparity.report.document import Picture, non_finite_as_text
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import STAGES
-from pytest_ocrparity.wording import amount, value_text
+from pytest_ocrparity.wording import amount, number_of_edits, value_text
 
 MOST_INLINE: Final = 30_000_000
 """Characters of pictures inside of the page; further thumbnails stay files beside it."""
+
+MOST_CHANGED: Final = 200
+"""How many images the table of those that lost or gained has; `results.json` has all."""
 
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 
@@ -62,9 +66,17 @@ def page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         aligned=aligned,
         places=places,
         direction=direction,
+        readable=readable,
+        number_of_edits=number_of_edits,
         visible=visible,
         code_point=code_point,
         whole=view.whole,
+        plots=view.plots,
+        numbers=view.numbers,
+        figure_rows=figure_rows,
+        accuracy_title=title,
+        not_counted=not_counted_text,
+        most_changed=MOST_CHANGED,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 import msgspec
 
 from pytest_ocrparity import diagnosis
+from pytest_ocrparity.evaluate import counts, verdict
 from pytest_ocrparity.report import document
 
 SCHEMA: Final = Path(__file__).parent.parent / "results.schema.json"
@@ -42,7 +43,8 @@ def schema_text() -> str:
 
 def _type_schema(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one type: with its descriptions, and every key required that version 1 had."""
-    hints = get_type_hints({**vars(diagnosis), **vars(document)}[name], include_extras=True)
+    types = {**vars(diagnosis), **vars(counts), **vars(verdict), **vars(document)}
+    hints = get_type_hints(types[name], include_extras=True)
     keys = {
         key: {**_as_draft7(each), **_field_description(hints.get(key))} for key, each in found["properties"].items()
     }

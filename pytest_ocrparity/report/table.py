@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
-from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, Measure
+from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, UNPAIRED, Measure
 from pytest_ocrparity.report.batch_lines import batch_lines
 from pytest_ocrparity.report.document import (
     Batched,
@@ -33,6 +33,7 @@ from pytest_ocrparity.report.document import (
 )
 from pytest_ocrparity.stages import DETECTION, KINDS, RECOGNITION, task_named
 from pytest_ocrparity.tolerance import OFF, Limit, is_looser
+from pytest_ocrparity.wording import number_of_edits
 
 T = TypeVar("T", bound=Record)
 Sides: TypeAlias = tuple[str, str]
@@ -209,12 +210,13 @@ def _limit_text(value: Any) -> str:
 def _roughly_judged(compared: Sequence[RecordedComparison]) -> list[str]:
     """Return a line where scores were not judged exactly."""
     limits = {
-        measure.limit
+        (measure.limit, why)
         for each in compared
         for measure in each.measures
-        if measure.limit is not None and measure.origin.endswith(ROUGHLY)
+        for why in (ROUGHLY, UNPAIRED)
+        if measure.limit is not None and measure.origin.endswith(why)
     }
-    return [f"  scores were judged within {limit:g} only{ROUGHLY}" for limit in sorted(limits)]
+    return [f"  scores were judged within {limit:g} only{why}" for limit, why in sorted(limits)]
 
 
 _WIDTH: Final = 32
@@ -250,9 +252,7 @@ def amounts(rows: Sequence[RecordedComparison]) -> str:
     lines = sum(each.counts.get("lines", 0) for each in rows)
     if different and lines:
         edits, characters = (sum(each.counts.get(name, 0) for each in rows) for name in ("edits", "characters"))
-        return (
-            f"{different} of {lines} line{'s' * (lines != 1)} read otherwise, {edits} edits in {characters} characters"
-        )
+        return f"{different} of {lines} line{'s' * (lines != 1)} read otherwise, {number_of_edits(edits, characters)}"
     if different:
         return f"{different} of {sum(each.counts.get('boxes', 0) for each in rows)} boxes differ"
     measures = [measure for each in rows for measure in each.measures if measure.name in SHOWN]

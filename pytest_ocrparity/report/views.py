@@ -9,6 +9,7 @@ from typing import Any
 from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.report.document import RecordedComparison, Results
+from pytest_ocrparity.report.history import Plot
 from pytest_ocrparity.report.table import SHOWN, Sides, light
 from pytest_ocrparity.stages import KINDS, TASKS, first_stage
 
@@ -227,6 +228,13 @@ class View:
     causes: list[Cause]
     errors: list[Cause]
     headroom: list[Headroom]
+    plots: Sequence[Plot] = ()
+    """How accuracies go over earlier runs and this one."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each image on the page."""
+        return {group.image: group.number for group in self.images}
 
     @classmethod
     def of(cls, results: Results, found: list[RecordedComparison] | None = None) -> View:

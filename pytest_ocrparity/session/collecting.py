@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.document import (
     SCHEMA_VERSION,
     Batched,
     CandidateRecord,
     Caught,
     Compared,
+    Evaluated,
     Failed,
     Golden,
     NotCompared,
@@ -44,6 +46,7 @@ def collect(
     comparisons: Comparisons,
     settings: Settings,
     *,
+    accuracy: Sequence[AccuracyRecord] = (),
     status: int,
     is_cut_short: bool = False,
     faults: Sequence[str],
@@ -54,6 +57,7 @@ def collect(
     Args:
         comparisons: what its tests left and how they ended.
         settings: the run's.
+        accuracy: that of each candidate with labels.
         status: pytest's exit status.
         is_cut_short: whether pytest stopped before its last test.
         faults: why the run as a whole fails.
@@ -69,7 +73,7 @@ def collect(
     is_failing = bool(faults) or any(
         each.status not in MATCHES and each.outcome not in ("passed", "skipped") for each in comparisons.light
     )
-    is_failing = is_failing or any(each.outcome != "skipped" for each in missed) or not comparisons
+    is_failing = is_failing or any(each.outcome != "skipped" for each in missed) or not (comparisons or accuracy)
     return Results(
         schema_version=SCHEMA_VERSION,
         run=RunRecord(
@@ -86,6 +90,7 @@ def collect(
         comparisons=comparisons,
         not_compared=tuple(missed),
         batches=tuple(comparisons.tally.all(Batched)),
+        accuracy=tuple(accuracy),
     )
 
 
@@ -193,7 +198,7 @@ def _not_compared(
         image = images.image_of(test)
         is_ours = bool(left) or image is not None
         caught = [record for record in left if isinstance(record, Caught)]
-        has_compared = any(isinstance(record, Compared | Golden) for record in left)
+        has_compared = any(isinstance(record, Compared | Golden | Evaluated) for record in left)
         if is_ours and not has_compared and not any(record.is_expected for record in caught):
             ended, reason = outcome.outcome, outcome.reason
             if ended == "passed":

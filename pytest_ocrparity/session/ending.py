@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
 if TYPE_CHECKING:
     from pytest_ocrparity.compare.run_verdict import Fault
     from pytest_ocrparity.comparison import Comparison
+    from pytest_ocrparity.report.accuracy_record import AccuracyRecord
     from pytest_ocrparity.report.document import Loads, Record
     from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.session.digest import Digest
@@ -32,6 +33,8 @@ class Ending:
         self.run = run
         self.faults: list[Fault] = []
         self.notes: list[str] = []
+        self.accuracy: list[AccuracyRecord] = []
+        """That of each candidate with labels."""
         self.digest: Digest | None = None
         """Its failures, once it has ended."""
         self._has_ended = self._is_reported = False
@@ -89,7 +92,12 @@ class Ending:
         try:
             if run.reporting.publishes:
                 self.notes += run.reporting.publish(
-                    self._comparisons, status=status, is_cut_short=is_cut_short, faults=faults, notes=self.notes
+                    self._comparisons,
+                    accuracy=self.accuracy,
+                    status=status,
+                    is_cut_short=is_cut_short,
+                    faults=faults,
+                    notes=self.notes,
                 )
         except OcrParityError as error:
             self.faults.append(_run_fault("report", error))
@@ -136,6 +144,7 @@ class Ending:
         is_whole = not (is_interrupted or session.shouldfail or session.shouldstop)
         batch_faults, batch_notes = batch_verdict(settings, tally, is_whole=is_whole)
         self.faults += batch_faults
+        batch_notes += self._judge_accuracy(worst, is_whole=is_whole)
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
         uses_images = any(record.fixture == OWN_IMAGE for record in tally.all(Used))
         idle = [line for part in settings.parts for line in part.idle_globs()] if uses_images else []
@@ -150,8 +159,10 @@ class Ending:
             if run.evidence.asked or settings.golden_prune:
                 from pytest_ocrparity.session.pruning import report_unused
 
-                faulty = bool(self.faults)
-                self.notes = report_unused(session, settings, run.goldens, run.evidence, is_faulty=faulty)
+                faulty, lacking = bool(self.faults), run.labels.lacking(settings)
+                self.notes = report_unused(
+                    session, settings, run.goldens, run.evidence, lacking=lacking, is_faulty=faulty
+                )
         except OcrParityError as error:
             self.faults.append(_run_fault("baselines", error))
         passed_over = run.project.passed_over if tally.all(Used) else ()
@@ -175,6 +186,20 @@ class Ending:
 
             # Also where a model did not load, and so before any experiment.
             self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, taken)]
+
+    def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
+        """Judge what was counted against labels, and return what else is to be said of it."""
+        from pytest_ocrparity.compare.run_verdict import Fault, accuracy_faults
+        from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
+        from pytest_ocrparity.session.metrics import accuracy_properties, add_to_junit
+
+        run = self.run
+        found = AccuracyOfRun.of(run.settings, run.tally, run.labels, worst, is_whole=is_whole)
+        self.accuracy = [*found.records, *asserted_accuracy(run.tally)]
+        self.faults += accuracy_faults(found.records)  # what a test asserted fails that test
+        self.faults += [Fault("labels", each) for each in found.nothing]
+        add_to_junit(run.config, accuracy_properties(self.accuracy))
+        return [f"WARNING: {each}" for each in found.notes]
 
     def _loaded_folders(self, loads: Sequence[Loads]) -> list[str]:
         """Return where the models of factories' objects lie, of which a relative path depends on where pytest runs."""
@@ -205,6 +230,10 @@ class Ending:
         run, lines = self.run, []
         if run.records:
             lines = run.tally.table(per_image=run.config.get_verbosity() > 0)
+        if self.accuracy:
+            from pytest_ocrparity.report.accuracy_lines import accuracy_lines
+
+            lines += accuracy_lines(self.accuracy)
         if self.digest is not None:
             self.digest.unfold(terminalreporter)
             lines += self.digest.lines()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.evaluate.counts import ImageCounts
+    from pytest_ocrparity.report.accuracy_record import AccuracyRecord
     from pytest_ocrparity.report.document import Record, RecordedComparison
 
 PREFIX: Final = "ocr."
@@ -20,9 +23,10 @@ _WORST_FIRST: Final = (
 
 def properties(records: Sequence[Record]) -> list[tuple[str, object]]:
     """Return a test's metrics by name: of several comparisons of a kind the worst, each stage and each cause once."""
-    from pytest_ocrparity.report.document import Compared, Failed
+    from pytest_ocrparity.report.document import Compared, Counted, Failed
 
     measured: dict[str, object] = {}
+    counted: Counter[str] = Counter()
     stages: dict[tuple[str, ...], str] = {}
     failed: dict[tuple[str, object], None] = {}
     for record in records:
@@ -30,10 +34,38 @@ def properties(records: Sequence[Record]) -> list[tuple[str, object]]:
             stages[record.comparison.key] = record.comparison.stage or ""
             for name, value in _metrics(record.comparison).items():
                 measured[name] = _worse(measured.get(name, value), value, name)
+        elif isinstance(record, Counted) and record.counts is not None:
+            counted.update(_counts(record.counts))
         elif isinstance(record, Failed):
             failed["stage", stages.get(record.key, "")] = None
             failed |= {("cause", diagnosis.cause): None for diagnosis in record.diagnoses}
-    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *failed)]
+    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *counted.items(), *failed)]
+
+
+def _counts(counts: ImageCounts) -> dict[str, int]:
+    """Return what an image counts against its label, of which a test of many images has the sums."""
+    sides = {"reference": counts.reference, "candidate": counts.candidate}
+    found = {f"accuracy.{name}.matched": each.matched for name, each in sides.items()}
+    return {"accuracy.truth": counts.reference.truth, **found} | {
+        f"accuracy.{name}.found": each.found for name, each in sides.items()
+    }
+
+
+def accuracy_properties(records: Sequence[AccuracyRecord]) -> list[tuple[str, object]]:
+    """Return the accuracy of each candidate as properties of the whole run."""
+    from pytest_ocrparity.report.accuracy_lines import figure_rows
+
+    found: list[tuple[str, object]] = []
+    for record in records:
+        result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}"
+        found += [(f"{head}.verdict", result.verdict), (f"{head}.images", result.images)]
+        for row in figure_rows(record):
+            name = f"{head}.{row.key}"
+            found += [(f"{name}.reference", row.reference), (f"{name}.candidate", row.candidate)]
+            if row.interval is not None:
+                found += [(f"{name}.difference", result.difference)]
+                found += [(f"{name}.low", row.interval[0]), (f"{name}.high", row.interval[1])]
+    return found
 
 
 def _metrics(comparison: RecordedComparison) -> dict[str, Any]:
@@ -56,3 +88,11 @@ def _worse(one: Any, two: Any, name: str) -> Any:
     if math.isnan(one) or math.isnan(two):
         return math.nan
     return min(one, two) if name.endswith("min_iou") else max(one, two)
+
+
+def add_to_junit(config: Any, properties: Iterable[tuple[str, object]]) -> None:
+    """Write properties of a run where pytest writes JUnit XML, as its fixture `record_testsuite_property` does."""
+    for plugin in config.pluginmanager.get_plugins():
+        if callable(add := getattr(plugin, "add_global_property", None)):
+            for name, value in properties:
+                add(name, value)

@@ -92,7 +92,8 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
         from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
 
         frame = values.get("frame", "file")
-        return cast("Pipeline", ResultsPipeline(values["results"], settings.root, name=name, frame=frame))
+        given: dict[str, Any] = {"name": name, "frame": frame, "prefix": settings.prefix}
+        return cast("Pipeline", ResultsPipeline(values["results"], settings.root, **given))
     limit = settings.memory_limit
     if not values.keys() & {"factory", "model_file"}:
         _need_setting(settings, values, table, "model_dir", "--ocr-inference-dir")
@@ -172,7 +173,7 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     mistakes = Mistakes()
     name, table, values = _candidate_values(settings, name)
     if values.get("api") == RESULTS:
-        return _results_problems(values["results"], table)
+        return _results_problems(values["results"], f"{settings.prefix}{table}")
     if "model_file" in values:
         return [_in_its_table(settings, name, text) for text in _file_problems(values)]
     if "factory" in values:

@@ -26,6 +26,7 @@ from pytest_ocrparity.session.parametrized import (
 from pytest_ocrparity.session.tasks import MARKER as TASK_MARKER
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.session.label_book import LabelBook
     from pytest_ocrparity.session.recorder import Recorder
     from pytest_ocrparity.settings import Settings
 
@@ -54,6 +55,7 @@ class Run(Protocol):
     error: SettingsError | None
     settings: Settings
     recorder: Recorder
+    labels: LabelBook
 
     def need_settings(self) -> Settings:
         """Return the settings, or raise SettingsError."""
@@ -109,9 +111,11 @@ class Preflight:
         of_reference = self._of_reference(test, own)
         of_candidates = [self._of_candidate(settings, own, name) for name in settings.candidates or (None,)]
         shared = self._look_once("images", self._run.settings.shared_images)
-        if not images and not of_reference and not shared and not all(of_candidates):
+        labels = self._look_once(f"{settings.prefix}labels", lambda: self._run.labels.problems(settings))
+        if not images and not of_reference and not shared and not labels and not all(of_candidates):
             return None
-        found = [*of_reference, *shared, *(line for each in of_candidates for line in each)]
+        images = [] if labels and not settings.images else images
+        found = [*of_reference, *shared, *labels, *(line for each in of_candidates for line in each)]
         lines = dict.fromkeys([*found, *images, *settings.idle_globs()])
         return pytest.param(SettingsError("\n".join(lines)), id="settings-error" if found else "no-image")
 

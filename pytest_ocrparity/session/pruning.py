@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def report_unused(
-    session: Any, settings: Settings, store: GoldenStore, evidence: Evidence, *, is_faulty: bool
+    session: Any, settings: Settings, store: GoldenStore, evidence: Evidence, *, lacking: str, is_faulty: bool
 ) -> list[str]:
     """Return what to print about unused baselines, after removing them where the run was told to.
 
@@ -29,6 +29,7 @@ def report_unused(
         settings: the run's.
         store: its baselines.
         evidence: what its tests did.
+        lacking: an image that labels name and that is not there.
         is_faulty: whether the run as a whole has failed.
 
     Raises:
@@ -38,7 +39,7 @@ def report_unused(
     ours = [path for path, recorded in candidates.items() if recorded and recorded == store.ownership.settings]
     if not candidates or not (ours or settings.golden_prune):
         return ["nothing was pruned: each baseline is of an image or a test"] if settings.golden_prune else []
-    reason = _missing_evidence(session, settings, evidence, is_faulty)
+    reason = _missing_evidence(session, settings, evidence, lacking, is_faulty)
     if not settings.golden_prune:
         return [] if reason else [f"unused baselines (--ocr-golden-prune removes them): {_baseline_names(store, ours)}"]
     if reason:
@@ -48,7 +49,7 @@ def report_unused(
     return [*removed, *_kept_baselines(store, {path: name for path, name in candidates.items() if path not in ours})]
 
 
-def _missing_evidence(session: Any, settings: Settings, evidence: Evidence, is_faulty: bool) -> str:
+def _missing_evidence(session: Any, settings: Settings, evidence: Evidence, lacking: str, is_faulty: bool) -> str:
     """Return why this run does not show which baselines are needed, or nothing where it does."""
     if settings.file is None:
         return "no settings file says which tests and images are all"
@@ -59,6 +60,8 @@ def _missing_evidence(session: Any, settings: Settings, evidence: Evidence, is_f
     for pair in (pair for part in settings.parts for pair in part.images):
         if not replace(settings, images=(pair,)).image_paths():
             return f"the setting images has {pair[1]!r}, which matches no file: its images may only be missing here"
+    if lacking:
+        return f"the labels name {lacking}, which is not there: it may only be missing here"
     return evidence.missing(session, settings.root)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_ocrparity.errors import ReportError
@@ -11,6 +15,8 @@ from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.wording import path_from
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+    from pytest_ocrparity.report.views import View
     from pytest_ocrparity.session.collecting import Comparisons
     from pytest_ocrparity.settings import Settings
 
@@ -34,7 +40,14 @@ class Reporting:
         """Why the folder could not be cleared for this run's report."""
 
     def check(self) -> None:
-        """Raise ReportError where the folder is not the report's. An older report stays until this run makes one."""
+        """Raise ReportError where the folder is not the report's, or the history's file is none.
+
+        An older report stays until this run makes one.
+        """
+        if self.settings.history is not None:
+            from pytest_ocrparity.report.history import read_history
+
+            read_history(self.settings.history)
         if self.settings.report_dir is not None:
             from pytest_ocrparity.report import check_folder
 
@@ -60,6 +73,7 @@ class Reporting:
         self,
         comparisons: Comparisons,
         *,
+        accuracy: Sequence[AccuracyRecord] = (),
         status: int,
         is_cut_short: bool,
         faults: Sequence[str],
@@ -78,35 +92,81 @@ class Reporting:
         results = collect(
             comparisons,
             self.settings,
+            accuracy=accuracy,
             status=status,
             is_cut_short=is_cut_short,
             faults=faults,
             notes=notes,
         )
         view = View.of(results, comparisons.light)
+        lines: list[str] = []
+        flaw: ReportError | None = None
+        try:
+            view, lines = self._with_history(view)
+        except ReportError as error:  # the report is made nonetheless
+            flaw = error
         if self.tells_github:
             self.annotations = error_commands(view)
             append_summary(view)
         if self._refusal is not None:
             raise self._refusal
         folder = self.settings.report_dir
-        if folder is None:
-            return []
-        publish(folder, view)
-        broken = [each for each in view.compared if each.picture_error]
-        lines = [
-            f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
-            for each in broken[:1]
-        ]
-        return [*lines, f"report: {path_from(os.curdir, folder / 'index.html')}"]
+        if folder is not None:
+            publish(folder, view)
+            broken = [each for each in view.compared if each.picture_error]
+            lines += [
+                f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
+                for each in broken[:1]
+            ]
+            lines.append(f"report: {path_from(os.curdir, folder / 'index.html')}")
+        if flaw is not None:
+            raise flaw
+        return lines
+
+    def _with_history(self, view: View) -> tuple[View, list[str]]:
+        """Append the run to its history, and return the view with the plots of it, and what to print.
+
+        Raises:
+            ReportError: the history cannot be read or written.
+        """
+        path = self.settings.history
+        if path is None:
+            return view, []
+        from pytest_ocrparity.report.history import append_entry, entry_of, plots, read_history
+
+        where = path_from(os.curdir, path)
+        if view.results.run.interrupted:
+            return view, [f"history: nothing was appended to {where}, as the run stopped before its last test"]
+        append_entry(path, entry_of(view.results, view.compared, current_commit(self.settings.root)))
+        entries, broken = read_history(path)
+        lines = [f"history: {where}, {len(entries)} run{'s' * (len(entries) != 1)}"]
+        lines += [f"WARNING: {where} has {broken} broken line{'s' * (broken != 1)}, passed over"] if broken else []
+        return replace(view, plots=plots(entries)), lines
 
     @property
     def publishes(self) -> bool:
         """Tell whether this run makes a report for anybody."""
-        return self.is_due and (self.settings.report_dir is not None or self.tells_github)
+        is_for_files = self.settings.report_dir is not None or self.settings.history is not None
+        return self.is_due and (is_for_files or self.tells_github)
 
     @property
     def tells_github(self) -> bool:
         """Tell whether GitHub Actions runs this, or it is forced."""
         is_there = os.environ.get("GITHUB_ACTIONS") == "true"
         return self.settings.github == "on" or (self.settings.github == "auto" and is_there)
+
+
+def current_commit(root: Path) -> str:
+    """Return the commit that is tested: GitHub's, else that which git has checked out; nothing where neither is."""
+    if given := os.environ.get("GITHUB_SHA"):
+        return given
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+        return done.stdout.strip()
+    return ""

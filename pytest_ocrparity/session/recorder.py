@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison, DifferenceError
     from pytest_ocrparity.diagnose.cache import DiagnosisCache
     from pytest_ocrparity.diagnosis import Diagnosis
-    from pytest_ocrparity.report.document import Record, RecordedComparison
+    from pytest_ocrparity.evaluate.counts import ImageCounts
+    from pytest_ocrparity.evaluate.verdict import Accuracy
+    from pytest_ocrparity.report.document import Counted, Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.session.batch_check import Batches
+    from pytest_ocrparity.session.label_book import LabelBook
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.trace import Trace
 
@@ -37,18 +40,28 @@ class ItemRecords:
         self.records: list[Record] = []
         self._item = item
         self._compared: set[tuple[str, str, str]] = set()
+        self._counted: set[tuple[str, ...]] = set()
         self._lock = threading.RLock()  # a test may assert in threads
 
     def reset(self) -> None:
         """Drop what an earlier attempt of the test left: reruns count once."""
         self.records.clear()
         self._compared.clear()
+        self._counted.clear()
 
     def take(self) -> list[Record]:
         """Return the records, now that the test has ended, and keep none."""
         self._compared.clear()
+        self._counted.clear()
         taken, self.records = self.records, []
         return taken
+
+    def count_once(self, count: Callable[[], Counted | None], *key: str) -> None:
+        """Note what an image of two sides counts against its label, where this test has not noted it already."""
+        with self._lock:
+            if key not in self._counted and (counted := count()) is not None:
+                self._counted.add(key)
+                self.records.append(counted)
 
     def milestone(self, image: str, reference: str, candidate: str) -> str:
         """Count an image, once for each two sides; return the line of a long test at its 100th, 200th, 500th, or ""."""
@@ -74,9 +87,9 @@ def item_records(item: pytest.Item) -> ItemRecords:
 class Recorder:
     """The `Listener` of one process. `item` is the running test, None between tests."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, labels: LabelBook) -> None:
         """Record as the settings say."""
-        self.settings = settings
+        self.settings, self.labels = settings, labels
         self.item: pytest.Item | None = None
         self.raised = Raised()
         self.worst = WorstImages()
@@ -157,8 +170,30 @@ class Recorder:
         compared = self._record_comparison(judged, reference, candidate)
         same = have_same_files(reference, candidate)
         self._of_the_test.records.append(Compared(comparison=compared, has_same_files=same))
+        part = self.settings.of_task(judged.task)
+        if part.labels is not None:
+            count = partial(self.labels.count, part, judged, (reference, candidate), tolerance)
+            self._of_the_test.count_once(count, judged.image, judged.reference, judged.candidate)
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
+
+    def on_accuracy(
+        self, judged: Accuracy, images: Sequence[ImageCounts], sides: tuple[str, str], left_out: Mapping[str, int]
+    ) -> None:
+        """Note an accuracy that a test asserted."""
+        from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+        from pytest_ocrparity.report.document import Evaluated
+        from pytest_ocrparity.tolerance import Limit
+
+        record = AccuracyRecord(
+            reference=sides[0],
+            candidate=sides[1],
+            limit=Limit(judged.max_drop, "keyword"),
+            result=judged,
+            not_counted={name: count for name, count in left_out.items() if count},
+            counts=tuple(images),
+        )
+        self._of_the_test.records.append(Evaluated(accuracy=record))
 
     def _ran_before(self, candidate: Trace) -> list[str]:
         """Return the images that a candidate ran in this process before the one of a trace."""

@@ -17,6 +17,7 @@ from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, Re
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.kept_records import KeptRecords
+from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
 from pytest_ocrparity.session.outcomes import RED
 from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters, is_marked
@@ -79,8 +80,10 @@ class Run:
             if isinstance(error, OptionError) and runs_tests(config):
                 raise
             self.error, self.settings = error, settings_module.load(None, {}, folder)
+        self.labels = LabelBook(lambda: self.known_task)
+        self.settings = self.labels.naming_images(self.settings)
         self.preflight = Preflight(self)
-        self.recorder = Recorder(self.settings)
+        self.recorder = Recorder(self.settings, self.labels)
         self._context = Context(self._limits_of_test, self.recorder, self._rerun_command)
         self.progress = Progress(config)
         self.recorder.say = self.progress.say

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
 from pytest_ocrparity.errors import ModelError, SettingsError, did_you_mean
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, TASKS, Task, task_named
 
@@ -61,11 +63,19 @@ def wrong_marker(test: Any, settings: Settings, known_task: Callable[[], Task | 
 
 
 def without_a_task(test: Any) -> str:
-    """Return what to say of a marked test that pytest did not parametrize by its task."""
-    kind = "a unittest.TestCase" if hasattr(test, "cls") else "this kind of test"
+    """Return what to say of a test that pytest did not parametrize by the task that its marker names."""
+    from unittest import TestCase
+
+    is_a_case = issubclass(getattr(test, "cls", None) or object, TestCase)
+    if is_a_case or not isinstance(test, pytest.Function):
+        kind = "a unittest.TestCase" if is_a_case else "this kind of test"
+        return (
+            f"{MARKER} has no effect on {kind}, which pytest does not parametrize, so that it would get the detector's "
+            "models: write a test function"
+        )
     return (
-        f"{MARKER} has no effect on {kind}, which pytest does not parametrize, so that it would get the detector's "
-        "models: write a test function"
+        f"{MARKER} on a parameter, or added after collection, comes too late: pytest has given the test the images and "
+        "models of the other task: mark the function, its class or its module, and write a function for each task"
     )
 
 

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from pytest_ocrparity.settings.candidates import (
     read_candidates,
     with_folder,
 )
+from pytest_ocrparity.settings.label_settings import LabelSettings, read_label_settings
 from pytest_ocrparity.settings.settings_file import check_length, read_tables
 from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
 from pytest_ocrparity.stages import RECOGNITION
@@ -47,12 +48,15 @@ class Settings:
         file: the settings file, or None where only the command line spoke.
         root: the folder that image names and baselines are relative to: the file's, else the invocation directory.
         images: (folder, glob) pairs.
+        labels: where the labels of the images stand, None where there are none.
+        images_of_labels: returns the images that labels name; asked where the settings name none.
         train: keyword arguments of `pipelines.training.load_training`; empty where nothing was said.
         candidates: the deployments under test by name, the one under `inference` first.
         golden_mode: how to record, None when the run only compares.
         diagnosis_seconds: how long the experiments after a failure may take; 0 for none.
         memory_limit: bytes that running an image may take, None for what is available.
         report_dir: where the report goes, None for no report.
+        history: the file to which the run appends its line, None for none.
         report_pictures: "all", or "failed" for those of failed comparisons only.
         github: "auto", "on" or "off": annotations and job summary.
         tolerance: of tests that compare no single candidate.
@@ -81,6 +85,9 @@ class Settings:
     github: str
     tolerance: Tolerance
     batch: int = 1
+    labels: LabelSettings | None = None
+    images_of_labels: Callable[[Settings], list[Path]] | None = None
+    history: Path | None = None
     typed: frozenset[str] = frozenset()
     recognition: Settings | None = None
     prefix: str = ""
@@ -97,7 +104,7 @@ class Settings:
     @property
     def has_detector(self) -> bool:
         """Tell whether anything is set of another model than those of the recognition table."""
-        return bool(self.images or self.train or self.candidates)
+        return bool(self.images or self.labels or self.train or self.candidates)
 
     def all_image_paths(self) -> list[Path]:
         """Return the images of all tasks."""
@@ -142,7 +149,9 @@ class Settings:
         return next(iter(self.candidates.values()), None)
 
     def image_paths(self) -> list[Path]:
-        """Return the images that the globs match, sorted, each once."""
+        """Return the images that the globs match, sorted, each once; without globs those of the labels."""
+        if not self.images and self.labels is not None and self.images_of_labels is not None:
+            return self.images_of_labels(self)
         return list(
             dict.fromkeys(path for folder, pattern in self.images for path in _matching_images(folder, pattern))
         )
@@ -172,6 +181,9 @@ class Settings:
 
     def no_image(self) -> str:
         """Return the sentence of a run without images."""
+        if not self.images and self.labels is not None:
+            files = ", ".join(path_from(self.root, file) for file in self.labels.files)
+            return f"no images: {files} labels none that is there, and no {self.prefix}images are set"
         if not self.images:
             where = self.file or "the command line"
             if self.prefix or self.recognition is not None:
@@ -260,6 +272,9 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         memory_limit = _size_in_bytes(top.get("memory_limit"), file)
     with mistakes.gathering():
         golden_mode = _golden_mode(options)
+    labels = None
+    with mistakes.gathering():
+        labels = read_label_settings(f"{file}: labels", tables["labels"], root)
     candidates = read_candidates(tables, file, root, tolerance, words, mistakes)
     if options.get("ocr_inference_dir"):
         with mistakes.gathering():
@@ -290,6 +305,8 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
         github=report["github"],
         tolerance=_of_all_tests(candidates, tolerance, words),
         batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
+        labels=labels,
+        history=report.get("history"),
         typed=frozenset(row.name for dest, row in OPTIONS.items() if row.name and options.get(dest)),
     )
     if tables["recognition"]:
@@ -318,6 +335,9 @@ def _of_recognisers(
     train, images = absolute(tables["train"], "train", settings.root), tables[""].get("images", [])
     if "network" in train:
         train["network_folder"] = settings.root
+    labels = None
+    with mistakes.gathering():
+        labels = read_label_settings(f"{settings.file}: recognition.labels", tables["labels"], settings.root)
     candidates = read_candidates(
         tables, settings.file, settings.root, tolerance, words, mistakes, prefix="recognition."
     )
@@ -329,6 +349,7 @@ def _of_recognisers(
         candidates=candidates,
         tolerance=_of_all_tests(candidates, tolerance, words),
         batch=next(iter(candidates.values())).batch if len(candidates) == 1 else batch or 1,
+        labels=labels,
         typed=frozenset(),
         prefix="recognition.",
     )

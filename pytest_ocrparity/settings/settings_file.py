@@ -23,7 +23,9 @@ RESERVED: Final = ("inference", "train", "baseline")
 """What sides are called already."""
 RECOGNITION: Final = "recognition"
 """The table that holds the settings of recognisers, in a project of both tasks."""
-OF_RECOGNITION: Final = {"": {"images": TABLES[RECOGNITION]["images"]}, **TABLES}
+LABELS: Final = "labels"
+"""The table that may be a path or a list of paths instead, which are its files."""
+OF_RECOGNITION: Final = {"": {name: TABLES[RECOGNITION][name] for name in ("images", LABELS)}, **TABLES}
 """Every key that a table of it may hold, as `TABLES` has them."""
 
 
@@ -157,7 +159,7 @@ def read_tables(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, An
     with mistakes.gathering():
         content = _settings_of_file(file) if file else {}
     tables = _right_tables(f"{where}: ", content, TABLES, mistakes)
-    recognition = {name: OF_RECOGNITION[name] for name in ("", "train", "inference")}
+    recognition = {name: OF_RECOGNITION[name] for name in ("", "train", "inference", LABELS)}
     tables[RECOGNITION] = (
         _right_tables(f"{where}: {RECOGNITION}.", tables[RECOGNITION], recognition, mistakes)
         if tables[RECOGNITION]
@@ -176,6 +178,9 @@ def _right_tables(
             _check_plain(where.rpartition(":")[0], {name: value})
             if name == "tolerance" and isinstance(value, str):
                 tables[name] = {"preset": value}
+            elif name == LABELS and not isinstance(value, Mapping):
+                _check_setting(f"{where}{name}", value, known_tables[""][name])
+                tables[name] = {"files": value}
             elif name in tables and name:
                 if not isinstance(value, Mapping):
                     raise SettingsError(f"{where}{name} is a table, not {value!r}")

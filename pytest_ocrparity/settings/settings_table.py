@@ -81,12 +81,20 @@ _GLOBS: Final = Kind("a list of globs", (list, str), is_repeatable=True)
 _SECONDS: Final = Kind("a number from 0 up", (int, float))
 _SIZE: Final = Kind('a size such as "4 GB", or a number of bytes', (str, int))
 _COUNT: Final = Kind("a whole number from 1 up", (int,))
+_PATHS: Final = Kind("a path or a list of paths", (list, str))
+_LABELS: Final = Kind("a path, a list of paths or a table", (str, list, Mapping))
 _LIMITS: Final = Kind("a preset's name or a table", (str, Mapping), is_repeatable=True)
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("", _PATH, "settings file; without it, the nearest one upward from the given paths", "--ocr-config=FILE"),
     Setting(
         "images", _GLOBS, "images to compare: globs (quote them in a shell) or folders", "--ocr-images=GLOB_OR_DIR"
+    ),
+    Setting(
+        "labels",
+        _LABELS,
+        "label files, or the table `labels`: the accuracy of both sides is judged over the run; without `images` the "
+        "labels name them",
     ),
     Setting("allow_empty", _FLAG, "true: a run in which no image has a box may pass", default=False),
     Setting(
@@ -102,6 +110,22 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         f"a preset ({', '.join(PRESETS)}), or limits of stages",
         "--ocr-tolerance=PRESET|STAGE.LIMIT=VALUE",
         default="fp32",
+    ),
+    Setting("labels.files", _PATHS, "label files of PaddleOCR, a line per image; `labels = FILE` sets this alone"),
+    Setting("labels.data_dir", _PATH, "folder that the paths in them start at; without it, that of each file"),
+    Setting("labels.delimiter", _TEXT, "what stands between path and label", default="\t"),
+    Setting(
+        "labels.blank",
+        _TEXT,
+        "what a page without a box, or a line without a text, is: one that nobody labelled, which is left out, or one "
+        "without text, so that each box on it is a false alarm; where this is not set, such a label is refused",
+        choices=("unlabelled", "empty"),
+    ),
+    Setting(
+        "labels.group",
+        _TEXT,
+        "a regular expression with one group, which takes the document out of an image's path: pages of one document "
+        "count as one observation",
     ),
     Setting("train.config", _PATH, "PaddleOCR training YAML file", "--ocr-train-config=YML"),
     Setting(
@@ -177,6 +201,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("inference.tolerance", _LIMITS, "as the setting `tolerance`, for this deployment alone"),
     Setting("recognition.images", _GLOBS, "pictures of lines, which are no other images of the project"),
+    Setting("recognition.labels", _LABELS, "as `labels`, of lines"),
     Setting("recognition.train", _TABLE, "as the table `train`, of a recogniser"),
     Setting("recognition.inference", _TABLE, "as the table `inference`, of a recogniser"),
     Setting("recognition.candidates", _TABLE, "as the tables under `candidates`, of recognisers"),
@@ -206,6 +231,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "pictures in the report: of all comparisons, or of failed ones only",
         default="all",
         choices=("all", "failed"),
+    ),
+    Setting(
+        "report.history",
+        _PATH,
+        "file to which each run appends a line of JSON; the report draws them over the runs",
+        "--ocr-history=FILE",
     ),
     Setting(
         "report.github",

@@ -389,13 +389,15 @@ class Trace:
         """Return a trace of what paddlex's `save_to_json`, its `/ocr` service or the C++ demo say of one image.
 
         Args:
-            document: JSON, as text or parsed: `dt_polys`, and `dt_scores` or `dt_score` where there are scores.
+            document: JSON, as text or parsed: `dt_polys`, and `dt_scores` or `dt_score` where there are scores; of a
+                recogniser `rec_text` and `rec_score`.
             image: the path of the image, as the other side is given it.
             pipeline: how messages call the side that made it.
             frame: "image" where its boxes are in the pixels of the image although it says otherwise.
 
         Raises:
-            ResultError: it is no JSON, holds no boxes or several images, or boxes in other pixels than the image's.
+            ResultError: it is no JSON, holds neither boxes nor a text, or several images, or boxes in other pixels
+                than the image's.
         """
         name = fspath(image)
         where = f"the results of {pipeline} for {image_label(name)}"
@@ -404,7 +406,8 @@ class Trace:
         return cls(
             pipeline=pipeline,
             image=name,
-            detections=Detections(result.polygons, result.scores),
+            detections=None if result.polygons is None else Detections(result.polygons, result.scores),
+            recognition=result.recognition,
             parameters=result.parameters,
             image_sha256=result.image_sha256,
         )
@@ -423,7 +426,7 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     detections = None
     if document["dt_polys"] is not None:
         result = read_result(document, where, "image")
-        detections = Detections(result.polygons, result.scores)
+        detections = Detections(result.polygons or (), result.scores)
     recognition = None
     if document["rec_text"] is not None:
         recognition = Recognition(document["rec_text"], document["rec_score"])

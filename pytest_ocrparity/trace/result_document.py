@@ -1,6 +1,7 @@
 """The results that others write of one image: paddlex's `save_to_json`, its `/ocr` service, the C++ demo.
 
-All of them call the boxes `dt_polys`. This module knows their keys, and nothing of files.
+All of them call the boxes `dt_polys`, and what a recogniser reads in a line `rec_text`. This module knows their keys,
+and nothing of files.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
+from pytest_ocrparity.trace.recognised_text import Recognition
 from pytest_ocrparity.trace.stored_fields import wrong_parameters
+from pytest_ocrparity.wording import number_of_boxes
 
 SCORES: Final = ("dt_scores", "dt_score")
 """What the scores of the boxes are called: by paddlex, and by the C++ demo."""
@@ -31,14 +34,16 @@ class Result:
     """What a document says of one image.
 
     Attributes:
-        polygons, scores: the boxes, and their scores where the document has them.
+        polygons, scores: the boxes, and their scores where the document has them; None of a recogniser's.
+        recognition: what a recogniser reads; None of a detector's.
         parameters: by stage name, what it says that ran.
         image_sha256: digest of the image's bytes, where it says one.
         input_path: the name of the image that it was made of, where it says one.
         size: height and width of the image as the service saw it, where it says them.
     """
 
-    polygons: tuple[npt.NDArray[np.float64], ...]
+    polygons: tuple[npt.NDArray[np.float64], ...] | None = None
+    recognition: Recognition | None = None
     scores: npt.NDArray[np.float64] | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     image_sha256: str | None = None
@@ -55,16 +60,25 @@ def read_result(document: Mapping[str, Any], where: str, frame: str = "file") ->
         frame: "image" where the boxes are in the pixels of the image whatever the document says.
 
     Raises:
-        ResultError: it reports an error, holds no boxes or several images, its boxes are in other pixels than the
-            image's, or a value means nothing.
+        ResultError: it reports an error, holds neither boxes nor a text, or several images, its boxes are in other
+            pixels than the image's, or a value means nothing.
     """
     answer = document.get("result")
     if document.get("errorCode"):  # of a service; 0 is success
         raise ResultError(f"{where}: the service reports an error: {document['errorCode']} {document.get('errorMsg')}")
     page = _only_page(answer, where) if isinstance(answer, Mapping) else document.get("res", document)
-    if not isinstance(page, Mapping) or "dt_polys" not in page:
+    if not isinstance(page, Mapping) or not page.keys() & {"dt_polys", "rec_text"}:
         keys = ", ".join(map(str, list(page)[:8])) if isinstance(page, Mapping) else repr(page)[:60]
-        raise ResultError(f"{where}: holds no dt_polys, the boxes of a detector; it holds {keys or 'nothing'}")
+        raise ResultError(
+            f"{where}: holds no dt_polys, the boxes of a detector, and no rec_text, the text of a recogniser; it holds "
+            f"{keys or 'nothing'}"
+        )
+    stated: dict[str, Any] = {
+        "image_sha256": _result_text(page.get("image_sha256", document.get("image_sha256")), "image_sha256", where),
+        "input_path": _result_text(page.get("input_path"), "input_path", where),
+    }
+    if "dt_polys" not in page:
+        return Result(recognition=_result_recognition(page, where), **stated)
     if frame != "image" and (made := _other_picture(page)):
         raise ResultError(
             f"{where}: its boxes are in the pixels of {made}, and not in those of the image: they can't be compared. "
@@ -78,8 +92,7 @@ def read_result(document: Mapping[str, Any], where: str, frame: str = "file") ->
         polygons=polygons,
         scores=None if scores is None else _result_scores(scores, len(polygons), where),
         parameters=_result_parameters(page.get("text_det_params"), where),
-        image_sha256=_result_text(page.get("image_sha256", document.get("image_sha256")), "image_sha256", where),
-        input_path=_result_text(page.get("input_path"), "input_path", where),
+        **stated,
         size=None if not isinstance(answer, Mapping) else _result_size(answer.get("dataInfo"), where),
     )
 
@@ -107,6 +120,20 @@ def _other_picture(page: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _result_recognition(page: Mapping[str, Any], where: str) -> Recognition:
+    """Return the text of a line, which stands first among its words where the writer was asked for their boxes."""
+    given = page["rec_text"]
+    text = given[0] if isinstance(given, list) and given else given
+    if not isinstance(text, str):
+        raise ResultError(f"{where}: rec_text is {given!r:.60}, not a text; of a line without one it is empty")
+    if "rec_score" not in page:
+        return Recognition(text)
+    score = page["rec_score"]
+    if score is not None and not _is_number(score):
+        raise ResultError(f"{where}: rec_score is {score!r:.60}, not a number")
+    return Recognition(text, float("nan") if score is None else score)
+
+
 def _result_polygons(value: Any, where: str) -> tuple[npt.NDArray[np.float64], ...]:
     if not isinstance(value, list):
         raise ResultError(f"{where}: dt_polys is {value!r:.60}, not a list of boxes; of an empty page it is []")
@@ -124,7 +151,7 @@ def _result_scores(value: Any, count: int, where: str) -> npt.NDArray[np.float64
     if not isinstance(value, list) or not all(each is None or _is_number(each) for each in value):
         raise ResultError(f"{where}: the scores of its boxes are {value!r:.60}, not a list of numbers")
     if len(value) != count:
-        raise ResultError(f"{where}: {count} boxes in dt_polys but {len(value)} scores")
+        raise ResultError(f"{where}: {number_of_boxes(count)} in dt_polys but {len(value)} scores")
     return np.array([np.nan if each is None else each for each in value], np.float64)
 
 

@@ -171,7 +171,12 @@ MORE = [
         "resize:resize.image_shape",
     ),
     fault("R7 input_shape argument", options(input_shape=[3, 640, 640]), "resize:resize.input_shape"),
-    fault("R9 rounding down", port(ports.RoundsDown), "resize:resize.rounding", mend=unwrap),
+    fault(
+        "R9 rounding down",
+        both(image("receipt.png"), port(ports.RoundsDown)),
+        "resize:resize.rounding",
+        mend=unwrap,
+    ),
     fault("R11 extreme aspect", both(NO_LIMITS, image("banner.png")), "resize:resize.limits"),
     fault(
         "D1 EXIF ignored in training",

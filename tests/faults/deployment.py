@@ -99,7 +99,12 @@ class Deployment:
         self.edit(name, lambda document: _update(_place(document, operator), arguments))
 
     def export(self, change: Callable[[Any], Any] | None = None, **how: Any) -> None:
-        """Export the checkpoint, after a change of the network."""
+        """Export the checkpoint, after a change of the network; unchanged, that is the example's export."""
+        if change is None and not how:
+            for path in (EXAMPLE / "inference").iterdir():
+                if path.suffix != ".yml":
+                    (self.model_dir / path.name).write_bytes(path.read_bytes())
+            return
         network = trained()
         if change is not None:
             network = change(network) or network
@@ -164,6 +169,9 @@ class KnowsWhatRan:
         pass
 
     def on_failure(self, *_: Any) -> None:
+        pass
+
+    def on_accuracy(self, *_: Any) -> None:
         pass
 
     def on_error(self, *_: Any) -> None:

@@ -323,8 +323,11 @@ def _receipt() -> Any:
 
 
 def long_page(d: Deployment) -> None:
-    """736 px high after the resize, and 4416 long: beyond paddleocr's cap of 4000."""
-    page(d, "long.png", np.concatenate([_receipt()[:360, :540]] * 4, axis=1))
+    """4320 px long after the resize, beyond paddleocr's cap of 4000, and as low as its limits let it be."""
+    page(d, "long.png", np.concatenate([_receipt()[:360, :540]] * 8, axis=1))
+    limits = {"limit_side_len": 320, "limit_type": "min"}
+    d.operator(TRAIN_YML, "DetResizeForTest", **limits)
+    d.options |= limits
 
 
 def very_wide_page(d: Deployment) -> None:

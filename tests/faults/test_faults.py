@@ -9,9 +9,12 @@ import pytest
 
 from faults.cases import Fault
 from faults.deployment import EXPORT_YML, TRAIN_YML, Deployment
-from faults.rows import badly_worded, row_of
+from faults.rows import ALL, badly_worded, row_of
 from faults.short_list import RUN
 from pytest_ocrparity.diagnosis import CAUSES
+
+SMALL_PAGE = "images/curved.png"
+"""What CI runs a case on that names no page: on it most faults show, and no page has a smaller tensor."""
 
 
 @pytest.mark.filterwarnings("ignore:.* holds two programs")  # which is what W10 is about
@@ -20,6 +23,7 @@ def test_a_fault_is_caught_named_and_mended(
     case: Fault, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     deployment = Deployment.copy(tmp_path)
+    deployment.image = deployment.image if ALL else SMALL_PAGE
     case.inject(deployment)
     error = deployment.failure()
     found = error.diagnoses if error is not None else ()

@@ -11,8 +11,6 @@ from faults.near_miss import NearMiss, failure
 from pytest_ocrparity import DifferenceError, Pipeline
 from pytest_ocrparity.diagnosis import Diagnosis
 
-FOUND: dict[tuple[str, str], DifferenceError | None] = {}
-
 
 class Trial:
     """A case on a page: what the gate says, and what it says when its fixes are followed."""
@@ -44,12 +42,3 @@ class Trial:
     def follow(self, deployment: Deployment, found: Sequence[Diagnosis]) -> None:
         """Do what the fixes say."""
         deployment.apply(found)
-
-    def found(self) -> DifferenceError | None:
-        """Return what the gate says, from memory where another test asked before."""
-        key = (f"{self.kind.__name__} {self.case.name}", self.image)
-        if key not in FOUND:
-            error = self.failure()
-            # Without its traceback, whose frames hold the traces of both sides: 390 of them took 20 GB.
-            FOUND[key] = None if error is None else error.with_traceback(None)
-        return FOUND[key]

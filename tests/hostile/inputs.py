@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import msgspec
 import records
 import yaml
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.report.document import NotCompared, Parameter, RecordedComparison, as_text
+from pytest_ocrparity.report.history import HistoryEntry, RunAccuracy
 
 EVIL = "__import__('os').system('touch evil')"
 DEEP: Any = []
@@ -105,6 +107,10 @@ names = st.one_of(
 _KEYS = (
     *(
         "images",
+        "labels",
+        "labels.files",
+        "labels.group",
+        "labels.delimiter",
         "allow_empty",
         "diagnosis_seconds",
         "golden.dir",
@@ -381,6 +387,33 @@ def json_of(*documents: Any) -> st.SearchStrategy[bytes]:
     right = [_as_bytes(each) for each in documents]
     strategies = [mangled(data) for data in right] + [edited(each).map(_as_bytes) for each in documents]
     return st.one_of(*strategies, st.sampled_from(right), st.binary(max_size=40))
+
+
+# History
+
+
+RUN: dict[str, Any] = msgspec.to_builtins(
+    HistoryEntry(
+        finished="2026-01-01",
+        verdict="passed",
+        images=2,
+        differing=0,
+        accuracy=(
+            RunAccuracy(
+                task="detection",
+                reference="train",
+                candidate="inference",
+                figure="hmean",
+                images=2,
+                reference_value=0.9,
+                candidate_value=0.8,
+                low=-0.2,
+                high=0.0,
+                verdict="undecided",
+            ),
+        ),
+    )
+)
 
 
 # Labels

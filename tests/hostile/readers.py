@@ -51,6 +51,7 @@ from pytest_ocrparity.evaluate.labels import read_labels
 from pytest_ocrparity.golden.baseline_file import is_baseline, load
 from pytest_ocrparity.golden.store import golden_path
 from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.report.history import plots, read_history
 from pytest_ocrparity.settings import load as load_settings
 from pytest_ocrparity.trace import Trace
 
@@ -288,6 +289,11 @@ def _result(folder: Path, data: bytes) -> None:
     compare(reference=TOY, candidate=replace(found, image_sha256=None))
 
 
+def _history(folder: Path, data: bytes) -> None:
+    entries, _ = read_history(_put(folder, "history.jsonl", data))
+    assert all(len(plot.reference) == len(plot.candidate) for plot in plots(entries * 2))
+
+
 def _calls(folder: Path, given: tuple[bytes, bytes]) -> None:
     paths = _put(folder, "train.yml", given[0]), _put(folder, "inference.yml", given[1])
     for name in ("inference.json", "inference.pdiparams"):
@@ -365,6 +371,7 @@ READERS = (
         200,
     ),
     Reader("labels", inputs.label_files(), _labels, LabelError, lambda: b"a.png\t" + as_json(inputs.LABEL), 150),
+    Reader("history", inputs.json_of(inputs.RUN), _history, ReportError, lambda: as_json(inputs.RUN), 150),
     Reader(
         "deploy",
         st.one_of(st.tuples(inputs.ymls(), st.builds(export_yml)), st.tuples(st.builds(example_yml), inputs.ymls())),

@@ -114,6 +114,25 @@ def test_a_wrong_file_is_told(words: list[str], told: str, capsys: pytest.Captur
     assert error.startswith("python -m pytest_ocrparity deploy: ") and told in error
 
 
+def test_of_a_recogniser_it_says_that_it_prints_no_call(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    note = "tiny_rec.yml is of a recogniser, and deploy prints calls for detectors alone"
+    assert main(["deploy"]) == 0
+    assert capsys.readouterr().out.count(f"note: configs/{note}") == 1  # beside the detector's calls
+    path = example / "pyproject.toml"
+    text = path.read_text()
+    path.write_text(text[: text.index("[tool.ocrparity]")] + text[text.index("[tool.ocrparity.recognition]") :])
+    assert main(["deploy"]) == 2  # alone
+    assert note in capsys.readouterr().err
+
+
+def test_a_recognisers_export_is_not_taken_for_the_detectors(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(EXAMPLE / "inference_rec", example / "inference_rec")
+    assert main(["deploy", "--train-config=configs/tiny_db.yml", "--inference-dir=inference_rec"]) == 2
+    assert "tiny_db.yml is of a detector and" in (told := capsys.readouterr().err)
+    assert "inference_rec/inference.yml of a recogniser: name the detector's export" in told
+    assert main(["deploy", "--train-config=configs/tiny_db.yml", "--inference-dir=inference"]) == 0
+
+
 def test_without_settings_it_says_what_to_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,11 @@ def test_mine(ocr_golden, ocr_inference_model, ocr_image, number):
 """
 
 
+@pytest.fixture(autouse=True)
+def with_its_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+
+
 @pytest.mark.parametrize("is_wrong", [False, True])
 def test_baselines_and_images(project: pytest.Pytester, is_wrong: bool) -> None:
     project.makepyfile(test_export=CODE)

@@ -95,7 +95,7 @@ class TestModes:
         result = run(project, "--ocr-golden", "--ocr-golden-mode=changed", *BASELINE)
         result.assert_outcomes(passed=2, deselected=2)
         result.stdout.fnmatch_lines(
-            ["1 baseline recorded from train", "*images/one_word.npy: 1 boxes before, 3 after, map moved by up to *"]
+            ["1 baseline recorded from train", "*images/one_word.npy: 1 box before, 3 after, map moved by up to *"]
         )
         after = goldens(project)
         assert after["images/three_words.npy.npz"] == before["images/three_words.npy.npz"]

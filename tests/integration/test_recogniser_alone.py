@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import numpy as np
 import pytest
 from projects import run
 from reader_projects import THREE_LINES, break_export, write
-from toy_reader import LINE, NEARLY, NOTHING
+from toy import PAGE
+from toy_reader import LINE, NEARLY, NOTHING, Reader, line
 
 from pytest_ocrparity.wording import amount
 
@@ -61,6 +64,38 @@ def test_mine(ocr_golden, ocr_inference_model, ocr_image):
     result.stdout.fnmatch_lines(["*'abba cd' in baseline (train), 'baab cd' in inference"])
     result = run(alone, "--ocr-golden", "--ocr-golden-mode=all", "-v")
     result.stdout.fnmatch_lines(["*a.npy: the same text, map moved by up to *"])
+
+
+BASELINES = """
+from pytest_ocrparity import assert_same_detections, assert_same_text
+
+def test_mine(ocr_golden, ocr_inference_model, ocr_image):
+    ASSERTION(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+
+
+@pytest.mark.parametrize("first", ["assert_same_text", "assert_same_detections"])
+def test_baselines_of_the_other_task_are_told_and_recorded_again(alone: pytest.Pytester, first: str) -> None:
+    """Of a project whose detector became a recogniser, or the reverse."""
+    readers = (alone.path / "conftest.py").read_text()
+    detectors = readers.replace("from toy_reader import Reader", "from toy import Toy as Reader")
+    tests = [("assert_same_text", readers), ("assert_same_detections", detectors)]
+    write(alone.path / "lines", {"a.npy": PAGE, "b.npy": PAGE})
+    for name, conftest in sorted(tests, key=lambda each: each[0] != first):
+        (alone.path / "conftest.py").write_text(conftest)
+        alone.makepyfile(test_export=BASELINES.replace("ASSERTION", name))
+        if name == first:
+            assert run(alone, "--ocr-golden").parseoutcomes()["passed"] == 2
+            continue
+        result = run(alone)
+        assert result.parseoutcomes()["failed"] == 2
+        result.stdout.fnmatch_lines(
+            ["*of a recogniser: nothing was compared; record the baseline again with: pytest --ocr-golden *mode=all*"]
+        )
+        result = run(alone, "--ocr-golden", "--ocr-golden-mode=all")
+        assert result.parseoutcomes()["passed"] == 2
+        result.stdout.fnmatch_lines(["*lines/a.npy: a baseline of the other task, *, before*"])
+    assert "record the baseline again" not in run(alone).stdout.str()
 
 
 def test_the_report_shows_both_texts(alone: pytest.Pytester) -> None:
@@ -128,3 +163,94 @@ def test_a_reduced_preset_judges_the_run(alone: pytest.Pytester) -> None:
     result = run(alone, "--ocr-tolerance=int8")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*over the run 13.6% (3 of 22) of the lines are read otherwise, limit 0.1*"])
+
+
+def test_one_edit_is_one(alone: pytest.Pytester) -> None:
+    break_export(alone, 'letters="abcx "')
+    write(alone.path / "lines", {"a.npy": line("d"), "b.npy": line("ab")})
+    result = run(alone)
+    result.stdout.fnmatch_lines(["  text * 1 of 2 lines read otherwise, 1 edit in 3 characters"])
+
+
+RESULTS = """
+[tool.ocrparity]
+images = ["lines/*.npy"]
+[tool.ocrparity.inference]
+api = "results"
+results = "out/{stem}.json"
+"""
+
+
+@pytest.fixture
+def written(alone: pytest.Pytester) -> pytest.Pytester:
+    """A project whose candidate is what a recogniser wrote, as paddlex's `save_to_json` does."""
+    alone.makefile(".toml", pyproject=RESULTS)
+    path = alone.path / "conftest.py"
+    path.write_text(path.read_text().rpartition("@pytest.fixture(scope")[0])
+    alone.makepyfile(
+        test_export="""
+from pytest_ocrparity import assert_same_text
+
+def test_text(ocr_train_model, ocr_inference_model, ocr_image):
+    assert_same_text(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+    )
+    write_results(alone)
+    return alone
+
+
+def write_results(project: pytest.Pytester, **fields: Any) -> None:
+    (project.path / "out").mkdir(exist_ok=True)
+    for image in (project.path / "lines").iterdir():
+        found = Reader().trace(str(image)).recognition
+        assert found is not None
+        values = {"input_path": image.name, "page_index": None, "rec_text": found.text, "rec_score": found.score}
+        (project.path / "out" / f"{image.stem}.json").write_text(json.dumps({**values, **fields}))
+
+
+def test_results_that_were_written_elsewhere_are_read(written: pytest.Pytester) -> None:
+    result = run(written)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "  text * 2 same * worst score *",
+            "  scores were judged within 0.05 only: no maps that pair say by how much they may differ",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"rec_text": "abba"}, "*'dab' in train, 'abba' in inference"),
+        ({"rec_score": 0.1}, "*the scores of train and inference differ by 0.*, limit 0.05"),
+        ({"rec_score": None}, "*the scores of train and inference differ by NaN*"),
+        ({"rec_text": None}, "*out/a.json: rec_text is None, not a text; of a line without one it is empty*"),
+        ({"rec_score": "high"}, "*out/a.json: rec_score is 'high', not a number*"),
+        ({"input_path": "z.npy"}, "*out/a.json: was made of z.npy, and not of lines/a.npy*"),
+        ({"dt_polys": []}, "*inference is of a detector and train of a recogniser: nothing was compared*"),
+    ],
+)
+def test_wrong_results_fail(written: pytest.Pytester, fields: dict[str, Any], said: str) -> None:
+    write_results(written, **fields)
+    result = run(written)
+    assert result.parseoutcomes().get("failed") == 2
+    result.stdout.fnmatch_lines([said])
+
+
+def test_maps_beside_them_are_compared(written: pytest.Pytester) -> None:
+    test = written.path / "test_export.py"
+    test.write_text(test.read_text().replace("assert_same_text", "assert_same_probability_maps"))
+    result = run(written)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*nothing was compared at probability_map: inference has none"])
+    for image in (written.path / "lines").iterdir():
+        found = Reader().trace(str(image)).probability_map
+        assert found is not None
+        np.save(written.path / "out" / f"{image.stem}.probability_map.npy", found[0])  # (T, C)
+    run(written).assert_outcomes(passed=2)
+    for image in (written.path / "lines").iterdir():
+        np.save(written.path / "out" / f"{image.stem}.probability_map.npy", np.zeros((1, 1, 9, 6), np.float32))
+    result = run(written)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*holds float32 of shape (1, 1, 9, 6), not floats of shape (T, C) or (1, T, C)*"])

@@ -249,6 +249,38 @@ class TestMine(unittest.TestCase):
         result.stdout.fnmatch_lines(["*ocr_task has no effect on a unittest.TestCase*write a test function*"])
         assert result.ret == pytest.ExitCode.TESTS_FAILED
 
+    def test_a_marker_on_a_parameter_is_told_that_it_comes_too_late(self, both: pytest.Pytester) -> None:
+        text = """
+import pytest
+
+@pytest.mark.parametrize("what", [1, pytest.param(2, marks=pytest.mark.ocr_task("recognition"))])
+def test_it(ocr_train_model, what):
+    pass
+"""
+        both.makepyfile(test_export=text)
+        result = run(both)
+        assert result.parseoutcomes()["passed"] == 1
+        result.stdout.fnmatch_lines(["*ocr_task on a parameter, or added after collection, comes too late*"])
+        result.stdout.no_fnmatch_line("*TestCase*")
+        both.makepyfile(test_export=text.replace("recognition", "detection"))
+        assert run(both).parseoutcomes()["passed"] == 2
+
+    @pytest.mark.parametrize(
+        ("task", "said"), [("recognition", "*comes too late*"), ("recogniton", "*ocr_task: no task 'recogniton'*")]
+    )
+    def test_a_marker_that_a_hook_adds_comes_too_late_too(self, both: pytest.Pytester, task: str, said: str) -> None:
+        both.makepyfile(test_export="def test_it(ocr_train_model):\n    pass\n")
+        assert run(both).parseoutcomes()["passed"] == 1
+        marker = f"pytest.mark.ocr_task({task!r})"
+        both.makeconftest(
+            "import pytest\n"
+            f"def pytest_collection_modifyitems(items):\n    for each in items:\n        each.add_marker({marker})\n"
+        )
+        result = run(both)
+        result.stdout.fnmatch_lines([said])
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
 
 class TestTheGate:
     def test_of_both_tasks(self, both: pytest.Pytester) -> None:

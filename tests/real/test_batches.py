@@ -25,9 +25,10 @@ from real.blob import LIMITS
 from real.test_example import EXAMPLE
 
 SAME_SIZE = [EXAMPLE / "images" / name for name in ("receipt.png", "border.png", "alpha.png")]
-"""Their tensors are 736x992."""
+"""Their tensors are 480x640, under the limits below."""
 OTHER_SIZE = EXAMPLE / "images" / "curved.png"
-OPTIONS = {**LIMITS, "device": "cpu"}
+SMALL = {**LIMITS, "limit_side_len": 480}
+OPTIONS = {**SMALL, "device": "cpu"}
 
 
 def on_paddle(**options: Any) -> InferencePipeline:
@@ -39,7 +40,7 @@ def on_onnx() -> InferencePipeline:
 
 
 def bare() -> Pipeline:
-    return load_model_file(EXAMPLE / "inference_onnx" / "inference.onnx", LIMITS)
+    return load_model_file(EXAMPLE / "inference_onnx" / "inference.onnx", SMALL)
 
 
 SIDES: dict[str, Callable[[], Any]] = {"paddle": on_paddle, "onnxruntime": on_onnx, "a bare file": bare}
@@ -85,7 +86,7 @@ def test_the_network_runs_once_for_all_of_them(side: Any, monkeypatch: pytest.Mo
     else:
         monkeypatch.setattr(side, "infer", noting(side.infer))
     trace_batch(side, SAME_SIZE)
-    assert shapes == [(3, 3, 736, 992)]
+    assert shapes == [(3, 3, 480, 640)]
 
 
 def test_arrays_and_files_may_share_a_batch(side: Any) -> None:
@@ -143,7 +144,7 @@ def test_a_file_that_was_exported_for_one_page_says_so(tmp_path: Path) -> None:
     write_blob(tmp_path / "inference.onnx")
     text = r"the ONNX file was exported for a batch of 1 alone, and was given 2 images. Export with a free first"
     for side in (
-        load_model_file(tmp_path / "inference.onnx", LIMITS),
+        load_model_file(tmp_path / "inference.onnx", SMALL),
         load_inference(model_dir=tmp_path, options={**OPTIONS, "engine": "onnxruntime"}),
     ):
         with pytest.raises(StageError, match=text):
@@ -168,7 +169,7 @@ def test_a_program_that_was_exported_for_one_page_is_run_all_the_same(tmp_path: 
 def test_a_batch_that_memory_does_not_allow_is_refused_before_it_runs() -> None:
     side = load_inference(model_dir=EXAMPLE / "inference", options=OPTIONS, memory_limit=600_000_000)
     assert trace_anew(side, SAME_SIZE[0]).error is None
-    with pytest.raises(StageError, match="a batch of 32 tensors of 992x736 px"):
+    with pytest.raises(StageError, match="a batch of 32 tensors of 640x480 px"):
         trace_batch(side, SAME_SIZE[:1] * 32)
 
 

@@ -29,6 +29,7 @@ def example(
     """A copy of the example project, on a machine without models of paddlex's; the frameworks are loaded already."""
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
     change(pytester, "pyproject.toml", "../.venv/paddleocr-2.10/paddleocr", str(operators_root()))
+    change(pytester, "pyproject.toml", 'report = { dir = "report" }\n', "")
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("PADDLE_PDX_CACHE_HOME", str(tmp_path / "none"))
     return pytester

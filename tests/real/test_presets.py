@@ -17,7 +17,8 @@ from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from real.blob import LIMITS, operators_root
 from real.test_example import EXAMPLE, change, run
 
-IMAGES = sorted((EXAMPLE / "images").iterdir())
+PAGES = ("blank", "curved", "dense", "odd_size", "rotated", "tiny_text")
+"""Of the example's pages those with few pixels, and half of all boxes."""
 Weights = npt.NDArray[np.float32]
 
 
@@ -59,7 +60,7 @@ def trained() -> TrainingPipeline:
 
 def test_a_right_export_stays_within_the_measured_bounds(trained: TrainingPipeline) -> None:
     exported = load_inference(model_dir=EXAMPLE / "inference", options={**LIMITS, "enable_mkldnn": False})
-    for image in IMAGES:
+    for image in (path for path in sorted((EXAMPLE / "images").iterdir()) if path.stem in PAGES):
         one, two = trained.trace(image), exported.trace(image)
         assert one.tensor is not None
         assert two.tensor is not None
@@ -86,10 +87,10 @@ def test_a_reduced_export_passes_under_its_preset_alone(
     example: pytest.Pytester, preset: str, reduce: Callable[[Weights], Weights]
 ) -> None:
     export = reduced_export(example.path, reduce)
-    args = ("-k", "training", f"--ocr-inference-dir={export}")
+    args = ("-k", f"training and ({' or '.join(PAGES)})", f"--ocr-inference-dir={export}")
     result = run(example, *args, f"--ocr-tolerance={preset}")
     assert result.ret == 0, result.stdout.str()
-    strict = run(example, *args, "--ocr-images=images/receipt.png")
+    strict = run(example, *args, "--ocr-images=images/curved.png")
     assert strict.ret == 1
     assert "first difference at probability_map" in strict.stdout.str()
 
@@ -97,7 +98,7 @@ def test_a_reduced_export_passes_under_its_preset_alone(
 def test_a_ruined_export_fails_under_every_preset(example: pytest.Pytester) -> None:
     export = reduced_export(example.path, lambda weights: np.asarray(weights * 0.7, np.float32))
     for preset in ("fp16", "int8"):
-        few = [f"--ocr-images=images/{name}" for name in ("receipt.png", "dense.png", "poster.jpg")]
+        few = [f"--ocr-images=images/{name}" for name in ("curved.png", "dense.png")]
         args = ("-k", "training", f"--ocr-inference-dir={export}", f"--ocr-tolerance={preset}")
         result = run(example, *args, *few)
         assert result.ret == 1

@@ -45,7 +45,7 @@ TESTED_BY = {
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",
     "backends.paddlex.factory": "real/test_factory.py",
     "backends.paddlex.ocr_predictor": "real/test_ocr_predictor.py",
-    "backends.paddlex.installed": "real/test_port_diagnosis.py",  # a baseline as reference
+    "backends.paddlex.installed": "faults/test_named_ports.py",  # a baseline as reference
     "backends.paddlex.pipeline": "real/test_inference.py",
     "backends.paddlex.predictor": "real/test_predictor.py",
     "backends.paddlex.program": "faults/test_faults.py",  # run where an export's weights or engine are suspected
@@ -57,7 +57,7 @@ TESTED_BY = {
     "backends.ppocr.pipeline": "real/test_training.py",
     "backends.ppocr.trained_recogniser": "real/test_recognisers.py",
     "backends.ppocr.trained_side": "real/test_training.py",
-    "backends.resampling": "real/test_port_diagnosis.py",
+    "backends.resampling": "faults/test_named_ports.py",
     "backends.staged": "real/test_memory.py",
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept": "unit/diagnose/test_state.py",  # the words of both experiments with state

@@ -34,6 +34,18 @@ def test_the_settings_load(tmp_path: Path, text: str) -> None:
     assert options == {"limit_side_len": 736, "limit_type": "min"}
 
 
+def test_the_settings_of_labels_load(tmp_path: Path) -> None:
+    texts = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs/labels.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len(texts) == 3
+    path = tmp_path / "pyproject.toml"
+    for text in texts:
+        path.write_text(text)
+        settings = load(path, {}, tmp_path)
+        assert settings.labels is not None
+    limits = [each.tolerance["accuracy.max_drop"].origin for each in settings.candidates.values()]
+    assert limits == ["fp32 preset, built-in", f"{path}: candidates.int8"]
+
+
 @pytest.mark.parametrize("code", [code for code in blocks("python") if "def test_" in code and "ocr_task" not in code])
 def test_the_tests_pass(project: pytest.Pytester, code: str) -> None:
     project.makepyfile(test_export=code)
@@ -91,7 +103,15 @@ def test_every_limit_is_told_with_its_default() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for name in (*PAGES, "docs/deployments.md", "docs/compatibility.md", "docs/causes.md", "CONTRIBUTING.md"):
+    for name in (
+        *PAGES,
+        "docs/labels.md",
+        "docs/pytest.md",
+        "docs/deployments.md",
+        "docs/compatibility.md",
+        "docs/causes.md",
+        "CONTRIBUTING.md",
+    ):
         text = (ROOT / name).read_text()
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
             assert ((ROOT / name).parent / link).exists(), f"{name} links to {link}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from labelled import accuracy_record, image_counts
 from msgspec import structs
 from records import results
 from toy import BLANK, PAGE, FusedToy, Toy
@@ -21,7 +22,7 @@ from pytest_ocrparity import Detections, Recognition, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.contract import pipeline_of
-from pytest_ocrparity.rejudge import judge_again, wanted_limits
+from pytest_ocrparity.rejudge import judge_accuracy_again, judge_again, wanted_limits
 from pytest_ocrparity.report.document import RecordedComparison, as_text, read
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
 
@@ -280,3 +281,18 @@ def test_texts_without_their_maps_are_undecided_where_the_maps_limits_change() -
     for word, status in (("probability_maps.atol=0.1", UNDECIDED), ("preprocessing.atol=0.1", "different")):
         (again,) = judge_again([text], wanted_limits([parse_option(word)]))
         assert again.status == status
+
+
+def test_accuracy_is_judged_again_by_its_counts() -> None:
+    record = accuracy_record([image_counts(f"{index}", 4, 4, 4) for index in range(40)])
+    assert record.result.verdict == "no loss seen"
+
+    def again(word: str) -> str:
+        (found,) = judge_accuracy_again([record], wanted_limits([parse_option(word)]))
+        assert found.counts == record.counts
+        return found.result.verdict
+
+    assert again("accuracy.max_drop=0.3") == "passed"
+    assert again("accuracy.max_drop=off") == "not judged"
+    assert again("int8") == "no loss seen"
+    assert judge_accuracy_again([record], wanted_limits([parse_option("text.max_cer=1")])) == [record]

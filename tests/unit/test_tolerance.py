@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.evaluate.verdict import MAX_DROP
 from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, is_looser, parse_option
 
 
@@ -130,3 +131,10 @@ def test_what_fp32_does_not_judge_permits_no_more_when_it_is_judged(name: str) -
 def test_an_option_of_neither_form_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"--ocr-tolerance=min_iou=1: write a preset or stage.limit=value"):
         parse_option("min_iou=1")
+
+
+def test_a_drop_of_nothing_is_refused_as_no_number_of_images_excludes_it() -> None:
+    with pytest.raises(SettingsError, match=r"marker: accuracy.max_drop is a number above 0, as no number of images"):
+        BUILT_IN.override({"accuracy": {"max_drop": 0}}, "marker")
+    assert BUILT_IN.override({"accuracy": {"max_drop": 0.001}}, "marker")["accuracy.max_drop"].value == 0.001
+    assert PRESETS["fp32"]["accuracy.max_drop"] == MAX_DROP

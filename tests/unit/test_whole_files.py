@@ -22,7 +22,7 @@ from endurance.killing import (
     temporaries,
 )
 
-from pytest_ocrparity.whole_files import remove_leftovers, write_whole
+from pytest_ocrparity.whole_files import append_line, remove_leftovers, write_whole
 
 
 def test_a_kill_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
@@ -179,3 +179,29 @@ def test_who_loads_while_two_record_sees_a_whole_baseline(tmp_path: Path) -> Non
 
 def test_who_loads_while_two_write_in_place_sees_damage(tmp_path: Path) -> None:
     assert None in seen_while_two_record(tmp_path / "page.png.npz", seconds=10, recording="save_in_place")
+
+
+def test_a_line_is_appended_behind_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lines"
+    for line in (b"one", b"two"):
+        append_line(path, line)
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_line_that_a_killed_process_left_stays_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"one\nhalf of t")
+    append_line(path, b"three")
+    assert path.read_bytes() == b"one\nhalf of t\nthree\n"
+
+
+def test_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom pytest_ocrparity.whole_files import append_line\n"
+        "for index in range(50):\n    append_line(Path(sys.argv[1]), sys.argv[2].encode() * 3000)\n"
+    )
+    path = tmp_path / "lines"
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "abc"]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    lines = [line for line in path.read_bytes().splitlines() if line]
+    assert sorted(lines) == sorted(letter * 3000 for letter in (b"a", b"b", b"c") for _ in range(50))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.wording import path_from
+from pytest_ocrparity.wording import character_text, number_of_edits, path_from
 
 
 def test_labels_are_relative_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,3 +44,17 @@ def test_windows_own_function_raises_so(monkeypatch: pytest.MonkeyPatch) -> None
         ntpath.relpath(r"D:\images\a.png", r"C:\project")
     monkeypatch.setattr(os.path, "relpath", ntpath.relpath)
     assert path_from(r"C:\project", r"D:\images\a.png").endswith(r"D:\images\a.png")
+
+
+@pytest.mark.parametrize(
+    ("edits", "characters", "text"),
+    [(1, 10, "1 edit in 10 characters"), (3, 1, "3 edits in 1 character"), (2, 0, "2 edits in 0 characters")],
+)
+def test_numbers_of_edits(edits: int, characters: int, text: str) -> None:
+    assert number_of_edits(edits, characters) == text
+
+
+def test_a_character_with_its_code_point() -> None:
+    assert character_text("o") == "'o' (U+006F)"
+    assert character_text("") == character_text(None) == "nothing"
+    assert character_text("\udc80\x00") == r"'\udc80\x00' (U+DC80 U+0000)"

@@ -29,12 +29,16 @@ from pytest_ocrparity.wording import image_label, path_from
 
 _DIMENSIONS: Final = {TENSOR: (3, 4), PROBABILITY_MAP: (2, 3, 4)}
 """What may lie beside a file of results, in which forms: batch and channel of one may be left out."""
+_OF_LINES: Final = {**_DIMENSIONS, PROBABILITY_MAP: (2, 3)}
+"""The same of a recogniser."""
 
 
 class ResultsPipeline:
     """A side made of files: `trace(image)` reads what was written for that image."""
 
-    def __init__(self, template: Path, root: Path, *, name: str = "inference", frame: str = "file") -> None:
+    def __init__(
+        self, template: Path, root: Path, *, name: str = "inference", frame: str = "file", prefix: str = ""
+    ) -> None:
         """Take where the results lie.
 
         Args:
@@ -42,13 +46,14 @@ class ResultsPipeline:
             root: the folder that {parent} is relative to.
             name: how messages call this side.
             frame: "image" where boxes are in the pixels of the image whatever a file says.
+            prefix: the table of a project's recogniser, in which that of this side lies.
         """
-        self.name, self.template, self._root, self._frame = name, template, root, frame
+        self.name, self.template, self._root, self._frame, self._prefix = name, template, root, frame, prefix
 
     @property
     def table(self) -> str:
         """The table of the settings that is about it."""
-        return table_of(self.name)
+        return f"{self._prefix}{table_of(self.name)}"
 
     def path_of(self, image: Path) -> Path:
         """Return where the results of an image lie."""
@@ -91,20 +96,22 @@ class ResultsPipeline:
     def _trace_of(self, path: Path, image: Path, data: bytes, result: Result) -> Trace:
         """Return the trace of results and of the arrays beside them."""
         arrays: dict[str, Any] = {}
-        for stage, dimensions in _DIMENSIONS.items():
+        is_line = result.polygons is None
+        for stage, dimensions in (_OF_LINES if is_line else _DIMENSIONS).items():
             file = array_path(path, stage)
             if file.is_file():
                 _refuse_older(image_label(str(file)), file, image)
                 arrays[stage] = _with_batch(read_array(file), dimensions, file)
         size, map_, shape = turned_size(data), arrays.get(PROBABILITY_MAP), None
-        if size is not None and map_ is not None:
+        if size is not None and map_ is not None and not is_line:
             height, width = map_.shape[2:]
             shape = (float(size[0]), float(size[1]), height / size[0], width / size[1])
         return Trace(
             pipeline=self.name,
             image=str(image),
             shape=shape,
-            detections=Detections(result.polygons, result.scores),
+            detections=None if result.polygons is None else Detections(result.polygons, result.scores),
+            recognition=result.recognition,
             parameters=result.parameters,
             **arrays,
         )
@@ -154,6 +161,7 @@ def _with_batch(array: npt.NDArray[Any], dimensions: tuple[int, ...], file: Path
     """Return an array with batch and channel in front. Raises ResultError where it has another form."""
     if array.ndim not in dimensions or array.dtype.kind != "f":
         forms: Mapping[int, str] = {2: "(h, w)", 3: "(c, h, w)", 4: "(1, c, h, w)"}
+        forms = {2: "(T, C)", 3: "(1, T, C)"} if dimensions == _OF_LINES[PROBABILITY_MAP] else forms
         known = " or ".join(forms[each] for each in dimensions)
         raise ResultError(f"{file}: holds {array.dtype} of shape {array.shape}, not floats of shape {known}")
-    return array.reshape((1,) * (4 - array.ndim) + array.shape)
+    return array.reshape((1,) * (max(dimensions) - array.ndim) + array.shape)

@@ -143,29 +143,47 @@ def size_of(picture: Array) -> Size:
 
 def are_same(own: Array, made: Array) -> bool:
     """Return whether two pictures are equal, in whatever order each holds its channels."""
-    return np.array_equal(own, made) or np.array_equal(own, made[..., ::-1])
+    return _are_equal(own, made) or _are_equal(own, made[..., ::-1])
+
+
+SOME_ROWS: Final = 32
+"""Every how many rows two pictures are looked at first: nearly all that differ do so there."""
+
+
+def _are_equal(own: Array, made: Array) -> bool:
+    if own.shape != made.shape or not np.array_equal(own[::SOME_ROWS], made[::SOME_ROWS]):
+        return False
+    return np.array_equal(own, made)
 
 
 def _bordered_pages(page: Array, own: Array, resize: Resize) -> Iterator[Placed]:
     """Yield the page resized and put into a border of one value."""
     height, width = size_of(own)
     for top, left, h, w in _places_of_page(page, own):
-        outside = np.ones((height, width), bool)
-        outside[top : top + h, left : left + w] = False
-        border = own[outside]
-        if not len(border) or not np.all(border == border[0]):
+        fill = _border_value(own, top, left, h, w)
+        if fill is None:
             continue
         inner = resize(page, (h, w))
         if inner is None or not are_same(own[top : top + h, left : left + w], inner):
             continue
         picture = np.empty_like(own)
-        picture[:] = border[0]
+        picture[:] = fill
         picture[top : top + h, left : left + w] = own[top : top + h, left : left + w]
         scale = f"x {w / page.shape[1]:.4g}, y {h / page.shape[0]:.4g}"
         text = f"scaled by {scale} to {w}x{h} and placed at x {left}, y {top} of {width}x{height}, "
-        text += f"the rest filled with {_fill_text(border[0])}"
+        text += f"the rest filled with {_fill_text(fill)}"
         across, down = page.shape[1] / w, page.shape[0] / h
         yield picture, text, Frame(across, down, -left * across, -top * down)
+
+
+def _border_value(own: Array, top: int, left: int, h: int, w: int) -> Array | None:
+    """Return the one value around a place of a picture, or None where there are several, or nothing is around it."""
+    beside = own[top : top + h]
+    around = [each for each in (own[:top], own[top + h :], beside[:, :left], beside[:, left + w :]) if each.size]
+    if not around:
+        return None
+    fill: Array = around[0][0, 0]
+    return fill if all(np.all(each == fill) for each in around) else None
 
 
 def _fill_text(fill: Array) -> str:

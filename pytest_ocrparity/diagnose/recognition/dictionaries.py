@@ -6,12 +6,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.contract import Declares, HasCharacters, offered
+from pytest_ocrparity.compare.characters import characters_of
+from pytest_ocrparity.contract import Declares
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured, best_classes
-from pytest_ocrparity.explain.texts import quoted
 from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import quoted
 
 SHOWN: Final = 4
 """How many characters a message shows."""
@@ -27,15 +28,6 @@ class Found(NamedTuple):
     substitution: str
     evidence: tuple[str, ...]
     fix: str
-
-
-def characters_of(trace: Trace) -> Sequence[str] | None:
-    """Return a side's characters from class 1 on; None where it does not give them."""
-    side = offered(trace.source, HasCharacters)
-    try:
-        return None if side is None else tuple(side.characters)
-    except Exception:  # a user's own may fail in any way
-        return None
 
 
 def differing_classes(lab: Laboratory) -> list[int]:

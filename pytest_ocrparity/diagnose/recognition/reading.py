@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import CONFIG
+from pytest_ocrparity.compare.characters import dictionary_difference
 from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.contract import ReadsMaps, ReordersTexts, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
@@ -39,9 +40,10 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     probes,
 )
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.explain.texts import quoted
+from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import PROBABILITY_MAPS, TEXT
 from pytest_ocrparity.trace import Recognition, Trace
+from pytest_ocrparity.wording import quoted
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -105,9 +107,12 @@ def examine_text(lab: Laboratory) -> list[Diagnosis]:
         return []  # its decoder is made for another number of classes; the network is examined
     read = own.read(right)
     if read is not None and read.text == reference.recognition.text:
-        lab.ruled_out.append(
-            f"text.dictionary: {lab.names.candidate}'s decoder reads {lab.names.reference}'s text in its map"
-        )
+        read_alike = f"{lab.names.candidate}'s decoder reads {lab.names.reference}'s text in its map"
+        differs = dictionary_difference(reference, candidate)
+        if differs is None:
+            lab.ruled_out.append(f"text.dictionary: {read_alike}")
+        else:
+            lab.noticed.append(f"{dictionaries_text(differs, *lab.names)}, and {read_alike}")
         return _examine_score(lab, own, read)
     found = _causes_of_text(lab, own, None if read is None else read.text)
     if found and not _reads_the_same_again(own, read):
@@ -153,7 +158,9 @@ def _examine_recorded_text(lab: Laboratory) -> list[Diagnosis]:
         lab.not_tried.append(f"the decoder of {lab.names.candidate}, which can't be run by itself")
         return []
     judged = lab.comparisons.of(TEXT)
-    if judged.is_match or not (judged.differences or any(measure.fails for measure in judged.measures)):
+    if judged.is_match or not (
+        any(each.fails for each in judged.differences) or any(measure.fails for measure in judged.measures)
+    ):
         return []
     lab.not_tried.append(
         f"{lab.names.reference}'s map through the decoder of {lab.names.candidate}, which can't be run"

@@ -64,7 +64,7 @@ def judged(
     """Run a case, record its row, and assert what must hold of it."""
     trial = OfLine(case, image, folder, untouched)
     try:
-        error = trial.found()
+        error = trial.failure()
     except ModelError as refusal:
         row = row_of_refusal(case, image, refusal)
         record(key, row)

@@ -89,13 +89,13 @@ def test_the_short_list_has_every_kind(cases: list[LineCase], fast: tuple[str, .
 
 def test_the_switch_is_as_the_diagnosis(tmp_path: Path, untouched: Any) -> None:
     """Three plain faults: where the diagnosis names one of them it is merged, and the causes are to be judged."""
-    named = []
-    for index, name in enumerate(("R1 the evaluation squeezes", "C3 sorted", "W1 nothing loaded")):
-        case = of(name, FAULTS)
-        error = LineTrial(case, case.images[0], tmp_path / str(index), untouched).found()
-        if row_of_line(case, case.images[0], error)["cause_right"]:
-            named.append(name)
-    assert bool(named) == IS_DIAGNOSED, f"{named} are named: set IS_DIAGNOSED in tests/faults/recognition/case.py"
+    cases = [of(name, FAULTS) for name in ("R1 the evaluation squeezes", "C3 sorted", "W1 nothing loaded")]
+    found = (
+        (case.name, LineTrial(case, case.images[0], tmp_path / str(index), untouched).failure())
+        for index, case in enumerate(cases)
+    )
+    named = next((name for name, error in found if row_of_line(of(name, FAULTS), "", error)["cause_right"]), None)
+    assert (named is not None) == IS_DIAGNOSED, f"{named} is named: set IS_DIAGNOSED in recognition/case.py"
 
 
 def test_a_claim_is_right_wrong_or_none() -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from diagnosing import Varied, cause_of, seen
 from toy import BLANK, PAGE, Toy
+from toy_reader import Reader
 
 from pytest_ocrparity import (
     Decoded,
@@ -179,8 +180,9 @@ def test_a_map_in_half_precision_is_widened_without_loss() -> None:
         (None, "like is None, which runs no preprocess and postprocess: give a loaded side"),
         ("deployed", "like is 'deployed', which runs"),
         (ResultsPipeline(Path("out/{stem}.json"), Path(), name="server"), "like is server, a ResultsPipeline, which"),
+        (Reader(name="inference"), "like is inference, a Reader, a recogniser, and MapEngine makes detectors: write a"),
     ],
-    ids=["none", "text", "results"],
+    ids=["none", "text", "results", "recogniser"],
 )
 def test_an_engine_needs_a_side_that_runs(like: Any, said: str) -> None:
     with pytest.raises(TypeError, match=r"^MapEngine: ") as refused:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from labelled import accuracy_record, image_counts
 from msgspec.structs import replace
 from records import comparison, tally
 
-from pytest_ocrparity.compare.run_verdict import batch_faults, run_faults
+from pytest_ocrparity.compare.run_verdict import accuracy_faults, batch_faults, run_faults
 from pytest_ocrparity.comparison import Measure
-from pytest_ocrparity.report.document import Batched, Compared, Record, RecordedComparison, Used
+from pytest_ocrparity.report.document import Batched, Compared, Evaluated, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.tolerance import Limit
 
@@ -148,3 +149,33 @@ class TestLines:
         boxes = record("inference", 4, 30)
         (fault,) = run_faults(tally(boxes), allow_empty=False, is_recording=False, causes=causes)
         assert fault.text.endswith("; cause on page.png: x")
+
+
+LOSES = [image_counts(f"{index:02}.png", 4, 4, 2) for index in range(40)]
+UNDECIDED = [image_counts("a.png", 4, 4, 3), image_counts("b.png", 4, 4, 4)]
+
+
+def test_a_drop_that_is_shown_is_a_fault_with_its_images_and_cause() -> None:
+    (fault,) = accuracy_faults([accuracy_record(LOSES, cause="cause of the drop on 00.png: x.y, z")])
+    assert fault.name == "accuracy.max_drop"
+    assert fault.text.startswith("accuracy of inference against train failed: hmean 100.00% to 66.67% on 40 images")
+    assert "limit 0.01 (accuracy.max_drop, fp32 preset, built-in); most lost on 00.png, 01.png, 02.png; " in fault.text
+    assert fault.text.endswith("; cause of the drop on 00.png: x.y, z")
+
+
+def test_one_that_is_undecided_is_a_fault_where_the_user_set_the_limit() -> None:
+    assert accuracy_faults([accuracy_record(UNDECIDED)]) == []
+    (fault,) = accuracy_faults([accuracy_record(UNDECIDED, origin="marker")])
+    assert "undecided" in fault.text
+
+
+def test_what_passes_loses_nothing_or_is_not_judged_is_none() -> None:
+    same = [image_counts(f"{index}", 4, 4, 4) for index in range(40)]
+    records = [accuracy_record(same, 0.2, "marker"), accuracy_record(same[:2]), accuracy_record(LOSES, "off")]
+    assert [each.result.verdict for each in records] == ["passed", "no loss seen", "not judged"]
+    assert accuracy_faults(records) == []
+
+
+def test_an_accuracy_that_a_test_asserted_is_a_comparison() -> None:
+    left = Used(fixture="ocr_image"), Evaluated(accuracy=accuracy_record(LOSES))
+    assert run_faults(tally(*left), allow_empty=False, is_recording=False) == []

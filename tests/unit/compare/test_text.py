@@ -12,7 +12,8 @@ from toy_reader import LINE, NOTHING, Reader, line
 
 from pytest_ocrparity import Comparison, DifferenceError, Recognition, Trace, assert_same_text
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
+from pytest_ocrparity.comparison import UNPAIRED
+from pytest_ocrparity.tolerance import BUILT_IN, UNPAIRED_SCORE, Tolerance
 
 MARGIN = 1e-4
 """By how much the reference prefers b to a at the only timestep that can change."""
@@ -42,6 +43,22 @@ def sides(
         found = side.read_map(values)
         traces.append(replace(side.trace(LINE), probability_map=values, recognition=found))
     return traces[0], traces[1]
+
+
+def kept_otherwise(moved: float) -> tuple[Trace, Trace]:
+    """Return two sides that read "b" of maps that differ by 0.02; the second timestep is by `moved` more certain of it.
+
+    The reference keeps the second timestep, the candidate the first.
+    """
+    rows = np.full((1, 2, 6), 0.01, np.float32)
+    rows[0, 0, [0, 2]] = 0.48, 0.46
+    rows[0, 1, 2] = 0.48 + moved
+    other = rows.copy()
+    other[0, 0, [0, 2]] = 0.46, 0.48
+    found = []
+    for side, values in ((Reader(), rows), (Reader(name="inference"), other)):
+        found.append(replace(side.trace(LINE), probability_map=values, recognition=side.read_map(values)))
+    return found[0], found[1]
 
 
 def compared(traces: tuple[Trace, Trace], tolerance: Tolerance = BUILT_IN, *, defers: bool = False) -> Comparison:
@@ -177,12 +194,19 @@ class TestScores:
         assert assert_same_text(*sides, max_score_difference=1e-4).status == "same"
         assert assert_same_text(*sides, max_score_difference="off").status == "same"
 
-    def test_where_other_timesteps_were_kept_it_is_only_reported(self) -> None:
-        reference, candidate = sides(moved=1.5 * MARGIN)
+    def test_where_other_timesteps_were_kept_it_is_what_the_decoders_make_of_the_maps(self) -> None:
+        reference, candidate = kept_otherwise(0.2)
+        measure = compared((reference, candidate)).measure("text.max_score_difference")
+        assert measure is not None and measure.limit == 1.0 and measure.value > UNPAIRED_SCORE
         assert candidate.recognition is not None
-        same_text = replace(candidate, recognition=Recognition("bd", 0.1))
-        measure = compared((reference, same_text)).measure("text.max_score_difference")
-        assert measure is not None and measure.limit is None and measure.value > 0.5
+        other = replace(candidate, recognition=Recognition("b", 0.1))  # which no decoder makes of this map
+        measure = compared((reference, other)).measure("text.max_score_difference")
+        assert measure is not None and measure.limit == UNPAIRED_SCORE and measure.fails
+
+    def test_without_decoders_it_is_judged_by_the_wide_limit(self) -> None:
+        for moved, status in ((0.2, "different"), (0.02, "same")):
+            silent = [replace(trace, source=None) for trace in kept_otherwise(moved)]
+            assert compared((silent[0], silent[1])).status == status
 
     def test_a_missing_one_fails_only_where_it_was_asked_for_by_name(self) -> None:
         sides = Reader().trace(LINE), Reader(name="inference", has_score=False).trace(LINE)
@@ -196,9 +220,25 @@ class TestScores:
 
     @pytest.mark.parametrize("score", [float("nan"), 90.0, -0.5])
     def test_without_maps_what_is_no_score_fails(self, score: float) -> None:
-        assert assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1)).status == "same"
+        assert assert_same_text(Recognition("a", 0.9), Recognition("a", 0.88)).status == "same"
         with pytest.raises(DifferenceError, match="the scores of"):
             assert_same_text(Recognition("a", 0.9), Recognition("a", score))
+
+    def test_without_maps_a_wide_limit_judges_them(self) -> None:
+        """Between scores that are none other than right ones may be, and scores of another network or formula."""
+        with pytest.raises(DifferenceError, match=r"differ by 0\.8, and the texts do not, limit 0\.05"):
+            assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1))
+        found = assert_same_text(Recognition("a", 0.9), Recognition("a", 0.1), max_score_difference="off")
+        assert found.status == "same"
+        measure = assert_same_text(Recognition("a", 0.9), Recognition("a", 0.88)).measure("text.max_score_difference")
+        assert measure is not None and measure.origin.endswith(UNPAIRED)
+
+    def test_of_lines_in_which_nothing_is_read_they_are_judged_too(self) -> None:
+        reference, candidate = Reader().trace(NOTHING), Reader(name="inference").trace(NOTHING)
+        assert assert_same_text(reference, candidate).status == "empty"
+        for score in (float("nan"), 0.5):  # the mean of nothing; the mean of the blanks
+            with pytest.raises(DifferenceError, match="the scores of train and inference differ by"):
+                assert_same_text(reference, replace(candidate, recognition=Recognition("", score)))
 
 
 class TestNothingPassesEmpty:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_ocrparity import DifferenceError, Recognition, assert_same_text
-from pytest_ocrparity.explain.texts import quoted
+from pytest_ocrparity.wording import quoted
 
 
 def message(reference: str, candidate: str) -> list[str]:
@@ -43,3 +43,14 @@ def test_it_stays_on_one_line_and_in_its_quotation_marks() -> None:
 def test_a_text_from_right_to_left_does_not_turn_what_stands_beside_it() -> None:
     assert quoted("\u0634\u0643\u0631 12") == "'\u2068\u0634\u0643\u0631 12\u2069'"
     assert quoted("thanks 12") == "'thanks 12'"
+
+
+def test_texts_that_look_alike_are_said_to() -> None:
+    first, *_ = message("caf\u00e9", "cafe\u0301")
+    assert first.endswith("in candidate, which look alike: they are equal in Unicode's NFC")
+    assert "look alike" not in message("caf\u00e9", "cafe")[0]
+
+
+def test_one_edit_per_character_is_one() -> None:
+    assert any("text.max_cer 1 edit per character, limit 0" in row for row in message("a", "b"))
+    assert any("text.max_cer 0.5 edits per character, limit 0" in row for row in message("ab", "aa"))

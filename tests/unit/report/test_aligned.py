@@ -9,7 +9,17 @@ from properties import quickly
 
 from pytest_ocrparity.comparison import TextFinding
 from pytest_ocrparity.edits import edit_distance
-from pytest_ocrparity.report.aligned import MOST, Piece, Place, aligned, code_point, direction, places, visible
+from pytest_ocrparity.report.aligned import (
+    MOST,
+    Piece,
+    Place,
+    aligned,
+    code_point,
+    direction,
+    places,
+    readable,
+    visible,
+)
 
 TEXTS = st.text("ab 9", max_size=9)
 ALEF, BET = "\u05d0", "\u05d1"
@@ -98,3 +108,9 @@ def test_each_character_is_seen(character: str, shown: str) -> None:
 
 def test_code_points() -> None:
     assert code_point("\U0001f600") == "U+1F600" and code_point("ch") == "U+0063 U+0068"
+
+
+def test_what_has_no_form_on_a_page_is_escaped_and_nothing_else() -> None:
+    assert readable("a\x00\x1b[1m\n\u2028\ud800b") == r"a\x00\x1b[1m\n\u2028\ud800b"
+    joined = "\u0646\u200c\u0645 e\u0301 <b> \U0001f469\u200d\U0001f467"  # what scripts are written with
+    assert readable(joined) == joined

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 from hostile import inputs
+from labelled import accuracy_record, image_counts
 from msgspec.structs import replace
 from records import comparison, results
 from toy import PAGE, Toy
@@ -27,6 +28,8 @@ from pytest_ocrparity.report.document import (
     BatchLimit,
     Caught,
     Compared,
+    Counted,
+    Evaluated,
     Failed,
     NotCompared,
     Picture,
@@ -65,6 +68,15 @@ LEFT: tuple[Record, ...] = (
     Caught(messages=("one",), is_expected=True),
     Batched(side="a", image="b", asked=4, size=2, is_same=False, text="c", cause="d", largest=math.nan, limit=1e-4),
     BatchLimit(side="a", text="b"),
+    Counted(
+        task="detection",
+        reference="a",
+        candidate="b",
+        image="c",
+        limit=Limit(0.01, "built-in"),
+        counts=image_counts("c", 3, 3, 1),
+    ),
+    Evaluated(accuracy=accuracy_record([image_counts("c", 3, 3, 1)])),
 )
 
 
@@ -175,7 +187,7 @@ def at(value: Any, place: tuple[Any, ...]) -> Any:
 
 OPEN = {"tests", "environment", "limits", "counts", "train", "golden", "tolerance", "candidates", "values"}
 """Keys below which any key may be missing."""
-NEWER = {"score_error", "tried", "rivals", "batches"}
+NEWER = {"score_error", "tried", "rivals", "batches", "accuracy"}
 
 
 def test_a_document_that_lacks_a_key_is_none(tmp_path: Path) -> None:
@@ -279,3 +291,16 @@ def test_a_document_of_recognisers_comes_back_with_its_texts(tmp_path: Path) -> 
     found = read(tmp_path / "results.json").comparisons
     assert found[0] == made and found[0].texts == texts
     assert (found[1].task, found[1].texts) == ("detection", None)
+
+
+def test_the_accuracy_of_a_run_comes_back_with_its_counts(tmp_path: Path) -> None:
+    images = [image_counts("a.png", 3, 3, 1), image_counts("b.png", 0, 0, 0, is_blank=True)]
+    made = accuracy_record(images, cause="resize.limits, x", not_counted={"missing": 2})
+    text = as_text(replace(results([RICH]), accuracy=(made,)))
+    validator().validate(json.loads(text))
+    assert read(written(tmp_path, text)).accuracy == (made,)
+    less = json.loads(text)
+    del less["accuracy"][0]["counts"][0]["candidate"]["found"]
+    assert not validator().is_valid(less)
+    with pytest.raises(ReportError, match="missing required field `found`"):
+        read(written(tmp_path, less))

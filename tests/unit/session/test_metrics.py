@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 import pytest
+from labelled import accuracy_record, image_counts
 from records import comparison
 
 from pytest_ocrparity.comparison import Measure
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.report.document import Compared, Failed, Record
-from pytest_ocrparity.session.metrics import properties
+from pytest_ocrparity.report.document import Compared, Counted, Failed, Record
+from pytest_ocrparity.session.metrics import accuracy_properties, add_to_junit, properties
+from pytest_ocrparity.tolerance import Limit
 
 IMAGE = {"image": "a.png", "reference": "train", "candidate": "inference"}
 
@@ -47,3 +49,45 @@ def test_a_failure_leaves_its_stage_and_each_cause_once() -> None:
 
 def test_a_test_that_compared_nothing_has_none() -> None:
     assert properties([]) == []
+
+
+def test_a_test_of_many_images_has_the_sums_of_their_counts() -> None:
+    limit = Limit(0.01, "built-in")
+
+    def counted(image: str, matched: int) -> Counted:
+        counts = image_counts(image, 3, 3, matched)
+        return Counted(task="detection", reference="train", candidate="x", image=image, limit=limit, counts=counts)
+
+    unlabelled = Counted(task="detection", reference="train", candidate="x", image="c", limit=limit)
+    assert dict(properties([counted("a", 1), counted("b", 2), unlabelled])) == {
+        "ocr.accuracy.truth": 6,
+        "ocr.accuracy.reference.matched": 6,
+        "ocr.accuracy.candidate.matched": 3,
+        "ocr.accuracy.reference.found": 6,
+        "ocr.accuracy.candidate.found": 3,
+    }
+    assert properties([unlabelled]) == []
+
+
+def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
+    found = accuracy_properties([accuracy_record([image_counts("a", 2, 2, 1)])])
+    head = "ocr.accuracy.inference.train"
+    assert dict(found)[f"{head}.hmean.difference"] == pytest.approx(-1 / 3)
+    assert {f"{head}.verdict", f"{head}.images", f"{head}.hmean.low", f"{head}.in_order.candidate"} <= dict(
+        found
+    ).keys()
+    taken: list[tuple[str, object]] = []
+
+    class Junit:
+        def add_global_property(self, name: str, value: object) -> None:
+            taken.append((name, value))
+
+    class Plugins:
+        def get_plugins(self) -> list[object]:
+            return [object(), Junit()]
+
+    class Config:
+        pluginmanager = Plugins()
+
+    add_to_junit(Config(), found)
+    assert taken == found

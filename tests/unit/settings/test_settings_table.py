@@ -97,6 +97,7 @@ def test_the_defaults_on_the_page_are_the_real_ones(tmp_path: Path) -> None:
     assert settings.images == ()
     assert top == {
         "images": None,
+        "labels": None,
         "allow_empty": settings.allow_empty,
         "diagnosis_seconds": settings.diagnosis_seconds,
         "memory_limit": settings.memory_limit,
@@ -107,6 +108,7 @@ def test_the_defaults_on_the_page_are_the_real_ones(tmp_path: Path) -> None:
         "dir": settings.report_dir,
         "pictures": settings.report_pictures,
         "github": settings.github,
+        "history": settings.history,
     }
     # What says nothing is not handed over: the defaults are those of the function.
     parameters = inspect.signature(load_training).parameters

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity import ResultError, Trace
+from pytest_ocrparity import Recognition, ResultError, Trace
+from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.trace.result_document import read_result
 
 QUAD = [[1, 2], [11, 2], [11, 8], [1, 8]]
@@ -44,7 +45,7 @@ def answer(*pages: Any, **others: Any) -> dict[str, Any]:
 )
 def test_each_form_says_the_same_boxes(document: dict[str, Any], scores: list[float] | None) -> None:
     found = read_result(document, "x")
-    assert [polygon.tolist() for polygon in found.polygons] == [QUAD, OTHER]
+    assert [polygon.tolist() for polygon in found.polygons or ()] == [QUAD, OTHER]
     assert (found.scores is None) == (scores is None)
     if scores is not None:
         np.testing.assert_array_equal(found.scores, scores)
@@ -91,13 +92,13 @@ def test_boxes_of_another_picture_are_refused_unless_their_frame_is_declared(
 
 @pytest.mark.parametrize("document", [preprocessed(0), preprocessed(-1), preprocessed(None)])
 def test_a_preprocessor_that_left_the_page_as_it_is_is_none(document: dict[str, Any]) -> None:
-    assert len(read_result(document, "x").polygons) == 2
+    assert len(read_result(document, "x").polygons or ()) == 2
 
 
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ({}, "holds no dt_polys, the boxes of a detector; it holds nothing"),
+        ({}, "no dt_polys, the boxes of a detector, and no rec_text, the text of a recogniser; it holds nothing"),
         ({"dt_boxes": [], "a": 1}, "it holds dt_boxes, a"),
         ({"res": [1]}, "it holds "),
         ({"dt_polys": None}, "dt_polys is None, not a list of boxes; of an empty page it is \\[\\]"),
@@ -105,11 +106,16 @@ def test_a_preprocessor_that_left_the_page_as_it_is_is_none(document: dict[str, 
         ({"dt_polys": [[[1, True]]]}, "dt_polys\\[0\\] is"),
         ({"dt_polys": [[[1, 10**400]]]}, "dt_polys\\[0\\] is"),
         ({"dt_polys": [QUAD], "dt_scores": 0.5}, "the scores of its boxes are 0.5"),
-        ({"dt_polys": [QUAD], "dt_scores": []}, "1 boxes in dt_polys but 0 scores"),
+        ({"dt_polys": [QUAD], "dt_scores": []}, "1 box in dt_polys but 0 scores"),
         ({"dt_polys": [QUAD], "text_det_params": {"thresh": "x"}}, "text_det_params holds thresh = 'x'"),
         ({"dt_polys": [], "input_path": 3}, "input_path is 3, not a text"),
         ({"errorCode": 500, "errorMsg": "Internal server error"}, "reports an error: 500 Internal server error"),
         (answer(), "holds 0 images, not one"),
+        ({"rec_text": 5}, "rec_text is 5, not a text; of a line without one it is empty"),
+        ({"rec_text": []}, "rec_text is \\[\\], not a text"),
+        ({"rec_text": "a", "rec_score": "b"}, "rec_score is 'b', not a number"),
+        ({"rec_text": "a", "rec_score": True}, "rec_score is True, not a number"),
+        ({"rec_texts": ["a"]}, "no rec_text, the text of a recogniser; it holds rec_texts"),
         (answer(GENERAL, GENERAL), "holds 2 images, not one"),
     ],
 )
@@ -123,3 +129,25 @@ def test_an_answer_is_a_trace() -> None:
     assert (trace.pipeline, trace.image, trace.stages) == ("service", "a.png", ("detections",))
     with pytest.raises(ResultError, match=r"the results of service for a\.png: not JSON .*: it begins '<html>'"):
         Trace.from_result("<html>", image="a.png", pipeline="service")
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        ({"rec_text": "a b", "rec_score": 0.5, "input_path": "x.png"}, Recognition("a b", 0.5)),
+        ({"res": {"rec_text": "", "rec_score": 0}}, Recognition("", 0.0)),
+        ({"rec_text": ["a b", [["a"], ["b"]]], "rec_score": 1.0}, Recognition("a b", 1.0)),  # with return_word_box
+        ({"rec_text": "a"}, Recognition("a")),
+        ({"rec_text": "a", "rec_score": None}, Recognition("a", float("nan"))),
+    ],
+)
+def test_a_recognisers_is_a_text(document: dict[str, Any], found: Recognition) -> None:
+    result = read_result(document, "x")
+    assert (result.recognition, result.polygons) == (found, None)
+    trace = Trace.from_result(document, image="x.png", pipeline="service")
+    assert (trace.recognition, trace.detections, trace.task) == (found, None, RECOGNITION)
+
+
+def test_a_document_of_boxes_is_a_detectors_whatever_else_it_holds() -> None:
+    trace = Trace.from_result({"dt_polys": [QUAD], "rec_text": "a"}, image="x.png", pipeline="service")
+    assert trace.recognition is None and trace.detections is not None

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from toy import PAGE, Toy
 
-from pytest_ocrparity import ImageError, ResultError
+from pytest_ocrparity import ImageError, Recognition, ResultError
 from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
 
 QUAD = [[1, 2], [11, 2], [11, 8], [1, 8]]
@@ -222,3 +222,31 @@ def test_a_file_is_read_once(files: Files, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Path, "read_bytes", counting)
     assert files.side().trace(files.image).tensor is not None
     assert read.count(files.path) == 1
+
+
+LINE = {"input_path": "/data/page.png", "page_index": None, "rec_text": "a b", "rec_score": 0.5}
+
+
+def test_the_text_of_a_line_and_the_map_beside_it(files: Files) -> None:
+    files.write(LINE)
+    trace = files.side().trace(files.image)
+    assert (trace.recognition, trace.detections, trace.shape) == (Recognition("a b", 0.5), None, None)
+    steps = np.full((5, 4), 0.25, np.float32)
+    for array in (steps, steps[None]):  # of which a detector's would be a map of pixels
+        files.beside("probability_map", array)
+        found = files.side().trace(files.image).probability_map
+        assert found is not None and found.shape == (1, 5, 4)
+    files.beside("probability_map", steps[None, None])
+    with pytest.raises(ResultError, match=r"of shape \(1, 1, 5, 4\), not floats of shape \(T, C\) or \(1, T, C\)"):
+        files.side().trace(files.image)
+    files.write(BOXES)
+    found = files.side().trace(files.image).probability_map
+    assert found is not None and found.shape == (1, 1, 5, 4)
+
+
+def test_of_a_recogniser_beside_a_detector_its_own_table_is_named(files: Files) -> None:
+    with pytest.raises(ResultError, match=r"as recognition\.inference\.results names it"):
+        files.side(prefix="recognition.").trace(files.image)
+    assert files.side(prefix="recognition.", name="app").table == "recognition.candidates.app"
+    with pytest.raises(ResultError, match=r"as inference\.results names it"):
+        files.side().trace(files.image)

@@ -1,0 +1,171 @@
+"""Judges the accuracy of each candidate over a run, by what its tests counted against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from pytest_ocrparity.comparison import RECORDED
+from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.errors import LabelError
+from pytest_ocrparity.rejudge import judge_accuracy
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed
+from pytest_ocrparity.report.table import PLAIN, Tally
+from pytest_ocrparity.wording import image_label, number_of_images
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.evaluate.labels import Labels
+    from pytest_ocrparity.session.label_book import LabelBook
+    from pytest_ocrparity.session.worst import Sides, Worst
+    from pytest_ocrparity.settings import Settings
+
+_NAMED: Final = 3
+"""How many images a sentence names."""
+
+
+@dataclass(frozen=True)
+class AccuracyOfRun:
+    """What a run shows of accuracy: a record per candidate, why it fails without one, and what else is to be said."""
+
+    records: list[AccuracyRecord] = field(default_factory=list)
+    nothing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, settings: Settings, tally: Tally, labels: LabelBook, worst: Mapping[Sides, Worst], *, is_whole: bool
+    ) -> AccuracyOfRun:
+        """Judge what the tests of a run left.
+
+        Args:
+            settings: the run's.
+            tally: what its tests left.
+            labels: those of its images.
+            worst: what was found on the worst image of two sides.
+            is_whole: whether it came to its end.
+        """
+        found = cls()
+        for part in settings.parts:
+            if part.labels is not None:
+                groups = [each for each in _groups(tally) if settings.of_task(each.task).prefix == part.prefix]
+                found._judge_part(part, groups, tally, labels, worst, is_whole=is_whole)
+        return found
+
+    def _judge_part(
+        self,
+        part: Settings,
+        groups: Sequence[_Group],
+        tally: Tally,
+        book: LabelBook,
+        worst: Mapping[Sides, Worst],
+        *,
+        is_whole: bool,
+    ) -> None:
+        try:
+            labels = book.of(part) if groups else None
+        except LabelError as error:
+            self.nothing.append(f"{part.prefix}labels: {error}")
+            return
+        if labels is None:
+            return
+        for group in groups:
+            counts = tuple(each.counts for _, each in sorted(group.counted.items()) if each.counts is not None)
+            if not counts:
+                text = _nothing_counted(part, group, labels)
+                (self.nothing if is_whole and _ran_all(part, group) else self.notes).append(text)
+                continue
+            left = {
+                "no_label": len(group.counted) - len(counts),
+                "no_result": len(group.images - group.counted.keys()),
+                **labels.census.left_out,
+                "not_compared": len(labels) - len(counts),
+            }
+            for limit in dict.fromkeys(group.counted[each.image].limit for each in counts):
+                mine = tuple(each for each in counts if group.counted[each.image].limit == limit)
+                record = AccuracyRecord(
+                    reference=group.sides[0],
+                    candidate=group.sides[1],
+                    limit=limit,
+                    result=judge_accuracy(mine, group.task, limit),
+                    not_counted={name: count for name, count in left.items() if count},
+                    counts=mine,
+                )
+                self.records.append(_with_cause(record, tally, worst))
+
+
+def asserted_accuracy(tally: Tally) -> list[AccuracyRecord]:
+    """Return what tests judged by `assert_same_accuracy`, but for those that expect a difference."""
+    return [
+        each.accuracy
+        for records in tally.light.values()
+        if not any(isinstance(one, Caught) and one.is_expected for one in records)
+        for each in records
+        if isinstance(each, Evaluated)
+    ]
+
+
+@dataclass
+class _Group:
+    """What the tests of a run compared between two sides."""
+
+    task: str
+    sides: Sides
+    images: set[str] = field(default_factory=set)
+    counted: dict[str, Counted] = field(default_factory=dict)
+    """By image, of which tests may have compared it several times: the last."""
+
+
+def _groups(tally: Tally) -> list[_Group]:
+    """Return what was compared by task and sides; a test that expects a difference is about another candidate."""
+    groups: dict[tuple[str, Sides], _Group] = {}
+    for records in tally.light.values():
+        if any(isinstance(each, Caught) and each.is_expected for each in records):
+            continue
+        for each in records:
+            compared = each.comparison if isinstance(each, Compared) else each if isinstance(each, Counted) else None
+            if compared is None:
+                continue
+            sides = compared.reference, compared.candidate
+            if sides == PLAIN or getattr(compared, "status", "") == RECORDED:
+                continue
+            group = groups.setdefault((compared.task, sides), _Group(compared.task, sides))
+            group.images.add(compared.image)
+            if isinstance(compared, Counted):
+                group.counted[compared.image] = compared
+    return list(groups.values())
+
+
+def _ran_all(part: Settings, group: _Group) -> bool:
+    """Tell whether all images of the settings were compared: a run of some of them shows nothing of labels."""
+    return "images" not in part.typed and all(image_label(str(path)) in group.images for path in part.image_paths())
+
+
+def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
+    reference, candidate = group.sides
+    names = ", ".join(sorted(group.images)[:_NAMED])
+    unknown = len(group.counted)
+    why = f"{number_of_images(unknown)} without a label" if unknown else "a side returned nothing"
+    return (
+        f"{part.prefix}labels are set, and no image of {candidate} against {reference} was counted: {why} ({names}), "
+        f"where labels are of {image_label(labels.images[0])} and others: correct labels.data_dir, or the images"
+    )
+
+
+def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Worst]) -> AccuracyRecord:
+    """Return a record with what experiments showed on the image that lost most, of those on which they showed it."""
+    causes = {
+        each.image: f"{diagnosis.cause}, {diagnosis.summary}"
+        for each in tally.all(Failed)
+        for diagnosis in each.diagnoses
+        if (each.reference, each.candidate) == record.sides and diagnosis.cause != UNKNOWN
+    }
+    if (found := worst.get(record.sides)) is not None and found.cause not in ("", "unknown"):
+        causes.setdefault(found.image, found.cause)
+    for each in record.changed:
+        if each.is_worse and each.image in causes:
+            return structs.replace(record, cause=f"cause of the drop on {each.image}: {causes[each.image]}")
+    return record

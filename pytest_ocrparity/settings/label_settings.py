@@ -1,0 +1,64 @@
+"""The table `labels`: where the labels of the images stand, and how they are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.settings.candidates import home_expanded
+from pytest_ocrparity.settings.settings_table import defaults
+
+
+class LabelSettings(NamedTuple):
+    """What `evaluate.labels.read_labels` is given. Paths are absolute."""
+
+    files: tuple[Path, ...]
+    data_dir: Path | None
+    delimiter: str
+    blank: str | None
+    group: str | None
+
+
+def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> LabelSettings | None:
+    """Return the labels of a task as its table says them, None where there is none.
+
+    Raises:
+        SettingsError: no file is named, or the group is no regular expression with one group.
+    """
+    if not table:
+        return None
+    values = {**defaults("labels"), **table}
+    files = values.get("files", [])
+    if not files:
+        raise SettingsError(f'{where}.files names no label file: set it, as "Label.txt"')
+    if "group" in table:
+        _check_group(f"{where}.group", table["group"])
+    if {"\n", "\r"} & set(values["delimiter"]):
+        raise SettingsError(f"{where}.delimiter has a line break, and a label is a line")
+    data_dir = values.get("data_dir")
+    return LabelSettings(
+        tuple(_absolute(root, file) for file in ([files] if isinstance(files, str) else files)),
+        None if data_dir is None else _absolute(root, data_dir),
+        values["delimiter"],
+        values.get("blank"),
+        values.get("group"),
+    )
+
+
+def _absolute(root: Path, path: str) -> Path:
+    return Path(os.path.normpath(root / home_expanded(path)))
+
+
+def _check_group(where: str, pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise SettingsError(f"{where} is no regular expression: {error}") from error
+    if groups != 1:
+        raise SettingsError(
+            f"{where} = {pattern!r} has {groups} groups in parentheses: put the document's name in one, as '([^/]+)/'"
+        )

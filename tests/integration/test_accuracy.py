@@ -1,0 +1,257 @@
+"""The accuracy of a run's candidates: what is counted, once, and what it decides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from labelled import COMPARES, FORGETS, LOOSE, add, lines, write_project
+from projects import run, wrong_export
+from reports import Page
+
+from pytest_ocrparity.__main__ import main
+
+FAULT = "FAILED ocrparity::accuracy.max_drop"
+
+
+@pytest.fixture
+def forgetting(project: pytest.Pytester) -> pytest.Pytester:
+    """A project of 24 pages whose candidate finds no third box, and limits under which boxes pass."""
+    write_project(project, [3] * 24)
+    add(project, FORGETS)
+    return project
+
+
+def documented(project: pytest.Pytester, *args: str) -> dict[str, Any]:
+    run(project, *LOOSE, "--ocr-report=report", *args)
+    found: dict[str, Any] = json.loads((project.path / "report" / "results.json").read_text())
+    return found
+
+
+def test_a_drop_that_is_shown_fails_by_an_entry_of_the_run(forgetting: pytest.Pytester) -> None:
+    result = run(forgetting, *LOOSE)
+    result.assert_outcomes(passed=24, failed=1)
+    assert result.ret == 1
+    (fault,) = lines(result, "accuracy of inference against train failed: ")
+    assert "a drop of more than 1 point is shown, limit 0.01 (accuracy.max_drop, int8 preset, command line)" in fault
+    assert fault.endswith("; most lost on images/00.npy, images/01.npy, images/02.npy")
+    assert lines(result, FAULT)
+    assert lines(result, "  lost on images/00.npy, images/01.npy, images/02.npy and 21 more")
+
+
+def test_the_same_pages_pass_where_the_candidate_finds_all(project: pytest.Pytester) -> None:
+    write_project(project, [3] * 40)
+    result = run(project, *LOOSE, "--ocr-tolerance=accuracy.max_drop=0.2")
+    assert result.ret == 0
+    assert lines(result, "  passed: hmean 100.00% to 100.00% on 40 images")
+    assert not lines(result, "lost on")
+
+
+@pytest.mark.parametrize(("max_drop", "status"), [("", 0), ("0.03", 1), ("off", 0)])
+def test_what_stays_undecided_fails_only_where_a_drop_was_named(
+    project: pytest.Pytester, max_drop: str, status: int
+) -> None:
+    write_project(project, [1] * 11 + [3])
+    add(project, FORGETS)
+    typed = [f"--ocr-tolerance=accuracy.max_drop={max_drop}"] if max_drop else []
+    result = run(project, *LOOSE, *typed)
+    assert result.ret == status
+    assert bool(lines(result, FAULT)) == bool(status)
+    assert lines(result, "  not judged: accuracy.max_drop is off" if max_drop == "off" else "  undecided: hmean")
+
+
+def test_a_marker_sets_the_drop_of_its_tests(project: pytest.Pytester) -> None:
+    marked = f"import pytest\n\npytestmark = pytest.mark.ocr_tolerance(accuracy={{'max_drop': 0.4}})\n{COMPARES}"
+    write_project(project, [3] * 40, tests=marked)
+    result = run(project)
+    assert result.ret == 0
+    assert lines(result, "a drop of 40 points is excluded (limit 0.4, accuracy.max_drop, marker)")
+
+
+def test_what_no_experiment_explains_is_called_no_cause(project: pytest.Pytester) -> None:
+    write_project(project, [1] * 4 + [3] * 8)
+    wrong_export(project, box_thresh=0.999)
+    result = run(project)
+    assert result.ret == 1
+    assert lines(result, FAULT)
+    assert lines(result, "unknown at detections")
+    assert not lines(result, "cause of the drop")
+
+
+def test_each_candidate_is_judged(project: pytest.Pytester) -> None:
+    settings = 'labels = "Label.txt"\n[candidates.right]\nmodel_dir = "a"\n[candidates.wrong]\nmodel_dir = "b"\n'
+    write_project(project, [3] * 24, settings)
+    both = FORGETS.replace("def ocr_inference_model():", "def ocr_inference_model(_ocr_candidate):").replace(
+        'return Forgets(name="inference")',
+        "return (Forgets if _ocr_candidate == 'wrong' else Toy)(name=_ocr_candidate)",
+    )
+    add(project, both)
+    result = run(project, *LOOSE)
+    result.assert_outcomes(passed=48, failed=1)
+    assert lines(result, "accuracy of right against train: 24 images with labels")
+    assert lines(result, "accuracy of wrong against train: 24 images with labels")
+    assert lines(result, "accuracy of wrong against train failed: ")
+    assert not lines(result, "accuracy of right against train failed: ")
+
+
+BASELINES = """
+from pytest_ocrparity import assert_same_detections
+
+def test_boxes(ocr_golden, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_golden.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+"""
+
+
+def test_baselines_are_a_reference(project: pytest.Pytester) -> None:
+    write_project(project, [3] * 24, tests=BASELINES)
+    recorded = run(project, "--ocr-golden")
+    assert recorded.ret == 0
+    add(project, FORGETS)
+    result = run(project, *LOOSE, "--ocr-no-train")
+    result.assert_outcomes(passed=24, failed=1)
+    assert lines(result, FAULT)
+    assert lines(result, "accuracy of inference against ")
+
+
+def test_a_side_that_is_recorded_from_itself_is_not_counted(project: pytest.Pytester) -> None:
+    settings = 'labels = "Label.txt"\ngolden = { reference = "inference" }\n'
+    write_project(project, [1, 2], settings, BASELINES)
+    assert not lines(run(project, "--ocr-golden"), "accuracy of")
+    assert lines(run(project), "accuracy of inference against ")
+
+
+def test_a_difference_that_a_test_expects_counts_for_nobody(project: pytest.Pytester) -> None:
+    tests = """
+import pytest
+from toy import Toy
+from pytest_ocrparity import DifferenceError, assert_same_detections
+
+def test_boxes(ocr_train_model, ocr_inference_model, ocr_image):
+    assert_same_detections(ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image))
+
+@pytest.mark.ocr_expects_difference
+def test_that_a_wrong_threshold_is_noticed(ocr_train_model, ocr_image):
+    wrong = Toy(name="inference", box_thresh=0.999)
+    with pytest.raises(DifferenceError):
+        assert_same_detections(ocr_train_model.trace(ocr_image), wrong.trace(ocr_image))
+"""
+    write_project(project, [3] * 3, tests=tests)
+    result = run(project)
+    assert result.ret == 0
+    assert lines(result, "  no loss seen: ")
+
+
+def test_an_image_that_several_assertions_and_tests_compare_counts_once(project: pytest.Pytester) -> None:
+    head, _, _ = COMPARES.partition("    assert_same")
+    both = "    assert_same_preprocessing(*traces)\n    assert_same_detections(*traces)\n"
+    first = head.replace("import ", "import assert_same_preprocessing, ")
+    first += "    traces = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)\n" + both
+    write_project(project, [1, 2], tests=first + COMPARES.replace("test_boxes", "test_again"))
+    result = run(project)
+    result.assert_outcomes(passed=4)
+    assert lines(result, "accuracy of inference against train: 2 images with labels, 3 boxes")
+
+
+def test_of_reruns_the_last_counts(project: pytest.Pytester) -> None:
+    flaky = """
+
+class Flaky(Toy):
+    # forgets a box until it was asked twice for an image
+    def trace(self, image):
+        from dataclasses import replace
+        from pytest_ocrparity import Detections
+
+        found, self.asked = super().trace(image), getattr(self, "asked", 0) + 1
+        first = Detections(found.detections.polygons[:1], found.detections.scores[:1])
+        return replace(found, detections=first) if self.asked == 1 else found
+
+
+@pytest.fixture(scope="session")
+def ocr_inference_model():
+    return Flaky(name="inference")
+"""
+    write_project(project, [3])
+    add(project, flaky)
+    result = run(project, "--reruns=1")
+    assert result.ret == 0
+    assert lines(result, "  no loss seen: ")
+    assert lines(run(project), "  lost on images/00.npy (2)")
+
+
+@pytest.mark.parametrize("args", [("-n", "2"), ("--dist=each", "--tx=2*popen")])
+def test_workers_of_xdist_find_the_same(forgetting: pytest.Pytester, args: tuple[str, ...]) -> None:
+    alone = run(forgetting, *LOOSE)
+    result = forgetting.runpytest_subprocess(*LOOSE, *args)
+    assert result.ret == alone.ret == 1
+    for word in ("accuracy of inference against train", "  hmean ", "  lost on "):
+        assert lines(result, word) == lines(alone, word) != []
+
+
+def test_results_keep_the_counts_by_which_they_are_judged_again(
+    forgetting: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = documented(forgetting)["accuracy"]
+    assert (record["reference"], record["candidate"], record["result"]["verdict"]) == ("train", "inference", "failed")
+    assert len(record["counts"]) == 24
+    assert record["counts"][0]["lost"] == [2]
+    path = str(forgetting.path / "report" / "results.json")
+    assert main(["judge", path]) == 1
+    assert "FAILED accuracy of inference against train failed: " in capsys.readouterr().out
+    assert main(["judge", path, "--tolerance", "accuracy.max_drop=0.5"]) == 1
+    assert "FAILED accuracy of inference against train undecided: " in capsys.readouterr().out
+    assert main(["judge", path, "--tolerance", "accuracy.max_drop=off"]) == 0
+    assert "  not judged: accuracy.max_drop is off" in capsys.readouterr().out
+
+
+def test_the_report_shows_it_with_links_to_the_images(forgetting: pytest.Pytester) -> None:
+    documented(forgetting)
+    page = Page((forgetting.path / "report" / "index.html").read_text())
+    assert "Accuracy against labels" in page.text
+    assert "24 images with other counts, those that lose most first" in page.text
+    assert {link for link in page.links if link.startswith("#image-")} <= {f"#{name}" for name in page.ids}
+    summary = (forgetting.path / "report" / "summary.md").read_text()
+    assert "### Accuracy against labels" in summary
+    assert "| <code>inference</code> | <code>train</code> | hmean on 24 | 100.00 &#37; | " in summary
+
+
+def test_without_labels_the_report_has_nothing_of_it(project: pytest.Pytester) -> None:
+    assert documented(project, "-k", "training")["accuracy"] == []
+    report = project.path / "report"
+    for name in ("index.html", "summary.md"):
+        assert "Accuracy against labels" not in (report / name).read_text()
+
+
+def test_junit_has_the_counts_of_each_test_and_the_figures_of_the_run(forgetting: pytest.Pytester) -> None:
+    run(forgetting, *LOOSE, "--junitxml=junit.xml")
+    text = Path("junit.xml").read_text()
+    assert text.count('<property name="ocr.accuracy.truth" value="3"') == 24
+    assert text.count('<property name="ocr.accuracy.candidate.matched" value="2"') == 24
+    assert '<property name="ocr.accuracy.inference.train.verdict" value="failed"' in text
+    assert '<property name="ocr.accuracy.inference.train.hmean.reference" value="1.0"' in text
+    assert '<property name="ocr.accuracy.inference.train.hmean.low" value="-0.' in text
+
+
+ASSERTS = """
+from pathlib import Path
+from pytest_ocrparity import assert_same_accuracy
+
+def test_accuracy(ocr_train_model, ocr_inference_model):
+    images = sorted(Path("images").iterdir())
+    train, inference = map(ocr_train_model.trace, images), map(ocr_inference_model.trace, images)
+    assert_same_accuracy(train, inference, "Label.txt", max_drop=0.2)
+"""
+
+
+def test_an_accuracy_that_a_test_asserts_is_a_comparison_of_the_run(project: pytest.Pytester) -> None:
+    write_project(project, [3] * 40, 'images = ["images/*.npy"]', ASSERTS)
+    document = documented(project)
+    assert document["run"]["verdict"] == "passed"
+    (record,) = document["accuracy"]
+    assert (record["candidate"], record["limit"]["value"], record["result"]["verdict"]) == ("inference", 0.2, "passed")
+    add(project, FORGETS.replace("[:2]", "[:1]"))
+    result = run(project)
+    result.assert_outcomes(failed=1)
+    assert lines(result, "accuracy of inference against train: 40 images with labels")
+    assert not lines(result, FAULT)

@@ -1,0 +1,105 @@
+"""`--ocr-history=FILE`: a line per run, and a plot of them in the report."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from labelled import FORGETS, LOOSE, add, lines, write_project
+from projects import run
+from reports import Page
+
+HISTORY = "--ocr-history=history.jsonl"
+
+
+def entries(project: pytest.Pytester) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (project.path / "history.jsonl").read_text().splitlines()]
+
+
+def test_each_run_appends_a_line_and_the_report_draws_them(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(project, [3] * 12)
+    monkeypatch.setenv("GITHUB_SHA", "a" * 40)
+    first = run(project, *LOOSE, HISTORY, "--ocr-report=report")
+    assert first.ret == 0
+    assert lines(first, "history: history.jsonl, 1 run")
+    assert "Accuracy over runs" not in Page((project.path / "report" / "index.html").read_text()).text
+    monkeypatch.delenv("GITHUB_SHA")
+    add(project, FORGETS)
+    second = run(project, *LOOSE, HISTORY, "--ocr-report=report")
+    assert second.ret == 1
+    assert lines(second, "history: history.jsonl, 2 runs")
+    page = Page((project.path / "report" / "index.html").read_text())
+    assert "hmean of inference and train over 2 runs" in page.text
+    one, two = entries(project)
+    assert (one["commit"], one["verdict"], two["commit"], two["verdict"]) == ("a" * 40, "passed", "", "failed")
+    assert (one["images"], one["differing"]) == (12, 0)
+    for entry, value in ((one, 1.0), (two, 0.8)):
+        (accuracy,) = entry["accuracy"]
+        assert (accuracy["figure"], accuracy["reference_value"], accuracy["candidate_value"]) == ("hmean", 1.0, value)
+
+
+def test_without_the_option_nothing_is_written(project: pytest.Pytester) -> None:
+    run(project, "-k", "training")
+    assert not list(project.path.glob("*.jsonl"))
+
+
+def test_a_run_without_labels_or_report_has_its_line_too(project: pytest.Pytester) -> None:
+    result = run(project, "-k", "training", HISTORY)
+    assert result.ret == 0
+    (entry,) = entries(project)
+    assert (entry["images"], entry["accuracy"]) == (2, [])
+
+
+def test_the_commit_is_that_of_the_project(project: pytest.Pytester) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(project.path)]
+    for args in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run([*git, *args], check=True)
+    done = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    run(project, "-k", "training", HISTORY)
+    (entry,) = entries(project)
+    assert entry["commit"] == done.stdout.strip()
+
+
+def test_a_file_of_something_else_stops_the_run_and_is_left_as_it_is(project: pytest.Pytester) -> None:
+    (project.path / "history.jsonl").write_text("a diary\n")
+    result = run(project, "-k", "training", HISTORY)
+    assert result.ret == 4
+    assert "history.jsonl holds no history of pytest-ocrparity: give the history a file of its own" in (
+        result.stderr.str()
+    )
+    assert (project.path / "history.jsonl").read_text() == "a diary\n"
+
+
+def test_a_line_that_a_killed_run_left_is_passed_over(project: pytest.Pytester) -> None:
+    run(project, "-k", "training", HISTORY)
+    path = project.path / "history.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"format": "pytest-oc')
+    result = run(project, "-k", "training", HISTORY)
+    assert result.ret == 0
+    assert lines(result, "WARNING: history.jsonl has 1 broken line, passed over")
+    assert lines(result, "history: history.jsonl, 2 runs")
+
+
+def test_a_run_that_stops_early_appends_nothing(project: pytest.Pytester) -> None:
+    project.makepyfile(test_a="def test_a():\n    assert False\n")
+    result = run(project, "-x", "test_export.py", "test_a.py", "-k", "training or test_a", HISTORY)
+    assert result.ret == 1
+    run(project, "test_a.py", "test_export.py", "-x", HISTORY)
+    assert not (project.path / "history.jsonl").exists()
+
+
+def test_a_history_that_cannot_be_written_fails_the_run(project: pytest.Pytester) -> None:
+    (project.path / "history.jsonl").mkdir()
+    result = run(project, "-k", "training", HISTORY)
+    assert result.ret == 4
+    assert "history.jsonl: cannot read this history: Is a directory" in result.stderr.str()
+
+
+def test_workers_of_xdist_make_one_line(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("-n", "2", "-k", "training", HISTORY)
+    assert result.ret == 0
+    assert len(entries(project)) == 1

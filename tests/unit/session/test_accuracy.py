@@ -1,0 +1,150 @@
+"""What a run shows of accuracy: which records count, and which cause a drop is said to have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from labelled import accuracy_record, image_counts, write_pages
+from records import comparison
+
+from pytest_ocrparity.comparison import RECORDED
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, Record
+from pytest_ocrparity.report.table import Tally
+from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
+from pytest_ocrparity.session.label_book import LabelBook
+from pytest_ocrparity.session.worst import Worst
+from pytest_ocrparity.settings import load
+from pytest_ocrparity.stages import DETECTION
+from pytest_ocrparity.tolerance import Limit
+
+Judge: TypeAlias = "Callable[..., AccuracyOfRun]"
+BUILT_IN, OTHER = Limit(0.01, "fp32 preset, built-in"), Limit(0.2, "marker")
+
+
+def counted(image: str, candidate: int = 4, *, limit: Limit = BUILT_IN, side: str = "inference") -> list[Record]:
+    """Return what a test leaves that compared an image of four boxes."""
+    counts = image_counts(image, 4, 4, candidate)
+    sides = {"reference": "train", "candidate": side}
+    return [
+        Compared(comparison=comparison(image=image, **sides)),
+        Counted(task="detection", image=image, limit=limit, counts=counts, **sides),
+    ]
+
+
+def unlabelled(image: str) -> list[Record]:
+    compared, _ = counted(image)
+    return [
+        compared, Counted(task="detection", reference="train", candidate="inference", image=image, limit=BUILT_IN)
+    ]  # fmt: skip
+
+
+def failed(image: str, cause: str) -> Record:
+    diagnosis = Diagnosis(stage="detections", cause=cause, summary="why")
+    return Failed(
+        image=image,
+        reference="train",
+        candidate="inference",
+        kind="detections",
+        message="",
+        diagnoses=(diagnosis,),
+        others=(),
+    )
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """Return a function that judges what tests left in a project of three labelled pages."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Label.txt").write_text(write_pages(tmp_path, [1, 1, 1]))
+    (tmp_path / "ocrparity.toml").write_text('labels = "Label.txt"')
+    book = LabelBook(lambda: DETECTION)
+    settings = book.naming_images(load(tmp_path / "ocrparity.toml", {}, tmp_path))
+
+    def judge(
+        *tests: list[Record], is_whole: bool = True, worst: dict[tuple[str, str], Worst] | None = None
+    ) -> AccuracyOfRun:
+        tally = Tally({str(index): test for index, test in enumerate(tests)})
+        return AccuracyOfRun.of(settings, tally, book, worst or {}, is_whole=is_whole)
+
+    return judge
+
+
+def test_each_image_counts_once_and_the_last_time(judged: Judge) -> None:
+    (record,) = judged(counted("a", 1), counted("b"), counted("a", 3)).records
+    assert [(each.image, each.candidate.matched) for each in record.counts] == [("a", 3), ("b", 4)]
+    assert record.not_counted == {"not_compared": 1}
+
+
+def test_the_order_of_tests_decides_nothing(judged: Judge) -> None:
+    tests = [counted(str(index), index % 5) for index in range(9)]
+    assert judged(*tests).records == judged(*tests[::-1]).records
+
+
+def test_each_pair_of_sides_and_each_limit_is_judged_by_itself(judged: Judge) -> None:
+    found = judged(counted("a"), counted("b", limit=OTHER), counted("a", side="int8")).records
+    assert [(each.candidate, each.limit.value, [one.image for one in each.counts]) for each in found] == [
+        ("inference", 0.01, ["a"]),
+        ("inference", 0.2, ["b"]),
+        ("int8", 0.01, ["a"]),
+    ]
+
+
+def test_what_does_not_count_is_counted(judged: Judge) -> None:
+    stopped: list[Record] = [Compared(comparison=comparison(image="c"))]
+    (record,) = judged(counted("a"), unlabelled("b"), stopped).records
+    assert record.not_counted == {"no_label": 1, "no_result": 1, "not_compared": 2}
+
+
+def test_a_test_that_expects_a_difference_counts_for_nobody(judged: Judge) -> None:
+    expected: list[Record] = [*counted("a", 0), Caught(messages=(), is_expected=True)]
+    assert judged(expected).records == []
+    unexpected: list[Record] = [*counted("a", 0), Caught(messages=(), is_expected=False)]
+    assert len(judged(unexpected).records) == 1
+
+
+def test_a_recording_and_plain_boxes_are_no_comparison(judged: Judge) -> None:
+    recorded = Compared(comparison=comparison(status=RECORDED))
+    plain = Compared(comparison=comparison(reference="reference", candidate="candidate"))
+    found = judged([recorded], [plain])
+    assert (found.records, found.nothing, found.notes) == ([], [], [])
+
+
+def test_a_whole_run_that_counts_nothing_fails_and_a_part_of_one_says_so(judged: Judge) -> None:
+    every = [unlabelled(f"images/0{index}.npy") for index in range(3)]
+    found = judged(*every)
+    assert found.notes == []
+    assert found.nothing[0].startswith(
+        "labels are set, and no image of inference against train was counted: 3 images without a label (images/00.npy"
+    )
+    for part in (judged(*every[:2]), judged(*every, is_whole=False)):
+        assert part.nothing == []
+        assert part.notes[0].startswith("labels are set, and no image of inference against train was counted")
+    assert judged(counted("a"), *every).nothing == []
+
+
+def test_the_cause_is_that_of_the_image_that_lost_most_of_those_with_one(judged: Judge) -> None:
+    tests = [counted("a", 0), counted("b", 1), counted("c", 3), counted("d")]
+    causes = [failed("a", UNKNOWN), failed("b", "resize.limits"), failed("c", "decode.scaled")]
+    assert judged(*tests, causes).records[0].cause == "cause of the drop on b: resize.limits, why"
+    # Of an image that lost nothing, a cause explains no drop; nor does what no experiment knows.
+    assert judged(*tests, [failed("d", "resize.limits"), failed("a", UNKNOWN)]).records[0].cause == ""
+
+
+def test_what_was_found_on_the_worst_image_of_a_run_is_a_cause_too(judged: Judge) -> None:
+    sides = "train", "inference"
+    worst = {sides: Worst(sides, "a", 2.0, "postprocess.thresh, why", "")}
+    assert judged(counted("a", 1), worst=worst).records[0].cause == "cause of the drop on a: postprocess.thresh, why"
+    assert judged(counted("a", 4), worst=worst).records[0].cause == ""
+    worst = {sides: Worst(sides, "a", 2.0, "unknown", "")}
+    assert judged(counted("a", 1), worst=worst).records[0].cause == ""
+
+
+def test_what_tests_asserted_is_shown_but_for_those_that_expect_a_difference() -> None:
+    record = accuracy_record([image_counts("a", 4, 4, 1)])
+    left: list[Record] = [Evaluated(accuracy=record)]
+    expected: list[Record] = [*left, Caught(messages=(), is_expected=True)]
+    assert asserted_accuracy(Tally({"one": left, "two": expected})) == [record]
