@@ -14,6 +14,7 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, p
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
+from pytest_ocrparity.diagnose.network.line_maps import PLACES, head_cause, parts_cause
 from pytest_ocrparity.diagnose.network.map_change import cause_in
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, tiles_cause
 from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
@@ -134,17 +135,19 @@ def _change_of_the_map(lab: Laboratory, candidate_map: Array | None) -> Diagnosi
 
 
 def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None) -> Diagnosis | None:
-    """Return what changes a map of the same tensor: a function of each value, its place, or tiles of that tensor.
+    """Return what changes a map of the same tensor: each value, its place, the classes of a line, or tiles.
 
     All are tried. Where causes of two kinds make the map, none is stated: the two are returned as rivals.
     """
     source, start = pipeline_of(lab.reference), lab.patched
     experiments: list[Callable[[], Diagnosis | None]] = [lambda: cause_in(lab, POINTWISE, right, own)]
-    is_of_pages = lab.comparisons.task != RECOGNITION  # the map of a line has no places of pixels
-    if is_of_pages:
-        experiments.append(lambda: cause_in(lab, ORIGIN, right, own))
-    if is_of_pages and source is not None and tensor is not None:
-        experiments.append(lambda: tiles_cause(lab, source.infer, tensor, right, own))
+    is_of_lines = lab.comparisons.task == RECOGNITION
+    experiments.append(lambda: cause_in(lab, PLACES if is_of_lines else ORIGIN, right, own))
+    if is_of_lines:
+        experiments.append(lambda: head_cause(lab, right, own))
+    if source is not None and tensor is not None:
+        in_parts = parts_cause if is_of_lines else tiles_cause
+        experiments.append(lambda: in_parts(lab, source.infer, tensor, right, own))
     found = []
     for experiment in experiments:
         lab.patched = start
