@@ -167,13 +167,14 @@ def _likely_widths(right: Array, own: Array, width: int) -> list[int]:
     if right.shape != own.shape or right.ndim != 3 or not (np.isfinite(right).all() and np.isfinite(own).all()):
         return []
     count = right.shape[1]
+    stride = round(width / count)  # columns that a timestep takes
     difference = own[0].astype(np.float64) - right[0]
     jumps = np.abs(np.diff(difference, axis=0)).max(axis=1, initial=0.0)
     usual = float(np.median(jumps)) + 1e-9 if len(jumps) else 1.0
     found = {}
     for side in SIDES:
-        steps, rest = divmod(side * count, width)
-        if rest or not 0 < steps < count:
+        steps, rest = divmod(side, max(1, stride))
+        if rest or steps >= count:
             continue
         if (score := float(np.mean(jumps[steps - 1 :: steps])) / usual) > SEAM:
             found[side] = score
