@@ -65,6 +65,8 @@ SAME: Final = 0.02
 """How far logarithms of equal probabilities lie apart: those of 1e-6 were within 1e-3 between engines."""
 LEAST: Final = 1e-6
 """Probabilities below are of no class that could be read, and float32 rounds their logarithms."""
+FEWEST: Final = 8
+"""How many of them there must be beside the best of each timestep: maps of networks that are certain are all alike."""
 
 
 def head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis | None:
@@ -108,8 +110,9 @@ def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str,
             continue
         made = kept / sums
         is_shown = (made > LEAST) & (smaller > LEAST)
+        if np.count_nonzero(is_shown) - made.shape[1] < FEWEST:
+            continue
         logarithms = [np.log(np.where(is_shown, each, 1)) for each in (made, smaller)]
-        # Maps that are certain are near each other whatever network made them; small probabilities are not.
         if are_equal_maps(lab, made, smaller) and np.max(np.abs(logarithms[0] - logarithms[1])) <= SAME:
             return where, made, smaller
     return None
@@ -124,8 +127,12 @@ SEAM: Final = 3.0
 
 def parts_cause(lab: Laboratory, run: Run, tensor: Array, right: Array, own: Array) -> Diagnosis | None:
     """Return the diagnosis of a map that the network makes of parts of a line, if parts of one width make it all."""
-    for side in _likely_widths(right, own, tensor.shape[-1]):
-        made = _made_of_parts(lab, run, tensor, own, side)
+    sides = _likely_widths(right, own, tensor.shape[-1])
+    with lab.budget.network_run(tensor.size):  # the first parts of all widths, each shorter than the line
+        firsts = [lab.attempt(lambda side=side: run(np.ascontiguousarray(tensor[..., :side]))) for side in sides]  # type: ignore[misc]
+    for side, first in zip(sides, firsts, strict=True):
+        is_likely = first is not None and are_equal_maps(lab, first, own[:, : first.shape[1]])
+        made = _made_of_parts(lab, run, tensor, own, side) if is_likely else None
         if made is None:
             continue
         reference, candidate = lab.names
