@@ -149,7 +149,7 @@ class TestNewlyLoaded:
         monkeypatch.setattr("pytest_ocrparity.diagnose.state.header_size", size)
         (diagnosis,) = found(Fades(name="port"), [files["large"], files["small"]], known=False)
         assert diagnosis.cause == "engine.state"
-        assert "and after large.npy what it returned in this run: 2 times of 2" in diagnosis.evidence[0]
+        assert "large.npy what it returned in this run: 2 times of 2" in diagnosis.evidence[0]
         # It was another page, which is gone: nothing beside it gives this result again.
         side = Fades(name="port")
         side.size = (300, 300)
