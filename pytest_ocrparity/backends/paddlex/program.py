@@ -84,9 +84,9 @@ def is_in_train_mode(program: Path) -> bool | None:
     """
     with third_party():
         if program.suffix == ".json":
+            layer = _load_layer(program)  # kept, as its operators go with it
             operators = [
-                (each.name(), each.attrs().get("use_global_stats"))
-                for each in _load_layer(program).program().global_block().ops
+                (each.name(), each.attrs().get("use_global_stats")) for each in layer.program().global_block().ops
             ]
         else:
             with _load_legacy_program(program) as (executed, _, _):

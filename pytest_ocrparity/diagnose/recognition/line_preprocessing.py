@@ -17,6 +17,7 @@ from pytest_ocrparity.contract import (
     ChangesPictures,
     ResizesLines,
     RunsBatches,
+    StartsAnew,
     TakesParameters,
     WordsFixes,
     offered,
@@ -43,7 +44,7 @@ from pytest_ocrparity.diagnose.recognition.line_rules import (
 )
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Image, Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -227,13 +228,27 @@ def _by_batch(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     is_filled_up = lab.tensor.ndim == 4 and recorded.shape[3] > lab.tensor.shape[3] and not recorded[..., -1].any()
     if not is_filled_up or trace.tensor is None or not np.array_equal(trace.tensor, recorded):
         return None
-    with lab.budget.network_run(recorded.size):
-        made = lab.ask(lab.candidate, RunsBatches, lambda side: side.trace_batch([image]))
-    if not made or (found := _padded_cause(lab, recorded, made[0])) is None:
+    alone = _in_batch(lab, [image], recorded)
+    if alone is None or (found := _padded_cause(lab, recorded, alone)) is None:
         return None
-    lab.own = Recorded(lab.names.candidate, made[0], pipeline_of(lab.candidate))
+    wide = np.full((*recorded.shape[2:], 3), 127, np.uint8)
+    filled = _in_batch(lab, [image, wide], recorded)
+    if filled is None or filled.tensor is None or not np.array_equal(filled.tensor, recorded):
+        return None
+    anew = lab.ask(lab.candidate, StartsAnew, lambda side: side.fresh().preprocess(image))
+    if anew is not None and (anew.tensor is None or not np.array_equal(anew.tensor, recorded)):
+        return None  # it keeps something of the lines before
+    lab.own = Recorded(lab.names.candidate, alone, pipeline_of(lab.candidate))
     lab.patched = PatchedCandidate(lab.own)
-    return found
+    proof = f"in a batch with a line of {recorded.shape[3]} px, it is that of its trace"
+    return replace(found, evidence=(*found.evidence, proof))
+
+
+def _in_batch(lab: Laboratory, images: Sequence[Image], recorded: Array) -> Trace | None:
+    """Return the first line's trace of a batch; None where the candidate takes none."""
+    with lab.budget.network_run(recorded.size):
+        made = lab.ask(lab.candidate, RunsBatches, lambda side: side.trace_batch(images))
+    return made[0] if made else None
 
 
 def _padded_cause(lab: Laboratory, recorded: Array, trace: Trace) -> Diagnosis | None:
