@@ -331,10 +331,9 @@ def _changed_line(lab: Laboratory, trace: Trace, pixels: Array, size: Made) -> t
 
     Every pixel must be that of the reference's own resize of the changed line.
     """
-    source, found = offered(lab.reference.source, ResizesLines), []
-    changes = lab.ask(lab.reference, ChangesPictures, lambda side: list(side.recoded(pixels))) or []
-    for name, changed in changes if source is not None else ():
-        made = lab.attempt(lambda changed=changed: source.line_stretched(changed, (size[0], size[1])))  # type: ignore[misc]
+    found = []
+    for name, changed in lab.ask(lab.reference, ChangesPictures, lambda side: list(side.recoded(pixels))) or []:
+        made = lab.ask(lab.reference, ResizesLines, lambda side, line=changed: side.line_stretched(line, size[:2]))  # type: ignore[misc]
         if made is None or made.resize is None or made.tensor is None or trace.resize is None:
             continue
         if np.array_equal(made.resize, trace.resize):

@@ -114,14 +114,13 @@ class TestHead:
 
     def test_certain_maps_of_two_networks_are_not_the_same_head(self) -> None:
         """Both are sure of the blank, and other networks would be too."""
-        sure = {"gain": 400.0}
 
         class Other(Port):
             def infer(self, tensor: Any) -> Any:
                 made = Port(gain=300.0).infer(tensor)
                 return np.concatenate([made, np.zeros_like(made[..., :1])], axis=2)
 
-        assert of_map(causes(Reader(**sure), Other(), NOTHING)).cause == UNKNOWN
+        assert of_map(causes(Reader(gain=400.0), Other(), NOTHING)).cause == UNKNOWN
 
 
 @dataclass
