@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.assertions import assert_same_accuracy as assert_same_accuracy
     from pytest_ocrparity.assertions import assert_same_detections as assert_same_detections
     from pytest_ocrparity.assertions import assert_same_preprocessing as assert_same_preprocessing
     from pytest_ocrparity.assertions import assert_same_probability_maps as assert_same_probability_maps
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Diagnosis as Diagnosis
     from pytest_ocrparity.errors import GoldenError as GoldenError
     from pytest_ocrparity.errors import ImageError as ImageError
+    from pytest_ocrparity.errors import LabelError as LabelError
     from pytest_ocrparity.errors import ModelError as ModelError
     from pytest_ocrparity.errors import OcrParityError as OcrParityError
     from pytest_ocrparity.errors import ReportError as ReportError
     from pytest_ocrparity.errors import ResultError as ResultError
     from pytest_ocrparity.errors import SettingsError as SettingsError
     from pytest_ocrparity.errors import StageError as StageError
+    from pytest_ocrparity.evaluate.label_line import Label as Label
+    from pytest_ocrparity.evaluate.labels import Labels as Labels
+    from pytest_ocrparity.evaluate.labels import read_labels as read_labels
+    from pytest_ocrparity.evaluate.verdict import Accuracy as Accuracy
     from pytest_ocrparity.tolerance import Tolerance as Tolerance
     from pytest_ocrparity.trace import Decoded as Decoded
     from pytest_ocrparity.trace import Detections as Detections
@@ -34,12 +40,17 @@ if TYPE_CHECKING:
     from pytest_ocrparity.trace import Trace as Trace
 
 _MODULES = {
-    "assertions": "assert_same_detections assert_same_preprocessing assert_same_probability_maps assert_same_text",
+    "assertions": "assert_same_accuracy assert_same_detections assert_same_preprocessing assert_same_probability_maps "
+    "assert_same_text",
     "backends.own_engines": "FunctionPipeline MapEngine",
     "comparison": "Comparison DifferenceError",
     "contract": "Pipeline",
     "diagnosis": "Diagnosis",
-    "errors": "GoldenError ImageError ModelError OcrParityError ReportError ResultError SettingsError StageError",
+    "errors": "GoldenError ImageError LabelError ModelError OcrParityError ReportError ResultError SettingsError "
+    "StageError",
+    "evaluate.label_line": "Label",
+    "evaluate.labels": "Labels read_labels",
+    "evaluate.verdict": "Accuracy",
     "tolerance": "Tolerance",
     "trace": "Decoded Detections Recognition Trace",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -14,7 +15,10 @@ from pytest_ocrparity.context import Diagnoser, current, running_test
 from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_pairs
+from pytest_ocrparity.evaluate.verdict import Accuracy, judge
 from pytest_ocrparity.explain import explain
+from pytest_ocrparity.explain.accuracies import explain_accuracy
 from pytest_ocrparity.stages import (
     DETECTION,
     DETECTIONS,
@@ -177,6 +181,53 @@ def assert_same_text(
         "allow_empty": allow_empty,
     }
     return _assert_same(reference, candidate, TEXT, tolerance, limits)
+
+
+def assert_same_accuracy(
+    reference: Iterable[Found], candidate: Iterable[Found], labels: LabelsLike, *, max_drop: float
+) -> Accuracy:
+    """Assert that the candidate finds, or reads, what is right on as many images as the reference.
+
+    For candidates that cannot keep parity, such as int8. Judged are hmean at an IoU of 0.5, of recognisers the share of
+    lines that are right, spaces counted, by the interval of their paired difference (docs/accuracy.md).
+
+    Args:
+        reference: a trace, `Detections` or a `Recognition` for each image, by the side that is right by definition.
+        candidate: the same, of the side under test. Both may be generators, so that no trace need be kept.
+        labels: the path of a label file of PaddleOCR's, what `read_labels` returned, or a `Label` for each image.
+            Traces are found in a file by the path of their image; all else goes by its order.
+        max_drop: by how much hmean (the share of lines) may fall, as a share: 0.01 is one point.
+
+    Returns:
+        What was judged. Its `verdict` is "passed", or "no loss seen", which says how rare a fault can hide in so few
+        images.
+
+    Raises:
+        DifferenceError: a larger drop is shown (failed), a loss was seen and the images are too few (undecided), or
+            both sides are one.
+        LabelError: the label file cannot be used.
+        ValueError: the sequences do not belong together, no image has a label, or `max_drop` is no share.
+    """
+    __tracebackhide__ = True
+    try:
+        refuse_same_object(reference, candidate)
+        counted = count_pairs(_pairs(reference, candidate), labels)
+        found = judge(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
+        if found.fails:
+            unused = len(counted.unlabelled), counted.untraced
+            raise DifferenceError(explain_accuracy(found, counted.images, *unused))
+    except DifferenceError as error:
+        if (listener := current().listener) is not None:
+            listener.on_error(error)
+        raise
+    return found
+
+
+def _pairs(reference: Iterable[Found], candidate: Iterable[Found]) -> Iterator[tuple[Found | None, Found | None]]:
+    """Yield what both sides found in each image; DifferenceError where that is one object."""
+    for pair in zip_longest(reference, candidate):
+        refuse_same_object(*pair)
+        yield pair
 
 
 def _assert_same(

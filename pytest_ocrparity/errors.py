@@ -12,6 +12,7 @@ OcrParityError
 │   ├── GoldenStale          the image or the reference changed since it was recorded
 │   ├── GoldenTaken          it is that of another reference
 │   └── GoldenCorrupt        the file is not a whole baseline that this version reads
+├── LabelError               a label file is missing, or a line of it cannot be used
 ├── ResultError              results from elsewhere are missing, damaged, old, or of another image
 ├── ReportError              the report cannot be written, or a results.json not be read
 └── DifferenceError          (also AssertionError) two sides were compared and differ
@@ -78,6 +79,10 @@ class GoldenTaken(GoldenError):
 
 class GoldenCorrupt(GoldenError):
     """The file is damaged, foreign, or of a newer format."""
+
+
+class LabelError(OcrParityError):
+    """A label file cannot be used; the text names the file, the line, the value and the way out."""
 
 
 class ResultError(OcrParityError):

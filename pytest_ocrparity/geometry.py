@@ -16,8 +16,8 @@ import numpy.typing as npt
 import shapely
 
 _Groups: TypeAlias = "defaultdict[int, set[int]]"
-_Index: TypeAlias = "npt.NDArray[np.intp]"
-_Edges: TypeAlias = "tuple[_Index, _Index, npt.NDArray[np.float64]]"  # rows, columns, what each pair has in common
+Index: TypeAlias = "npt.NDArray[np.intp]"
+Edges: TypeAlias = "tuple[Index, Index, npt.NDArray[np.float64]]"  # rows, columns, what each pair has in common
 
 _MOSTLY = 0.5  # the share of its own area from which on a box lies inside another
 _EXACT = 1e-3  # the largest error of `boundary_distance`, in px
@@ -79,11 +79,11 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
         if candidate_shapes[j] is not None
     ]
     if [reference_keys[i] for i in left] <= [candidate_keys[j] for j in right]:
-        found = _assign_boxes(*_box_ious(reference_shapes[left], candidate_shapes[right], min_iou))
+        found = best_choice(*_box_ious(reference_shapes[left], candidate_shapes[right], min_iou))
     else:
         found = [
             (i, j, iou)
-            for j, i, iou in _assign_boxes(*_box_ious(candidate_shapes[right], reference_shapes[left], min_iou))
+            for j, i, iou in best_choice(*_box_ious(candidate_shapes[right], reference_shapes[left], min_iou))
         ]
     for edges in found:
         pairs += [Pair(left[i], right[j], iou) for i, j, iou in zip(*(e.tolist() for e in edges), strict=True)]
@@ -178,7 +178,7 @@ def _unpaired_boxes(keys: Sequence[Key], paired: Iterable[int]) -> list[int]:
     return sorted((index for index in range(len(keys)) if index not in gone), key=keys.__getitem__)
 
 
-def _overlapping_boxes(left: Shapes, right: Shapes) -> _Edges:
+def _overlapping_boxes(left: Shapes, right: Shapes) -> Edges:
     """Return the pairs of boxes that meet, and the area that each pair shares."""
     rows, columns = shapely.STRtree(right).query(left, predicate="intersects")
     return rows, columns, _shared_areas(left[rows], right[columns])
@@ -237,7 +237,7 @@ def _cross_product(a: _Points, b: _Points) -> _Points:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
-def _box_ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
+def _box_ious(left: Shapes, right: Shapes, min_iou: float) -> Edges:
     """Return the pairs of boxes whose IoU is `min_iou` or more, and not 0."""
     rows, columns = shapely.STRtree(right).query(left)
     left_areas, right_areas = shapely.area(left), shapely.area(right)
@@ -252,14 +252,14 @@ def _box_ious(left: Shapes, right: Shapes, min_iou: float) -> _Edges:
     return rows[keep], columns[keep], iou[keep]
 
 
-def _assign_boxes(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> list[_Edges]:
-    """Return the one-to-one choice of edges with the largest sum, in pieces."""
+def best_choice(rows: Index, columns: Index, weights: npt.NDArray[np.float64]) -> list[Edges]:
+    """Return the one-to-one choice of weighted pairs with the largest sum, in pieces: rows, columns, weights."""
     is_only = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
-    chosen, rest = [(rows[is_only], columns[is_only], ious[is_only])], ~is_only
-    return chosen + list(_best_choices(rows[rest], columns[rest], ious[rest])) if rest.any() else chosen
+    chosen, rest = [(rows[is_only], columns[is_only], weights[is_only])], ~is_only
+    return chosen + list(_best_choices(rows[rest], columns[rest], weights[rest])) if rest.any() else chosen
 
 
-def _best_choices(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) -> Iterator[_Edges]:
+def _best_choices(rows: Index, columns: Index, ious: npt.NDArray[np.float64]) -> Iterator[Edges]:
     """Yield the best choice of each connected part of the graph: dense solving costs the cube of its size."""
     from scipy.optimize import linear_sum_assignment  # here: importing it takes longer than most comparisons,
     from scipy.sparse import coo_matrix  # which don't need it
@@ -279,7 +279,7 @@ def _best_choices(rows: _Index, columns: _Index, ious: npt.NDArray[np.float64]) 
         yield left[row[kept]], right[column[kept]], weights[row[kept], column[kept]]
 
 
-def _nested_boxes(inner: _Index, outer: _Index, is_in: npt.NDArray[np.bool_]) -> tuple[_Groups, _Groups]:
+def _nested_boxes(inner: Index, outer: Index, is_in: npt.NDArray[np.bool_]) -> tuple[_Groups, _Groups]:
     """Return by inner box the boxes around it, and by outer box the boxes inside it."""
     around: _Groups = defaultdict(set)
     inside: _Groups = defaultdict(set)

@@ -60,10 +60,13 @@ def remove_old_report(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
-def _noting_pictures(comparisons: Iterable[RecordedComparison], used: set[str]) -> Iterator[RecordedComparison]:
-    """Yield comparisons, and note the names of their pictures: each is unpacked when it is asked for."""
+def _noting_pictures(comparisons: Iterable[RecordedComparison], used: set[int]) -> Iterator[RecordedComparison]:
+    """Yield comparisons, and note the names of their pictures: each is unpacked when it is asked for.
+
+    By their hashes, as ten thousand images have some hundred thousand names: of two with one hash a file may stay.
+    """
     for each in comparisons:
-        used.update(picture.file for picture in each.pictures)
+        used.update(hash(picture.file) for picture in each.pictures)
         yield each
 
 
@@ -80,14 +83,14 @@ def publish(folder: Path, view: View) -> None:
     from pytest_ocrparity.whole_files import write_whole
 
     try:
-        used: set[str] = set()
+        used: set[int] = set()
         # First, as it marks the folder as a report. Half a surrogate pair, as a file may hold, is no text.
         write_whole(folder / PAGE, (text.encode(errors="backslashreplace") for text in page(view, folder, used)))
         written = _noting_pictures(view.results.comparisons, used)
         write_whole(folder / RESULTS, (text.encode() for text in text_parts(view.results, written)))
         write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))
         for drawn in (folder / PICTURES).glob("*"):
-            unused = [path for path in drawn.glob("*") if path.relative_to(folder).as_posix() not in used]
+            unused = [path for path in drawn.glob("*") if hash(path.relative_to(folder).as_posix()) not in used]
             ours = [path for path in unused if OURS.fullmatch(path.name)]
             for path in ours:
                 path.unlink()

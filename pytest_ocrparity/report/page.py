@@ -22,13 +22,13 @@ MOST_INLINE: Final = 30_000_000
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 
 
-def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
+def page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
     """Yield the page, image by image.
 
     Args:
         view: the document of the run, in groups.
         folder: where its pictures lie.
-        kept: takes the thumbnails that do not fit into the page, which it shows as files.
+        kept: takes the hashes of the names of thumbnails that do not fit into the page, which it shows as files.
     """
     room = MOST_INLINE
 
@@ -37,7 +37,7 @@ def page(view: View, folder: Path, kept: set[str]) -> Iterator[str]:
         nonlocal room
         content = base64.b64encode((folder / name).read_bytes()).decode()
         if len(content) > room:
-            kept.add(name)
+            kept.add(hash(name))
             return name
         room -= len(content)
         return f"data:{_TYPES[name.rpartition('.')[2]]};base64,{content}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from sys import intern
@@ -21,10 +21,13 @@ from pytest_ocrparity.report.document import (
     Batched,
     BatchLimit,
     Compared,
+    Count,
     Failed,
     Golden,
+    Loads,
     Record,
     RecordedComparison,
+    Used,
     pack,
     unpack,
 )
@@ -39,9 +42,10 @@ PLAIN = ("reference", "candidate")
 
 @dataclass
 class Tally:
-    """The records of a run, by test; of comparisons what `light` keeps."""
+    """The records of a run, by test; of comparisons what `light` keeps, as `placed` returns them for their test."""
 
     records: Mapping[str, Sequence[Record]]
+    placed: Callable[[str, RecordedComparison], RecordedComparison] = lambda test, comparison: comparison
 
     def all(self, sort: type[T]) -> list[T]:
         """Return the records of one sort, in the order of the tests."""
@@ -50,7 +54,15 @@ class Tally:
     @cached_property
     def light(self) -> dict[str, list[Record]]:
         """The records by test, made light once: to unpack those of a large run takes seconds."""
-        return {test: [_light_record(record) for record in records] for test, records in self.records.items()}
+        return {test: [self._light_record(test, each) for each in records] for test, records in self.records.items()}
+
+    def _light_record(self, test: str, record: Record) -> Record:
+        if isinstance(record, Compared):
+            return replace(record, comparison=self.placed(test, light(record.comparison)))
+        if isinstance(record, Failed):
+            others = tuple(self.placed(test, light(each)) for each in record.others)
+            return replace(record, message=_first_line(record.message), others=others)
+        return _kept_once(record) if isinstance(record, Used | Loads) else record
 
     @cached_property
     def _by_sort(self) -> dict[type, list[Any]]:
@@ -122,11 +134,9 @@ class Tally:
         return lines
 
 
-def _light_record(record: Record) -> Record:
-    if isinstance(record, Compared):
-        return replace(record, comparison=light(record.comparison))
-    if isinstance(record, Failed):
-        return replace(record, message=_first_line(record.message), others=tuple(map(light, record.others)))
+@lru_cache(maxsize=256)
+def _kept_once(record: Used | Loads) -> Used | Loads:
+    """Return the first record that equals this one: each test uses the same fixtures and models."""
     return record
 
 
@@ -135,7 +145,7 @@ def light(comparison: RecordedComparison) -> RecordedComparison:
 
     No pictures, no boxes, of the parameters the box type, and of the message its first line.
 
-    A run of ten thousand images keeps all of them, so that equal limits and equal texts are kept once.
+    A run of ten thousand images keeps all of them, so that equal limits, counts, amounts and texts are kept once.
     """
     return replace(
         comparison,
@@ -149,7 +159,7 @@ def light(comparison: RecordedComparison) -> RecordedComparison:
         headline=intern(comparison.headline),
         limits=_shared_limits(pack(comparison.limits)),
         measures=tuple(_light_measure(each) for each in comparison.measures if _is_summed(each)),
-        counts={intern(name): count for name, count in comparison.counts.items()},
+        counts=_shared_counts(tuple(comparison.counts.items())),
         parameters=tuple(each for each in comparison.parameters if each.name == "box_type"),
         boxes=(),
         texts=None,
@@ -166,6 +176,7 @@ def _is_summed(measure: Measure) -> bool:
     return measure.limit is not None or measure.name in SHOWN
 
 
+@lru_cache(maxsize=1024)
 def _light_measure(measure: Measure) -> Measure:
     return dataclasses.replace(measure, name=intern(measure.name), origin=intern(measure.origin), at=None)
 
@@ -173,6 +184,11 @@ def _light_measure(measure: Measure) -> Measure:
 @lru_cache(maxsize=64)
 def _shared_limits(data: bytes) -> dict[str, Limit]:
     return unpack(data, dict[str, Limit])
+
+
+@lru_cache(maxsize=1024)
+def _shared_counts(counts: tuple[tuple[str, Count], ...]) -> dict[str, Count]:
+    return {intern(name): count for name, count in counts}
 
 
 def _sides_of(compared: RecordedComparison) -> Sides:

@@ -193,16 +193,16 @@ def _headroom_of_passed(comparisons: Sequence[RecordedComparison]) -> list[Headr
     found = []
     for sides in _pairs_of_sides(comparisons):
         for name, kind in ((task.name, kind) for task in TASKS for kind in task.kinds):
-            measured = [
+            measured = (
                 Headroom(sides, kind, measure, each.image)
                 for each in comparisons
                 if (each.reference, each.candidate, each.kind) == (*sides, kind)
                 if each.task == name and each.status in MATCHES
                 for measure in each.measures
                 if measure.name in SHOWN and measure.limit is not None
-            ]
-            if measured:
-                found.append(min(measured, key=lambda each: (each.is_least, each.left)))
+            )
+            worst = min(measured, key=lambda each: (each.is_least, each.left), default=None)
+            found += [] if worst is None else [worst]
     return found
 
 

@@ -103,14 +103,18 @@ class Comparisons(Sequence[RecordedComparison]):
     def __init__(self, tally: Tally, outcomes: Outcomes) -> None:
         """Find where each is."""
         self.tally, self.outcomes = tally, outcomes
-        every = [placed for test, left in tally.light.items() for placed in _comparison_places(test, left)]
-        judged = {key for place, key in every if place.other is None}
-        besides: set[tuple[str, ...]] = set()
+        besides = {key for place, key in self._every_place() if place.other is not None}
+        known = {key for place, key in self._every_place() if place.other is None and key in besides}
         self._comparison_places: list[_Place] = []
-        for place, key in every:
-            if place.other is None or (key not in judged and key not in besides):
+        for place, key in self._every_place():
+            if place.other is None or key not in known:
                 self._comparison_places.append(place)
-                besides.add(key)
+            if place.other is not None:
+                known.add(key)
+
+    def _every_place(self) -> Iterator[tuple[_Place, Key]]:
+        for test, left in self.tally.light.items():
+            yield from _comparison_places(test, left)
 
     def __len__(self) -> int:
         return len(self._comparison_places)
@@ -124,7 +128,8 @@ class Comparisons(Sequence[RecordedComparison]):
     def __getitem__(self, index: int | slice) -> RecordedComparison | Sequence[RecordedComparison]:
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
-        return self._made(self._comparison_places[index], self.tally.records)
+        place = self._comparison_places[index]
+        return comparison_with_test(self.outcomes, place.test, self._made(place, self.tally.records))
 
     @cached_property
     def light(self) -> list[RecordedComparison]:
@@ -136,12 +141,11 @@ class Comparisons(Sequence[RecordedComparison]):
         found, failure = left[place.record], None if place.failure is None else left[place.failure]
         if isinstance(found, Failed):
             assert place.other is not None
-            return replace(_comparison_with_test(place.test, found.others[place.other], self.outcomes), judged=False)
+            return replace(found.others[place.other], judged=False)
         assert isinstance(found, Compared)
-        comparison = _comparison_with_test(place.test, found.comparison, self.outcomes)
         if isinstance(failure, Failed):
-            return replace(comparison, message=failure.message, diagnoses=failure.diagnoses)
-        return comparison
+            return replace(found.comparison, message=failure.message, diagnoses=failure.diagnoses)
+        return found.comparison
 
 
 class _Place(NamedTuple):
@@ -171,7 +175,7 @@ def _comparison_places(test: str, records: Sequence[Record]) -> Iterator[tuple[_
         yield from ((_Place(test, number, other=place), other) for place, other in enumerate(besides[key]))
 
 
-def _comparison_with_test(test: str, comparison: RecordedComparison, outcomes: Outcomes) -> RecordedComparison:
+def comparison_with_test(outcomes: Outcomes, test: str, comparison: RecordedComparison) -> RecordedComparison:
     """Return a comparison with the place and the end of its test."""
     where = outcomes.get(test)
     if where is None:

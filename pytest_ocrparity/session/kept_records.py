@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
@@ -15,20 +16,23 @@ _TELLING = 4096
 
 
 class PackedRecords(Sequence["Record"]):
-    """The records of one test. Each is unpacked anew when it is asked for."""
+    """The records of one test, unpacked anew when they are asked for."""
+
+    __slots__ = ("_count", "_packed", "_pattern")
 
     def __init__(self, pattern: bytes) -> None:
         """Begin with nothing. What is like the pattern takes little room."""
         self._pattern = pattern
         self._packed: list[bytes] = []
+        self._count = 0
 
     def extend(self, records: Sequence[Record]) -> None:
         """Keep further records."""
         from pytest_ocrparity.report.document import pack
 
-        for record in records:
-            packer = zlib.compressobj(level=1, zdict=self._pattern)
-            self._packed.append(packer.compress(pack([record])) + packer.flush())
+        packer = zlib.compressobj(level=1, zdict=self._pattern)
+        self._packed.append(packer.compress(pack(list(records))) + packer.flush())
+        self._count += len(records)
 
     @overload
     def __getitem__(self, place: int) -> Record: ...
@@ -37,14 +41,18 @@ class PackedRecords(Sequence["Record"]):
     def __getitem__(self, place: slice) -> Sequence[Record]: ...
 
     def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
-        from pytest_ocrparity.report.document import unpack_records
-
-        return unpack_records(zlib.decompressobj(zdict=self._pattern).decompress(self._packed[place]))[0]
+        return [each for packed in self._packed for each in _unpacked(packed, self._pattern)][place]
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return self._count
+
+
+@lru_cache(maxsize=4)
+def _unpacked(packed: bytes, pattern: bytes) -> list[Record]:
+    """Return records; those of one test are asked for one after the other."""
+    from pytest_ocrparity.report.document import unpack_records
+
+    return unpack_records(zlib.decompressobj(zdict=pattern).decompress(packed))
 
 
 class KeptRecords(Mapping[str, Sequence["Record"]]):

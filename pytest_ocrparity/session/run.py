@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -385,8 +385,9 @@ class Run:
     def tally(self) -> Tally:
         """What the run's tests left, ready to be added up: asked for once they have ended."""
         from pytest_ocrparity.report.table import Tally
+        from pytest_ocrparity.session.collecting import comparison_with_test
 
-        return Tally(self.records)
+        return Tally(self.records, partial(comparison_with_test, self.reporting.outcomes))
 
     def note_folder(self, candidate: Candidate | None, model: Any) -> None:
         """Note which folder the object of a user's function loaded: no setting names it."""

@@ -107,7 +107,8 @@ class Settings:
         """Return a sentence where an image is one of both tasks, which it can't be."""
         if self.recognition is None:
             return []
-        shared = [path for path in self.image_paths() if path in set(self.recognition.image_paths())]
+        lines = set(self.recognition.image_paths())
+        shared = [path for path in self.image_paths() if path in lines]
         if not shared:
             return []
         more = f" and {len(shared) - 1} more" if shared[1:] else ""

@@ -1,14 +1,14 @@
 """`python bare_loop.py FOLDER`: both models on the images, as a script without the plugin runs them; prints seconds.
 
-PaddleOCR's own operators, network and post-process on one side, `paddleocr.TextDetection` on the other, nothing
-compared. The first image is not counted.
+PaddleOCR's own operators, network and post-process on one side, the deployed class of `paddleocr` on the other,
+nothing compared. The first image is not counted.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,22 @@ def train_side(train: dict[str, Any]) -> Callable[[Path], Any]:
     return run
 
 
+def inference_side(values: Mapping[str, Any]) -> Any:
+    """Return the deployed class that the settings name, with their options."""
+    import paddleocr
+
+    api = values.get("api") or "TextDetection"
+    prefix = "text_detection_" if api == "PaddleOCR" else ""
+    name = yaml.safe_load((values["model_dir"] / "inference.yml").read_text())["Global"]["model_name"]
+    export = {f"{prefix}model_name": name, f"{prefix}model_dir": str(values["model_dir"])}
+    return getattr(paddleocr, api)(**export, **values["options"])
+
+
 def main(folder: Path) -> None:
     """Run both models on every image."""
     settings = load(folder / "pyproject.toml", {}, folder)
     train = train_side(dict(settings.train))
-    from paddleocr import TextDetection
-
-    values = settings.candidates["inference"].values
-    name = yaml.safe_load((values["model_dir"] / "inference.yml").read_text())["Global"]["model_name"]
-    inference = TextDetection(model_name=name, model_dir=str(values["model_dir"]), **values["options"])
+    inference = inference_side(settings.candidates["inference"].values)
     found, start = 0, 0.0
     for index, path in enumerate(sorted((folder / "images").iterdir())):
         found += len(train(path)[0]["points"]) + len(inference.predict(str(path))[0]["dt_polys"])

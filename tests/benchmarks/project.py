@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from real.blob import operators_root
 
+from pytest_ocrparity.backends.paddlex.stand_in import MODEL_NAME, write_recogniser
 from pytest_ocrparity.settings import load
 
 EXAMPLE = Path(__file__).parents[2] / "example_project"
@@ -24,7 +25,21 @@ paddleocr_root = "{operators}"
 
 [tool.ocrparity.inference]
 model_dir = "{example}/inference"
-options = {{ limit_side_len = {limit_side_len}, limit_type = "{limit_type}", cpu_threads = 1 }}
+{deployed}
+"""
+TEXT_DETECTION = 'options = {{ limit_side_len = {limit_side_len}, limit_type = "{limit_type}", cpu_threads = 1 }}'
+PADDLE_OCR = """
+api = "PaddleOCR"
+
+[tool.ocrparity.inference.options]
+text_det_limit_side_len = {limit_side_len}
+text_det_limit_type = "{limit_type}"
+text_recognition_model_name = "{recogniser}"
+text_recognition_model_dir = "recogniser"
+use_doc_orientation_classify = false
+use_doc_unwarping = false
+use_textline_orientation = false
+cpu_threads = 1
 """
 TESTS = """
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
@@ -71,6 +86,7 @@ def write_project(
     width: int = 960,
     limit_side_len: int = 736,
     limit_type: str = "min",
+    deployed: str = TEXT_DETECTION,
 ) -> Path:
     """Write a project with that many pages of text, `page_00000.png` and on; both sides' `limit_side_len` given."""
     import cv2
@@ -84,7 +100,14 @@ def write_project(
     resize["DetResizeForTest"] = limits
     (folder / "tiny_db.yml").write_text(yaml.safe_dump(yml))
     shutil.copytree(EXAMPLE / "tiny_db", folder / "tiny_db", ignore=shutil.ignore_patterns("__pycache__"))
-    names = {"example": EXAMPLE, "operators": operators_root(), **limits}
+    if deployed == PADDLE_OCR:
+        (folder / "recogniser").mkdir()
+        write_recogniser(folder / "recogniser")
+    names = {
+        "example": EXAMPLE,
+        "operators": operators_root(),
+        "deployed": deployed.format(recogniser=MODEL_NAME, **limits),
+    }
     (folder / "pyproject.toml").write_text(SETTINGS.format(**names) + "\n[tool.pytest.ini_options]\n")
     (folder / "test_export.py").write_text(TESTS)
     (folder / "conftest.py").write_text(CLOCK)

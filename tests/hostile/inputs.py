@@ -381,3 +381,25 @@ def json_of(*documents: Any) -> st.SearchStrategy[bytes]:
     right = [_as_bytes(each) for each in documents]
     strategies = [mangled(data) for data in right] + [edited(each).map(_as_bytes) for each in documents]
     return st.one_of(*strategies, st.sampled_from(right), st.binary(max_size=40))
+
+
+# Labels
+
+
+LABEL: list[dict[str, Any]] = [
+    {"transcription": "text", "points": POLYGON},
+    {"transcription": "###", "points": POLYGON[:3], "difficult": False},
+]
+
+
+@st.composite
+def label_files(draw: Any) -> Any:
+    """Draw the bytes of a label file of a few images, of which a.png is there."""
+    lines = []
+    for name in ("a.png", "b.png", "c.png"):
+        if draw(st.integers(0, 3)) == 0:
+            name = json.dumps(draw(st.lists(names, max_size=2)))
+        label = _as_bytes(draw(edited(LABEL, 1))) if draw(st.integers(0, 3)) == 0 else _as_bytes(LABEL)
+        lines.append(name.encode() + b"\t" + label)
+    data = b"\n".join(lines)
+    return draw(mangled(data)) if draw(st.integers(0, 3)) == 0 else data

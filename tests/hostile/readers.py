@@ -37,7 +37,17 @@ from pytest_ocrparity.artifacts.lint import static_findings
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import DifferenceError
-from pytest_ocrparity.errors import GoldenCorrupt, ModelError, OcrParityError, ReportError, ResultError, SettingsError
+from pytest_ocrparity.errors import (
+    GoldenCorrupt,
+    LabelError,
+    ModelError,
+    OcrParityError,
+    ReportError,
+    ResultError,
+    SettingsError,
+)
+from pytest_ocrparity.evaluate.counts import count_image
+from pytest_ocrparity.evaluate.labels import read_labels
 from pytest_ocrparity.golden.baseline_file import is_baseline, load
 from pytest_ocrparity.golden.store import golden_path
 from pytest_ocrparity.jsonable import plain
@@ -292,6 +302,17 @@ def _calls(folder: Path, given: tuple[bytes, bytes]) -> None:
         raise ModelError(told)
 
 
+def _labels(folder: Path, data: bytes) -> None:
+    _put(folder, "a.png", b"")
+    labels = read_labels(_put(folder, "Label.txt", data), blank="empty")
+    boxes = TOY.detections
+    assert boxes is not None
+    counted = [count_image(label, boxes, boxes) for label in labels]
+    assert len(counted) == labels.census.images
+    assert all(each.reference == each.candidate for each in counted)
+    assert all(each.reference.in_order <= each.reference.matched <= each.reference.truth for each in counted)
+
+
 def example_yml() -> bytes:
     return (EXAMPLE / "configs" / "tiny_db.yml").read_bytes()
 
@@ -343,6 +364,7 @@ READERS = (
         lambda: as_json(inputs.ANSWER),
         200,
     ),
+    Reader("labels", inputs.label_files(), _labels, LabelError, lambda: b"a.png\t" + as_json(inputs.LABEL), 150),
     Reader(
         "deploy",
         st.one_of(st.tuples(inputs.ymls(), st.builds(export_yml)), st.tuples(st.builds(example_yml), inputs.ymls())),

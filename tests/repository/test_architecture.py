@@ -17,7 +17,7 @@ PACKAGE = Path(pytest_ocrparity.__file__).parent
 TABLE = (
     {"errors", "stages", "wording", "jsonable", "environment", "geometry", "edits", "whole_files"},
     {"trace", "tolerance", "diagnosis"},
-    {"comparison", "files", "settings", "contract"},
+    {"comparison", "files", "settings", "contract", "evaluate"},
     {"context", "artifacts", "report"},
     {"compare", "backends", "explain"},
     {"golden", "diagnose", "rejudge"},

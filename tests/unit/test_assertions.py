@@ -15,8 +15,11 @@ from toy import BLANK, PAGE, Toy
 from pytest_ocrparity import (
     Detections,
     DifferenceError,
+    Label,
+    Recognition,
     SettingsError,
     StageError,
+    assert_same_accuracy,
     assert_same_detections,
     assert_same_preprocessing,
     assert_same_probability_maps,
@@ -129,3 +132,45 @@ class TestPipelinesOfTheUser:
 
     def test_numpy_numbers_are_limits(self) -> None:
         assert assert_same_preprocessing(*traces(), atol=np.float32(1e-3)).is_match  # type: ignore[arg-type]
+
+
+class TestAccuracy:
+    LABELS = (*(Label(polygons=(QUAD,)) for _ in range(100)), Label())
+
+    @staticmethod
+    def found(missed: int) -> list[Detections]:
+        """Return what a side finds that misses the box of so many pages."""
+        return [Detections(() if page < missed else (QUAD,)) for page in range(100)] + [Detections(())]
+
+    def test_a_drop_beyond_the_limit_fails_with_the_images_that_lost(self) -> None:
+        with pytest.raises(DifferenceError, match=r"failed: hmean (.|\n)*image 0: 1 box of 1 lost"):
+            assert_same_accuracy(self.found(0), self.found(20), self.LABELS, max_drop=0.01)
+
+    def test_a_drop_within_the_limit_passes(self) -> None:
+        judged = assert_same_accuracy(iter(self.found(0)), iter(self.found(5)), self.LABELS, max_drop=0.2)
+        assert judged.verdict == "passed" and judged.images == 101
+
+    def test_too_few_images_to_tell_fail_and_none_that_differ_pass(self) -> None:
+        with pytest.raises(DifferenceError, match=r"undecided: (.|\n)*more images like these would decide"):
+            assert_same_accuracy(self.found(0), self.found(1), self.LABELS, max_drop=0.01)
+        assert assert_same_accuracy(self.found(0), self.found(0), self.LABELS, max_drop=0.01).verdict == "no loss seen"
+
+    def test_lines(self) -> None:
+        labels = [Label(text="a b")] * 200
+        right, wrong = ([Recognition(text) for _ in labels] for text in ("a b", "ab"))
+        with pytest.raises(DifferenceError, match=r"accuracy 100\.00% to 0\.00% on 200 images"):
+            assert_same_accuracy(right, wrong, labels, max_drop=0.02)
+        judged = assert_same_accuracy(right, [Recognition("a b") for _ in labels], labels, max_drop=0.02)
+        assert judged.verdict == "passed" and judged.candidate.spaceless == 1
+
+    def test_one_side_twice_fails(self) -> None:
+        found = self.found(0)
+        for other in (found, list(found)):
+            with pytest.raises(DifferenceError, match="same object"):
+                assert_same_accuracy(found, other, self.LABELS, max_drop=0.01)
+
+    def test_a_listener_hears_of_it(self) -> None:
+        listener = listen()
+        with pytest.raises(DifferenceError) as caught:
+            assert_same_accuracy(self.found(0), self.found(20), self.LABELS, max_drop=0.01)
+        assert listener.errors == [caught.value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 from records import comparison
@@ -9,7 +10,7 @@ from records import comparison
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.document import Compared, Failed, RecordedComparison
 from pytest_ocrparity.report.table import Tally
-from pytest_ocrparity.session.collecting import Comparisons
+from pytest_ocrparity.session.collecting import Comparisons, comparison_with_test
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.outcomes import Outcomes
 
@@ -34,7 +35,7 @@ def found(**tests: list[Compared | Failed]) -> Comparisons:
         ended = {"outcome": "failed", "longrepr": "why"} if when == "call" else {"outcome": "passed", "longrepr": ""}
         flags = {"failed": when == "call", "skipped": False, "nodeid": "failing", "location": ("test_it.py", 6, "")}
         outcomes.hear(SimpleNamespace(when=when, **ended, **flags))
-    return Comparisons(Tally(kept), outcomes)
+    return Comparisons(Tally(kept, partial(comparison_with_test, outcomes)), outcomes)
 
 
 def test_a_failure_brings_its_message_its_causes_and_its_place() -> None:

@@ -1,0 +1,102 @@
+"""Counts what two sides found, image by image, against labels, as the images come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
+from typing import NamedTuple, TypeAlias
+
+from pytest_ocrparity.evaluate.counts import ImageCounts, count_image
+from pytest_ocrparity.evaluate.label_line import Label
+from pytest_ocrparity.evaluate.labels import Labels, read_labels
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
+from pytest_ocrparity.trace import Detections, Recognition, Trace
+from pytest_ocrparity.wording import printable
+
+Found: TypeAlias = "Trace | Detections | Recognition"
+LabelsLike: TypeAlias = "Labels | Sequence[Label] | str | PathLike[str]"
+
+
+class Counted(NamedTuple):
+    """What both sides found.
+
+    Attributes:
+        task: "detection" or "recognition".
+        images: the counts of each image that has a label.
+        unlabelled: the names of images without a label.
+        untraced: how many labels have no image among those given.
+    """
+
+    task: str
+    images: list[ImageCounts]
+    unlabelled: list[str]
+    untraced: int
+
+
+def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: LabelsLike) -> Counted:
+    """Count image by image what two sides found.
+
+    Traces are found in a label file by the path of their image. `Detections` and `Recognition` name none: they, and
+    labels in a sequence, go by their order, one for each image.
+
+    Args:
+        pairs: for each image what the reference found, and what the candidate found; None where a side ended before.
+        labels: the path of a label file, what `read_labels` returned, or a `Label` for each image, in their order.
+
+    Raises:
+        LabelError: the label file cannot be used.
+        TypeError: a value is of another type, or of another task than its label.
+        ValueError: the sides or the labels end before the others, an image is given twice, or two traces are of
+            different images or hold no result.
+    """
+    found: Labels | Sequence[Label] | None = None if isinstance(labels, str | PathLike) else labels
+    task, images, unlabelled = DETECTION.name, list[ImageCounts](), list[str]()
+    ordered: Iterator[Label] | None = None
+    names, count = set[str](), 0
+    for count, pair in enumerate(pairs, 1):
+        one, two = (_product(each, side, count) for each, side in zip(pair, ("reference", "candidate"), strict=True))
+        name = _image_of(*pair)
+        if count == 1:
+            task = RECOGNITION.name if isinstance(one, Recognition) else DETECTION.name
+            found = read_labels(labels, task=task) if found is None else found  # type: ignore[arg-type]
+            ordered = None if isinstance(found, Labels) and name else iter(found)
+        if name in names:
+            raise ValueError(f"{printable(name)} is given twice, and would count twice: give each image once")
+        names |= {name} - {""}
+        label = found.of(name) if ordered is None and isinstance(found, Labels) else next(ordered or iter(()), None)
+        if label is None and ordered is not None:
+            raise ValueError(f"there are more images than labels, which are {count - 1}: give a label for each")
+        if label is None:
+            unlabelled.append(name)
+        else:
+            images.append(count_image(label, one, two, name or label.image or f"image {count - 1}"))
+    if ordered is not None and next(ordered, None) is not None:
+        raise ValueError(f"there are more labels than images, which are {count}: give a label for each image, in order")
+    untraced = len(found) - len(images) if isinstance(found, Labels) else 0
+    return Counted(task, images, unlabelled, untraced)
+
+
+def _product(found: object, side: str, count: int) -> Detections | Recognition:
+    """Return what a side found in an image."""
+    if isinstance(found, Trace):
+        product = found.detections if found.recognition is None else found.recognition
+        if product is None:
+            why = f": {found.error}" if found.error else ""
+            raise ValueError(
+                f"the trace of {printable(found.image)} by {printable(found.pipeline)} holds no result{why}"
+            )
+        return product
+    if found is None:
+        other = "candidate" if side == "reference" else "reference"
+        raise ValueError(f"the {side} has {count - 1} images and the {other} more: give both sides the same images")
+    if not isinstance(found, Detections | Recognition):
+        raise TypeError(f"{side}: give a Trace, Detections or a Recognition for each image, not {found!r:.60}")
+    return found
+
+
+def _image_of(one: object, two: object) -> str:
+    """Return the name of the image of two traces, nothing where they name none. Raises ValueError for two images."""
+    names = dict.fromkeys(each.image for each in (one, two) if isinstance(each, Trace))
+    if len(names) > 1:
+        raise ValueError(f"traces of two images at one place: {' and '.join(map(printable, names))}; sort both alike")
+    return next(iter(names), "")

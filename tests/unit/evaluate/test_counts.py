@@ -1,0 +1,165 @@
+"""What both sides found of what is right in an image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias
+
+import labelled_pages
+import numpy as np
+import numpy.typing as npt
+import pytest
+from labelled_pages import PAGES, TEXTS, page, texts
+
+from pytest_ocrparity.evaluate.counts import Counts, ImageCounts, count_image, valid_shapes
+from pytest_ocrparity.evaluate.label_line import Label
+from pytest_ocrparity.trace import Detections, Recognition
+
+Points: TypeAlias = "npt.NDArray[np.float64]"
+STORED = labelled_pages.stored()
+BOX = np.array([[0.0, 0.0], [40.0, 0.0], [40.0, 10.0], [0.0, 10.0]])
+BOW_TIE = BOX[[0, 2, 1, 3]]
+
+
+def moved(box: Points, x: float, y: float) -> Points:
+    return np.add(box, (x, y))
+
+
+LOWER = moved(BOX, 0, 100)
+
+
+def counted(label: Label, *found: Points) -> Counts:
+    return count_image(label, Detections(found), Detections(())).reference
+
+
+def test_counts_are_those_of_paddleocrs_evaluator_in_both_orders() -> None:
+    for index, (forward, backward) in enumerate(STORED["boxes"]):
+        made = page(index)
+        both = count_image(made.label, made.detections(), made.detections(is_reversed=True))
+        for side, expected in ((both.reference, forward), (both.candidate, backward)):
+            assert [side.in_order, side.truth, side.found] == expected, f"page {index}"
+
+
+def test_another_overlap_that_is_asked_for_counts_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_ocrparity.evaluate.counts.MIN_IOU", 0.6)
+    with pytest.raises(AssertionError):
+        test_counts_are_those_of_paddleocrs_evaluator_in_both_orders()
+
+
+def test_another_rule_of_ignored_regions_counts_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_ocrparity.evaluate.counts.MAX_IGNORED", 0.9)
+    with pytest.raises(AssertionError):
+        test_counts_are_those_of_paddleocrs_evaluator_in_both_orders()
+
+
+def test_at_least_fifty_pages_depend_on_the_order_for_paddleocr() -> None:
+    assert len(STORED["order"]) >= 50
+    assert STORED["order"] == [index for index, (one, two) in enumerate(STORED["boxes"]) if one != two]
+    assert len(STORED["boxes"]) == PAGES == 200
+
+
+def test_our_count_does_not_depend_on_the_order_and_is_never_smaller() -> None:
+    smaller = set()
+    for index in range(PAGES):
+        made = page(index)
+        both = count_image(made.label, made.detections(), made.detections(is_reversed=True))
+        assert both.reference.matched == both.candidate.matched >= both.reference.in_order
+        assert not (both.lost or both.gained or both.is_different or both.is_worse)
+        if min(both.reference.in_order, both.candidate.in_order) < both.reference.matched:
+            smaller.add(index)
+    assert smaller >= set(STORED["order"])
+
+
+def test_pages_hold_what_they_are_made_for() -> None:
+    pages = [page(index) for index in range(PAGES)]
+    assert sum(any(each.label.ignored) for each in pages) > 50
+    assert sum(len(each.boxes) > len(valid_shapes(each.label.polygons)[0]) for each in pages) > 50
+    assert sum(len(each.found) > len(valid_shapes(each.detections().polygons)[0]) for each in pages) > 50
+
+
+def test_the_largest_number_of_pairs_is_taken() -> None:
+    label = Label(polygons=(BOX, moved(BOX, 0, 4)))
+    between, above = moved(BOX, 0, 2), moved(BOX, 0, -2)
+    assert (counted(label, between, above).in_order, counted(label, above, between).in_order) == (1, 2)
+    assert counted(label, between, above).matched == counted(label, above, between).matched == 2
+    assert counted(label, between).matched == 1
+
+
+def test_half_an_overlap_is_no_match_and_a_little_more_is() -> None:
+    label = Label(polygons=(BOX[:, ::-1],))  # 10 wide
+    assert counted(label, moved(BOX[:, ::-1], 0, 40 / 3)).matched == 0
+    assert counted(label, moved(BOX[:, ::-1], 0, 13.3)).matched == 1
+
+
+def test_a_detection_that_crosses_itself_is_left_out_and_counted() -> None:
+    assert counted(Label(polygons=(BOX,)), BOX, BOW_TIE) == Counts(1, 1, 1, in_order=1, invalid=1)
+    assert counted(Label(polygons=(BOX,)), BOX, LOWER) == Counts(1, 1, 2, in_order=1)
+
+
+@pytest.mark.parametrize("broken", [BOX[:2], BOX * np.nan, BOX * 0, BOX[:0]], ids=["two", "nan", "point", "none"])
+def test_what_is_no_polygon_is_left_out(broken: Points) -> None:
+    assert counted(Label(polygons=(BOX, broken)), BOX, broken) == Counts(1, 1, 1, in_order=1, invalid=1)
+
+
+def test_dont_care_costs_neither_side() -> None:
+    label = Label(polygons=(BOX, LOWER), transcriptions=("text", "###"))
+    assert counted(label, BOX, LOWER) == Counts(1, 1, 1, in_order=1)
+    assert counted(label, BOX) == Counts(1, 1, 1, in_order=1)
+    assert counted(replace(label, transcriptions=("text", "##")), BOX, LOWER) == Counts(2, 2, 2, in_order=2)
+
+
+def test_a_detection_mostly_outside_of_dont_care_is_found() -> None:
+    label = Label(polygons=(BOX,), transcriptions=("*",))
+    assert counted(label, moved(BOX, 0, 4)).found == 0
+    assert counted(label, moved(BOX, 0, 6)).found == 1
+
+
+def test_boxes_lost_and_gained_are_named() -> None:
+    label = Label(image="a.png", polygons=(BOX, LOWER, moved(LOWER, 0, 50)), transcriptions=("*", "b", "c"))
+    both = count_image(label, Detections((LOWER,)), Detections((moved(LOWER, 0, 50),)))
+    assert (both.lost, both.gained, both.is_different, both.is_worse) == ((1,), (2,), False, False)
+    assert count_image(label, Detections((LOWER,)), Detections(())).is_worse
+    assert count_image(label, Detections((LOWER,)), Detections((LOWER, moved(LOWER, 99, 0)))).is_worse
+    assert not count_image(label, Detections(()), Detections((LOWER,))).is_worse
+
+
+def test_blank_pages_count_false_alarms() -> None:
+    both = count_image(Label(image="a.png"), Detections(()), Detections((BOX,)))
+    assert both.is_blank and both.candidate == Counts(0, 0, 1)
+    assert not count_image(Label(polygons=(BOX,)), Detections(()), Detections(())).is_blank
+
+
+def test_names_and_groups() -> None:
+    found = Detections(())
+    assert count_image(Label(image="a.png"), found, found).group == "a.png"
+    assert count_image(Label(image="a.png", group="doc"), found, found, image="b").group == "doc"
+    assert count_image(Label(image="a.png"), found, found, image="b").image == "b"
+
+
+def test_texts_count_as_by_paddleocrs_metric() -> None:
+    seen = set()
+    for index, expected in enumerate(STORED["texts"]):
+        right, read = texts(index)
+        side = count_image(Label(text=right), Recognition(read), Recognition(right)).reference
+        numbers = [side.matched, side.distance, side.spaceless, side.spaceless_distance]
+        assert numbers == pytest.approx(expected, abs=1e-12), f"line {index}"
+        seen.add((side.matched, side.spaceless))
+    assert len(STORED["texts"]) == TEXTS and seen == {(0, 0), (0, 1), (1, 1)}
+
+
+def test_a_line_is_lost_or_gained_as_a_whole() -> None:
+    both = count_image(Label(text="a b"), Recognition("a b"), Recognition("ab"))
+    assert (both.lost, both.gained, both.is_worse) == ((0,), (), True)
+    assert both.candidate == Counts(0, 1, 1, distance=1 / 3, spaceless=1)
+
+
+@pytest.mark.parametrize(("label", "found"), [(Label(text="a"), Detections(())), (Label(), Recognition("a"))])
+def test_a_label_of_the_other_task_is_refused(label: Label, found: Detections | Recognition) -> None:
+    with pytest.raises(TypeError, match="needs"):
+        count_image(label, found, found)
+
+
+def test_records_are_plain() -> None:
+    both = count_image(Label(image="a.png", polygons=(BOX,)), Detections((BOX,)), Detections(()))
+    one, none = Counts(1, 1, 1, in_order=1), Counts(0, 1, 0)
+    assert both == ImageCounts(image="a.png", group="a.png", reference=one, candidate=none, lost=(0,))

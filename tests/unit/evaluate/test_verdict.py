@@ -1,0 +1,149 @@
+"""Four verdicts, and what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
+from pytest_ocrparity.evaluate.verdict import (
+    FAILED,
+    LEAST_UNITS,
+    NO_LOSS_SEEN,
+    PASSED,
+    UNDECIDED,
+    Accuracy,
+    judge,
+    units_of,
+)
+
+WHOLE, FEWER, MISSED = Counts(10, 10, 10, in_order=10), Counts(9, 10, 9, in_order=8), Counts(0, 10, 0)
+RIGHT, WRONG = Counts(1, 1, 1, in_order=1, spaceless=1), Counts(0, 1, 1, distance=0.5, spaceless_distance=0.25)
+
+
+def images(*sides: tuple[int, Counts, Counts], group: int = 1) -> list[ImageCounts]:
+    """Return so many images with the counts of reference and candidate, in documents of so many images."""
+    counts = [(one, two) for number, one, two in sides for _ in range(number)]
+    return [
+        ImageCounts(image=f"{index}.png", group=str(index // group), reference=one, candidate=two)
+        for index, (one, two) in enumerate(counts)
+    ]
+
+
+def test_a_drop_that_is_shown_fails() -> None:
+    found = judge(images((100, WHOLE, WHOLE), (50, WHOLE, FEWER)))
+    assert found.verdict == FAILED and found.fails and found.more is None
+    assert found.interval.high < -found.max_drop
+    assert found.text.startswith("hmean 100.00% to 98.31% on 150 images: -1.69 points, 95 % interval -")
+    assert found.text.endswith("a drop of more than 1 point is shown")
+
+
+def test_a_drop_that_is_excluded_passes() -> None:
+    found = judge(images((1000, WHOLE, WHOLE), (5, WHOLE, FEWER)), is_set=True)
+    assert found.verdict == PASSED and not found.fails and found.more is None
+    assert found.interval.low > -found.max_drop
+    assert found.text.endswith("a drop of 1 point is excluded")
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(360, NO_LOSS_SEEN), (385, PASSED)])
+def test_without_a_difference_one_point_takes_369_images_to_exclude(n: int, verdict: str) -> None:
+    assert judge(images((n, RIGHT, RIGHT)), task="recognition").verdict == verdict
+
+
+def test_no_difference_on_few_images_is_no_loss_seen() -> None:
+    found = judge(images((60, WHOLE, WHOLE)), is_set=True)
+    assert found.verdict == NO_LOSS_SEEN and not found.fails
+    assert "60 images, no image differs: a fault that hits fewer than 5.0% of the images cannot be seen" in found.text
+    assert found.more == pytest.approx(309, abs=30)
+    assert f"about {found.more} more images like these would decide" in found.text
+
+
+def test_a_gain_is_no_loss() -> None:
+    found = judge(images((60, WHOLE, WHOLE), (1, FEWER, WHOLE)), is_set=True)
+    assert found.verdict == NO_LOSS_SEEN and "no image lost anything" in found.text and found.different == 1
+
+
+def test_a_loss_that_chance_explains_is_undecided() -> None:
+    counted = images((60, WHOLE, WHOLE), (1, WHOLE, FEWER))
+    found = judge(counted, is_set=True)
+    assert found.verdict == UNDECIDED and found.fails and not judge(counted).fails
+    assert "neither shows nor excludes a drop of 1 point; about" in found.text
+    assert found.more is not None and found.more > 200
+
+
+def test_more_false_alarms_alone_are_a_loss() -> None:
+    assert judge(images((60, WHOLE, WHOLE), (1, WHOLE, Counts(10, 10, 11)))).verdict == UNDECIDED
+
+
+def test_where_the_drop_is_what_is_allowed_no_number_of_images_is_named() -> None:
+    found = judge(images((900, RIGHT, RIGHT), (100, RIGHT, WRONG)), task="recognition", max_drop=0.1)
+    assert found.verdict == UNDECIDED and found.more is None and "more images" not in found.text
+
+
+def test_few_images_never_pass() -> None:
+    few = judge(images((28, WHOLE, WHOLE), (1, WHOLE, FEWER)), max_drop=0.5)
+    assert few.interval.low > -0.5 and few.verdict == UNDECIDED
+    assert f"and {LEAST_UNITS} images are needed" in few.text and few.more is not None and few.more < 5
+    assert judge(images((29, WHOLE, WHOLE), (1, WHOLE, FEWER)), max_drop=0.5).verdict == PASSED
+
+
+def test_pages_of_one_document_count_as_one() -> None:
+    sides = (150, WHOLE, WHOLE), (50, WHOLE, FEWER)
+    alone, together = judge(images(*sides), max_drop=0.005), judge(images(*sides, group=50), max_drop=0.005)
+    assert (alone.units, together.units, together.images) == (200, 4, 200)
+    assert (alone.verdict, together.verdict) == (FAILED, UNDECIDED)
+    assert together.interval.high > alone.interval.high and "200 images of 4 documents" in together.text
+    assert units_of(images(*sides, group=100)).tolist() == [
+        [1000, 1000, 1000, 1000, 1000],
+        [1000, 950, 1000, 950, 1000],
+    ]
+
+
+def test_scores_of_boxes() -> None:
+    found = judge(images((1, WHOLE, FEWER), (1, WHOLE, Counts(8, 10, 12))))
+    assert (found.candidate.precision, found.candidate.recall) == (17 / 21, 17 / 20)
+    assert found.candidate.hmean == pytest.approx(34 / 41) and found.candidate.in_order == pytest.approx(16 / 41)
+    assert found.difference == pytest.approx(34 / 41 - 1)
+    assert found.candidate.similarity is None and found.candidate.spaceless is None
+
+
+def test_scores_of_lines() -> None:
+    found = judge(images((3, RIGHT, RIGHT), (1, RIGHT, WRONG)), task="recognition")
+    two = found.candidate
+    assert two.precision == two.recall == two.hmean == two.in_order == two.spaceless == 0.75
+    assert (two.similarity, two.spaceless_similarity) == (0.875, 0.9375)
+    assert found.text.startswith("accuracy 100.00% to 75.00% on 4 images")
+
+
+def test_nothing_found_scores_zero() -> None:
+    found = judge(images((3, Counts(0, 0, 0), Counts(0, 0, 0))))
+    assert found.candidate.hmean == found.candidate.precision == found.candidate.recall == 0
+    assert found.verdict == NO_LOSS_SEEN
+
+
+def test_false_alarms_on_blank_pages_are_counted_apart() -> None:
+    blank = ImageCounts(image="b", group="b", reference=Counts(0, 0, 1), candidate=Counts(0, 0, 4), is_blank=True)
+    found = judge([*images((5, WHOLE, Counts(10, 10, 12))), blank])
+    assert found.false_alarms == (1, 4) and found.candidate.precision == 50 / 64
+
+
+def test_one_image_can_be_judged() -> None:
+    assert "fewer than 100.0% of the images" in judge(images((1, WHOLE, WHOLE))).text
+    assert judge(images((1, WHOLE, MISSED))).verdict == FAILED
+    assert judge(images((1, WHOLE, MISSED)), max_drop=0.03).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize("max_drop", [0, -0.1, 1, 5, float("nan")])
+def test_a_share_is_asked_for(max_drop: float) -> None:
+    with pytest.raises(ValueError, match=r"max_drop is .*: 0\.01 is one point"):
+        judge(images((1, WHOLE, WHOLE)), max_drop=max_drop)
+
+
+def test_nothing_is_no_evidence() -> None:
+    with pytest.raises(ValueError, match="no image with a label"):
+        judge([])
+
+
+def test_it_has_no_truth_value() -> None:
+    found: Accuracy = judge(images((40, WHOLE, WHOLE)))
+    with pytest.raises(TypeError, match="no truth value"):
+        bool(found)

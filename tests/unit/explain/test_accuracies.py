@@ -1,0 +1,42 @@
+"""The message about a drop of accuracy."""
+
+from __future__ import annotations
+
+from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
+from pytest_ocrparity.evaluate.verdict import judge
+from pytest_ocrparity.explain.accuracies import explain_accuracy
+
+WHOLE = Counts(10, 10, 10)
+
+
+def image(name: str, candidate: Counts, lost: tuple[int, ...] = (), gained: tuple[int, ...] = ()) -> ImageCounts:
+    return ImageCounts(image=name, group=name, reference=WHOLE, candidate=candidate, lost=lost, gained=gained)
+
+
+def test_the_images_that_lost_most_come_first() -> None:
+    images = [
+        image("a.png", Counts(9, 10, 11), (4,)),
+        image("b.png", WHOLE),
+        image("c.png", Counts(6, 10, 6), (1, 2, 3, 5, 6), (4,)),
+    ]
+    lines = explain_accuracy(judge(images, max_drop=0.1), images, unlabelled=1, untraced=2).splitlines()
+    assert lines[0].startswith("undecided: hmean 100.00% to")
+    assert lines[1:] == [
+        "  c.png: 5 boxes of 10 lost, 1 box gained",
+        "  a.png: 1 box of 10 lost, 2 boxes more that are wrong",
+        "  not counted: 1 image without a label",
+        "  not counted: 2 labels without an image among those given",
+    ]
+
+
+def test_a_few_images_are_named() -> None:
+    images = [image(f"{index}.png", Counts(9, 10, 9), (0,)) for index in range(7)]
+    lines = explain_accuracy(judge(images), images).splitlines()
+    assert len(lines) == 7 and lines[-1] == "  and 2 images more that lost something"
+
+
+def test_a_line_is_no_longer_right() -> None:
+    right, wrong = Counts(1, 1, 1), Counts(0, 1, 1)
+    images = [ImageCounts(image="a", group="a", reference=right, candidate=wrong, lost=(0,))]
+    text = explain_accuracy(judge(images, task="recognition"), images)
+    assert text.endswith("a: the line is no longer right") and "accuracy 100.00% to 0.00%" in text
