@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,21 +22,6 @@ DOUBLED = line("abba cd", cells=2)
 def only(candidate: Reader, image: Any = DOUBLED) -> Any:
     (found,) = causes(Reader(), candidate, image)
     return found
-
-
-@dataclass
-class KeepsSome(Port):
-    """Keeps the repeats of one letter alone; `twice` is a letter that a change of its text doubles as well."""
-
-    kept: str = "a"
-    twice: str = "#"
-
-    def read_map(self, probability_map: Any) -> Recognition:
-        best, scores = probability_map[0].argmax(1), probability_map[0].max(1)
-        letters = ["", *self.letters]
-        steps = [s for s, c in enumerate(best) if c and (not s or best[s - 1] != c or letters[c] == self.kept)]
-        text = "".join(letters[best[step]] for step in steps).replace(self.twice, 2 * self.twice)
-        return Recognition(text, float(scores[steps].mean()) if steps else 0.0)
 
 
 class TestWhatIsNamed:
@@ -87,13 +72,6 @@ class TestWhatIsNamed:
         found = only(Port(keeps_repeats=True))
         assert found.evidence[1] == "with blanks in the place of repeats, it reads train's text in this map"
 
-    @pytest.mark.parametrize("kept", ["a", "b", "d"])
-    def test_repeats_that_are_kept_in_part(self, kept: str) -> None:
-        found = only(KeepsSome(kept=kept))
-        assert (found.stage, found.cause) == ("text", "text.duplicates")
-        assert found.summary == "inference's decoder keeps some repeats, PaddleOCR's drops repeats and blanks"
-        assert found.evidence[1] == "with blanks in the place of repeats, it reads train's text in this map"
-
     def test_a_list_that_both_sides_give_is_told_by_its_lines(self) -> None:
         (found,) = causes(Listed(name="train"), Listed(letters="xabcd"), DOUBLED)
         assert found.cause == "text.dictionary"
@@ -127,12 +105,6 @@ class TestWhatIsNot:
         assert found.cause == "text.dictionary"
         (found,) = causes(Listed(name="train"), Listed(after=str.upper), DOUBLED)
         assert found.cause == UNKNOWN and found.tried[0].endswith(", and both sides have the same list")
-
-    @pytest.mark.parametrize(
-        "wrong", [{"kept": "#", "twice": "c"}, {"kept": "a", "twice": "c"}, {"kept": "a", "letters": "abdc "}]
-    )
-    def test_letters_that_are_doubled_by_more_than_repeats(self, wrong: dict[str, Any]) -> None:
-        assert "text.duplicates" not in [each.cause for each in causes(Reader(), KeepsSome(**wrong), DOUBLED)]
 
     def test_a_scaled_score(self) -> None:
         found = only(Port(scale_score=0.9))
