@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
-from faults.deployment import save
 from paths import EXAMPLE
 
 from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.program import is_in_train_mode
 
 CONFIG: dict[str, Any] = yaml.safe_load((EXAMPLE / "configs" / "tiny_rec.yml").read_text())
 EXPORT = EXAMPLE / "inference_rec"
@@ -153,19 +151,6 @@ def unlike(one: Path, two: Path) -> float:
     if first.shape != second.shape or first.dtype != second.dtype:
         return 1.0
     return float(np.abs(first.astype(float) - second).mean() / np.iinfo(first.dtype).max)
-
-
-@pytest.mark.parametrize("program", ["inference_rec/inference.json", "inference_pdmodel/inference.pdmodel"])
-def test_a_program_says_in_which_mode_it_was_written(program: str, network: Any, tmp_path: Path) -> None:
-    assert is_in_train_mode(EXAMPLE / program) is False
-    if program.endswith(".json"):
-        network.train()
-        try:
-            with third_party():
-                save(network, tmp_path, shape=(None, 3, 32, -1))
-        finally:
-            network.eval()
-        assert is_in_train_mode(tmp_path / "inference.json") is True
 
 
 def test_the_lines_are_what_a_recognisers_gate_needs() -> None:
