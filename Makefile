@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance runners companions bench docs versions lint format clean
+.PHONY: example test coverage faults endurance training runners companions bench docs versions lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -32,6 +32,11 @@ faults: .venv/ready
 ENDURANCE := kills fuzz images large_suites
 endurance: .venv/ready
 	$(BIN)/python -m pytest -s $(ENDURANCE:%=tests/endurance/%.py)
+
+# PaddleOCR's own CRNN and SVTR, trained for minutes each by a checkout, which OCRPARITY_PADDLEOCR_CHECKOUT names; prints
+# what they read and writes build/rec_*.json.
+training: .venv/ready
+	$(BIN)/python -m pytest -s tests/endurance/training.py
 
 # Each distribution of pytest-xdist, workers that die, tests that are collected twice: dozens of real runs.
 RUNNERS := crash duplicates each loadfile loadscope worksteal

@@ -389,7 +389,7 @@ def model_name(config: Mapping[str, Any], path: Path, given: str | None, example
     name = given or (settings.get("model_name") if isinstance(settings, Mapping) else None)
     if not name:
         raise ModelError(
-            f"{path} has no Global.model_name (2.x exports write none): set inference.model_name, such as "
-            f'model_name = "{example}"'
+            f"{path} has no Global.model_name (exports of 2.x, and of a training YAML file without one, have none): "
+            f'set inference.model_name, such as model_name = "{example}"'
         )
     return str(name)

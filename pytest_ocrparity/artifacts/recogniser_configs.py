@@ -145,7 +145,7 @@ def image_shape(transforms: list[Any], path: Path) -> tuple[int, int, int]:
 
 
 def unknown_operators(path: Path, known: Collection[str]) -> str:
-    """Say which operators of an inference.yml paddlex does not run, and what to write in their place.
+    """Say at which operators of an inference.yml TextRecognition stops, and what to write in their place.
 
     Args:
         path: the file.
@@ -155,18 +155,21 @@ def unknown_operators(path: Path, known: Collection[str]) -> str:
     unknown = {name: own for name, own in operators(transforms, path, "PreProcess.transform_ops") if name not in known}
     ways = [_in_place_of(name, arguments) for name, arguments in unknown.items()]
     return (
-        f"{path}: paddlex has no {' and no '.join(map(repr, unknown))} for text recognition, at which it stops without "
-        f"a word; it runs {', '.join(sorted(known))} alone: {'; '.join(ways)}"
+        f"{path}: paddleocr's TextRecognition knows no {' and no '.join(map(repr, unknown))}, and stops there without "
+        f"a word; it knows {', '.join(sorted(known))}. After each export, change that file: {'; '.join(ways)}"
     )
 
 
 def _in_place_of(name: str, arguments: Mapping[str, Any]) -> str:
     if "Label" in name:
-        return f"take {name} out of that file, as a deployment reads no labels"
+        return f"take {name} out, as a deployment reads no labels"
     if name in RANDOM:
-        return f"take {name}, a random operator, out of that file and out of Eval.dataset.transforms of the training"
+        return f"take {name}, a random operator, out, and out of Eval.dataset.transforms of the training YAML file"
     shape = arguments.get("image_shape")
     text = f"write {RESIZES[0]} with image_shape: {shape} in the place of {name}"
     if arguments.get("padding", True):
         return f"{text}, which lets a line be wider than that, where the evaluation squeezes it"
-    return f"{text} and pass input_shape={shape} (inference.options), which stretches as padding: false does"
+    return (
+        f"{text}, and set inference.options = {{ input_shape = {shape} }}, which TextRecognition takes as well: it "
+        "stretches a line as padding: false does"
+    )

@@ -86,8 +86,8 @@ def test_a_mobile_recogniser_agrees_with_its_own_export(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("yml", "refused"),
     [
-        ("rec_mv3_none_bilstm_ctc.yml", "paddlex has no 'CTCLabelEncode' for text recognition, at which it stops"),
-        ("rec_svtrnet.yml", "paddlex has no 'CTCLabelEncode' and no 'SVTRRecResizeImg' for text recognition"),
+        ("rec_mv3_none_bilstm_ctc.yml", "paddleocr's TextRecognition knows no 'CTCLabelEncode', and stops"),
+        ("rec_svtrnet.yml", "TextRecognition knows no 'CTCLabelEncode' and no 'SVTRRecResizeImg', and stops"),
     ],
     ids=["CRNN", "SVTR"],
 )

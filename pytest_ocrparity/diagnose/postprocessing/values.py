@@ -68,6 +68,8 @@ def _by_known_values(lab: Laboratory) -> list[Diagnosis]:
     rules = _likely(bench, _rules_to_try(lab), pages)
     fitting = _rules_left_of_run(lab, [fit for rule in rules if (fit := _fit_all(bench, rule, pages)) is not None])
     causes = {rule.cause for rule, _ in fitting}
+    if _may_page_lie_so(lab, fitting):
+        return []
     if len(causes) == 1 and "" not in causes and _is_enough(fitting, pages):
         return [_claim_of_rules(bench, rules, fitting, pages)]
     if not fitting and (several := _several(bench, pages)):
@@ -93,10 +95,27 @@ def _several(bench: Bench, pages: list[Page]) -> list[Diagnosis]:
         found = [joint for fits in found if (joint := _joint(before, fits)) is not None]
     lab.history[TOGETHER] = images + 1, found
     causes = {tuple(sorted({rule.cause for rule, _ in fits})) for fits in found}
+    if _may_page_lie_so(lab, [fit for fits in found for fit in fits]):
+        return []
     if len(causes) != 1 or "" in causes.pop() or not _is_enough([], pages) or _does_one_alone(bench, found, pages):
         lab.tried += [f"{_words(fits)} together give {lab.names.candidate}'s boxes" for fits in found]
         return []
     return _claims(bench, found, pages)
+
+
+OF_PLACE: Final = frozenset(("rescale.ratio", "rescale.frame", "rescale.offset", "rescale.mirrored", "rescale.clipped"))
+"""What right boxes look like as well, of a page that lies otherwise in the candidate's picture."""
+
+
+def _may_page_lie_so(lab: Laboratory, fitting: Sequence[Fit]) -> bool:
+    """Note, and return, whether what rules say of boxes may be due to a picture whose difference is unexplained."""
+    fits = [(rule, span) for rule, span in fitting if rule.cause in OF_PLACE]
+    if lab.is_picture_explained or not fits:
+        return False
+    candidate = lab.names.candidate
+    does_so = f"{candidate}'s boxes are those of {'; or of '.join(rule.words(span) for rule, span in fits)}?"
+    lab.noticed.append(f"{does_so} The page may lie so in {candidate}'s picture, whose difference is not explained")
+    return True
 
 
 TOGETHER: Final = "combinations"
