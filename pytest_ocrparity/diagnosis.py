@@ -152,6 +152,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "network.graph": "probability_map",
     "network.outputs": "probability_map",
     "network.softmax": "probability_map",
+    "network.head": "probability_map",
     "network.own_code": "probability_map",
     "network.pointwise": "probability_map",
     "network.tiles": "probability_map",

@@ -54,7 +54,7 @@ class Network:
 
     weights: Mapping[str, Array] = field(default_factory=lambda: WEIGHTS)
     gain: float = 6.0
-    fused: None = None
+    fused: Network | None = None
     used: tuple[str, ...] = ()
     siblings: Mapping[str, Network] = field(default_factory=dict)
 
@@ -78,6 +78,43 @@ class Network:
         return np.asarray(
             expit(self.gain * (np.einsum("oc,nchw->nohw", head[:, :, 0, 0], hidden) - bias[0])), np.float32
         )
+
+
+FUSED = "conv2d_3.w_0"
+BRANCHES = {
+    **WEIGHTS,
+    "conv2d_0.w_0": np.asarray(WEIGHTS["conv2d_0.w_0"] * 0.4),
+    "conv2d_2.w_0": np.asarray(WEIGHTS["conv2d_0.w_0"][::-1] * 0.6),
+}
+
+
+@dataclass(frozen=True)
+class Fused(Network):
+    """The same with a stem that was made of two branches."""
+
+    def keys(self) -> Mapping[str, str]:
+        return {**KEYS, FUSED: "stem.fused.weight"}
+
+    def run(self, tensor: Array) -> Array:
+        return Network({**self.weights, "conv2d_0.w_0": self.weights[FUSED]}).run(tensor)
+
+
+@dataclass(frozen=True)
+class Branched(Network):
+    """Has a stem of two branches of one shape, which its fused copy adds up."""
+
+    def keys(self) -> Mapping[str, str]:
+        return {**KEYS, "conv2d_2.w_0": "stem.other.weight"}
+
+    def run(self, tensor: Array) -> Array:
+        both = self.weights["conv2d_0.w_0"] + self.weights["conv2d_2.w_0"]
+        return Network({**self.weights, "conv2d_0.w_0": both}).run(tensor)
+
+
+def fused(share: float = 1.0) -> Fused:
+    """Return the fused copy of `BRANCHES`, with a share of its second branch."""
+    stem = BRANCHES["conv2d_0.w_0"] + np.float32(share) * BRANCHES["conv2d_2.w_0"]
+    return Fused({**{name: WEIGHTS[name] for name in ("conv2d_1.w_0", "conv2d_1.b_0")}, FUSED: np.asarray(stem)})
 
 
 @dataclass

@@ -47,6 +47,7 @@ __all__ = [
     "ResizesTo",
     "RunsBatches",
     "RunsOtherwise",
+    "SaysMode",
     "StartsAnew",
     "StoresWeights",
     "TakesParameters",
@@ -209,6 +210,14 @@ class HasInputSize(Protocol):
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the (height, width) in pixels that it takes alone, or None."""
+        ...
+
+
+class SaysMode(Protocol):
+    """Has a program that says in which mode its network was written."""
+
+    def is_in_train_mode(self) -> bool | None:
+        """Return whether it was written in training mode; None where the program does not say."""
         ...
 
 

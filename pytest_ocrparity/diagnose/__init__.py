@@ -80,7 +80,7 @@ def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
             found += examine_tensors(lab)
             if found:
                 return found
-            found = examine_line(lab) if is_of_lines else _examine_page(lab, found)
+            found = examine_leaks(lab, examine_line(lab)) if is_of_lines else _examine_page(lab, found)
             lab.is_picture_explained = all(diagnosis.cause != UNKNOWN for diagnosis in found)
         examined = TEXT if is_of_lines else DETECTIONS
         found += examine_text(lab) if is_of_lines else examine_boxes(lab)

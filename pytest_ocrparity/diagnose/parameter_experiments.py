@@ -382,6 +382,7 @@ def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
 
 PARAMETER_CAUSES = (
     *("decode.channel_order", "decode.orientation", "resize.limits", "resize.image_shape", "resize.resize_long"),
+    *("resize.width", "resize.height", "resize.stretch"),
     *("normalize.mean_std", "normalize.mean_std_order", "normalize.scale", "normalize.order"),
 )
 

@@ -153,7 +153,7 @@ def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None
             # It may still keep something in its process, which a new object shares.
             lab.tried.append(f"{STATE}: newly loaded, with nothing run before, {lab.names.candidate} returns the same")
         return None
-    for others in [*_sequences(lab), *_other_pages(lab)]:
+    for others in [*_sequences(lab), *_other_pages(lab), *_files_beside(lab)]:
         made = _when_used(lab, others, image)
         if _is_recorded(lab, made):
             is_again = all(_is_recorded(lab, _when_used(lab, others, image)) for _ in range(ROUNDS - 1))
@@ -201,6 +201,30 @@ def _other_pages(lab: Laboratory) -> list[Sequence[Image]]:
     if trace is None or trace.decode is None or trace.decode.dtype != "uint8" or len(trace.decode.shape) != 3:
         return []
     return [[np.ascontiguousarray(np.tile(255 - bgr(trace), (2, 2, 1)))]]
+
+
+MOST_READ: Final = 50
+"""Of how many files beside the image the sizes are read."""
+
+
+def _files_beside(lab: Laboratory) -> list[Sequence[Image]]:
+    """Return the files beside this one that are likely to have run before, where nothing tells which they were.
+
+    What is kept of a line is as wide as the tensor of the widest one before, so that one of that shape comes first;
+    then the longest and the largest, of which most is kept.
+    """
+    image, tensor = Path(lab.candidate.image), lab.candidate.tensor
+    if lab.earlier or not image.is_file():
+        return []
+    files = sorted(path for path in image.parent.iterdir() if path.is_file() and path.name != image.name)
+    sizes = {path: size for path in files[:MOST_READ] if (size := header_size(path.read_bytes())) is not None}
+    if not sizes:
+        return []
+    shape = 1.0 if tensor is None or tensor.ndim != 4 else tensor.shape[3] / tensor.shape[2]
+    near = min(sizes, key=lambda path: abs(sizes[path][1] / sizes[path][0] - shape))
+    longest = max(sizes, key=lambda path: sizes[path][1] / sizes[path][0])
+    largest = max(sizes, key=lambda path: sizes[path][0] * sizes[path][1])
+    return [[str(each)] for each in dict.fromkeys((near, longest, largest))]
 
 
 def _names(others: Sequence[Image]) -> str:

@@ -77,6 +77,27 @@ def fixed_size(program: Path) -> tuple[int, int] | None:
     return (height, width) if height > 0 and width > 0 else None
 
 
+def is_in_train_mode(program: Path) -> bool | None:
+    """Return whether a program was written in training mode: whether its batch norm takes the statistics of a batch.
+
+    None where it has no batch norm, or where paddle does not tell. Paddle Inference takes the stored ones all the same.
+    """
+    with third_party():
+        if program.suffix == ".json":
+            layer = _load_layer(program)  # kept, as its operators go with it
+            operators = [
+                (each.name(), each.attrs().get("use_global_stats")) for each in layer.program().global_block().ops
+            ]
+        else:
+            with _load_legacy_program(program) as (executed, _, _):
+                operators = [
+                    (each.type, each.attr("use_global_stats") if each.has_attr("use_global_stats") else None)
+                    for each in executed.global_block().ops
+                ]
+    stated = [uses for name, uses in operators if "batch_norm" in name and uses is not None]
+    return not all(stated) if stated else None
+
+
 def batch_refusal(program: Path, count: int, error: str) -> str:
     """Return why a program may refuse a batch, nothing where it takes any number of images, or numpy raised this."""
     taken = count if "input arrays must have the same shape" in error else _input_shape(program)[0]

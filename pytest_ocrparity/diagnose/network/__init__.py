@@ -10,10 +10,11 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, offered, pipeline_of
+from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, offered, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
+from pytest_ocrparity.diagnose.network.line_maps import PLACES, head_cause, parts_cause
 from pytest_ocrparity.diagnose.network.map_change import cause_in
 from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, tiles_cause
 from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
@@ -44,7 +45,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
     if is_of_lines and (known := _known_cause(lab, candidate_map)) is not None:
         return [known]
     experiments = (
-        *([by_softmax] if is_of_lines else []),
+        *([_train_mode_as_said, by_softmax] if is_of_lines else []),
         _other_engine,
         _other_output,
         weights.by_finiteness,
@@ -134,17 +135,19 @@ def _change_of_the_map(lab: Laboratory, candidate_map: Array | None) -> Diagnosi
 
 
 def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None) -> Diagnosis | None:
-    """Return what changes a map of the same tensor: a function of each value, its place, or tiles of that tensor.
+    """Return what changes a map of the same tensor: each value, its place, the classes of a line, or tiles.
 
     All are tried. Where causes of two kinds make the map, none is stated: the two are returned as rivals.
     """
     source, start = pipeline_of(lab.reference), lab.patched
     experiments: list[Callable[[], Diagnosis | None]] = [lambda: cause_in(lab, POINTWISE, right, own)]
-    is_of_pages = lab.comparisons.task != RECOGNITION  # the map of a line has no places of pixels
-    if is_of_pages:
-        experiments.append(lambda: cause_in(lab, ORIGIN, right, own))
-    if is_of_pages and source is not None and tensor is not None:
-        experiments.append(lambda: tiles_cause(lab, source.infer, tensor, right, own))
+    is_of_lines = lab.comparisons.task == RECOGNITION
+    experiments.append(lambda: cause_in(lab, PLACES if is_of_lines else ORIGIN, right, own))
+    if is_of_lines:
+        experiments.append(lambda: head_cause(lab, right, own))
+    if source is not None and tensor is not None:
+        in_parts = parts_cause if is_of_lines else tiles_cause
+        experiments.append(lambda: in_parts(lab, source.infer, tensor, right, own))
     found = []
     for experiment in experiments:
         lab.patched = start
@@ -269,9 +272,26 @@ def _run_output(give: Callable[[Array], list[Array]], index: int, tensor: Array)
     return give(tensor)[index - 1]
 
 
-def _other_network(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+def _train_mode_as_said(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
+    """Run the reference's network in training mode where the candidate's program says that it was written so.
+
+    In evaluation mode without its softmax, a network may return the same.
+    """
+    if not lab.ask(lab.candidate, SaysMode, lambda side: side.is_in_train_mode()):
+        return None
+    found = _other_network(lab, candidate_map, only=TRAIN_MODE)
+    said = f"the batch norm in {lab.names.candidate}'s program is that of training mode"
+    return None if found is None else replace(found, evidence=(*found.evidence, said))
+
+
+TRAIN_MODE: Final = "network.train_mode"
+
+
+def _other_network(lab: Laboratory, candidate_map: Array | None, only: str = "") -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
     for other in lab.alternatives(lambda: weights.lookalike_networks(lab)):
+        if only not in ("", other.cause):
+            continue
         made = lab.run_network(other.run, lab.tensor) if candidate_map is not None else None
         if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
             lab.tried.append(f"{other.cause}: {other.label} gives another map")
@@ -293,10 +313,10 @@ def _other_network(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | 
 _AS = {
     "network.weights.other_checkpoint": "with the weights of {label}",
     "network.sub_model": "{label}",
-    "network.train_mode": "in {label}",
+    TRAIN_MODE: "in {label}",
 }
 _NETWORK_SAYS = {
     "network.weights.other_checkpoint": "{candidate} was exported from {label}",
     "network.sub_model": "{candidate} is the sub-model {label}",
-    "network.train_mode": "{candidate} was exported in training mode",
+    TRAIN_MODE: "{candidate} was exported in training mode",
 }

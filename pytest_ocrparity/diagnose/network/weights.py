@@ -40,11 +40,14 @@ def _exported_arrays(lab: Laboratory) -> Mapping[str, Array]:
     return exported
 
 
-def _paired_weights(lab: Laboratory) -> StoredWeights | None:
-    """Return the export's weights with the checkpoint's, or with its fused copy's where more of them are equal."""
+def _pairings(lab: Laboratory) -> list[StoredWeights]:
+    """Return the export's weights with the checkpoint's and with its fused copy's: those that fit, the nearest first.
+
+    Where none fits, one that has no pairs.
+    """
     exported, side = _exported_arrays(lab), offered(lab.reference.source, HasTrainedNetwork)
     if side is None or not exported:
-        return None
+        return []
     network = side.network
     if "stored" not in lab.memo:
         unfused = frozenset(network.keys().values())
@@ -55,9 +58,14 @@ def _paired_weights(lab: Laboratory) -> StoredWeights | None:
                 pairs, is_named = aligned or (None, False)
                 found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
         fitting = [each for each in found if each.pairs is not None]
-        lab.memo["stored"] = min(fitting, key=lambda each: len(each.differing)) if fitting else found[0]
-    stored: StoredWeights = lab.memo["stored"]
+        lab.memo["stored"] = sorted(fitting, key=lambda each: len(each.differing)) if fitting else found[:1]
+    stored: list[StoredWeights] = lab.memo["stored"]
     return stored
+
+
+def _paired_weights(lab: Laboratory) -> StoredWeights | None:
+    """Return the export's weights with the checkpoint's, or with its fused copy's where more of them are equal."""
+    return next(iter(_pairings(lab)), None)
 
 
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
@@ -95,7 +103,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         return None
     if _has_nearer_network(lab):
         return None  # `_other_network` tries that network first
-    return _run_with_stored_weights(lab, found, candidate_map)
+    return _by_stored_weights(lab, candidate_map)
 
 
 def by_weights_after_lookalikes(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
@@ -103,7 +111,13 @@ def by_weights_after_lookalikes(lab: Laboratory, candidate_map: Array | None) ->
     found = _paired_weights(lab)
     if found is None or found.pairs is None or candidate_map is None or not _has_nearer_network(lab):
         return None
-    return _run_with_stored_weights(lab, found, candidate_map)
+    return _by_stored_weights(lab, candidate_map)
+
+
+def _by_stored_weights(lab: Laboratory, candidate_map: Array) -> Diagnosis | None:
+    """Try each network that the stored weights fit: wrongly fused branches are as far from both."""
+    tries = (_run_with_stored_weights(lab, each, candidate_map) for each in _pairings(lab))
+    return next((made for made in tries if made is not None), None)
 
 
 def _run_with_stored_weights(lab: Laboratory, found: StoredWeights, candidate_map: Array) -> Diagnosis | None:

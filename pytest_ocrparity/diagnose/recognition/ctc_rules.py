@@ -21,6 +21,7 @@ Order: TypeAlias = Callable[[str], str]
 
 DROPPED: Final = "drops repeats and blanks"
 KEPT: Final = "keeps repeats"
+KEPT_IN_PART: Final = "keeps some repeats"
 ACROSS: Final = "drops blanks first, and then repeats"
 REPEATS: Final = (DROPPED, KEPT, ACROSS)
 """How a decoder may treat timesteps of the same class; the first is CTC's greedy rule, that of PaddleOCR."""

@@ -24,7 +24,51 @@ Array: TypeAlias = "npt.NDArray[Any]"
 NORMALISED: Final = {"mean": [0.5] * 3, "std": [0.5] * 3, "scale": 1 / 255}
 """How PaddleOCR's operators normalise a line; no key of a YAML file sets it."""
 
+NEAR: Final = 2e-6
+"""Within which two right tensors are the same, see `preprocessing.atol`."""
+
 NAMED_FILLS: Final = {-1.0: "black", 1.0: "white", (127 / 255 - 0.5) / 0.5: "grey 127 before the normalisation"}
+
+
+def examine_arrangement(lab: Laboratory, trace: Trace, content: int) -> tuple[Diagnosis, Trace] | None:
+    """Return where the line lies in its tensor, or in which order its axes are, as a cause; and the trace without it.
+
+    Args:
+        lab: the diagnosis.
+        trace: the candidate's preprocessing, of the reference's size.
+        content: the columns of the picture.
+    """
+    right, own = lab.before.tensor, trace.tensor
+    if right is None or own is None:
+        return None
+    if (left := _left_of_picture(right, own, content)) is not None:
+        rest = np.delete(own, slice(left, left + content), axis=3)
+        moved = np.concatenate([own[..., left : left + content], rest], axis=3)
+        reference, candidate = lab.names
+        words = f"the picture of {content} columns starts at column {left} of {own.shape[3]} in {candidate}"
+        proof = f"{words}, at 0 in {reference}; moved there, it is {reference}'s"
+        fix = f"in {candidate}, put the line at the left edge of its tensor, and fill it up on the right alone"
+        summary = f"{candidate} fills a line up on its left"
+        return lab.proven_cause(TENSOR, "resize.padding", summary, [proof], fix), replace(trace, tensor=moved)
+    if (inner := _of_picture(lab, trace, own.shape[-1])) is None:
+        return None
+    made = normalizing.by_tensor_axes(inner, inner.patched)
+    if made is None or made[1].tensor is None:
+        return None
+    lab.reset_notes()
+    return made[0], replace(trace, tensor=made[1].tensor(own))
+
+
+def _left_of_picture(right: Array, own: Array, content: int) -> int | None:
+    """Return the column at which the reference's picture lies in a tensor of one value beside it; None if at none."""
+    if right.ndim != 4 or right.shape != own.shape or not 0 < content < own.shape[3]:
+        return None
+    picture = right[..., :content]
+    for left in range(1, own.shape[3] - content + 1):
+        if np.allclose(own[..., left : left + content], picture, rtol=0, atol=NEAR):
+            rest = np.delete(own, slice(left, left + content), axis=3)
+            return left if np.ptp(rest, axis=(2, 3)).max() == 0 else None
+    return None
 
 
 def examine_numbers(lab: Laboratory, trace: Trace, content: int) -> list[Diagnosis]:
@@ -73,7 +117,7 @@ def examine_fill(lab: Laboratory, trace: Trace, content: int) -> list[Diagnosis]
     if right is None or own is None or right.shape != own.shape or content >= own.shape[3]:
         return []
     held, wanted = own[..., content:], right[..., content:]
-    if np.allclose(held, wanted, rtol=0, atol=2e-6):
+    if np.allclose(held, wanted, rtol=0, atol=NEAR):
         return []
     fill = _fill_text(own, content)
     reference, candidate = lab.names
@@ -86,7 +130,7 @@ def examine_fill(lab: Laboratory, trace: Trace, content: int) -> list[Diagnosis]
     proof = (
         f"the {own.shape[3] - content} columns right of the picture hold {fill} in {candidate}, {value} in {reference}"
     )
-    if np.allclose(own[..., :content], right[..., :content], rtol=0, atol=2e-6):
+    if np.allclose(own[..., :content], right[..., :content], rtol=0, atol=NEAR):
         proof += f"; with {value} there, its tensor is {reference}'s"
     fix = f"in {candidate}, fill lines up with {value} after they are normalised"
     summary = f"{candidate} fills lines up with {fill}, {reference} with {value}"

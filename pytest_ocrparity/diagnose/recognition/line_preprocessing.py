@@ -16,14 +16,17 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import (
     ChangesPictures,
     ResizesLines,
+    RunsBatches,
+    StartsAnew,
     TakesParameters,
     WordsFixes,
     offered,
     pipeline_of,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
+from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Recorded
 from pytest_ocrparity.diagnose.preprocessing import channel_order, examine_stage, why_not_again
-from pytest_ocrparity.diagnose.recognition.fill import examine_fill, examine_numbers
+from pytest_ocrparity.diagnose.recognition.fill import examine_arrangement, examine_fill, examine_numbers
 from pytest_ocrparity.diagnose.recognition.line_rules import (
     AS_WIDE,
     PADDLEOCR,
@@ -41,7 +44,7 @@ from pytest_ocrparity.diagnose.recognition.line_rules import (
 )
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
-from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.trace import Image, Trace
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -66,6 +69,7 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
     if trace is None:
         return [lab.unknown_cause(first)]
     found = [] if (batch := _by_batch(lab, trace)) is None else [batch]
+    trace = lab.run_preprocessing() or trace  # alone, where its preprocessing itself makes a batch
     if not lab.is_same_stage(DECODE, trace):
         found += examine_stage(lab, DECODE)
         if found[-1].cause == UNKNOWN and lab.before is lab.reference:
@@ -80,8 +84,13 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
     if any(each.cause == UNKNOWN for each in sized):
         return found
     trace = lab.run_preprocessing() or trace  # with an option put right, if one was the cause
+    content = _content(lab, trace) if trace.tensor is not None else 0
     if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
-        content = _content(lab, trace)
+        arranged = examine_arrangement(lab, trace, content)
+        if arranged is not None:
+            cause, trace = arranged
+            found.append(cause)
+    if trace.tensor is not None and not lab.is_same_stage(TENSOR, trace):
         numbers = examine_numbers(lab, trace, content)
         is_known = all(each.cause != UNKNOWN for each in numbers)
         found += [*numbers, *(examine_fill(lab, trace, content) if is_known else [])]
@@ -210,13 +219,42 @@ def _values_text(values: dict[str, Any]) -> str:
 
 def _by_batch(lab: Laboratory, trace: Trace) -> Diagnosis | None:
     """Return a batch's padding as the cause, where the recorded tensor is wider than the one that is made alone."""
-    recorded, alone = lab.candidate.tensor, trace.tensor
-    if recorded is None or alone is None or recorded.ndim != 4 or alone.ndim != 4 or not lab.can_run:
+    recorded, image = lab.candidate.tensor, lab.image
+    if recorded is None or recorded.ndim != 4 or not lab.can_run:
         return None
-    return None if recorded.shape[:3] != alone.shape[:3] else _padded_cause(lab, recorded, alone)
+    if (found := _padded_cause(lab, recorded, trace)) is not None or image is None:
+        return found
+    # Its preprocessing of one line may make a batch with others, so it is asked for a batch of this line alone.
+    is_filled_up = lab.tensor.ndim == 4 and recorded.shape[3] > lab.tensor.shape[3] and not recorded[..., -1].any()
+    if not is_filled_up or trace.tensor is None or not np.array_equal(trace.tensor, recorded):
+        return None
+    alone = _in_batch(lab, [image], recorded)
+    if alone is None or (found := _padded_cause(lab, recorded, alone)) is None:
+        return None
+    wide = np.full((*recorded.shape[2:], 3), 127, np.uint8)
+    filled = _in_batch(lab, [image, wide], recorded)
+    if filled is None or filled.tensor is None or not np.array_equal(filled.tensor, recorded):
+        return None
+    anew = lab.ask(lab.candidate, StartsAnew, lambda side: side.fresh().preprocess(image))
+    if anew is not None and (anew.tensor is None or not np.array_equal(anew.tensor, recorded)):
+        return None  # it keeps something of the lines before
+    lab.own = Recorded(lab.names.candidate, alone, pipeline_of(lab.candidate))
+    lab.patched = PatchedCandidate(lab.own)
+    proof = f"in a batch with a line of {recorded.shape[3]} px, it is that of its trace"
+    return replace(found, evidence=(*found.evidence, proof))
 
 
-def _padded_cause(lab: Laboratory, recorded: Array, alone: Array) -> Diagnosis | None:
+def _in_batch(lab: Laboratory, images: Sequence[Image], recorded: Array) -> Trace | None:
+    """Return the first line's trace of a batch; None where the candidate takes none."""
+    with lab.budget.network_run(recorded.size):
+        made = lab.ask(lab.candidate, RunsBatches, lambda side: side.trace_batch(images))
+    return made[0] if made else None
+
+
+def _padded_cause(lab: Laboratory, recorded: Array, trace: Trace) -> Diagnosis | None:
+    alone = trace.tensor
+    if alone is None or alone.ndim != 4 or recorded.shape[:3] != alone.shape[:3]:
+        return None
     width = alone.shape[3]
     if recorded.shape[3] <= width or not np.array_equal(recorded[..., :width], alone) or recorded[..., width:].any():
         return None
@@ -274,10 +312,33 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace
             values = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
             filled[..., : size[1]] = (values - np.float32(0.5)) / np.float32(0.5)
             return replace(before, resize=picture, tensor=filled), proof, [cause]
+    if (changed := _changed_line(lab, trace, pixels, size)) is not None:
+        names, picture_of, tensor = changed
+        proof = f"{names} and resized to {here} by {reference}'s own code, the line is {candidate}'s, pixel by pixel"
+        fix = f"let {candidate} resize the line as it is in the file; here it is {names} before the resize"
+        cause = lab.proven_cause(RESIZE, "resize.pixels", f"{candidate} feeds a line {names}", [proof], fix)
+        filled[..., : size[1]] = tensor
+        return replace(before, resize=picture_of, tensor=filled), proof, [cause]
     lab.tried.append(
-        f"resize: {reference}'s own resize to {here} makes other pixels, by no interpolation {candidate}'s"
+        f"resize: {reference}'s own resize to {here} makes other pixels, {candidate}'s by no interpolation, and not of "
+        "a line turned to grey, exchanged in light and dark, evened out, or encoded as JPEG"
     )
     return None
+
+
+def _changed_line(lab: Laboratory, trace: Trace, pixels: Array, size: Made) -> tuple[str, Array, Array] | None:
+    """Return in words how a port changes a line before it resizes it, with its picture and tensor then; None if none.
+
+    Every pixel must be that of the reference's own resize of the changed line.
+    """
+    found = []
+    for name, changed in lab.ask(lab.reference, ChangesPictures, lambda side: list(side.recoded(pixels))) or []:
+        made = lab.ask(lab.reference, ResizesLines, lambda side, line=changed: side.line_stretched(line, size[:2]))  # type: ignore[misc]
+        if made is None or made.resize is None or made.tensor is None or trace.resize is None:
+            continue
+        if np.array_equal(made.resize, trace.resize):
+            found.append((name, made.resize, made.tensor))
+    return (" or ".join(name for name, _, _ in found), *found[0][1:]) if found else None
 
 
 def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -> list[Diagnosis] | None:

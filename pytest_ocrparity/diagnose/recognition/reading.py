@@ -17,13 +17,11 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import CONFIG
 from pytest_ocrparity.compare.characters import dictionary_difference
 from pytest_ocrparity.compare.text import compare_text
-from pytest_ocrparity.contract import ReadsMaps, ReordersTexts, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network.weights import is_exported
 from pytest_ocrparity.diagnose.recognition import dictionaries
 from pytest_ocrparity.diagnose.recognition.ctc_rules import (
-    DROPPED,
-    KEPT,
+    KEPT_IN_PART,
     NEAR,
     PLAIN_ORDERS,
     REPEATS,
@@ -39,54 +37,18 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     predicted,
     probes,
 )
+from pytest_ocrparity.diagnose.recognition.decoder import Decoder, decoder_of, differs_text
+from pytest_ocrparity.diagnose.recognition.repeats import keeps_some, repeats_cause
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import PROBABILITY_MAPS, TEXT
-from pytest_ocrparity.trace import Recognition, Trace
+from pytest_ocrparity.trace import Recognition
 from pytest_ocrparity.wording import quoted
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
 MOST_CLASSES: Final = 120
 """Most classes of a line that decoders are asked about; a line of 80 characters has about 40."""
-
-
-@dataclass
-class Decoder:
-    """A side's decoder, run on any map.
-
-    Attributes:
-        lab: the diagnosis.
-        trace: the side's trace.
-        side: the side.
-    """
-
-    lab: Laboratory
-    trace: Trace
-    side: ReadsMaps
-
-    def read(self, probability_map: Map) -> Recognition | None:
-        """Return what it reads in a map; None where it stops. Raises BudgetSpentError."""
-        self.lab.budget.check()
-        found = self.lab.attempt(lambda: self.side.read_map(np.array(probability_map, np.float32)))
-        return found if isinstance(found, Recognition) else None
-
-    def text(self, probability_map: Map) -> str | None:
-        """Return the text that it reads in a map; None where it stops."""
-        found = self.read(probability_map)
-        return None if found is None else found.text
-
-    @cached_property
-    def orders(self) -> Mapping[str, Order]:
-        """The orders of its own code, by name."""
-        orders = self.lab.ask(self.trace, ReordersTexts, lambda side: side.text_orders())
-        return dict(orders or {})
-
-
-def decoder_of(lab: Laboratory, trace: Trace) -> Decoder | None:
-    """Return the decoder of a side, or None where it can't be run by itself."""
-    side = offered(trace.source, ReadsMaps)
-    return None if side is None else Decoder(lab, trace, side)
 
 
 def examine_text(lab: Laboratory) -> list[Diagnosis]:
@@ -213,6 +175,8 @@ def _causes_of_text(lab: Laboratory, own: Decoder, read: str | None) -> list[Dia
     if measured is None:
         return []
     rules = _fitting_rules(lab, measured)
+    if not rules and measured.rule == Rule() and keeps_some(own, measured.right, measured.shown):
+        return [repeats_cause(own, KEPT_IN_PART)]
     if not rules:
         lab.tried.append("text: no other list, blank, treatment of repeats or order of the characters explains it")
         return []
@@ -224,7 +188,7 @@ def _causes_of_text(lab: Laboratory, own: Decoder, read: str | None) -> list[Dia
     if rule.repeats != base.repeats and not measured.explains(
         rule._replace(repeats=base.repeats), own_characters, first=True
     ):
-        found.append(_repeats_cause(lab, own, rule.repeats))
+        found.append(repeats_cause(own, rule.repeats))
     is_in_order = measured.explains(rule._replace(order=base.order), own_characters, first=True)
     if rule.order != base.order and not is_in_order:
         names = [each.order for each in rules if each._replace(order=rule.order) == rule]
@@ -320,20 +284,11 @@ def _fitting_rules(lab: Laboratory, measured: Decoders) -> list[Rule]:
     return same
 
 
-def _differs_text(lab: Laboratory, own: Decoder) -> str:
-    """Return in words what the candidate's decoder reads in the reference's map."""
-    assert lab.reference.probability_map is not None and lab.reference.recognition is not None
-    read = own.text(lab.reference.probability_map)
-    what = f"stops ({lab.last_error})" if read is None else f"reads {quoted(read)}"
-    text = f"given {lab.names.reference}'s map, {lab.names.candidate}'s decoder {what}, where {lab.names.reference} "
-    return f"{text}reads {quoted(lab.reference.recognition.text)}"
-
-
 def _blank_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diagnosis:
     right, blank, candidate = lab.reference.probability_map, measured.own.blank, lab.names.candidate
     assert right is not None
     where = "has no blank" if blank is None else f"takes class {blank} of {right.shape[2]} for the blank"
-    proof = [f"{_differs_text(lab, own)}; asked class by class, {candidate}'s decoder {where}"]
+    proof = [f"{differs_text(own)}; asked class by class, {candidate}'s decoder {where}"]
     if blank is not None:
         order = [*range(1, blank + 1), 0, *range(blank + 1, right.shape[2])]
         text = own.text(np.ascontiguousarray(right[..., order]))
@@ -344,30 +299,12 @@ def _blank_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diagnosis
     return lab.proven_cause(TEXT, "text.blank", summary, proof, fix)
 
 
-def _repeats_cause(lab: Laboratory, own: Decoder, repeats: str) -> Diagnosis:
-    right, candidate = lab.reference.probability_map, lab.names.candidate
-    assert right is not None and lab.reference.recognition is not None
-    proof = [f"{_differs_text(lab, own)}; so it does in maps made for this: its decoder {repeats}"]
-    if repeats == KEPT:
-        best = best_classes(right)
-        again = [step for step in range(1, len(best)) if best[step] == best[step - 1]]
-        single = np.array(right)
-        single[0, again] = map_of([0], right.shape[2])[0]
-        if own.text(single) == lab.reference.recognition.text:
-            proof.append(f"with blanks in the place of repeats, it reads {lab.names.reference}'s text in this map")
-    fix = f"in {candidate}'s decoder, compare each timestep with the one before it, drop it if both are of one class, "
-    fix += "and only then drop the blanks"
-    return lab.proven_cause(
-        TEXT, "text.duplicates", f"{candidate}'s decoder {repeats}, PaddleOCR's {DROPPED}", proof, fix
-    )
-
-
 def _order_cause(lab: Laboratory, right: str, orders: Sequence[str]) -> Diagnosis:
     reference, candidate = lab.names
     names = " or ".join(dict.fromkeys(orders))
     own = decoder_of(lab, lab.candidate)
     assert own is not None
-    proof = f"{_differs_text(lab, own)}; so it does in maps made for this: its characters, {names}, are its text"
+    proof = f"{differs_text(own)}; so it does in maps made for this: its characters, {names}, are its text"
     fix = (
         "PaddleOCR reverses texts where 'arabic' stands in the dictionary's path, and paddleocr 3.x reorders them "
         "where the model is called arabic_PP-OCRv3_mobile_rec or arabic_PP-OCRv5_mobile_rec: give both names or "
@@ -385,7 +322,7 @@ def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diag
         return None
     candidate = lab.names.candidate
     proof = [
-        f"{_differs_text(lab, own)}; asked class by class, its decoder returns {found.substitution}",
+        f"{differs_text(own)}; asked class by class, its decoder returns {found.substitution}",
         *found.evidence,
     ]
     # To export again is no fix: the tool may read the file otherwise than the training, which is how some lists differ.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,25 @@ class TestNewlyLoaded:
         assert any(each.startswith(text) for each in diagnosis.tried)
         (diagnosis,) = found(Fades(name="port"), [files["large"], files["small"]])
         assert diagnosis.cause == "engine.state"
+
+    def test_where_it_is_not_known_what_ran_files_beside_it_are_tried(
+        self, files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def size(data: bytes) -> tuple[int, int]:
+            height, width, _ = np.load(io.BytesIO(data)).shape
+            return height, width
+
+        np.save(files["large"], page(130, 160, ((8, 8, 60, 30), (20, 50, 140, 80))))
+        monkeypatch.setattr("pytest_ocrparity.diagnose.state.header_size", size)
+        (diagnosis,) = found(Fades(name="port"), [files["large"], files["small"]], known=False)
+        assert diagnosis.cause == "engine.state"
+        assert "large.npy what it returned in this run: 2 times of 2" in diagnosis.evidence[0]
+        # It was another page, which is gone: nothing beside it gives this result again.
+        side = Fades(name="port")
+        side.size = (300, 300)
+        candidate = trace(side, files["small"])
+        (diagnosis,) = examine(laboratory(candidate, files["small"]))
+        assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
 
     def test_an_engine_that_is_wrong_and_keeps_nothing_is_unknown(self, files: dict[str, str]) -> None:
         class Wrong(Toy):

@@ -8,7 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from diagnosing import Array, cause_of, on
-from networks import CONSTANT, FRESH, NO_BIAS, TURNED, Exported, Renamed, Trained, export_with
+from networks import (
+    BRANCHES,
+    CONSTANT,
+    FRESH,
+    NO_BIAS,
+    TURNED,
+    Branched,
+    Exported,
+    Renamed,
+    Trained,
+    export_with,
+    fused,
+)
 
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -89,3 +101,24 @@ class TestWeights:
         found, *_ = diagnose(reference=on(Trained()), candidate=on(Overflows(name="port")))
         assert (found.cause, found.stage) == ("unknown", PROBABILITY_MAP)
         assert "network.not_finite: port stores no NaN and no infinity" in found.ruled_out
+
+
+class TestFusion:
+    """One array of the export is a branch of the network by its name and shape, and that of the fused copy as well."""
+
+    def test_branches_that_were_fused_wrongly(self) -> None:
+        train = Trained(network=Branched(BRANCHES, fused=fused()))
+        found = cause_of(on(train), on(Exported(name="port", network_run=fused(0.2))))
+        assert (found.cause, found.stage) == ("network.fusion", PROBABILITY_MAP)
+        assert found.evidence[1].endswith("not: stem.fused.weight")
+
+    def test_what_neither_network_makes_is_unknown(self) -> None:
+        train = Trained(network=Branched(BRANCHES, fused=fused()))
+        found = cause_of(on(train), on(Exported(name="port", network_run=fused(0.2), power=2)))
+        assert found.cause == "unknown"
+        told = "network.weights: train's network with port's weights does not return port's map (1 of 3 arrays differ)"
+        assert told in found.tried
+
+    def test_branches_that_were_fused_rightly_have_no_cause(self) -> None:
+        train = Trained(network=Branched(BRANCHES, fused=fused()))
+        assert diagnose(reference=on(train), candidate=on(Exported(name="port", network_run=fused()))) == ()

@@ -67,7 +67,7 @@ def test_equal_numbers_have_no_cause() -> None:
     assert found_in() == []
 
 
-def test_a_line_that_is_filled_up_on_the_left_is_unknown_once() -> None:
+def test_a_line_that_is_filled_up_on_the_left_is_named_once() -> None:
     class Left(Resizes):
         def preprocess(self, image: Any) -> Any:
             trace = super().preprocess(image)
@@ -75,4 +75,4 @@ def test_a_line_that_is_filled_up_on_the_left_is_unknown_once() -> None:
             shift = trace.tensor.shape[3] - trace.parameters["resize"]["content_width"]
             return replace(trace, tensor=np.ascontiguousarray(np.roll(trace.tensor, shift, axis=3)))
 
-    assert named(causes(Resizes(**EVALUATED), Left(), NARROW)) == [("tensor", UNKNOWN)]
+    assert named(causes(Resizes(**EVALUATED), Left(), NARROW)) == [("tensor", "resize.padding")]

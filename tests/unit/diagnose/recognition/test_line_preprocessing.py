@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -163,6 +163,162 @@ def test_a_line_that_was_filled_up_in_a_batch() -> None:
         recorded = replace(trace, tensor=np.array(wider), parameters=sizes)
         found = diagnose(reference=reference, candidate=recorded, tolerance=BUILT_IN)
         assert [each.cause for each in found if each.stage in ("resize", "tensor")] == [cause]
+
+
+class Batches(Resizes):
+    """Its preprocessing fills a line up as in a batch with a wide one; alone it does not, or to another width."""
+
+    alone = 244
+
+    def preprocess(self, image: Image) -> Trace:
+        return self._filled_up(super().preprocess(image), 308)
+
+    def trace_batch(self, images: Any) -> list[Trace]:
+        widest = max(self.alone, *(each.shape[1] * 16 // each.shape[0] for each in images), 0)
+        return [self._filled_up(super(Batches, self).preprocess(each), widest) for each in images]
+
+    def _filled_up(self, trace: Trace, width: int) -> Trace:
+        assert trace.tensor is not None
+        missing = width - trace.tensor.shape[3]
+        tensor = np.pad(trace.tensor, ((0, 0), (0, 0), (0, 0), (0, missing)))
+        sizes = {"height": 16, "content_width": 244, "width": width}
+        return replace(trace, tensor=tensor, parameters={**trace.parameters, "resize": sizes}, source=self)
+
+
+class TestBatchOfItsOwn:
+    """A side whose preprocessing of one line makes a batch is asked for a batch of that line alone."""
+
+    def found(self, side: Batches, **train: Any) -> list[tuple[str, str]]:
+        found = causes(Resizes(name="train", rule="as wide as the line", **train), side, WIDE)
+        return [each for each in named(found) if each[0] in ("resize", "tensor")]
+
+    def test_it_is_named(self) -> None:
+        assert self.found(Batches()) == [("resize", "resize.batch_padding")]
+
+    def test_what_differs_alone_too_is_named_beside_it(self) -> None:
+        found = self.found(Batches(img_mode="RGB"))
+        assert found == [("resize", "resize.batch_padding"), ("tensor", "decode.channel_order")]
+
+    @pytest.mark.parametrize("alone", [308, 324])
+    def test_a_line_that_is_filled_up_alone_too_is_not_of_a_batch(self, alone: int) -> None:
+        side = Batches()
+        side.alone = alone
+        assert ("resize", "resize.batch_padding") not in self.found(side)
+
+    def test_a_batch_that_fills_nothing_up_is_no_cause(self) -> None:
+        class Fixed(Batches):
+            def trace_batch(self, images: Any) -> list[Trace]:
+                return [Resizes.preprocess(self, each) for each in images]
+
+        assert ("resize", "resize.batch_padding") not in self.found(Fixed())
+
+    def test_a_buffer_that_grew_before_is_no_batch(self) -> None:
+        class Grew(Batches):
+            def fresh(self) -> Resizes:
+                return Resizes(rule=self.rule)
+
+        assert ("resize", "resize.batch_padding") not in self.found(Grew())
+
+    def test_a_side_that_takes_no_batch(self) -> None:
+        class Stops(Batches):
+            def trace_batch(self, images: Any) -> list[Trace]:
+                raise RuntimeError("one line at a time")
+
+        assert ("resize", "resize.batch_padding") not in self.found(Stops())
+
+
+@dataclass
+class Arranges(Resizes):
+    """Puts what it made of a line otherwise into the tensor."""
+
+    arranged: Callable[[Any], Any] = np.asarray
+
+    def preprocess(self, image: Image) -> Trace:
+        trace = super().preprocess(image)
+        return replace(trace, tensor=np.ascontiguousarray(self.arranged(trace.tensor), np.float32))
+
+
+def moved(by: int) -> Callable[[Any], Any]:
+    return lambda tensor: np.roll(tensor, by, axis=3)
+
+
+class TestArrangement:
+    @pytest.mark.parametrize(
+        ("wrong", "expected"),
+        [
+            ({"arranged": moved(5)}, ["resize.padding"]),
+            ({"arranged": moved(16)}, ["resize.padding"]),
+            ({"arranged": moved(5), "fill": -1.0}, ["resize.padding", "tensor.padding_value"]),
+            ({"arranged": lambda t: t.transpose(0, 2, 3, 1).reshape(t.shape)}, ["layout.axes"]),
+            ({"arranged": lambda t: t[..., ::-1]}, [UNKNOWN]),
+            ({"arranged": lambda t: moved(5)(t) + np.linspace(0, 0.1, t.shape[3])}, [UNKNOWN]),
+            ({"arranged": lambda t: moved(5)(t) ** 3}, [UNKNOWN]),
+        ],
+    )
+    def test_where_a_line_lies(self, wrong: dict[str, Any], expected: list[str]) -> None:
+        found = causes(Arranges(**EVALUATED), Arranges(**wrong), NARROW)
+        assert [each.cause for each in found if each.stage == "tensor"] == expected
+
+    def test_the_column_is_said(self) -> None:
+        found = causes(Arranges(**EVALUATED), Arranges(arranged=moved(5)), NARROW)
+        assert found[0].evidence == (
+            "the picture of 47 columns starts at column 5 of 64 in inference, at 0 in train; moved there, it is "
+            "train's",
+        )
+
+
+class Changes(Resizes):
+    """Offers what ports do to a line before they resize it."""
+
+    def recoded(self, pixels: Any) -> Any:
+        yield "turned upside down", pixels[::-1]
+        yield "with light and dark exchanged", 255 - pixels
+
+    def resampled(self, pixels: Any, size: Any) -> Any:
+        return iter(())
+
+
+@dataclass
+class Feeds(Changes):
+    """Changes a line before it resizes it, and records it as it was."""
+
+    fed: Callable[[Any], Any] = np.asarray
+
+    def preprocess(self, image: Image) -> Trace:
+        return replace(super().preprocess(self.fed(image)), decode=super().preprocess(image).decode)
+
+
+@pytest.mark.parametrize(
+    ("fed", "cause"),
+    [
+        (lambda pixels: 255 - pixels, "resize.pixels"),
+        (lambda pixels: pixels[::-1], "resize.pixels"),
+        (lambda pixels: 254 - np.minimum(pixels, 254), UNKNOWN),
+        (lambda pixels: (255 - pixels)[::-1, ::-1], UNKNOWN),
+    ],
+)
+def test_a_line_that_is_changed_before_it_is_resized(fed: Callable[[Any], Any], cause: str) -> None:
+    found = causes(Changes(**EVALUATED), Feeds(fed=fed), NARROW)
+    assert named(found)[0] == ("resize", cause)
+    if cause != UNKNOWN:
+        assert "by train's own code, the line is inference's, pixel by pixel" in found[0].evidence[0]
+
+
+class Leaks(Resizes):
+    """Its base width is that of a key under `Global`."""
+
+    def leaked(self) -> Mapping[str, str]:
+        return {"image_shape": "resize"}
+
+    def without_leak(self) -> Resizes:
+        return Resizes(name=self.name, base_width=64)
+
+
+@pytest.mark.parametrize(("width", "cause"), [(64, "reference.global_leak"), (96, "resize.width")])
+def test_a_key_under_global_that_reaches_the_resize_of_lines(width: int, cause: str) -> None:
+    """Without the key the two sides run alike; where they do not, the key is not said to be the cause."""
+    found = causes(Leaks(name="train", base_width=128), Resizes(base_width=width), NARROW)
+    assert named(found)[0] == ("resize", cause)
 
 
 def test_an_option_is_put_right_against_a_baseline() -> None:

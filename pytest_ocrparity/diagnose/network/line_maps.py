@@ -1,0 +1,190 @@
+"""Experiments with the map of a line: its timesteps or classes in other places, a head of other classes, or parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
+from pytest_ocrparity.diagnose.network.map_change import Family, MapChange
+from pytest_ocrparity.diagnose.network.weights import export_command, is_exported
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.stages import PROBABILITY_MAP
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Run: TypeAlias = Callable[[Array], Array]
+
+SHARE: Final = 0.1
+"""How much of the largest difference may be left."""
+REACH: Final = 4
+"""By how many timesteps, or classes, a map may be moved."""
+
+FIX: Final = "hand {candidate}'s map to the decoder as the network returns it: (1, timesteps, classes), the blank first"
+
+
+def places_of(right: Array, own: Array, limit: float) -> list[MapChange]:
+    """Return where the values of `own`, a map of a line, may come from in `right`."""
+    if right.ndim != 3 or own.ndim != 3 or not (np.isfinite(right).all() and np.isfinite(own).all()):
+        return []
+    most = limit
+    if right.shape == own.shape:
+        most = min(limit, SHARE * float(np.max(np.abs(right - own))))
+    found = []
+    for text, made in _rearranged(right):
+        if made.shape == own.shape and (left := float(np.max(np.abs(made - own)))) <= most:
+            found.append(MapChange(text, (), text, FIX, left))
+    return found
+
+
+def _rearranged(right: Array) -> Iterator[tuple[str, Array]]:
+    yield "with classes and timesteps exchanged", right.transpose(0, 2, 1)
+    yield "with its timesteps in reverse", right[:, ::-1]
+    yield "with its classes in reverse", right[:, :, ::-1]
+    for axis, name in ((1, "timestep"), (2, "class")):
+        for by in (step for each in range(1, REACH + 1) for step in (each, -each)):
+            plural = "" if abs(by) == 1 else "es" if axis == 2 else "s"
+            yield f"moved on by {by} {name}{plural}, what goes out coming in again", np.roll(right, by, axis)
+
+
+PLACES: Final = Family(
+    "layout.map",
+    places_of,
+    "{candidate}'s map is {reference}'s, {text}",
+    "{reference}'s map, {text}, is {candidate}'s (largest difference {left})",
+    "with its axes exchanged, reversed or moved, no other map makes this one",
+)
+
+
+# A head of other classes.
+
+SAME: Final = 0.02
+"""How far logarithms of equal probabilities lie apart: those of 1e-6 were within 1e-3 between engines."""
+LEAST: Final = 1e-6
+"""Probabilities below are of no class that could be read, and float32 rounds their logarithms."""
+FEWEST: Final = 8
+"""How many of them there must be beside the best of each timestep: maps of networks that are certain are all alike."""
+
+
+def head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis | None:
+    """Return a head of more or fewer classes as the cause, if those that both have are the same but for their sum."""
+    found = _without_the_others(lab, right, own)
+    if found is None:
+        return None
+    where, made, other = found
+    reference, candidate = lab.names
+    count = own.shape[2] - right.shape[2]
+
+    def explains(there: Laboratory, again: Array | None) -> bool:
+        before = there.reference.probability_map
+        return again is not None and before is not None and _without_the_others(there, before, again) is not None
+
+    lab.patched = replace(lab.patched, explains=explains)
+    larger, smaller = (candidate, reference) if count > 0 else (reference, candidate)
+    summary = f"{candidate}'s head has {own.shape[2]} classes, and {reference}'s {right.shape[2]}"
+    proof = f"without the {abs(count)} {where}, and added up to 1 again, {larger}'s map is {smaller}'s "
+    proof += f"({describe_difference(made, other)}), so that the classes that both have are the same"
+    text = "deploy the network that was trained, with the classes of its dictionary and no other"
+    if is_exported(lab) and (command := export_command(lab)):
+        text += f"; {command}"
+    fix = Fix(text, (Change("export"),) if is_exported(lab) else ())
+    return lab.proven_cause(PROBABILITY_MAP, "network.head", summary, [proof], fix)
+
+
+def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str, Array, Array] | None:
+    """Return where the classes are that one map lacks, and the other one without them beside it; None if not equal."""
+    if right.ndim != 3 or own.ndim != 3 or right.shape[:2] != own.shape[:2] or right.shape == own.shape:
+        return None
+    if not (np.isfinite(right).all() and np.isfinite(own).all()):
+        return None
+    larger, smaller = (own, right) if own.shape[2] > right.shape[2] else (right, own)
+    more, count = larger.shape[2] - smaller.shape[2], larger.shape[2]
+    places = {count - more: "last classes", count - more - 1: "classes before the last", 1: "classes after the blank"}
+    for start, where in {**places, 0: "first classes"}.items():
+        kept = np.delete(larger, slice(start, start + more), axis=2)
+        sums = kept.sum(axis=2, keepdims=True)
+        if sums.min() <= 0:
+            continue
+        made = kept / sums
+        is_shown = (made > LEAST) & (smaller > LEAST)
+        if np.count_nonzero(is_shown) - made.shape[1] < FEWEST:
+            continue
+        logarithms = [np.log(np.where(is_shown, each, 1)) for each in (made, smaller)]
+        if are_equal_maps(lab, made, smaller) and np.max(np.abs(logarithms[0] - logarithms[1])) <= SAME:
+            return where, made, smaller
+    return None
+
+
+# Parts of a line.
+
+SIDES: Final = tuple(range(32, 1025, 8))
+SEAM: Final = 3.0
+"""How many times as much the maps must differ in their steps across seams as elsewhere."""
+
+
+def parts_cause(lab: Laboratory, run: Run, tensor: Array, right: Array, own: Array) -> Diagnosis | None:
+    """Return the diagnosis of a map that the network makes of parts of a line, if parts of one width make it all."""
+    sides = _likely_widths(right, own, tensor.shape[-1])
+    with lab.budget.network_run(tensor.size):  # the first parts of all widths, each shorter than the line
+        firsts = [lab.attempt(lambda side=side: run(np.ascontiguousarray(tensor[..., :side]))) for side in sides]  # type: ignore[misc]
+    for side, first in zip(sides, firsts, strict=True):
+        is_likely = first is not None and are_equal_maps(lab, first, own[:, : first.shape[1]])
+        made = _made_of_parts(lab, run, tensor, own, side) if is_likely else None
+        if made is None:
+            continue
+        reference, candidate = lab.names
+
+        def explains(other: Laboratory, there: Array | None, side: int = side) -> bool:
+            again = None if there is None else _made_of_parts(other, run, other.tensor, there, side)
+            return again is not None
+
+        lab.patched = replace(lab.patched, explains=explains)
+        proof = f"{reference}'s network, run on {side} columns of the tensor at a time, makes {candidate}'s map "
+        proof += f"({describe_difference(made, own)})"
+        summary = f"{candidate}'s network sees a line in parts of {side} columns, each by itself"
+        fix = f"run {candidate}'s network on the whole tensor of a line"
+        return lab.proven_cause(PROBABILITY_MAP, "network.tiles", summary, [proof], fix)
+    lab.tried.append("network.tiles: the reference's network on parts of the line does not make this map")
+    return None
+
+
+def _made_of_parts(lab: Laboratory, run: Run, tensor: Array, own: Array, side: int) -> Array | None:
+    """Return the map of parts side by side, if it is `own`: counted as one run, as it is one pass over the tensor."""
+
+    def all_of(given: Array, *, is_filled_up: bool) -> Array:
+        made = []
+        for start in range(0, given.shape[3], side):
+            part = given[..., start : start + side]
+            missing = side - part.shape[3] if is_filled_up else 0
+            made.append(run(np.ascontiguousarray(np.pad(part, ((0, 0), (0, 0), (0, 0), (0, missing))))))
+        return np.concatenate(made, axis=1)[:, : own.shape[1]]
+
+    for is_filled_up in (False, True) if tensor.shape[3] % side else (False,):
+        whole = lab.run_network(lambda given, is_it=is_filled_up: all_of(given, is_filled_up=is_it), tensor)  # type: ignore[misc]
+        if whole is not None and are_equal_maps(lab, whole, own):
+            return whole
+    return None
+
+
+def _likely_widths(right: Array, own: Array, width: int) -> list[int]:
+    """Return the widths of parts at whose edges the difference of two maps jumps, the most likely three."""
+    if right.shape != own.shape or right.ndim != 3 or not (np.isfinite(right).all() and np.isfinite(own).all()):
+        return []
+    count = right.shape[1]
+    stride = round(width / count)  # columns that a timestep takes
+    difference = own[0].astype(np.float64) - right[0]
+    jumps = np.abs(np.diff(difference, axis=0)).max(axis=1, initial=0.0)
+    usual = float(np.median(jumps)) + 1e-9 if len(jumps) else 1.0
+    found = {}
+    for side in SIDES:
+        steps, rest = divmod(side, max(1, stride))
+        if rest or steps >= count:
+            continue
+        if (score := float(np.mean(jumps[steps - 1 :: steps])) / usual) > SEAM:
+            found[side] = score
+    # Every seam of the right width jumps; of twice that width only every other is looked at, so the smaller is right.
+    best = max(found.values(), default=0.0)
+    return [side for side, score in found.items() if score >= best / 4][:3]
