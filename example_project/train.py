@@ -19,7 +19,7 @@ import yaml
 
 from example_project.render import Page, page
 from example_project.tiny_db.network import build
-from pytest_ocrparity.geometry import match
+from pytest_ocrparity.geometry import match_polygons
 
 FOLDER = Path(__file__).parent
 SIDE = 320
@@ -139,7 +139,7 @@ def evaluate(paddleocr_root: Path, pages: int = 40) -> float:
         detections = model.trace(drawn.image).detections
         assert detections is not None
         found, wanted = found + len(detections), wanted + len(drawn.quads)
-        right += len(match(drawn.quads, detections.polygons, min_iou=0.5).pairs)
+        right += len(match_polygons(drawn.quads, detections.polygons, min_iou=0.5).pairs)
     precision, recall = right / max(found, 1), right / max(wanted, 1)
     hmean = 2 * precision * recall / max(precision + recall, 1e-9)
     print(f"{pages} held-back pages, {wanted} lines: precision {precision:.3f}, recall {recall:.3f}, hmean {hmean:.3f}")

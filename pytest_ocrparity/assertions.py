@@ -12,12 +12,12 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.characters import with_dictionaries_judged
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.comparison import Comparison, DifferenceError
-from pytest_ocrparity.context import Diagnoser, current, running_test
+from pytest_ocrparity.context import Diagnoser, context_test_id, current_context
 from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_pairs
-from pytest_ocrparity.evaluate.verdict import Accuracy, judge, refuse_no_share
+from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_sequences
+from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict, refuse_no_share
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.explain.accuracies import explain_accuracy
 from pytest_ocrparity.stages import (
@@ -215,16 +215,16 @@ def assert_same_accuracy(
         refuse_no_share(max_drop)  # before hours of tracing
         refuse_same_object(reference, candidate)
         names = ["reference", "candidate"]
-        counted = count_pairs(_pairs(reference, candidate, names), labels)
-        found = judge(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
+        counted = count_sequences(_pairs(reference, candidate, names), labels)
+        found = accuracy_verdict(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
         unused = len(counted.unlabelled), counted.untraced
-        if (listener := current().listener) is not None:
+        if (listener := current_context().listener) is not None:
             left_out = dict(zip(("no_label", "not_compared"), unused, strict=True))
             listener.on_accuracy(found, counted.images, (names[0], names[1]), left_out)
         if found.fails:
             raise DifferenceError(explain_accuracy(found, counted.images, *unused))
     except DifferenceError as error:
-        if (listener := current().listener) is not None:
+        if (listener := current_context().listener) is not None:
             listener.on_error(error)
         raise
     return found
@@ -271,7 +271,7 @@ def _assert_same(
             refuse_one_side_twice(kind, *sides)
         return _compare_or_raise(*sides, kind, tolerance, keywords)
     except DifferenceError as error:
-        if (listener := current().listener) is not None:
+        if (listener := current_context().listener) is not None:
             listener.on_error(error)
         raise
 
@@ -281,7 +281,7 @@ def _compare_or_raise(
 ) -> Comparison:
     """Compare, and report it; where it fails, make the other comparisons too and raise with all."""
     __tracebackhide__ = True
-    context, given = current(), {name: value for name, value in keywords.items() if value is not None}
+    context, given = current_context(), {name: value for name, value in keywords.items() if value is not None}
     try:
         limits = context.tolerance().override(tolerance, "tolerance=")
         limits = limits.override({kind: given} if given else None, "keyword")
@@ -347,7 +347,7 @@ def _trace_of_text(text: Any, side: str) -> Trace:
     if not isinstance(text, str | Recognition):
         raise TypeError(f"{side}: give a Trace, a Recognition or a text, not {text!r}")
     found = Recognition(text) if isinstance(text, str) else text
-    return Trace(pipeline=side, image=running_test() or "text", recognition=found)
+    return Trace(pipeline=side, image=context_test_id() or "text", recognition=found)
 
 
 def _boxes_as_trace(boxes: Any, side: str) -> Trace:
@@ -358,4 +358,4 @@ def _boxes_as_trace(boxes: Any, side: str) -> Trace:
         raise TypeError(f"{side}: give a Trace, Detections or a list of polygons, not {boxes!r}")
     if not isinstance(boxes, Detections):
         boxes = Detections(tuple(np.asarray(polygon, np.float64) for polygon in boxes))
-    return Trace(pipeline=side, image=running_test() or "detections", detections=boxes)
+    return Trace(pipeline=side, image=context_test_id() or "detections", detections=boxes)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
@@ -173,7 +173,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return this comparison in plain JSON types."""
-        result: dict[str, Any] = plain(self)
+        result: dict[str, Any] = jsonable(self)
         return result
 
 

@@ -83,12 +83,12 @@ class Context:
 _current = Context()
 
 
-def current() -> Context:
+def current_context() -> Context:
     """Return what holds here and now."""
     return _current
 
 
-def running_test() -> str:
+def context_test_id() -> str:
     """Return the id of the test that pytest runs, to which xdist adds "@group"; nothing outside of a test."""
     return re.sub(r"(?<=\])@.*$", "", os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0])
 

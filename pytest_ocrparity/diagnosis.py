@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +108,7 @@ class Diagnosis:
 
     def as_json(self) -> dict[str, Any]:
         """Return this diagnosis in plain JSON types."""
-        result: dict[str, Any] = plain(asdict(self))
+        result: dict[str, Any] = jsonable(asdict(self))
         return result
 
 

@@ -24,6 +24,6 @@ def _common_start(one: str, two: str) -> int:
     return next((index for index, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
-def first_difference(reference: str, candidate: str) -> int | None:
+def first_edit(reference: str, candidate: str) -> int | None:
     """Return the place, from 0, of the first character that differs; None for equal texts."""
     return None if reference == candidate else _common_start(reference, candidate)

@@ -18,7 +18,7 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file starts that git-lfs has not fetched yet."""
 
 
-def image_bytes(image: Image) -> tuple[str, bytes]:
+def image_file_bytes(image: Image) -> tuple[str, bytes]:
     """Return how messages call an image, and the bytes that identify it.
 
     Raises:
@@ -60,13 +60,13 @@ def _is_truncated(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8\xff") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
-def header_size(data: bytes) -> tuple[int, int] | None:
+def image_file_size(data: bytes) -> tuple[int, int] | None:
     """Return the height and width that an image file states, or None where Pillow does not know it."""
     found = _image_header(data)
     return None if found is None else found[:2]
 
 
-def turned_size(data: bytes) -> tuple[int, int] | None:
+def turned_image_file_size(data: bytes) -> tuple[int, int] | None:
     """Return the height and width of an image file turned as its EXIF tag says, or None where Pillow knows none."""
     found = _image_header(data)
     if found is None:
@@ -92,7 +92,7 @@ def _image_header(data: bytes) -> tuple[int, int, int] | None:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, in hexadecimal."""
     hasher = hashlib.sha256()
     with path.open("rb") as file:
@@ -101,13 +101,13 @@ def digest(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def text_digest(path: Path) -> str:
+def text_file_digest(path: Path) -> str:
     """Return the sha256 of a text file, the same whether its lines end as on Unix or as git writes them on Windows."""
     return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
-def earlier_digests(path: Path) -> frozenset[str]:
-    """Return the digests that a text file had before `text_digest`: of its bytes, on this machine or on Windows."""
+def earlier_file_digests(path: Path) -> frozenset[str]:
+    """Return the digests that a text file had before `text_file_digest`: of its bytes, here or on Windows."""
     if not path.is_file():
         return frozenset()
     data = path.read_bytes()
@@ -115,7 +115,7 @@ def earlier_digests(path: Path) -> frozenset[str]:
     return frozenset(hashlib.sha256(each).hexdigest() for each in forms)
 
 
-def refuse_pointer(path: Path) -> None:
+def refuse_pointer_file(path: Path) -> None:
     """Raise ModelError when git-lfs has not fetched this file, or when it is empty."""
     with path.open("rb") as file:
         start = file.read(len(LFS_POINTER))

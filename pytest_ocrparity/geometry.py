@@ -48,7 +48,7 @@ class Matching:
     defects: tuple[list[str | None], ...] = field(default=(), compare=False)
 
 
-def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou: float = 0.25) -> Matching:
+def match_polygons(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou: float = 0.25) -> Matching:
     """Pair two sets of polygons one to one, so that the summed IoU of pairs of `min_iou` or more is largest.
 
     Equal boxes pair first, with an IoU of 1: also invalid ones, of which only the self-crossing have an inside and so
@@ -93,7 +93,7 @@ def match(reference: Sequence[Polygon], candidate: Sequence[Polygon], *, min_iou
     return Matching(tuple(sorted(pairs, key=lambda pair: pair.reference)), tuple(missing), tuple(extra), defects)
 
 
-def classify(
+def classify_polygons(
     reference: Sequence[Polygon], candidate: Sequence[Polygon], matching: Matching
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name what became of the boxes without partner; "inside" means with half of its area or more.

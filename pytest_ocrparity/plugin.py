@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.session.caught import MARKER, wrong_marker
+from pytest_ocrparity.session.caught import MARKER, wrong_caught_marker
 from pytest_ocrparity.session.ending import ENDING, Ending
 from pytest_ocrparity.session.fault_reports import RUN_PLUGIN
+from pytest_ocrparity.session.fixtures import CANDIDATE, FIXTURES, OWN_IMAGE, fail_fixture_on_errors
 from pytest_ocrparity.session.parametrized import (
-    CANDIDATE,
-    FIXTURES,
     IMAGE,
-    OWN_IMAGE,
-    candidate_of,
-    images_are_given,
-    is_an_image,
-    misplaced_parameter,
+    is_parametrized_by_images,
+    is_parametrized_image,
+    misplaced_parametrization,
     parameters_of,
+    parametrized_candidate,
     wide_parameters_of,
     without_a_value,
 )
-from pytest_ocrparity.session.run import RUN, Run, pass_errors_on, skip_without_train
+from pytest_ocrparity.session.run import RUN, Run, skip_without_train
 from pytest_ocrparity.session.tasks import MARKER as TASK_MARKER
 from pytest_ocrparity.session.tasks import OWN_TASK, tasks_of, without_a_task, without_other_tasks
-from pytest_ocrparity.session.tasks import wrong_marker as wrong_task
+from pytest_ocrparity.session.tasks import wrong_task_marker as wrong_task
 from pytest_ocrparity.settings.settings_table import OPTIONS
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 
@@ -79,7 +77,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize tests that use `ocr_image` by the images of the settings, and `ocr_inference_model` by candidates."""
     run = metafunc.config.stash[RUN]
     settings = run.settings_of(metafunc.definition)
-    if OWN_IMAGE in metafunc.fixturenames and not images_are_given(metafunc):
+    if OWN_IMAGE in metafunc.fixturenames and not is_parametrized_by_images(metafunc):
         metafunc.parametrize(OWN_IMAGE, run.image_parameters(metafunc), indirect=True, scope="module")
     if settings.prefix and not _MAY_ASK.isdisjoint(metafunc.fixturenames):
         if OWN_TASK not in metafunc.fixturenames:  # as where the gate asks for the reference while it runs
@@ -96,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     pytest has sorted them by candidate, as it does with whatever a session-scoped fixture is parametrized by; pytest
     8.0 permits no other scope for them. What else fixtures of a wide scope are parametrized by stays sorted as it is.
     """
-    places = [place for place, item in enumerate(items) if candidate_of(item)]
+    places = [place for place, item in enumerate(items) if parametrized_candidate(item)]
     seen: dict[Any, int] = {}
 
     def first(what: Any) -> int:
@@ -127,8 +125,8 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> Generat
         if isinstance(item, pytest.Item):
             try:
                 run.check_marker(item)
-                wrong = wrong_marker(item) or wrong_task(item, run.settings, lambda: run.known_task)
-                if wrong := wrong or misplaced_parameter(item):
+                wrong = wrong_caught_marker(item) or wrong_task(item, run.settings, lambda: run.known_task)
+                if wrong := wrong or misplaced_parametrization(item):
                     raise SettingsError(wrong)
             except SettingsError as error:
                 raise pytest.Collector.CollectError(f"{item.nodeid}: {error}") from error
@@ -183,7 +181,7 @@ def ocr_train_model(request: pytest.FixtureRequest, _ocr_task: str) -> Pipeline:
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
     run.preflight.refuse(request._pyfuncitem, "ocr_train_model")
-    with pass_errors_on():
+    with fail_fixture_on_errors():
         return train_model(run.need_settings().of_task(_ocr_task))
 
 
@@ -202,7 +200,7 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     side = _ocr_candidate or next(iter(candidates), "inference")
     run.recorder.note("loads", side=side)
     run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
-    with pass_errors_on():
+    with fail_fixture_on_errors():
         model = inference_model(run.need_settings().of_task(_ocr_task), _ocr_candidate)
     run.note_folder(candidates.get(side), model)
     return model
@@ -236,7 +234,7 @@ def ocr_golden(request: pytest.FixtureRequest, _ocr_task: str) -> Baseline:
     from pytest_ocrparity.golden.store import Baseline
 
     run = request.config.stash[RUN]
-    with pass_errors_on():
+    with fail_fixture_on_errors():
         store = run.goldens_of(_ocr_task)
     return Baseline(store, run.reference_model, run.recorder.note, run.reference_fixture)
 
@@ -250,7 +248,7 @@ def ocr_image(request: pytest.FixtureRequest, _ocr_image: Path | None) -> Any:
     """
     if _ocr_image is not None:
         return _ocr_image
-    if not hasattr(request, "param") or not is_an_image(request):
+    if not hasattr(request, "param") or not is_parametrized_image(request):
         pytest.fail(without_a_value("ocr_image", "images", request._pyfuncitem), pytrace=False)
     return request.param
 

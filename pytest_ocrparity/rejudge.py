@@ -25,12 +25,12 @@ from pytest_ocrparity.compare.judge import (
     TextAmounts,
     finding_kind_of,
     judge_boxes,
+    judge_channel_order,
+    judge_empty_texts,
     judge_maps,
+    judge_shares,
     judge_tensor,
     judge_text,
-    settle_channel_order,
-    share_measures,
-    status_of_empty_texts,
 )
 from pytest_ocrparity.comparison import (
     DIFFERENT,
@@ -45,7 +45,7 @@ from pytest_ocrparity.comparison import (
     Measure,
 )
 from pytest_ocrparity.evaluate.counts import ImageCounts
-from pytest_ocrparity.evaluate.verdict import Accuracy, judge
+from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict
 from pytest_ocrparity.report.accuracy_record import NOT_JUDGED, AccuracyRecord
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
@@ -61,7 +61,7 @@ TEXT_SCORE: Final = "text.max_score_difference"
 IOU, SHIFT, SCORE = (f"detections.{name}" for name in ("min_iou", "max_shift", "max_score_difference"))
 
 
-def wanted_limits(given: Sequence[Mapping[str, Any]]) -> Limits:
+def limits_to_rejudge_by(given: Sequence[Mapping[str, Any]]) -> Limits:
     """Return the limits that parsed `--tolerance` words set, by name; a preset sets all of them.
 
     Raises:
@@ -73,7 +73,7 @@ def wanted_limits(given: Sequence[Mapping[str, Any]]) -> Limits:
     return tolerance.limits
 
 
-def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> list[RecordedComparison]:
+def rejudge_comparisons(comparisons: Sequence[RecordedComparison], wanted: Limits) -> list[RecordedComparison]:
     """Return the comparisons with the `status`, `limits`, judged `measures` and `counts` that these limits give."""
     maps: dict[tuple[str, str, str], list[Maps]] = defaultdict(list)
     judged: dict[int, RecordedComparison] = {}
@@ -88,12 +88,12 @@ def judge_again(comparisons: Sequence[RecordedComparison], wanted: Limits) -> li
 def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Accuracy:
     """Return what the counts of a run's images show under a limit; one that a preset sets is not the user's."""
     if limit.value == OFF:
-        found = judge(counts, task=task)
+        found = accuracy_verdict(counts, task=task)
         return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
-    return judge(counts, task=task, max_drop=float(limit.value), is_set="preset" not in limit.origin)
+    return accuracy_verdict(counts, task=task, max_drop=float(limit.value), is_set="preset" not in limit.origin)
 
 
-def judge_accuracy_again(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
+def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
     """Return the accuracy of each candidate as another limit judges it."""
     limit = wanted.get(ACCURACY)
     if limit is None:
@@ -187,7 +187,7 @@ def _judge_tensor_again(again: _Recorded) -> RecordedComparison:
         return before.value, before.limit, before.at
 
     found = judge_tensor(TensorAmounts(again.value("largest"), before.at, automatic), again.limits)
-    differences = settle_channel_order(was.differences, found)
+    differences = judge_channel_order(was.differences, found)
     status = DIFFERENT if found.status == SAME and any(each.fails for each in differences) else found.status
     return _with_judgement(again, Judged(status, found.measures), differences)
 
@@ -248,7 +248,7 @@ def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     measures = _pair_measures(again, limits)
     is_more = _do_more_pairs_differ(again, measures, limits)
     counts |= {"different": statuses.count(DIFFERENT), "borderline": statuses.count("borderline")}
-    of_all = share_measures(counts, again.limits, defers=True)
+    of_all = judge_shares(counts, again.limits, defers=True)
     status = judge_boxes(counts, of_all, again.limits, is_more=is_more)
     if any(each.kind == "score_order" and each.fails for each in was.differences) and status != DIFFERENT:
         still = [
@@ -326,7 +326,7 @@ def _with_judgement(
 
 def _status_of_empty_lines(again: _Recorded) -> str:
     """Return the status of a line in which neither side reads anything, of which only the maps tell more."""
-    status = status_of_empty_texts(again.limits)
+    status = judge_empty_texts(again.limits)
     if status == EMPTY and (again.was.status != EMPTY or again.rests_on_other_maps):
         maps = None if again.maps is None else again.maps[1].status
         return EMPTY if maps == SAME else UNDECIDED if maps in (None, UNDECIDED) else DIFFERENT

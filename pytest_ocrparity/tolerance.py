@@ -12,7 +12,17 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, SettingsError, did_you_mean
 
-__all__ = ["AUTO", "BUILT_IN", "LIMITS", "OFF", "PRESETS", "Limit", "Tolerance", "is_looser", "parse_option"]
+__all__ = [
+    "AUTO",
+    "BUILT_IN",
+    "LIMITS",
+    "OFF",
+    "PRESETS",
+    "Limit",
+    "Tolerance",
+    "is_looser_tolerance",
+    "parse_tolerance",
+]
 
 AUTO: Final = "auto"
 """Let the measured rule of this limit decide (see LIMITS)."""
@@ -340,7 +350,7 @@ def _known_limit(stage: str, key: str, origin: str) -> str:
     return name
 
 
-def parse_option(text: str) -> Mapping[str, Any]:
+def parse_tolerance(text: str) -> Mapping[str, Any]:
     """Parse `PRESET` or `stage.limit=value` of the command line into what `Tolerance.override` takes.
 
     Raises:
@@ -376,7 +386,7 @@ _STRICTEST: Final[Mapping[str, float]] = {
 """The strictest limits that the automatic rules of the fp32 preset can set."""
 
 
-def is_looser(name: str, value: Value) -> bool:
+def is_looser_tolerance(name: str, value: Value) -> bool:
     """Return whether a limit permits what the fp32 preset does not, at least for some networks or images."""
     usual = _FP32[name]
     if value == usual or usual == OFF:  # what fp32 does not judge, any number judges

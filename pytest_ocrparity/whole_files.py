@@ -13,11 +13,11 @@ from pathlib import Path
 _LEFTOVER_SECONDS = 3600  # nothing writes one file for an hour
 
 
-def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
+def write_whole_file(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file in one step: whoever reads it sees the old content or the new one, whatever ends this process.
 
     The content, or its parts one after the other, is written to a temporary file beside the path, which then takes its
-    place. A killed process leaves that file; see `remove_leftovers`.
+    place. A killed process leaves that file; see `remove_leftover_files`.
 
     Raises:
         OSError: the file cannot be written. An older file is unchanged.
@@ -35,7 +35,7 @@ def write_whole(path: Path, content: bytes | Iterable[bytes]) -> None:
             temporary.unlink()
 
 
-def append_line(path: Path, line: bytes) -> None:
+def append_whole_line(path: Path, line: bytes) -> None:
     """Write a line behind those that a file has, in one step: lines of several processes do not mix.
 
     A line that a killed process, or a full disk, left without its end stays a line of its own. Lines that are appended
@@ -56,7 +56,7 @@ def append_line(path: Path, line: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftover_files(folder: Path) -> None:
     """Remove the temporary files that killed processes left below a folder, once they are an hour old.
 
     A younger one may be what another process is writing. Nothing reads them.

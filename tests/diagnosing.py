@@ -17,7 +17,7 @@ from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import StageError
-from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import PROBABILITY_MAP
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image
@@ -57,7 +57,7 @@ class Squares(Toy):
 
 def seen(side: Toy, image: Image = PAGE) -> Trace:
     """Return a trace that knows which image it is of, as those of real pipelines do."""
-    return replace(side.trace(image), image_sha256=hashlib.sha256(image_bytes(image)[1]).hexdigest())
+    return replace(side.trace(image), image_sha256=hashlib.sha256(image_file_bytes(image)[1]).hexdigest())
 
 
 def only(reference: Trace, candidate: Trace) -> Diagnosis:
@@ -79,7 +79,7 @@ def moved(detections: Detections | None, change: Callable[[int, Array], Array]) 
 
 
 def digest(pixels: Array) -> str:
-    return hashlib.sha256(image_bytes(pixels)[1]).hexdigest()
+    return hashlib.sha256(image_file_bytes(pixels)[1]).hexdigest()
 
 
 def on(side: Toy, pixels: Array = PAGE, name: str = "page 0") -> Trace:

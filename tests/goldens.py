@@ -16,7 +16,7 @@ import numpy.typing as npt
 import zstandard
 
 from pytest_ocrparity.golden import baseline_file as archive
-from pytest_ocrparity.golden.baseline_file import load, save
+from pytest_ocrparity.golden.baseline_file import load_baseline_file, save_baseline_file
 from pytest_ocrparity.trace import Decoded, Detections, Trace
 
 Array = npt.NDArray[Any]
@@ -58,8 +58,8 @@ def trace_of(seed: int = 0, **changes: Any) -> Trace:
 
 
 def stored(path: Path, trace: Trace, **options: Any) -> Trace:
-    save(path, trace, reference="train", **options)
-    return load(path).trace
+    save_baseline_file(path, trace, reference="train", **options)
+    return load_baseline_file(path).trace
 
 
 def rewrite(path: Path, members: Mapping[str, bytes | None] | None = None, **manifest: Any) -> None:

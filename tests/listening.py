@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_ocrparity import Comparison, DifferenceError, Trace
-from pytest_ocrparity.context import current, running
+from pytest_ocrparity.context import current_context, running
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
 LISTENING = ExitStack()
@@ -38,5 +38,5 @@ class Heard:
 def listen(heard: Heard | None = None) -> Heard:
     """Listen for the rest of a test."""
     heard = heard or Heard()
-    LISTENING.enter_context(running(replace(current(), listener=heard)))
+    LISTENING.enter_context(running(replace(current_context(), listener=heard)))
     return heard

@@ -12,7 +12,7 @@ from diagnosing import OTHER_PAGE, Array, on, stopped
 from scipy.special import expit
 from toy import Toy
 
-from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.trace import Trace
 
 RNG = np.random.default_rng(0)
@@ -65,7 +65,7 @@ class Network:
         return KEYS
 
     def with_exported(self, exported: Mapping[str, Array]) -> Network:
-        found = align(exported, self.arrays())
+        found = align_parameters(exported, self.arrays())
         assert found is not None
         return replace(self, weights={found.pairs[name]: array for name, array in exported.items()})
 

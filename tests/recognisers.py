@@ -147,9 +147,9 @@ def traced(side: Reader, image: Any = LINE) -> Trace:
     """Return a trace that knows which image it is of, as those of real sides do."""
     import hashlib
 
-    from pytest_ocrparity.files import image_bytes
+    from pytest_ocrparity.files import image_file_bytes
 
-    return replace(side.trace(image), image_sha256=hashlib.sha256(image_bytes(image)[1]).hexdigest())
+    return replace(side.trace(image), image_sha256=hashlib.sha256(image_file_bytes(image)[1]).hexdigest())
 
 
 def causes(reference: Reader, candidate: Reader, image: Any = LINE) -> list[Diagnosis]:

@@ -121,7 +121,7 @@ def _expanded_extent(node: yaml.Node, known: dict[int, tuple[int, int]], depth: 
     return known[id(node)]
 
 
-def read_yml(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
     """Return a YAML file's mapping.
 
     Raises:
@@ -156,7 +156,7 @@ def _kind_name(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def required_value(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
+def required_config_value(config: Mapping[str, Any], path: Path, key: str, kind: type, purpose: str) -> Any:
     """Return the value at a dotted key, or raise ModelError when it is absent, empty or of another kind."""
     value: Any = config
     for part in key.split("."):
@@ -168,7 +168,7 @@ def required_value(config: Mapping[str, Any], path: Path, key: str, kind: type, 
     return value
 
 
-def operators(transforms: list[Any], path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def config_operators(transforms: list[Any], path: Path, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the (name, arguments) pairs of a list of operators.
 
     Raises:
@@ -183,7 +183,7 @@ def operators(transforms: list[Any], path: Path, key: str) -> Iterator[tuple[str
         yield str(name), dict(arguments or {})
 
 
-def scale_value(scale: object, path: Path, key: str) -> float:
+def config_scale(scale: object, path: Path, key: str) -> float:
     """Return a normalisation's scale: a number, or one written "a./b."; None means PaddleOCR's default, 1/255.
 
     Raises:
@@ -203,7 +203,7 @@ def scale_value(scale: object, path: Path, key: str) -> float:
     return value
 
 
-def declared_parameters(
+def config_parameters(
     transforms: list[Any],
     post_process: Mapping[str, Any],
     path: Path,
@@ -220,12 +220,14 @@ def declared_parameters(
         product: the stage whose parameters PostProcess holds.
     """
     found = {
-        stage_of[name]: arguments for name, arguments in operators(transforms, path, "transforms") if name in stage_of
+        stage_of[name]: arguments
+        for name, arguments in config_operators(transforms, path, "transforms")
+        if name in stage_of
     }
     return {**found, product: dict(post_process)}
 
 
-def check_operators(transforms: list[Any], path: Path, key: str, known: Collection[str], sort: str) -> list[str]:
+def check_config_operators(transforms: list[Any], path: Path, key: str, known: Collection[str], sort: str) -> list[str]:
     """Return the names of a list's operators, without label operators.
 
     Args:
@@ -239,7 +241,7 @@ def check_operators(transforms: list[Any], path: Path, key: str, known: Collecti
         ModelError: a name is not known, or a scale is not plain.
     """
     names = []
-    for name, arguments in operators(transforms, path, key):
+    for name, arguments in config_operators(transforms, path, key):
         if "Label" in name:
             continue
         if name not in known:
@@ -247,16 +249,16 @@ def check_operators(transforms: list[Any], path: Path, key: str, known: Collecti
                 f"{path}: {key} names {name!r}, which is not among the operators of PaddleOCR's {sort} YAML files; "
                 f"PaddleOCR runs names as Python, so only these are let through: {', '.join(sorted(known))}"
             )
-        scale_value(arguments.get("scale"), path, f"{key}: {name}.scale")
+        config_scale(arguments.get("scale"), path, f"{key}: {name}.scale")
         names.append(name)
     return names
 
 
 def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
-    architecture = required_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
+    architecture = required_config_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
     algorithm = architecture.get("algorithm")
     if algorithm == "Distillation":
-        models = required_value(
+        models = required_config_value(
             config, path, "Architecture.Models", dict, "a Distillation YAML file lists its networks there"
         )
         found = {
@@ -271,7 +273,7 @@ def _check_algorithm(config: Mapping[str, Any], path: Path) -> None:
             raise ModelError(f"{text}. {BOXES_ALONE}")
 
 
-def check_post_process(
+def check_config_post_process(
     config: Mapping[str, Any], path: Path, known: tuple[str, ...], hint: str, purpose: str = "boxes"
 ) -> None:
     """Check the name of the post-process, which turns the probability map into what `purpose` says.
@@ -279,7 +281,9 @@ def check_post_process(
     Raises:
         ModelError: there is none, or one that is not known; its text ends with `hint`.
     """
-    name = required_value(config, path, "PostProcess", dict, f"it turns the probability map into {purpose}").get("name")
+    name = required_config_value(config, path, "PostProcess", dict, f"it turns the probability map into {purpose}").get(
+        "name"
+    )
     if name not in known:
         raise ModelError(f"{path}: PostProcess.name is {name!r}, not {' or '.join(known)}{hint}")
 
@@ -287,10 +291,10 @@ def check_post_process(
 def _check_training_post_process(config: Mapping[str, Any], path: Path) -> None:
     post_process = config.get("PostProcess")
     is_named = isinstance(post_process, Mapping) and isinstance(post_process.get("name"), str)
-    check_post_process(config, path, POST_PROCESSES, f". {BOXES_ALONE}" if is_named else "")
+    check_config_post_process(config, path, POST_PROCESSES, f". {BOXES_ALONE}" if is_named else "")
 
 
-def check_training(config: Mapping[str, Any], path: Path) -> None:
+def check_training_config(config: Mapping[str, Any], path: Path) -> None:
     """Check a training YAML file before PaddleOCR sees it.
 
     Raises:
@@ -298,26 +302,26 @@ def check_training(config: Mapping[str, Any], path: Path) -> None:
             or an operator name or a scale is not plain.
     """
     key = "Eval.dataset.transforms"
-    transforms = required_value(config, path, key, list, "they are the train side's preprocessing")
-    names = check_operators(transforms, path, key, OPERATORS, "detection")
+    transforms = required_config_value(config, path, key, list, "they are the train side's preprocessing")
+    names = check_config_operators(transforms, path, key, OPERATORS, "detection")
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise ModelError(f"{path}: {key} lacks {', '.join(missing)}, without which tools/infer_det.py cannot run")
     _check_algorithm(config, path)
     _check_training_post_process(config, path)
     if config.get("Global") is not None:
-        settings = required_value(config, path, "Global", dict, "fill it or leave it out")
+        settings = required_config_value(config, path, "Global", dict, "fill it or leave it out")
         # create_operators merges Global into every operator, so its scale would reach NormalizeImage.
-        scale_value(settings.get("scale"), path, "Global.scale")
+        config_scale(settings.get("scale"), path, "Global.scale")
 
 
-def is_recognisers(config: Mapping[str, Any]) -> bool:
+def is_config_of_recogniser(config: Mapping[str, Any]) -> bool:
     """Tell whether a training YAML file is a recogniser's."""
     architecture = config.get("Architecture")
     return isinstance(architecture, Mapping) and architecture.get("model_type") == "rec"
 
 
-def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
+def check_config_sub_model(architecture: Mapping[str, Any], sub_model: str | None, config: Path) -> None:
     """Check that `sub_model` picks one network of a Distillation yml, and that a plain one gets none.
 
     Raises:
@@ -331,7 +335,7 @@ def check_sub_model(architecture: Mapping[str, Any], sub_model: str | None, conf
         raise ModelError(f"{config} trains one network, so train.sub_model = {sub_model!r} picks nothing: leave it out")
 
 
-def check_export(config: Mapping[str, Any], path: Path) -> None:
+def check_export_config(config: Mapping[str, Any], path: Path) -> None:
     """Check that an export's inference.yml can be read, whoever runs it.
 
     Raises:
@@ -339,30 +343,32 @@ def check_export(config: Mapping[str, Any], path: Path) -> None:
             the post-process is none that paddleocr's TextDetection runs.
     """
     key = "PreProcess.transform_ops"
-    transforms = required_value(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
-    check_operators(transforms, path, key, OPERATORS, "detection")
+    transforms = required_config_value(
+        config, path, key, list, "tools/export_model.py writes the Eval transforms there"
+    )
+    check_config_operators(transforms, path, key, OPERATORS, "detection")
     hint = ", the only one that paddleocr's TextDetection runs: write that name, the other keys may stay"
-    check_post_process(config, path, POST_PROCESSES[:1], hint)
+    check_config_post_process(config, path, POST_PROCESSES[:1], hint)
 
 
-def check_inference(config: Mapping[str, Any], path: Path) -> None:
+def check_inference_config(config: Mapping[str, Any], path: Path) -> None:
     """Check an export's inference.yml before paddlex sees it.
 
     Raises:
-        ModelError: as `check_export` does, or it decodes to what paddleocr's TextDetection does not take.
+        ModelError: as `check_export_config` does, or it decodes to what paddleocr's TextDetection does not take.
     """
-    check_export(config, path)
-    check_modes(config, path, "TextDetection")
+    check_export_config(config, path)
+    check_config_modes(config, path, "TextDetection")
 
 
-def check_modes(config: Mapping[str, Any], path: Path, api: str) -> None:
+def check_config_modes(config: Mapping[str, Any], path: Path, api: str) -> None:
     """Check the colours that an export's DecodeImage decodes to.
 
     Raises:
         ModelError: this class of paddleocr's does not take them.
     """
     key = "PreProcess.transform_ops"
-    for name, arguments in operators(config["PreProcess"]["transform_ops"], path, key):
+    for name, arguments in config_operators(config["PreProcess"]["transform_ops"], path, key):
         mode = arguments.get("img_mode", MODES[0])
         if name == "DecodeImage" and mode not in MODES:
             raise ModelError(
@@ -373,7 +379,9 @@ def check_modes(config: Mapping[str, Any], path: Path, api: str) -> None:
             )
 
 
-def model_name(config: Mapping[str, Any], path: Path, given: str | None, example: str = "PP-OCRv5_mobile_det") -> str:
+def config_model_name(
+    config: Mapping[str, Any], path: Path, given: str | None, example: str = "PP-OCRv5_mobile_det"
+) -> str:
     """Return paddlex's name of an export's model: the setting `inference.model_name`, else that of its inference.yml.
 
     Args:

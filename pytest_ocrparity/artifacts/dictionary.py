@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.files import refuse_pointer, text_digest
+from pytest_ocrparity.files import refuse_pointer_file, text_file_digest
 
 KEY: Final = "character_dict_path"
 DEFAULT: Final = "0-9 and a-z"
@@ -60,7 +60,7 @@ def find_dictionary(config: Mapping[str, Any], path: Path, paddleocr_root: Path 
             f"no dictionary at {places}, which {path} ({key}) names: put the file with which the model was trained "
             "there, or write its path"
         )
-    refuse_pointer(found)
+    refuse_pointer_file(found)
     try:
         found.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,10 +70,10 @@ def find_dictionary(config: Mapping[str, Any], path: Path, paddleocr_root: Path 
 
 def dictionary_fingerprint(dictionary: Path | None) -> dict[str, str]:
     """Return the sha256 of a dictionary as a text, by "dictionary"; nothing where there is none."""
-    return {} if dictionary is None else {"dictionary": text_digest(dictionary)}
+    return {} if dictionary is None else {"dictionary": text_file_digest(dictionary)}
 
 
-def check_character_dict(post_process: Mapping[str, Any], path: Path) -> None:
+def check_export_dictionary(post_process: Mapping[str, Any], path: Path) -> None:
     """Check the dictionary of an inference.yml, which its PostProcess holds as a list.
 
     Raises:
@@ -99,7 +99,7 @@ def dictionary_digest(characters: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(characters).encode(errors="surrogatepass")).hexdigest()[:SHOWN_DIGITS]
 
 
-def misfit(dictionary: str, entries: int, model: str, classes: int) -> str:
+def dictionary_misfit(dictionary: str, entries: int, model: str, classes: int) -> str:
     """Say that a dictionary is not that of a network.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pytest_ocrparity.artifacts.configs import declared_parameters, scale_value
+from pytest_ocrparity.artifacts.configs import config_parameters, config_scale
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
@@ -35,10 +35,10 @@ def evaluated_parameters(yml: Mapping[str, Any], path: Path) -> dict[str, dict[s
     As in PaddleOCR, a key of `Global` reaches every Eval operator that takes one of that name, not the post-process.
 
     Args:
-        yml: it, checked by `configs.check_training`.
+        yml: it, checked by `configs.check_training_config`.
         path: where it lies.
     """
-    said = declared_parameters(yml["Eval"]["dataset"]["transforms"], yml["PostProcess"], path)
+    said = config_parameters(yml["Eval"]["dataset"]["transforms"], yml["PostProcess"], path)
     leaking = yml.get("Global") or {}
     decode, resize, normalize = ({**said.get(stage, {}), **leaking} for stage in (DECODE, RESIZE, TENSOR))
     post_process = said[DETECTIONS]
@@ -54,7 +54,7 @@ def evaluated_parameters(yml: Mapping[str, Any], path: Path) -> dict[str, dict[s
         },
     }
     if TENSOR in said:
-        found[TENSOR] = normalization(normalize, path, "chw")
+        found[TENSOR] = evaluated_normalization(normalize, path, "chw")
     return found
 
 
@@ -68,7 +68,7 @@ def _resize_rule(given: Values) -> dict[str, Any]:
     return {"rule": "limit", "limit_side_len": given.get("limit_side_len", 736), "limit_type": limit_type}
 
 
-def normalization(given: Values, path: Path, order: str) -> dict[str, Any]:
+def evaluated_normalization(given: Values, path: Path, order: str) -> dict[str, Any]:
     """Return the parameters of a `NormalizeImage` whose order is `order` where the YAML file does not say.
 
     Raises:
@@ -77,7 +77,7 @@ def normalization(given: Values, path: Path, order: str) -> dict[str, Any]:
     for name in ("mean", "std"):
         if not isinstance(given.get(name), list | tuple | None):
             raise ModelError(f"{path}: NormalizeImage.{name} is {given[name]!r:.80}, not a list of three numbers")
-    scale = scale_value(given.get("scale"), path, "NormalizeImage.scale")
+    scale = config_scale(given.get("scale"), path, "NormalizeImage.scale")
     return {
         "scale": float(str(np.float32(scale))),
         "mean": list(MEAN if given.get("mean") is None else given["mean"]),

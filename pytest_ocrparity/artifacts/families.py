@@ -39,15 +39,15 @@ class Family:
 
     def written(self, transforms: list[Any], post_process: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
         """Return by stage name the parameters that a checked YAML file sets, as they stand there."""
-        return configs.declared_parameters(transforms, post_process, path, self.stage_of, self.product)
+        return configs.config_parameters(transforms, post_process, path, self.stage_of, self.product)
 
 
 DETECTORS: Final = Family(
     task=DETECTION,
     sort="text detection",
     model_name="PP-OCRv5_mobile_det",
-    check_training=configs.check_training,
-    check_inference=configs.check_inference,
+    check_training=configs.check_training_config,
+    check_inference=configs.check_inference_config,
     stage_of=configs.STAGE_OF,
     product=DETECTIONS,
 )
@@ -55,8 +55,8 @@ RECOGNISERS: Final = Family(
     task=RECOGNITION,
     sort="text recognition",
     model_name="PP-OCRv5_mobile_rec",
-    check_training=recogniser_configs.check_training,
-    check_inference=recogniser_configs.check_inference,
+    check_training=recogniser_configs.check_recogniser_training_config,
+    check_inference=recogniser_configs.check_recogniser_inference_config,
     stage_of=recogniser_configs.STAGE_OF,
     product=TEXT,
 )
@@ -64,7 +64,7 @@ RECOGNISERS: Final = Family(
 
 def family_of_training(config: Mapping[str, Any]) -> Family:
     """Return the family of a training YAML file; what does not say counts as a detector's."""
-    return RECOGNISERS if configs.is_recognisers(config) else DETECTORS
+    return RECOGNISERS if configs.is_config_of_recogniser(config) else DETECTORS
 
 
 def family_of_export(config: Mapping[str, Any]) -> Family:

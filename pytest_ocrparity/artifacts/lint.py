@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts import recogniser_configs
-from pytest_ocrparity.artifacts.configs import operators, read_yml
+from pytest_ocrparity.artifacts.configs import config_operators, read_config
 from pytest_ocrparity.artifacts.model_files import PROGRAMS
-from pytest_ocrparity.artifacts.ocr_lint import ocr_findings
-from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS, all_options
+from pytest_ocrparity.artifacts.ocr_lint import ocr_lint_findings
+from pytest_ocrparity.artifacts.ocr_options import LIMITS, PREFIX, THRESHOLDS, all_ocr_options
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.wording import image_label, printable
 
@@ -50,7 +50,7 @@ LEAKING: Final = (
 Said = dict[str, dict[str, Any]]
 
 
-def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
+def lint_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> list[str]:
     """Return suspicious settings in the files of the settings tables `train` and `inference`, a sentence each."""
     train_yaml = _read_operators(train.get("config"), "Eval.dataset.transforms")
     folder: Path | None = inference.get("model_dir")
@@ -68,11 +68,11 @@ def static_findings(train: Mapping[str, Any], inference: Mapping[str, Any]) -> l
 def _read_operators(path: Path | None, key: str) -> tuple[Said, Mapping[str, Any]] | None:
     """Return the operators and PostProcess of a YAML file, by name, and its Global; None where it can't be read."""
     try:
-        document: Any = read_yml(path) if path is not None else None
+        document: Any = read_config(path) if path is not None else None
         place = document
         for part in key.split("."):
             place = place[part]
-        said = dict(operators(place, path, key)) if path is not None else {}
+        said = dict(config_operators(place, path, key)) if path is not None else {}
         return {**said, "PostProcess": dict(document["PostProcess"])}, dict(document.get("Global") or {})
     except (ModelError, KeyError, TypeError, ValueError):  # loading the model says what is wrong with the file
         return None
@@ -92,7 +92,7 @@ def _export_findings(name: str, said: Said, settings: Mapping[str, Any], inferen
     options = _candidate_options(inference)
     is_plain = inference.get("api") != "PaddleOCR"
     if not is_plain:
-        yield from ocr_findings(name, said, options, inference.get("predict_options") or {})
+        yield from ocr_lint_findings(name, said, options, inference.get("predict_options") or {})
         options = {key.removeprefix(PREFIX): value for key, value in options.items() if key.startswith(PREFIX)}
     resize = said.get("DetResizeForTest", {})
     for key in LIMITS:
@@ -113,7 +113,7 @@ def _candidate_options(inference: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return all options of a candidate's settings, without those of a file that can't be read."""
     options: Mapping[str, Any] = inference.get("options") or {}
     with suppress(ModelError):
-        options = all_options(options, inference.get("options_file"), inference.get("folder"))
+        options = all_ocr_options(options, inference.get("options_file"), inference.get("folder"))
     return options
 
 

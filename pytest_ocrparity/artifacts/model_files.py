@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.configs import is_recognisers, read_yml
+from pytest_ocrparity.artifacts.configs import is_config_of_recogniser, read_config
 from pytest_ocrparity.artifacts.dictionary import dictionary_fingerprint, find_dictionary
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.files import digest, refuse_pointer, text_digest
+from pytest_ocrparity.files import file_digest, refuse_pointer_file, text_file_digest
 
 PARAMS: Final = ".pdparams"
 PROGRAMS: Final = ("inference.json", "inference.pdmodel")
@@ -39,7 +39,7 @@ def _named_by_config(config: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def find_checkpoint(
+def find_checkpoint_file(
     checkpoint: Path | None, config: Mapping[str, Any], config_path: Path, paddleocr_root: Path | None = None
 ) -> Path:
     """Return the `.pdparams` file to load, whose suffix may have been left out as PaddleOCR allows.
@@ -75,11 +75,11 @@ def find_checkpoint(
     found = next((path for path in tried if path.is_file()), None)
     if found is None:
         raise ModelError(f"no checkpoint at {' or '.join(map(str, tried))}, which {source} names")
-    refuse_pointer(found)
+    refuse_pointer_file(found)
     return found
 
 
-def fingerprint_training(
+def fingerprint_training_files(
     config: Path, checkpoint: Path | None = None, paddleocr_root: Path | None = None
 ) -> dict[str, str]:
     """Return the sha256 of the files of a train side: "config" and "checkpoint", of a recogniser also "dictionary".
@@ -89,12 +89,12 @@ def fingerprint_training(
     parts: dict[str, str] = {}
     yml: Mapping[str, Any] = {}
     if config.is_file():
-        parts["config"] = text_digest(config)
+        parts["config"] = text_file_digest(config)
     with suppress(ModelError, OSError):
-        yml = read_yml(config)
+        yml = read_config(config)
     with suppress(ModelError, OSError):
-        parts["checkpoint"] = digest(find_checkpoint(checkpoint, yml, config, paddleocr_root))
-    if is_recognisers(yml):
+        parts["checkpoint"] = file_digest(find_checkpoint_file(checkpoint, yml, config, paddleocr_root))
+    if is_config_of_recogniser(yml):
         with suppress(ModelError, OSError):
             parts |= dictionary_fingerprint(find_dictionary(yml, config, paddleocr_root))
     return parts
@@ -132,7 +132,7 @@ class ExportFiles:
     files: tuple[Path, ...]
 
 
-def find_export(model_dir: Path) -> ExportFiles:
+def find_export_files(model_dir: Path) -> ExportFiles:
     """Return the files of an export folder, warning (UserWarning) when it holds both program formats.
 
     Raises:
@@ -161,7 +161,7 @@ def find_export(model_dir: Path) -> ExportFiles:
         raise ModelError(f"{model_dir} holds {programs[0].name} but no inference.pdiparams: copy or export it again")
     files = tuple(sorted({config, *present.values(), *([weights] if weights.is_file() else [])}))
     for path in files:
-        refuse_pointer(path)
+        refuse_pointer_file(path)
     if len(programs) > 1:
         taken, ignored = (f"{path.name} ({_file_age(path)})" for path in programs)
         warnings.warn(
@@ -176,9 +176,9 @@ def _file_age(path: Path) -> str:
     return datetime.fromtimestamp(path.stat().st_mtime).strftime("written %Y-%m-%d %H:%M:%S")
 
 
-def fingerprint_export(export: ExportFiles) -> dict[str, str]:
+def fingerprint_export_files(export: ExportFiles) -> dict[str, str]:
     """Return the sha256 of each file of an export, by file name."""
-    return {path.name: text_digest(path) if path.suffix in TEXTS else digest(path) for path in export.files}
+    return {path.name: text_file_digest(path) if path.suffix in TEXTS else file_digest(path) for path in export.files}
 
 
 def find_model_file(model_file: Path) -> tuple[Path, Path | None]:
@@ -189,7 +189,7 @@ def find_model_file(model_file: Path) -> tuple[Path, Path | None]:
     """
     if not model_file.is_file():
         raise ModelError(f"{model_file}: no such file: inference.model_file is an .onnx file")
-    refuse_pointer(model_file)
+    refuse_pointer_file(model_file)
     config = model_file.parent / CONFIG
     return model_file, config if config.is_file() else None
 
@@ -201,4 +201,4 @@ def fingerprint_model_file(model_file: Path) -> dict[str, str]:
         ModelError: see `find_model_file`.
     """
     file, config = find_model_file(model_file)
-    return {file.name: digest(file), **({} if config is None else {config.name: text_digest(config)})}
+    return {file.name: file_digest(file), **({} if config is None else {config.name: text_file_digest(config)})}

@@ -12,9 +12,9 @@ from pytest_ocrparity.artifacts.ocr_options import (
     ORIENTATION,
     PREFIX,
     THRESHOLDS,
-    at,
-    models_that_run,
-    pipeline_config,
+    base_ocr_options,
+    models_of_ocr_options,
+    ocr_options_block,
 )
 from pytest_ocrparity.errors import ModelError
 
@@ -25,7 +25,7 @@ SEAL: Final = {"limit_side_len": 736, "limit_type": "min", "thresh": 0.2, "box_t
 Values = Mapping[str, Any]
 
 
-def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict_options: Values) -> Iterator[str]:
+def ocr_lint_findings(name: str, said: Mapping[str, Values], options: Values, predict_options: Values) -> Iterator[str]:
     """Yield what is suspicious in the options of a `PaddleOCR` and in its detector's inference.yml, a sentence each.
 
     Args:
@@ -35,13 +35,13 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
         predict_options: of its `predict`.
     """
     try:
-        config = pipeline_config(options)
+        config = base_ocr_options(options)
     except ModelError:  # loading the model says what is wrong with the file
         return
     if config is None:  # what the pipeline has of its own is not known
         return
     is_seal = config.get("text_type") == "seal"
-    own, block = SEAL if is_seal else GENERAL, at(config, *DETECTOR)
+    own, block = SEAL if is_seal else GENERAL, ocr_options_block(config, *DETECTOR)
     given = {
         **_detector_options("inference.options", options),
         **_detector_options("inference.predict_options", predict_options),
@@ -65,7 +65,7 @@ def ocr_findings(name: str, said: Mapping[str, Values], options: Values, predict
             f"{name}: box_type: poly stops paddleocr.PaddleOCR with a ValueError where an image's polygons differ in "
             "their number of points; paddleocr.TextDetection takes them"
         )
-    if on := [each for each in models_that_run(config, options, predict_options) if each.place]:
+    if on := [each for each in models_of_ocr_options(config, options, predict_options) if each.place]:
         what = " and ".join("turned" if model.switch == ORIENTATION else "unwarped" for model in on)
         switches = ", ".join(f"{model.switch}=False" for model in on)
         yield (

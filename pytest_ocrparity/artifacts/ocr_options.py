@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.errors import ModelError
-from pytest_ocrparity.settings.option_paths import with_absolute_paths
+from pytest_ocrparity.settings.setting_paths import with_absolute_option_paths
 
 Options = Mapping[str, Any]
 
@@ -78,14 +78,14 @@ class Absent(NamedTuple):
     name: str
 
 
-def read_options(file: Path) -> dict[str, Any]:
+def read_ocr_options(file: Path) -> dict[str, Any]:
     """Return the options in a YAML or JSON file.
 
     Raises:
         ModelError: it is missing, no such file, or holds something else than a mapping.
     """
     if file.suffix.lower() != ".json":
-        options = read_yml(file)
+        options = read_config(file)
         if words := [key for key in options if not isinstance(key, str)]:
             raise ModelError(f"{file}: the key {words[0]!r} is no text: put it in quotation marks")
         return options
@@ -100,17 +100,17 @@ def read_options(file: Path) -> dict[str, Any]:
     return found
 
 
-def all_options(options: Options | None, options_file: Path | None, folder: Path | None) -> dict[str, Any]:
+def all_ocr_options(options: Options | None, options_file: Path | None, folder: Path | None) -> dict[str, Any]:
     """Return the options of a file with those of the settings on top; the file's paths start at `folder` as well.
 
     Raises:
-        ModelError: see `read_options`.
+        ModelError: see `read_ocr_options`.
     """
-    in_file = {} if options_file is None else with_absolute_paths(read_options(options_file), folder)
+    in_file = {} if options_file is None else with_absolute_option_paths(read_ocr_options(options_file), folder)
     return {**in_file, **(options or {})}
 
 
-def at(config: Options, *keys: str) -> Options:
+def ocr_options_block(config: Options, *keys: str) -> Options:
     """Return a block of a configuration; nothing where it has none."""
     for key in keys:
         inner = config.get(key) if isinstance(config, Mapping) else None
@@ -120,17 +120,17 @@ def at(config: Options, *keys: str) -> Options:
 
 def detection_pipeline(config: Options) -> Options:
     """Return the block of a pipeline's configuration that finds text: PP-StructureV3 has it as a pipeline inside."""
-    return at(config, "SubPipelines", "GeneralOCR") or config
+    return ocr_options_block(config, "SubPipelines", "GeneralOCR") or config
 
 
-def engine_options(options: Options) -> dict[str, Any]:
+def without_ocr_options(options: Options) -> dict[str, Any]:
     """Return options without those that only `PaddleOCR` takes, about its detector and about its other models."""
     first_words = ("text_", "doc_", "textline_", "use_doc_", "use_textline_", "det_", "rec_", "cls_", "use_angle_")
     others = ("paddlex_config", "lang", "ocr_version", "return_word_box")
     return {name: each for name, each in options.items() if not name.startswith(first_words) and name not in others}
 
 
-def pipeline_config(options: Options) -> Options | None:
+def base_ocr_options(options: Options) -> Options | None:
     """Return the configuration that `PaddleOCR` starts from, before its arguments; None where paddlex is not installed.
 
     Raises:
@@ -140,16 +140,16 @@ def pipeline_config(options: Options) -> Options | None:
     if isinstance(given, Mapping):
         return detection_pipeline(given)
     if isinstance(given, str) and given.endswith((".yml", ".yaml")):
-        return detection_pipeline(read_yml(Path(given)))
+        return detection_pipeline(read_config(Path(given)))
     with suppress(ImportError, ModelError, AttributeError):
         spec = importlib.util.find_spec("paddlex")  # without importing it
         assert spec is not None and spec.origin is not None
         folder = Path(spec.origin).parent / "configs" / "pipelines"
-        return detection_pipeline(read_yml(folder / f"{given or 'OCR'}.yaml"))
+        return detection_pipeline(read_config(folder / f"{given or 'OCR'}.yaml"))
     return None
 
 
-def models_that_run(config: Options, options: Options, predict_options: Options) -> Iterator[Model]:
+def models_of_ocr_options(config: Options, options: Options, predict_options: Options) -> Iterator[Model]:
     """Yield the models besides detector and recogniser that `PaddleOCR` would run on each image.
 
     As `PaddleOCR` has it: of the preprocessor's two switches, one that is False and one that is not given have both
@@ -163,23 +163,23 @@ def models_that_run(config: Options, options: Options, predict_options: Options)
         has_preprocessor = False
     for model in MODELS:
         is_on, called = options.get(model.switch), predict_options.get(model.switch)
-        is_on = at(config, *model.place).get(model.switch, True) if is_on is None else is_on
+        is_on = ocr_options_block(config, *model.place).get(model.switch, True) if is_on is None else is_on
         if is_on and called in (None, True) and (has_preprocessor or not model.place):
             yield model
 
 
-def absent_models(options: Options, predict_options: Options) -> list[Absent]:
+def absent_models_of_ocr_options(options: Options, predict_options: Options) -> list[Absent]:
     """Return what the deployment runs and has no model for on this machine: paddleocr would download each.
 
     Raises:
         ModelError: the user's own pipeline YAML file can't be read.
     """
-    config = pipeline_config(options)
+    config = base_ocr_options(options)
     if config is None:
         return []
     found = []
-    for model in models_that_run(config, options, predict_options):
-        block = at(config, *model.place, "SubModules", model.module)
+    for model in models_of_ocr_options(config, options, predict_options):
+        block = ocr_options_block(config, *model.place, "SubModules", model.module)
         argument = model.folder.removesuffix("_dir")
         name = options.get(f"{argument}_name") or block.get("model_name") or model.module
         folder = options.get(model.folder) or block.get("model_dir")
@@ -188,7 +188,7 @@ def absent_models(options: Options, predict_options: Options) -> list[Absent]:
     return found
 
 
-def option_problems(options: Options) -> list[str]:
+def ocr_option_problems(options: Options) -> list[str]:
     """Return a sentence for each folder and file that options name and that is not there."""
     found = []
     for name, value in options.items():
@@ -206,13 +206,13 @@ def model_cache() -> Path:
     return Path(home) / "official_models"
 
 
-def not_judged(options: Options, predict_options: Options) -> list[str]:
+def ocr_options_not_judged(options: Options, predict_options: Options) -> list[str]:
     """Return a sentence for each part of the pipeline that the deployment has and this test has not.
 
     Raises:
-        ModelError: see `absent_models`.
+        ModelError: see `absent_models_of_ocr_options`.
     """
-    absent = absent_models(options, predict_options)
+    absent = absent_models_of_ocr_options(options, predict_options)
     lines = []
     for label in dict.fromkeys(each.model.label for each in absent):
         parts = [each for each in absent if each.model.label == label]

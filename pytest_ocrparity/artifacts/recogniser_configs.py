@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import (
-    check_modes,
-    check_operators,
-    check_post_process,
-    operators,
-    read_yml,
-    required_value,
+    check_config_modes,
+    check_config_operators,
+    check_config_post_process,
+    config_operators,
+    read_config,
+    required_config_value,
 )
-from pytest_ocrparity.artifacts.dictionary import check_character_dict
+from pytest_ocrparity.artifacts.dictionary import check_export_dictionary
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, RESIZE
 
@@ -59,7 +59,7 @@ alone in the tests:
 _SORT: Final = "recognition"
 
 
-def check_training(config: Mapping[str, Any], path: Path) -> None:
+def check_recogniser_training_config(config: Mapping[str, Any], path: Path) -> None:
     """Check a recogniser's training YAML file before PaddleOCR sees it.
 
     Raises:
@@ -67,9 +67,9 @@ def check_training(config: Mapping[str, Any], path: Path) -> None:
             with a CTC head, an operator name is not plain, or the dataset resizes by itself.
     """
     key = "Eval.dataset.transforms"
-    transforms = required_value(config, path, key, list, "they are the train side's preprocessing")
+    transforms = required_config_value(config, path, key, list, "they are the train side's preprocessing")
     _check_post_process(config, path)
-    names = check_operators(transforms, path, key, OPERATORS, _SORT)
+    names = check_config_operators(transforms, path, key, OPERATORS, _SORT)
     for needed in (("DecodeImage",), RESIZES, ("KeepKeys",)):
         if not set(needed) & set(names):
             raise ModelError(f"{path}: {key} lacks {' or '.join(needed)}, without which tools/eval.py cannot run")
@@ -80,21 +80,21 @@ def check_training(config: Mapping[str, Any], path: Path) -> None:
             f"{path}: Eval.dataset.name is {dataset}, which resizes lines itself and passes {' and '.join(RESIZES)} "
             "over: set SimpleDataSet, which PaddleOCR's own YAML files evaluate with"
         )
-    architecture = required_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
+    architecture = required_config_value(config, path, "Architecture", dict, "this is no PaddleOCR training YAML file")
     if architecture.get("algorithm") == "Distillation":
         purpose = "a Distillation YAML file lists its networks there"
-        required_value(config, path, "Architecture.Models", dict, purpose)
+        required_config_value(config, path, "Architecture.Models", dict, purpose)
     if config.get("Global") is not None:
-        required_value(config, path, "Global", dict, "fill it or leave it out")
+        required_config_value(config, path, "Global", dict, "fill it or leave it out")
 
 
 def _check_post_process(config: Mapping[str, Any], path: Path) -> None:
     post_process = config.get("PostProcess")
     is_named = isinstance(post_process, Mapping) and isinstance(post_process.get("name"), str)
-    check_post_process(config, path, POST_PROCESSES, f". {TEXTS_ALONE}" if is_named else "", "text")
+    check_config_post_process(config, path, POST_PROCESSES, f". {TEXTS_ALONE}" if is_named else "", "text")
 
 
-def check_inference(config: Mapping[str, Any], path: Path) -> None:
+def check_recogniser_inference_config(config: Mapping[str, Any], path: Path) -> None:
     """Check a recogniser's inference.yml before paddlex sees it.
 
     What paddlex alone knows, such as which operators it runs, is said when it loads the export.
@@ -104,28 +104,30 @@ def check_inference(config: Mapping[str, Any], path: Path) -> None:
             TextRecognition would stop at a value without a word, or pass it over.
     """
     key = "PreProcess.transform_ops"
-    transforms = required_value(config, path, key, list, "tools/export_model.py writes the Eval transforms there")
+    transforms = required_config_value(
+        config, path, key, list, "tools/export_model.py writes the Eval transforms there"
+    )
     hint = ", the only one that paddleocr's TextRecognition runs: "
     post_process = config.get("PostProcess")
     if isinstance(post_process, Mapping) and post_process.get("name") == POST_PROCESSES[1]:
         hint += "write that name, the other keys may stay"
     else:
         hint += "a network with another head than CTC can't be deployed with it"
-    check_post_process(config, path, POST_PROCESSES[:1], hint, "text")
-    names = check_operators(transforms, path, key, OPERATORS, _SORT)
+    check_config_post_process(config, path, POST_PROCESSES[:1], hint, "text")
+    names = check_config_operators(transforms, path, key, OPERATORS, _SORT)
     if not set(RESIZES) & set(names):
         raise ModelError(
             f"{path}: {key} lacks {RESIZES[0]}, without which paddlex stops at the first image: write it there with "
             "the image_shape of the training YAML file"
         )
     _check_resizes(transforms, path, key)
-    check_modes(config, path, "TextRecognition")
-    check_character_dict(config["PostProcess"], path)
+    check_config_modes(config, path, "TextRecognition")
+    check_export_dictionary(config["PostProcess"], path)
 
 
 def _check_resizes(transforms: list[Any], path: Path, key: str) -> None:
     """Check that each resize has a height and a width, and three channels."""
-    for name, arguments in operators(transforms, path, key):
+    for name, arguments in config_operators(transforms, path, key):
         if name not in RESIZES:
             continue
         shape: Any = arguments.get("image_shape")
@@ -137,22 +139,24 @@ def _check_resizes(transforms: list[Any], path: Path, key: str) -> None:
             )
 
 
-def image_shape(transforms: list[Any], path: Path) -> tuple[int, int, int]:
+def recogniser_config_shape(transforms: list[Any], path: Path) -> tuple[int, int, int]:
     """Return the channels, height and base width in pixels that a checked list of operators resizes a line to."""
-    found = [arguments["image_shape"] for name, arguments in operators(transforms, path, "") if name in RESIZES]
+    found = [arguments["image_shape"] for name, arguments in config_operators(transforms, path, "") if name in RESIZES]
     channels, height, width = found[-1]
     return channels, height, width
 
 
-def unknown_operators(path: Path, known: Collection[str]) -> str:
+def unknown_recogniser_config_operators(path: Path, known: Collection[str]) -> str:
     """Say at which operators of an inference.yml TextRecognition stops, and what to write in their place.
 
     Args:
         path: the file.
         known: those that it runs.
     """
-    transforms = read_yml(path)["PreProcess"]["transform_ops"]
-    unknown = {name: own for name, own in operators(transforms, path, "PreProcess.transform_ops") if name not in known}
+    transforms = read_config(path)["PreProcess"]["transform_ops"]
+    unknown = {
+        name: own for name, own in config_operators(transforms, path, "PreProcess.transform_ops") if name not in known
+    }
     ways = [_in_place_of(name, arguments) for name, arguments in unknown.items()]
     return (
         f"{path}: paddleocr's TextRecognition knows no {' and no '.join(map(repr, unknown))}, and stops there without "

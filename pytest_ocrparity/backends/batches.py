@@ -18,17 +18,19 @@ PARTS: Final = ("preprocess", "infer", "postprocess")
 """What a side must have to run a batch without a `trace_batch`."""
 
 
-def has_own_parts(side: object, base: type[object]) -> bool:
+def has_own_parts_for_batches(side: object, base: type[object]) -> bool:
     """Tell whether a subclass has other parts than its base, whose way to run a batch is then not its own."""
     return any(getattr(type(side), name) is not getattr(base, name) for name in PARTS)
 
 
-def runs_batches(side: object) -> bool:
+def can_trace_batches(side: object) -> bool:
     """Tell whether a side can be asked for a batch."""
-    return offered(side, RunsBatches) is not None or all(callable(getattr(side, name, None)) for name in parts_of(side))
+    return offered(side, RunsBatches) is not None or all(
+        callable(getattr(side, name, None)) for name in parts_for_batches(side)
+    )
 
 
-def parts_of(side: object) -> tuple[str, ...]:
+def parts_for_batches(side: object) -> tuple[str, ...]:
     """Return the methods by which a side runs a batch without a `trace_batch`; a recogniser's last is another."""
     return (*PARTS[:-1], "read_map") if offered(side, ReadsMaps) is not None else PARTS
 
@@ -41,13 +43,13 @@ def trace_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
         Exception: whatever stops the side.
     """
     own = offered(side, RunsBatches)
-    traces = stacked(side, images) if own is None else list(own.trace_batch(images))
+    traces = trace_stacked_batch(side, images) if own is None else list(own.trace_batch(images))
     if len(traces) != len(images):
         raise StageError(PROBABILITY_MAP, f"of {len(images)} images in a batch, {len(traces)} results came back")
     return traces
 
 
-def stacked(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
+def trace_stacked_batch(side: Pipeline, images: Sequence[Image]) -> list[Trace]:
     """Preprocess each image, run the network once on all tensors, and make the boxes or the text of each map.
 
     Raises:

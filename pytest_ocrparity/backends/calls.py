@@ -14,10 +14,10 @@ from typing import Any, Final
 import yaml
 
 from pytest_ocrparity.artifacts.configs import MODES
-from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, normalization, other_parameters
+from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, evaluated_normalization, other_parameters
 from pytest_ocrparity.artifacts.ocr_options import THRESHOLDS
 from pytest_ocrparity.backends.paddlex.deployed import ARGUMENT_OF, ARGUMENTS, Deployed
-from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, deployment_fix, edit_text, keyword_text
+from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, deployment_fix, fix_edit_text, fix_keyword_text
 from pytest_ocrparity.diagnosis import Change
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.wording import image_label, toml_text
@@ -109,7 +109,7 @@ def _arguments_that_differ(wanted: Mapping[str, Values], deployed: Deployed) -> 
     decode.append({"ignore_orientation": True} if wanted[DECODE]["ignore_orientation"] else {})
     tensor: dict[str, Any] = {}
     if TENSOR in wanted:
-        runs = normalization(written.get(TENSOR, {}), config, "hwc")
+        runs = evaluated_normalization(written.get(TENSOR, {}), config, "hwc")
         tensor = {name: value for name, value in wanted[TENSOR].items() if runs[name] != value}
     detections, runs = wanted[DETECTIONS], other_parameters(written[DETECTIONS])
     others = {name: detections[name] for name in OTHERS if runs[name] != detections[name]}
@@ -134,7 +134,7 @@ def _resize_values(wanted: Values, written: Values) -> dict[str, Any]:
 def calls_of(wanted: Mapping[str, Values], deployed: Deployed, algorithm: str, folder: str) -> list[Call]:
     """Return how each API is called; `folder` is how the calls name the export, `algorithm` the YAML file's own."""
     needs = needs_of(wanted, deployed)
-    first = tuple(edit_text(deployed, change) for change in needs.edits)
+    first = tuple(fix_edit_text(deployed, change) for change in needs.edits)
     made = [
         _text_detection(needs, deployed, folder),
         *_general_pipeline(needs, wanted, deployed, folder),
@@ -145,7 +145,7 @@ def calls_of(wanted: Mapping[str, Values], deployed: Deployed, algorithm: str, f
 
 def _text_detection(needs: Needs, deployed: Deployed, folder: str) -> Call:
     named = {"model_name": deployed.model_name, "model_dir": folder}
-    last = keyword_text(needs.predict_options)
+    last = fix_keyword_text(needs.predict_options)
     lines = _python_call("detector = TextDetection", {**named, **needs.options})
     lines.append(f"results = detector.predict(image{', ' if last else ''}{last})")
     return Call(api="paddleocr.TextDetection", text="\n".join(lines))
@@ -226,7 +226,11 @@ def _general_pipeline(
         notes=(
             "these keys replace those of paddlex's OCR.yaml, whose others stay (SubModules.TextRecognition among them)",
             "run it by `paddlex --pipeline FILE.yaml` or `PaddleOCR(paddlex_config=...)`",
-            *([f"it has no place for {keyword_text(running)}: pass that to PaddleOCR beside it"] if running else []),
+            *(
+                [f"it has no place for {fix_keyword_text(running)}: pass that to PaddleOCR beside it"]
+                if running
+                else []
+            ),
             *notes[2:],
         ),
     )
@@ -256,7 +260,7 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
     if wanted[DECODE]["ignore_orientation"]:
         cannot.append("ignore_orientation: it always turns images as their EXIF tag says")
     mean, std = (_MEAN_OF_DB_PLUS_PLUS, (1.0,) * 3) if algorithm == DB_PLUS_PLUS else (MEAN, STD)
-    runs = normalization({"mean": mean, "std": std}, deployed.config, "hwc")
+    runs = evaluated_normalization({"mean": mean, "std": std}, deployed.config, "hwc")
     for name, value in wanted.get(TENSOR, {}).items():
         if value != runs[name]:
             cannot.append(f"{name}: {value}: it always takes {runs[name]}")
@@ -272,4 +276,4 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
 
 
 def _python_call(start: str, arguments: Values) -> list[str]:
-    return [f"{start}(", *(f"    {keyword_text({name: value})}," for name, value in arguments.items()), ")"]
+    return [f"{start}(", *(f"    {fix_keyword_text({name: value})}," for name, value in arguments.items()), ")"]

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -17,13 +17,13 @@ STANDARD = "standard"
 """cv2.IMREAD_COLOR: turned as EXIF says, alpha dropped, 8 bits. What both of PaddleOCR's sides do."""
 
 
-def decoded_ways(path: Path) -> Mapping[str, Array]:
+def pixels_by_decoder(path: Path) -> Mapping[str, Array]:
     """Return the (H, W, 3) BGR pixels of a file by way, "standard" first; only ways that differ from it.
 
     The others are named after the cause that they would prove: decode.orientation (EXIF ignored), decode.alpha
     (composited on white), decode.bit_depth (16 bits kept). Empty where the file does not decode.
     """
-    with third_party():
+    with isolated():
         import cv2
 
         data = np.frombuffer(path.read_bytes(), np.uint8)
@@ -52,5 +52,5 @@ def _on_white(image: Array) -> Array:
 
 def decoded_without_orientation(path: Path) -> Array | None:
     """Return the (H, W, 3) BGR pixels of a file as they are stored, its EXIF orientation ignored; None for no image."""
-    ways = decoded_ways(path)
+    ways = pixels_by_decoder(path)
     return ways.get("decode.orientation", ways.get(STANDARD))

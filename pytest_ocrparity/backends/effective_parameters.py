@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.artifacts.dictionary import dictionary_digest
-from pytest_ocrparity.backends.onnx.runtime import engine_that_runs
+from pytest_ocrparity.backends.onnx.runtime import runtime_engine
 
 Parameters = dict[str, Any]
 
@@ -39,7 +39,7 @@ def _axis_order(order: Any) -> str:
     return "chw" if order == "chw" else "hwc"
 
 
-def training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) -> Parameters | None:
+def effective_training_operator(name: str, operator: Any, arguments: Mapping[str, Any]) -> Parameters | None:
     """Return the parameters of an operator of `ppocr.data.imaug.operators`, None for one that ends no stage.
 
     Args:
@@ -76,7 +76,7 @@ def _training_resize(operator: Any) -> Parameters:
     }
 
 
-def training_detections(post_process: Any) -> Parameters:
+def effective_training_detections(post_process: Any) -> Parameters:
     """Return the parameters of a `ppocr.postprocess.db_postprocess.DBPostProcess`."""
     return {
         **_operator_attributes(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
@@ -85,7 +85,7 @@ def training_detections(post_process: Any) -> Parameters:
     }
 
 
-def text_parameters(characters: Sequence[str], reorders: str | None) -> Parameters:
+def effective_text_parameters(characters: Sequence[str], reorders: str | None) -> Parameters:
     """Return the parameters of a CTC decoder.
 
     Args:
@@ -95,7 +95,7 @@ def text_parameters(characters: Sequence[str], reorders: str | None) -> Paramete
     return {"characters": len(characters), "dictionary": dictionary_digest(characters), "reorders": reorders}
 
 
-def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
+def effective_predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of paddlex's `DetResizeForTest` used: `given` overrides what the operator was built with."""
     if operator.resize_type == 3:
         return {"rule": "input_shape", **_operator_attributes(operator, "input_shape")}
@@ -111,7 +111,7 @@ def predictor_resize(operator: Any, given: Mapping[str, Any]) -> Parameters:
     }
 
 
-def predictor_tensor(operator: Any, scale: float) -> Parameters:
+def effective_predictor_tensor(operator: Any, scale: float) -> Parameters:
     """Return the parameters of paddlex's `NormalizeImage`, which computes `x * alpha + beta`.
 
     Args:
@@ -127,7 +127,7 @@ def predictor_tensor(operator: Any, scale: float) -> Parameters:
     }
 
 
-def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Parameters:
+def effective_predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Parameters:
     """Return what a call of `process` of paddlex's `DBPostProcess` used: its thresholds were `given` to it."""
     return {
         **{name: _json_value(given[name]) for name in ("thresh", "box_thresh", "unclip_ratio")},
@@ -135,7 +135,7 @@ def predictor_detections(post_process: Any, given: Mapping[str, Any]) -> Paramet
     }
 
 
-def predictor_engine(runner: Any, program: Path | None) -> Parameters:
+def effective_predictor_engine(runner: Any, program: Path | None) -> Parameters:
     """Return what paddlex's runner runs on; `program` is None for engines that load none of Paddle's."""
     config = getattr(runner, "_config", None)
     if not isinstance(config, Mapping):
@@ -153,4 +153,4 @@ def predictor_engine(runner: Any, program: Path | None) -> Parameters:
     if program is not None and "run_mode" in config:
         found |= {"cpu_threads": config.get("cpu_threads"), "program": program.name}
     session = getattr(runner, "session", None)
-    return found if session is None else {**found, **engine_that_runs(session)}
+    return found if session is None else {**found, **runtime_engine(session)}

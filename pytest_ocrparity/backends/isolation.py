@@ -41,7 +41,7 @@ EXTRAS: Final = {
 
 
 @contextmanager
-def third_party() -> Iterator[None]:
+def isolated() -> Iterator[None]:
     """Run code of paddle, PaddleOCR or paddlex: without its warnings, and with the state of the process put back.
 
     What a framework leaves when it is imported is put back by the block that imports it; to put back what it then
@@ -85,7 +85,7 @@ class _CheckoutFinder(MetaPathFinder):
 
 
 @contextmanager
-def checkout(root: Path | None) -> Iterator[None]:
+def isolated_checkout(root: Path | None) -> Iterator[None]:
     """Let `import ppocr` find a PaddleOCR checkout, without putting the checkout on `sys.path`.
 
     The user's own `tools` and `sys.path` are back afterwards; `ppocr` stays imported, and so do finders that imports
@@ -93,17 +93,17 @@ def checkout(root: Path | None) -> Iterator[None]:
     importable already.
 
     Raises:
-        ModelError: the folder has no `ppocr`, this process uses another checkout already, or, see `third_party`,
+        ModelError: the folder has no `ppocr`, this process uses another checkout already, or, see `isolated`,
             something is not installed.
     """
     path = list(sys.path)
     finders: list[MetaPathFinder] = []
     if root is not None:
-        check_checkout(root)
+        check_isolated_checkout(root)
         finders = [_CheckoutFinder(root)]
     sys.meta_path[:0] = finders
     try:
-        with third_party(), _set_aside("tools"):
+        with isolated(), _set_aside("tools"):
             yield
     finally:
         # Several modules of ppocr put their checkout first on sys.path when they are imported.
@@ -112,7 +112,7 @@ def checkout(root: Path | None) -> Iterator[None]:
             sys.meta_path.remove(finder)
 
 
-def check_checkout(root: Path) -> None:
+def check_isolated_checkout(root: Path) -> None:
     """Check that a folder holds PaddleOCR's code, and that this process uses no other.
 
     Raises:
@@ -160,7 +160,7 @@ def _set_aside(top: str) -> Iterator[None]:
 
 
 @contextmanager
-def first_on_path(folder: Path | None) -> Iterator[None]:
+def isolated_path(folder: Path | None) -> Iterator[None]:
     """Let imports look into a folder first."""
     path = list(sys.path)
     sys.path[:0] = [str(folder)] if folder is not None else []
@@ -170,7 +170,7 @@ def first_on_path(folder: Path | None) -> Iterator[None]:
         sys.path[:] = path
 
 
-def folder_module(reference: str, folder: Path | None, *, setting: str = "train.network") -> Any:
+def isolated_import(reference: str, folder: Path | None, *, setting: str = "train.network") -> Any:
     """Return the object that "package.module:name" names, with `folder` first on `sys.path` while it is imported.
 
     A module of that name that came from another folder, as with two projects in one run, is not mistaken for it.
@@ -185,13 +185,13 @@ def folder_module(reference: str, folder: Path | None, *, setting: str = "train.
     """
     module_name, name = _split_entry_point(reference, setting)
     try:
-        with first_on_path(folder):
+        with isolated_path(folder):
             return getattr(_import_module(module_name, folder), name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise ModelError(f"{setting} = {reference!r} (looked in {folder} first): {_error_text(error)}") from error
 
 
-def check_module(reference: str, folder: Path | None, *, setting: str = "train.network") -> None:
+def check_isolated_import(reference: str, folder: Path | None, *, setting: str = "train.network") -> None:
     """Check that there is a module for "package.module:name", without running any code of it.
 
     Raises:

@@ -24,7 +24,7 @@ STRETCHED: Final = "stretched"
 Resize = Callable[[npt.NDArray[np.uint8]], npt.NDArray[Any]]
 
 
-def width_rule(resize: Resize, height: int, width: int) -> str | None:
+def probed_width_rule(resize: Resize, height: int, width: int) -> str | None:
     """Return which rule a resize follows; None where it does not take a plain line.
 
     Args:
@@ -44,7 +44,7 @@ def width_rule(resize: Resize, height: int, width: int) -> str | None:
     return STRETCHED if content == short else SQUEEZED
 
 
-def classes_of(probability_map: npt.NDArray[Any]) -> int | None:
+def probed_classes(probability_map: npt.NDArray[Any]) -> int | None:
     """Return how many classes the timesteps of a (1, T, C) map have; None where its last axis holds no probabilities.
 
     So nothing is said of an export whose axes are others, or which has no softmax: each line shows that.
@@ -54,7 +54,7 @@ def classes_of(probability_map: npt.NDArray[Any]) -> int | None:
     return int(probability_map.shape[2])
 
 
-def line_widths(tensor: npt.NDArray[Any], picture: npt.NDArray[Any] | None) -> dict[str, int]:
+def probed_line_widths(tensor: npt.NDArray[Any], picture: npt.NDArray[Any] | None) -> dict[str, int]:
     """Return what became of a line: the tensor's height and width and, of those columns, how many hold the picture."""
     height, width = tensor.shape[-2:]
     content = {} if picture is None else {"content_width": int(picture.shape[1])}

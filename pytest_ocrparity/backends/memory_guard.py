@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.errors import NotEnoughMemory
-from pytest_ocrparity.files import header_size
+from pytest_ocrparity.files import image_file_size
 from pytest_ocrparity.stages import DECODE, RESIZE
 
 DECODE_BYTES: Final = 12
@@ -279,7 +279,7 @@ class MemoryGuard:
         Raises:
             NotEnoughMemory: it would take more than there is.
         """
-        size = None if data is None else header_size(data)
+        size = None if data is None else image_file_size(data)
         if size is not None:
             what = f"the image of {size[1]}x{size[0]} px"
             self._refuse_memory(

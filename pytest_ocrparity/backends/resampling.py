@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.trace import Detections, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -24,7 +24,7 @@ QUALITIES: Final = (95, 90, 85, 80, 75, 70, 60, 50, 40, 30, 25, 20, 10)
 
 def resampled(pixels: Array, size: tuple[int, int]) -> Iterator[tuple[str, Array]]:
     """Yield an (H, W, 3) picture resized to (h, w) in ways other than PaddleOCR's, each with its name."""
-    with third_party():
+    with isolated():
         import cv2
 
         for name in CV2:
@@ -45,7 +45,7 @@ def resampled(pixels: Array, size: tuple[int, int]) -> Iterator[tuple[str, Array
 
 def recoded(pixels: Array) -> Iterator[tuple[str, Array]]:
     """Yield an (H, W, 3) BGR picture after what ports do to it before they resize, each with its name."""
-    with third_party():
+    with isolated():
         import cv2
 
         grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
@@ -75,13 +75,13 @@ def _evened_out(pixels: Array, limit: float) -> Array:
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2BGR))
 
 
-def of_page_size(
+def resampling_to_page(
     postprocess: Callable[[npt.NDArray[np.float32], Shape], Detections],
 ) -> Callable[[npt.NDArray[np.float32], Shape], Detections]:
     """Return a post-process that scales the map to the page first, as some servers do before they cut it."""
 
     def run(probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        with third_party():
+        with isolated():
             import cv2
 
             size = int(shape[1]), int(shape[0])

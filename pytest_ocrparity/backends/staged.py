@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.errors import ImageError, StageError
-from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, TEXT
 from pytest_ocrparity.trace import Detections, Image, Recognition, Shape, Trace
 
@@ -76,12 +76,12 @@ class StagedSide(ABC):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         with self.surrounding():
             return replace(self._run_stages(image), image=name, image_sha256=hashlib.sha256(data).hexdigest())
 
     def _trace_of_content(self, image: Image) -> Trace:
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         digest = hashlib.sha256(data).hexdigest()
         key = f"{digest} {name}"  # PaddleOCR reads by suffix, and messages name the file
         if key not in self._traces:
@@ -120,7 +120,7 @@ class StagedSide(ABC):
 
     def surrounding(self) -> AbstractContextManager[None]:
         """Return what all stages run in: what keeps a framework from changing the process."""
-        return third_party()
+        return isolated()
 
     def stage_error(self, stage: str, error: BaseException) -> StageError:
         """Wrap what a stage raised."""

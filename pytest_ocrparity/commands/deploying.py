@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.artifacts.configs import (
-    check_export,
-    check_training,
-    declared_parameters,
-    is_recognisers,
-    model_name,
-    read_yml,
+    check_export_config,
+    check_training_config,
+    config_model_name,
+    config_parameters,
+    is_config_of_recogniser,
+    read_config,
 )
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
 from pytest_ocrparity.artifacts.families import family_of_export
-from pytest_ocrparity.artifacts.model_files import find_export
-from pytest_ocrparity.artifacts.ocr_options import all_options, engine_options
+from pytest_ocrparity.artifacts.model_files import find_export_files
+from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, without_ocr_options
 from pytest_ocrparity.backends.calls import Call, calls_of, needs_of, settings_text
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.candidates import Candidate
-from pytest_ocrparity.settings.engine_settings import with_engine
+from pytest_ocrparity.settings.engine_settings import with_engine_setting
 from pytest_ocrparity.settings.result_files import RESULTS
-from pytest_ocrparity.settings.settings_file import find_file
+from pytest_ocrparity.settings.settings_file import find_settings_file
 from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.wording import image_label, path_from, printable, value_text
 
@@ -80,10 +80,10 @@ def _deploy_lines(given: argparse.Namespace) -> Iterator[str]:
             f"{settings.file or 'no settings file was found, and the command line'} sets no {missing}: set it, or pass "
             "--train-config=YML and --inference-dir=DIR"
         )
-    yml = read_yml(config)
-    if is_recognisers(yml):
+    yml = read_config(config)
+    if is_config_of_recogniser(yml):
         raise ModelError(_of_a_recogniser(config))
-    check_training(yml, config)
+    check_training_config(yml, config)
     wanted = evaluated_parameters(yml, config)
     yield f"{image_label(str(config))} evaluates:"
     for stage, values in wanted.items():
@@ -130,28 +130,30 @@ def _deploy_settings(given: argparse.Namespace) -> Settings:
     paths = {"ocr_train_config": given.train_config, "ocr_inference_dir": given.inference_dir}
     options = {name: str(path) for name, path in paths.items() if path is not None}
     if given.settings is None and len(options) == len(paths):
-        return load(None, options, Path.cwd())
-    file = find_file(Path.cwd()) if given.settings is None else Path(os.path.abspath(given.settings))  # noqa: PTH100
-    return load(file, options, Path.cwd())
+        return load_settings(None, options, Path.cwd())
+    file = find_settings_file(Path.cwd()) if given.settings is None else Path(os.path.abspath(given.settings))  # noqa: PTH100
+    return load_settings(file, options, Path.cwd())
 
 
 def _lines_of(
     candidate: Candidate, settings: Settings, wanted: Mapping[str, Mapping[str, Any]], algorithm: str
 ) -> Iterator[str]:
     """Yield what is printed of one export."""
-    values = with_engine(candidate.values)
-    export = find_export(values["model_dir"])
-    yml = read_yml(export.config)
+    values = with_engine_setting(candidate.values)
+    export = find_export_files(values["model_dir"])
+    yml = read_config(export.config)
     if family_of_export(yml).task != DETECTION:
         config = settings.train["config"]
         raise ModelError(f"{config} is of a detector and {export.config} of a recogniser: name the detector's export")
-    check_export(yml, export.config)
+    check_export_config(yml, export.config)
     deployed = Deployed(
         name=candidate.name,
-        model_name=model_name(yml, export.config, values.get("model_name")),
+        model_name=config_model_name(yml, export.config, values.get("model_name")),
         config=export.config,
-        written=declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
-        options=engine_options(all_options(values.get("options"), values.get("options_file"), values.get("folder"))),
+        written=config_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
+        options=without_ocr_options(
+            all_ocr_options(values.get("options"), values.get("options_file"), values.get("folder"))
+        ),
         predict_options={} if values.get("api") == "PaddleOCR" else values.get("predict_options") or {},
     )
     yield ""

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_ocrparity.compare.run_verdict import accuracy_faults, batch_faults, run_faults
+from pytest_ocrparity.compare.run_verdict import verdict_on_accuracy, verdict_on_batches, verdict_on_run
 from pytest_ocrparity.comparison import MATCHES, UNDECIDED
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.rejudge import judge_accuracy_again, judge_again, wanted_limits
+from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_accuracy, rejudge_comparisons
 from pytest_ocrparity.report.accuracy_lines import accuracy_lines
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
-from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read
+from pytest_ocrparity.report.document import Compared, RecordedComparison, Results, read_report_document
 from pytest_ocrparity.report.table import Tally
-from pytest_ocrparity.tolerance import parse_option
+from pytest_ocrparity.tolerance import parse_tolerance
 from pytest_ocrparity.wording import printable
 
 DESCRIPTION = """Judge the results of a run again under other limits, without running a model. Limits that are not given
@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace, prog: str) -> int:
     """Print the table of a results.json as judged, and return the exit status."""
     try:
-        wanted = wanted_limits([parse_option(word) for word in given.tolerance])
-        results = read(given.results)
+        wanted = limits_to_rejudge_by([parse_tolerance(word) for word in given.tolerance])
+        results = read_report_document(given.results)
         # Also those that a failure kept from being asserted: under other limits their test would get to them.
-        compared = judge_again(results.comparisons, wanted)
-        accuracy = judge_accuracy_again(results.accuracy, wanted)
+        compared = rejudge_comparisons(results.comparisons, wanted)
+        accuracy = rejudge_accuracy(results.accuracy, wanted)
         table, faults = _judged_table(compared, accuracy, results, is_verbose=given.verbose)
     except OcrParityError as error:
         print(f"{prog}: {printable(str(error))}", file=sys.stderr)
@@ -67,8 +67,8 @@ def _judged_table(
     tally = Tally({"": [*(Compared(comparison=each) for each in compared), *results.batches]})
     faults = [] if compared or accuracy else ["nothing was compared"]
     faults += ["the run stopped before its last test"] if results.run.interrupted else []
-    found = run_faults(tally, allow_empty=results.settings.allow_empty, is_recording=False)
-    found += [*accuracy_faults(accuracy), *batch_faults(results.batches)]  # these stay as the run judged them
+    found = verdict_on_run(tally, allow_empty=results.settings.allow_empty, is_recording=False)
+    found += [*verdict_on_accuracy(accuracy), *verdict_on_batches(results.batches)]  # these stay as the run judged them
     faults += [fault.text for fault in found]
     missed = [each for each in results.not_compared if each.outcome != "skipped"]
     faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]

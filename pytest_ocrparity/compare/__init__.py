@@ -5,10 +5,10 @@ from __future__ import annotations
 from pytest_ocrparity.compare.detections import compare_detections
 from pytest_ocrparity.compare.preconditions import refuse_same_object, task_of_sides
 from pytest_ocrparity.compare.preprocessing import compare_preprocessing
-from pytest_ocrparity.compare.probability_maps import compare_maps
+from pytest_ocrparity.compare.probability_maps import compare_probability_maps
 from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.comparison import Comparison
-from pytest_ocrparity.context import current
+from pytest_ocrparity.context import current_context
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, TEXT, Task
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
@@ -58,7 +58,7 @@ class Comparisons:
         if kind == PREPROCESSING:
             return compare_preprocessing(*sides)
         if kind == PROBABILITY_MAPS:
-            return compare_maps(*sides, defers=self.defers)
+            return compare_probability_maps(*sides, defers=self.defers)
         if kind == TEXT:
             return compare_text(*sides, self.of(PROBABILITY_MAPS), defers=self.defers)
         assert kind == DETECTIONS
@@ -73,4 +73,4 @@ def compare(*, reference: Trace, candidate: Trace, tolerance: Tolerance | None =
     Raises:
         DifferenceError: both sides are the same object, which would compare nothing.
     """
-    return Comparisons(reference, candidate, tolerance or current().tolerance()).all()
+    return Comparisons(reference, candidate, tolerance or current_context().tolerance()).all()

@@ -87,7 +87,9 @@ def _array_blocks(reference: _Array, candidate: _Array, step: int) -> list[tuple
     return whole if end == reference.size else [*whole, (reference[end:], candidate[end:])]
 
 
-def absolute_difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+def absolute_array_difference(
+    reference: npt.NDArray[Any], candidate: npt.NDArray[Any]
+) -> npt.NDArray[np.floating[Any]]:
     """Return the absolute differences; integers, which would wrap around, as float64."""
     is_float = np.issubdtype(reference.dtype, np.floating) and np.issubdtype(candidate.dtype, np.floating)
     with np.errstate(

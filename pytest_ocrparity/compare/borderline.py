@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.box_pairs import nearest_box
+from pytest_ocrparity.compare.box_pairs import pair_with_nearest_box
 from pytest_ocrparity.comparison import BoxFinding, Comparison
 from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.tolerance import EQUAL_MAP_SCORE
@@ -91,7 +91,7 @@ def _rerun_returns_reference_box(
     finding: BoxFinding, reference: Trace, candidate: Trace, again: Detections, is_poly: bool
 ) -> bool:
     box, is_references = _box_of_finding(finding, reference, candidate)
-    distance, index = nearest_box(box, again.polygons, is_poly)
+    distance, index = pair_with_nearest_box(box, again.polygons, is_poly)
     is_returned = distance <= SAME_BOX
     if finding.kind == "score":
         stored = reference.map_error
@@ -103,7 +103,7 @@ def _rerun_moves_box_as_far(
     finding: BoxFinding, reference: Trace, candidate: Trace, moved: Detections, is_poly: bool
 ) -> bool:
     box, is_references = _box_of_finding(finding, reference, candidate)
-    distance, index = nearest_box(box, moved.polygons, is_poly)
+    distance, index = pair_with_nearest_box(box, moved.polygons, is_poly)
     if finding.kind == "score":
         assert finding.score_difference is not None
         return distance <= SAME_BOX and _score_difference(finding, reference, moved, index) >= finding.score_difference

@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from pytest_ocrparity.compare.judge import BoxLimits, finding_kind_of
 from pytest_ocrparity.comparison import BoxFinding
-from pytest_ocrparity.geometry import Matching, Pair, boundary_distance, classify, match, vertex_distance
+from pytest_ocrparity.geometry import (
+    Matching,
+    Pair,
+    boundary_distance,
+    classify_polygons,
+    match_polygons,
+    vertex_distance,
+)
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.tolerance import AUTO, AUTOMATIC_SCORE, EQUAL_MAP_SCORE, OFF, Tolerance
 from pytest_ocrparity.trace import Detections, Trace
@@ -21,7 +28,7 @@ HOLLOW = {"not finite", "fewer than 3 points"}
 _NONE = Detections(())
 
 
-def box_limits(reference: Trace, candidate: Trace, tolerance: Tolerance, maps_equal: bool) -> BoxLimits:
+def box_pair_limits(reference: Trace, candidate: Trace, tolerance: Tolerance, maps_equal: bool) -> BoxLimits:
     """Return a tolerance's limits for the boxes of these two traces."""
     shift, score = tolerance["detections.max_shift"].value, tolerance["detections.max_score_difference"].value
     exact = EQUAL_MAP_SCORE + reference.map_error + candidate.map_error if score == AUTO else None
@@ -48,7 +55,7 @@ def pair_boxes(
 
     `expected` returns by candidate index the scores that are known exactly; it is asked only where scores differ.
     """
-    matching = _with_duplicates_by_score(match(reference.polygons, candidate.polygons), reference, candidate)
+    matching = _with_duplicates_by_score(match_polygons(reference.polygons, candidate.polygons), reference, candidate)
     defects, other_defects = matching.defects
     pairs = [
         _measured_pair(reference, candidate, each.reference, each.candidate, each.iou, limits.is_poly)
@@ -68,7 +75,7 @@ def pair_boxes(
             findings.append(replace(pair, kind=kind, defect=other_defects[j] or defects[i]))
     if not matching.missing and not matching.extra:
         return pairs, tuple(findings)
-    missing, extra = classify(reference.polygons, candidate.polygons, matching)
+    missing, extra = classify_polygons(reference.polygons, candidate.polygons, matching)
     for kind, index in zip(missing, matching.missing, strict=True):
         findings.append(
             BoxFinding(kind, _box_centre(reference.polygons[index]), reference=index, defect=defects[index])
@@ -118,11 +125,11 @@ def _with_score_errors(
     return [replace(pair, score_error=error(pair.candidate)) for pair in pairs]
 
 
-def nearest_box(
+def pair_with_nearest_box(
     polygon: npt.NDArray[Any], others: Sequence[npt.NDArray[Any]], is_poly: bool
 ) -> tuple[float, int | None]:
     """Return the distance in source px to the box that overlaps most, and which that is; infinite where none does."""
-    pairs = match([polygon], others).pairs
+    pairs = match_polygons([polygon], others).pairs
     if not pairs:
         return float("inf"), None
     index = pairs[0].candidate

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import cache
 
 from pytest_ocrparity.compare.borderline import mark_borderline
-from pytest_ocrparity.compare.box_pairs import box_limits, pair_boxes
-from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, share_measures
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
-from pytest_ocrparity.compare.scores import are_permuted, expected_detections, expected_scores
+from pytest_ocrparity.compare.box_pairs import box_pair_limits, pair_boxes
+from pytest_ocrparity.compare.judge import BoxLimits, judge_boxes, judge_shares
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions
+from pytest_ocrparity.compare.scores import are_scores_permuted, detections_with_expected_scores, expected_scores
 from pytest_ocrparity.comparison import (
     DIFFERENT,
     MATCHES,
@@ -38,7 +38,7 @@ def compare_detections(
     `maps` is the comparison of their maps, where both have one; with `defers`, the run judges the limits of a whole
     run.
     """
-    differences = missing_stages(reference, candidate, (DETECTIONS,))
+    differences = missing_preconditions(reference, candidate, (DETECTIONS,))
     findings: tuple[BoxFinding, ...] = ()
     measures: tuple[Measure, ...] = ()
     counts: dict[str, int] = {}
@@ -47,8 +47,8 @@ def compare_detections(
         assert reference.detections is not None
         assert candidate.detections is not None
         maps_equal = _are_maps_equal(maps)
-        limits = box_limits(reference, candidate, tolerance, maps_equal)
-        rerun = cache(lambda: expected_detections(reference, candidate))
+        limits = box_pair_limits(reference, candidate, tolerance, maps_equal)
+        rerun = cache(lambda: detections_with_expected_scores(reference, candidate))
         found = candidate.detections
         pairs, findings = pair_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
         if maps is not None and _do_maps_keep_limit(maps) and not maps_equal:
@@ -110,7 +110,7 @@ def _score_order_differences(
     expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
     is_exact = is_exact or limits.max_score_difference == limits.exact_score  # equal maps
     within = EQUAL_MAP_SCORE if is_exact else NOISE_OF_SCORES
-    if not are_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
+    if not are_scores_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
         return []
     return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
 
@@ -189,7 +189,7 @@ def _box_measures(
     measures += [Measure("map_px", limits.map_px)] if shifts else []
     measures += [Measure("shift", *max(shifts)[:1], at=max(shifts)[1])] if shifts else []
     measures += _score_measures(pairs, limits, tolerance["detections.max_score_difference"])
-    measures += share_measures(counts, tolerance.limits, defers=defers)
+    measures += judge_shares(counts, tolerance.limits, defers=defers)
     return tuple(measures)
 
 

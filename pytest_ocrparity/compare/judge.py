@@ -98,7 +98,7 @@ def judge_tensor(amounts: TensorAmounts, limits: Limits) -> Judged:
     return Judged(status, measures)
 
 
-def settle_channel_order(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
+def judge_channel_order(differences: Sequence[Difference], judged: Judged | None) -> list[Difference]:
     """Return the differences, of which a channel order fails only where the tensors differ too, or are not judged.
 
     A side may hold its pixels in any order as long as it feeds its network the same tensor.
@@ -282,7 +282,7 @@ def finding_kind_of(pair: BoxFinding, limits: BoxLimits) -> str | None:
     return None
 
 
-def share_measures(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
+def judge_shares(counts: Mapping[str, int], limits: Limits, *, defers: bool) -> tuple[Measure, Measure]:
     """Return the share of boxes that differ and the share of borderline boxes, as measures with their limits."""
     per_run = bool(limits["detections.per_run"].value) and defers
     boxes = max(counts["boxes"], 1)
@@ -370,6 +370,6 @@ def _score_measure(score: float, exact: float | None, limit: Limit) -> Measure:
     return Measure(name, score, exact, f"{limit.origin}: as far as the maps differ")
 
 
-def status_of_empty_texts(limits: Limits) -> str:
+def judge_empty_texts(limits: Limits) -> str:
     """Return the status of a line in which neither side reads anything, and whose maps show that they agree."""
     return ALLOWED_EMPTY if limits["text.allow_empty"].value else EMPTY

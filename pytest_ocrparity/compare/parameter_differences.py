@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.comparison import ParameterDifference
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import PROBABILITY_MAP, STAGES, STAGES_OF
 from pytest_ocrparity.trace import Trace
 
@@ -27,24 +27,27 @@ def parameter_differences(reference: Trace, candidate: Trace) -> tuple[Parameter
             continue
         for name in dict.fromkeys((*reference_values, *candidate_values)):
             values = reference_values.get(name), candidate_values.get(name)
-            if values[0] != values[1] and not is_close(*values):
+            if values[0] != values[1] and not parameters_agree(*values):
                 found.append(ParameterDifference(stage, name, *values))
     return tuple(found)
 
 
-def effective_parameters(kind: str, reference: Trace, candidate: Trace) -> list[dict[str, Any]]:
+def parameter_difference_rows(kind: str, reference: Trace, candidate: Trace) -> list[dict[str, Any]]:
     """Return the parameters that ran in the stages of a kind, with both sides' values and whether they differ."""
     differing = {(parameter.stage, parameter.name) for parameter in parameter_differences(reference, candidate)}
     found = []
     for stage in STAGES_OF[kind]:
         reference_values, candidate_values = (trace.parameters.get(stage, {}) for trace in (reference, candidate))
         for name in dict.fromkeys((*reference_values, *candidate_values)):
-            values = {"reference": plain(reference_values.get(name)), "candidate": plain(candidate_values.get(name))}
+            values = {
+                "reference": jsonable(reference_values.get(name)),
+                "candidate": jsonable(candidate_values.get(name)),
+            }
             found.append({"stage": stage, "name": str(name), **values, "differs": (stage, name) in differing})
     return found
 
 
-def is_close(reference: Any, candidate: Any) -> bool:
+def parameters_agree(reference: Any, candidate: Any) -> bool:
     """Return whether two numeric parameters agree to float32, as the sides store means and deviations differently."""
     try:
         numbers = np.asarray(reference, np.float64), np.asarray(candidate, np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 from pytest_ocrparity.compare.parameter_differences import parameter_differences
 from pytest_ocrparity.comparison import Comparison, Difference, DifferenceError
 from pytest_ocrparity.contract import HasIdentity, HasSettingsTable, offered
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, PROBABILITY_MAP, RECOGNITION, TENSOR, TEXT, Task
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace
@@ -90,11 +90,11 @@ def _polygon_addresses(trace: Trace) -> set[int]:
 def _stated_identity(trace: Trace) -> Mapping[str, Any]:
     """Return the identity that a live side's pipeline states, empty where it states none."""
     side = offered(trace.source, HasIdentity)
-    return plain(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
+    return jsonable(side.identity) if side is not None and isinstance(side.identity, Mapping) else {}
 
 
 def _model_files(trace: Trace) -> Any:
-    return plain(trace.files) or _stated_identity(trace).get("files")
+    return jsonable(trace.files) or _stated_identity(trace).get("files")
 
 
 def _describe_identity(identity: Mapping[str, Any]) -> str:
@@ -139,7 +139,7 @@ def comparison_of(kind: str, reference: Trace, candidate: Trace, tolerance: Tole
     )
 
 
-def missing_stages(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
+def missing_preconditions(reference: Trace, candidate: Trace, needed: tuple[str, ...]) -> list[Difference]:
     """Return a Difference for each needed stage that a side lacks, or for what stopped a side before it."""
     lacking = [[stage for stage in needed if trace.value_of(stage) is None] for trace in (reference, candidate)]
     if not any(lacking):

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import absolute_difference, array_difference
-from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, judge_tensor, settle_channel_order
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, task_of_sides
-from pytest_ocrparity.compare.timesteps import column_place, is_size
+from pytest_ocrparity.compare.array_difference import absolute_array_difference, array_difference
+from pytest_ocrparity.compare.judge import Judged, Place, TensorAmounts, judge_channel_order, judge_tensor
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions, task_of_sides
+from pytest_ocrparity.compare.timesteps import is_size, timestep_column_place
 from pytest_ocrparity.comparison import DIFFERENT, RECORDED, SAME, Comparison, Difference
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RECOGNITION, RESIZE, TENSOR, first_stage
 from pytest_ocrparity.tolerance import TENSOR_LEAST, Tolerance
-from pytest_ocrparity.trace import Trace, source_place
+from pytest_ocrparity.trace import Trace, trace_source_place
 
 
 def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Tolerance) -> Comparison:
     """Compare decoded image (shape, dtype, channel order), resized size, and tensor."""
-    differences = missing_stages(reference, candidate, (TENSOR,))
+    differences = missing_preconditions(reference, candidate, (TENSOR,))
     differences += _decode_differences(reference, candidate) + _resize_differences(reference, candidate)
     judged: Judged | None = None
     if reference.tensor is not None and candidate.tensor is not None:
@@ -31,7 +31,7 @@ def compare_preprocessing(reference: Trace, candidate: Trace, tolerance: Toleran
             differences.append(Difference(TENSOR, "shape", forms[0], forms[1]))
         else:
             judged = judge_tensor(_tensor_amounts(reference, candidate), tolerance.limits)
-    differences = settle_channel_order(differences, judged)
+    differences = judge_channel_order(differences, judged)
     measures = () if judged is None else judged.measures
     stages = {difference.stage for difference in differences if difference.fails}
     if any(measure.fails for measure in measures):
@@ -61,7 +61,7 @@ def _decode_differences(reference: Trace, candidate: Trace) -> list[Difference]:
     ]
     if all(each.kind == "channel_order" for each in found) and not reference_image.has_pixels_of(candidate_image):
         found.append(Difference(DECODE, "pixels", fails=False))
-    # Whether another channel order counts is settle_channel_order with the tensors: see `judge.settle_channel_order`.
+    # Whether another channel order counts is judged with the tensors: see `judge.judge_channel_order`.
     return [replace(each, fails=each.kind not in ("channel_order", "pixels")) for each in found]
 
 
@@ -102,15 +102,15 @@ def _tensor_amounts(reference: Trace, candidate: Trace) -> TensorAmounts:
     def place(index: int) -> Place:
         shape = reference_tensor.shape
         row, column = (int(each) for each in np.unravel_index(index, shape)[-2:])
-        found = source_place(reference, (row, column), shape[-2:])
-        return column_place(reference, column, row) if found is None else found
+        found = trace_source_place(reference, (row, column), shape[-2:])
+        return timestep_column_place(reference, column, row) if found is None else found
 
     def automatic() -> tuple[float, float, Place]:
         """Return the value that exceeds the rule's limit of its own place by most; else the largest and its limit."""
         if gap.largest <= TENSOR_LEAST:  # headroom is reported against the limit of this place
             limit = float(_automatic_limits(reference_tensor.reshape(-1)[gap.place : gap.place + 1], reference)[0])
             return gap.largest, max(TENSOR_LEAST, limit), place(gap.place)
-        difference = absolute_difference(reference_tensor, candidate_tensor).reshape(-1)
+        difference = absolute_array_difference(reference_tensor, candidate_tensor).reshape(-1)
         limits = _automatic_limits(reference_tensor, reference).reshape(-1)
         index = int(np.argmax(np.nan_to_num(difference - limits, nan=np.inf)))
         return float(difference[index]), float(limits[index]), place(index)

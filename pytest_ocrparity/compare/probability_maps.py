@@ -8,35 +8,37 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.array_difference import ArrayDifference, absolute_difference, array_difference
+from pytest_ocrparity.compare.array_difference import ArrayDifference, absolute_array_difference, array_difference
 from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_maps, least_limit_measure, storage_note
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages, task_of_sides
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions, task_of_sides
 from pytest_ocrparity.compare.sensitivity import (
-    automatic_map_limit,
     fused_map,
     map_sensitivity,
+    sensitivity_limit,
     sensitivity_to_rounding,
 )
 from pytest_ocrparity.compare.timesteps import (
     changed_timesteps,
-    form_difference,
-    row_sum_difference,
+    timestep_form_difference,
     timestep_place,
+    timestep_sum_difference,
 )
 from pytest_ocrparity.comparison import DIFFERENT, NOT_COMPARABLE, RECORDED, Comparison, Difference, Measure
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, PROBABILITY_MAPS, RECOGNITION, first_stage
 from pytest_ocrparity.tolerance import MAP_LEAST, MAP_MOST, Limit, Tolerance
-from pytest_ocrparity.trace import Trace, source_place
+from pytest_ocrparity.trace import Trace, trace_source_place
 
 _Map: TypeAlias = "npt.NDArray[Any]"
 
 
-def compare_maps(reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> Comparison:
+def compare_probability_maps(
+    reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False
+) -> Comparison:
     """Compare the raw probability maps: shape, channels, finiteness, differences, pixels that cross `thresh`.
 
     With `defers`, the run judges the limits of a whole run.
     """
-    differences = missing_stages(reference, candidate, (PROBABILITY_MAP,))
+    differences = missing_preconditions(reference, candidate, (PROBABILITY_MAP,))
     measures: tuple[Measure, ...] = ()
     counts: dict[str, int] = {}
     status, is_of_lines = DIFFERENT, task_of_sides(reference, candidate) == RECOGNITION
@@ -75,7 +77,7 @@ def _map_difference(reference: Trace, candidate: Trace) -> ArrayDifference | Non
     if reference_map is None or candidate_map is None or reference_map.shape != candidate_map.shape:
         return None
     if task_of_sides(reference, candidate) == RECOGNITION:
-        pairs = form_difference(reference_map, candidate_map) is None
+        pairs = timestep_form_difference(reference_map, candidate_map) is None
         return array_difference(reference_map, candidate_map) if pairs else None
     if not reference_map.size or reference_map.ndim != 4 or reference_map.shape[:2] != (1, 1):
         return None
@@ -101,13 +103,13 @@ def _why_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDifference |
 
 def _why_lines_not_comparable(reference: _Map, candidate: _Map, gap: ArrayDifference | None) -> list[Difference]:
     """Return why two maps of a line can't be measured, and whether their timesteps hold probabilities."""
-    form = form_difference(reference, candidate)
+    form = timestep_form_difference(reference, candidate)
     found = [] if form is None else [form]
     broken = [
         replace(each, kind="not_finite_values") for each in _values_that_are_no_numbers(reference, candidate, gap)
     ]
     is_readable = not broken and (form is None or form.kind in ("classes", "timesteps"))
-    sums = row_sum_difference(reference, candidate) if is_readable else None
+    sums = timestep_sum_difference(reference, candidate) if is_readable else None
     return [*found, *broken, *([] if sums is None else [sums])]
 
 
@@ -127,7 +129,7 @@ def _map_amounts(reference: Trace, candidate: Trace, gap: ArrayDifference, limit
     def share(most: float | None) -> float:
         if most is None:
             return 0.0
-        return np.count_nonzero(absolute_difference(reference_map, candidate_map) > most) / reference_map.size
+        return np.count_nonzero(absolute_array_difference(reference_map, candidate_map) > most) / reference_map.size
 
     return MapAmounts(
         largest=gap.largest,
@@ -145,7 +147,7 @@ def _place(reference: Trace, gap: ArrayDifference, reference_map: _Map) -> Place
     """Return where the largest difference is, in source px."""
     if reference_map.ndim == 3:
         return timestep_place(reference, gap.place // reference_map.shape[2])
-    return source_place(reference, divmod(gap.place, reference_map.shape[3]), reference_map.shape[2:])
+    return trace_source_place(reference, divmod(gap.place, reference_map.shape[3]), reference_map.shape[2:])
 
 
 def _of_timesteps(
@@ -158,7 +160,7 @@ def _of_timesteps(
     reference_map, candidate_map = reference.probability_map, candidate.probability_map
     assert reference_map is not None and candidate_map is not None
     changed, steps = len(changed_timesteps(reference_map, candidate_map)), reference_map.shape[1]
-    mean = float(absolute_difference(reference_map, candidate_map)[0].max(-1).mean()) if gap.largest else 0.0
+    mean = float(absolute_array_difference(reference_map, candidate_map)[0].max(-1).mean()) if gap.largest else 0.0
     found = replace(amounts, crossings=changed, timesteps=steps, mean=mean)
     return found, {"timesteps": steps, "changed": changed}
 
@@ -175,7 +177,7 @@ def _automatic_measures(
     if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # a recorded one costs nothing
         return least_limit_measure(largest, stored, limit, at), None
     moves = map_sensitivity(reference)
-    allowed = automatic_map_limit(moves) + stored
+    allowed = sensitivity_limit(moves) + stored
     rule = "4 x floor unknown" if moves is None else f"4 x floor {moves:.1e}"
     origin = f"{limit.origin}: {rule} within 1e-4 to 1e-2{storage_note(stored)}"
     fused = fused_map(reference) if largest > allowed else None

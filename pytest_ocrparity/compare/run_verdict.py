@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from pytest_ocrparity.compare.characters import DICTIONARY
 from pytest_ocrparity.comparison import EMPTY, MATCHES, RECORDED, Comparison
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
-from pytest_ocrparity.report.batch_lines import by_side
+from pytest_ocrparity.report.batch_lines import batch_records_by_side
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.report.document import Batched, Evaluated, Golden, RecordedComparison, Used
 from pytest_ocrparity.report.table import Sides, Tally
@@ -56,7 +56,7 @@ RUN_LIMITS: Final = {
 }
 
 
-def run_faults(
+def verdict_on_run(
     tally: Tally, *, allow_empty: bool, is_recording: bool, causes: Mapping[Sides, str] | None = None
 ) -> list[Fault]:
     """Return the faults of a run that its records show.
@@ -78,7 +78,7 @@ def run_faults(
         return [Fault("compared", text)]
     broken = [
         fault._replace(text=f"{fault.text}{(causes or {}).get(fault.sides, '')}" if fault.sides else fault.text)
-        for fault in broken_run_limits(compared)
+        for fault in verdict_on_run_limits(compared)
     ]
     return [*_all_empty(compared, allow_empty), *_other_dictionaries(compared), *broken]
 
@@ -111,13 +111,13 @@ _FOUND: Final = {DETECTIONS: ("a box", "detects"), TEXT: ("a text that is read",
 """By the kind of what a model returns, what none of a run's images has, and what then nothing shows."""
 
 
-def batch_faults(records: Sequence[Batched]) -> list[Fault]:
+def verdict_on_batches(records: Sequence[Batched]) -> list[Fault]:
     """Return a fault for each side whose images differ in a batch from themselves alone, or none of which ran in one.
 
     Those with a cause come first.
     """
     faults = []
-    for side, images in by_side(records).items():
+    for side, images in batch_records_by_side(records).items():
         asked = images[0].asked
         failed = sorted((each for each in images if not each.is_same), key=lambda each: (not each.cause, each.image))
         if failed:
@@ -140,10 +140,10 @@ def batch_faults(records: Sequence[Batched]) -> list[Fault]:
     return faults
 
 
-def smaller_batches(records: Sequence[Batched]) -> list[str]:
+def verdict_on_batch_sizes(records: Sequence[Batched]) -> list[str]:
     """Return a sentence for each side none of whose batches was as large as asked: a smaller one shows less."""
     texts = []
-    for side, images in by_side(records).items():
+    for side, images in batch_records_by_side(records).items():
         asked, largest = images[0].asked, max(each.size for each in images)
         if 1 < largest < asked:
             texts.append(
@@ -154,7 +154,7 @@ def smaller_batches(records: Sequence[Batched]) -> list[str]:
     return texts
 
 
-def accuracy_faults(records: Sequence[AccuracyRecord]) -> list[Fault]:
+def verdict_on_accuracy(records: Sequence[AccuracyRecord]) -> list[Fault]:
     """Return a fault for each candidate that is less accurate than permitted, or of which that stays undecided."""
     faults = []
     for record in records:
@@ -168,7 +168,7 @@ def accuracy_faults(records: Sequence[AccuracyRecord]) -> list[Fault]:
     return faults
 
 
-def broken_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:
+def verdict_on_run_limits(compared: Sequence[RecordedComparison | Comparison]) -> list[Fault]:
     """Judge the limits that hold for a run and not for an image; other sides and other limits are judged apart."""
     groups: dict[tuple[str, float, str, str, Sides], list[tuple[RecordedComparison | Comparison, float]]] = {}
     for each in compared:

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare.borderline import SAME_BOX, boxes_of_map
-from pytest_ocrparity.geometry import match, vertex_distance
+from pytest_ocrparity.geometry import match_polygons, vertex_distance
 from pytest_ocrparity.trace import Detections, Trace
 
 
-def expected_detections(reference: Trace, candidate: Trace) -> Detections | None:
+def detections_with_expected_scores(reference: Trace, candidate: Trace) -> Detections | None:
     """Return what the reference's post-process finds in the candidate's map, in source px; None where it can't be run.
 
     Only of maps of one shape and images of one size: then both sides mean the same by a pixel of the map.
@@ -34,7 +34,7 @@ def expected_scores(expected: Detections | None, found: Detections) -> Mapping[i
     """Return by index the score that each found box must have; boxes that are not among the expected ones have none."""
     if expected is None or expected.scores is None:
         return {}
-    pairs = match(expected.polygons, found.polygons).pairs
+    pairs = match_polygons(expected.polygons, found.polygons).pairs
     return {
         pair.candidate: float(expected.scores[pair.reference])
         for pair in pairs
@@ -42,7 +42,9 @@ def expected_scores(expected: Detections | None, found: Detections) -> Mapping[i
     }
 
 
-def are_permuted(found: Sequence[float] | npt.NDArray[np.float64], expected: Sequence[float], within: float) -> bool:
+def are_scores_permuted(
+    found: Sequence[float] | npt.NDArray[np.float64], expected: Sequence[float], within: float
+) -> bool:
     """Return whether scores are the expected ones in another order: they agree once both are sorted, and only then."""
     found_scores, right_scores = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     if (

@@ -35,7 +35,7 @@ def map_sensitivity(trace: Trace) -> float | None:
     return found
 
 
-def automatic_map_limit(sensitivity: float | None) -> float:
+def sensitivity_limit(sensitivity: float | None) -> float:
     """Return how far a map may lie from one of this sensitivity, by the rule of `probability_maps.atol`."""
     return float(np.clip(FLOOR_FACTOR * (sensitivity or 0.0), MAP_LEAST, MAP_MOST))
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare.characters import dictionary_difference
-from pytest_ocrparity.compare.judge import Judged, TextAmounts, judge_text, status_of_empty_texts
-from pytest_ocrparity.compare.preconditions import comparison_of, missing_stages
-from pytest_ocrparity.compare.timesteps import changed_timesteps, margins
+from pytest_ocrparity.compare.judge import Judged, TextAmounts, judge_empty_texts, judge_text
+from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions
+from pytest_ocrparity.compare.timesteps import changed_timesteps, timestep_margins
 from pytest_ocrparity.comparison import (
     DIFFERENT,
     MATCHES,
@@ -38,7 +38,7 @@ def compare_text(
     `maps` is the comparison of their maps, where both have one; with `defers`, the run judges the limits of a whole
     run.
     """
-    differences = missing_stages(reference, candidate, (TEXT,))
+    differences = missing_preconditions(reference, candidate, (TEXT,))
     judged = Judged(DIFFERENT, ())
     finding, counts = None, dict[str, int]()
     if reference.recognition is not None and candidate.recognition is not None:
@@ -57,7 +57,7 @@ def compare_text(
         judged = judge_text(amounts, tolerance.limits, defers=defers)
         if not any(texts):
             if judged.status != DIFFERENT:  # their scores are no others, as the mean of nothing would be
-                judged = Judged(status_of_empty_texts(tolerance.limits), judged.measures)
+                judged = Judged(judge_empty_texts(tolerance.limits), judged.measures)
             differences += _empty_side_differences(maps, tolerance)
         differences += _missing_score_differences(reference.recognition, candidate.recognition, tolerance)
         counts = _counts(finding, judged)
@@ -93,7 +93,7 @@ def _do_maps_explain(reference: Trace, candidate: Trace, maps: Comparison) -> bo
     if largest.value <= stored.value or not _do_decoders_agree(reference, candidate):
         return False
     assert reference.probability_map is not None and candidate.probability_map is not None
-    found = margins(reference.probability_map, candidate.probability_map)
+    found = timestep_margins(reference.probability_map, candidate.probability_map)
     return bool(len(found)) and bool(np.all(found <= 2 * atol.limit))
 
 

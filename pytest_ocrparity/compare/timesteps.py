@@ -20,7 +20,7 @@ ROW_SUM: Final = 1e-3
 _Map = npt.NDArray[Any]
 
 
-def form_difference(reference: _Map, candidate: _Map) -> Difference | None:
+def timestep_form_difference(reference: _Map, candidate: _Map) -> Difference | None:
     """Return why two recognisers' maps do not pair, or None where they do."""
     shapes = reference.shape, candidate.shape
     if any(len(shape) != 3 or shape[0] != 1 for shape in shapes):
@@ -34,7 +34,7 @@ def form_difference(reference: _Map, candidate: _Map) -> Difference | None:
     return None
 
 
-def row_sum_difference(reference: _Map, candidate: _Map) -> Difference | None:
+def timestep_sum_difference(reference: _Map, candidate: _Map) -> Difference | None:
     """Return that the values of a side's timesteps are no probabilities, or None; it fails where only one side's are.
 
     Values that are no probabilities on both sides are what the reference's network returns.
@@ -53,7 +53,7 @@ def changed_timesteps(reference: _Map, candidate: _Map) -> npt.NDArray[np.intp]:
     return np.flatnonzero(reference[0].argmax(-1) != candidate[0].argmax(-1))
 
 
-def margins(reference: _Map, candidate: _Map) -> npt.NDArray[np.floating[Any]]:
+def timestep_margins(reference: _Map, candidate: _Map) -> npt.NDArray[np.floating[Any]]:
     """Return by how much the reference prefers its class to the candidate's, at each timestep that changed."""
     steps = changed_timesteps(reference, candidate)
     values, own, other = reference[0, steps], reference[0, steps].argmax(-1), candidate[0, steps].argmax(-1)
@@ -62,7 +62,7 @@ def margins(reference: _Map, candidate: _Map) -> npt.NDArray[np.floating[Any]]:
     return found
 
 
-def column_place(trace: Trace, column: float, row: float = 0.0) -> tuple[float, float] | None:
+def timestep_column_place(trace: Trace, column: float, row: float = 0.0) -> tuple[float, float] | None:
     """Convert a column and a row of a recogniser's tensor into x, y of the source image; None where it is not known.
 
     A column in the padding lies beyond the right edge of the image.
@@ -81,7 +81,7 @@ def timestep_place(trace: Trace, step: int) -> tuple[float, float] | None:
     height: Any = trace.parameters.get(RESIZE, {}).get("height")
     if trace.probability_map is None or not is_size(width) or not is_size(height):
         return None
-    return column_place(trace, (step + 0.5) * width / trace.probability_map.shape[1], height / 2)
+    return timestep_column_place(trace, (step + 0.5) * width / trace.probability_map.shape[1], height / 2)
 
 
 def is_size(value: Any) -> bool:

@@ -381,11 +381,11 @@ Offer = TypeVar("Offer")
 
 def offered(source: object, offer: type[Offer]) -> Offer | None:
     """Return a side as one that offers something, or None where it lacks a member of it."""
-    names = members(offer)
+    names = contract_members(offer)
     return cast("Offer", source) if names and all(_has(source, name) for name in names) else None
 
 
-def members(offer: type[object]) -> list[str]:
+def contract_members(offer: type[object]) -> list[str]:
     """Return the names of what an offer consists of."""
     return [name for name in (*vars(offer), *vars(offer).get("__annotations__", ())) if not name.startswith("_")]
 

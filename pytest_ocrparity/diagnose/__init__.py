@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
-from pytest_ocrparity.context import current
+from pytest_ocrparity.context import current_context
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.network import examine_network
-from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
-from pytest_ocrparity.diagnose.postprocessing import examine_boxes
+from pytest_ocrparity.diagnose.parameter_experiments import examine_leaked_parameters
+from pytest_ocrparity.diagnose.postprocessing import examine_postprocessing
 from pytest_ocrparity.diagnose.preprocessing import examine_preprocessing, is_preprocessing_same
-from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_its_frame
-from pytest_ocrparity.diagnose.recognition.line_preprocessing import examine_line
-from pytest_ocrparity.diagnose.recognition.reading import examine_text
-from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_tensors
+from pytest_ocrparity.diagnose.preprocessing.rectifying import judge_in_rectified_frame
+from pytest_ocrparity.diagnose.recognition.line_preprocessing import examine_line_preprocessing
+from pytest_ocrparity.diagnose.recognition.reading import examine_reading
+from pytest_ocrparity.diagnose.repeatability import examine_memory_refusal, examine_repeatability_of_tensors
 from pytest_ocrparity.diagnose.state import examine_state
 from pytest_ocrparity.diagnosis import AGREES, UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TEXT, first_stage
@@ -51,13 +51,13 @@ def diagnose(
     Raises:
         DifferenceError: both sides are the same object.
     """
-    comparisons = Comparisons(reference, candidate, tolerance or current().tolerance())
+    comparisons = Comparisons(reference, candidate, tolerance or current_context().tolerance())
     if all(comparison.is_match for comparison in comparisons.all()):
         return ()
     return tuple(examine(Laboratory(comparisons, seconds)))
 
 
-def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
+def first_stage_to_diagnose(comparisons: tuple[Comparison, ...]) -> str:
     """Return the first stage at which comparisons fail, without those whose stage was not recorded."""
     failing = {c.stage for c in comparisons if c.stage and not c.is_match and not c.is_missing}
     return first_stage(failing) or comparisons[-1].kind
@@ -65,7 +65,7 @@ def first_failing_stage(comparisons: tuple[Comparison, ...]) -> str:
 
 def examine(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes of a laboratory's comparisons, of which at least one fails."""
-    stage = first_failing_stage(lab.comparisons.all())
+    stage = first_stage_to_diagnose(lab.comparisons.all())
     if (unknown := examine_memory_refusal(lab, stage)) is not None:
         return [unknown]
     return examine_state(lab, _examine_parts(lab, stage), stage)
@@ -77,13 +77,17 @@ def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
     examined, is_of_lines = stage, lab.comparisons.task == RECOGNITION
     try:
         if lab.reference.error is not None or not is_preprocessing_same(lab):
-            found += examine_tensors(lab)
+            found += examine_repeatability_of_tensors(lab)
             if found:
                 return found
-            found = examine_leaks(lab, examine_line(lab)) if is_of_lines else _examine_page(lab, found)
+            found = (
+                examine_leaked_parameters(lab, examine_line_preprocessing(lab))
+                if is_of_lines
+                else _examine_page(lab, found)
+            )
             lab.is_picture_explained = all(diagnosis.cause != UNKNOWN for diagnosis in found)
         examined = TEXT if is_of_lines else DETECTIONS
-        found += examine_text(lab) if is_of_lines else examine_boxes(lab)
+        found += examine_reading(lab) if is_of_lines else examine_postprocessing(lab)
         examined = PROBABILITY_MAP
         found += examine_network(lab)
     except BudgetSpentError:
@@ -96,7 +100,7 @@ def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:
 def _examine_page(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     """Add to `found` why the tensors of a page differ, as it is found, and return all of it."""
     examine_preprocessing(lab, found)
-    return judge_in_its_frame(lab, examine_leaks(lab, found))
+    return judge_in_rectified_frame(lab, examine_leaked_parameters(lab, found))
 
 
 def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:

@@ -12,7 +12,7 @@ from pytest_ocrparity.stages import RESIZE
 from pytest_ocrparity.trace import Trace
 
 
-def columns_added(side: object, alone: Trace, together: Trace) -> int:
+def batch_padding_columns(side: object, alone: Trace, together: Trace) -> int:
     """Return how many columns of one value a line's tensor has more in a batch, 0 where it differs otherwise."""
     if offered(side, ReadsMaps) is None or alone.tensor is None or together.tensor is None:
         return 0
@@ -22,9 +22,9 @@ def columns_added(side: object, alone: Trace, together: Trace) -> int:
     return int(added.shape[-1]) if is_filled else 0
 
 
-def by_padding(side: Pipeline, alone: Trace, together: Trace) -> Diagnosis | None:
+def by_batch_padding(side: Pipeline, alone: Trace, together: Trace) -> Diagnosis | None:
     """Run a line alone, filled up as in its batch; return that this is why it reads otherwise, or None."""
-    added, reader, tensor = columns_added(side, alone, together), offered(side, ReadsMaps), together.tensor
+    added, reader, tensor = batch_padding_columns(side, alone, together), offered(side, ReadsMaps), together.tensor
     if not added or reader is None or tensor is None or alone.recognition is None or together.recognition is None:
         return None
     made, in_batch = side.infer(np.array(tensor)), together.probability_map

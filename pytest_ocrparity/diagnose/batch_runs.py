@@ -13,8 +13,8 @@ from pytest_ocrparity.backends.batches import trace_batch
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import Pipeline, trace_anew
-from pytest_ocrparity.diagnose import first_failing_stage
-from pytest_ocrparity.diagnose.batch_padding import by_padding, columns_added
+from pytest_ocrparity.diagnose import first_stage_to_diagnose
+from pytest_ocrparity.diagnose.batch_padding import batch_padding_columns, by_batch_padding
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis, Fix
 from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.tolerance import AUTO, OFF, Tolerance
@@ -54,7 +54,7 @@ class BatchRun:
         Of a line that was filled up to the widest of its batch, the texts alone: its map has other timesteps.
         """
         alone, together = self.alone[index], self.together[index]
-        if columns_added(self.side, alone, together):
+        if batch_padding_columns(self.side, alone, together):
             # No map can be compared that would say more of two empty texts, or by how much scores may differ.
             text: dict[str, Any] = {"allow_empty": True}
             text |= {"max_score_difference": OFF} if tolerance["text.max_score_difference"].value == AUTO else {}
@@ -69,7 +69,7 @@ class BatchRun:
     def diagnose(self, index: int, tolerance: Tolerance) -> Diagnosis:
         """Return why an image differs in the batch, by running it alone and in batches again."""
         before = self.alone[index]
-        stage = first_failing_stage(self.comparisons(index, tolerance))
+        stage = first_stage_to_diagnose(self.comparisons(index, tolerance))
         again = replace(trace_anew(self.side, self.images[index]), pipeline=f"{before.pipeline} again")
         if differing(before, replace(again, image=before.image), tolerance):
             text = f"alone, {before.pipeline} does not return the same twice either, so the batch need not be the cause"
@@ -78,7 +78,7 @@ class BatchRun:
         if differing(self.together[index], replace(repeated, pipeline=f"{before.pipeline} again"), tolerance):
             text = f"{before.pipeline} does not return the same twice for the same batch"
             return Diagnosis(stage=stage, cause="engine.not_repeatable", summary=text, fix=Fix(_RACES))
-        if (padded := by_padding(self.side, before, self.together[index])) is not None:
+        if (padded := by_batch_padding(self.side, before, self.together[index])) is not None:
             return padded
         count = len(self.images)
         proof = f"alone and in this batch, {before.pipeline} returns the same again, and the two differ"

@@ -14,14 +14,18 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import HasSettingsTable, offered
-from pytest_ocrparity.diagnose import examine, first_failing_stage
+from pytest_ocrparity.diagnose import examine, first_stage_to_diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
-from pytest_ocrparity.diagnose.kept import STATE
+from pytest_ocrparity.diagnose.kept_state import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaks
+from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaked_parameters
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right
-from pytest_ocrparity.diagnose.repeatability import examine_maps, examine_memory_refusal, examine_tensors
+from pytest_ocrparity.diagnose.repeatability import (
+    examine_memory_refusal,
+    examine_repeatability_of_maps,
+    examine_repeatability_of_tensors,
+)
 from pytest_ocrparity.diagnose.state import state_cause
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, STAGES, TENSOR
@@ -75,7 +79,7 @@ class DiagnosisCache:
         if self.seconds <= 0:
             return ()
         reference, candidate, found = comparisons.reference, comparisons.candidate, comparisons.all()
-        stage = first_failing_stage(found)
+        stage = first_stage_to_diagnose(found)
         sides = [self._side_key(trace) for trace in (reference, candidate)]
         key = json.dumps(
             [sides, [_trace_digest(trace) for trace in (reference, candidate)], str(comparisons.tolerance)]
@@ -109,7 +113,7 @@ class DiagnosisCache:
     def _confirm_or_examine(
         self, lab: Laboratory, signature: str, comparisons: tuple[Comparison, ...]
     ) -> tuple[Diagnosis, ...]:
-        stage = first_failing_stage(comparisons)
+        stage = first_stage_to_diagnose(comparisons)
         if (unknown := examine_memory_refusal(lab, stage)) is not None:
             return (unknown,)
         entries = self.known.setdefault(signature, [])
@@ -179,10 +183,10 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
         return None
     try:
         if any(each.cause.endswith("not_repeatable") for each in named):
-            again = examine_tensors(lab) or examine_maps(lab)
+            again = examine_repeatability_of_tensors(lab) or examine_repeatability_of_maps(lab)
             return tuple(again) if [d.cause for d in again] == [d.cause for d in known.diagnoses] else None
         if any(each.cause == STATE for each in named):
-            state = state_cause(lab, first_failing_stage(lab.comparisons.all()))
+            state = state_cause(lab, first_stage_to_diagnose(lab.comparisons.all()))
             return None if state is None else (state,)
         lab.patched = known.patched
         if known.patched.before is not None and not _compares_in_its_way(lab, known.patched.before):
@@ -198,7 +202,7 @@ def _confirmed_causes(known: Known, lab: Laboratory) -> tuple[Diagnosis, ...] | 
     if not any(each.cause != UNKNOWN for each in shown):
         return None
     stated = [_restated_diagnosis(each, known.image, stages) for each in shown]
-    return tuple(examine_leaks(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
+    return tuple(examine_leaked_parameters(lab, stated)) if any(each.cause == LEAK for each in named) else tuple(stated)
 
 
 def _compares_in_its_way(lab: Laboratory, make: Callable[[Laboratory], Trace | None]) -> bool:

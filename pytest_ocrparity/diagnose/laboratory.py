@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.compare.sensitivity import automatic_map_limit, map_sensitivity
+from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
-from pytest_ocrparity.contract import Pipeline, ResizesTo, members, offered, pipeline_of
+from pytest_ocrparity.contract import Pipeline, ResizesTo, contract_members, offered, pipeline_of
 from pytest_ocrparity.diagnose.budget import Budget, BudgetSpentError
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate, Recorded
 from pytest_ocrparity.diagnosis import UNKNOWN, Alternative, Diagnosis, Fix
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import (
     DECODE,
     DETECTIONS,
@@ -162,7 +162,7 @@ class Laboratory:
             if trace.decode is not None and trace.decode.pixels is not None and digest is not None:
                 pixels = bgr(trace)
                 try:
-                    if hashlib.sha256(image_bytes(pixels)[1]).hexdigest() == digest:
+                    if hashlib.sha256(image_file_bytes(pixels)[1]).hexdigest() == digest:
                         return pixels
                 except ImageError:  # a side that holds other than 8 bits
                     continue
@@ -196,7 +196,7 @@ class Laboratory:
         found = offered(side.source, offer)
         if found is None:
             return None
-        return self.attempt(lambda: call(found), what or f"{' and '.join(members(offer))} of {side.pipeline}")
+        return self.attempt(lambda: call(found), what or f"{' and '.join(contract_members(offer))} of {side.pipeline}")
 
     def alternatives(self, give: Callable[[], Iterator[Alternative]] | None) -> Iterator[Alternative]:
         """Yield what a side offers to run in the place of its network, until it raises."""
@@ -411,7 +411,7 @@ def are_equal_maps(lab: Laboratory, made: Array, other: Array) -> bool:
     finite = np.isfinite(made)
     if not np.array_equal(finite, np.isfinite(other)):
         return False
-    limit = automatic_map_limit(map_sensitivity(lab.reference))
+    limit = sensitivity_limit(map_sensitivity(lab.reference))
     return bool(np.max(np.abs(made[finite] - other[finite]), initial=0.0) <= limit)
 
 

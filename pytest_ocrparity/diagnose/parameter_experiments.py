@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pytest_ocrparity.artifacts.configs import scale_value
-from pytest_ocrparity.compare.parameter_differences import is_close, parameter_differences
+from pytest_ocrparity.artifacts.configs import config_scale
+from pytest_ocrparity.compare.parameter_differences import parameter_differences, parameters_agree
 from pytest_ocrparity.comparison import ParameterDifference
 from pytest_ocrparity.contract import (
     Declares,
@@ -24,7 +24,7 @@ from pytest_ocrparity.contract import (
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import value_text
@@ -52,7 +52,7 @@ class Group:
     differences: tuple[ParameterDifference, ...]
 
 
-def parameter_groups(lab: Laboratory, stage: str) -> list[Group]:
+def parameter_experiment_groups(lab: Laboratory, stage: str) -> list[Group]:
     """Return the differing parameters of a stage, grouped by cause."""
     candidate = _with_parameters_of_every_image(lab, lab.candidate)
     reference_values, candidate_values = (side.parameters.get(stage, {}) for side in (lab.reference, candidate))
@@ -78,7 +78,7 @@ def parameter_groups(lab: Laboratory, stage: str) -> list[Group]:
 
 def with_reference_parameters(lab: Laboratory, stage: str, base: PatchedCandidate) -> PatchedCandidate | None:
     """Return a patched candidate with all differing parameters of a stage put right; None where it can't be."""
-    chosen = parameter_groups(lab, stage)
+    chosen = parameter_experiment_groups(lab, stage)
     if not chosen or _why_not_varied(lab, base, stage) is not None:
         return None
     try:
@@ -132,7 +132,7 @@ def by_parameters(lab: Laboratory, stage: str, fixes_stage: FixesStage) -> list[
         stage: the stage whose parameters are tried.
         fixes_stage: runs the stage, see `FixesStage`.
     """
-    needed, base = parameter_groups(lab, stage), lab.patched
+    needed, base = parameter_experiment_groups(lab, stage), lab.patched
     if not needed:
         return []
     if (why := _why_not_varied(lab, base, stage)) is not None:
@@ -239,7 +239,7 @@ def _accepts_group(lab: Laboratory, base: PatchedCandidate, group: Group) -> boo
         each.name
         for each in group.differences
         if each.reference is not None
-        and not (plain(ran.get(each.name)) == each.reference or is_close(ran.get(each.name), each.reference))
+        and not (jsonable(ran.get(each.name)) == each.reference or parameters_agree(ran.get(each.name), each.reference))
     ]
     if ignored:
         reference, candidate = lab.names
@@ -317,8 +317,8 @@ def _values_summary(lab: Laboratory, group: Group) -> str:
 def _is_what_ran(name: str, said: Any, ran: Any) -> bool:
     """Return whether a YAML file sets the value that ran; it may write a fraction, or more digits."""
     if name == "scale" and isinstance(said, str):
-        said = scale_value(said, Path(), name)
-    return bool(said == ran or is_close(said, ran))
+        said = config_scale(said, Path(), name)
+    return bool(said == ran or parameters_agree(said, ran))
 
 
 def _yaml_evidence(lab: Laboratory, trace: Trace, group: Group) -> list[str]:
@@ -356,7 +356,7 @@ def _parameter_fix(lab: Laboratory, group: Group) -> Fix:
 LEAK = "reference.global_leak"
 
 
-def examine_leaks(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
+def examine_leaked_parameters(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     """Return the causes, with those replaced that a key under `Global` of the training YAML file explains.
 
     The key explains a cause if, built without it, the training operators of the stage run with the candidate's

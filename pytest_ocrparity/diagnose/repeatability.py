@@ -12,14 +12,14 @@ from pytest_ocrparity.stages import PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Trace
 
 
-def examine_tensors(lab: Laboratory) -> list[Diagnosis]:
+def examine_repeatability_of_tensors(lab: Laboratory) -> list[Diagnosis]:
     """Return a diagnosis for each side that makes two tensors of one image; if the reference stopped, its diagnosis."""
     if lab.reference.error is not None:
         return [_diagnose_stopped_reference(lab)]
     return [d for trace in (lab.reference, lab.candidate) if (d := _repeat_preprocessing(lab, trace)) is not None]
 
 
-def examine_maps(lab: Laboratory) -> list[Diagnosis]:
+def examine_repeatability_of_maps(lab: Laboratory) -> list[Diagnosis]:
     """Return a diagnosis for each side whose network makes two maps of one tensor; runs networks."""
     return [d for trace in (lab.reference, lab.candidate) if (d := _repeat_network(lab, trace)) is not None]
 

@@ -17,11 +17,11 @@ import numpy as np
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline, StartsAnew, pipeline_of, trace_anew
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
-from pytest_ocrparity.diagnose.kept import STATE, depends_on_before
+from pytest_ocrparity.diagnose.kept_state import STATE, kept_state_diagnosis
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory, bgr
-from pytest_ocrparity.diagnose.postprocessing.kept_boxes import boxes_of_the_map_before
+from pytest_ocrparity.diagnose.postprocessing.kept_boxes import kept_boxes_of_map_before
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.files import header_size
+from pytest_ocrparity.files import image_file_size
 from pytest_ocrparity.trace import Image, Trace
 from pytest_ocrparity.wording import image_label
 
@@ -69,7 +69,7 @@ def state_cause(lab: Laboratory, stage: str) -> Diagnosis | None:
     side, image = pipeline_of(lab.candidate), lab.image
     if side is None or image is None or lab.candidate.error is not None or lab.reference.error is not None:
         return None
-    if (kept := boxes_of_the_map_before(lab, side)) is not None:
+    if (kept := kept_boxes_of_map_before(lab, side)) is not None:
         return kept
     now = _traced(lab, side, image)
     if now is None:
@@ -191,7 +191,7 @@ def _sequences(lab: Laboratory) -> list[Sequence[Image]]:
 
 def _pixels(name: str) -> int:
     data = Path(name).read_bytes()
-    size = header_size(data)
+    size = image_file_size(data)
     return len(data) if size is None else size[0] * size[1]
 
 
@@ -217,7 +217,7 @@ def _files_beside(lab: Laboratory) -> list[Sequence[Image]]:
     if lab.earlier or not image.is_file():
         return []
     files = sorted(path for path in image.parent.iterdir() if path.is_file() and path.name != image.name)
-    sizes = {path: size for path in files[:MOST_READ] if (size := header_size(path.read_bytes())) is not None}
+    sizes = {path: size for path in files[:MOST_READ] if (size := image_file_size(path.read_bytes())) is not None}
     if not sizes:
         return []
     shape = 1.0 if tensor is None or tensor.ndim != 4 else tensor.shape[3] / tensor.shape[2]
@@ -234,4 +234,4 @@ def _names(others: Sequence[Image]) -> str:
 def _proven(lab: Laboratory, stage: str, others: Sequence[Image], alone: str, times: str) -> Diagnosis:
     reference, candidate = lab.names
     proof = f"{alone}, {candidate} returns {reference}'s result for this image, and after {_names(others)} what it "
-    return depends_on_before(lab, stage, f"{proof}returned in this run: {times}")
+    return kept_state_diagnosis(lab, stage, f"{proof}returned in this run: {times}")

@@ -140,8 +140,8 @@ def _normalised_distance(right: str, read: str) -> float:
 
 
 def _count_boxes(label: Label, detections: Sequence[Polygon]) -> _Side:
-    places, boxes = valid_shapes(label.polygons)
-    found = valid_shapes(detections)[1]
+    places, boxes = counted_shapes(label.polygons)
+    found = counted_shapes(detections)[1]
     is_ignored = np.array(label.ignored, bool)[places]
     places, regions, boxes = places[~is_ignored], boxes[is_ignored], boxes[~is_ignored]
     invalid = len(detections) - len(found)
@@ -152,7 +152,7 @@ def _count_boxes(label: Label, detections: Sequence[Polygon]) -> _Side:
     return _Side(counts, frozenset(places[matched].tolist()))
 
 
-def valid_shapes(polygons: Sequence[Polygon]) -> tuple[Index, Shapes]:
+def counted_shapes(polygons: Sequence[Polygon]) -> tuple[Index, Shapes]:
     """Return the indices of polygons that PaddleOCR's evaluator counts, and their shapes.
 
     It would raise for one of fewer than three points, which is left out like one that crosses itself.

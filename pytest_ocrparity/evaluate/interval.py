@@ -58,7 +58,7 @@ def hmean(matched: npt.ArrayLike, found: npt.ArrayLike, truth: npt.ArrayLike) ->
     return np.asarray(np.divide(2 * np.asarray(matched), whole, out=np.zeros_like(whole), where=whole > 0))
 
 
-def differences(sums: Units) -> npt.NDArray[np.float64]:
+def differences_for_interval(sums: Units) -> npt.NDArray[np.float64]:
     """Return hmean of the candidate minus that of the reference, of sums over units, (..., 5)."""
     one, two, found_by_one, found_by_two, truth = np.moveaxis(sums, -1, 0)
     return hmean(two, found_by_two, truth) - hmean(one, found_by_one, truth)
@@ -113,6 +113,6 @@ def interval_of(units: Units, *, times: float = 1.0, draws: int = DRAWS) -> Inte
         sums = generator.standard_gamma(times * counts, (size, len(distinct))) @ distinct
         unseen = generator.standard_exponential((size, 1))
         for found, unit in zip(ends, (low, high), strict=True):
-            found.append(differences(sums + unseen * unit))
+            found.append(differences_for_interval(sums + unseen * unit))
     lower, upper = (np.concatenate(each) for each in ends)
     return Interval(float(np.quantile(lower, LEVEL)), float(np.quantile(upper, 1 - LEVEL)))

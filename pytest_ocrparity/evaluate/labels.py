@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 
 from pytest_ocrparity.errors import LabelError, did_you_mean
-from pytest_ocrparity.evaluate.counts import valid_shapes
+from pytest_ocrparity.evaluate.counts import counted_shapes
 from pytest_ocrparity.evaluate.label_line import Label, LineForm
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.wording import printable
@@ -191,7 +191,7 @@ class _Reader:
     ) -> None:
         names, text = self.form.split(line, where)
         label = self.form.label(text, where)
-        invalid = len(label.polygons) - len(valid_shapes(label.polygons)[0])
+        invalid = len(label.polygons) - len(counted_shapes(label.polygons)[0])
         images = [os.path.join(data_dir, name) for name in names]  # noqa: PTH118 - as PaddleOCR joins them
         for name, image in zip(names, images, strict=True):
             identity = image_identity(image, self._folders)

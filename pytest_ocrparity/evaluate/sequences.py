@@ -33,7 +33,7 @@ class Counted(NamedTuple):
     untraced: int
 
 
-def count_pairs(pairs: Iterable[tuple[Found | None, Found | None]], labels: LabelsLike) -> Counted:
+def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: LabelsLike) -> Counted:
     """Count image by image what two sides found.
 
     Traces are found in a label file by the path of their image. `Detections` and `Recognition` name none: they, and

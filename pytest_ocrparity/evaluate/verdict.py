@@ -21,7 +21,7 @@ from typing import Annotated, Final
 import numpy as np
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
-from pytest_ocrparity.evaluate.interval import Interval, Units, differences, hmean, interval_of
+from pytest_ocrparity.evaluate.interval import Interval, Units, differences_for_interval, hmean, interval_of
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.wording import number_of_images
 
@@ -85,7 +85,7 @@ class Accuracy:
         raise TypeError("an Accuracy has no truth value: read its verdict, or use assert_same_accuracy()")
 
 
-def judge(
+def accuracy_verdict(
     images: Iterable[ImageCounts], *, task: str = DETECTION.name, max_drop: float = MAX_DROP, is_set: bool = False
 ) -> Accuracy:
     """Return what the counts of many images show.
@@ -117,7 +117,7 @@ def judge(
         text="",
         reference=scores[0],
         candidate=scores[1],
-        difference=float(differences(units.sum(axis=0))),
+        difference=float(differences_for_interval(units.sum(axis=0))),
         interval=interval,
         max_drop=max_drop,
         is_set=is_set,

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_ocrparity.comparison import NOT_JUDGEABLE, BoxFinding, Comparison, Difference, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.explain.next_step import next_step, rerun_instruction, smallest_tolerance, suspects
-from pytest_ocrparity.explain.texts import difference_rows, texts_of
+from pytest_ocrparity.explain.next_step import next_step, next_step_rerun, next_step_suspects, next_step_tolerance
+from pytest_ocrparity.explain.texts import rows_of_texts, texts_of
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
 from pytest_ocrparity.stages import RECOGNITION, STAGES, TEXT
 from pytest_ocrparity.wording import amount, number_of_boxes, quoted
@@ -207,20 +207,20 @@ def _measured_rows(
     rows = [
         row for comparison in ((judged,) if first is judged else (first, judged)) for row in _limit_rows(comparison)
     ]
-    rows += [*boxes, *difference_rows(judged if judged.texts else first)]
+    rows += [*boxes, *rows_of_texts(judged if judged.texts else first)]
     rows += [*_parameter_rows(first), *_later_rows(comparisons, first)]
     if NOT_JUDGEABLE in (first.status, judged.status):  # no limit is right for it
         return rows
-    return [*rows, *(("would pass", offered) for offered in [smallest_tolerance(judged)] if offered)]
+    return [*rows, *(("would pass", offered) for offered in [next_step_tolerance(judged)] if offered)]
 
 
 def _next_line(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
     if NOT_JUDGEABLE in (judged.status, first.status) and not known:
-        return f"check that this checkpoint evaluates well, {rerun_instruction(judged.image)}"
+        return f"check that this checkpoint evaluates well, {next_step_rerun(judged.image)}"
     if known:
-        return f"apply the fix{'es' if known > 1 else ''}, {rerun_instruction(judged.image)}"
+        return f"apply the fix{'es' if known > 1 else ''}, {next_step_rerun(judged.image)}"
     return (
-        f"fix the error above, {rerun_instruction(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
+        f"fix the error above, {next_step_rerun(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
     )
 
 
@@ -363,7 +363,7 @@ def _parameter_rows(first: Comparison) -> list[tuple[str, str]]:
 
     They are facts, and no cause as long as no experiment with them removed the difference.
     """
-    shown = suspects(first)
+    shown = next_step_suspects(first)
     rows = []
     for parameter in shown[:MOST_PARAMETERS]:
         name = f"{parameter.stage}.{parameter.name}"

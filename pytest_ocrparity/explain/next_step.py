@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, ParameterDifference
-from pytest_ocrparity.context import current
+from pytest_ocrparity.context import current_context
 from pytest_ocrparity.diagnosis import AGREES
 from pytest_ocrparity.stages import DETECTION, STAGES
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, MAP_MOST, PRESETS, TENSOR_LEAST
 
 
-def suspects(first: Comparison) -> list[ParameterDifference]:
+def next_step_suspects(first: Comparison) -> list[ParameterDifference]:
     """Return the parameters that ran with different values: of the first differing stage, else of earlier ones.
 
     What only one side declares is not known to differ.
@@ -25,9 +25,9 @@ def suspects(first: Comparison) -> list[ParameterDifference]:
     return own or [each for each in both if each.stage in earlier]
 
 
-def rerun_instruction(image: str) -> str:
+def next_step_rerun(image: str) -> str:
     """Return how to run the comparison again."""
-    command = current().rerun(image)
+    command = current_context().rerun(image)
     return f"then: {command}" if command else "then compare again"
 
 
@@ -70,13 +70,13 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
     """
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
-    again = rerun_instruction(judged.image)
+    again = next_step_rerun(judged.image)
     failing = [difference for difference in first.differences if difference.fails]
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
     were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
     # What recognisers ran with are mostly sizes, which follow from the picture and are no settings.
-    if first.task == DETECTION.name and not were_tried and (found := suspects(first)):
+    if first.task == DETECTION.name and not were_tried and (found := next_step_suspects(first)):
         places = _parameter_places(found, judged.table)
         return f"give {judged.candidate} the values of {judged.reference}: {places}, {again}"
     acquitted = ("network.weights: all", AGREES)
@@ -97,7 +97,7 @@ WIDEST: Final[Mapping[str, float]] = {
 """How far each limit may be widened by advice; one that is not here is never offered."""
 
 
-def smallest_tolerance(judged: Comparison) -> str | None:
+def next_step_tolerance(judged: Comparison) -> str | None:
     """Return the smallest tolerance under which the judged comparison passes; None where it would judge nothing.
 
     None also where no tolerance helps, as with a difference of shapes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 from pytest_ocrparity.comparison import Comparison, TextFinding
-from pytest_ocrparity.edits import first_difference
+from pytest_ocrparity.edits import first_edit
 from pytest_ocrparity.wording import character_text, number_of_edits, quoted
 
 
@@ -16,17 +16,17 @@ def texts_of(comparison: Comparison) -> str:
     """Return both texts of a line that is read otherwise, in one clause."""
     found = comparison.texts
     assert found is not None
-    place = first_difference(found.reference, found.candidate) or 0
+    place = first_edit(found.reference, found.candidate) or 0
     texts = quoted(found.reference, place), quoted(found.candidate, place)
     look = unicodedata.normalize("NFC", found.reference), unicodedata.normalize("NFC", found.candidate)
     note = ", which look alike: they are equal in Unicode's NFC" if look[0] == look[1] else ""
     return f"{texts[0]} in {comparison.reference}, {texts[1]} in {comparison.candidate}{note}"
 
 
-def difference_rows(comparison: Comparison) -> list[tuple[str, str]]:
+def rows_of_texts(comparison: Comparison) -> list[tuple[str, str]]:
     """Return rows with the number of edits and the first character that differs; nothing for equal texts."""
     found = comparison.texts
-    place = None if found is None else first_difference(found.reference, found.candidate)
+    place = None if found is None else first_edit(found.reference, found.candidate)
     if found is None or place is None:
         return []
     sides = comparison.reference, comparison.candidate

@@ -27,9 +27,9 @@ from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.environment import environment
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing
 from pytest_ocrparity.files import LFS_POINTER
-from pytest_ocrparity.golden.encoding import decode, encode, item_size, pack, unpack
+from pytest_ocrparity.golden.encoding import decode_array, decode_trace, encode_array, encode_trace, encoded_item_size
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.whole_files import write_whole
+from pytest_ocrparity.whole_files import write_whole_file
 
 FORMAT = 2
 """Format 1 is read as well: beside an array's shape it names the axes along which the array holds differences."""
@@ -57,7 +57,7 @@ class Golden:
     manifest: Mapping[str, Any]
 
 
-def save(
+def save_baseline_file(
     path: Path,
     trace: Trace,
     *,
@@ -82,8 +82,8 @@ def save(
     if trace.error is not None:
         raise GoldenError(f"{trace.image}: nothing to record, {trace.pipeline} stopped: {trace.error}")
     trace = with_sensitivity(trace)
-    arrays, steps_error = encode(trace, lossless)
-    packed = {name: pack(array) for name, array in arrays.items()}
+    arrays, steps_error = encode_trace(trace, lossless)
+    packed = {name: encode_array(array) for name, array in arrays.items()}
     if (size := sum(planes.nbytes for planes in packed.values())) > _MOST_BYTES:
         raise GoldenError(f"{trace.image}: its trace has {size} bytes, and a baseline takes {_MOST_BYTES}")
     frame = zstandard.ZstdCompressor(_LEVEL).compress(b"".join(planes.tobytes() for planes in packed.values()))
@@ -118,7 +118,7 @@ def save(
     _write_file(path, manifest, frame)
 
 
-def load(path: Path) -> Golden:
+def load_baseline_file(path: Path) -> Golden:
     """Read a baseline. Its parameters come back as JSON has them: tuples as lists.
 
     Raises:
@@ -140,11 +140,11 @@ def load(path: Path) -> Golden:
     )
 
 
-def relabel(path: Path, **changes: Any) -> None:
+def relabel_baseline_file(path: Path, **changes: Any) -> None:
     """Replace keys of a baseline's manifest; its arrays stay as they are.
 
     Raises:
-        GoldenMissing, GoldenCorrupt, GoldenError: as `load` and `save` do.
+        GoldenMissing, GoldenCorrupt, GoldenError: as `load_baseline_file` and `save_baseline_file` do.
     """
     data = _read_file(path)
     try:
@@ -156,7 +156,7 @@ def relabel(path: Path, **changes: Any) -> None:
     _write_file(path, manifest, frame)
 
 
-def is_baseline(path: Path) -> bool:
+def is_baseline_file(path: Path) -> bool:
     """Return whether a file has a baseline's manifest, without reading its arrays."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -165,7 +165,7 @@ def is_baseline(path: Path) -> bool:
         return False
 
 
-def settings_of(path: Path) -> str | None:
+def settings_of_baseline_file(path: Path) -> str | None:
     """Return the settings file that a baseline's manifest names, or None where it names none that can be trusted."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -187,7 +187,7 @@ def _baseline_is_damaged(path: Path, error: Exception) -> GoldenCorrupt:
 def _decoded_baseline(manifest: Mapping[str, Any], frame: memoryview) -> Golden:
     """Return the baseline of a manifest and a frame; what does not fit together raises one of `_UNREADABLE`."""
     _check_manifest(manifest)
-    trace = replace(decode(_read_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
+    trace = replace(decode_trace(_read_arrays(frame, manifest), manifest), files=manifest["fingerprint"])
     return Golden(trace, manifest)
 
 
@@ -208,7 +208,7 @@ def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _A
     if hashlib.sha256(frame).hexdigest() != manifest["arrays_sha256"]:
         raise ValueError("its arrays are not what was recorded")
     entries = manifest["arrays"].items()
-    forms = {name: ((item_size(kind), *shape), kind, *axes) for name, (kind, shape, *axes) in entries}
+    forms = {name: ((encoded_item_size(kind), *shape), kind, *axes) for name, (kind, shape, *axes) in entries}
     sizes = [math.prod(shape) for shape, *_ in forms.values()]
     if any(size < 0 for size in sizes) or not sum(sizes) == zstandard.frame_content_size(frame) <= _MOST_BYTES:
         raise ValueError(f"its arrays claim {sum(sizes)} bytes; {_MOST_BYTES} at most, and as many as it holds")
@@ -217,7 +217,7 @@ def _read_arrays(frame: memoryview, manifest: Mapping[str, Any]) -> dict[str, _A
         raise ValueError(f"its arrays end after {len(content)} of {sum(sizes)} bytes")
     parts = (content[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
     return {
-        name: unpack(planes.reshape(shape), kind, *axes)
+        name: decode_array(planes.reshape(shape), kind, *axes)
         for planes, (name, (shape, kind, *axes)) in zip(parts, forms.items(), strict=True)
     }
 
@@ -241,7 +241,7 @@ def _read_manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _check_manifest(manifest: Mapping[str, Any]) -> None:
-    """Check the digest, and the kinds of what `decode` does not use and others do."""
+    """Check the digest, and the kinds of what `decode_trace` does not use and others do."""
     if manifest["sha256"] != _manifest_digest(manifest):
         raise ValueError("its manifest is not what was recorded")
     tables = (manifest[name] for name in ("options", "fingerprint", "arrays"))
@@ -276,6 +276,6 @@ def _write_file(path: Path, manifest: Mapping[str, Any], frame: bytes) -> None:
     content, text = io.BytesIO(), json.dumps(manifest, indent=1).encode()
     np.savez(content, manifest=np.frombuffer(text, np.uint8), arrays=np.frombuffer(frame, np.uint8))
     try:
-        write_whole(path, content.getvalue())
+        write_whole_file(path, content.getvalue())
     except OSError as error:
         raise GoldenError(f"{path}: cannot write this baseline: {error.strerror or error}") from error

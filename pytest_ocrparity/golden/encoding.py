@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.stages import DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
-from pytest_ocrparity.trace.stored_fields import wrong_fields
+from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
 
 _Array: TypeAlias = "npt.NDArray[Any]"
 _STEPS = 65535  # a stored probability is a multiple of 1 / 65535: at most 7.7e-6 off, 1.6e-5 beside the threshold
@@ -25,7 +25,7 @@ _KIND = re.compile(r"(uint|float)(8|16|32|64)")
 _DIFFERENCES: tuple[list[int], ...] = ([], [0], [2, 3])  # the axes along which format 1 may hold differences
 
 
-def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
+def encode_trace(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
     """Return the arrays to store, and by how much the largest stored probability is off."""
     arrays: dict[str, _Array | None] = {RESIZE: trace.resize, TENSOR: trace.tensor}
     if (table := _normalisation_table(trace.resize, trace.tensor)) is not None:
@@ -50,9 +50,9 @@ def encode(trace: Trace, lossless: bool) -> tuple[dict[str, _Array], float]:
     return {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}, error
 
 
-def decode(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
+def decode_trace(arrays: Mapping[str, _Array], manifest: Mapping[str, Any]) -> Trace:
     """Return the trace of stored arrays and their manifest; what does not fit together raises whatever NumPy raises."""
-    if wrong := wrong_fields(manifest):
+    if wrong := wrong_stored_fields(manifest):
         raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
     decode, shape, resize = manifest["decode"], manifest["shape"], arrays.get(RESIZE)
     tensor, table = arrays.get(TENSOR), arrays.get("table")
@@ -156,24 +156,24 @@ def _is_stored_as_difference(map_: _Array, fused: _Array) -> bool:
     return map_.shape == fused.shape and map_.dtype == fused.dtype == np.uint16
 
 
-def pack(array: _Array) -> _Array:
+def encode_array(array: _Array) -> _Array:
     """Return the array as byte planes, (bytes per number, *shape): bytes of equal weight lie together."""
     return np.ascontiguousarray(np.moveaxis(array[..., None].view(np.uint8), -1, 0))
 
 
-def item_size(kind: object) -> int:
-    """Return the bytes per number of a dtype as `pack`'s arrays have. Raises ValueError for any other."""
+def encoded_item_size(kind: object) -> int:
+    """Return the bytes per number of a dtype as `encode_array`'s arrays have. Raises ValueError for any other."""
     found = _KIND.fullmatch(kind) if isinstance(kind, str) else None
     if found is None:
         raise ValueError(f"{kind!r} is no kind of number")
     return int(found[2]) // 8
 
 
-def unpack(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
+def decode_array(planes: _Array, kind: str, axes: Sequence[int] = ()) -> _Array:
     """Return the array of byte planes.
 
     Args:
-        planes: the bytes, as `pack` returns them.
+        planes: the bytes, as `encode_array` returns them.
         kind: the dtype of the array.
         axes: along which the array holds differences, in files of format 1.
 

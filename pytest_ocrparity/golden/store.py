@@ -18,21 +18,28 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.edits import first_difference
+from pytest_ocrparity.edits import first_edit
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken, OcrParityError
-from pytest_ocrparity.files import image_bytes
-from pytest_ocrparity.golden.baseline_file import Golden, is_baseline, load, relabel, save, settings_of
+from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.golden.baseline_file import (
+    Golden,
+    is_baseline_file,
+    load_baseline_file,
+    relabel_baseline_file,
+    save_baseline_file,
+    settings_of_baseline_file,
+)
 from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Reference
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Trace
-from pytest_ocrparity.whole_files import remove_leftovers
+from pytest_ocrparity.whole_files import remove_leftover_files
 from pytest_ocrparity.wording import amount, image_label, number_of_boxes, path_from, quoted
 
 LONGEST_NAME = 200
 """Bytes of a file's name: file systems take 255, of which `.npz` needs some."""
 
 
-def golden_path(folder: Path, image: str) -> Path:
+def path_in_golden_store(folder: Path, image: str) -> Path:
     """Return the baseline of an image, inside `folder` whatever its name.
 
     Names that lead out of it, or that a file system does not take, become a digest.
@@ -87,7 +94,7 @@ class GoldenStore:
             mode: None to compare only; "missing", "changed" or "all" to record.
             lossless: keep every bit of the maps.
             fingerprint: digests of the parts of the reference model that are present, such as "config", "checkpoint".
-            earlier: what else a baseline may have noted of such a part as it is now, see `files.earlier_digests`.
+            earlier: what else a baseline may have noted of such a part as it is now, see `files.earlier_file_digests`.
             options: device and engine options, for the manifest.
             settings: the settings file, which the manifest names.
             is_described: whether the settings describe the reference model; else only a fixture can make it.
@@ -132,7 +139,7 @@ class GoldenStore:
         """
         name, digest, path = self._locate_baseline(image)
         if not self._is_tidy:
-            remove_leftovers(self.folder)
+            remove_leftover_files(self.folder)
             self._is_tidy = True
         if self.mode is None or path in self._recorded:
             return False
@@ -164,7 +171,7 @@ class GoldenStore:
         shown = (
             name if isinstance(image, np.ndarray) else self._path_from_settings_file(image)
         )  # no machine's paths in the file
-        save(
+        save_baseline_file(
             path,
             replace(trace, image=shown, image_sha256=digest),
             reference=self.reference,
@@ -176,7 +183,7 @@ class GoldenStore:
         )
         self.ownership.note_recording(path, model.fixture)
         self._recorded[path] = made_by = trace.source or trace.pipeline
-        recorded = load(path).trace
+        recorded = load_baseline_file(path).trace
         if old is not None:
             self.drift[name] = _measure_drift(old.trace, recorded)
         return replace(recorded, image=name, recorded_from=made_by)
@@ -189,7 +196,7 @@ class GoldenStore:
         name, _, path = self._locate_baseline(image)
         manifest = self._open_baseline(name, path).manifest
         users = self.ownership.users(path, manifest, fixture)
-        relabel(path, model={**manifest.get("model", {}), "fixtures": users})
+        relabel_baseline_file(path, model={**manifest.get("model", {}), "fixtures": users})
 
     def open(self, image: Image) -> Golden:
         """Return the image's baseline as it is, fresh or stale. Raises as `load` does, but for GoldenTaken."""
@@ -209,8 +216,8 @@ class GoldenStore:
             | set(asked)
             | {self._baseline_path(self._path_from_settings_file(image)) for image in known_images}
         )
-        found = sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline(path))
-        return {path: settings_of(path) for path in found}
+        found = sorted(path for path in self.folder.rglob("*.npz") if path not in used and is_baseline_file(path))
+        return {path: settings_of_baseline_file(path) for path in found}
 
     def remove(self, paths: Iterable[Path]) -> None:
         """Remove baselines.
@@ -226,7 +233,7 @@ class GoldenStore:
 
     def _locate_baseline(self, image: Image) -> tuple[str, str, Path]:
         """Return an image's name, its digest and the path of its baseline."""
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         name = image_label(name)
         digest = hashlib.sha256(data).hexdigest()
         key = f"array-{digest[:16]}" if isinstance(image, np.ndarray) else self._path_from_settings_file(image)
@@ -240,8 +247,8 @@ class GoldenStore:
         macOS writes a letter and its accent as two characters, and most others as one: of a name with both spellings
         the baseline is found that is there.
         """
-        path = golden_path(self.folder, key)
-        others = (golden_path(self.folder, unicodedata.normalize(form, key)) for form in ("NFC", "NFD"))
+        path = path_in_golden_store(self.folder, key)
+        others = (path_in_golden_store(self.folder, unicodedata.normalize(form, key)) for form in ("NFC", "NFD"))
         return path if key.isascii() or path.exists() else next((other for other in others if other.exists()), path)
 
     def _path_from_settings_file(self, path: str | os.PathLike[str]) -> str:
@@ -252,7 +259,7 @@ class GoldenStore:
     def _open_baseline(self, name: str, path: Path) -> Golden:
         folder = self._path_from_settings_file(self.folder)
         try:
-            golden = load(path)
+            golden = load_baseline_file(path)
         except GoldenMissing as error:
             raise GoldenMissing(f"{name}: no baseline in {folder}; record it with: pytest --ocr-golden") from error
         self.ownership.refuse_other_project(name, golden.manifest)
@@ -386,7 +393,7 @@ def _drift_text(drift: dict[str, Any] | None) -> str:
     difference = drift["map_difference"]
     if "text_after" in drift:
         before, after = drift["text_before"], drift["text_after"]
-        place = first_difference(before, after)
+        place = first_edit(before, after)
         found = "the same text" if place is None else f"{quoted(before, place)} before, {quoted(after, place)} after"
     else:
         before, after = drift["boxes_before"], drift["boxes_after"]

@@ -21,7 +21,7 @@ OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|png|svg)|\.ocrparity
 """The names of `album`'s pictures and of their temporary files: nothing else is removed."""
 
 
-def check_folder(folder: Path) -> None:
+def check_report_folder(folder: Path) -> None:
     """Raise ReportError where a report would overwrite files of the user's, or can't be written."""
     try:
         for name in (PAGE, RESULTS, SUMMARY):
@@ -50,9 +50,9 @@ def remove_old_report(folder: Path) -> None:
     """Remove an older report, so that none is taken for that of a run which then breaks off.
 
     Raises:
-        ReportError: as `check_folder`.
+        ReportError: as `check_report_folder`.
     """
-    check_folder(folder)
+    check_report_folder(folder)
     try:
         for name in (RESULTS, SUMMARY, PAGE):  # the page, which marks the folder as a report, last
             (folder / name).unlink(missing_ok=True)
@@ -70,25 +70,27 @@ def _noting_pictures(comparisons: Iterable[RecordedComparison], used: set[int]) 
         yield each
 
 
-def publish(folder: Path, view: View) -> None:
+def write_report(folder: Path, view: View) -> None:
     """Write the report of a run, and remove pictures that are not in it.
 
     Raises:
         ReportError: a file cannot be written.
     """
-    from pytest_ocrparity.report.document import text_parts
-    from pytest_ocrparity.report.markdown import summary
-    from pytest_ocrparity.report.page import page
+    from pytest_ocrparity.report.document import report_document_parts
+    from pytest_ocrparity.report.markdown import markdown_summary
+    from pytest_ocrparity.report.page import report_page
     from pytest_ocrparity.report.pictures.album import PICTURES
-    from pytest_ocrparity.whole_files import write_whole
+    from pytest_ocrparity.whole_files import write_whole_file
 
     try:
         used: set[int] = set()
         # First, as it marks the folder as a report. Half a surrogate pair, as a file may hold, is no text.
-        write_whole(folder / PAGE, (text.encode(errors="backslashreplace") for text in page(view, folder, used)))
+        write_whole_file(
+            folder / PAGE, (text.encode(errors="backslashreplace") for text in report_page(view, folder, used))
+        )
         written = _noting_pictures(view.results.comparisons, used)
-        write_whole(folder / RESULTS, (text.encode() for text in text_parts(view.results, written)))
-        write_whole(folder / SUMMARY, summary(view).encode(errors="backslashreplace"))
+        write_whole_file(folder / RESULTS, (text.encode() for text in report_document_parts(view.results, written)))
+        write_whole_file(folder / SUMMARY, markdown_summary(view).encode(errors="backslashreplace"))
         for drawn in (folder / PICTURES).glob("*"):
             unused = [path for path in drawn.glob("*") if hash(path.relative_to(folder).as_posix()) not in used]
             ours = [path for path in unused if OURS.fullmatch(path.name)]

@@ -35,7 +35,7 @@ class FigureRow(NamedTuple):
     def cells(self) -> tuple[str, str, str, str]:
         """Return both figures in percent, their difference in points, and its interval."""
         difference = points(self.candidate - self.reference)
-        return percent(self.reference), percent(self.candidate), difference, self.interval_text
+        return accuracy_percent(self.reference), accuracy_percent(self.candidate), difference, self.interval_text
 
     @property
     def interval_text(self) -> str:
@@ -43,7 +43,7 @@ class FigureRow(NamedTuple):
         return "" if self.interval is None else " to ".join(map(points, self.interval))
 
 
-def figure_rows(record: AccuracyRecord) -> list[FigureRow]:
+def accuracy_figure_rows(record: AccuracyRecord) -> list[FigureRow]:
     """Return the figures of a record in the order in which they are shown; the judged one has the interval."""
     one, two, result = record.result.reference, record.result.candidate, record.result
     judged = result.interval.low, result.interval.high
@@ -67,7 +67,7 @@ def figure_rows(record: AccuracyRecord) -> list[FigureRow]:
     return [FigureRow("accuracy", "accuracy", one.hmean, two.hmean, judged), *rows]
 
 
-def percent(share: float) -> str:
+def accuracy_percent(share: float) -> str:
     """Write a share in percent."""
     return f"{100 * share:.2f} %"
 
@@ -85,13 +85,13 @@ def accuracy_lines(records: Sequence[AccuracyRecord]) -> list[str]:
 
 def _lines(record: AccuracyRecord) -> list[str]:
     rows = [("", record.reference, record.candidate, "difference", "95 %")]
-    rows += [(row.name, *row.cells) for row in figure_rows(record)]
+    rows += [(row.name, *row.cells) for row in accuracy_figure_rows(record)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     table = ["  ".join([f"  {row[0]:<{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]
-    return [title(record), *table, *(f"  {line}" for line in notes(record))]
+    return [accuracy_title(record), *table, *(f"  {line}" for line in accuracy_notes(record))]
 
 
-def title(record: AccuracyRecord) -> str:
+def accuracy_title(record: AccuracyRecord) -> str:
     """Return what was compared with how many labels."""
     result = record.result
     truth = sum(each.reference.truth for each in record.counts)
@@ -104,7 +104,7 @@ def title(record: AccuracyRecord) -> str:
     return f"accuracy of {record.candidate} against {record.reference}: {counted}{documents}"
 
 
-def notes(record: AccuracyRecord) -> list[str]:
+def accuracy_notes(record: AccuracyRecord) -> list[str]:
     """Return the verdict and what else is to be known, a line each."""
     alarms, result = record.result.false_alarms, record.result
     blank = sum(each.is_blank for each in record.counts)
@@ -124,7 +124,7 @@ def notes(record: AccuracyRecord) -> list[str]:
     if blank:
         what = f"{blank} blank page{'s' * (blank != 1)}"
         found.append(f"false alarms on {what}: {alarms[0]} in {record.reference}, {alarms[1]} in {record.candidate}")
-    if left := not_counted_text(record):
+    if left := accuracy_not_counted_text(record):
         found.append(f"not counted: {left}")
     return found
 
@@ -143,7 +143,7 @@ def _more(found: Sequence[object]) -> str:
     return f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
 
 
-def not_counted_text(record: AccuracyRecord) -> str:
+def accuracy_not_counted_text(record: AccuracyRecord) -> str:
     """Return which images and labels do not count, in words, or nothing."""
     left = {name: count for name, count in record.not_counted.items() if count}
     missing = left.pop("missing", 0)

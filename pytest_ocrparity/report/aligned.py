@@ -40,15 +40,15 @@ class Place(NamedTuple):
         return self.reference == self.candidate
 
 
-def aligned(found: TextFinding) -> tuple[list[Piece], list[Piece]]:
+def aligned_texts(found: TextFinding) -> tuple[list[Piece], list[Piece]]:
     """Return the pieces of both texts, which together are each whole text."""
-    cut = places(found) or _without_common_ends(found.reference, found.candidate)
+    cut = aligned_places(found) or _without_common_ends(found.reference, found.candidate)
     return _pieces((each.reference, each.is_same) for each in cut), _pieces(
         (each.candidate, each.is_same) for each in cut
     )
 
 
-def places(found: TextFinding) -> list[Place]:
+def aligned_places(found: TextFinding) -> list[Place]:
     """Return the characters of both texts in pairs, of which as many differ as edits make one text of the other.
 
     Nothing of texts that are longer than is aligned.

@@ -9,7 +9,7 @@ from pytest_ocrparity.report.document import Batched, BatchLimit
 from pytest_ocrparity.wording import amount, number_of_images
 
 
-def by_side(records: Iterable[Batched]) -> dict[str, list[Batched]]:
+def batch_records_by_side(records: Iterable[Batched]) -> dict[str, list[Batched]]:
     """Return by side one record per image: workers may have run the same one, and then what differs decides."""
     found: dict[tuple[str, str], Batched] = {}
     for record in records:
@@ -25,7 +25,7 @@ def by_side(records: Iterable[Batched]) -> dict[str, list[Batched]]:
 def batch_lines(records: Iterable[Batched], limits: Iterable[BatchLimit]) -> list[str]:
     """Return a line per side: how many of its images ran in batches of which size, and how they came out."""
     lines = []
-    for side, images in by_side(records).items():
+    for side, images in batch_records_by_side(records).items():
         sizes = Counter(each.size for each in images)
         ran = [f"{number_of_images(count)} in batches of {size}" for size, count in sorted(sizes.items(), reverse=True)
                if size > 1]  # fmt: skip

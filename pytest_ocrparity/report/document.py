@@ -18,7 +18,7 @@ from pytest_ocrparity.comparison import BoxFinding, Comparison, Difference, Meas
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.evaluate.counts import ImageCounts
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
@@ -106,7 +106,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, comparison: Comparison, headline: str = "", parameters: Sequence[Any] = ()) -> RecordedComparison:
         """Return what is recorded of a comparison: values of a user's parameters become JSON's types."""
-        return msgspec.convert({**plain(comparison), "headline": headline, "parameters": plain(parameters)}, cls)
+        return msgspec.convert({**jsonable(comparison), "headline": headline, "parameters": jsonable(parameters)}, cls)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -238,13 +238,13 @@ class Evaluated(Left, frozen=True, kw_only=True):
 Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | Evaluated
 
 
-def record(what: str, **values: Any) -> Record:
+def document_record(what: str, **values: Any) -> Record:
     """Return the record of this tag. Raises msgspec.ValidationError where there is none, or it has other values."""
     found: Record = msgspec.convert({"what": what, **values}, Record)
     return found
 
 
-def pack(value: Any) -> bytes:
+def pack_document_part(value: Any) -> bytes:
     """Return typed values as they travel between processes.
 
     As JSON: MessagePack has no half surrogate pairs, as names of files do, and no integers of more than 64 bits.
@@ -252,14 +252,14 @@ def pack(value: Any) -> bytes:
     return json.dumps(msgspec.to_builtins(value)).encode()
 
 
-def unpack(data: bytes, kind: type[T]) -> T:
+def unpack_document_part(data: bytes, kind: type[T]) -> T:
     """Return what was packed."""
     return msgspec.convert(json.loads(data), kind)
 
 
-def unpack_records(data: bytes) -> list[Record]:
+def unpack_document_records(data: bytes) -> list[Record]:
     """Return the records that a test left."""
-    return unpack(data, list[Record])
+    return unpack_document_part(data, list[Record])
 
 
 # The document
@@ -337,12 +337,12 @@ class Results(Struct, frozen=True):
     accuracy: Annotated[tuple[AccuracyRecord, ...], "from version 2 on: with labels, of each candidate"] = ()
 
 
-def non_finite_as_text(value: Any) -> Any:
+def non_finite_in_document(value: Any) -> Any:
     """Return a JSON value with the texts "NaN", "Infinity" and "-Infinity" for the numbers that JSON lacks."""
     if isinstance(value, dict):
-        return {key: non_finite_as_text(item) for key, item in value.items()}
+        return {key: non_finite_in_document(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [non_finite_as_text(item) for item in value]
+        return [non_finite_in_document(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
@@ -350,10 +350,10 @@ def non_finite_as_text(value: Any) -> Any:
 
 def as_text(results: Results) -> str:
     """Return the document as it is written."""
-    return "".join(text_parts(results))
+    return "".join(report_document_parts(results))
 
 
-def text_parts(results: Results, comparisons: Iterable[RecordedComparison] | None = None) -> Iterator[str]:
+def report_document_parts(results: Results, comparisons: Iterable[RecordedComparison] | None = None) -> Iterator[str]:
     """Yield the document as it is written, comparison by comparison: no run's document is in memory as a whole.
 
     `comparisons` are its own, for who sees them pass by.
@@ -375,17 +375,17 @@ def _as_json(value: Any) -> str:
         del found["task"], found["texts"]  # as a document of detectors had no such keys
     if isinstance(value, Results) and value.settings.recognition is None:
         del found["settings"]["recognition"]
-    return json.dumps(non_finite_as_text(found), indent=1, ensure_ascii=True, allow_nan=False)
+    return json.dumps(non_finite_in_document(found), indent=1, ensure_ascii=True, allow_nan=False)
 
 
-def read(path: Path) -> Results:
+def read_report_document(path: Path) -> Results:
     """Return a document that keeps the schema.
 
     Raises:
         ReportError: the file is missing or unreadable, no JSON, of a newer schema, or does not keep it.
     """
     try:
-        document: Any = non_finite_as_text(json.loads(path.read_bytes(), parse_int=_json_integer))
+        document: Any = non_finite_in_document(json.loads(path.read_bytes(), parse_int=_json_integer))
         return _typed_results(path, document)
     except OSError as error:
         raise ReportError(f"{path}: cannot read these results: {error.strerror or error}") from error
@@ -408,7 +408,7 @@ def _typed_results(path: Path, document: Any) -> Results:
             f"{path} has schema_version {version}; this version of pytest-ocrparity reads up to {SCHEMA_VERSION}"
         )
     found = msgspec.convert(document, Results, strict=False)  # which takes the texts NaN and Infinity for numbers
-    _check_same(document, non_finite_as_text(msgspec.to_builtins(found)), "$")
+    _check_same(document, non_finite_in_document(msgspec.to_builtins(found)), "$")
     return msgspec.structs.replace(found, comparisons=tuple(found.comparisons))
 
 

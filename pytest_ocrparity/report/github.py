@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import ReportError
-from pytest_ocrparity.report.markdown import summary
+from pytest_ocrparity.report.markdown import markdown_summary
 from pytest_ocrparity.report.views import View
 
 MOST: Final = 10
 """GitHub shows that many annotations of a step."""
 
 
-def error_commands(view: View) -> list[str]:
+def github_error_commands(view: View) -> list[str]:
     """Return a workflow command per cause, at the test that found it first, and one per fault of the run."""
     commands = [_workflow_command(fault, title="ocrparity") for fault in view.results.run.faults]
     for cause in view.errors:
@@ -36,14 +36,14 @@ def error_commands(view: View) -> list[str]:
     return commands
 
 
-def append_summary(view: View) -> None:
+def append_github_summary(view: View) -> None:
     """Append the Markdown summary to the job's, where GitHub names its file. Raises ReportError if it can't."""
     name = os.environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
     try:
         with Path(name).open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(summary(view))
+            file.write(markdown_summary(view))
     except OSError as error:
         raise ReportError(f"GITHUB_STEP_SUMMARY={name}: cannot write there: {error.strerror or error}") from error
 

@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.errors import ReportError
-from pytest_ocrparity.report.accuracy_lines import figure_rows, percent
+from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_percent
 from pytest_ocrparity.report.document import RecordedComparison, Results
-from pytest_ocrparity.whole_files import append_line
+from pytest_ocrparity.whole_files import append_whole_line
 
 FORMAT: Final = "pytest-ocrparity history"
 MOST_RUNS: Final = 200
@@ -52,11 +52,11 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     accuracy: tuple[RunAccuracy, ...] = ()
 
 
-def entry_of(results: Results, compared: Sequence[RecordedComparison], commit: str) -> HistoryEntry:
+def history_entry(results: Results, compared: Sequence[RecordedComparison], commit: str) -> HistoryEntry:
     """Return the entry of a run, whose comparisons are given light."""
     accuracy = []
     for record in results.accuracy:
-        row = next(each for each in figure_rows(record) if each.interval is not None)
+        row = next(each for each in accuracy_figure_rows(record) if each.interval is not None)
         accuracy.append(
             RunAccuracy(
                 task=record.result.task,
@@ -82,7 +82,7 @@ def entry_of(results: Results, compared: Sequence[RecordedComparison], commit: s
     )
 
 
-def append_entry(path: Path, entry: HistoryEntry) -> None:
+def append_to_history(path: Path, entry: HistoryEntry) -> None:
     """Append a run to a history.
 
     Raises:
@@ -90,7 +90,7 @@ def append_entry(path: Path, entry: HistoryEntry) -> None:
     """
     read_history(path)
     try:
-        append_line(path, json.dumps(msgspec.to_builtins(entry), allow_nan=False).encode())
+        append_whole_line(path, json.dumps(msgspec.to_builtins(entry), allow_nan=False).encode())
     except OSError as error:
         raise ReportError(f"{path}: cannot write this history: {error.strerror or error}") from error
 
@@ -151,7 +151,7 @@ class Plot:
         return "M" + "L".join(f"{point.x:.1f} {point.y:.1f}" for point in points)
 
 
-def plots(entries: Sequence[HistoryEntry]) -> list[Plot]:
+def history_plots(entries: Sequence[HistoryEntry]) -> list[Plot]:
     """Return a plot for each candidate and its reference that several runs judged."""
     entries = entries[-MOST_RUNS:]
     series: dict[tuple[str, ...], list[tuple[int, HistoryEntry, RunAccuracy]]] = {}
@@ -176,7 +176,7 @@ def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccu
                 x=MARGIN + (WIDTH - MARGIN - 8) * index / (runs - 1),
                 y=8 + (HEIGHT - 28) * (most - value_of(each)) / (most - least),
                 text=f"{' '.join(filter(None, (entry.finished, entry.commit[:10])))}: {figure} of {name} "
-                f"{percent(value_of(each))}, {each.verdict}",
+                f"{accuracy_percent(value_of(each))}, {each.verdict}",
                 is_failed=name == candidate and each.verdict == "failed",
             )
             for index, entry, each in found
@@ -185,7 +185,7 @@ def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccu
     return Plot(
         title=f"{figure} of {candidate} and {reference} over {len(found)} runs",
         names=(reference, candidate),
-        ends=(percent(least), percent(most)),
+        ends=(accuracy_percent(least), accuracy_percent(most)),
         reference=points(reference, lambda each: each.reference_value),
         candidate=points(candidate, lambda each: each.candidate_value),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from pytest_ocrparity.report.accuracy_lines import figure_rows, notes
+from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_notes
 from pytest_ocrparity.report.document import RecordedComparison
-from pytest_ocrparity.report.table import amounts, status_counts
+from pytest_ocrparity.report.table import table_amounts, table_status_counts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import View
 from pytest_ocrparity.stages import TASKS
@@ -18,7 +18,7 @@ LINES: Final = (40, 10, 3, 0)
 """How many images, causes and tests are listed, each by itself; fewer where that is too long."""
 
 
-def summary(view: View) -> str:
+def markdown_summary(view: View) -> str:
     """Return the Markdown summary of a document; what is left out of it is counted."""
     results = view.results
     tasks = [task for task in TASKS if any(each.task == task.name for each in view.compared)]
@@ -36,14 +36,18 @@ def summary(view: View) -> str:
         text = TEMPLATES.get_template("summary.md.jinja").render(
             results=results,
             run=results.run,
-            rows=[(sides, kind, found, status_counts(found), amounts(found)) for sides, kind, found in rows if found],
+            rows=[
+                (sides, kind, found, table_status_counts(found), table_amounts(found))
+                for sides, kind, found in rows
+                if found
+            ],
             causes=view.causes,
             images=view.images,
             most=most,
             code=code,
             plain=escaped,
-            figure_rows=figure_rows,
-            notes=notes,
+            figure_rows=accuracy_figure_rows,
+            notes=accuracy_notes,
         )
         if len(text) <= MOST:
             return text

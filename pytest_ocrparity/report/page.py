@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from pytest_ocrparity.report.accuracy_lines import figure_rows, not_counted_text, title
-from pytest_ocrparity.report.aligned import aligned, code_point, direction, places, readable, visible
-from pytest_ocrparity.report.document import Picture, non_finite_as_text
+from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_not_counted_text, accuracy_title
+from pytest_ocrparity.report.aligned import aligned_places, aligned_texts, code_point, direction, readable, visible
+from pytest_ocrparity.report.document import Picture, non_finite_in_document
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
 from pytest_ocrparity.report.templates import TEMPLATES
@@ -26,7 +26,7 @@ MOST_CHANGED: Final = 200
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 
 
-def page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
+def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
     """Yield the page, image by image.
 
     Args:
@@ -60,11 +60,11 @@ def page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         styles=STYLES,
         gradient=", ".join(f"rgb{colour}" for colour in COLOURS),
         amount=amount,
-        value=lambda value: value_text(non_finite_as_text(value)),
+        value=lambda value: value_text(non_finite_in_document(value)),
         source=source,
         by_stage=_by_stage,
-        aligned=aligned,
-        places=places,
+        aligned=aligned_texts,
+        places=aligned_places,
         direction=direction,
         readable=readable,
         number_of_edits=number_of_edits,
@@ -73,9 +73,9 @@ def page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         whole=view.whole,
         plots=view.plots,
         numbers=view.numbers,
-        figure_rows=figure_rows,
-        accuracy_title=title,
-        not_counted=not_counted_text,
+        figure_rows=accuracy_figure_rows,
+        accuracy_title=accuracy_title,
+        not_counted=accuracy_not_counted_text,
         most_changed=MOST_CHANGED,
     )
 

@@ -28,11 +28,11 @@ from pytest_ocrparity.report.document import (
     Record,
     RecordedComparison,
     Used,
-    pack,
-    unpack,
+    pack_document_part,
+    unpack_document_part,
 )
 from pytest_ocrparity.stages import DETECTION, KINDS, RECOGNITION, task_named
-from pytest_ocrparity.tolerance import OFF, Limit, is_looser
+from pytest_ocrparity.tolerance import OFF, Limit, is_looser_tolerance
 from pytest_ocrparity.wording import number_of_edits
 
 T = TypeVar("T", bound=Record)
@@ -43,7 +43,7 @@ PLAIN = ("reference", "candidate")
 
 @dataclass
 class Tally:
-    """The records of a run, by test; of comparisons what `light` keeps, as `placed` returns them for their test."""
+    """The records of a run, by test; of comparisons what `comparison_for_table` keeps, as `placed` returns it."""
 
     records: Mapping[str, Sequence[Record]]
     placed: Callable[[str, RecordedComparison], RecordedComparison] = lambda test, comparison: comparison
@@ -59,9 +59,9 @@ class Tally:
 
     def _light_record(self, test: str, record: Record) -> Record:
         if isinstance(record, Compared):
-            return replace(record, comparison=self.placed(test, light(record.comparison)))
+            return replace(record, comparison=self.placed(test, comparison_for_table(record.comparison)))
         if isinstance(record, Failed):
-            others = tuple(self.placed(test, light(each)) for each in record.others)
+            others = tuple(self.placed(test, comparison_for_table(each)) for each in record.others)
             return replace(record, message=_first_line(record.message), others=others)
         return _kept_once(record) if isinstance(record, Used | Loads) else record
 
@@ -104,7 +104,7 @@ class Tally:
         found: dict[str, dict[str, None]] = {}
         for each in self.compared:
             for name, limit in each.limits.items():
-                if is_looser(name, limit.value) and _is_judged_by(name, each):
+                if is_looser_tolerance(name, limit.value) and _is_judged_by(name, each):
                     found.setdefault(limit.origin, {})[f"{name} = {_limit_text(limit.value)}"] = None
         named = [f"{', '.join(limits)} ({origin})" for origin, limits in found.items()]
         return [f"limits that may permit more than the fp32 preset: {'; '.join(named)}"] if named else []
@@ -141,7 +141,7 @@ def _kept_once(record: Used | Loads) -> Used | Loads:
     return record
 
 
-def light(comparison: RecordedComparison) -> RecordedComparison:
+def comparison_for_table(comparison: RecordedComparison) -> RecordedComparison:
     """Return what sums, lists and causes need of a comparison.
 
     No pictures, no boxes, of the parameters the box type, and of the message its first line.
@@ -158,7 +158,7 @@ def light(comparison: RecordedComparison) -> RecordedComparison:
         kind=intern(comparison.kind),
         status=intern(comparison.status),
         headline=intern(comparison.headline),
-        limits=_shared_limits(pack(comparison.limits)),
+        limits=_shared_limits(pack_document_part(comparison.limits)),
         measures=tuple(_light_measure(each) for each in comparison.measures if _is_summed(each)),
         counts=_shared_counts(tuple(comparison.counts.items())),
         parameters=tuple(each for each in comparison.parameters if each.name == "box_type"),
@@ -184,7 +184,7 @@ def _light_measure(measure: Measure) -> Measure:
 
 @lru_cache(maxsize=64)
 def _shared_limits(data: bytes) -> dict[str, Limit]:
-    return unpack(data, dict[str, Limit])
+    return unpack_document_part(data, dict[str, Limit])
 
 
 @lru_cache(maxsize=1024)
@@ -228,11 +228,11 @@ def _table_row(name: str, rows: Sequence[RecordedComparison], width: int = 0) ->
 
     A line of a single image is given the width of its column.
     """
-    text = rows[0].status if width else status_counts(rows)
-    return f"  {name:<{width or _WIDTH}} {text:<24} {amounts(rows)}".rstrip()
+    text = rows[0].status if width else table_status_counts(rows)
+    return f"  {name:<{width or _WIDTH}} {text:<24} {table_amounts(rows)}".rstrip()
 
 
-def status_counts(rows: Sequence[RecordedComparison]) -> str:
+def table_status_counts(rows: Sequence[RecordedComparison]) -> str:
     """Return how many comparisons ended how, such as "1 different, 13 same"."""
     statuses = [each.status for each in rows]
     return ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses)))
@@ -246,7 +246,7 @@ SHOWN = {
 }
 
 
-def amounts(rows: Sequence[RecordedComparison]) -> str:
+def table_amounts(rows: Sequence[RecordedComparison]) -> str:
     """Return how many boxes or lines differ; where none does, the worst amount of the leading measure, its headroom."""
     different = sum(each.counts.get("different", 0) for each in rows)
     lines = sum(each.counts.get("lines", 0) for each in rows)

@@ -10,7 +10,7 @@ from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.report.history import Plot
-from pytest_ocrparity.report.table import SHOWN, Sides, light
+from pytest_ocrparity.report.table import SHOWN, Sides, comparison_for_table
 from pytest_ocrparity.stages import KINDS, TASKS, first_stage
 
 RANKS = ("failed", "not judgeable", "left to the run", "recorded", "same", "empty, as allowed", "empty")
@@ -164,7 +164,7 @@ def _error_text(comparison: RecordedComparison) -> str:
     return comparison.headline if stopped else ""
 
 
-def errors_of(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
+def errors_in_view(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
     """Return the causes without what a test marked xfail shows, which is no error of the run."""
     return causes_of(each for each in comparisons if each.outcome != "skipped")
 
@@ -218,7 +218,7 @@ def _share_left(measure: Measure) -> float:
 class View:
     """A document as the page, the Markdown summary and the annotations show it.
 
-    `compared` and the groups hold light comparisons: see `table.light`.
+    `compared` and the groups hold light comparisons: see `table.comparison_for_table`.
     """
 
     results: Results
@@ -239,14 +239,14 @@ class View:
     @classmethod
     def of(cls, results: Results, found: list[RecordedComparison] | None = None) -> View:
         """Return the groups of a document, whose light comparisons are made here where they are not at hand."""
-        found = [light(each) for each in results.comparisons] if found is None else found
+        found = [comparison_for_table(each) for each in results.comparisons] if found is None else found
         return cls(
             results,
             found,
             _image_groups(found),
             _pairs_of_sides(found),
             causes_of(found),
-            errors_of(found),
+            errors_in_view(found),
             _headroom_of_passed(found),
         )
 

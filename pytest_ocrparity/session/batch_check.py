@@ -101,11 +101,11 @@ class Batches:
         return self._records
 
     def _judge(self, side: _Side) -> list[Record]:
-        from pytest_ocrparity.backends.batches import parts_of, runs_batches
+        from pytest_ocrparity.backends.batches import can_trace_batches, parts_for_batches
         from pytest_ocrparity.report.document import BatchLimit
 
-        if not runs_batches(side.pipeline):
-            *parts, last = parts_of(side.pipeline)
+        if not can_trace_batches(side.pipeline):
+            *parts, last = parts_for_batches(side.pipeline)
             why_not = f"{side.name} has neither trace_batch nor {', '.join(parts)} and {last}"
             return [_record(side, each, size=0, text=why_not) for each in side.heard.values()]
         self._say(f"{side.name} runs images in batches of {side.asked}")
@@ -225,7 +225,7 @@ def _record(side: _Side, heard: _Heard, **values: Any) -> Batched:
     return Batched(side=side.name, image=heard.label, asked=side.asked, **values)
 
 
-def batch_verdict(settings: Settings, tally: Tally, *, is_whole: bool) -> tuple[list[Fault], list[str]]:
+def batch_check_result(settings: Settings, tally: Tally, *, is_whole: bool) -> tuple[list[Fault], list[str]]:
     """Return the faults that batches show, and what else is to be said of them, once all processes have ended.
 
     Args:
@@ -233,12 +233,12 @@ def batch_verdict(settings: Settings, tally: Tally, *, is_whole: bool) -> tuple[
         tally: what its tests left.
         is_whole: whether it came to its end, as batches run after the last test.
     """
-    from pytest_ocrparity.compare.run_verdict import Fault, batch_faults, smaller_batches
+    from pytest_ocrparity.compare.run_verdict import Fault, verdict_on_batch_sizes, verdict_on_batches
     from pytest_ocrparity.report.document import Batched
 
     records = tally.all(Batched)
     if not settings.has_batches or not tally.compared or records:
-        return batch_faults(records), [f"WARNING: {each}" for each in smaller_batches(records)]
+        return verdict_on_batches(records), [f"WARNING: {each}" for each in verdict_on_batch_sizes(records)]
     if not is_whole:
         return [], ["batches were asked for, and none ran: the run stopped before its last test had ended"]
     text = (

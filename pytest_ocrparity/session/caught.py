@@ -26,7 +26,7 @@ MARKER: Final = "ocr_expects_difference"
 """The marker of a test that expects an assertion of ocrparity to fail, and catches its error."""
 
 
-def wrong_marker(item: Any) -> str:
+def wrong_caught_marker(item: Any) -> str:
     """Return what is wrong with a test's marker, or nothing."""
     is_given = is_marked(item, MARKER) and any(mark.args or mark.kwargs for mark in item.iter_markers(MARKER))
     return f"{MARKER} takes no arguments: it is about the whole test" if is_given else ""
@@ -134,7 +134,7 @@ def _caught_sentence(test: str, message: str, others: int) -> str:
     )
 
 
-def expected_note(records: Mapping[str, Sequence[Record]]) -> list[str]:
+def caught_note(records: Mapping[str, Sequence[Record]]) -> list[str]:
     """Return a line that says how many of the differences in the table tests expect, or nothing."""
     number = sum(len(record.messages) for _, record in _caught_failures(records) if record.is_expected)
     return [f"expected differences: {number}, caught in tests marked {MARKER}"] if number else []

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.environment import environment
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.document import (
     SCHEMA_VERSION,
@@ -42,7 +42,7 @@ _INTERRUPTED: Final = (2, 3)
 """pytest's exit statuses of a run that was interrupted, or that stopped by an error of pytest's own."""
 
 
-def collect(
+def collect_results(
     comparisons: Comparisons,
     settings: Settings,
     *,
@@ -138,7 +138,7 @@ class Comparisons(Sequence[RecordedComparison]):
 
     @cached_property
     def light(self) -> list[RecordedComparison]:
-        """What sums, lists and causes need of each, see `table.light`."""
+        """What sums, lists and causes need of each, see `table.comparison_for_table`."""
         return [self._made(place, self.tally.light) for place in self._comparison_places]
 
     def _made(self, place: _Place, records: Mapping[str, Sequence[Record]]) -> RecordedComparison:
@@ -230,7 +230,7 @@ def _settings_record(settings: Settings) -> SettingsRecord:
         no_train=settings.no_train,
         allow_empty=settings.allow_empty,
         golden={"dir": str(settings.golden_dir), "reference": settings.golden_reference, "mode": settings.golden_mode},
-        train=plain(settings.train),
+        train=jsonable(settings.train),
         tolerance=dict(settings.tolerance.limits),
         candidates=_candidates(settings),
         recognition=_recognition(settings.recognition),
@@ -240,11 +240,11 @@ def _settings_record(settings: Settings) -> SettingsRecord:
 def _recognition(settings: Settings | None) -> RecognitionRecord | None:
     if settings is None:
         return None
-    return RecognitionRecord(plain(settings.train), dict(settings.tolerance.limits), _candidates(settings))
+    return RecognitionRecord(jsonable(settings.train), dict(settings.tolerance.limits), _candidates(settings))
 
 
 def _candidates(settings: Settings) -> dict[str, CandidateRecord]:
     return {
-        name: CandidateRecord(plain(_values(each)), dict(each.tolerance.limits))
+        name: CandidateRecord(jsonable(_values(each)), dict(each.tolerance.limits))
         for name, each in settings.candidates.items()
     }

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.session.caught import caught_faults, expected_note
+from pytest_ocrparity.session.caught import caught_faults, caught_note
 from pytest_ocrparity.session.fault_reports import report_faults
-from pytest_ocrparity.session.parametrized import OWN_IMAGE
+from pytest_ocrparity.session.fixtures import OWN_IMAGE
 from pytest_ocrparity.session.worst import OUTPUT, Worst, worst_of
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Ending:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Hand a worker's worst images on. Judge a run that was interrupted, without diagnosing: it is to end."""
         if hasattr(self.run.config, "workeroutput") and self.run.worst:
-            from pytest_ocrparity.report.document import pack
+            from pytest_ocrparity.report.document import pack_document_part
 
-            self.run.config.workeroutput[OUTPUT] = pack(self.run.worst)
+            self.run.config.workeroutput[OUTPUT] = pack_document_part(self.run.worst)
         if not self._has_ended:
             self._find_run_faults(session, is_interrupted=True)
             if self.faults and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -102,10 +102,10 @@ class Ending:
         except OcrParityError as error:
             self.faults.append(_run_fault("report", error))
         if session.testsfailed and has_records:
-            from pytest_ocrparity.report.views import errors_of
+            from pytest_ocrparity.report.views import errors_in_view
             from pytest_ocrparity.session.digest import Digest
 
-            self.digest = Digest(errors_of(self._comparisons.light))
+            self.digest = Digest(errors_in_view(self._comparisons.light))
 
     @cached_property
     def _comparisons(self) -> Comparisons:
@@ -118,31 +118,31 @@ class Ending:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
 
         def is_over(compared: Sequence[Comparison]) -> list[tuple[str, str]]:
-            from pytest_ocrparity.compare.run_verdict import broken_run_limits
+            from pytest_ocrparity.compare.run_verdict import verdict_on_run_limits
 
-            return list(dict.fromkeys(fault.sides for fault in broken_run_limits(compared) if fault.sides))
+            return list(dict.fromkeys(fault.sides for fault in verdict_on_run_limits(compared) if fault.sides))
 
         return self.run.recorder.worst.diagnosed(is_over, lambda: self.run.recorder.diagnoser)
 
     def _add_up(self, session: pytest.Session, is_interrupted: bool) -> None:
         """Find what only a whole run can show."""
-        from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, run_faults
+        from pytest_ocrparity.compare.run_verdict import NOTHING, Fault, verdict_on_run
         from pytest_ocrparity.report.document import Loads, Used
-        from pytest_ocrparity.session.batch_check import batch_verdict
+        from pytest_ocrparity.session.batch_check import batch_check_result
 
         run = self.run
         settings, tally = run.settings, run.tally
         worst = worst_of(run.worst)
         causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
         is_recording = settings.golden_mode is not None
-        self.faults = run_faults(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
+        self.faults = verdict_on_run(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
         over = {fault.sides for fault in self.faults}
         consequences: list[str] = []
         if session.testsfailed and run.have_all_failed():  # what stopped them is said already, by each
             consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         is_whole = not (is_interrupted or session.shouldfail or session.shouldstop)
-        batch_faults, batch_notes = batch_verdict(settings, tally, is_whole=is_whole)
+        batch_faults, batch_notes = batch_check_result(settings, tally, is_whole=is_whole)
         self.faults += batch_faults
         batch_notes += self._judge_accuracy(worst, is_whole=is_whole)
         self.faults += caught_faults(tally.light, run.reporting.outcomes)
@@ -168,7 +168,7 @@ class Ending:
         passed_over = run.project.passed_over if tally.all(Used) else ()
         warnings = [f"WARNING: {each}" for each in (*passed_over, *(() if is_strict(run.config) else idle))]
         lines = [line for sides, each in worst.items() if sides in over for line in each.message.splitlines()]
-        expected = expected_note(tally.light)
+        expected = caught_note(tally.light)
         left_out = [] if is_strict(run.config) else left_out
         self.notes = [
             *self._loaded_folders(tally.all(Loads)),
@@ -182,23 +182,23 @@ class Ending:
             *self.notes,
         ]
         if session.testsfailed:
-            from pytest_ocrparity.session.models import findings_in_files
+            from pytest_ocrparity.session.models import findings_about_models
 
             # Also where a model did not load, and so before any experiment.
-            self.notes += [f"in the files: {finding}" for finding in findings_in_files(settings, taken)]
+            self.notes += [f"in the files: {finding}" for finding in findings_about_models(settings, taken)]
 
     def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""
-        from pytest_ocrparity.compare.run_verdict import Fault, accuracy_faults
+        from pytest_ocrparity.compare.run_verdict import Fault, verdict_on_accuracy
         from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
-        from pytest_ocrparity.session.metrics import accuracy_properties, add_to_junit
+        from pytest_ocrparity.session.metrics import accuracy_properties, add_metrics_to_junit
 
         run = self.run
         found = AccuracyOfRun.of(run.settings, run.tally, run.labels, worst, is_whole=is_whole)
         self.accuracy = [*found.records, *asserted_accuracy(run.tally)]
-        self.faults += accuracy_faults(found.records)  # what a test asserted fails that test
+        self.faults += verdict_on_accuracy(found.records)  # what a test asserted fails that test
         self.faults += [Fault("labels", each) for each in found.nothing]
-        add_to_junit(run.config, accuracy_properties(self.accuracy))
+        add_metrics_to_junit(run.config, accuracy_properties(self.accuracy))
         return [f"WARNING: {each}" for each in found.notes]
 
     def _loaded_folders(self, loads: Sequence[Loads]) -> list[str]:
@@ -211,9 +211,9 @@ class Ending:
         """Return what of the deployments that tests used was left out, as its model is not on this machine."""
         if not any("api" in candidate.values for candidate in self.run.settings.candidates.values()):
             return []
-        from pytest_ocrparity.session.models import parts_not_judged
+        from pytest_ocrparity.session.models import parts_without_models
 
-        return parts_not_judged(self.run.settings, taken)
+        return parts_without_models(self.run.settings, taken)
 
     @contextmanager
     def shortening(self, terminalreporter: Any) -> Iterator[None]:

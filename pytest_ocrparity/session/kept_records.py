@@ -28,10 +28,10 @@ class PackedRecords(Sequence["Record"]):
 
     def extend(self, records: Sequence[Record]) -> None:
         """Keep further records."""
-        from pytest_ocrparity.report.document import pack
+        from pytest_ocrparity.report.document import pack_document_part
 
         packer = zlib.compressobj(level=1, zdict=self._pattern)
-        self._packed.append(packer.compress(pack(list(records))) + packer.flush())
+        self._packed.append(packer.compress(pack_document_part(list(records))) + packer.flush())
         self._count += len(records)
 
     @overload
@@ -50,9 +50,9 @@ class PackedRecords(Sequence["Record"]):
 @lru_cache(maxsize=4)
 def _unpacked(packed: bytes, pattern: bytes) -> list[Record]:
     """Return records; those of one test are asked for one after the other."""
-    from pytest_ocrparity.report.document import unpack_records
+    from pytest_ocrparity.report.document import unpack_document_records
 
-    return unpack_records(zlib.decompressobj(zdict=pattern).decompress(packed))
+    return unpack_document_records(zlib.decompressobj(zdict=pattern).decompress(packed))
 
 
 class KeptRecords(Mapping[str, Sequence["Record"]]):
@@ -66,9 +66,9 @@ class KeptRecords(Mapping[str, Sequence["Record"]]):
     def add(self, test: str, records: Sequence[Record]) -> None:
         """Keep what one run of a test left, after what an earlier one did."""
         if len(self._pattern) < _TELLING:
-            from pytest_ocrparity.report.document import pack
+            from pytest_ocrparity.report.document import pack_document_part
 
-            self._pattern = max(self._pattern, pack(records[:8])[: 1 << zlib.MAX_WBITS], key=len)
+            self._pattern = max(self._pattern, pack_document_part(records[:8])[: 1 << zlib.MAX_WBITS], key=len)
         self._by_test.setdefault(test, PackedRecords(self._pattern)).extend(records)
 
     def __getitem__(self, test: str) -> Sequence[Record]:

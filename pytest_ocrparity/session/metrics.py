@@ -21,7 +21,7 @@ _WORST_FIRST: Final = (
 )
 
 
-def properties(records: Sequence[Record]) -> list[tuple[str, object]]:
+def metric_properties(records: Sequence[Record]) -> list[tuple[str, object]]:
     """Return a test's metrics by name: of several comparisons of a kind the worst, each stage and each cause once."""
     from pytest_ocrparity.report.document import Compared, Counted, Failed
 
@@ -53,13 +53,13 @@ def _counts(counts: ImageCounts) -> dict[str, int]:
 
 def accuracy_properties(records: Sequence[AccuracyRecord]) -> list[tuple[str, object]]:
     """Return the accuracy of each candidate as properties of the whole run."""
-    from pytest_ocrparity.report.accuracy_lines import figure_rows
+    from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows
 
     found: list[tuple[str, object]] = []
     for record in records:
         result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}"
         found += [(f"{head}.verdict", result.verdict), (f"{head}.images", result.images)]
-        for row in figure_rows(record):
+        for row in accuracy_figure_rows(record):
             name = f"{head}.{row.key}"
             found += [(f"{name}.reference", row.reference), (f"{name}.candidate", row.candidate)]
             if row.interval is not None:
@@ -90,7 +90,7 @@ def _worse(one: Any, two: Any, name: str) -> Any:
     return min(one, two) if name.endswith("min_iou") else max(one, two)
 
 
-def add_to_junit(config: Any, properties: Iterable[tuple[str, object]]) -> None:
+def add_metrics_to_junit(config: Any, properties: Iterable[tuple[str, object]]) -> None:
     """Write properties of a run where pytest writes JUnit XML, as its fixture `record_testsuite_property` does."""
     for plugin in config.pluginmanager.get_plugins():
         if callable(add := getattr(plugin, "add_global_property", None)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
-from pytest_ocrparity.settings.engine_settings import with_engine
+from pytest_ocrparity.settings.engine_settings import with_engine_setting
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
@@ -53,11 +53,11 @@ def train_model(settings: Settings) -> Pipeline:
     _need_setting(settings, values, "train", "config", "--ocr-train-config")
 
     def load() -> Pipeline:
-        from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+        from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 
         try:
             given = {"checkpoint": None, "paddleocr_root": None, **values}
-            return cast("Pipeline", load_trained(**given, memory_limit=limit))
+            return cast("Pipeline", load_ppocr_pipeline(**given, memory_limit=limit))
         except ModelError as error:
             raise ModelError(settings.as_typed(str(error))) from error
 
@@ -69,13 +69,13 @@ def train_model(settings: Settings) -> Pipeline:
 
 def _dictionary_of(values: Mapping[str, Any]) -> list[Path]:
     """Return the dictionary of a recogniser's train side; nothing where there is none, or its files are wrong."""
-    from pytest_ocrparity.artifacts.configs import is_recognisers, read_yml
+    from pytest_ocrparity.artifacts.configs import is_config_of_recogniser, read_config
     from pytest_ocrparity.artifacts.dictionary import find_dictionary
 
     with suppress(ModelError):
         config = Path(values["config"])
-        yml = read_yml(config)
-        found = find_dictionary(yml, config, values.get("paddleocr_root")) if is_recognisers(yml) else None
+        yml = read_config(config)
+        found = find_dictionary(yml, config, values.get("paddleocr_root")) if is_config_of_recogniser(yml) else None
         return [] if found is None else [found]
     return []
 
@@ -101,13 +101,13 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
     def load() -> Pipeline:
         try:
             if "model_file" in values:
-                from pytest_ocrparity.backends.onnx.pipeline import load_model_file
+                from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
 
-                return load_model_file(values["model_file"], values.get("options"), memory_limit=limit, name=name)
-            from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
+                return load_onnx_pipeline(values["model_file"], values.get("options"), memory_limit=limit, name=name)
+            from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
 
             _refuse_second_engine(settings, name)
-            return cast("Pipeline", load_deployed(**with_engine(values), memory_limit=limit, name=name))
+            return cast("Pipeline", load_paddlex_pipeline(**with_engine_setting(values), memory_limit=limit, name=name))
         except ModelError as error:
             raise ModelError(_in_its_table(settings, name, str(error))) from error
 
@@ -131,44 +131,44 @@ def _candidate_values(settings: Settings, name: str | None) -> tuple[str, str, M
     return name, table_of(name), values
 
 
-def training_problems(settings: Settings) -> list[str]:
+def train_model_problems(settings: Settings) -> list[str]:
     """Return what of the train side is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import check_sub_model, is_recognisers, read_yml
+    from pytest_ocrparity.artifacts.configs import check_config_sub_model, is_config_of_recogniser, read_config
     from pytest_ocrparity.artifacts.dictionary import find_dictionary
     from pytest_ocrparity.artifacts.families import family_of_training
-    from pytest_ocrparity.artifacts.model_files import find_checkpoint
-    from pytest_ocrparity.backends.isolation import check_checkout, check_module
+    from pytest_ocrparity.artifacts.model_files import find_checkpoint_file
+    from pytest_ocrparity.backends.isolation import check_isolated_checkout, check_isolated_import
 
     mistakes, values = Mistakes(), settings.train
     root, checkpoint, yml = values.get("paddleocr_root"), values.get("checkpoint"), None
     with mistakes.gathering():
         _need_setting(settings, values, "train", "config", "--ocr-train-config")
-        yml = read_yml(values["config"])
+        yml = read_config(values["config"])
         family = family_of_training(yml)
         family.check_training(yml, values["config"])
         _check_task(settings, family.task, values["config"])
-        check_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
+        check_config_sub_model(yml["Architecture"], values.get("sub_model"), values["config"])
     if yml is not None or checkpoint is not None:
         with mistakes.gathering():
-            find_checkpoint(checkpoint, yml or {}, values.get("config", Path()), root)
-    if yml is not None and is_recognisers(yml):
+            find_checkpoint_file(checkpoint, yml or {}, values.get("config", Path()), root)
+    if yml is not None and is_config_of_recogniser(yml):
         with mistakes.gathering():
             find_dictionary(yml, values["config"], root)
     if root is not None:
         with mistakes.gathering():
-            check_checkout(root)
+            check_isolated_checkout(root)
     if "network" in values:
         with mistakes.gathering():
-            check_module(values["network"], values["network_folder"])
+            check_isolated_import(values["network"], values["network_folder"])
     return [settings.as_typed(text) for text in mistakes.texts]
 
 
-def inference_problems(settings: Settings, name: str | None = None) -> list[str]:
+def inference_model_problems(settings: Settings, name: str | None = None) -> list[str]:
     """Return what of a candidate is not there or means nothing, as far as it shows without loading anything."""
-    from pytest_ocrparity.artifacts.configs import model_name, read_yml
+    from pytest_ocrparity.artifacts.configs import config_model_name, read_config
     from pytest_ocrparity.artifacts.families import family_of_export
-    from pytest_ocrparity.artifacts.model_files import CONFIG, find_export
-    from pytest_ocrparity.artifacts.ocr_options import all_options, option_problems
+    from pytest_ocrparity.artifacts.model_files import CONFIG, find_export_files
+    from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, ocr_option_problems
 
     mistakes = Mistakes()
     name, table, values = _candidate_values(settings, name)
@@ -177,28 +177,28 @@ def inference_problems(settings: Settings, name: str | None = None) -> list[str]
     if "model_file" in values:
         return [_in_its_table(settings, name, text) for text in _file_problems(values)]
     if "factory" in values:
-        from pytest_ocrparity.backends.isolation import check_module
+        from pytest_ocrparity.backends.isolation import check_isolated_import
 
         with mistakes.gathering():
-            check_module(values["factory"], values["folder"], setting="inference.factory")
+            check_isolated_import(values["factory"], values["folder"], setting="inference.factory")
         return [_in_its_table(settings, name, text) for text in mistakes.texts]
     with mistakes.gathering():
         _refuse_second_engine(settings, name)
     with mistakes.gathering():
-        options = all_options(values.get("options"), values.get("options_file"), values.get("folder"))
-        mistakes.texts += option_problems(options)
+        options = all_ocr_options(values.get("options"), values.get("options_file"), values.get("folder"))
+        mistakes.texts += ocr_option_problems(options)
     with mistakes.gathering(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # who loads it warns
         _need_setting(settings, values, table, "model_dir", "--ocr-inference-dir")
-        find_export(values["model_dir"])
+        find_export_files(values["model_dir"])
     config = values.get("model_dir", Path()) / CONFIG
     if "model_dir" in values and config.is_file():
         with mistakes.gathering():
-            yml = read_yml(config)
+            yml = read_config(config)
             family = family_of_export(yml)
             _check_task(settings, family.task, config)
             family.check_inference(yml, config)
-            model_name(yml, config, values.get("model_name"), family.model_name)
+            config_model_name(yml, config, values.get("model_name"), family.model_name)
     return [_in_its_table(settings, name, text) for text in mistakes.texts]
 
 
@@ -218,10 +218,10 @@ def _refuse_second_engine(settings: Settings, name: str) -> None:
         return
     if "options_file" in candidate.inherited and "engine" not in candidate.inherited:
         return
-    from pytest_ocrparity.artifacts.ocr_options import read_options
+    from pytest_ocrparity.artifacts.ocr_options import read_ocr_options
 
     engine, file = candidate.values["engine"], candidate.values["options_file"]
-    other = read_options(file).get("engine")
+    other = read_ocr_options(file).get("engine")
     if other not in (None, engine):
         raise ModelError(
             f"inference.engine is {engine!r}, and {file}, which inference.options_file names, has the engine "
@@ -231,7 +231,7 @@ def _refuse_second_engine(settings: Settings, name: str) -> None:
 
 def _check_task(settings: Settings, task: Task, path: Path) -> None:
     """Raise ModelError where a file is of another task than the table that names it, or than the training YAML file."""
-    from pytest_ocrparity.artifacts.configs import read_yml
+    from pytest_ocrparity.artifacts.configs import read_config
     from pytest_ocrparity.artifacts.families import family_of_training
 
     words = {DETECTION: "a detector", RECOGNITION: "a recogniser"}
@@ -247,7 +247,7 @@ def _check_task(settings: Settings, task: Task, path: Path) -> None:
     config = settings.train.get("config")
     trained = task
     with suppress(ModelError):  # the train side says what is wrong with it
-        trained = task if config is None else family_of_training(read_yml(config)).task
+        trained = task if config is None else family_of_training(read_config(config)).task
     if trained != task:
         raise ModelError(
             f"{config} is of {words[trained]} and {path} of {words[task]}: an export is compared with what was "
@@ -258,15 +258,15 @@ def _check_task(settings: Settings, task: Task, path: Path) -> None:
 def _file_problems(values: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a bare file and the values of its processing."""
     from pytest_ocrparity.artifacts.model_files import find_model_file
-    from pytest_ocrparity.backends.onnx.processing import configure
-    from pytest_ocrparity.backends.onnx.runtime import asked_providers
+    from pytest_ocrparity.backends.onnx.processing import configure_processing
+    from pytest_ocrparity.backends.onnx.runtime import asked_runtime_providers
 
     mistakes, options = Mistakes(), values.get("options") or {}
     with mistakes.gathering():
         file, config = find_model_file(values["model_file"])
-        configure(config, options, file)
+        configure_processing(config, options, file)
     with mistakes.gathering():
-        asked_providers(options)
+        asked_runtime_providers(options)
     return mistakes.texts
 
 
@@ -278,12 +278,12 @@ def _results_problems(template: Path, table: str) -> list[str]:
     return [f"{folder}: no such folder: {table}.results names the files in it, which the deployment is to write"]
 
 
-def findings_in_files(settings: Settings, records: Collection[Record]) -> list[str]:
+def findings_about_models(settings: Settings, records: Collection[Record]) -> list[str]:
     """Return what is suspicious in the ymls and export folders of the sides that tests used, without loading a model.
 
     Where the user's own fixture replaces the plugin's, none of them is read.
     """
-    from pytest_ocrparity.artifacts.lint import static_findings
+    from pytest_ocrparity.artifacts.lint import lint_findings
     from pytest_ocrparity.report.document import Loads
 
     loaded = {record.side for record in records if isinstance(record, Loads)}
@@ -294,8 +294,8 @@ def findings_in_files(settings: Settings, records: Collection[Record]) -> list[s
         # Results run no export, and around a bare file paddleocr's class does not run.
         is_export = candidate.values.get("api") != RESULTS and "model_file" not in candidate.values
         values = candidate.values if is_export else {}
-        found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in static_findings(train, values))
-    return list(found if candidates else static_findings(train, {}))
+        found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in lint_findings(train, values))
+    return list(found if candidates else lint_findings(train, {}))
 
 
 def _replaced_fixtures(records: Collection[Record]) -> set[str]:
@@ -316,14 +316,14 @@ def _used_candidates(settings: Settings, records: Collection[Record]) -> list[Ca
     )
 
 
-def parts_not_judged(settings: Settings, records: Collection[Record] | None = None) -> list[str]:
+def parts_without_models(settings: Settings, records: Collection[Record] | None = None) -> list[str]:
     """Return a sentence for each part of a pipeline that a deployment has and this machine has no model for.
 
     Args:
         settings: those of the run.
         records: what tests left, for the candidates that they used; None for all candidates.
     """
-    from pytest_ocrparity.artifacts.ocr_options import all_options, not_judged
+    from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, ocr_options_not_judged
 
     candidates = settings.candidates.values() if records is None else _used_candidates(settings, records)
     found: list[str] = []
@@ -332,38 +332,38 @@ def parts_not_judged(settings: Settings, records: Collection[Record] | None = No
         if values.get("api") != "PaddleOCR":
             continue
         with suppress(ModelError):  # loading the model says what is wrong with its files
-            options = all_options(values.get("options"), values.get("options_file"), values.get("folder"))
+            options = all_ocr_options(values.get("options"), values.get("options_file"), values.get("folder"))
             table = table_of(candidate.name)
             name = f"{candidate.name}: " if len(settings.candidates) > 1 else ""
-            lines = not_judged(options, values.get("predict_options") or {})
+            lines = ocr_options_not_judged(options, values.get("predict_options") or {})
             found += [in_table(f"{name}{line}", table) for line in lines]
     return found
 
 
-def golden_store(settings: Settings) -> GoldenStore:
+def golden_store_of_models(settings: Settings) -> GoldenStore:
     """Return a store of baselines for one run, which knows the digests of the reference's files that are present."""
     from pytest_ocrparity.artifacts.model_files import (
-        find_export,
-        fingerprint_export,
+        find_export_files,
+        fingerprint_export_files,
         fingerprint_model_file,
-        fingerprint_training,
+        fingerprint_training_files,
     )
-    from pytest_ocrparity.files import earlier_digests
+    from pytest_ocrparity.files import earlier_file_digests
     from pytest_ocrparity.golden.store import GoldenStore
 
     fingerprint: Mapping[str, str] = {}
     earlier: Mapping[str, Collection[str]] = {}
     export: Mapping[str, str] = {}
-    values = with_engine(settings.first_candidate.values) if settings.first_candidate else {}
+    values = with_engine_setting(settings.first_candidate.values) if settings.first_candidate else {}
     with suppress(ModelError):  # the export's digests are information: its own fixture says what is wrong with it
         if "model_dir" in values:
-            export = fingerprint_export(find_export(values["model_dir"]))
+            export = fingerprint_export_files(find_export_files(values["model_dir"]))
         elif "model_file" in values:
             export = fingerprint_model_file(values["model_file"])
     if settings.golden_reference == "train" and "config" in settings.train:
         train = settings.train
-        fingerprint = fingerprint_training(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
-        earlier = {"config": earlier_digests(train["config"])}
+        fingerprint = fingerprint_training_files(train["config"], train.get("checkpoint"), train.get("paddleocr_root"))
+        earlier = {"config": earlier_file_digests(train["config"])}
     given = {key: values.get(key) for key in ("options", "predict_options")}
     given |= {key: str(values[key]) for key in ("api", "factory", "options_file") if key in values}
     tolerances = [settings.tolerance, *(candidate.tolerance for candidate in settings.candidates.values())]

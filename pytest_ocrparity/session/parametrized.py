@@ -1,7 +1,7 @@
 """What pytest made of the parameters of a test that uses our fixtures: none at all, images, or what nobody reads.
 
-pytest has no public names for what a test is parametrized by and which fixtures it reaches; all that this package needs
-of them is here, and tried on the oldest and the newest pytest.
+pytest has no public names for what a test is parametrized by; all that this package needs of it is here, and tried on
+the oldest and the newest pytest. Which fixtures a test reaches is in `fixtures`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
+from pytest_ocrparity.session.fixtures import CANDIDATE, FIXTURES, OWN_IMAGE, is_our_fixture
+
 IMAGE: Final = "ocr_image"
-OWN_IMAGE: Final = "_ocr_image"
-"""The private fixture that the images of the settings parametrize."""
-CANDIDATE: Final = "_ocr_candidate"
-"""The private fixture that several candidates parametrize."""
-_REFERENCE: Final = "ocr_reference"
-"""The gate's own fixture, which asks for the train model or the baselines while it is set up."""
 _INSTEAD: Final = {
     "ocr_train_model": "override the fixture",
     "ocr_inference_model": "candidates are [tool.ocrparity.candidates.NAME] in the settings; or override the fixture",
@@ -24,11 +19,9 @@ _INSTEAD: Final = {
 }
 """What to do in place of a parameter that a fixture of ours does not read."""
 _NAMES: Final = frozenset((*FIXTURES, OWN_IMAGE))
-_KNOWN: Final = ("_pytest", "pytest_ocrparity", "xdist")
-"""Whose fixtures make no model."""
 
 
-def images_are_given(metafunc: Any) -> bool:
+def is_parametrized_by_images(metafunc: Any) -> bool:
     """Tell whether a test gets its images from elsewhere, so that those of the settings are not its own.
 
     By `parametrize`, or by a pytest_generate_tests that ran before ours. An override that asks for our `ocr_image` and
@@ -39,7 +32,7 @@ def images_are_given(metafunc: Any) -> bool:
     return not _is_read_by_an_override(metafunc._arg2fixturedefs.get(IMAGE, ()), IMAGE)
 
 
-def is_an_image(request: Any) -> bool:
+def is_parametrized_image(request: Any) -> bool:
     """Tell whether the parameter that our `ocr_image` sees is meant for it, and not for an override that reads it."""
     return not _is_read_by_an_override(request._pyfuncitem._fixtureinfo.name2fixturedefs.get(IMAGE, ()), IMAGE)
 
@@ -56,45 +49,10 @@ def is_marked(item: Any, name: str) -> bool:
     return name in item.keywords and item.get_closest_marker(name) is not None
 
 
-def candidate_of(item: Any) -> str | None:
+def parametrized_candidate(item: Any) -> str | None:
     """Return which of several candidates a test compares, None where it is not parametrized by them."""
     name: str | None = parameters_of(item).get(CANDIDATE)
     return name
-
-
-def reaches_ours(test: Any, name: str) -> bool:
-    """Tell whether a test that asks for a fixture of ours gets it, or an override that asks for it as well."""
-    from pytest_ocrparity.session.origin import definitions
-
-    for definition in reversed(_fixture_closure(test).get(name) or definitions(name, test)):
-        if _is_ours(definition):
-            return True
-        if name not in definition.argnames:
-            return False
-    return False
-
-
-def is_the_gates(test: Any) -> bool:
-    """Tell whether a test has its reference from the fixture of `pytest_ocrparity.gate`."""
-    found = _fixture_closure(test).get(_REFERENCE, ())
-    return bool(found) and getattr(found[-1].func, "__module__", "") == "pytest_ocrparity.gate"
-
-
-def may_make_files(test: Any) -> bool:
-    """Tell whether a fixture of the user's runs before ours, which are of session scope: it may make what we load."""
-    return any(
-        definition.scope == "session" and definition.func.__module__.partition(".")[0] not in _KNOWN
-        for name, found in _fixture_closure(test).items()
-        if name not in (*FIXTURES, OWN_IMAGE, CANDIDATE)
-        for definition in found
-    )
-
-
-def _fixture_closure(test: Any) -> Mapping[str, Sequence[Any]]:
-    """Return the definitions of all fixtures that a test is known to use, by name."""
-    info = getattr(test, "_fixtureinfo", None)
-    found: Mapping[str, Sequence[Any]] = {} if info is None else info.name2fixturedefs
-    return found
 
 
 def without_a_value(name: str, by: str, item: Any) -> str:
@@ -118,7 +76,7 @@ def without_a_value(name: str, by: str, item: Any) -> str:
     return f"{text}, which pytest does not do for {kind}: write a test function, or {instead}"
 
 
-def misplaced_parameter(item: Any) -> str:
+def misplaced_parametrization(item: Any) -> str:
     """Return what is wrong with the parameters of a collected test, or nothing.
 
     Either its images come from two places, or a parameter is meant for a fixture of ours that reads none.
@@ -153,7 +111,7 @@ def wide_parameters_of(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
     )
 
 
-def empty_parameters(item: Any, reason: str) -> str:
+def empty_parametrization(item: Any, reason: str) -> str:
     """Return why a test must not pass as skipped, or nothing: pytest skips one whose parameter has no value.
 
     Args:
@@ -189,14 +147,10 @@ def _parametrized_by(metafunc: Any) -> Iterator[Sequence[str]]:
         yield list(call.params)
 
 
-def _is_ours(definition: Any) -> bool:
-    return getattr(definition.func, "__module__", "") == "pytest_ocrparity.plugin"
-
-
 def _reaches_ours(definitions: Sequence[Any], name: str) -> bool:
     """Tell whether a parameter of that name arrives at our fixture, and at no override that could read it."""
     for definition in reversed(definitions):
-        if _is_ours(definition):
+        if is_our_fixture(definition):
             return True
         if "request" in definition.argnames or name not in definition.argnames:
             return False
@@ -206,7 +160,7 @@ def _reaches_ours(definitions: Sequence[Any], name: str) -> bool:
 def _is_read_by_an_override(definitions: Sequence[Any], name: str) -> bool:
     """Tell whether an override can read the parameter and asks for our fixture as well."""
     for definition in reversed(definitions):
-        if _is_ours(definition) or name not in definition.argnames:
+        if is_our_fixture(definition) or name not in definition.argnames:
             return False
         if "request" in definition.argnames:
             return True

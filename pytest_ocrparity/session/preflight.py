@@ -13,16 +13,15 @@ import pytest
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER
-from pytest_ocrparity.session.outcomes import RED, Outcomes
-from pytest_ocrparity.session.parametrized import (
+from pytest_ocrparity.session.fixtures import (
     FIXTURES,
     OWN_IMAGE,
-    candidate_of,
-    is_the_gates,
-    may_make_files,
-    parameters_of,
-    reaches_ours,
+    has_fixture_of_gate,
+    may_fixtures_make_files,
+    reaches_our_fixture,
 )
+from pytest_ocrparity.session.outcomes import RED, Outcomes
+from pytest_ocrparity.session.parametrized import parameters_of, parametrized_candidate
 from pytest_ocrparity.session.tasks import MARKER as TASK_MARKER
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ _LOOKING: Final = (
 """The options with which pytest runs no test."""
 
 
-def runs_tests(config: pytest.Config) -> bool:
+def needs_preflight(config: pytest.Config) -> bool:
     """Tell whether this call of pytest runs tests, and does not only show something."""
     return not any(getattr(config.option, name, None) for name in _LOOKING)
 
@@ -85,7 +84,7 @@ class Preflight:
         """Stop a run under wrong settings once it is known that one of its tests uses us."""
         config, error = session.config, self._run.error
         # In a worker of xdist's this would be an internal error: there the tests fail, or the controller stops them.
-        if error is None or hasattr(config, "workerinput") or not runs_tests(config):
+        if error is None or hasattr(config, "workerinput") or not needs_preflight(config):
             return
         if any(_uses_us(item) for item in session.items):
             raise pytest.UsageError(str(error))
@@ -107,7 +106,7 @@ class Preflight:
         test = metafunc.definition
         settings = self._run.settings_of(test)
         images = [] if has_images else [settings.no_image()]
-        own = () if may_make_files(test) else self._own_fixtures(test)
+        own = () if may_fixtures_make_files(test) else self._own_fixtures(test)
         of_reference = self._of_reference(test, own)
         of_candidates = [self._of_candidate(settings, own, name) for name in settings.candidates or (None,)]
         shared = self._look_once("images", self._run.settings.shared_images)
@@ -122,16 +121,16 @@ class Preflight:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep one test of each function for a candidate that can't be loaded: that is not said per image."""
-        if all(len(part.candidates) < 2 for part in self._run.settings.parts) or not runs_tests(config):
+        if all(len(part.candidates) < 2 for part in self._run.settings.parts) or not needs_preflight(config):
             return
         kept: list[pytest.Item] = []
         dropped: list[pytest.Item] = []
         telling: dict[str, list[pytest.Item]] = {}
         seen: set[tuple[str, str]] = set()
         for item in items:
-            name = candidate_of(item)
+            name = parametrized_candidate(item)
             key = item.nodeid.partition("[")[0], str(name)
-            is_faulty = name is not None and not may_make_files(item)
+            is_faulty = name is not None and not may_fixtures_make_files(item)
             is_faulty = is_faulty and bool(
                 self._of_candidate(self._run.settings_of(item), self._own_fixtures(item), name)
             )
@@ -144,7 +143,7 @@ class Preflight:
             config.hook.pytest_deselected(items=dropped)
             items[:] = kept
         self._kept = {
-            name: telling.get(name, []) for name in dict.fromkeys(str(candidate_of(item)) for item in dropped)
+            name: telling.get(name, []) for name in dict.fromkeys(str(parametrized_candidate(item)) for item in dropped)
         }
 
     def _may_not_fail(self, item: pytest.Item) -> bool:
@@ -185,11 +184,11 @@ class Preflight:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Fail a test before its fixtures are set up, after pytest has skipped what is to be skipped."""
         param, own = parameters_of(item).get(OWN_IMAGE), self._own_fixtures(item)  # both for every test of a suite
-        if not (own or isinstance(param, SettingsError)) or not runs_tests(item.config):  # --setup-plan
+        if not (own or isinstance(param, SettingsError)) or not needs_preflight(item.config):  # --setup-plan
             return
         if isinstance(param, SettingsError):
             self._fail_test_for(item, str(param).splitlines())
-        if own and not may_make_files(item):
+        if own and not may_fixtures_make_files(item):
             self._fail_test_for(item, self._problems_of_sides(item, own))
         elif own and self._said:  # what was to make the files has had its turn, see `refuse`
             lines = self._problems_of_sides(item, own)
@@ -227,30 +226,30 @@ class Preflight:
         """Return what is wrong with the sides that a test uses."""
         if not self._run.settings.is_set:
             return []  # each fixture says so
-        of_candidate = self._of_candidate(self._run.settings_of(item), own, candidate_of(item))
+        of_candidate = self._of_candidate(self._run.settings_of(item), own, parametrized_candidate(item))
         return list(dict.fromkeys([*self._of_reference(item, own), *of_candidate]))
 
     def _of_candidate(self, settings: Settings, own: Collection[str], name: str | None) -> list[str]:
         """Return what is wrong with a candidate, where a test has it from our fixture."""
-        from pytest_ocrparity.session.models import inference_problems
+        from pytest_ocrparity.session.models import inference_model_problems
 
         if "ocr_inference_model" not in own:
             return []
         name = name or next(iter(settings.candidates), None)
-        return self._look_once(f"{settings.prefix}candidate {name}", lambda: inference_problems(settings, name))
+        return self._look_once(f"{settings.prefix}candidate {name}", lambda: inference_model_problems(settings, name))
 
     def _of_reference(self, test: Any, own: Collection[str]) -> list[str]:
         """Return what is wrong with the trained model, or with that which a test records baselines from."""
-        from pytest_ocrparity.session.models import training_problems
+        from pytest_ocrparity.session.models import train_model_problems
 
         settings = self._run.settings_of(test)
         model = f"ocr_{settings.golden_reference}_model"
         records = "ocr_golden" in own and self._once_true(f"{settings.prefix}records", lambda: _will_record(settings))
-        is_asked = records and reaches_ours(test, model)
+        is_asked = records and reaches_our_fixture(test, model)
         if is_asked and settings.golden_reference == "inference":
             return self._of_candidate(settings, ("ocr_inference_model",), None)
         if is_asked or ("ocr_train_model" in own and not settings.no_train):
-            return self._look_once(f"{settings.prefix}train", lambda: training_problems(settings))
+            return self._look_once(f"{settings.prefix}train", lambda: train_model_problems(settings))
         return []
 
     def _look_once(self, side: str, look: Callable[[], list[str]]) -> list[str]:
@@ -266,10 +265,10 @@ class Preflight:
         names = set(_FIXTURES.intersection(getattr(test, "fixturenames", ())))
         if not names:
             return names
-        if is_the_gates(test):
+        if has_fixture_of_gate(test):
             settings = self._run.settings
             names.add("ocr_golden" if settings.no_train or settings.golden_mode else "ocr_train_model")
-        return {name for name in names if reaches_ours(test, name)}
+        return {name for name in names if reaches_our_fixture(test, name)}
 
 
 def _uses_us(item: Any) -> bool:
@@ -280,9 +279,9 @@ def _uses_us(item: Any) -> bool:
 
 def _will_record(settings: Settings) -> bool:
     """Tell whether this run has to record a baseline of its images, as far as can be told without their reference."""
-    from pytest_ocrparity.golden.store import golden_path
+    from pytest_ocrparity.golden.store import path_in_golden_store
 
     if settings.golden_mode in (None, "all"):
         return settings.golden_mode is not None
     names = map(settings.image_name, settings.image_paths())
-    return any(not golden_path(settings.golden_dir, name).exists() for name in names)
+    return any(not path_in_golden_store(settings.golden_dir, name).exists() for name in names)

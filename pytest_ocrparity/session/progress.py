@@ -20,9 +20,9 @@ class Progress:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Let a worker's lines come here."""
-        from pytest_ocrparity.session.xdist_internals import hear_lines
+        from pytest_ocrparity.session.xdist_internals import hear_xdist_lines
 
-        hear_lines(self._config, node, self._print_line)
+        hear_xdist_lines(self._config, node, self._print_line)
 
     def say(self, text: str) -> None:
         """Print a line on the terminal, from a worker on that of its controller."""
@@ -30,9 +30,9 @@ class Progress:
             return
         line = printable(f"ocrparity: {text}")
         if hasattr(self._config, "workerinput"):
-            from pytest_ocrparity.session.xdist_internals import send_line
+            from pytest_ocrparity.session.xdist_internals import send_xdist_line
 
-            send_line(self._config, line)
+            send_xdist_line(self._config, line)
         else:
             self._print_line(line)
 

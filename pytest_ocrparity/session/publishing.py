@@ -49,9 +49,9 @@ class Reporting:
 
             read_history(self.settings.history)
         if self.settings.report_dir is not None:
-            from pytest_ocrparity.report import check_folder
+            from pytest_ocrparity.report import check_report_folder
 
-            check_folder(self.settings.report_dir)
+            check_report_folder(self.settings.report_dir)
 
     def begin(self) -> None:
         """Remove an older report, once: what is found in the end is this run's, or none where it breaks off.
@@ -79,17 +79,17 @@ class Reporting:
         faults: Sequence[str],
         notes: Sequence[str],
     ) -> list[str]:
-        """Write the report and tell GitHub; return what to print about it. The arguments are those of `collect`.
+        """Write the report and tell GitHub; return what to print about it. It takes what `collect_results` does.
 
         Raises:
             ReportError: the report cannot be written.
         """
-        from pytest_ocrparity.report import publish
-        from pytest_ocrparity.report.github import append_summary, error_commands
+        from pytest_ocrparity.report import write_report
+        from pytest_ocrparity.report.github import append_github_summary, github_error_commands
         from pytest_ocrparity.report.views import View
-        from pytest_ocrparity.session.collecting import collect
+        from pytest_ocrparity.session.collecting import collect_results
 
-        results = collect(
+        results = collect_results(
             comparisons,
             self.settings,
             accuracy=accuracy,
@@ -106,13 +106,13 @@ class Reporting:
         except ReportError as error:  # the report is made nonetheless
             flaw = error
         if self.tells_github:
-            self.annotations = error_commands(view)
-            append_summary(view)
+            self.annotations = github_error_commands(view)
+            append_github_summary(view)
         if self._refusal is not None:
             raise self._refusal
         folder = self.settings.report_dir
         if folder is not None:
-            publish(folder, view)
+            write_report(folder, view)
             broken = [each for each in view.compared if each.picture_error]
             lines += [
                 f"pictures of {len(broken)} comparisons could not all be drawn: {each.image}: {each.picture_error}"
@@ -132,16 +132,16 @@ class Reporting:
         path = self.settings.history
         if path is None:
             return view, []
-        from pytest_ocrparity.report.history import append_entry, entry_of, plots, read_history
+        from pytest_ocrparity.report.history import append_to_history, history_entry, history_plots, read_history
 
         where = path_from(os.curdir, path)
         if view.results.run.interrupted:
             return view, [f"history: nothing was appended to {where}, as the run stopped before its last test"]
-        append_entry(path, entry_of(view.results, view.compared, current_commit(self.settings.root)))
+        append_to_history(path, history_entry(view.results, view.compared, current_commit(self.settings.root)))
         entries, broken = read_history(path)
         lines = [f"history: {where}, {len(entries)} run{'s' * (len(entries) != 1)}"]
         lines += [f"WARNING: {where} has {broken} broken line{'s' * (broken != 1)}, passed over"] if broken else []
-        return replace(view, plots=plots(entries)), lines
+        return replace(view, plots=history_plots(entries)), lines
 
     @property
     def publishes(self) -> bool:

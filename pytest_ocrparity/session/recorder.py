@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_ocrparity.session.caught import MARKER, Raised
-from pytest_ocrparity.session.parametrized import candidate_of
+from pytest_ocrparity.session.parametrized import parametrized_candidate
 from pytest_ocrparity.session.tasks import task_of_test
 from pytest_ocrparity.session.worst import WorstImages
 
@@ -76,7 +76,7 @@ class ItemRecords:
 _LEAVES = pytest.StashKey[ItemRecords]()
 
 
-def item_records(item: pytest.Item) -> ItemRecords:
+def recorded_on_item(item: pytest.Item) -> ItemRecords:
     """Return what a test leaves."""
     leaves = item.stash.get(_LEAVES, None)
     if leaves is None:
@@ -134,7 +134,7 @@ class Recorder:
     @property
     def _of_the_test(self) -> ItemRecords:
         assert self.item is not None  # fixtures and assertions run inside a test
-        return item_records(self.item)
+        return recorded_on_item(self.item)
 
     def on_error(self, error: DifferenceError) -> None:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
@@ -144,28 +144,28 @@ class Recorder:
         """Return what a test left, now that it has ended; with the errors that it caught."""
         if caught := self.raised.caught:
             self.note("caught", messages=caught, is_expected=item.get_closest_marker(MARKER) is not None)
-        return item_records(item).take() if _LEAVES in item.stash else []
+        return recorded_on_item(item).take() if _LEAVES in item.stash else []
 
     def note(self, what: str, **values: Any) -> None:
-        """Leave a record of the running test, see `document.record`."""
-        from pytest_ocrparity.report.document import record
+        """Leave a record of the running test, see `document.document_record`."""
+        from pytest_ocrparity.report.document import document_record
 
-        self._of_the_test.records.append(record(what, **values))
+        self._of_the_test.records.append(document_record(what, **values))
 
     def on_comparison(self, judged: Comparison, reference: Trace, candidate: Trace) -> None:
         """Note a judged comparison with its pictures."""
         from pytest_ocrparity.compare.preconditions import have_same_files
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.context import current
+        from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Compared
         from pytest_ocrparity.tolerance import Tolerance
 
         # What a keyword set is in the comparison alone.
-        tolerance = Tolerance({**current().tolerance().limits, **judged.limits})
+        tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
         self.worst.hear(judged, reference, candidate, tolerance)
         self._ran.setdefault(id(candidate.source), {}).setdefault(candidate.image, candidate.source)
         settings = self.settings.of_task(task_of_test(self.item).name)  # a recogniser's candidates are another table's
-        self.batches.hear(candidate, tolerance, settings.batch_of(candidate_of(self.item)), settings.prefix)
+        self.batches.hear(candidate, tolerance, settings.batch_of(parametrized_candidate(self.item)), settings.prefix)
         self.raised.is_recording |= judged.status == RECORDED
         compared = self._record_comparison(judged, reference, candidate)
         same = have_same_files(reference, candidate)
@@ -230,11 +230,11 @@ class Recorder:
     def _record_comparison(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
         from msgspec.structs import replace
 
-        from pytest_ocrparity.compare.parameter_differences import effective_parameters
+        from pytest_ocrparity.compare.parameter_differences import parameter_difference_rows
         from pytest_ocrparity.explain import headline
         from pytest_ocrparity.report.document import RecordedComparison
 
-        parameters = effective_parameters(comparison.kind, reference, candidate)
+        parameters = parameter_difference_rows(comparison.kind, reference, candidate)
         recorded = RecordedComparison.of(comparison, headline(comparison), parameters)
         if self.album is None:
             return recorded

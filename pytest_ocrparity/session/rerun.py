@@ -18,7 +18,7 @@ _NOT_AGAIN: Final = (
 )
 
 
-def command(config: pytest.Config, settings: Settings, test: str, image: str) -> str:
+def rerun_command(config: pytest.Config, settings: Settings, test: str, image: str) -> str:
     """Return the command, with the options of this run that say what is compared.
 
     Args:

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_ocrparity import settings as settings_module
-from pytest_ocrparity.context import Context, exchange_context, running_test
+from pytest_ocrparity.context import Context, context_test_id, exchange_context
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
+from pytest_ocrparity.session.fixtures import FIXTURES, fail_fixture_on_errors, fixture_place, fixture_value
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.label_book import LabelBook
-from pytest_ocrparity.session.origin import fixture_of, value_of_fixture
 from pytest_ocrparity.session.outcomes import RED
-from pytest_ocrparity.session.parametrized import FIXTURES, candidate_of, empty_parameters, is_marked
-from pytest_ocrparity.session.preflight import Preflight, runs_tests
+from pytest_ocrparity.session.parametrized import empty_parametrization, is_marked, parametrized_candidate
+from pytest_ocrparity.session.preflight import Preflight, needs_preflight
 from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
-from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, item_records
+from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, recorded_on_item
 from pytest_ocrparity.session.tasks import task_of_files, task_of_test
 from pytest_ocrparity.session.worst import OUTPUT, Worst
 from pytest_ocrparity.settings import Settings
-from pytest_ocrparity.settings.settings_file import Project, find_project
+from pytest_ocrparity.settings.settings_file import Project, find_shared_settings_file
 from pytest_ocrparity.stages import DETECTION, Task
 from pytest_ocrparity.tolerance import Tolerance
 
@@ -38,15 +38,6 @@ if TYPE_CHECKING:
     from pytest_ocrparity.report.table import Tally
     from pytest_ocrparity.session.publishing import Reporting
     from pytest_ocrparity.settings.candidates import Candidate
-
-
-@contextmanager
-def pass_errors_on() -> Iterator[None]:
-    """Turn our own errors in a fixture into pytest's, whose text stands without a traceback through our code."""
-    try:
-        yield
-    except OcrParityError as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def skip_without_train(*args: object, **kwargs: object) -> None:
@@ -75,11 +66,11 @@ class Run:
         self.evidence = Evidence(FIXTURES)
         folder = config.invocation_params.dir
         try:
-            self.settings = settings_module.load(self._settings_file(), vars(config.option), folder)
+            self.settings = settings_module.load_settings(self._settings_file(), vars(config.option), folder)
         except SettingsError as error:
-            if isinstance(error, OptionError) and runs_tests(config):
+            if isinstance(error, OptionError) and needs_preflight(config):
                 raise
-            self.error, self.settings = error, settings_module.load(None, {}, folder)
+            self.error, self.settings = error, settings_module.load_settings(None, {}, folder)
         self.labels = LabelBook(lambda: self.known_task)
         self.settings = self.labels.naming_images(self.settings)
         self.preflight = Preflight(self)
@@ -101,7 +92,9 @@ class Run:
                 raise OptionError(f"--ocr-config={named}: no such file")
             return Path(os.path.normpath(folder / named))  # paths start at a link's own folder, as with pytest's -c
         paths = [Path(os.path.normpath(folder / arg.split("::")[0])) for arg in self.config.args]
-        self.project = find_project([path for path in paths if path.exists()] or [folder], self.config.rootpath)
+        self.project = find_shared_settings_file(
+            [path for path in paths if path.exists()] or [folder], self.config.rootpath
+        )
         return self.project.file
 
     def need_settings(self) -> Settings:
@@ -145,7 +138,7 @@ class Run:
         Raises:
             SettingsError: a marker has an unknown preset, stage or limit.
         """
-        name, settings = candidate_of(item), self.settings_of(item)
+        name, settings = parametrized_candidate(item), self.settings_of(item)
         tolerance = settings.candidates[name].tolerance if name else settings.tolerance
         for marker in reversed(list(item.iter_markers("ocr_tolerance"))):
             if len(marker.args) > 1 or (marker.args and "preset" in marker.kwargs):
@@ -165,7 +158,7 @@ class Run:
         """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
         if self.error is not None:
             raise self.error
-        with pass_errors_on():  # a marker added late, or on a unittest.TestCase, was not checked at collection
+        with fail_fixture_on_errors():  # a marker added late, or on a unittest.TestCase, was not checked at collection
             return self.tolerance_of(self._running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
@@ -216,11 +209,11 @@ class Run:
             exchange_context(context)
 
     def _rerun_command(self, image: str) -> str:
-        from pytest_ocrparity.session.rerun import command
+        from pytest_ocrparity.session.rerun import rerun_command
 
-        test = running_test()
+        test = context_test_id()
         settings = self.settings if self.recorder.item is None else self.settings_of(self.recorder.item)
-        return command(self.config, settings, test, image) if test else ""
+        return rerun_command(self.config, settings, test, image) if test else ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
@@ -229,13 +222,13 @@ class Run:
         if call.excinfo is not None:
             self._hear_error(item, call, report, call.excinfo.value)
         if call.when == "teardown" and (records := self.recorder.take(item)):
-            from pytest_ocrparity.report.document import pack
+            from pytest_ocrparity.report.document import pack_document_part
 
-            setattr(report, ATTRIBUTE, pack(records))
+            setattr(report, ATTRIBUTE, pack_document_part(records))
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
-            from pytest_ocrparity.report.pictures.album import picture_lines
+            from pytest_ocrparity.report.pictures.album import album_lines
 
-            if lines := picture_lines(_compared_records(item_records(item).records), self.settings.report_dir):
+            if lines := album_lines(_compared_records(recorded_on_item(item).records), self.settings.report_dir):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 
@@ -248,7 +241,7 @@ class Run:
         nothing was compared.
         """
         is_left_out = isinstance(error, (pytest.skip.Exception, pytest.xfail.Exception))
-        if call.when == "setup" and is_left_out and (text := empty_parameters(item, str(error))):
+        if call.when == "setup" and is_left_out and (text := empty_parametrization(item, str(error))):
             report.outcome, report.longrepr = "failed", text
             vars(report).pop("wasxfail", None)
         # Who skips, or calls pytest.xfail(), after catching a difference has turned it into something else.
@@ -285,9 +278,9 @@ class Run:
                 vars(report).pop(ATTRIBUTE, None)  # it was sent, and pytest keeps the reports of all tests
         found: list[Record] = []
         if data := vars(report).pop(ATTRIBUTE, None):  # before any other plugin writes the report down
-            from pytest_ocrparity.report.document import unpack_records
+            from pytest_ocrparity.report.document import unpack_document_records
 
-            found = unpack_records(data)
+            found = unpack_document_records(data)
         outcomes = self.reporting.outcomes
         flaw = outcomes.hear(report)
         if found or (outcomes.has_crashed and self.settings.is_set):
@@ -301,9 +294,9 @@ class Run:
                 self.records.add(report.nodeid, found)
         if not found:
             return (yield)
-        from pytest_ocrparity.session.metrics import properties
+        from pytest_ocrparity.session.metrics import metric_properties
 
-        lent = properties(found)
+        lent = metric_properties(found)
         report.user_properties += lent
         try:
             return (yield)
@@ -316,9 +309,9 @@ class Run:
         """Hear what a worker collected, and what it found on its worst images."""
         self.evidence.hear_worker(node)
         if data := getattr(node, "workeroutput", {}).get(OUTPUT):
-            from pytest_ocrparity.report.document import unpack
+            from pytest_ocrparity.report.document import unpack_document_part
 
-            self.worst += unpack(data, list[Worst])
+            self.worst += unpack_document_part(data, list[Worst])
 
     def pytest_sessionstart(self) -> None:
         """Refuse a folder that is not the report's, before anything runs."""
@@ -332,7 +325,7 @@ class Run:
 
     def is_judged(self) -> bool:
         """Tell whether tests run and this process hears of all of them."""
-        is_run = runs_tests(self.config) and not getattr(self.config.option, "setuponly", False)
+        is_run = needs_preflight(self.config) and not getattr(self.config.option, "setuponly", False)
         return is_run and not self.is_worker
 
     @property
@@ -343,11 +336,11 @@ class Run:
 
     def goldens_of(self, task: str) -> GoldenStore:
         """Return the run's baselines of a task: what one run recorded is no matter of the next, even in one process."""
-        from pytest_ocrparity.session.models import golden_store
+        from pytest_ocrparity.session.models import golden_store_of_models
 
         settings = self.need_settings().of_task(task)
         if settings.prefix not in self._goldens:
-            self._goldens[settings.prefix] = golden_store(settings)
+            self._goldens[settings.prefix] = golden_store_of_models(settings)
         return self._goldens[settings.prefix]
 
     def reference_model(self) -> Any:
@@ -359,7 +352,7 @@ class Run:
             from pytest_ocrparity.session.models import inference_model
 
             return inference_model(self.settings_of(self._running_item()))
-        return value_of_fixture(self._running_item(), f"ocr_{self.goldens.reference}_model")
+        return fixture_value(self._running_item(), f"ocr_{self.goldens.reference}_model")
 
     def reference_fixture(self) -> str:
         """Return where the fixture of that model lies, without setting it up."""
@@ -367,10 +360,10 @@ class Run:
 
         if self._records_from_the_first_candidate():
             return OF_THE_SETTINGS
-        return fixture_of(self._running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
+        return fixture_place(self._running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
 
     def _records_from_the_first_candidate(self) -> bool:
-        return self.goldens.reference == "inference" and bool(candidate_of(self._running_item()))
+        return self.goldens.reference == "inference" and bool(parametrized_candidate(self._running_item()))
 
     def _running_item(self) -> pytest.Item:
         if self.recorder.item is None:
@@ -416,9 +409,9 @@ class Run:
         }
         named += [f"{name} in batches of {batch} as well as alone" for name, batch in asked.items()]
         if any("api" in each.values for each in candidates.values()):
-            from pytest_ocrparity.session.models import parts_not_judged
+            from pytest_ocrparity.session.models import parts_without_models
 
-            named += parts_not_judged(self.settings)
+            named += parts_without_models(self.settings)
         return [f"ocrparity: {line}" for line in (str(file), *versions.header(), *named)]
 
 

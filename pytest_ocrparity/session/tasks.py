@@ -42,7 +42,7 @@ def task_of_test(test: Any) -> Task:
     return task
 
 
-def wrong_marker(test: Any, settings: Settings, known_task: Callable[[], Task | None]) -> str:
+def wrong_task_marker(test: Any, settings: Settings, known_task: Callable[[], Task | None]) -> str:
     """Return what is wrong with the marker of a test in its project, or nothing.
 
     `known_task` tells the task of a project of one, see `task_of_files`.
@@ -88,18 +88,18 @@ def tasks_of(settings: Settings, known_task: Callable[[], Task | None]) -> froze
 
 def task_of_files(settings: Settings) -> Task | None:
     """Return the task that the training YAML file says, else an export's inference.yml; None where neither is there."""
-    from pytest_ocrparity.artifacts.configs import read_yml
+    from pytest_ocrparity.artifacts.configs import read_config
     from pytest_ocrparity.artifacts.families import family_of_export, family_of_training
     from pytest_ocrparity.artifacts.model_files import CONFIG
 
     with suppress(ModelError):  # who loads the model says what is wrong with the file
         if "config" in settings.train and settings.train["config"].is_file():
-            return family_of_training(read_yml(settings.train["config"])).task
+            return family_of_training(read_config(settings.train["config"])).task
     for candidate in settings.candidates.values():
         with suppress(ModelError):
             config = candidate.values.get("model_dir")
             if config is not None and (config / CONFIG).is_file():
-                return family_of_export(read_yml(config / CONFIG)).task
+                return family_of_export(read_config(config / CONFIG)).task
     return None
 
 

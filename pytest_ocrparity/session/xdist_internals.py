@@ -71,7 +71,7 @@ class ImageScheduling(LoadScheduling):
         super()._send_tests(node, num)
 
 
-def hear_lines(config: pytest.Config, node: Any, print_line: Callable[[str], None]) -> None:
+def hear_xdist_lines(config: pytest.Config, node: Any, print_line: Callable[[str], None]) -> None:
     """Let a worker that is about to start send lines, which xdist's main thread prints.
 
     Args:
@@ -95,7 +95,7 @@ def hear_lines(config: pytest.Config, node: Any, print_line: Callable[[str], Non
     node.workerinput[_IS_HEARD] = True
 
 
-def send_line(config: pytest.Config, text: str) -> None:
+def send_xdist_line(config: pytest.Config, text: str) -> None:
     """Send a line from this worker to the terminal of a controller that hears it."""
     if not getattr(config, "workerinput", {}).get(_IS_HEARD):
         return

@@ -12,18 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
-from pytest_ocrparity.settings.batch_settings import typed_batch
-from pytest_ocrparity.settings.candidates import (
-    Candidate,
-    absolute,
-    commanded,
-    home_expanded,
-    read_candidates,
-    with_folder,
-)
+from pytest_ocrparity.settings.batch_settings import typed_batch_setting
+from pytest_ocrparity.settings.candidates import Candidate, candidates_with_folder, commanded, read_candidates
 from pytest_ocrparity.settings.label_settings import LabelSettings, read_label_settings
-from pytest_ocrparity.settings.settings_file import check_length, read_tables
-from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, defaults
+from pytest_ocrparity.settings.setting_paths import path_with_home, with_absolute_paths_of_table
+from pytest_ocrparity.settings.settings_file import check_length, read_settings_file
+from pytest_ocrparity.settings.settings_table import OPTIONS, TABLES, settings_table_defaults
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance
 from pytest_ocrparity.wording import path_from
@@ -205,7 +199,7 @@ class Settings:
 
 def _nearest_folder(folder: Path, pattern: str) -> Path:
     """Return the deepest folder of a glob that is there."""
-    path = folder / home_expanded(pattern)
+    path = folder / path_with_home(pattern)
     return next((parent for parent in (path, *path.parents) if _is_plain(parent) and parent.is_dir()), folder)
 
 
@@ -238,7 +232,7 @@ def _glob_as_spelled(folder: Path, pattern: str) -> list[Path]:
     return [Path(os.path.normpath(match)) for match in sorted(matches) if match.is_file() or match.is_symlink()]
 
 
-def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) -> Settings:
+def load_settings(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) -> Settings:
     """Return the settings of a file, overridden by command-line options.
 
     Args:
@@ -253,13 +247,18 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     mistakes = Mistakes()
     options = _right_options(options, mistakes)
     root = file.parent if file else invocation_dir
-    tables = read_tables(file, mistakes)
+    tables = read_settings_file(file, mistakes)
 
     def merged(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {**absolute(values, table, root), **_overridden_by_command_line(table, options, invocation_dir)}
+        return {
+            **with_absolute_paths_of_table(values, table, root),
+            **_overridden_by_command_line(table, options, invocation_dir),
+        }
 
     train = merged("train", tables["train"])
-    top, golden, report = (merged(name, {**defaults(name), **tables[name]}) for name in ("", "golden", "report"))
+    top, golden, report = (
+        merged(name, {**settings_table_defaults(name), **tables[name]}) for name in ("", "golden", "report")
+    )
     images = top.get("images", [])
     images_dir = invocation_dir if options.get("ocr_images") else root
     if "network" in train:
@@ -278,10 +277,12 @@ def load(file: Path | None, options: Mapping[str, Any], invocation_dir: Path) ->
     candidates = read_candidates(tables, file, root, tolerance, words, mistakes)
     if options.get("ocr_inference_dir"):
         with mistakes.gathering():
-            candidates = with_folder(candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words)
+            candidates = candidates_with_folder(
+                candidates, invocation_dir, options["ocr_inference_dir"], tolerance, words
+            )
     batch = None
     with mistakes.gathering():
-        batch = typed_batch(options)
+        batch = typed_batch_setting(options)
     candidates = _in_batches(candidates, batch)
     with mistakes.gathering():
         if options.get("ocr_golden") and options.get("ocr_no_train") and golden["reference"] == "train":
@@ -332,7 +333,7 @@ def _of_recognisers(
     with mistakes.gathering():
         where = f"{settings.file}: recognition"
         tolerance = tolerance.override(tables["tolerance"], where) if tables["tolerance"] else tolerance
-    train, images = absolute(tables["train"], "train", settings.root), tables[""].get("images", [])
+    train, images = with_absolute_paths_of_table(tables["train"], "train", settings.root), tables[""].get("images", [])
     if "network" in train:
         train["network_folder"] = settings.root
     labels = None
@@ -418,7 +419,7 @@ def _overridden_by_command_line(table: str, options: Mapping[str, Any], folder: 
     """Return what the command line sets of a table; its paths start at `folder`."""
     given = {key: (row, options.get(row.dest)) for key, row in TABLES[table].items()}
     return {
-        key: folder / home_expanded(value) if row.kind.is_path else value
+        key: folder / path_with_home(value) if row.kind.is_path else value
         for key, (row, value) in given.items()
         if value
     }

@@ -12,7 +12,7 @@ from pytest_ocrparity.settings.result_files import RESULTS
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 
 
-def typed_batch(options: Mapping[str, Any]) -> int | None:
+def typed_batch_setting(options: Mapping[str, Any]) -> int | None:
     """Return the number of `--ocr-batch`, None where it was not typed.
 
     Raises:
@@ -26,7 +26,7 @@ def typed_batch(options: Mapping[str, Any]) -> int | None:
     return int(given)
 
 
-def check_batch(where: str, table: Mapping[str, Any]) -> None:
+def check_batch_setting(where: str, table: Mapping[str, Any]) -> None:
     """Refuse a batch of no image, and one where nothing runs it.
 
     Raises:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
-from pytest_ocrparity.settings.batch_settings import check_batch
+from pytest_ocrparity.settings.batch_settings import check_batch_setting
 from pytest_ocrparity.settings.engine_settings import (
     OF_ANY_CLASS,
-    check_engine,
-    is_another_model,
-    without_second_engine,
+    check_engine_settings,
+    have_other_engine_settings,
+    without_second_engine_setting,
 )
-from pytest_ocrparity.settings.option_paths import with_absolute_paths
-from pytest_ocrparity.settings.result_files import RESULTS, check_result_files, is_a_run
+from pytest_ocrparity.settings.result_files import RESULTS, check_result_files, runs_without_result_files
+from pytest_ocrparity.settings.setting_paths import (
+    path_with_home,
+    with_absolute_option_paths,
+    with_absolute_paths_of_table,
+)
 from pytest_ocrparity.settings.settings_table import TABLES
-from pytest_ocrparity.tolerance import Tolerance, parse_option
+from pytest_ocrparity.tolerance import Tolerance, parse_tolerance
 
 
 class Candidate(NamedTuple):
@@ -60,9 +63,9 @@ def read_candidates(
             check_result_files(where, table)
         with mistakes.gathering():
             inferences = {key: f"{file}: {prefix}inference.{key}" for key in has}
-            check_engine({key: f"{where}.{key}" for key in TABLES["inference"]} | inferences, table)
+            check_engine_settings({key: f"{where}.{key}" for key in TABLES["inference"]} | inferences, table)
         with mistakes.gathering():
-            check_batch(where, table)
+            check_batch_setting(where, table)
         with mistakes.gathering():
             limits = commanded(tolerance.override(table.pop("tolerance", None), where), words)
         batch = table.pop("batch", 1)
@@ -83,14 +86,14 @@ def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
     """Return what a candidate has from the inference table, which is nothing that means something else there."""
     if "factory" in table or ("factory" in inference and table.keys() & {*BESIDE_FACTORY}):
         return {}
-    if is_another_model(inference, table) or is_a_run(inference, table):
+    if have_other_engine_settings(inference, table) or runs_without_result_files(inference, table):
         return {}
     api = TABLES["inference"]["api"].default
     apis = inference.get("api", api), table.get("api", inference.get("api", api))
     if apis[0] != apis[1] and RESULTS in apis:
         return {}
     kept = OF_ANY_CLASS if apis[0] != apis[1] else [key for key in inference if key != "tolerance"]
-    return without_second_engine({key: inference[key] for key in kept if key in inference}, table)
+    return without_second_engine_setting({key: inference[key] for key in kept if key in inference}, table)
 
 
 def _check_factory(table: Mapping[str, Any], where: str) -> None:
@@ -105,13 +108,13 @@ def _check_factory(table: Mapping[str, Any], where: str) -> None:
 
 def _deployment(table: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """Return the values of a candidate with absolute paths, those inside of its options included."""
-    values = absolute(table, "inference", root)
+    values = with_absolute_paths_of_table(table, "inference", root)
     if "options" in values:
-        values["options"] = with_absolute_paths(values["options"], root)
+        values["options"] = with_absolute_option_paths(values["options"], root)
     return {**values, "folder": root} if values.keys() & {"factory", "options_file"} else values
 
 
-def with_folder(
+def candidates_with_folder(
     candidates: Mapping[str, Candidate], folder: Path, given: str, tolerance: Tolerance, words: Sequence[str]
 ) -> dict[str, Candidate]:
     """Return the only candidate with another export folder. Raises SettingsError where there are several."""
@@ -129,26 +132,13 @@ def with_folder(
         raise OptionError(
             f"--ocr-inference-dir={given}: {only.name}.factory returns an object that has its folder already"
         )
-    return {only.name: only._replace(values={**only.values, "model_dir": folder / home_expanded(given)})}
+    return {only.name: only._replace(values={**only.values, "model_dir": folder / path_with_home(given)})}
 
 
 def commanded(tolerance: Tolerance, words: Sequence[str]) -> Tolerance:
     """Return a tolerance with the limits of the command line on top."""
-    parsed = [parse_option(word) for word in words]
+    parsed = [parse_tolerance(word) for word in words]
     # A preset replaces all that is below it, so it comes first wherever it stands on the line.
     for values in sorted(parsed, key=lambda values: "preset" not in values):
         tolerance = tolerance.override(values, "command line")
     return tolerance
-
-
-def home_expanded(path: str) -> Path:
-    """Return a path with `~` as the user's home, and that of a user who is not known as it is."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises RuntimeError for such a user
-
-
-def absolute(values: Mapping[str, Any], table: str, root: Path) -> dict[str, Any]:
-    """Return the values of a table with its paths made absolute; `~` is the user's home."""
-    return {
-        key: Path(os.path.normpath(root / home_expanded(value))) if TABLES[table][key].kind.is_path else value
-        for key, value in values.items()
-    }

@@ -14,7 +14,7 @@ OF_ANY_CLASS: Final = ("model_dir", "model_name", "engine")
 """What means the same for each class of paddleocr."""
 
 
-def check_engine(where: Mapping[str, str], table: Mapping[str, Any]) -> None:
+def check_engine_settings(where: Mapping[str, str], table: Mapping[str, Any]) -> None:
     """Check the settings `engine` and `model_file` of a deployment, as they stand in the file.
 
     Args:
@@ -43,7 +43,7 @@ def check_engine(where: Mapping[str, str], table: Mapping[str, Any]) -> None:
             )
 
 
-def is_another_model(inference: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+def have_other_engine_settings(inference: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """Tell whether one of a candidate and the inference table is a bare file, and the other is of paddleocr's class.
 
     Such a candidate inherits nothing: what a class of paddleocr is given means something else around a bare file.
@@ -51,7 +51,7 @@ def is_another_model(inference: Mapping[str, Any], table: Mapping[str, Any]) -> 
     return "model_file" in table or ("model_file" in inference and not table.keys().isdisjoint(OF_A_CLASS))
 
 
-def without_second_engine(inherited: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+def without_second_engine_setting(inherited: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a candidate inherits without an engine, where its own table names one."""
     options = table.get("options") or {}
     if "engine" in options:
@@ -62,7 +62,7 @@ def without_second_engine(inherited: Mapping[str, Any], table: Mapping[str, Any]
     return {**inherited, "options": {key: value for key, value in given.items() if key != "engine"}}
 
 
-def with_engine(values: Mapping[str, Any]) -> dict[str, Any]:
+def with_engine_setting(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a deployment by a class of paddleocr, with the engine among the options of the class."""
     others = {key: value for key, value in values.items() if key != "engine"}
     if "engine" in values:

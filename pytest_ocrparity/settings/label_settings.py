@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings.candidates import home_expanded
-from pytest_ocrparity.settings.settings_table import defaults
+from pytest_ocrparity.settings.setting_paths import path_with_home
+from pytest_ocrparity.settings.settings_table import settings_table_defaults
 
 
 class LabelSettings(NamedTuple):
@@ -31,7 +31,7 @@ def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> Lab
     """
     if not table:
         return None
-    values = {**defaults("labels"), **table}
+    values = {**settings_table_defaults("labels"), **table}
     files = values.get("files", [])
     if not files:
         raise SettingsError(f'{where}.files names no label file: set it, as "Label.txt"')
@@ -50,7 +50,7 @@ def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> Lab
 
 
 def _absolute(root: Path, path: str) -> Path:
-    return Path(os.path.normpath(root / home_expanded(path)))
+    return Path(os.path.normpath(root / path_with_home(path)))
 
 
 def _check_group(where: str, pattern: str) -> None:

@@ -19,7 +19,7 @@ OF_A_RUN: Final = ("model_dir", "model_name", "engine", "options", "options_file
 """What says how something runs, where results of a run are read."""
 
 
-def is_a_run(inference: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+def runs_without_result_files(inference: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """Tell whether a candidate runs something, and the inference table reads results: then it inherits nothing."""
     return inference.get("api") == RESULTS and "api" not in table and not table.keys().isdisjoint(OF_A_RUN)
 

@@ -43,7 +43,7 @@ class Project(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
 
-def find_file(start: Path, on_error: Callable[[Path, SettingsError], None] | None = None) -> Path | None:
+def find_settings_file(start: Path, on_error: Callable[[Path, SettingsError], None] | None = None) -> Path | None:
     """Return the settings file of the nearest folder upward from `start` that has one.
 
     Args:
@@ -70,7 +70,7 @@ def find_file(start: Path, on_error: Callable[[Path, SettingsError], None] | Non
     return None
 
 
-def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
+def find_shared_settings_file(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
     """Return the settings file nearest upward from what all paths share; where there is none, why not.
 
     Args:
@@ -78,7 +78,7 @@ def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
         rootdir: pytest's. What can't be read is an error in there; above it, it is somebody else's and passed over.
 
     Raises:
-        SettingsError: see `find_file`.
+        SettingsError: see `find_settings_file`.
     """
     passed_over: dict[str, None] = {}
 
@@ -88,7 +88,7 @@ def find_project(paths: Sequence[Path], rootdir: Path | None = None) -> Project:
         passed_over[f"{error}; it lies outside of {rootdir} and was passed over"] = None
 
     def file_of(path: Path) -> Path | None:
-        return find_file(path if path.is_dir() else path.parent, pass_over)
+        return find_settings_file(path if path.is_dir() else path.parent, pass_over)
 
     why_none, found = "", None
     with suppress(ValueError):  # of Windows: two drives share no folder
@@ -149,7 +149,7 @@ def _parsed_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
 
 
-def read_tables(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, Any]]:
+def read_settings_file(file: Path | None, mistakes: Mistakes) -> dict[str, dict[str, Any]]:
     """Return what is right of a settings file by table: those of TABLES, "tolerance" and "candidates".
 
     Each key or value that means nothing is a mistake, which names it, its file and the nearest known key.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pytest_ocrparity.settings.settings_table import SETTINGS, Setting, by_table
+from pytest_ocrparity.settings.settings_table import SETTINGS, Setting, settings_by_table
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
 _HEAD: Final = """\
@@ -49,7 +49,7 @@ def settings_page(settings: Sequence[Setting] = SETTINGS) -> str:
     options = _markdown_table(
         ("option", "meaning"), ((_option_usage(row), row.argument()["help"]) for row in settings if row.option)
     )
-    sections = [_settings_section(table, rows) for table, rows in by_table(settings).items()]
+    sections = [_settings_section(table, rows) for table, rows in settings_by_table(settings).items()]
     return "\n".join([_HEAD, *sections, f"{_TOLERANCE}\n{limits}", f"## Options\n\n{options}"])
 
 

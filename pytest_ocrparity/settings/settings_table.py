@@ -249,7 +249,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 )
 
 
-def by_table(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:
+def settings_by_table(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:
     """Return the rows that a settings file may hold, by table and key, in their order."""
     tables: dict[str, dict[str, Setting]] = {}
     for row in settings:
@@ -258,7 +258,7 @@ def by_table(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:
     return tables
 
 
-TABLES: Final = by_table(SETTINGS)
+TABLES: Final = settings_by_table(SETTINGS)
 """Every key a settings file may hold, by table; `Tolerance` checks what `tolerance` holds.
 
 Each table under `candidates` holds what `inference` holds.
@@ -268,6 +268,6 @@ OPTIONS: Final[Mapping[str, Setting]] = {row.dest: row for row in SETTINGS if ro
 """Every option of the command line, by the attribute of pytest's `config.option` that holds its value."""
 
 
-def defaults(table: str) -> dict[str, Any]:
+def settings_table_defaults(table: str) -> dict[str, Any]:
     """Return the defaults of a table by key; a key without one is left out."""
     return {key: row.default for key, row in TABLES[table].items() if row.default is not None}

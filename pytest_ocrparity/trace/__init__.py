@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError, StageError, did_you_mean
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import (
     DETECTION,
     PROBABILITY_MAP,
@@ -31,9 +31,9 @@ from pytest_ocrparity.stages import (
     task_named,
 )
 from pytest_ocrparity.trace.recognised_text import Recognition
-from pytest_ocrparity.trace.result_document import read_result
-from pytest_ocrparity.trace.stored_fields import wrong_fields
-from pytest_ocrparity.trace.trace_file import read_arrays, read_file, read_json, write_document
+from pytest_ocrparity.trace.result_document import read_result_document
+from pytest_ocrparity.trace.stored_fields import wrong_stored_fields
+from pytest_ocrparity.trace.trace_file import read_trace_arrays, read_trace_file, read_trace_json, write_trace_file
 from pytest_ocrparity.wording import image_label, printable
 
 Image: TypeAlias = "str | PathLike[str] | npt.NDArray[np.uint8]"
@@ -44,7 +44,7 @@ Shape: TypeAlias = "tuple[float, float, float, float]"
 """PaddleOCR's shape row: source height, source width, ratio_h, ratio_w."""
 
 
-__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "source_place"]
+__all__ = ["Decoded", "Detections", "Image", "Recognition", "Shape", "Trace", "trace_source_place"]
 
 
 FORMAT: Final = "pytest-ocrparity trace"
@@ -71,7 +71,7 @@ def read_only(array: npt.ArrayLike, dtype: npt.DTypeLike = None) -> npt.NDArray[
     return result
 
 
-def snapshot(array: npt.ArrayLike) -> npt.NDArray[Any]:
+def trace_copy(array: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return a C-contiguous copy that cannot be written to."""
     return read_only(np.array(array, order="C"))
 
@@ -97,7 +97,7 @@ class Decoded:
     @classmethod
     def of(cls, pixels: npt.NDArray[Any], channel_order: str) -> Decoded:
         """Describe an array of pixels, and keep a copy: the next step may work in place."""
-        return cls(pixels.shape, str(pixels.dtype), channel_order, pixels=snapshot(pixels))
+        return cls(pixels.shape, str(pixels.dtype), channel_order, pixels=trace_copy(pixels))
 
     def without_pixels(self) -> Decoded:
         """Return this image as a baseline holds it."""
@@ -252,7 +252,7 @@ class Trace:
             raise TypeError(f"the recognition of a trace is a Recognition(text, score), not {self.recognition!r}")
         if self.detections is not None and self.recognition is not None:
             raise ValueError("a trace holds detections or a recognition, as it is of one model, and not both")
-        object.__setattr__(self, "parameters", plain(self.parameters))
+        object.__setattr__(self, "parameters", jsonable(self.parameters))
         for name in (RESIZE, TENSOR, PROBABILITY_MAP, "fused_map"):
             value = getattr(self, name)
             if value is not None:
@@ -331,20 +331,20 @@ class Trace:
         """
         decode, detections = self.decode, self.detections
         document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
-        document |= {name: plain(getattr(self, name)) for name in _PLAIN}
+        document |= {name: jsonable(getattr(self, name)) for name in _PLAIN}
         document["decode"] = decode and {
             "shape": list(decode.shape),
             "dtype": decode.dtype,
             "channel_order": decode.channel_order,
             "sha256": decode.sha256,
         }
-        document["dt_polys"] = None if detections is None else plain(detections.polygons)
-        document["dt_scores"] = None if detections is None else plain(detections.scores)
+        document["dt_polys"] = None if detections is None else jsonable(detections.polygons)
+        document["dt_scores"] = None if detections is None else jsonable(detections.scores)
         if self.recognition is not None:  # a detector's file stays one that earlier versions read
             document |= {"rec_text": self.recognition.text, "rec_score": self.recognition.score}
         document["error"] = self.error and {"stage": self.error.stage, "message": str(self.error)}
         arrays = {name: getattr(self, name) for name in _ARRAYS if getattr(self, name) is not None}
-        write_document(Path(path), document, arrays)
+        write_trace_file(Path(path), document, arrays)
 
     @classmethod
     def from_json(cls, path: str | PathLike[str]) -> Trace:
@@ -354,7 +354,7 @@ class Trace:
             ResultError: the file or an array beside it is missing, damaged, of a newer version, or no trace's.
         """
         where = image_label(fspath(path))
-        return cls.from_document(read_json(read_file(Path(path), where), where), path)
+        return cls.from_document(read_trace_json(read_trace_file(Path(path), where), where), path)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], path: str | PathLike[str]) -> Trace:
@@ -372,7 +372,7 @@ class Trace:
             )
         document = {**_LEFT_OUT, **document}
         try:
-            return _trace_of(document, read_arrays(path, document["arrays"], _ARRAYS, where), where)
+            return _trace_of(document, read_trace_arrays(path, document["arrays"], _ARRAYS, where), where)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise ResultError(f"{where}: not a whole trace: {printable(reason)[:200]}") from error
@@ -401,8 +401,8 @@ class Trace:
         """
         name = fspath(image)
         where = f"the results of {pipeline} for {image_label(name)}"
-        parsed = document if isinstance(document, Mapping) else read_json(document, where)
-        result = read_result(parsed, where, frame)
+        parsed = document if isinstance(document, Mapping) else read_trace_json(document, where)
+        result = read_result_document(parsed, where, frame)
         return cls(
             pipeline=pipeline,
             image=name,
@@ -417,7 +417,7 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     """Return the trace of a document; what does not fit together raises whatever Python raises."""
     decode, error, shape = document["decode"], document["error"], document["shape"]
     stored = decode and [decode[name] for name in ("shape", "dtype", "channel_order", "sha256")]
-    if wrong := wrong_fields({**document, "decode": stored}):
+    if wrong := wrong_stored_fields({**document, "decode": stored}):
         raise ValueError(f"its {' and '.join(wrong)} cannot be a trace's")
     if not isinstance(document["pipeline"], str):
         raise ValueError("its pipeline is no name")
@@ -425,7 +425,7 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
         raise ValueError("its error names no stage")
     detections = None
     if document["dt_polys"] is not None:
-        result = read_result(document, where, "image")
+        result = read_result_document(document, where, "image")
         detections = Detections(result.polygons or (), result.scores)
     recognition = None
     if document["rec_text"] is not None:
@@ -443,7 +443,7 @@ def _trace_of(document: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]
     )
 
 
-def source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
+def trace_source_place(trace: Trace, place: Any, size: Any) -> tuple[float, float] | None:
     """Convert (row, column) of a tensor or map into x, y of the source image."""
     if trace.shape is None:
         return None

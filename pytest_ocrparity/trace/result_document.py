@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pytest_ocrparity.errors import ResultError
 from pytest_ocrparity.stages import DETECTIONS, RESIZE
 from pytest_ocrparity.trace.recognised_text import Recognition
-from pytest_ocrparity.trace.stored_fields import wrong_parameters
+from pytest_ocrparity.trace.stored_fields import wrong_stored_parameters
 from pytest_ocrparity.wording import number_of_boxes
 
 SCORES: Final = ("dt_scores", "dt_score")
@@ -51,7 +51,7 @@ class Result:
     size: tuple[int, int] | None = None
 
 
-def read_result(document: Mapping[str, Any], where: str, frame: str = "file") -> Result:
+def read_result_document(document: Mapping[str, Any], where: str, frame: str = "file") -> Result:
     """Return what a document says of its one image.
 
     Args:
@@ -169,7 +169,7 @@ def _result_parameters(given: Any, where: str) -> dict[str, dict[str, Any]]:
     limits = {name: given[name] for name in _LIMITS if name in given}
     found = {DETECTIONS: {name: given[name] for name in _THRESHOLDS if name in given}}
     found |= {RESIZE: {"rule": "limit", **limits}} if limits else {}
-    if wrong := wrong_parameters(found):
+    if wrong := wrong_stored_parameters(found):
         raise ResultError(f"{where}: text_det_params holds {wrong[0]} = {given[wrong[0]]!r:.60}")
     return {stage: values for stage, values in found.items() if values}
 

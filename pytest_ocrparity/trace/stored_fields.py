@@ -8,7 +8,7 @@ from typing import Any
 from pytest_ocrparity.stages import DETECTIONS, TENSOR
 
 
-def wrong_fields(fields: Mapping[str, Any]) -> list[str]:
+def wrong_stored_fields(fields: Mapping[str, Any]) -> list[str]:
     """Return the names of the fields that are of another kind than a trace's.
 
     Args:
@@ -29,11 +29,11 @@ def wrong_fields(fields: Mapping[str, Any]) -> list[str]:
         "map_error": _are_of_kinds([map_error], int, float) and 0 <= map_error <= 1,
     }
     if right["parameters"]:
-        right |= dict.fromkeys(wrong_parameters(parameters), False)
+        right |= dict.fromkeys(wrong_stored_parameters(parameters), False)
     return [name for name, is_right in right.items() if not is_right]
 
 
-def wrong_parameters(parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def wrong_stored_parameters(parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the names of the parameters with which a comparison computes, and can't as they are."""
     tensor, detections = parameters.get(TENSOR, {}), parameters.get(DETECTIONS, {})
     thresh = detections.get("thresh")

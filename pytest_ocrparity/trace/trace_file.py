@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.errors import ResultError
-from pytest_ocrparity.whole_files import write_whole
+from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import printable
 
 Array = npt.NDArray[Any]
@@ -28,12 +28,12 @@ _UNREADABLE: Final = (ValueError, EOFError, SyntaxError, OverflowError, Recursio
 """What NumPy raises besides OSError of a file that is no array, or claims to be a larger one than it is."""
 
 
-def array_path(path: Path, name: str) -> Path:
+def trace_array_path(path: Path, name: str) -> Path:
     """Return where an array of a document lies: its file is called after both."""
     return path.with_name(f"{path.stem}.{name}.npy")
 
 
-def write_document(path: Path, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def write_trace_file(path: Path, document: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Write the arrays, then the document, which names them and their digests under "arrays".
 
     Raises:
@@ -44,13 +44,13 @@ def write_document(path: Path, document: Mapping[str, Any], arrays: Mapping[str,
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         digests[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
-        write_whole(array_path(path, name), buffer.getvalue())
+        write_whole_file(trace_array_path(path, name), buffer.getvalue())
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {**document, "arrays": digests}.items()]
     # Last, so that it never names arrays of a later trace; ASCII, so that a name that is no UTF-8 comes back as it was.
-    write_whole(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii"))
+    write_whole_file(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii"))
 
 
-def read_json(data: bytes | str, where: str) -> dict[str, Any]:
+def read_trace_json(data: bytes | str, where: str) -> dict[str, Any]:
     """Return the mapping that a JSON text holds; NaN and Infinity are numbers, as Python writes them.
 
     Raises:
@@ -67,7 +67,7 @@ def read_json(data: bytes | str, where: str) -> dict[str, Any]:
     return document
 
 
-def read_file(path: Path, where: str) -> bytes:
+def read_trace_file(path: Path, where: str) -> bytes:
     """Return the bytes of a file. Raises ResultError where it can't be read."""
     try:
         return path.read_bytes()
@@ -75,7 +75,7 @@ def read_file(path: Path, where: str) -> bytes:
         raise ResultError(f"{where}: cannot read these results: {error.strerror or error}") from error
 
 
-def read_arrays(path: Path, digests: object, names: tuple[str, ...], where: str) -> dict[str, Array]:
+def read_trace_arrays(path: Path, digests: object, names: tuple[str, ...], where: str) -> dict[str, Array]:
     """Return the arrays of a document, as its "arrays" names them.
 
     Raises:
@@ -87,14 +87,14 @@ def read_arrays(path: Path, digests: object, names: tuple[str, ...], where: str)
         raise ResultError(f'{where}: "arrays" names {", ".join(map(printable, unknown))}; known: {", ".join(names)}')
     found = {}
     for name, digest in digests.items():
-        file = array_path(path, name)
-        if hashlib.sha256(read_file(file, str(file))).hexdigest() != digest:
+        file = trace_array_path(path, name)
+        if hashlib.sha256(read_trace_file(file, str(file))).hexdigest() != digest:
             raise ResultError(f"{file} is not the array that {where} was written with: write both again")
-        found[name] = read_array(file)
+        found[name] = read_trace_array(file)
     return found
 
 
-def read_array(file: Path) -> Array:
+def read_trace_array(file: Path) -> Array:
     """Return the array of a `.npy` file. Raises ResultError where it holds none, or no plain numbers."""
     try:
         # Mapped, so that a file that claims to be larger than it is claims no memory.

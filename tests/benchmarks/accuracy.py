@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.evaluate.interval import LEVEL, Units, differences, interval_of, unseen_units
+from pytest_ocrparity.evaluate.interval import LEVEL, Units, differences_for_interval, interval_of, unseen_units
 from pytest_ocrparity.evaluate.verdict import LEAST_UNITS
 
 RUNS: Final = 4000
@@ -162,7 +162,7 @@ def true_difference(draw: Draw, loss: float) -> float:
     """Return the difference in 2,000,000 pages."""
     generator = np.random.default_rng(7)
     sums = sum(draw(generator, (1, 100_000), loss).sum(axis=(0, 1)) for _ in range(20))
-    return float(differences(np.asarray(sums)))
+    return float(differences_for_interval(np.asarray(sums)))
 
 
 def sample_ends(draw: Draw, loss: float, images: int, runs: int = RUNS) -> Ends:
@@ -176,8 +176,8 @@ def sample_ends(draw: Draw, loss: float, images: int, runs: int = RUNS) -> Ends:
         unseen = generator.standard_exponential((_DRAWS, 1, 1))
         sums = (weights @ units.transpose(1, 0, 2).reshape(size, -1)).reshape(_DRAWS, _AT_ONCE, 5)
         low, high = unseen_units(units)
-        lows.append(np.quantile(differences(sums + unseen * low), LEVEL, axis=0))
-        highs.append(np.quantile(differences(sums + unseen * high), 1 - LEVEL, axis=0))
+        lows.append(np.quantile(differences_for_interval(sums + unseen * low), LEVEL, axis=0))
+        highs.append(np.quantile(differences_for_interval(sums + unseen * high), 1 - LEVEL, axis=0))
     check = interval_of(units[0])
     near = 0.15 * (check.high - check.low)
     assert abs(check.low - lows[-1][0]) <= near and abs(check.high - highs[-1][0]) <= near

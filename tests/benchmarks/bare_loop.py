@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pytest_ocrparity.backends.isolation import checkout
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.backends.isolation import isolated_checkout
+from pytest_ocrparity.settings import load_settings
 
 
 def train_side(train: dict[str, Any]) -> Callable[[Path], Any]:
     """Return what `tools/infer_det.py` does with an image, for the example's own network."""
-    with checkout(train["paddleocr_root"]):  # only for the import: its `paddleocr` would shadow the installed one
+    with isolated_checkout(
+        train["paddleocr_root"]
+    ):  # only for the import: its `paddleocr` would shadow the installed one
         import paddle
         from ppocr.data import create_operators, transform
         from ppocr.postprocess import build_post_process
@@ -61,7 +63,7 @@ def inference_side(values: Mapping[str, Any]) -> Any:
 
 def main(folder: Path) -> None:
     """Run both models on every image."""
-    settings = load(folder / "pyproject.toml", {}, folder)
+    settings = load_settings(folder / "pyproject.toml", {}, folder)
     train = train_side(dict(settings.train))
     inference = inference_side(settings.candidates["inference"].values)
     found, start = 0, 0.0

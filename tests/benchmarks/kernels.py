@@ -17,8 +17,8 @@ from benchmarks.project import train_side
 from benchmarks.rows import Row, in_turns, milliseconds, paired, seconds
 from pytest_ocrparity import assert_same_probability_maps
 from pytest_ocrparity.compare.sensitivity import with_sensitivity
-from pytest_ocrparity.geometry import match
-from pytest_ocrparity.golden.baseline_file import load, save
+from pytest_ocrparity.geometry import match_polygons
+from pytest_ocrparity.golden.baseline_file import load_baseline_file, save_baseline_file
 from pytest_ocrparity.trace import Trace
 
 
@@ -53,9 +53,9 @@ def matching() -> Iterator[Row]:
     times = {}
     for count in (1_000, 10_000):
         ours, theirs = boxes(count)
-        pairs = match(ours, theirs).pairs
+        pairs = match_polygons(ours, theirs).pairs
         assert len(pairs) == count
-        times[count] = sorted(seconds(partial(match, ours, theirs)) for _ in range(9))[4]
+        times[count] = sorted(seconds(partial(match_polygons, ours, theirs)) for _ in range(9))[4]
     told = milliseconds(times[10_000], times[1_000])
     evaluator = _evaluator()
     if evaluator is not None:
@@ -100,9 +100,9 @@ def baseline() -> Iterator[Row]:
     arrays = _arrays(trace)
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = Path(folder) / "ours.npz", Path(folder) / "theirs.npz"
-        save(ours, trace, reference="train", lossless=True)
+        save_baseline_file(ours, trace, reference="train", lossless=True)
         exact = ours.stat().st_size
-        save(ours, trace, reference="train")
+        save_baseline_file(ours, trace, reference="train")
         np.savez_compressed(theirs, **arrays)
         size, other = ours.stat().st_size, theirs.stat().st_size
         told = f"{size / 1e3:.0f} kB, or {exact / 1e3:.0f} with every bit of the map, against {other / 1e3:.0f} kB"
@@ -113,7 +113,7 @@ def baseline() -> Iterator[Row]:
             with np.load(theirs) as members:
                 return [members[name] for name in members.files]
 
-        ratio, own, taken = paired(lambda: load(ours), numpys)
+        ratio, own, taken = paired(lambda: load_baseline_file(ours), numpys)
         yield Row("loading it", "`np.load`", 1 / ratio, 1 / 3, "of its time", True, milliseconds(own, taken))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from real.blob import operators_root
 
-from pytest_ocrparity.backends.paddlex.stand_in import MODEL_NAME, write_recogniser
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.backends.paddlex.stand_in import MODEL_NAME, write_stand_in
+from pytest_ocrparity.settings import load_settings
 
 EXAMPLE = Path(__file__).parents[2] / "example_project"
 SETTINGS = """
@@ -102,7 +102,7 @@ def write_project(
     shutil.copytree(EXAMPLE / "tiny_db", folder / "tiny_db", ignore=shutil.ignore_patterns("__pycache__"))
     if deployed == PADDLE_OCR:
         (folder / "recogniser").mkdir()
-        write_recogniser(folder / "recogniser")
+        write_stand_in(folder / "recogniser")
     names = {
         "example": EXAMPLE,
         "operators": operators_root(),
@@ -121,5 +121,5 @@ def train_side() -> Any:
     """Return the example's train side, loaded."""
     from pytest_ocrparity.backends.ppocr.pipeline import load_training
 
-    settings = load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
+    settings = load_settings(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
     return load_training(**{**settings.train, "paddleocr_root": operators_root()})

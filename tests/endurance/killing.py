@@ -62,13 +62,13 @@ def page_of_noise(seed: int) -> Trace:
 
 def save(path: Path, trace: Trace) -> None:
     """Record a trace as a run does."""
-    archive.save(path, trace, reference="train", lossless=True)
+    archive.save_baseline_file(path, trace, reference="train", lossless=True)
 
 
 def content(path: Path) -> int | None:
     """Return which of the two traces a baseline holds exactly, None where it is damaged or holds neither."""
     try:
-        back = archive.load(path).trace
+        back = archive.load_baseline_file(path).trace
     except GoldenError:
         return None
     return next((seed for seed in (0, 1) if replace(page_of_noise(seed), pipeline=back.pipeline) == back), None)

@@ -19,9 +19,9 @@ from toy import page
 
 from endurance.killing import aged, kill_recordings, temporaries
 from pytest_ocrparity.errors import GoldenError
-from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.golden.baseline_file import load_baseline_file
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.whole_files import remove_leftovers
+from pytest_ocrparity.whole_files import remove_leftover_files
 
 KILLS = 1_000
 KILLED_RUNS = 10
@@ -46,11 +46,11 @@ def note(capsys: pytest.CaptureFixture[str], found: dict[str, Any], under: str |
 def test_no_kill_damages_a_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
     result = kill_recordings(tmp_path, kills=KILLS, seed=seed)
     left = temporaries(tmp_path)
-    remove_leftovers(tmp_path)
+    remove_leftover_files(tmp_path)
     young = temporaries(tmp_path)
     for path in left:
         aged(path)
-    remove_leftovers(tmp_path)
+    remove_leftover_files(tmp_path)
     found = {**result.as_json(), "left_behind": len(left), "left_after_an_hour": len(list(tmp_path.iterdir())) - 1}
     note(capsys, found)
     assert young == left, "a file was removed that another process might be writing"
@@ -92,7 +92,7 @@ def baselines(folder: Path) -> dict[str, Trace | None]:
     found: dict[str, Trace | None] = {}
     for path in folder.rglob("*.npz"):
         try:
-            found[path.name] = load(path).trace
+            found[path.name] = load_baseline_file(path).trace
         except GoldenError:
             found[path.name] = None
     return found

@@ -22,10 +22,10 @@ from real.mobile_parity import export
 from real.published_recogniser import verdict
 
 from example_project.render_lines import typed
-from pytest_ocrparity.artifacts.configs import read_yml
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.artifacts.configs import read_config
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.errors import ModelError
 
 NAME: Final = "PP-OCRv5_mobile_rec"
@@ -75,7 +75,7 @@ def label_file(lines: Path) -> Path:
 
 def training_yml(path: Path, folder: Path) -> dict[str, Any]:
     """Return a yml of the checkout with our lines, for one core and minutes."""
-    yml = read_yml(path)
+    yml = read_config(path)
     algorithm = yml["Architecture"]["algorithm"]
     yml["Global"] |= {
         "use_gpu": False,
@@ -109,7 +109,7 @@ def train(root: Path, config: Path) -> float:
 
 def text_recognition(folder: Path) -> str:
     """Return what paddleocr's TextRecognition says of an export."""
-    with third_party():
+    with isolated():
         from paddleocr import TextRecognition
 
         try:
@@ -122,7 +122,7 @@ def text_recognition(folder: Path) -> str:
 def refusal(folder: Path, **settings: Any) -> str:
     """Return our sentence of an export that does not load."""
     try:
-        load_deployed(model_dir=folder, **settings)
+        load_paddlex_pipeline(model_dir=folder, **settings)
     except ModelError as error:
         return str(error)
     return "loaded"
@@ -130,7 +130,7 @@ def refusal(folder: Path, **settings: Any) -> str:
 
 def follow(folder: Path) -> dict[str, Any]:
     """Change an export's inference.yml as the sentence says; return the options that it names."""
-    yml = read_yml(folder / "inference.yml")
+    yml = read_config(folder / "inference.yml")
     options = {}
     transforms = []
     for entry in yml["PreProcess"]["transform_ops"]:
@@ -173,7 +173,7 @@ def main(root: Path, yml: Path, folder: Path) -> dict[str, Any]:
     exports = {name: folder / f"{name}_inference" for name in checkpoints}
     for name, checkpoint in checkpoints.items():
         export(root, config, checkpoint, exports[name])
-    trained: Any = load_trained(config=config, checkpoint=checkpoints["own"], paddleocr_root=root)
+    trained: Any = load_ppocr_pipeline(config=config, checkpoint=checkpoints["own"], paddleocr_root=root)
     found: dict[str, Any] = {
         "seconds": seconds,
         "text_recognition": text_recognition(exports["own"]),
@@ -183,7 +183,7 @@ def main(root: Path, yml: Path, folder: Path) -> dict[str, Any]:
     options, _ = (follow(each) for each in exports.values())
 
     def deployed(name: str, options: Mapping[str, Any]) -> Any:
-        return load_deployed(model_dir=exports[name], model_name=NAME, options=options)
+        return load_paddlex_pipeline(model_dir=exports[name], model_name=NAME, options=options)
 
     right = {**options, **(WITHOUT_ONEDNN if options else {})}
     found["lines"] = compared(trained, deployed("own", right), deployed("early", right), folder / "Eval", labels)

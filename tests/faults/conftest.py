@@ -13,7 +13,7 @@ from faults import port_rows
 from faults.recognition.judging import missed
 from faults.recognition.short_list import FAULT_NAMES
 from faults.rows import ALL, added_up, counts, line, markdown
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
 TABLES = {
@@ -38,7 +38,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def frameworks() -> None:
-    with third_party():
+    with isolated():
         import paddle  # noqa: F401
 
 

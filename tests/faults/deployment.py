@@ -18,14 +18,14 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.context import Context, running
 from pytest_ocrparity.diagnose import SECONDS
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnosis import Change, Diagnosis
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -113,7 +113,7 @@ class Deployment:
     def models(self) -> tuple[Pipeline, Pipeline]:
         """Load both sides by the settings that stand in the folder."""
         write_settings(self)
-        settings = load(self.folder / "pyproject.toml", {}, self.folder)
+        settings = load_settings(self.folder / "pyproject.toml", {}, self.folder)
         inference = self.load_inference(**settings.candidates["inference"].values)
         if self.wrap is not None:
             inference = self.wrap(inference)
@@ -191,7 +191,7 @@ def first_failure(reference: Any, candidate: Any, tolerance: str | None = None) 
 
 def trained(checkpoint: str = "tiny_db", build: Callable[[Any], Any] | None = None) -> Any:
     """Return the example's network with a checkpoint's weights, in evaluation mode."""
-    with third_party():
+    with isolated():
         import paddle
 
         from example_project.tiny_db.network import build as example
@@ -205,7 +205,7 @@ def trained(checkpoint: str = "tiny_db", build: Callable[[Any], Any] | None = No
 
 def save(network: Any, folder: Path, *, shape: Sequence[int | None] = (None, 3, -1, -1)) -> None:
     """Write a network's program and parameters as an export does."""
-    with third_party():
+    with isolated():
         import paddle
 
         spec = [paddle.static.InputSpec(list(shape), "float32")]

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from faults.deployment import EXAMPLE, EXPORT_YML, TRAIN_YML, Deployment, save, trained
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 
 
 def changed_weights(d: Deployment, change: Callable[[str, Any], Any]) -> None:
@@ -259,7 +259,7 @@ def other_sub_model(d: Deployment) -> None:
     d.edit(TRAIN_YML, distil)
     (d.folder / "own_network.py").write_text(OWN_NETWORK)
     d.train |= {"network": "own_network:pair", "sub_model": "Student", "checkpoint": "checkpoints/pair"}
-    with third_party():
+    with isolated():
         import paddle
 
         state: dict[str, Any] = {}
@@ -285,7 +285,7 @@ def wrong_fusion(d: Deployment) -> None:
         return network
 
     def write(*, is_right: bool) -> None:
-        with third_party():
+        with isolated():
             import paddle
             from real.blob_net import BlobNet
 

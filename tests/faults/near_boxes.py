@@ -14,7 +14,7 @@ from faults import box_hooks
 from faults.deployment import EXAMPLE, Deployment
 from faults.foreign import DB, Array, with_weights
 from faults.near_miss import CLOSE, NearMiss, Table, port
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 
 IMAGES = ("curved.png", "colours.png", "receipt.png")
 MANY = ("curved.png", "odd_size.png", "receipt.png")
@@ -58,7 +58,7 @@ MAP = [
 
 
 def arrays(checkpoint: str) -> dict[str, Array]:
-    with third_party():
+    with isolated():
         import paddle
 
         state = paddle.load(str(EXAMPLE / "checkpoints" / f"{checkpoint}.pdparams"))

@@ -10,12 +10,12 @@ from faults import exports
 from faults.cases import HAS_STALE_PROGRAMS, NO_LIMITS, Inject, both, export_yml, image, options
 from faults.deployment import EXAMPLE, Deployment, first_failure
 from pytest_ocrparity import DifferenceError
-from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.golden.baseline_file import load_baseline_file
 
 
 def failure(deployment: Deployment) -> DifferenceError:
     _, inference = deployment.models()
-    baseline = load(EXAMPLE / "goldens" / f"{deployment.image}.npz").trace
+    baseline = load_baseline_file(EXAMPLE / "goldens" / f"{deployment.image}.npz").trace
     error = first_failure(baseline, inference.trace(deployment.folder / deployment.image))
     assert error is not None
     return error

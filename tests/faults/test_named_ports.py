@@ -20,7 +20,7 @@ from faults.near_miss import failure
 from faults.rows import ALL
 from pytest_ocrparity import Trace
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.golden.baseline_file import load_baseline_file
 
 pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="foreign ports run ONNX Runtime")
 
@@ -81,7 +81,7 @@ class TestPostprocess:
         assert {each.cause for each in found} == {UNKNOWN}
 
     def test_a_baseline_serves_as_well(self) -> None:
-        baseline = load(EXAMPLE / "goldens" / "images" / "receipt.png.npz").trace
+        baseline = load_baseline_file(EXAMPLE / "goldens" / "images" / "receipt.png.npz").trace
         (found,) = causes(baseline, of("receipt.png", db=DB(unclip=1.9)))
         assert (found.stage, found.cause) == ("detections", "postprocess.unclip_ratio")
         assert found.evidence[0].startswith(
@@ -89,7 +89,7 @@ class TestPostprocess:
         )
 
     def test_a_baseline_that_it_does_not_make_serves_for_nothing(self) -> None:
-        baseline = load(EXAMPLE / "goldens" / "images" / "receipt.png.npz").trace
+        baseline = load_baseline_file(EXAMPLE / "goldens" / "images" / "receipt.png.npz").trace
         assert baseline.detections is not None
         values = {**baseline.parameters["detections"], "unclip_ratio": 1.7}
         other = replace(baseline, parameters={**baseline.parameters, "detections": values})

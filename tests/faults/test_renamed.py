@@ -14,8 +14,8 @@ import pytest
 from faults import exports
 from faults.deployment import EXAMPLE, Deployment, save, trained
 from faults.ports import Port
-from pytest_ocrparity.backends.paddlex.program import stored_arrays
-from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.paddlex.program import program_arrays
+from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.backends.ppocr.network import Network
 
 PARTS = {"weight": "weights", "bias": "bn_offset", "_mean": "bn_mean", "_variance": "bn_variance"}
@@ -93,9 +93,9 @@ def test_what_nothing_tells_is_not_tried_and_never_ruled_out(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("program", ["inference/inference.json", "inference_pdmodel/inference.pdmodel"])
 def test_a_program_of_either_format_tells_the_order_of_use(program: str) -> None:
-    network, arrays = Network(trained(), "cpu"), stored_arrays(EXAMPLE / program)
-    named = align(arrays, network.arrays(), network.used)
-    hidden = align(
+    network, arrays = Network(trained(), "cpu"), program_arrays(EXAMPLE / program)
+    named = align_parameters(arrays, network.arrays(), network.used)
+    hidden = align_parameters(
         {f"a{index}": array + 1 for index, array in enumerate(arrays.values())}, network.arrays(), network.used
     )
     assert named is not None and hidden is not None

@@ -15,7 +15,7 @@ from faults.deployment import Deployment, save, trained
 from faults.page_hooks import square
 from faults.ports import MEAN, STD, Array, Port, decoded
 from pytest_ocrparity import Decoded, Detections, Trace
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.trace import Image, Shape
 
 
@@ -158,5 +158,5 @@ def steep(d: Deployment) -> None:
         network = exports.own_network(d, "steep")
     finally:
         exports.OWN_NETWORK = before
-    with third_party():
+    with isolated():
         save(network, d.folder / "inference")

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from toy import PAGE, Toy
 
 from hostile.inputs import EVIL, edited, mangled
-from pytest_ocrparity.golden.baseline_file import _manifest_digest, save
-from pytest_ocrparity.golden.encoding import pack
+from pytest_ocrparity.golden.baseline_file import _manifest_digest, save_baseline_file
+from pytest_ocrparity.golden.encoding import encode_array
 
 
 @cache
@@ -29,7 +29,7 @@ def baseline() -> tuple[bytes, dict[str, bytes], dict[str, Any]]:
     """Return a baseline: its bytes, its members, its manifest."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.npz"
-        save(path, Toy().trace(PAGE[:24, :48]), reference="train", fingerprint={"config": "c"})
+        save_baseline_file(path, Toy().trace(PAGE[:24, :48]), reference="train", fingerprint={"config": "c"})
         data = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -121,7 +121,7 @@ def recorded_otherwise(draw: Any) -> Any:
         )
         if array.dtype.kind == "f" and draw(st.booleans()):
             array = array * np.nan
-        content[name] = pack(np.ascontiguousarray(array).reshape(shape)).tobytes()
+        content[name] = encode_array(np.ascontiguousarray(array).reshape(shape)).tobytes()
         axes_of_format_1 = draw(st.sampled_from(([], [], [[]], [[0]], [[2, 3]], [[9]], [[0], 1])))
         manifest["arrays"][name] = [str(array.dtype), list(array.shape), *axes_of_format_1]
     frame = zstandard.compress(b"".join(content.values()))

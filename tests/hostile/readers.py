@@ -32,8 +32,14 @@ from hostile import inputs
 from hostile.baselines import baseline, baselines
 from hostile.pickles import honest, pickles
 from pytest_ocrparity.__main__ import main
-from pytest_ocrparity.artifacts.configs import OPERATORS, check_inference, check_training, operators, read_yml
-from pytest_ocrparity.artifacts.lint import static_findings
+from pytest_ocrparity.artifacts.configs import (
+    OPERATORS,
+    check_inference_config,
+    check_training_config,
+    config_operators,
+    read_config,
+)
+from pytest_ocrparity.artifacts.lint import lint_findings
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import DifferenceError
@@ -48,11 +54,11 @@ from pytest_ocrparity.errors import (
 )
 from pytest_ocrparity.evaluate.counts import count_image
 from pytest_ocrparity.evaluate.labels import read_labels
-from pytest_ocrparity.golden.baseline_file import is_baseline, load
-from pytest_ocrparity.golden.store import golden_path
-from pytest_ocrparity.jsonable import plain
-from pytest_ocrparity.report.history import plots, read_history
-from pytest_ocrparity.settings import load as load_settings
+from pytest_ocrparity.golden.baseline_file import is_baseline_file, load_baseline_file
+from pytest_ocrparity.golden.store import path_in_golden_store
+from pytest_ocrparity.jsonable import jsonable
+from pytest_ocrparity.report.history import history_plots, read_history
+from pytest_ocrparity.settings import load_settings as load_settings
 from pytest_ocrparity.trace import Trace
 
 MEMORY = 256 * 2**20
@@ -169,8 +175,8 @@ def _put(folder: Path, name: str, data: bytes) -> Path:
 
 def _baseline(folder: Path, data: bytes) -> None:
     path = _put(folder, "a.npz", data)
-    is_ours = is_baseline(path)
-    golden = load(path)
+    is_ours = is_baseline_file(path)
+    golden = load_baseline_file(path)
     assert is_ours, "a baseline that loads is one"
     json.dumps(golden.manifest)
     try:
@@ -184,40 +190,40 @@ TOY = Toy(name="inference").trace(PAGE[:24, :48])
 
 
 def _name(folder: Path, name: str) -> None:
-    path = golden_path(folder / "goldens", name)
+    path = path_in_golden_store(folder / "goldens", name)
     assert os.path.normpath(path) == str(path)
     assert path.is_relative_to(folder / "goldens")
     assert path != folder / "goldens"
     assert path.name.endswith(".npz")
     path.exists()  # raises where no file can have this name
-    assert golden_path(folder / "goldens", name) == path
+    assert path_in_golden_store(folder / "goldens", name) == path
 
 
 def _settings(folder: Path, given: tuple[str, bytes]) -> None:
     name, data = given
     settings = load_settings(_put(folder, name, data), {"ocr_tolerance": ["detections.max_shift=2"]}, folder)
-    json.dumps(plain(settings.train))
+    json.dumps(jsonable(settings.train))
     for candidate in settings.candidates.values():
-        json.dumps(plain(candidate.values))
+        json.dumps(jsonable(candidate.values))
         assert all(limit.value == limit.value for limit in candidate.tolerance.limits.values())
     assert settings.diagnosis_seconds + 1.0 > 0
 
 
 def _yml(folder: Path, data: bytes) -> None:
     path = _put(folder, "a.yml", data)
-    config = read_yml(path)
+    config = read_config(path)
     assert len(repr(config)) < 2**23
     check, place = (
-        (check_training, ("Eval", "dataset", "transforms"))
+        (check_training_config, ("Eval", "dataset", "transforms"))
         if "Eval" in config
-        else (check_inference, ("PreProcess", "transform_ops"))
+        else (check_inference_config, ("PreProcess", "transform_ops"))
     )
     check(config, path)
     transforms: Any = config
     for key in place:
         transforms = transforms[key]
     scales = [(config.get("Global") or {}).get("scale")] if "Eval" in config else []
-    for name, arguments in operators(transforms, path, "transforms"):
+    for name, arguments in config_operators(transforms, path, "transforms"):
         assert name in OPERATORS or "Label" in name
         scales += [arguments.get("scale")] if "Label" not in name else []
     for scale in scales:
@@ -269,13 +275,13 @@ def _statics(folder: Path, given: tuple[bytes, bytes, dict[str, Any]]) -> None:
     train, inference, options = given
     config = _put(folder, "train.yml", train)
     _put(folder, "inference.yml", inference)
-    found = static_findings({"config": config}, {"model_dir": folder, "options": options})
+    found = lint_findings({"config": config}, {"model_dir": folder, "options": options})
     assert all(isinstance(line, str) and line.isprintable() for line in found)
 
 
 def _trace(folder: Path, data: bytes) -> None:
     found = Trace.from_json(_put(folder, "a.json", data))
-    json.dumps(plain(found.parameters))
+    json.dumps(jsonable(found.parameters))
     try:
         compare(reference=found, candidate=TOY)
     except DifferenceError as error:  # documented, where it says that it is of another image
@@ -291,7 +297,7 @@ def _result(folder: Path, data: bytes) -> None:
 
 def _history(folder: Path, data: bytes) -> None:
     entries, _ = read_history(_put(folder, "history.jsonl", data))
-    assert all(len(plot.reference) == len(plot.candidate) for plot in plots(entries * 2))
+    assert all(len(plot.reference) == len(plot.candidate) for plot in history_plots(entries * 2))
 
 
 def _calls(folder: Path, given: tuple[bytes, bytes]) -> None:

@@ -26,7 +26,7 @@ from hostile.baselines import arrays, baseline, frame_bomb, framed, lying_frame,
 from hostile.inputs import laughs
 from hostile.pickles import BOMBS
 from hostile.readers import GUARD, MEMORY, READERS, Reader, export_yml, warm_up
-from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS
 from pytest_ocrparity.errors import ModelError
 
@@ -139,7 +139,7 @@ def test_a_yml_without_end_is_refused(text: bytes, folder: Path) -> None:
 def test_a_yml_may_use_aliases(folder: Path, tmp_path: Path) -> None:
     """As those that PyYAML wrote do."""
     (tmp_path / "a.yml").write_bytes(b"a: &a [1, 2]\nb: *a\nc: {<<: &m {d: *a}, e: *m}\n")
-    assert read_yml(tmp_path / "a.yml")["c"] == {"d": [1, 2], "e": {"d": [1, 2]}}
+    assert read_config(tmp_path / "a.yml")["c"] == {"d": [1, 2], "e": {"d": [1, 2]}}
 
 
 BIG = 48 * 2**20

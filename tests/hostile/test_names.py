@@ -15,7 +15,7 @@ from projects import CONFTEST
 from reports import Page
 from toy import PAGE, Toy
 
-from pytest_ocrparity.golden.baseline_file import load, save
+from pytest_ocrparity.golden.baseline_file import load_baseline_file, save_baseline_file
 from pytest_ocrparity.report.markdown import code
 
 NAMES = (
@@ -151,9 +151,9 @@ def test_half_a_surrogate_pair_in_a_baseline_hides_no_failure(project: pytest.Py
     for name in ("one_word", "three_words"):
         project.runpytest("-p", "no:xdist", "--ocr-golden", "-k", f"baseline and {name}")
     path = project.path / "goldens" / "images" / "one_word.npy.npz"
-    old = load(path).manifest
+    old = load_baseline_file(path).manifest
     image = replace(trace, image="images/one_word.npy", parameters=parameters, image_sha256=old["image_sha256"])
-    save(path, image, reference="train", fingerprint=old["fingerprint"])
+    save_baseline_file(path, image, reference="train", fingerprint=old["fingerprint"])
     result = project.runpytest_subprocess("-n", workers, "-k", "baseline", "--ocr-report=report")
     result.assert_outcomes(passed=1, failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -32,7 +32,7 @@ def inference_model(settings, name=None):
     return MODELS.setdefault(name, Toy(name=name, **SPOILED.get(name, {})))
 
 pytest_ocrparity.session.models.inference_model = inference_model
-pytest_ocrparity.session.models.inference_problems = lambda settings, name=None: []
+pytest_ocrparity.session.models.inference_model_problems = lambda settings, name=None: []
 """
 
 

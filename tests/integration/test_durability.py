@@ -17,7 +17,7 @@ import pytest
 from endurance.killing import leftover
 from toy import PAGE
 
-from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.golden.baseline_file import load_baseline_file
 
 # Leftovers
 
@@ -69,7 +69,7 @@ def many(project: pytest.Pytester) -> pytest.Pytester:
 def baselines(project: pytest.Pytester) -> list[str]:
     """Return the images that have a baseline, each of which loads, in a folder that holds nothing else."""
     files = [path for path in (project.path / "goldens").rglob("*") if path.is_file()]
-    return sorted(Path(load(path).trace.image).stem for path in files)
+    return sorted(Path(load_baseline_file(path).trace.image).stem for path in files)
 
 
 ALL = ["one_word", *(f"page{index}" for index in range(4)), "three_words"]

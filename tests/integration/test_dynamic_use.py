@@ -102,7 +102,7 @@ class TestUnittest:
         result.stdout.fnmatch_lines(["inference against train: 2 images"])
 
     def test_with_several_candidates(self, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("pytest_ocrparity.session.models.inference_problems", lambda settings, name=None: [])
+        monkeypatch.setattr("pytest_ocrparity.session.models.inference_model_problems", lambda settings, name=None: [])
         with (project.path / "pyproject.toml").open("a") as file:
             file.write('\n[tool.ocrparity.candidates.a]\nmodel_dir="a"\n[tool.ocrparity.candidates.b]\nmodel_dir="b"\n')
         project.makeconftest("")

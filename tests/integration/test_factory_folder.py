@@ -31,7 +31,7 @@ RUNNERS = pytest.mark.parametrize("options", [NO_XDIST, ("-n", "2")], ids=["one 
 @pytest.fixture
 def app(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose inference side is a toy that a function makes."""
-    monkeypatch.setattr(pipeline, "load_deployed", pipeline.load_deployed)
+    monkeypatch.setattr(pipeline, "load_paddlex_pipeline", pipeline.load_paddlex_pipeline)
     path = project.path / "conftest.py"
     path.write_text(path.read_text().partition('@pytest.fixture(scope="session")\ndef ocr_inference')[0] + FACTORY)
     project.makepyfile(app="def make(): ...\n")

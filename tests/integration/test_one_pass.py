@@ -46,7 +46,7 @@ pipeline.load_deployed = load_deployed
 
 @pytest.fixture(autouse=True)
 def what_all_toy_replaces_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_deployed", pipeline.load_deployed)
+    monkeypatch.setattr(pipeline, "load_paddlex_pipeline", pipeline.load_paddlex_pipeline)
 
 
 @pytest.fixture

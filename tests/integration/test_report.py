@@ -13,7 +13,7 @@ import pytest
 from projects import wrong_export
 from reports import Page
 
-from pytest_ocrparity.report.document import as_text, read
+from pytest_ocrparity.report.document import as_text, read_report_document
 from pytest_ocrparity.report.schema import SCHEMA
 
 NO_XDIST = ("-p", "no:xdist")
@@ -29,7 +29,7 @@ def results_of(project: pytest.Pytester) -> dict[str, Any]:
     folder = project.path / "report"
     results = json.loads((folder / "results.json").read_text())
     jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(results)
-    assert as_text(read(folder / "results.json")) == (folder / "results.json").read_text()
+    assert as_text(read_report_document(folder / "results.json")) == (folder / "results.json").read_text()
     named = {picture["file"] for each in results["comparisons"] for picture in each["pictures"]}
     on_disk = {path.relative_to(folder).as_posix() for path in (folder / "pictures").rglob("*") if path.is_file()}
     assert named == on_disk  # none is missing, and no thumbnail or older picture is left

@@ -16,9 +16,9 @@ import pytest
 from toy import PAGE, Toy
 
 import pytest_ocrparity
-from pytest_ocrparity.artifacts.model_files import fingerprint_training
+from pytest_ocrparity.artifacts.model_files import fingerprint_training_files
 from pytest_ocrparity.errors import GoldenStale
-from pytest_ocrparity.files import earlier_digests, text_digest
+from pytest_ocrparity.files import earlier_file_digests, text_file_digest
 from pytest_ocrparity.golden.store import GoldenStore
 
 NO_XDIST = ("-p", "no:xdist")
@@ -64,7 +64,7 @@ class TestLineEnds:
         yml.write_bytes(YML.encode().replace(b"\n", now))
 
         def store() -> GoldenStore:
-            parts, earlier = fingerprint_training(yml), {"config": earlier_digests(yml)}
+            parts, earlier = fingerprint_training_files(yml), {"config": earlier_file_digests(yml)}
             return GoldenStore(tmp_path / "g", root=tmp_path, reference="train", fingerprint=parts, earlier=earlier)
 
         assert store().load(image).detections == store().load(image).detections
@@ -77,7 +77,7 @@ class TestLineEnds:
         for text in (b"a\nb\n", b"a\r\nb\r\n", b"a\r\nb\n", b"a\rb\n", b"ab\n"):
             path = tmp_path / "a.yml"
             path.write_bytes(text)
-            digests.add(text_digest(path))
+            digests.add(text_file_digest(path))
         assert len(digests) == 3
 
 

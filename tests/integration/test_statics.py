@@ -94,7 +94,7 @@ def test_of_a_train_model_of_the_users_its_yml_is_not_told(pytester: pytest.Pyte
 def test_of_several_candidates_those_are_told_that_ran(
     pytester: pytest.Pytester, test: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_ocrparity.session.models.inference_problems", lambda settings, name=None: [])
+    monkeypatch.setattr("pytest_ocrparity.session.models.inference_model_problems", lambda settings, name=None: [])
     written(pytester)
     second = pytester.mkdir("second") / "inference.yml"
     second.write_text((pytester.path / "inference" / "inference.yml").read_text().replace("thresh: 0.4", "thresh: 0.5"))

@@ -7,7 +7,7 @@ import pytest
 from paths import BASELINES
 from toy import PAGE
 
-from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.golden.baseline_file import load_baseline_file
 
 REFERENCE = """
 import pathlib
@@ -61,7 +61,7 @@ def is_loaded(project: pytest.Pytester) -> bool:
 
 
 def model_of(project: pytest.Pytester) -> dict[str, object]:
-    found: dict[str, object] = load(project.path / "goldens" / f"{IMAGE}.npz").manifest["model"]
+    found: dict[str, object] = load_baseline_file(project.path / "goldens" / f"{IMAGE}.npz").manifest["model"]
     return found
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
-from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_deployed, load_inference
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference, load_paddlex_pipeline
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from real import lines
@@ -24,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """The blob network: yml, checkpoint and export."""
     folder = tmp_path_factory.mktemp("model")
     (folder / "inference").mkdir()
-    with third_party():
+    with isolated():
         import paddle
 
         from real.blob_net import BlobNet
@@ -65,7 +65,7 @@ def trained_reader(reader: lines.Reader) -> TrainedRecogniser:
 @pytest.fixture(scope="session")
 def deployed_reader(reader: lines.Reader) -> DeployedRecogniser:
     """Its deployed side."""
-    side = load_deployed(model_dir=reader.export)
+    side = load_paddlex_pipeline(model_dir=reader.export)
     assert isinstance(side, DeployedRecogniser)
     return side
 

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from pytest_ocrparity import assert_same_probability_maps
-from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.comparison import DifferenceError
@@ -30,7 +30,7 @@ YML = "configs/det/PP-OCRv3/PP-OCRv3_mobile_det.yml"
 
 def write_config(root: Path, path: Path, kind: str) -> None:
     """Write a yml of the checkout's, whose Global says neither where an export lies nor what it is called."""
-    config = copy.deepcopy(read_yml(root / YML))
+    config = copy.deepcopy(read_config(root / YML))
     config["Global"] |= {"save_inference_dir": None, "model_name": None}
     if kind != "plain":
         models = {name: copy.deepcopy(config["Architecture"]) for name in ("Student", "Student2")}

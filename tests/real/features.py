@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 
 
 def needs_suffix(path: str | Path) -> None:
     """Skip where paddlex does not read files of this name; that it says so has a test of its own."""
-    with third_party():
+    with isolated():
         from paddlex.inference.common.batch_sampler import ImageBatchSampler
     if Path(path).suffix[1:] not in ImageBatchSampler.IMG_SUFFIX:
         pytest.skip(f"this paddlex reads no {Path(path).suffix} files")
@@ -19,7 +19,7 @@ def needs_suffix(path: str | Path) -> None:
 
 def needs_engines() -> None:
     """Skip where `TextDetection` has no option `engine`."""
-    with third_party():
+    with isolated():
         import paddleocr
 
     from pytest_ocrparity.backends.paddlex.predictor import _known_options

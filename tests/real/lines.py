@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from real.blob import HERE, operators_root, write_yml
 
 Line = npt.NDArray[np.uint8]
@@ -114,7 +114,7 @@ def write_reader(folder: Path, letters: str = LETTERS, classes: int | None = Non
     classes = len(letters) + 2 if classes is None else classes
     export = folder / "inference"
     export.mkdir(parents=True)
-    with third_party():
+    with isolated():
         import paddle
 
         from real.line_net import LineNet

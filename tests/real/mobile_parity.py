@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
-from pytest_ocrparity.artifacts.configs import read_yml
-from pytest_ocrparity.backends.isolation import checkout
+from pytest_ocrparity.artifacts.configs import read_config
+from pytest_ocrparity.backends.isolation import isolated_checkout
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.compare.sensitivity import fused_map, map_sensitivity
@@ -29,12 +29,12 @@ LIMITS = {"limit_side_len": 736, "limit_type": "min"}
 
 def save_random(root: Path, config: Path, path: Path, image: npt.NDArray[np.uint8], seed: int) -> None:
     """Save random weights of the yml's network."""
-    with checkout(root):
+    with isolated_checkout(root):
         import paddle
         from ppocr.modeling.architectures import build_model
 
         paddle.seed(seed)
-        network = build_model(read_yml(config)["Architecture"])
+        network = build_model(read_config(config)["Architecture"])
         for layer in network.sublayers():
             if hasattr(layer, "_momentum"):
                 layer._momentum = 0.0  # batch statistics, taken once

@@ -15,7 +15,7 @@ import numpy as np
 
 from pytest_ocrparity.backends.memory_guard import network_bytes
 from pytest_ocrparity.session.models import inference_model, train_model
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 from real.blob import operators_root
 
 EXAMPLE = Path(__file__).parents[2] / "example_project"
@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parents[2] / "example_project"
 
 def sides(limit: int | None, **options: Any) -> list[Any]:
     """Load the example's two sides, with `memory_limit` and predict options."""
-    settings = load(EXAMPLE / "pyproject.toml", {"ocr_paddleocr_root": str(operators_root())}, EXAMPLE)
+    settings = load_settings(EXAMPLE / "pyproject.toml", {"ocr_paddleocr_root": str(operators_root())}, EXAMPLE)
     object.__setattr__(settings, "memory_limit", limit)
     if options:
         (only,) = settings.candidates.values()

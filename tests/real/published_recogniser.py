@@ -25,11 +25,11 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
     assert_same_text,
 )
-from pytest_ocrparity.artifacts.configs import read_yml
-from pytest_ocrparity.backends.isolation import checkout, third_party
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.paddlex.program import stored_arrays
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.artifacts.configs import read_config
+from pytest_ocrparity.backends.isolation import isolated, isolated_checkout
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.paddlex.program import program_arrays
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import with_classes
 from real.blob import write_yml
 from real.mobile_parity import export
@@ -52,8 +52,8 @@ def published(models: Path) -> Arrays:
     """Return the published arrays by the names that they have in the checkout's fused network."""
     folder = models / "ch_PP-OCRv4_rec_infer"
     told: Mapping[str, Mapping[str, Any]] = pickle.loads((folder / "inference.pdiparams.info").read_bytes())
-    with third_party():
-        arrays = stored_arrays(folder / "inference.pdmodel")
+    with isolated():
+        arrays = program_arrays(folder / "inference.pdmodel")
     found = {}
     for variable, array in arrays.items():
         name = str(told[variable]["structured_name"])
@@ -106,11 +106,11 @@ def _normalise_at_random(norm: Any, random: Any) -> tuple[npt.NDArray[np.float64
 def save_checkpoint(root: Path, arrays: Arrays, path: Path) -> dict[str, int]:
     """Save the arrays as a checkpoint of the yml's network; return how many were placed and how many are left."""
     random = np.random.default_rng(0)
-    with checkout(root):
+    with isolated_checkout(root):
         import paddle
         from ppocr.modeling.architectures import build_model
 
-        network = build_model(with_classes(read_yml(root / YML)["Architecture"], CLASSES))
+        network = build_model(with_classes(read_config(root / YML)["Architecture"], CLASSES))
         left = dict(arrays)
         for name, layer in network.named_sublayers():
             kernel, bias = (left.pop(f"{name}{end}", None) for end in FUSED)
@@ -125,7 +125,7 @@ def save_checkpoint(root: Path, arrays: Arrays, path: Path) -> dict[str, int]:
 
 def save_other(root: Path, path: Path, other: Path) -> None:
     """Save another epoch's checkpoint: the classifier's weights moved a little."""
-    with checkout(root):
+    with isolated_checkout(root):
         import paddle
 
         state = paddle.load(str(path))
@@ -151,7 +151,7 @@ def main(root: Path, models: Path, folder: Path, lines: Path) -> dict[str, Any]:
     """Compare the network with its export, as it is evaluated by default, and with the export of other weights."""
     found: dict[str, Any] = dict(save_checkpoint(root, published(models), folder / "mine.pdparams"))
     save_other(root, folder / "mine.pdparams", folder / "other.pdparams")
-    yml = read_yml(root / YML)
+    yml = read_config(root / YML)
     plain = write_yml(folder / "plain.yml", yml)
     (resize,) = (each["RecResizeImg"] for each in yml["Eval"]["dataset"]["transforms"] if "RecResizeImg" in each)
     resize["eval_mode"] = True
@@ -159,10 +159,10 @@ def main(root: Path, models: Path, folder: Path, lines: Path) -> dict[str, Any]:
     for name in ("mine", "other"):
         export(root, deployed, folder / name, folder / f"{name}_inference")
     sides = {
-        name: load_trained(config=config, checkpoint=folder / "mine", paddleocr_root=root)
+        name: load_ppocr_pipeline(config=config, checkpoint=folder / "mine", paddleocr_root=root)
         for name, config in (("eval_mode", deployed), ("plain", plain))
     }
-    mine, other = (load_deployed(model_dir=folder / f"{name}_inference") for name in ("mine", "other"))
+    mine, other = (load_paddlex_pipeline(model_dir=folder / f"{name}_inference") for name in ("mine", "other"))
     for path in sorted(each for each in lines.iterdir() if each.suffix != ".txt"):
         reference, candidate = sides["eval_mode"].trace(path), mine.trace(path)
         assert reference.recognition is not None and reference.probability_map is not None, reference.error

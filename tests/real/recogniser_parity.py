@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.artifacts.dictionary import find_dictionary
-from pytest_ocrparity.artifacts.recogniser_configs import image_shape
-from pytest_ocrparity.backends.isolation import checkout
+from pytest_ocrparity.artifacts.recogniser_configs import recogniser_config_shape
+from pytest_ocrparity.backends.isolation import isolated_checkout
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser, with_classes
 from pytest_ocrparity.errors import ModelError
 
@@ -32,11 +32,11 @@ NAME = "PP-OCRv5_mobile_rec"
 
 def save_random(root: Path, config: Path, path: Path, line: npt.NDArray[np.uint8]) -> None:
     """Save random weights of the yml's network."""
-    yml = read_yml(config)
+    yml = read_config(config)
     dictionary = find_dictionary(yml, config, root)
     entries = 36 if dictionary is None else len(dictionary.read_bytes().splitlines())
     classes = 1 + entries + bool(dictionary and yml["Global"].get("use_space_char"))
-    with checkout(root):
+    with isolated_checkout(root):
         import paddle
         from ppocr.modeling.architectures import build_model
 
@@ -66,14 +66,14 @@ def export(root: Path, config: Path, checkpoint: Path, folder: Path) -> None:
 
 def main(root: Path, config: Path, folder: Path) -> dict[str, Any]:
     """Compare both sides of one network on a short and on a long line, or say why the deployment refuses it."""
-    yml = read_yml(config)
-    _, height, width = image_shape(yml["Eval"]["dataset"]["transforms"], config)
+    yml = read_config(config)
+    _, height, width = recogniser_config_shape(yml["Eval"]["dataset"]["transforms"], config)
     random = np.random.default_rng(0)
     long = random.integers(0, 256, (height, 3 * width, 3), np.uint8)
     short = np.ascontiguousarray(long[:, : width // 2])
     save_random(root, config, folder / "mine.pdparams", np.ascontiguousarray(long[:, :width]))
     export(root, config, folder / "mine.pdparams", folder / "inference")
-    train = load_trained(config=config, checkpoint=folder / "mine", paddleocr_root=root)
+    train = load_ppocr_pipeline(config=config, checkpoint=folder / "mine", paddleocr_root=root)
     assert isinstance(train, TrainedRecogniser)
     trained = [train.trace(each) for each in (short, long)]
     assert all(each.error is None for each in trained), trained[0].error
@@ -83,7 +83,9 @@ def main(root: Path, config: Path, folder: Path) -> dict[str, Any]:
         "train_widths": [each.parameters["resize"]["width"] for each in trained],
     }
     try:
-        inference = load_deployed(model_dir=folder / "inference", model_name=yml["Global"].get("model_name") or NAME)
+        inference = load_paddlex_pipeline(
+            model_dir=folder / "inference", model_name=yml["Global"].get("model_name") or NAME
+        )
         assert isinstance(inference, DeployedRecogniser)
     except ModelError as error:
         return {**found, "refused": str(error)}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_ocrparity.backends.onnx.pipeline import load_model_file
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained, load_training
+from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline, load_training
 from pytest_ocrparity.errors import ModelError
 from real.blob import YML as DETECTOR
 from real.blob import Model, edited, write_yml
@@ -32,7 +32,7 @@ def refused(reader: Reader, folder: Path, message: str, yml: dict[str, Any] = YM
     if not (folder / "dict.txt").exists():
         write_dictionary(folder / "dict.txt", LETTERS)
     with pytest.raises(ModelError, match=message):
-        load_trained(**{**reader.train, "config": config, **settings})
+        load_ppocr_pipeline(**{**reader.train, "config": config, **settings})
 
 
 class TestTraining:
@@ -244,23 +244,23 @@ class TestExport:
         self, reader: Reader, tmp_path: Path, changes: dict[str, Any], message: str
     ) -> None:
         with pytest.raises(ModelError, match=message):
-            load_deployed(model_dir=export_of(reader, tmp_path, edited(export_yml(YML), **changes)))
+            load_paddlex_pipeline(model_dir=export_of(reader, tmp_path, edited(export_yml(YML), **changes)))
 
     @pytest.mark.parametrize("entries", [LETTERS, f"{LETTERS}x"], ids=["and a space", "no space"])
     def test_a_dictionary_that_may_be_the_networks(self, reader: Reader, tmp_path: Path, entries: str) -> None:
         export = export_of(reader, tmp_path, edited(export_yml(YML), PostProcess__character_dict=list(entries)))
-        assert load_deployed(model_dir=export)
+        assert load_paddlex_pipeline(model_dir=export)
 
     @pytest.mark.parametrize("name", ["MultiLabelEncode", "KeepKeys"])
     def test_what_paddlex_passes_over_may_be_missing(self, reader: Reader, tmp_path: Path, name: str) -> None:
         left = [entry for entry in transforms() if name not in entry]
         export = export_of(reader, tmp_path, edited(export_yml(YML), PreProcess__transform_ops=left))
-        assert load_deployed(model_dir=export)
+        assert load_paddlex_pipeline(model_dir=export)
 
     def test_the_fix_of_svtrs_resize_works_as_it_is_printed(self, reader: Reader, tmp_path: Path) -> None:
         yml = edited(export_yml(YML), PreProcess__transform_ops=transforms(RecResizeImg={"image_shape": [3, 48, 320]}))
         export = export_of(reader, tmp_path, yml)
-        side = load_deployed(model_dir=export, options={"input_shape": [3, 48, 320]})
+        side = load_paddlex_pipeline(model_dir=export, options={"input_shape": [3, 48, 320]})
         assert side.parameters["resize"]["rule"] == "stretched"
 
     @pytest.mark.parametrize(
@@ -278,17 +278,17 @@ class TestExport:
     )
     def test_options_that_mean_nothing(self, reader: Reader, settings: dict[str, Any], message: str) -> None:
         with pytest.raises(ModelError, match=message):
-            load_deployed(model_dir=reader.export, **settings)
+            load_paddlex_pipeline(model_dir=reader.export, **settings)
 
     def test_a_bare_file_beside_its_inference_yml(self, reader: Reader, tmp_path: Path) -> None:
         export = export_of(reader, tmp_path, export_yml(YML))
         (export / "inference.onnx").write_bytes(b"anything")
         message = r"inference\.yml is of a recogniser, and inference\.model_file runs detectors alone: set"
         with pytest.raises(ModelError, match=message):
-            load_model_file(export / "inference.onnx")
+            load_onnx_pipeline(export / "inference.onnx")
 
     def test_a_detectors_export(self, model: Model, tmp_path: Path) -> None:
         export = Path(shutil.copytree(model.export, tmp_path / "my_export"))
         write_yml(export / "inference.yml", detectors_export(DETECTOR))
         with pytest.raises(ModelError, match=r"is of a model for text detection, and paddleocr\.TextRecognition runs"):
-            load_deployed(model_dir=export, api="TextRecognition")
+            load_paddlex_pipeline(model_dir=export, api="TextRecognition")

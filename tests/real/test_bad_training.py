@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity.artifacts.configs import scale_value
+from pytest_ocrparity.artifacts.configs import config_scale
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
 from real.blob import YML, Model, edited, transforms, write_yml
@@ -111,15 +111,15 @@ def test_a_label_operator_is_dropped_unseen(model: Model, tmp_path: Path) -> Non
 def test_scale_is_a_number_or_a_fraction(written: object, value: float | None) -> None:
     if value is None:
         with pytest.raises(ModelError, match=r"my\.yml: scale is '\.5e'"):
-            scale_value(written, Path("my.yml"), "scale")
+            config_scale(written, Path("my.yml"), "scale")
     else:
-        assert scale_value(written, Path("my.yml"), "scale") == value
+        assert config_scale(written, Path("my.yml"), "scale") == value
 
 
 @pytest.mark.parametrize("written", ["1/0", "-1", "1./255.**2", "(1)", "1./255.\n1", ""])
 def test_scale_is_nothing_else(written: str) -> None:
     with pytest.raises(ModelError, match=r"my\.yml: scale is"):
-        scale_value(written, Path("my.yml"), "scale")
+        config_scale(written, Path("my.yml"), "scale")
 
 
 def test_a_missing_checkpoint(model: Model, tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from onnx_files import write_blob
 
 from pytest_ocrparity import Pipeline
 from pytest_ocrparity.backends.batches import trace_batch
-from pytest_ocrparity.backends.onnx.pipeline import load_model_file
-from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_deployed, load_inference
-from pytest_ocrparity.backends.paddlex.program import batch_refusal
+from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
+from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference, load_paddlex_pipeline
+from pytest_ocrparity.backends.paddlex.program import program_batch_refusal
 from pytest_ocrparity.contract import trace_anew
 from pytest_ocrparity.diagnose.batch_runs import BatchRun
 from pytest_ocrparity.errors import ModelError, StageError
@@ -40,7 +40,7 @@ def on_onnx() -> InferencePipeline:
 
 
 def bare() -> Pipeline:
-    return load_model_file(EXAMPLE / "inference_onnx" / "inference.onnx", SMALL)
+    return load_onnx_pipeline(EXAMPLE / "inference_onnx" / "inference.onnx", SMALL)
 
 
 SIDES: dict[str, Callable[[], Any]] = {"paddle": on_paddle, "onnxruntime": on_onnx, "a bare file": bare}
@@ -144,7 +144,7 @@ def test_a_file_that_was_exported_for_one_page_says_so(tmp_path: Path) -> None:
     write_blob(tmp_path / "inference.onnx")
     text = r"the ONNX file was exported for a batch of 1 alone, and was given 2 images. Export with a free first"
     for side in (
-        load_model_file(tmp_path / "inference.onnx", SMALL),
+        load_onnx_pipeline(tmp_path / "inference.onnx", SMALL),
         load_inference(model_dir=tmp_path, options={**OPTIONS, "engine": "onnxruntime"}),
     ):
         with pytest.raises(StageError, match=text):
@@ -160,10 +160,10 @@ def test_a_program_that_was_exported_for_one_page_is_run_all_the_same(tmp_path: 
     assert [each.status for each in run.comparisons(0, BUILT_IN)] == ["same"] * 3
     program = tmp_path / "inference" / "inference.json"
     text = "the program was exported for a batch of 1 alone, and was given 3 images; export with a free first dimension"
-    assert batch_refusal(program, 3, "InvalidArgumentError").startswith(text)
-    assert batch_refusal(program, 1, "InvalidArgumentError") == ""
-    assert batch_refusal(program, 3, "all input arrays must have the same shape") == ""
-    assert batch_refusal(EXAMPLE / "inference" / "inference.json", 3, "InvalidArgumentError") == ""
+    assert program_batch_refusal(program, 3, "InvalidArgumentError").startswith(text)
+    assert program_batch_refusal(program, 1, "InvalidArgumentError") == ""
+    assert program_batch_refusal(program, 3, "all input arrays must have the same shape") == ""
+    assert program_batch_refusal(EXAMPLE / "inference" / "inference.json", 3, "InvalidArgumentError") == ""
 
 
 def test_a_batch_that_memory_does_not_allow_is_refused_before_it_runs() -> None:
@@ -195,7 +195,7 @@ def test_a_trace_anew_is_not_the_kept_one(side: Any) -> None:
 
 def test_lines_of_several_widths_run_as_one_batch_and_of_those_filled_up_the_texts_are_compared() -> None:
     lines = [EXAMPLE / "lines" / name for name in ("blank.png", "wide_receipt.png", "digit.png", "small.png")]
-    run = run_of(load_deployed(model_dir=EXAMPLE / "inference_rec"), lines)
+    run = run_of(load_paddlex_pipeline(model_dir=EXAMPLE / "inference_rec"), lines)
     compared = [run.comparisons(index, BUILT_IN) for index in range(len(lines))]
     assert all(each.is_match for comparisons in compared for each in comparisons)
     kinds = [[each.kind for each in comparisons] for comparisons in compared]
@@ -203,7 +203,7 @@ def test_lines_of_several_widths_run_as_one_batch_and_of_those_filled_up_the_tex
 
 
 def test_a_line_that_reads_otherwise_as_the_batch_fills_it_up_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    side = load_deployed(model_dir=EXAMPLE / "inference_rec")
+    side = load_paddlex_pipeline(model_dir=EXAMPLE / "inference_rec")
     tap = side._predictor.inner.runner
     real = tap._real
 

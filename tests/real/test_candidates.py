@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from real.blob import operators_root
 from real.test_example import EXAMPLE, change, run
 
@@ -25,7 +25,7 @@ def matrix(pytester: pytest.Pytester, train: Any, inference: Any) -> pytest.Pyte
     pytest.importorskip("onnxruntime")
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("report"))
     change(pytester, "matrix.toml", "../.venv/paddleocr-2.10/paddleocr", str(operators_root()))
-    with third_party():
+    with isolated():
         import paddle
 
     if paddle.__version__.startswith("3.3."):  # its oneDNN crashes, which tests/faults has as case E2
@@ -125,7 +125,7 @@ def rescaled(folder: Path) -> None:
 
     Real detectors have such variances: a blanket cast of all stored weights destroyed two of three.
     """
-    with third_party():
+    with isolated():
         import paddle
 
         from example_project.export import export

@@ -13,7 +13,7 @@ import pytest
 from faults.recognition.case import IS_DIAGNOSED, NAMES
 from paths import EXAMPLE
 
-from pytest_ocrparity.artifacts.configs import check_training, read_yml
+from pytest_ocrparity.artifacts.configs import check_training_config, read_config
 from pytest_ocrparity.artifacts.families import RECOGNISERS, family_of_training
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
@@ -131,7 +131,7 @@ def test_a_published_recogniser_agrees_with_its_own_export_where_it_is_evaluated
 def test_every_yml_of_a_ctc_head_is_let_through_and_no_other() -> None:
     refused = {}
     for path in sorted((CHECKOUT / "configs/rec").rglob("*.yml")):
-        yml = read_yml(path)
+        yml = read_config(path)
         if family_of_training(yml) is RECOGNISERS:
             try:
                 RECOGNISERS.check_training(yml, path)
@@ -145,7 +145,7 @@ def test_every_db_yml_is_let_through_and_no_other() -> None:
     refused = {}
     for path in sorted((CHECKOUT / "configs/det").rglob("*.yml")):
         try:
-            check_training(read_yml(path), path)
+            check_training_config(read_config(path), path)
         except ModelError as error:
             refused[path.name] = str(error)
     names = ("ct", "drrg", "east", "fce", "pse", "sast")

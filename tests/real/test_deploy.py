@@ -14,7 +14,7 @@ import pytest
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
 from pytest_ocrparity.backends.calls import Call, calls_of
-from pytest_ocrparity.backends.isolation import checkout, third_party
+from pytest_ocrparity.backends.isolation import isolated, isolated_checkout
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
@@ -73,7 +73,7 @@ class TestIsTaken:
     """Each API knows the arguments and flags by these names."""
 
     def test_by_the_classes(self, train: TrainingPipeline) -> None:
-        with third_party():
+        with isolated():
             import paddleocr
         for name in ("TextDetection", "PaddleOCR"):
             text = calls()[f"paddleocr.{name}"].text.partition(")")[0]
@@ -84,7 +84,7 @@ class TestIsTaken:
             assert given and set(given) <= known
 
     def test_by_the_command_line(self, train: TrainingPipeline) -> None:
-        with third_party():
+        with isolated():
             from paddleocr._cli import _get_parser  # type: ignore[import-untyped, unused-ignore]
         given = vars(_get_parser().parse_args(words_of(calls()["paddleocr ocr (command line)"])[1:]))
         assert given["text_det_limit_side_len"] == 736
@@ -92,7 +92,7 @@ class TestIsTaken:
         assert given["use_doc_unwarping"] is False
 
     def test_by_predict_det(self, train: TrainingPipeline) -> None:
-        with checkout(operators_root()):
+        with isolated_checkout(operators_root()):
             from tools.infer.utility import init_args  # type: ignore[import-not-found, unused-ignore]
         given = vars(init_args().parse_args(words_of(calls()["tools/infer/predict_det.py"])[2:]))
         assert (given["det_limit_side_len"], given["det_limit_type"], given["det_db_box_thresh"]) == (736, "min", 0.6)
@@ -101,7 +101,7 @@ class TestIsTaken:
     def test_by_the_pipeline(self, train: TrainingPipeline) -> None:
         import yaml
 
-        with third_party():
+        with isolated():
             from paddlex.inference import load_pipeline_config
         own, said = load_pipeline_config("OCR"), yaml.safe_load(calls()["paddlex pipeline YAML file"].text)
         assert said.keys() <= own.keys()

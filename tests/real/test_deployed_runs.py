@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.stand_in import write_recogniser
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.paddlex.stand_in import write_stand_in
 from real.blob import operators_root
 from real.deployments import EXPORT
 from real.test_example import EXAMPLE, change, run
@@ -96,8 +96,8 @@ def test_an_object_of_a_function_fails_and_passes_once_it_is_right(example: pyte
 
 
 def test_a_full_pipeline_of_a_function_passes(example: pytest.Pytester, tmp_path: Path) -> None:
-    with third_party():
-        write_recogniser(tmp_path)
+    with isolated():
+        write_stand_in(tmp_path)
     deploy(example, 'factory = "production.ocr:make"')
     text = "from paddleocr import PaddleOCR\ndef make():\n    return PaddleOCR(text_detection_model_name="
     text += f'"PP-OCRv5_mobile_det", text_detection_model_dir={str(EXPORT)!r}, text_recognition_model_name='

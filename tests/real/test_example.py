@@ -12,7 +12,7 @@ import pytest
 
 from pytest_ocrparity.environment import CV2
 from pytest_ocrparity.session.models import inference_model
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 from real.blob import operators_root
 
 ROOT = Path(__file__).parents[2]
@@ -60,10 +60,10 @@ def test_it_passes_on_images_and_lines(example: pytest.Pytester) -> None:
 
 
 def test_a_model_is_loaded_once_per_process_and_settings(inference: Any) -> None:
-    settings = load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
+    settings = load_settings(EXAMPLE / "pyproject.toml", {}, EXAMPLE)
     model = inference_model(settings)
-    assert inference_model(load(EXAMPLE / "pyproject.toml", {}, EXAMPLE)) is model
-    other = load(EXAMPLE / "pyproject.toml", {"ocr_inference_dir": "inference_pdmodel"}, EXAMPLE)
+    assert inference_model(load_settings(EXAMPLE / "pyproject.toml", {}, EXAMPLE)) is model
+    other = load_settings(EXAMPLE / "pyproject.toml", {"ocr_inference_dir": "inference_pdmodel"}, EXAMPLE)
     assert inference_model(other) is not model
 
 

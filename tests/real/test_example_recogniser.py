@@ -13,7 +13,7 @@ import pytest
 import yaml
 from paths import EXAMPLE
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 
 CONFIG: dict[str, Any] = yaml.safe_load((EXAMPLE / "configs" / "tiny_rec.yml").read_text())
 EXPORT = EXAMPLE / "inference_rec"
@@ -28,7 +28,7 @@ Probabilities = npt.NDArray[np.float32]
 @pytest.fixture(scope="module")
 def network() -> Any:
     """The committed checkpoint's network."""
-    with third_party():
+    with isolated():
         import paddle
 
         from example_project.tiny_rec.characters import architecture
@@ -66,12 +66,12 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Deployed]:
-    with third_party():
+    with isolated():
         yield Deployed()
 
 
 def probabilities(network: Any, tensor: Any) -> Probabilities:
-    with third_party():
+    with isolated():
         import paddle
 
         with paddle.no_grad():
@@ -85,12 +85,12 @@ def test_the_export_is_of_the_committed_checkpoint(network: Any, deployed: Deplo
 
 def test_only_the_wide_lines_read_otherwise_under_the_default_width_rule(network: Any, deployed: Deployed) -> None:
     """PaddleOCR's evaluation squeezes a line into image_shape unless the yml says `eval_mode: true`."""
-    with third_party():
+    with isolated():
         from example_project.train_rec import WIDTH, read
 
     deployed_texts = {name: deployed.read(LINES / name) for name in LABELS}
     assert sum(deployed_texts[name] == LABELS[name] for name in LABELS) >= 22
-    with third_party():
+    with isolated():
         squeezed = {name: read(network, cv2.imread(str(LINES / name)), WIDTH) for name in LABELS}
     assert [name for name in LABELS if squeezed[name] != deployed_texts[name]] == [
         name for name in LABELS if name.startswith("wide_")
@@ -100,7 +100,7 @@ def test_only_the_wide_lines_read_otherwise_under_the_default_width_rule(network
 def test_other_weights_are_told_apart(network: Any, deployed: Deployed) -> None:
     deployed.read(LINES / "price.png")
     bias = network.classify.bias
-    with third_party():
+    with isolated():
         kept = bias.numpy().copy()
         bias.set_value(kept + np.arange(len(kept), dtype=np.float32) * 1e-3)
     try:
@@ -111,7 +111,7 @@ def test_other_weights_are_told_apart(network: Any, deployed: Deployed) -> None:
 
 
 def test_the_dictionary_fits_the_classes_on_both_sides(network: Any, deployed: Deployed) -> None:
-    with third_party():
+    with isolated():
         from example_project.tiny_rec.characters import classes, dictionary
 
     written = yaml.safe_load((EXPORT / "inference.yml").read_text())
@@ -123,14 +123,14 @@ def test_the_dictionary_fits_the_classes_on_both_sides(network: Any, deployed: D
 
 
 def test_the_export_tells_what_the_training_yml_says() -> None:
-    with third_party():
+    with isolated():
         from example_project.export import inference_yml
 
     assert yaml.safe_load((EXPORT / "inference.yml").read_text()) == inference_yml(CONFIG)
 
 
 def test_the_committed_lines_are_the_drawn_ones(tmp_path: Path) -> None:
-    with third_party():
+    with isolated():
         from example_project.draw_lines import main
 
     main(tmp_path)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_ocrparity.artifacts.configs import read_yml
+from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from real.blob import YML, Model, edited, operators_root, write_yml
 
@@ -43,7 +43,7 @@ def parsed(command: str) -> dict[str, Any]:
 def side(train: TrainingPipeline, config: Path, **files: Any) -> TrainingPipeline:
     """Return the train side as one whose network PaddleOCR built, with another yml."""
     other = copy.copy(train)
-    other.files = replace(train.files, network=None, config=config, yml=read_yml(config), **files)
+    other.files = replace(train.files, network=None, config=config, yml=read_config(config), **files)
     return other
 
 

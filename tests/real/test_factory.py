@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
-from pytest_ocrparity.backends.paddlex.stand_in import write_recogniser
+from pytest_ocrparity.backends.paddlex.stand_in import write_stand_in
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
@@ -33,8 +33,8 @@ def trained() -> TrainingPipeline:
 @pytest.fixture(scope="module")
 def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recogniser")
-    with third_party():
-        write_recogniser(folder)
+    with isolated():
+        write_stand_in(folder)
     return folder
 
 
@@ -155,7 +155,7 @@ def test_an_object_may_be_returned_twice(factory: Make, trained: TrainingPipelin
 def test_an_object_that_is_called_by_its_owner_holds_nothing(factory: Make) -> None:
     side = factory(f"from paddleocr import TextDetection\n    return {ALONE})")
     predictor = side._predictor
-    with third_party():
+    with isolated():
         (found,) = predictor._model.predict(str(TINY))
     assert len(found["dt_polys"]) > 0
     assert predictor.taps.calls == {}

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pytest
 from toy import PAGE, Toy
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.diagnose import diagnose
@@ -251,7 +251,7 @@ RESTORED: dict[str, Callable[[], Undo]] = {
     "paddle.dtype": paddle_of("dtype"),
     "paddle.random": paddle_of("random"),
 }
-"""What `third_party` puts back whoever changes it."""
+"""What `isolated` puts back whoever changes it."""
 
 
 def finder() -> Undo:
@@ -302,9 +302,9 @@ def test_a_pipeline_that_changes_an_item_is_caught(name: str) -> None:
 @pytest.mark.parametrize("name", RESTORED)
 def test_what_third_party_code_changes_is_put_back(name: str) -> None:
     before = snapshot()
-    with suppress(ZeroDivisionError), third_party():
+    with suppress(ZeroDivisionError), isolated():
         RESTORED[name]()
-        with third_party():
+        with isolated():
             RESTORED[name]()
         raise ZeroDivisionError
     assert changes(before, snapshot()) == {}
@@ -313,7 +313,7 @@ def test_what_third_party_code_changes_is_put_back(name: str) -> None:
 def test_numbers_of_threads_are_among_the_items_and_are_put_back() -> None:
     """Their libraries are found by name: of one that has another name, no change would be seen."""
     before = snapshot()
-    with third_party():
+    with isolated():
         for _, read, write in thread_counts():
             write(1 if read() > 1 else 2)
         found = changes(before, snapshot()).keys()

@@ -12,8 +12,8 @@ from hostile.pickles import array_of, honest, of_content, pickles, text
 from hostile.readers import GUARD, MEMORY, warm_up
 
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.ppocr.network import read_weights
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.ppocr.network import read_network_state
 from pytest_ocrparity.errors import ModelError
 from real.accepted import accepted
 
@@ -33,14 +33,14 @@ def test_paddle_loads_what_is_let_through_and_does_nothing_else(tmp_path: Path) 
         check_pickle(path)
 
     path.write_bytes(honest()[4])
-    with third_party():
-        assert all(isinstance(value, object) for value in read_weights(path, trust=False).values())  # imports
+    with isolated():
+        assert all(isinstance(value, object) for value in read_network_state(path, trust=False).values())  # imports
     for data in [*accepted(pickles, check, 1500), *odd]:
         path.write_bytes(data)
         with warnings.catch_warnings(), GUARD.on(tmp_path, memory=4 * MEMORY, names=HARMLESS):
             warnings.simplefilter("ignore")
             try:
-                values = read_weights(path, trust=False)
+                values = read_network_state(path, trust=False)
             except ModelError as error:  # such as a table of names that are not there
                 values = {}
                 assert "cannot load this checkpoint" in str(error)  # noqa: PT017

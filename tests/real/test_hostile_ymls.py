@@ -16,10 +16,16 @@ from hypothesis import strategies as st
 from paths import EXAMPLE
 
 from pytest_ocrparity.artifacts import configs
-from pytest_ocrparity.artifacts.configs import OPERATORS, POST_PROCESSES, check_inference, check_training, read_yml
-from pytest_ocrparity.backends.isolation import checkout, third_party
+from pytest_ocrparity.artifacts.configs import (
+    OPERATORS,
+    POST_PROCESSES,
+    check_inference_config,
+    check_training_config,
+    read_config,
+)
+from pytest_ocrparity.backends.isolation import isolated, isolated_checkout
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
-from pytest_ocrparity.backends.ppocr.operators import build_parts, import_operators
+from pytest_ocrparity.backends.ppocr.operators import build_ppocr_operators, import_ppocr_operators
 from pytest_ocrparity.errors import ModelError
 from real.accepted import accepted
 from real.blob import operators_root
@@ -82,21 +88,21 @@ def check(folder: Path, data: bytes) -> dict[str, Any]:
     """Write the files of a yml; return it where ours lets it through."""
     path = folder / "inference.yml"
     path.write_bytes(data)
-    yml = read_yml(path)
-    (check_training if "Eval" in yml else check_inference)(yml, path)
+    yml = read_config(path)
+    (check_training_config if "Eval" in yml else check_inference_config)(yml, path)
     return yml
 
 
 def build(folder: Path) -> None:
     """Let the real code make of a checked yml what it makes of it before it sees an image."""
     path = folder / "inference.yml"
-    yml = read_yml(path)
+    yml = read_config(path)
     if "Eval" not in yml:
         load_inference(model_dir=folder)
         return
-    check_training(yml, path)
+    check_training_config(yml, path)
     network: Any = None  # nothing of it is built from the yml here
-    build_parts(yml, network, path)
+    build_ppocr_operators(yml, network, path)
 
 
 def is_plain(event: str, about: tuple[Any, ...]) -> bool:
@@ -139,22 +145,22 @@ def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[byt
 
     def run(data: bytes) -> ModelError | None:
         (folder / "inference.yml").write_bytes(data)
-        with third_party(), GUARD.on(folder, memory=4 * MEMORY, permits=usual):
+        with isolated(), GUARD.on(folder, memory=4 * MEMORY, permits=usual):
             try:
                 build(folder)
             except ModelError as error:
                 return error
         return None
 
-    with third_party():
+    with isolated():
         from paddle.inference import create_predictor
-    with checkout(operators_root()):
-        import_operators()
+    with isolated_checkout(operators_root()):
+        import_ppocr_operators()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paddle.inference.create_predictor", engine)
         for data in (example_yml(), export_yml()):
             (folder / "inference.yml").write_bytes(data)
-            with third_party():
+            with isolated():
                 build(folder)  # imports
             usual.is_learning = True
             assert run(data) is None

@@ -21,7 +21,7 @@ from pytest_ocrparity import (
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.compare.preconditions import have_same_files
-from pytest_ocrparity.golden.baseline_file import load, save
+from pytest_ocrparity.golden.baseline_file import load_baseline_file, save_baseline_file
 from real.blob import LIMITS, Model
 
 Page = npt.NDArray[np.uint8]
@@ -65,8 +65,8 @@ def test_other_files_are_compared(train: TrainingPipeline, inference: InferenceP
 
 def test_a_baseline_of_the_same_files_is_compared(inference: InferencePipeline, page: Page, tmp_path: Path) -> None:
     trace = inference.trace(page)
-    save(tmp_path / "a.npz", trace, reference="inference", fingerprint=inference.fingerprint)
-    baseline = load(tmp_path / "a.npz").trace
+    save_baseline_file(tmp_path / "a.npz", trace, reference="inference", fingerprint=inference.fingerprint)
+    baseline = load_baseline_file(tmp_path / "a.npz").trace
     assert all(check(baseline, trace).is_match for check in ASSERTIONS)
     assert have_same_files(baseline, trace)
 

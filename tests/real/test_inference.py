@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.errors import ImageError, StageError
@@ -25,7 +25,7 @@ Save = Callable[..., Path]
 
 def plain(model_dir: Path, image: Any, predict_options: dict[str, Any] | None = None, **options: Any) -> Any:
     """Return the result of paddleocr alone."""
-    with third_party():
+    with isolated():
         from paddleocr import TextDetection
 
         detection = TextDetection(model_name="PP-OCRv4_mobile_det", model_dir=str(model_dir), **options)

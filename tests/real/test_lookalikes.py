@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.diagnose.network import lookalikes
-from pytest_ocrparity.diagnose.network.lookalikes import nearest_checkpoint
+from pytest_ocrparity.diagnose.network.lookalikes import nearest_lookalike_checkpoint
 from real.blob import Model
 
 Weights = Mapping[str, np.ndarray[Any, Any]]
@@ -26,7 +26,7 @@ Weights = Mapping[str, np.ndarray[Any, Any]]
 def other(train: TrainingPipeline, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Weights]:
     """A checkpoint of other weights, and the arrays of its export."""
     path = tmp_path_factory.mktemp("other") / "other.pdparams"
-    with third_party():
+    with isolated():
         import paddle
 
         state = {key: np.asarray(array + 1) for key, array in _by_key(train).items()}
@@ -70,14 +70,14 @@ def test_of_equal_ones_the_best_is_named(
     monkeypatch.setattr(lookalikes, "MOST_CHECKPOINTS", 2)
     side = copy.copy(train)
     side.files = replace(train.files, checkpoint=folder(tmp_path, model, other[0], names))
-    assert nearest_checkpoint(side, other[1]) == tmp_path / f"{expected}.pdparams"
+    assert nearest_lookalike_checkpoint(side, other[1]) == tmp_path / f"{expected}.pdparams"
 
 
 def test_one_that_holds_more_comes_before_the_best(
     train: TrainingPipeline, model: Model, tmp_path: Path, other: tuple[Path, Weights]
 ) -> None:
     own = folder(tmp_path, model, other[0], ["iter_epoch_2"])
-    with third_party():
+    with isolated():
         import paddle
 
         partly = {**{key: value + 2 for key, value in other[1].items()}, **dict([next(iter(other[1].items()))])}
@@ -85,4 +85,4 @@ def test_one_that_holds_more_comes_before_the_best(
         paddle.save(best, str(tmp_path / "best_accuracy.pdparams"))
     side = copy.copy(train)
     side.files = replace(train.files, checkpoint=own)
-    assert nearest_checkpoint(side, other[1]) == tmp_path / "iter_epoch_2.pdparams"
+    assert nearest_lookalike_checkpoint(side, other[1]) == tmp_path / "iter_epoch_2.pdparams"

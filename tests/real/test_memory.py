@@ -27,7 +27,7 @@ from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.staged import MOST_TRACES
 from pytest_ocrparity.errors import NotEnoughMemory
-from pytest_ocrparity.files import header_size
+from pytest_ocrparity.files import image_file_size
 from real.blob import LIMITS, Model
 from real.features import needs_engines
 from real.peak import EXAMPLE, sides
@@ -124,11 +124,11 @@ def bomb() -> bytes:
 
 def test_a_header_tells_the_size_of_what_pillow_would_refuse() -> None:
     before = Image.MAX_IMAGE_PIXELS
-    assert header_size(bomb()) == (20000, 30000)
+    assert image_file_size(bomb()) == (20000, 30000)
     assert before == Image.MAX_IMAGE_PIXELS
     with pytest.raises(Image.DecompressionBombError, match="exceeds limit"):
         Image.open(io.BytesIO(bomb()))
-    assert header_size(b"no image") is None
+    assert image_file_size(b"no image") is None
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["train", "inference"])

@@ -14,8 +14,13 @@ import pytest
 import yaml
 from paths import EXAMPLE
 
-from pytest_ocrparity.artifacts.ocr_options import absent_models, models_that_run, not_judged, pipeline_config
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.artifacts.ocr_options import (
+    absent_models_of_ocr_options,
+    base_ocr_options,
+    models_of_ocr_options,
+    ocr_options_not_judged,
+)
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor, with_models_that_are_here
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
@@ -193,14 +198,14 @@ def test_models_that_are_not_here_are_left_out_before_the_network_is_tried(
     side = load_inference(api="PaddleOCR", model_dir=EXPORT, options={**RIGHT, "device": "cpu", "enable_mkldnn": False})
     assert causes(trained, side) == ()
     assert offline == []
-    assert not_judged(RIGHT, {}) == [
+    assert ocr_options_not_judged(RIGHT, {}) == [
         "document preprocessor: on in your deployment, not judged, its models are not here (PP-LCNet_x1_0_doc_ori and "
         "UVDoc): set doc_orientation_classify_model_dir, doc_unwarping_model_dir in inference.options, or deploy with "
         "use_doc_orientation_classify=False, use_doc_unwarping=False",
         "text-line orientation: on in your deployment, not judged, its model is not here (PP-LCNet_x1_0_textline_ori): "
         "set textline_orientation_model_dir in inference.options, or deploy with use_textline_orientation=False",
     ]
-    assert not_judged(PLAIN, {}) == []
+    assert ocr_options_not_judged(PLAIN, {}) == []
 
 
 def test_what_predict_asks_for_and_is_not_here_is_left_out_too(
@@ -218,7 +223,7 @@ def test_what_predict_asks_for_and_is_not_here_is_left_out_too(
 def test_which_models_run_is_as_paddleocr_merges_its_switches(switches: tuple[bool | None, ...]) -> None:
     names = ("use_doc_orientation_classify", "use_doc_unwarping")
     options = {name: value for name, value in zip(names, switches, strict=True) if value is not None}
-    with third_party():
+    with isolated():
         import paddleocr
 
         class Unbuilt(paddleocr.PaddleOCR):
@@ -228,9 +233,9 @@ def test_which_models_run_is_as_paddleocr_merges_its_switches(switches: tuple[bo
         merged = Unbuilt(text_detection_model_name="x", **options)._merged_paddlex_config
     block = merged["SubPipelines"]["DocPreprocessor"]
     runs = {name for name in names if merged["use_doc_preprocessor"] and block[name]}
-    config = pipeline_config(options)
+    config = base_ocr_options(options)
     assert config is not None
-    assert {model.switch for model in models_that_run(config, options, {})} - {"use_textline_orientation"} == runs
+    assert {model.switch for model in models_of_ocr_options(config, options, {})} - {"use_textline_orientation"} == runs
 
 
 def test_a_recogniser_of_the_users_stays(tmp_path: Path) -> None:
@@ -241,9 +246,9 @@ def test_a_recogniser_of_the_users_stays(tmp_path: Path) -> None:
 
 def test_a_model_in_the_cache_is_not_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PADDLE_PDX_CACHE_HOME", str(tmp_path))
-    assert {each.name for each in absent_models({}, {})} >= {"UVDoc"}
+    assert {each.name for each in absent_models_of_ocr_options({}, {})} >= {"UVDoc"}
     (tmp_path / "official_models" / "UVDoc").mkdir(parents=True)
-    assert "UVDoc" not in {each.name for each in absent_models({}, {})}
+    assert "UVDoc" not in {each.name for each in absent_models_of_ocr_options({}, {})}
 
 
 def test_another_engine_runs_the_detector_beside_the_stand_in(trained: TrainingPipeline) -> None:

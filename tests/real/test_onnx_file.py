@@ -21,9 +21,9 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.artifacts.lint import static_findings
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline, load_model_file
+from pytest_ocrparity.artifacts.lint import lint_findings
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline, load_onnx_pipeline
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -75,7 +75,7 @@ def updated(options: Mapping[str, Any], diagnosis: Diagnosis) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_the_right_file_passes(example: TrainingPipeline, tmp_path: Path, page: Path) -> None:
-    trace = load_model_file(bare(tmp_path), LIMITS).trace(page)
+    trace = load_onnx_pipeline(bare(tmp_path), LIMITS).trace(page)
     assert trace.parameters["probability_map"] == {
         "engine": "onnxruntime",
         "device": "cpu",
@@ -92,14 +92,14 @@ def test_a_wrong_threshold_beside_the_file_is_named_and_its_fix_works(
 ) -> None:
     file = bare(tmp_path, PostProcess__unclip_ratio=2.0)
     reference = example.trace(PAGES[0])
-    found = cause(assert_same_detections, reference, load_model_file(file, LIMITS).trace(PAGES[0]))
+    found = cause(assert_same_detections, reference, load_onnx_pipeline(file, LIMITS).trace(PAGES[0]))
     assert found.cause == "postprocess.unclip_ratio"
     assert found.summary == "unclip_ratio 1.5 in train, 2 in inference"
     assert found.fix is not None and "under PostProcess, set unclip_ratio: 1.5" in found.fix.text
     (change,) = found.fix.changes
     assert (change.where, change.key, change.values) == ("inference.yml", "PostProcess", {"unclip_ratio": 1.5})
     right = bare(tmp_path, **{f"PostProcess__{name}": value for name, value in change.values.items()})
-    assert_same_detections(reference, load_model_file(right, LIMITS).trace(PAGES[0]))
+    assert_same_detections(reference, load_onnx_pipeline(right, LIMITS).trace(PAGES[0]))
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_a_wrong_option_is_named_and_its_fix_works(
     example: TrainingPipeline, tmp_path: Path, options: dict[str, Any], compare: Any, named: str
 ) -> None:
     file, given, reference = bare(tmp_path), {**LIMITS, **options}, example.trace(PAGES[0])
-    found = cause(compare, reference, load_model_file(file, given).trace(PAGES[0]))
+    found = cause(compare, reference, load_onnx_pipeline(file, given).trace(PAGES[0]))
     assert found.cause == named
     assert found.fix is not None and found.fix.text.startswith("in the deployment's own code, set ")
-    compare(reference, load_model_file(file, updated(given, found)).trace(PAGES[0]))
+    compare(reference, load_onnx_pipeline(file, updated(given, found)).trace(PAGES[0]))
 
 
 def test_without_a_yml_all_keys_are_asked_for_and_the_training_yml_is_not_looked_at(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_without_a_yml_all_keys_are_asked_for_and_the_training_yml_is_not_looked
     with pytest.raises(
         ModelError, match="lack img_mode, limit_side_len, limit_type, scale, mean, std, thresh, box_thr"
     ):
-        load_model_file(file)
+        load_onnx_pipeline(file)
 
 
 def test_another_rule_of_the_resize_is_what_runs_after_its_fix(tmp_path: Path) -> None:
@@ -139,33 +139,33 @@ def test_another_rule_of_the_resize_is_what_runs_after_its_fix(tmp_path: Path) -
         ("limit", {"limit_side_len": 640, "limit_type": "max"}),
     ):
         for given in (dict(LIMITS), {"resize_long": 480}, {"image_shape": [320, 320]}):
-            side = load_model_file(file, given)
+            side = load_onnx_pipeline(file, given)
             (change,) = side.parameter_fix("resize", {"rule": rule, **values}).changes
             options = {name: value for name, value in {**given, **change.values}.items() if value is not None}
-            assert load_model_file(file, options).parameters["resize"].items() >= values.items()
+            assert load_onnx_pipeline(file, options).parameters["resize"].items() >= values.items()
 
 
 def test_engines_that_are_not_here_are_refused(tmp_path: Path) -> None:
     file = bare(tmp_path)
     with pytest.raises(ModelError, match="ask ONNX Runtime for CUDAExecutionProvider, and what it has here is "):
-        load_model_file(file, {**LIMITS, "device": "gpu"})
+        load_onnx_pipeline(file, {**LIMITS, "device": "gpu"})
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(b"no protobuf")
     with pytest.raises(ModelError, match=r"wrong\.onnx: ONNX Runtime .* cannot load it: "):
-        load_model_file(wrong, LIMITS)
+        load_onnx_pipeline(wrong, LIMITS)
     with pytest.raises(ModelError, match=r"none\.onnx: no such file: inference\.model_file is an \.onnx file"):
-        load_model_file(tmp_path / "none.onnx", LIMITS)
+        load_onnx_pipeline(tmp_path / "none.onnx", LIMITS)
 
 
 def test_a_session_that_falls_back_by_itself_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with third_party():
+    with isolated():
         import onnxruntime
     real = onnxruntime.InferenceSession
     names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: real(*a, **{**k, "providers": names[1:]}))
     with pytest.raises(ModelError, match="ask ONNX Runtime for CUDAExecutionProvider, and what it has here is CPU"):
-        load_model_file(bare(tmp_path), {**LIMITS, "device": "gpu"})
+        load_onnx_pipeline(bare(tmp_path), {**LIMITS, "device": "gpu"})
     options = {**LIMITS, "engine": "onnxruntime", "engine_config": {"providers": names}}
     with pytest.raises(ModelError, match="ask ONNX Runtime for CUDAExecutionProvider, and what it has here is CPU"):
         load_inference(model_dir=EXAMPLE / "inference_onnx", options=options)
@@ -186,7 +186,7 @@ def test_a_session_that_falls_back_by_itself_is_refused(tmp_path: Path, monkeypa
 def test_what_the_files_findings_call_passed_over_changes_nothing(folder: str, options: dict[str, Any]) -> None:
     settings: dict[str, Any] = {"model_dir": EXAMPLE / folder, "options": {**LIMITS, **options}}
     asked = {**settings["options"], "use_tensorrt": True, "precision": "fp16"}
-    assert sum("passes over" in text for text in static_findings({}, {**settings, "options": asked})) == 2
+    assert sum("passes over" in text for text in lint_findings({}, {**settings, "options": asked})) == 2
     plain, other = load_inference(**settings), load_inference(**{**settings, "options": asked})
     assert other.parameters["probability_map"] == plain.parameters["probability_map"]
     expected, found = plain.trace(PAGES[0]).probability_map, other.trace(PAGES[0]).probability_map
@@ -199,7 +199,7 @@ def test_what_the_files_findings_call_passed_over_changes_nothing(folder: str, o
 
 def blob(folder: Path, **arguments: Any) -> OnnxPipeline:
     write_yml(folder / "inference.yml", export_yml(YML))
-    return load_model_file(write_blob(folder / "net.onnx", **arguments), LIMITS)
+    return load_onnx_pipeline(write_blob(folder / "net.onnx", **arguments), LIMITS)
 
 
 def test_the_written_file_is_the_blob(train: TrainingPipeline, page: Page, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_another_network_stays_unknown_and_its_weights_are_said_to_be_not_read(
 def test_an_optimisation_that_changes_the_map_is_named(
     train: TrainingPipeline, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with third_party():
+    with isolated():
         import onnxruntime
     real, plain = onnxruntime.InferenceSession, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
 
@@ -273,7 +273,7 @@ def test_an_input_in_half_precision_is_refused(tmp_path: Path) -> None:
     write_yml(tmp_path / "inference.yml", export_yml(YML))
     file = write_blob(tmp_path / "half.onnx", kind=FLOAT16)
     with pytest.raises(ModelError, match=r"half\.onnx: "):
-        load_model_file(file, LIMITS)
+        load_onnx_pipeline(file, LIMITS)
 
 
 def test_images_that_are_none_are_errors(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_images_that_are_none_are_errors(tmp_path: Path) -> None:
 
 
 def session(file: Path) -> Any:
-    with third_party():
+    with isolated():
         import onnxruntime
 
         return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
@@ -35,7 +35,7 @@ def eight_bits(weights: Weights) -> Weights:
 
 def reduced_export(folder: Path, reduce: Callable[[Weights], Weights]) -> Path:
     """Export the example's checkpoint with its convolution weights reduced, batch norm left alone."""
-    with third_party():
+    with isolated():
         import paddle
 
         from example_project.export import export

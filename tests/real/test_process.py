@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_ocrparity.backends.isolation import checkout, folder_module, third_party
+from pytest_ocrparity.backends.isolation import isolated, isolated_checkout, isolated_import
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import ModelError
@@ -35,14 +35,14 @@ def test_the_checkouts_tools_serve_ppocr_only(model: Model) -> None:
     assert "tools" not in sys.modules
     copy_paste = sys.modules["ppocr.data.imaug.copy_paste"]
     assert copy_paste.get_rotate_crop_image.__module__ == "tools.infer.utility"
-    with checkout(operators_root()):
+    with isolated_checkout(operators_root()):
         assert Path(str(importlib.import_module("tools.infer.utility").__file__)).is_relative_to(operators_root())
     assert "tools" not in sys.modules
 
 
 def test_the_installed_paddleocr_is_not_shadowed(model: Model) -> None:
     load_training(**model.train)
-    with third_party():
+    with isolated():
         import paddleocr
     assert not Path(str(paddleocr.__file__)).is_relative_to(operators_root())
 
@@ -50,7 +50,7 @@ def test_the_installed_paddleocr_is_not_shadowed(model: Model) -> None:
 def test_warnings_and_environment_of_libraries_stay_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "mine")
     monkeypatch.setenv("LOST", "mine")
-    with third_party():
+    with isolated():
         warnings.warn("No ccache found", UserWarning, stacklevel=1)
         os.environ["OMP_NUM_THREADS_OF_TEST"] = "1"
         os.environ["KEPT"] = "theirs"
@@ -78,7 +78,7 @@ def test_warnings_and_environment_of_libraries_stay_inside(monkeypatch: pytest.M
     ],
 )
 def test_what_is_not_installed_is_named_with_its_remedy(error: ImportError, message: str) -> None:
-    with pytest.raises(ModelError, match=message), third_party():
+    with pytest.raises(ModelError, match=message), isolated():
         raise error
 
 
@@ -107,7 +107,7 @@ def test_modules_of_one_name_in_two_folders_are_two(tmp_path: Path, monkeypatch:
     (tmp_path / "two" / "own_net_of_test" / "__init__.py").touch()
     path = list(sys.path)
     reference = "own_net_of_test.build:name"
-    assert [folder_module(reference, tmp_path / folder) for folder in ("one", "two", "one")] == ["one", "two", "one"]
+    assert [isolated_import(reference, tmp_path / folder) for folder in ("one", "two", "one")] == ["one", "two", "one"]
     assert sys.path == path
     for name in [name for name in sys.modules if name.startswith("own_net_of_test")]:
         monkeypatch.delitem(sys.modules, name)

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from paths import EXAMPLE
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -43,7 +43,7 @@ def deployed(
 
 @pytest.fixture(scope="module")
 def deployed_reader(reader: Reader) -> DeployedRecogniser:
-    side = load_deployed(model_dir=reader.export, options=PLAIN)
+    side = load_paddlex_pipeline(model_dir=reader.export, options=PLAIN)
     assert isinstance(side, DeployedRecogniser)
     return side
 
@@ -239,7 +239,7 @@ def exported(
 ) -> DeployedRecogniser:
     """Export the network after a change, in training mode if asked for."""
     export = Path(shutil.copytree(reader.export, folder / "changed"))
-    with third_party():
+    with isolated():
         import paddle
 
         from real.line_net import LineNet
@@ -250,7 +250,7 @@ def exported(
         change(network)
         spec = [paddle.static.InputSpec([None, 3, HEIGHT, -1], "float32")]
         paddle.jit.save(paddle.jit.to_static(network, input_spec=spec), str(export / "inference"))
-    side = load_deployed(model_dir=export, options=PLAIN)
+    side = load_paddlex_pipeline(model_dir=export, options=PLAIN)
     assert isinstance(side, DeployedRecogniser)
     return side
 
@@ -300,7 +300,7 @@ class TestNetworks:
     ) -> None:
         side = exported(reader, tmp_path, lambda network: network.head.bias.set_value(network.head.bias * 0.9))
         write_yml(side.model_dir / "inference.yml", export_yml(YML, LETTERS[::-1]))
-        both = load_deployed(model_dir=side.model_dir, options=PLAIN)
+        both = load_paddlex_pipeline(model_dir=side.model_dir, options=PLAIN)
         found = found_in(trained_reader, both, image)
         assert [each.cause for each in found] == ["network.weights", "text.dictionary"]
 
@@ -313,7 +313,7 @@ def test_a_line_of_arrays_is_diagnosed_too(
 
 
 def example(config: Path) -> TrainedRecogniser:
-    side = load_trained(
+    side = load_ppocr_pipeline(
         config=config,
         checkpoint=EXAMPLE / "checkpoints" / "tiny_rec",
         network="tiny_rec.network:build",
@@ -337,7 +337,7 @@ class TestTheExample:
         yml = yaml.safe_load((export / "inference.yml").read_text(encoding="utf-8"))
         change(yml)
         write_yml(export / "inference.yml", yml)
-        return load_deployed(model_dir=export, options={**PLAIN, **options})
+        return load_paddlex_pipeline(model_dir=export, options={**PLAIN, **options})
 
     @pytest.mark.parametrize("name", ["price", "doubled", "spaces"])
     def test_another_order_of_the_dictionary(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.errors import StageError
@@ -20,7 +20,7 @@ from real.test_recognisers import WIDE, deployed, sizes, text, trained
 class TestNetworks:
     @pytest.mark.parametrize("kind", ["list", "named"])
     def test_of_several_outputs_the_last_is_decoded(self, reader: Reader, tmp_path: Path, kind: str) -> None:
-        with third_party():
+        with isolated():
             import paddle
 
             values = {f"inner.{key}": value for key, value in paddle.load(str(reader.checkpoint)).items()}
@@ -42,7 +42,7 @@ class TestNetworks:
             **{"name": "DistillationCTCLabelDecode", "model_name": ["Student"], "key": "head_out"},
             "multi_head": True,
         }
-        with third_party():
+        with isolated():
             import paddle
 
             own = paddle.load(str(reader.checkpoint))
@@ -89,7 +89,7 @@ class TestBatches:
         self, reader: Reader, deployed_reader: DeployedRecogniser
     ) -> None:
         images = [line(drawn, coloured=True) for drawn in self.DRAWN]
-        with third_party():
+        with isolated():
             from paddleocr import TextRecognition
 
             plain = TextRecognition(model_name="PP-OCRv5_mobile_rec", model_dir=str(reader.export))

@@ -18,11 +18,11 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
     assert_same_text,
 )
-from pytest_ocrparity.artifacts.model_files import fingerprint_training
-from pytest_ocrparity.backends.isolation import checkout, third_party
+from pytest_ocrparity.artifacts.model_files import fingerprint_training_files
+from pytest_ocrparity.backends.isolation import isolated, isolated_checkout
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.contract import Recogniser, offered
 from pytest_ocrparity.errors import ImageError
@@ -41,7 +41,7 @@ FREE = {"rule": "as wide as the line", "image_shape": [3, 48, 320]}
 def trained(reader: Reader, folder: Path, yml: dict[str, Any], **settings: Any) -> TrainedRecogniser:
     """Load the train side under another yml, which lies beside its own dictionary."""
     config = write_yml(reader.config.parent / f"{folder.name}.yml", yml)
-    side = load_trained(**{**reader.train, "config": config, **settings})
+    side = load_ppocr_pipeline(**{**reader.train, "config": config, **settings})
     assert isinstance(side, TrainedRecogniser)
     return side
 
@@ -52,7 +52,7 @@ def deployed(reader: Reader, folder: Path, yml: dict[str, Any] | None = None, **
     if yml is not None:
         export = Path(shutil.copytree(reader.export, folder / "inference"))
         write_yml(export / "inference.yml", yml)
-    side = load_deployed(model_dir=export, **settings)
+    side = load_paddlex_pipeline(model_dir=export, **settings)
     assert isinstance(side, DeployedRecogniser)
     return side
 
@@ -92,7 +92,7 @@ def test_both_sides_agree(
 
 def test_equals_what_tools_eval_does(reader: Reader, trained_reader: TrainedRecogniser, save: Save) -> None:
     image = save("line.png", line(WIDE, coloured=True))
-    with checkout(operators_root()):
+    with isolated_checkout(operators_root()):
         import paddle
         from ppocr.data import create_operators, transform
         from ppocr.postprocess import build_post_process
@@ -132,7 +132,7 @@ def test_equals_a_plain_text_recognition(
     reader: Reader, save: Save, tmp_path: Path, options: dict[str, Any], predict_options: dict[str, Any], drawn: str
 ) -> None:
     image = save("line.png", line(drawn))
-    with third_party():
+    with isolated():
         from paddleocr import TextRecognition
 
         plain = TextRecognition(model_name="PP-OCRv5_mobile_rec", model_dir=str(reader.export), **options)
@@ -289,7 +289,7 @@ class TestDictionaries:
         folder.mkdir()
         write_dictionary(folder / written, LETTERS)
         config = write_yml(folder / "my.yml", edited(YML, Global__character_dict_path=written))
-        side = load_trained(**{**reader.train, "config": config})
+        side = load_ppocr_pipeline(**{**reader.train, "config": config})
         assert side.parameters["text"]["reorders"] == reorders
 
     @pytest.mark.parametrize(("name", "reorders"), [("arabic_PP-OCRv5_mobile_rec", "get_display"), (None, None)])
@@ -341,7 +341,7 @@ class TestSides:
     def test_identities_and_fingerprints(
         self, reader: Reader, trained_reader: TrainedRecogniser, deployed_reader: DeployedRecogniser
     ) -> None:
-        assert fingerprint_training(reader.config, reader.checkpoint) == trained_reader.fingerprint
+        assert fingerprint_training_files(reader.config, reader.checkpoint) == trained_reader.fingerprint
         assert trained_reader.fingerprint.keys() == {"config", "checkpoint", "dictionary"}
         assert deployed_reader.identity["api"] == "paddleocr.TextRecognition"
         assert trained_reader.identity != deployed_reader.identity
@@ -383,7 +383,7 @@ class TestSides:
         (tmp_path / "reading.py").write_text(
             f"from paddleocr import TextRecognition\n\ndef make():\n    return {body}\n"
         )
-        side = load_deployed(factory="reading:make", folder=tmp_path)
+        side = load_paddlex_pipeline(factory="reading:make", folder=tmp_path)
         assert isinstance(side, DeployedRecogniser)
         assert text(side.trace(line(WIDE))) == WIDE
         assert side.identity["factory"] == "reading:make"

@@ -13,7 +13,7 @@ import pytest
 from service import TEST, serving
 
 from pytest_ocrparity import ResultError, assert_same_detections
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.results.pipeline import ResultsPipeline
@@ -29,7 +29,7 @@ def detector(model: Model) -> Callable[..., Any]:
     """Make paddleocr's TextDetection, as a deployment does."""
 
     def make(**options: Any) -> Any:
-        with third_party():
+        with isolated():
             from paddleocr import TextDetection
 
             given = {"model_name": "PP-OCRv4_mobile_det", "model_dir": str(model.export), "device": "cpu"}
@@ -46,7 +46,7 @@ class TestSaveToJson:
     def test_boxes_and_scores_are_those_of_the_module(
         self, detector: Any, train: TrainingPipeline, image: Path, tmp_path: Path
     ) -> None:
-        with third_party():
+        with isolated():
             (result,) = detector(**LIMITS).predict(str(image))
             result.save_to_json(str(tmp_path))
         found = ResultsPipeline(tmp_path / "{stem}_res.json", tmp_path).trace(image)
@@ -57,7 +57,7 @@ class TestSaveToJson:
     def test_of_other_limits_they_differ(
         self, detector: Any, train: TrainingPipeline, image: Path, tmp_path: Path
     ) -> None:
-        with third_party():
+        with isolated():
             (result,) = detector(limit_side_len=64, limit_type="min").predict(str(image))
             result.save_to_json(str(tmp_path))
         found = ResultsPipeline(tmp_path / "{stem}_res.json", tmp_path).trace(image)
@@ -66,7 +66,7 @@ class TestSaveToJson:
 
     def test_of_a_blank_page(self, detector: Any, save: Callable[..., Path], tmp_path: Path) -> None:
         image = save("blank.png", np.full((96, 128, 3), 235, np.uint8))
-        with third_party():
+        with isolated():
             (result,) = detector(**LIMITS).predict(str(image))
             result.save_to_json(str(tmp_path))
         found = ResultsPipeline(tmp_path / "{stem}_res.json", tmp_path).trace(image).detections
@@ -107,7 +107,7 @@ def test_the_general_pipeline(
     inference: InferencePipeline, save: Callable[..., Path], tmp_path: Path, angle: int | None, form: str
 ) -> None:
     image, path = save("page.png", np.zeros((20, 30, 3), np.uint8)), tmp_path / "page.json"
-    with third_party():
+    with isolated():
         result = general_result(angle)
         if form == "file":
             result.save_to_json(str(path))

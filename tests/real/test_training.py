@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.artifacts.model_files import fingerprint_training
-from pytest_ocrparity.backends.isolation import checkout
+from pytest_ocrparity.artifacts.model_files import fingerprint_training_files
+from pytest_ocrparity.backends.isolation import isolated_checkout
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline, load_training
 from pytest_ocrparity.errors import ImageError, StageError
 from real.blob import YML, Model, edited, operators_root, transforms, write_yml
@@ -24,7 +24,7 @@ Save = Callable[..., Path]
 
 def by_hand(model: Model, image: Path, yml: dict[str, Any] = YML) -> tuple[Any, Any, Any]:
     """Drive PaddleOCR as `tools/infer_det.py` does: the tensor, the map and the points."""
-    with checkout(operators_root()):
+    with isolated_checkout(operators_root()):
         import paddle
         from ppocr.data import create_operators, transform
         from ppocr.postprocess import build_post_process
@@ -197,14 +197,14 @@ def test_the_yml_may_name_the_checkpoint(model: Model, tmp_path: Path, key: str)
     (tmp_path / "output" / "best.pdparams").write_bytes(model.checkpoint.read_bytes())
     yml = edited(YML, **{f"Global__{key}": "./output/best"})
     loaded = load(model, tmp_path, yml, checkpoint=None)
-    assert loaded.fingerprint == fingerprint_training(tmp_path / "changed.yml", None)
+    assert loaded.fingerprint == fingerprint_training_files(tmp_path / "changed.yml", None)
 
 
 def test_fingerprint_needs_no_model(model: Model, train: TrainingPipeline, tmp_path: Path) -> None:
-    assert fingerprint_training(model.config, model.checkpoint) == train.fingerprint
-    assert fingerprint_training(model.config, model.checkpoint.with_suffix("")) == train.fingerprint
-    assert fingerprint_training(model.config, tmp_path / "gone") == {"config": train.fingerprint["config"]}
-    assert fingerprint_training(tmp_path / "gone.yml", None) == {}
+    assert fingerprint_training_files(model.config, model.checkpoint) == train.fingerprint
+    assert fingerprint_training_files(model.config, model.checkpoint.with_suffix("")) == train.fingerprint
+    assert fingerprint_training_files(model.config, tmp_path / "gone") == {"config": train.fingerprint["config"]}
+    assert fingerprint_training_files(tmp_path / "gone.yml", None) == {}
 
 
 def test_a_missing_image_is_an_image_error(train: TrainingPipeline, tmp_path: Path) -> None:

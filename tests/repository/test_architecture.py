@@ -60,7 +60,7 @@ TESTED_BY = {
     "backends.resampling": "faults/test_named_ports.py",
     "backends.staged": "real/test_memory.py",
     "contract.recognisers": "real/test_recognisers.py",
-    "diagnose.kept": "unit/diagnose/test_state.py",  # the words of both experiments with state
+    "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline

@@ -9,7 +9,7 @@ import pytest
 from paths import ROOT
 from projects import CONFTEST
 
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.settings.settings_table import OPTIONS
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 
@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def test_the_settings_load(tmp_path: Path, text: str) -> None:
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
-    settings = load(path, {}, tmp_path)
+    settings = load_settings(path, {}, tmp_path)
     if settings.recognition is not None:
         assert settings.recognition.candidates["inference"].values["model_dir"] == tmp_path / "inference_rec"
         return
@@ -40,7 +40,7 @@ def test_the_settings_of_labels_load(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     for text in texts:
         path.write_text(text)
-        settings = load(path, {}, tmp_path)
+        settings = load_settings(path, {}, tmp_path)
         assert settings.labels is not None
     limits = [each.tolerance["accuracy.max_drop"].origin for each in settings.candidates.values()]
     assert limits == ["fp32 preset, built-in", f"{path}: candidates.int8"]

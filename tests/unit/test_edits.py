@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties import quickly
 
-from pytest_ocrparity.edits import common_ends, edit_distance, first_difference
+from pytest_ocrparity.edits import common_ends, edit_distance, first_edit
 
 TEXTS = st.text("ab \u0645😀", max_size=12)
 
@@ -26,7 +26,7 @@ def by_definition(one: str, two: str) -> int:
 @given(TEXTS, TEXTS)
 def test_it_is_the_distance_by_definition(one: str, two: str) -> None:
     assert edit_distance(one, two) == edit_distance(two, one) == by_definition(one, two)
-    assert (edit_distance(one, two) == 0) == (one == two) == (first_difference(one, two) is None)
+    assert (edit_distance(one, two) == 0) == (one == two) == (first_edit(one, two) is None)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_it_is_the_distance_by_definition(one: str, two: str) -> None:
     ],
 )
 def test_examples(one: str, two: str, edits: int, place: int | None) -> None:
-    assert (edit_distance(one, two), first_difference(one, two)) == (edits, place)
+    assert (edit_distance(one, two), first_edit(one, two)) == (edits, place)
 
 
 def test_a_long_text_takes_no_time() -> None:

@@ -11,33 +11,33 @@ import pytest
 from toy import PAGE, page
 
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.files import image_file_bytes
 
 
 class TestImageBytes:
     def test_an_array_is_named_by_its_content(self) -> None:
-        name, data = image_bytes(PAGE)
+        name, data = image_file_bytes(PAGE)
         assert name.startswith("array 64x96 ")
-        assert image_bytes(page())[1] != data
+        assert image_file_bytes(page())[1] != data
 
     @pytest.mark.parametrize("array", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
     def test_another_array_is_refused(self, array: npt.NDArray[Any]) -> None:
         with pytest.raises(ImageError, match=r"must be \(H, W, 3\) uint8 in BGR order"):
-            image_bytes(array)
+            image_file_bytes(array)
 
     def test_a_file_that_is_no_image_has_a_sentence(self, tmp_path: Path) -> None:
         with pytest.raises(ImageError, match=r"none.png: cannot read this image: No such file"):
-            image_bytes(tmp_path / "none.png")
+            image_file_bytes(tmp_path / "none.png")
         path = tmp_path / "a.png"
         path.touch()
         with pytest.raises(ImageError, match="this image file is empty"):
-            image_bytes(path)
+            image_file_bytes(path)
         for start, end in ((b"\x89PNG\r\n", b"IEND"), (b"\xff\xd8\xff\xe0\xff\xda", b"\xff\xd9")):
             path.write_bytes(start + b"pixels")
             with pytest.raises(ImageError, match="this image file is truncated"):
-                image_bytes(path)
+                image_file_bytes(path)
             path.write_bytes(start + b"pixels" + end)
-            assert image_bytes(path)[1].endswith(end)
+            assert image_file_bytes(path)[1].endswith(end)
         path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
         with pytest.raises(ImageError, match="is a git-lfs pointer, not an image: run `git lfs pull`"):
-            image_bytes(path)
+            image_file_bytes(path)

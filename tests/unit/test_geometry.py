@@ -30,13 +30,13 @@ from specimens import (
     zero_area,
 )
 
-from pytest_ocrparity.geometry import Pair, boundary_distance, classify, match, vertex_distance
+from pytest_ocrparity.geometry import Pair, boundary_distance, classify_polygons, match_polygons, vertex_distance
 
 NOT_POLYGONS = [np.zeros(4), np.zeros((4, 3)), np.zeros((1, 4, 2))]
 
 
 def defects(polygons: list[Box]) -> list[str | None]:
-    ours, _ = match(polygons, []).defects
+    ours, _ = match_polygons(polygons, []).defects
     return ours
 
 
@@ -82,11 +82,11 @@ def test_more_defects() -> None:
 @pytest.mark.parametrize("polygon", NOT_POLYGONS, ids=str)
 def test_what_is_no_polygon_is_refused(polygon: Box) -> None:
     with pytest.raises(ValueError, match="a polygon has shape"):
-        match([polygon], [one_box])
+        match_polygons([polygon], [one_box])
     with pytest.raises(ValueError, match="a polygon has shape"):
-        match([one_box], [polygon])
+        match_polygons([one_box], [polygon])
     with pytest.raises(ValueError, match="a polygon has shape"):
-        classify([polygon], [], match([], []))
+        classify_polygons([polygon], [], match_polygons([], []))
     with pytest.raises(ValueError, match="a polygon has shape"):
         vertex_distance(one_box, polygon)
     with pytest.raises(ValueError, match="a polygon has shape"):
@@ -96,39 +96,39 @@ def test_what_is_no_polygon_is_refused(polygon: Box) -> None:
 @pytest.mark.parametrize("min_iou", [-0.1, 1.1, float("nan")])
 def test_an_iou_out_of_range_is_refused(min_iou: float) -> None:
     with pytest.raises(ValueError, match=r"min_iou is .*, not a number from 0 to 1"):
-        match([], [], min_iou=min_iou)
+        match_polygons([], [], min_iou=min_iou)
 
 
 def test_empty_sides() -> None:
-    assert match(empty, empty).pairs == ()
-    assert match([one_box], empty).missing == (0,)
-    assert match(empty, [one_box]).extra == (0,)
+    assert match_polygons(empty, empty).pairs == ()
+    assert match_polygons([one_box], empty).missing == (0,)
+    assert match_polygons(empty, [one_box]).extra == (0,)
 
 
 @pytest.mark.parametrize("twin", [duplicate, rotated, reversed_, one_box + np.array([0.0, -0.0])])
 def test_the_same_box_pairs_whatever_its_vertex_order(twin: Box) -> None:
-    assert match([one_box], [twin]).pairs == (Pair(0, 0, 1.0),)
+    assert match_polygons([one_box], [twin]).pairs == (Pair(0, 0, 1.0),)
 
 
 def test_a_row_of_boxes_is_accepted_as_one_array() -> None:
     reference: Any = np.stack([one_box, touching])
-    assert len(match(reference, reference[::-1]).pairs) == 2
+    assert len(match_polygons(reference, reference[::-1]).pairs) == 2
 
 
 @pytest.mark.parametrize("other", [touching, nested, box(500, 500, 10, 10)])
 def test_boxes_that_hardly_overlap_stay_alone(other: Box) -> None:
-    matching = match([one_box], [other], min_iou=0.3)
+    matching = match_polygons([one_box], [other], min_iou=0.3)
     assert (matching.pairs, matching.missing, matching.extra) == ((), (0,), (0,))
 
 
 def test_touching_boxes_never_pair() -> None:
-    assert match([one_box], [touching], min_iou=0).pairs == ()
+    assert match_polygons([one_box], [touching], min_iou=0).pairs == ()
 
 
 def test_a_small_box_moved_diagonally_still_pairs() -> None:
-    (pair,) = match([box(0, 0, 3, 3)], [box(1, 1, 3, 3)]).pairs
+    (pair,) = match_polygons([box(0, 0, 3, 3)], [box(1, 1, 3, 3)]).pairs
     assert pair.iou == pytest.approx(4 / 14)
-    assert match([box(0, 0, 3, 3)], [box(2, 2, 3, 3)]).pairs == ()
+    assert match_polygons([box(0, 0, 3, 3)], [box(2, 2, 3, 3)]).pairs == ()
 
 
 HOLLOW = [polygon for name, polygon in INVALID.items() if name != "self-crossing"]
@@ -136,28 +136,28 @@ HOLLOW = [polygon for name, polygon in INVALID.items() if name != "self-crossing
 
 @pytest.mark.parametrize("polygon", [*HOLLOW, infinite_point, np.zeros((0, 2))])
 def test_a_box_without_inside_pairs_with_its_twin_alone(polygon: Box) -> None:
-    assert match([polygon], [polygon[::-1].copy()]).pairs == (Pair(0, 0, 1.0),)
+    assert match_polygons([polygon], [polygon[::-1].copy()]).pairs == (Pair(0, 0, 1.0),)
     other = np.concatenate([polygon, [[7.0, 7.0]]])
-    assert match([polygon], [other]).pairs == ()
-    assert match([polygon], [one_box]).missing == (0,)
+    assert match_polygons([polygon], [other]).pairs == ()
+    assert match_polygons([polygon], [one_box]).missing == (0,)
 
 
 def test_the_place_of_a_nan_counts() -> None:
     moved = nan_point[:, ::-1].copy()
-    assert match([nan_point], [moved]).pairs == ()
+    assert match_polygons([nan_point], [moved]).pairs == ()
 
 
 def test_a_self_crossing_box_pairs_by_what_it_encloses() -> None:
-    assert match([bowtie], [bowtie[::-1].copy()]).pairs == (Pair(0, 0, 1.0),)
-    (pair,) = match([bowtie], [bowtie + 1]).pairs
+    assert match_polygons([bowtie], [bowtie[::-1].copy()]).pairs == (Pair(0, 0, 1.0),)
+    (pair,) = match_polygons([bowtie], [bowtie + 1]).pairs
     assert 0.7 < pair.iou < 1
-    (pair,) = match([bowtie], [box(0, 0, 40, 40)]).pairs
+    (pair,) = match_polygons([bowtie], [box(0, 0, 40, 40)]).pairs
     assert pair.iou == pytest.approx(0.5)
-    assert match([bowtie], [bowtie + 100]).pairs == ()
+    assert match_polygons([bowtie], [bowtie + 100]).pairs == ()
 
 
 def test_duplicates_pair_by_index_and_one_too_many_is_left() -> None:
-    matching = match([one_box, duplicate, one_box], [one_box, rotated])
+    matching = match_polygons([one_box, duplicate, one_box], [one_box, rotated])
     assert matching.pairs == (Pair(0, 0, 1.0), Pair(1, 1, 1.0))
     assert matching.missing == (2,)
 
@@ -165,17 +165,17 @@ def test_duplicates_pair_by_index_and_one_too_many_is_left() -> None:
 def test_an_equal_box_wins_over_a_larger_sum() -> None:
     # 0 pairs with 1 and 1 with 0 would make two pairs of 0.6: but the box that did not move must not seem to.
     reference, candidate = [box(0, 0, 100, 10), box(25, 0, 100, 10)], [box(-25, 0, 100, 10), box(0, 0, 100, 10)]
-    assert match(reference, candidate, min_iou=0.5).pairs == (Pair(0, 1, 1.0),)
+    assert match_polygons(reference, candidate, min_iou=0.5).pairs == (Pair(0, 1, 1.0),)
 
 
 def test_nested_boxes_pair_with_their_own() -> None:
-    matching = match([one_box, nested], [nested + 1, one_box + 1])
+    matching = match_polygons([one_box, nested], [nested + 1, one_box + 1])
     assert [(pair.reference, pair.candidate) for pair in matching.pairs] == [(0, 1), (1, 0)]
 
 
 def test_the_best_sum_beats_the_best_pair() -> None:
     reference, candidate = [box(0, 0, 10, 10), box(4, 0, 10, 10)], [box(1, 0, 10, 10), box(-4, 0, 10, 10)]
-    matching = match(reference, candidate)
+    matching = match_polygons(reference, candidate)
     assert [(pair.reference, pair.candidate) for pair in matching.pairs] == [(0, 1), (1, 0)]
 
 
@@ -184,7 +184,7 @@ def test_agrees_with_dense_assignment(seed: int) -> None:
     rng = np.random.default_rng(seed)
     reference = scattered(rng, int(rng.integers(1, 25)), 30)
     candidate = scattered(rng, int(rng.integers(1, 15)), 30) + [a + rng.normal(0, 1, 2) for a in reference]
-    matching = match(reference, candidate)
+    matching = match_polygons(reference, candidate)
     assert sum(pair.iou for pair in matching.pairs) == pytest.approx(best_sum(reference, candidate))
     assert sorted([pair.reference for pair in matching.pairs] + list(matching.missing)) == list(range(len(reference)))
     assert sorted([pair.candidate for pair in matching.pairs] + list(matching.extra)) == list(range(len(candidate)))
@@ -195,54 +195,54 @@ def test_order_of_boxes_and_vertices_and_sides_has_no_say(seed: int) -> None:
     rng = np.random.default_rng(seed)
     reference = [np.round(a) for a in scattered(rng, 20, 30)]  # whole pixels, so that ties happen
     candidate = [np.round(a + rng.normal(0, 1, 2)) for a in reference]
-    pairs = {(p.reference, p.candidate, p.iou) for p in match(reference, candidate).pairs}
+    pairs = {(p.reference, p.candidate, p.iou) for p in match_polygons(reference, candidate).pairs}
     order, other = rng.permutation(20), rng.permutation(20)
     turned = [np.roll(candidate[j], int(rng.integers(4)), axis=0)[:: rng.choice([-1, 1])] for j in other]
-    shuffled = match([reference[i] for i in order], turned).pairs
+    shuffled = match_polygons([reference[i] for i in order], turned).pairs
     assert {(order[p.reference], other[p.candidate], p.iou) for p in shuffled} == pairs
-    assert {(p.candidate, p.reference, p.iou) for p in match(candidate, reference).pairs} == pairs
+    assert {(p.candidate, p.reference, p.iou) for p in match_polygons(candidate, reference).pairs} == pairs
 
 
 def test_a_tie_is_decided_by_coordinates() -> None:
     left, right = box(-3, 0, 10, 10), box(3, 0, 10, 10)
-    first = match([box(0, 0, 10, 10)], [left, right]).pairs[0].candidate
-    assert match([box(0, 0, 10, 10)], [right, left]).pairs[0].candidate == 1 - first
+    first = match_polygons([box(0, 0, 10, 10)], [left, right]).pairs[0].candidate
+    assert match_polygons([box(0, 0, 10, 10)], [right, left]).pairs[0].candidate == 1 - first
 
 
 def test_many_boxes() -> None:
     grid = [box(x * 20.0, y * 12.0, 18, 10) for x in range(60) for y in range(50)]
-    matching = match(grid, [quad + 0.5 for quad in reversed(grid)])
+    matching = match_polygons(grid, [quad + 0.5 for quad in reversed(grid)])
     assert [pair.candidate for pair in matching.pairs] == list(range(2999, -1, -1))
 
 
 def test_merged_boxes() -> None:
     reference, candidate = [left_half, right_half], [one_box]
-    matching = match(reference, candidate, min_iou=0.6)
-    assert classify(reference, candidate, matching) == (("merged", "merged"), ("merged",))
+    matching = match_polygons(reference, candidate, min_iou=0.6)
+    assert classify_polygons(reference, candidate, matching) == (("merged", "merged"), ("merged",))
     thirds = [box(0, 0, 30, 9), box(30, 0, 30, 9), box(60, 0, 30, 9)]
     swallowed = [thirds[0], box(0, 0, 90, 9)]
-    assert classify(thirds, swallowed, match(thirds, swallowed)) == (("merged",), ())
+    assert classify_polygons(thirds, swallowed, match_polygons(thirds, swallowed)) == (("merged",), ())
 
 
 def test_split_boxes() -> None:
     reference, candidate = [one_box], [left_half, right_half]
-    matching = match(reference, candidate, min_iou=0.6)
-    assert classify(reference, candidate, matching) == (("split",), ("split", "split"))
-    paired = match(reference, candidate)
+    matching = match_polygons(reference, candidate, min_iou=0.6)
+    assert classify_polygons(reference, candidate, matching) == (("split",), ("split", "split"))
+    paired = match_polygons(reference, candidate)
     assert paired.pairs[0].iou == pytest.approx(0.5)
-    assert classify(reference, candidate, paired) == ((), ("split",))
+    assert classify_polygons(reference, candidate, paired) == ((), ("split",))
 
 
 def test_neither_merged_nor_split() -> None:
     reference, candidate = [one_box, bowtie, zero_area], [touching, nan_point, two_points]
-    matching = match(reference, candidate)
-    assert classify(reference, candidate, matching) == (("missing",) * 3, ("extra",) * 3)
-    assert classify([one_box], [one_box], match([one_box], [one_box])) == ((), ())
+    matching = match_polygons(reference, candidate)
+    assert classify_polygons(reference, candidate, matching) == (("missing",) * 3, ("extra",) * 3)
+    assert classify_polygons([one_box], [one_box], match_polygons([one_box], [one_box])) == ((), ())
 
 
 def test_a_single_part_is_missing_and_extra() -> None:
-    matching = match([one_box], [box(10, 20, 15, 30)])
-    assert classify([one_box], [box(10, 20, 15, 30)], matching) == (("missing",), ("extra",))
+    matching = match_polygons([one_box], [box(10, 20, 15, 30)])
+    assert classify_polygons([one_box], [box(10, 20, 15, 30)], matching) == (("missing",), ("extra",))
 
 
 @pytest.mark.parametrize("distance", [vertex_distance, boundary_distance])

@@ -15,7 +15,7 @@ from properties import quickly, violated
 from scipy.optimize import linear_sum_assignment
 from specimens import INVALID, Box, box
 
-from pytest_ocrparity.geometry import Matching, Pair, match
+from pytest_ocrparity.geometry import Matching, Pair, match_polygons
 
 Match = Callable[[Sequence[Box], Sequence[Box]], Matching]
 
@@ -145,7 +145,7 @@ def check_optimal(matcher: Match) -> None:
     @quickly
     @given(st.one_of(boxes(), crowds), st.one_of(boxes(), crowds))
     def check(ours: list[Box], theirs: list[Box]) -> None:
-        defects = match(ours, theirs).defects
+        defects = match_polygons(ours, theirs).defects
         ours, theirs = (
             [each for each, name in zip(side, names, strict=True) if not name]
             for side, names in zip((ours, theirs), defects, strict=True)
@@ -175,13 +175,13 @@ def greedy(ours: Sequence[Box], theirs: Sequence[Box]) -> Matching:
     """Let each box take the best that is left."""
     left, pairs = set(range(len(theirs))), []
     for i, polygon in enumerate(ours):
-        found = [pair for pair in (match([polygon], [theirs[j]]).pairs for j in sorted(left)) if pair]
+        found = [pair for pair in (match_polygons([polygon], [theirs[j]]).pairs for j in sorted(left)) if pair]
         if found:
             j, iou = max(
                 (
-                    (j, match([polygon], [theirs[j]]).pairs[0].iou)
+                    (j, match_polygons([polygon], [theirs[j]]).pairs[0].iou)
                     for j in sorted(left)
-                    if match([polygon], [theirs[j]]).pairs
+                    if match_polygons([polygon], [theirs[j]]).pairs
                 ),
                 key=lambda each: each[1],
             )
@@ -208,7 +208,7 @@ PROPERTIES = {
 
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_matching(name: str) -> None:
-    PROPERTIES[name][0](match)
+    PROPERTIES[name][0](match_polygons)
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
@@ -238,7 +238,7 @@ def test_the_iou_of_two_boxes_is_that_of_shapely(scale: float, offset: float, is
             continue
         union = shapes[0].union(shapes[1]).area
         expected = shapes[0].intersection(shapes[1]).area / union
-        found = match([one], [two], min_iou=0.0).pairs
+        found = match_polygons([one], [two], min_iou=0.0).pairs
         assert (found[0].iou if found else 0.0) == pytest.approx(expected, abs=1e-7)
         compared += 0.01 < expected < 0.99
     assert compared > 100

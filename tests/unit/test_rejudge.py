@@ -22,9 +22,9 @@ from pytest_ocrparity import Detections, Recognition, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.contract import pipeline_of
-from pytest_ocrparity.rejudge import judge_accuracy_again, judge_again, wanted_limits
-from pytest_ocrparity.report.document import RecordedComparison, as_text, read
-from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_option
+from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_accuracy, rejudge_comparisons
+from pytest_ocrparity.report.document import RecordedComparison, as_text, read_report_document
+from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_tolerance
 
 WORDS = (
     "exact",
@@ -126,11 +126,11 @@ def record(comparison: Comparison) -> RecordedComparison:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
         path.write_text(as_text(results([RecordedComparison.of(comparison)])))
-        return read(path).comparisons[0]
+        return read_report_document(path).comparisons[0]
 
 
 def compared(sides: tuple[Trace, Trace], word: str) -> tuple[Comparison, ...]:
-    return in_a_run(*sides, BUILT_IN.override(parse_option(word), "command line"))
+    return in_a_run(*sides, BUILT_IN.override(parse_tolerance(word), "command line"))
 
 
 def in_a_run(reference: Trace, candidate: Trace, tolerance: Tolerance = BUILT_IN) -> tuple[Comparison, ...]:
@@ -144,8 +144,10 @@ def test_it_answers_as_comparing_again_does_or_not_at_all(name: str) -> None:
     fresh = {word: [record(each) for each in compared(sides, word)] for word in RECORDED}
     decided: Counter[bool] = Counter()
     for recorded, wanted in itertools.product(RECORDED, WORDS):
-        limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
-        again = judge_again(fresh[recorded], wanted_limits([parse_option(wanted)]))
+        limits = BUILT_IN.override(parse_tolerance(recorded), "command line").override(
+            parse_tolerance(wanted), "--tolerance"
+        )
+        again = rejudge_comparisons(fresh[recorded], limits_to_rejudge_by([parse_tolerance(wanted)]))
         for found, right in zip(again, in_a_run(*sides, limits), strict=True):
             decided[found.status != UNDECIDED] += 1
             if found.status != UNDECIDED:
@@ -159,14 +161,16 @@ def test_what_was_recorded_and_not_compared_stays_so() -> None:
     train, inference = Toy().trace(PAGE), Toy(name="inference").trace(PAGE)
     own = replace(train, recorded_from=inference.source)
     found = [record(each) for each in in_a_run(own, inference)]
-    assert [each.status for each in judge_again(found, wanted_limits([parse_option("exact")]))] == ["recorded"] * 3
+    assert [each.status for each in rejudge_comparisons(found, limits_to_rejudge_by([parse_tolerance("exact")]))] == [
+        "recorded"
+    ] * 3
 
 
 def test_boxes_without_their_maps_are_undecided_where_the_maps_limits_change() -> None:
     boxes = record(compared(TRACES["missing 19"], "fp32")[2])
-    (again,) = judge_again([boxes], wanted_limits([parse_option("probability_maps.atol=0.1")]))
+    (again,) = rejudge_comparisons([boxes], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.1")]))
     assert again.status == UNDECIDED
-    (same,) = judge_again([boxes], wanted_limits([parse_option("preprocessing.atol=0.1")]))
+    (same,) = rejudge_comparisons([boxes], limits_to_rejudge_by([parse_tolerance("preprocessing.atol=0.1")]))
     assert same.status == "different"
 
 
@@ -178,7 +182,7 @@ def test_pages_without_boxes_and_their_maps_are_undecided_where_limits_change() 
         ("probability_maps.atol=0", UNDECIDED),
         ("detections.allow_empty=true", "empty, as allowed"),
     ):
-        (again,) = judge_again([blank], wanted_limits([parse_option(word)]))
+        (again,) = rejudge_comparisons([blank], limits_to_rejudge_by([parse_tolerance(word)]))
         assert again.status == status
 
 
@@ -195,28 +199,31 @@ class TestSeveralTestsOfOneImage:
         found = [each for test in order for each in self.of_test(test, limits[test])]
         statuses = {each.test: each.status for each in found if each.kind == "detections"}
         assert statuses == {"strict": "different", "loose": "empty"}
-        again = judge_again(found, wanted_limits([parse_option("detections.max_shift=9")]))
+        again = rejudge_comparisons(found, limits_to_rejudge_by([parse_tolerance("detections.max_shift=9")]))
         assert {each.test: each.status for each in again if each.kind == "detections"} == statuses
 
     @pytest.mark.parametrize("order", [("near", "far"), ("far", "near")])
     def test_other_maps_of_another_test_do_not_count(self, order: tuple[str, str]) -> None:
         offsets = {"near": 2e-3, "far": 0.2}
         found = [each for test in order for each in self.of_test(test, "fp32", offsets[test])]
-        again = judge_again(found, wanted_limits([parse_option("probability_maps.atol=0.01")]))
+        again = rejudge_comparisons(found, limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.01")]))
         statuses = {each.test: each.status for each in again if each.kind == "detections"}
         assert statuses == {"near": "empty", "far": "different"}
 
     def test_a_test_of_its_own_for_the_maps_is_used_as_in_the_gate(self) -> None:
         _, maps, boxes = self.of_test("maps", "fp32")
-        again = judge_again(
-            [maps, structs.replace(boxes, test="boxes")], wanted_limits([parse_option("probability_maps.atol=0.01")])
+        again = rejudge_comparisons(
+            [maps, structs.replace(boxes, test="boxes")],
+            limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.01")]),
         )
         assert [each.status for each in again] == ["same", "empty"]
 
     def test_where_other_tests_judged_the_maps_in_two_ways_boxes_are_undecided(self) -> None:
         maps = [self.of_test(limits, limits)[1] for limits in ("fp32", "probability_maps.atol=0.01")]
         boxes = self.of_test("boxes", "fp32")[2]
-        again = judge_again([*maps, boxes], wanted_limits([parse_option("probability_maps.atol=0.01")]))
+        again = rejudge_comparisons(
+            [*maps, boxes], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.01")])
+        )
         assert [each.status for each in again] == ["same", "same", UNDECIDED]
 
 
@@ -264,9 +271,11 @@ LINES = {f"{name} {index}": (one, two) for index, (name, one, two) in enumerate(
 def test_lines_are_answered_as_comparing_again_does_or_not_at_all(name: str) -> None:
     decided: Counter[bool] = Counter()
     for recorded, wanted in itertools.product(LINES_RECORDED, LINE_WORDS):
-        limits = BUILT_IN.override(parse_option(recorded), "command line").override(parse_option(wanted), "--tolerance")
+        limits = BUILT_IN.override(parse_tolerance(recorded), "command line").override(
+            parse_tolerance(wanted), "--tolerance"
+        )
         fresh = [record(each) for each in compared(LINES[name], recorded)]
-        again = judge_again(fresh, wanted_limits([parse_option(wanted)]))
+        again = rejudge_comparisons(fresh, limits_to_rejudge_by([parse_tolerance(wanted)]))
         for found, right in zip(again, in_a_run(*LINES[name], limits), strict=True):
             decided[found.status != UNDECIDED] += 1
             if found.status != UNDECIDED:
@@ -279,7 +288,7 @@ def test_lines_are_answered_as_comparing_again_does_or_not_at_all(name: str) -> 
 def test_texts_without_their_maps_are_undecided_where_the_maps_limits_change() -> None:
     text = record(compared(LINES["dictionary 7"], "fp32")[2])
     for word, status in (("probability_maps.atol=0.1", UNDECIDED), ("preprocessing.atol=0.1", "different")):
-        (again,) = judge_again([text], wanted_limits([parse_option(word)]))
+        (again,) = rejudge_comparisons([text], limits_to_rejudge_by([parse_tolerance(word)]))
         assert again.status == status
 
 
@@ -288,11 +297,11 @@ def test_accuracy_is_judged_again_by_its_counts() -> None:
     assert record.result.verdict == "no loss seen"
 
     def again(word: str) -> str:
-        (found,) = judge_accuracy_again([record], wanted_limits([parse_option(word)]))
+        (found,) = rejudge_accuracy([record], limits_to_rejudge_by([parse_tolerance(word)]))
         assert found.counts == record.counts
         return found.result.verdict
 
     assert again("accuracy.max_drop=0.3") == "passed"
     assert again("accuracy.max_drop=off") == "not judged"
     assert again("int8") == "no loss seen"
-    assert judge_accuracy_again([record], wanted_limits([parse_option("text.max_cer=1")])) == [record]
+    assert rejudge_accuracy([record], limits_to_rejudge_by([parse_tolerance("text.max_cer=1")])) == [record]

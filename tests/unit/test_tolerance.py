@@ -8,7 +8,7 @@ import pytest
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.verdict import MAX_DROP
-from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, is_looser, parse_option
+from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, is_looser_tolerance, parse_tolerance
 
 
 def test_every_preset_sets_every_limit() -> None:
@@ -88,7 +88,7 @@ def test_a_mistake_is_named_with_its_origin_and_the_nearest_word(values: Any, te
     ],
 )
 def test_the_command_line_form(text: str, values: dict[str, Any]) -> None:
-    assert parse_option(text) == values
+    assert parse_tolerance(text) == values
 
 
 @pytest.mark.parametrize(("name", "value"), [("probability_maps.atol", 1), ("preprocessing.atol", 255)])
@@ -117,20 +117,20 @@ def test_the_largest_that_means_something_is_taken(name: str, value: float) -> N
     ],
 )
 def test_which_limits_permit_more_than_fp32(name: str, strict: float | bool, loose: float | bool | str) -> None:
-    assert not is_looser(name, PRESETS["fp32"][name])
-    assert not is_looser(name, strict)
-    assert is_looser(name, loose)
+    assert not is_looser_tolerance(name, PRESETS["fp32"][name])
+    assert not is_looser_tolerance(name, strict)
+    assert is_looser_tolerance(name, loose)
 
 
 @pytest.mark.parametrize("name", ["probability_maps.mean_atol", "probability_maps.max_crossings"])
 def test_what_fp32_does_not_judge_permits_no_more_when_it_is_judged(name: str) -> None:
-    assert not is_looser(name, 1.0)
-    assert not is_looser(name, "off")
+    assert not is_looser_tolerance(name, 1.0)
+    assert not is_looser_tolerance(name, "off")
 
 
 def test_an_option_of_neither_form_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"--ocr-tolerance=min_iou=1: write a preset or stage.limit=value"):
-        parse_option("min_iou=1")
+        parse_tolerance("min_iou=1")
 
 
 def test_a_drop_of_nothing_is_refused_as_no_number_of_images_excludes_it() -> None:

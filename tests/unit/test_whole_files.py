@@ -22,7 +22,7 @@ from endurance.killing import (
     temporaries,
 )
 
-from pytest_ocrparity.whole_files import append_line, remove_leftovers, write_whole
+from pytest_ocrparity.whole_files import append_whole_line, remove_leftover_files, write_whole_file
 
 
 def test_a_kill_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
@@ -30,11 +30,11 @@ def test_a_kill_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
         found = kill_recordings(tmp_path, kills=10, seed=seed)
         assert (found.kills, found.damaged, found.left_old + found.left_new) == (10, 0, 10)
         left = temporaries(tmp_path)
-        remove_leftovers(tmp_path)
+        remove_leftover_files(tmp_path)
         assert temporaries(tmp_path) == left
         for path in left:
             aged(path)
-        remove_leftovers(tmp_path)
+        remove_leftover_files(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["page.png.npz"]
         if found.in_the_write:
             return
@@ -58,7 +58,7 @@ def test_leftovers_go_after_an_hour_and_no_sooner(tmp_path: Path) -> None:
         leftover(tmp_path, 3700, ".notes.tmp"),
         leftover(tmp_path, 3700, ".ocrparity-notes.txt"),
     ]
-    remove_leftovers(tmp_path)
+    remove_leftover_files(tmp_path)
     assert not [path for path in gone if path.exists()]
     assert all(path.exists() for path in kept)
 
@@ -66,7 +66,7 @@ def test_leftovers_go_after_an_hour_and_no_sooner(tmp_path: Path) -> None:
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "new" / "page.bin"
     for data in (b"old", b"new and longer", b""):
-        write_whole(path, data)
+        write_whole_file(path, data)
         assert path.read_bytes() == data
         assert [each.name for each in path.parent.iterdir()] == ["page.bin"]
 
@@ -74,7 +74,7 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fails", ["write", "fsync", "replace"])
 def test_a_step_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     path = tmp_path / "page.bin"
-    write_whole(path, b"old")
+    write_whole_file(path, b"old")
 
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -82,7 +82,7 @@ def test_a_step_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
     where, name = {"write": (Path, "open"), "fsync": (os, "fsync"), "replace": (Path, "replace")}[fails]
     monkeypatch.setattr(where, name, refuse)
     with pytest.raises(OSError, match="No space left on device"):
-        write_whole(path, b"new")
+        write_whole_file(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["page.bin"]
@@ -96,7 +96,7 @@ def test_the_content_is_on_the_disk_before_it_takes_its_place(tmp_path: Path, mo
         steps.append(("fsync", path.exists()))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    write_whole(path, b"new")
+    write_whole_file(path, b"new")
     assert steps == [("fsync", False)]
     assert path.exists()
 
@@ -184,21 +184,21 @@ def test_who_loads_while_two_write_in_place_sees_damage(tmp_path: Path) -> None:
 def test_a_line_is_appended_behind_the_others(tmp_path: Path) -> None:
     path = tmp_path / "new" / "lines"
     for line in (b"one", b"two"):
-        append_line(path, line)
+        append_whole_line(path, line)
     assert path.read_bytes() == b"one\ntwo\n"
 
 
 def test_a_line_that_a_killed_process_left_stays_a_line(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     path.write_bytes(b"one\nhalf of t")
-    append_line(path, b"three")
+    append_whole_line(path, b"three")
     assert path.read_bytes() == b"one\nhalf of t\nthree\n"
 
 
 def test_lines_of_several_processes_do_not_mix(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom pytest_ocrparity.whole_files import append_line\n"
-        "for index in range(50):\n    append_line(Path(sys.argv[1]), sys.argv[2].encode() * 3000)\n"
+        "import sys\nfrom pathlib import Path\nfrom pytest_ocrparity.whole_files import append_whole_line\n"
+        "for index in range(50):\n    append_whole_line(Path(sys.argv[1]), sys.argv[2].encode() * 3000)\n"
     )
     path = tmp_path / "lines"
     processes = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "abc"]

@@ -19,37 +19,41 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
-from pytest_ocrparity.backends.batches import has_own_parts, stacked
+from pytest_ocrparity.backends.batches import has_own_parts_for_batches, trace_stacked_batch
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
-from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.effective_parameters import (
+    effective_predictor_detections,
+    effective_predictor_resize,
+    effective_predictor_tensor,
+)
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
-from pytest_ocrparity.backends.onnx.processing import Configured, build_operators, configure
+from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
-    asked_providers,
-    batch_error,
-    engine_that_runs,
-    fixed_input_size,
-    open_session,
-    size_error,
-    stored_arrays,
+    asked_runtime_providers,
+    open_runtime_session,
+    runtime_arrays,
+    runtime_batch_error,
+    runtime_engine,
+    runtime_fixed_size,
+    runtime_size_error,
 )
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, ModelError
-from pytest_ocrparity.files import image_bytes
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
-from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, snapshot
+from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, trace_copy
 from pytest_ocrparity.wording import image_label
 
 OPERATOR_OF: Final = {stage: operator for operator, stage in STAGE_OF.items()} | {DETECTIONS: "PostProcess"}
 """Where an inference.yml has the parameters of a stage."""
 
 
-def load_model_file(
+def load_onnx_pipeline(
     model_file: Path,
     options: Mapping[str, Any] | None = None,
     *,
@@ -70,9 +74,9 @@ def load_model_file(
     options = dict(options or {})
     file, config = find_model_file(model_file)
     table = table_of(name)
-    configured = configure(config, options, file, table)
-    providers = asked_providers(options)
-    session = open_session(file, providers)
+    configured = configure_processing(config, options, file, table)
+    providers = asked_runtime_providers(options)
+    session = open_runtime_session(file, providers)
     return OnnxPipeline(session, file, config, configured, providers, options=options, limit=memory_limit, name=name)
 
 
@@ -91,13 +95,13 @@ class OnnxPipeline(StagedPipeline):
         limit: int | None,
         name: str,
     ) -> None:
-        """Take an open session and what configures the rest; see `load_model_file`."""
+        """Take an open session and what configures the rest; see `load_onnx_pipeline`."""
         super().__init__(name, fingerprint_model_file(file))
         self.table = table_of(name)
         self.written, self.given = configured.written, configured.given
         self._session, self._file, self._config = session, file, config
         self._values, self._providers, self._options = configured.values, providers, options
-        self._operators, self._limit = build_operators(self._values), limit
+        self._operators, self._limit = build_processing_operators(self._values), limit
         self._memory = MemoryGuard(lambda tensor: _run_session(session, tensor), self._engine_parameters, limit=limit)
 
     def preprocess(self, image: Image) -> Trace:
@@ -106,7 +110,7 @@ class OnnxPipeline(StagedPipeline):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         is_file = isinstance(given, str)
         if is_file and self._values[DECODE]["ignore_orientation"]:
@@ -115,12 +119,12 @@ class OnnxPipeline(StagedPipeline):
         trace = Trace(pipeline=self.name, image=name, source=self, parameters=self._preprocessing_parameters())
         operators, stage = self._operators, DECODE
         try:
-            with third_party(), self._memory.watching(data if is_file else None):
+            with isolated(), self._memory.watching(data if is_file else None):
                 (pixels,) = operators.read([given])
                 trace, stage = replace(trace, decode=Decoded.of(pixels, operators.read.format)), RESIZE
                 (resized,), (row,) = operators.resize([pixels])
                 height, width, ratio_h, ratio_w = map(float, row)
-                trace = replace(trace, resize=snapshot(resized), shape=(height, width, ratio_h, ratio_w))
+                trace = replace(trace, resize=trace_copy(resized), shape=(height, width, ratio_h, ratio_w))
                 stage = TENSOR
                 self._memory.admit_tensor(resized.shape, TENSOR)
                 (tensor,) = operators.to_batch(operators.to_chw(operators.normalize([resized])))
@@ -146,11 +150,11 @@ class OnnxPipeline(StagedPipeline):
             StageError: the file does not take such a batch.
             ValueError: of numpy, for images whose tensors differ in size.
         """
-        if has_own_parts(self, OnnxPipeline):
-            return stacked(self, images)
+        if has_own_parts_for_batches(self, OnnxPipeline):
+            return trace_stacked_batch(self, images)
         given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
         operators, parameters = self._operators, self.parameters
-        with third_party():
+        with isolated():
             pixels = operators.read(given)
             resized, rows = operators.resize(pixels)
             (tensors,) = operators.to_batch(operators.to_chw(operators.normalize(resized)))
@@ -162,9 +166,9 @@ class OnnxPipeline(StagedPipeline):
         return [
             Trace(
                 pipeline=self.name,
-                image=image_bytes(image)[0],
+                image=image_file_bytes(image)[0],
                 decode=Decoded.of(pixels[index], operators.read.format),
-                resize=snapshot(resized[index]),
+                resize=trace_copy(resized[index]),
                 shape=cast("Shape", tuple(map(float, rows[index]))),
                 tensor=tensors[index : index + 1],
                 probability_map=maps[index : index + 1],
@@ -186,11 +190,11 @@ class OnnxPipeline(StagedPipeline):
         """
         if type(self) is not OnnxPipeline:
             raise ModelError(f"{type(self).__name__} has no fresh() of its own")
-        return load_model_file(self._file, self._options, memory_limit=self._limit, name=self.name)
+        return load_onnx_pipeline(self._file, self._options, memory_limit=self._limit, name=self.name)
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
         """Return the boxes and scores that PaddleX's DBPostProcess makes of a (1, C, h, w) map, in source pixels."""
-        with third_party():
+        with isolated():
             (found,), (scores,) = self._operators.post_process([np.asarray(probability_map)], [np.array(shape)])
         polygons = tuple(np.asarray(polygon, np.float64) for polygon in found)
         return Detections(polygons, np.asarray(scores, np.float64))
@@ -199,7 +203,7 @@ class OnnxPipeline(StagedPipeline):
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
         """By stage name, what the operators hold and what ONNX Runtime runs on."""
         post_process = self._operators.post_process
-        found = predictor_detections(post_process, vars(post_process))
+        found = effective_predictor_detections(post_process, vars(post_process))
         return {**self._preprocessing_parameters(), PROBABILITY_MAP: self._engine_parameters, DETECTIONS: found}
 
     def _preprocessing_parameters(self) -> dict[str, Mapping[str, Any]]:
@@ -207,8 +211,8 @@ class OnnxPipeline(StagedPipeline):
         orientation = self._values[DECODE]["ignore_orientation"]
         return {
             DECODE: {"img_mode": operators.read.format, "ignore_orientation": orientation},
-            RESIZE: predictor_resize(operators.resize, {}),
-            TENSOR: predictor_tensor(operators.normalize, self._values[TENSOR]["scale"]),
+            RESIZE: effective_predictor_resize(operators.resize, {}),
+            TENSOR: effective_predictor_tensor(operators.normalize, self._values[TENSOR]["scale"]),
         }
 
     @property
@@ -216,20 +220,20 @@ class OnnxPipeline(StagedPipeline):
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
         code = f"{type(self).__module__}.{type(self).__qualname__}"
         own = {"api": "onnxruntime", "code": code, "files": self.fingerprint, "options": self._options}
-        found: Mapping[str, Any] = plain({**own, "engine": self._engine_parameters, "values": self._values})
+        found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters, "values": self._values})
         return found
 
     @cached_property
     def _engine_parameters(self) -> dict[str, Any]:
         own = {"model_file": self._file.name, "outputs": len(self._session.get_outputs())}
-        return {**engine_that_runs(self._session), **own}
+        return {**runtime_engine(self._session), **own}
 
     def varied(self, changes: Mapping[str, Mapping[str, Any]]) -> OnnxPipeline:
         """Return this side with other values of its processing, by stage name; the network is shared."""
         other = copy.copy(self)
         other._traces = OrderedDict()
         other._values = {stage: {**own, **changes.get(stage, {})} for stage, own in self._values.items()}
-        other._operators = build_operators(other._values)
+        other._operators = build_processing_operators(other._values)
         return other
 
     def parameter_fix(self, stage: str, values: Mapping[str, Any]) -> Fix:
@@ -266,11 +270,11 @@ class OnnxPipeline(StagedPipeline):
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
-        return stored_arrays(self._file)
+        return runtime_arrays(self._file)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""
-        return fixed_input_size(self._session)
+        return runtime_fixed_size(self._session)
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the file after the first."""
@@ -279,7 +283,7 @@ class OnnxPipeline(StagedPipeline):
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run the file, with the cause that each would prove."""
         yield Alternative("network.own_code", "the bare engine", lambda given: OnnxPipeline.infer(self, given))
-        plain_session = open_session(self._file, self._providers, is_optimized=False)
+        plain_session = open_runtime_session(self._file, self._providers, is_optimized=False)
         text = (
             "in the deployment, set graph_optimization_level = ORT_DISABLE_ALL in ONNX Runtime's SessionOptions; for "
         )
@@ -289,11 +293,11 @@ class OnnxPipeline(StagedPipeline):
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages; a size or batch that the file does not take by both."""
-        return size_error(error) or batch_error(error) or super().describe_error(error)
+        return runtime_size_error(error) or runtime_batch_error(error) or super().describe_error(error)
 
 
 def _run_session(session: Any, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-    with third_party():
+    with isolated():
         given = {session.get_inputs()[0].name: np.ascontiguousarray(tensor)}
         return [np.asarray(output) for output in session.run(None, given)]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from pytest_ocrparity.artifacts.configs import MODES, check_export, declared_parameters, read_yml, scale_value
+from pytest_ocrparity.artifacts.configs import MODES, check_export_config, config_parameters, config_scale, read_config
 from pytest_ocrparity.artifacts.families import DETECTORS, family_of_export
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.onnx.runtime import ENGINE_OPTIONS
 from pytest_ocrparity.backends.paddlex.variation import NO_CAP, RULES, GreyReader
 from pytest_ocrparity.errors import ModelError, did_you_mean
@@ -113,7 +113,9 @@ class Configured:
     given: dict[str, dict[str, str]]
 
 
-def configure(config: Path | None, options: Mapping[str, Any], file: Path, table: str = "inference") -> Configured:
+def configure_processing(
+    config: Path | None, options: Mapping[str, Any], file: Path, table: str = "inference"
+) -> Configured:
     """Return the values of an inference.yml, under those of options.
 
     Args:
@@ -129,14 +131,14 @@ def configure(config: Path | None, options: Mapping[str, Any], file: Path, table
     own = _of_options(options)
     written: Values = {}
     if config is not None:
-        yml = read_yml(config)
+        yml = read_config(config)
         if family_of_export(yml) is not DETECTORS:
             raise ModelError(
                 f"{config} is of a recogniser, and inference.model_file runs detectors alone: set inference.model_dir "
                 'to its folder, whose inference.onnx TextRecognition runs with engine = "onnxruntime"'
             )
-        check_export(yml, config)
-        written = declared_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config)
+        check_export_config(yml, config)
+        written = config_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config)
     values: dict[str, dict[str, Any]] = {}
     missing: list[str] = []
     for stage, kinds in KINDS.items():
@@ -177,7 +179,7 @@ def _operator_arguments(arguments: Mapping[str, Any] | None, kinds: Mapping[str,
 
 def _checked_argument(value: Any, name: str, kind: Kind, where: str) -> Any:
     if name == "scale":
-        value = scale_value(value, Path(where), name)
+        value = config_scale(value, Path(where), name)
     if not kind.is_right(value):
         raise ModelError(f"{where}: {name} is {value!r}, not {kind.words}")
     return value
@@ -240,13 +242,13 @@ class Operators:
     post_process: Any
 
 
-def build_operators(values: Values) -> Operators:
+def build_processing_operators(values: Values) -> Operators:
     """Return PaddleX's operators of text detection with these values, by stage name.
 
     Raises:
         ModelError: paddlex, or something that it needs, is not installed.
     """
-    with third_party():
+    with isolated():
         from paddlex.inference.common.reader import ReadImage
         from paddlex.inference.models.common import ToBatch, ToCHWImage
         from paddlex.inference.models.text_detection.processors import DBPostProcess, DetResizeForTest, NormalizeImage

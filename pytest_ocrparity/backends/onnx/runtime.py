@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.errors import ModelError
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -37,7 +37,7 @@ class Provider(NamedTuple):
     options: Mapping[str, Any]
 
 
-def asked_providers(options: Mapping[str, Any]) -> list[Provider]:
+def asked_runtime_providers(options: Mapping[str, Any]) -> list[Provider]:
     """Return what the options of paddleocr that choose an engine mean for ONNX Runtime, the first choice first.
 
     Raises:
@@ -68,19 +68,19 @@ def asked_providers(options: Mapping[str, Any]) -> list[Provider]:
     return [*([tensorrt] if use_tensorrt else []), Provider(CUDA, index), Provider(CPU, {})]
 
 
-def open_session(file: Path, providers: Sequence[Provider], *, is_optimized: bool = True) -> Any:
+def open_runtime_session(file: Path, providers: Sequence[Provider], *, is_optimized: bool = True) -> Any:
     """Return an `onnxruntime.InferenceSession` of a file that runs on what was asked for.
 
     Args:
         file: the `.onnx` file.
-        providers: from `asked_providers`.
+        providers: from `asked_runtime_providers`.
         is_optimized: whether ONNX Runtime may rewrite the graph, as it does by default.
 
     Raises:
         ModelError: onnxruntime is not installed, it lacks a provider, the file is none, or its input is not one float32
             tensor.
     """
-    with third_party():
+    with isolated():
         import onnxruntime
 
         _refuse_absent([each.name for each in providers], onnxruntime.get_available_providers())
@@ -122,7 +122,7 @@ def _refuse_absent(asked: Sequence[str], there: Sequence[str]) -> None:
         )
 
 
-def engine_that_runs(session: Any) -> dict[str, Any]:
+def runtime_engine(session: Any) -> dict[str, Any]:
     """Return what a session computes on, as `Trace.parameters` have it: what it took, not what it was asked for."""
     providers = list(session.get_providers())
     found = {"engine": "onnxruntime", "device": DEVICES.get(providers[0], providers[0]), "providers": providers}
@@ -132,13 +132,13 @@ def engine_that_runs(session: Any) -> dict[str, Any]:
     return found
 
 
-def fixed_input_size(session: Any) -> tuple[int, int] | None:
+def runtime_fixed_size(session: Any) -> tuple[int, int] | None:
     """Return the height and width in pixels that the graph takes alone, or None where it takes any."""
     height, width = (session.get_inputs()[0].shape or [None])[-2:] if len(session.get_inputs()) == 1 else (None, None)
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def batch_error(error: BaseException) -> str | None:
+def runtime_batch_error(error: BaseException) -> str | None:
     """Return what ONNX Runtime says of a batch that the graph does not take; None for other errors."""
     text = " ".join(str(error).split())
     found = [(got, taken) for axis, got, taken in _SIZES.findall(text) if axis == "0"]
@@ -151,7 +151,7 @@ def batch_error(error: BaseException) -> str | None:
     )
 
 
-def stored_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
+def runtime_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the weights in a file by name.
 
     Raises:
@@ -159,7 +159,7 @@ def stored_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     """
     if find_spec("onnx") is None:
         raise ModelError(f"not read: the weights in {file.name} need the package onnx, which is not installed")
-    with third_party():
+    with isolated():
         import onnx
         from onnx import numpy_helper
 
@@ -171,7 +171,7 @@ def stored_arrays(file: Path) -> dict[str, npt.NDArray[Any]]:
     return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
-def size_error(error: BaseException) -> str | None:
+def runtime_size_error(error: BaseException) -> str | None:
     """Return what ONNX Runtime says of a tensor of a size that the graph does not take; None for other errors."""
     text = " ".join(str(error).split())
     found = _SIZES.findall(text)

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.dictionary import DEFAULT, DEFAULT_ENTRIES, misfit
-from pytest_ocrparity.backends.effective_parameters import text_parameters
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.line_probes import classes_of, line_widths, width_rule
+from pytest_ocrparity.artifacts.dictionary import DEFAULT, DEFAULT_ENTRIES, dictionary_misfit
+from pytest_ocrparity.backends.effective_parameters import effective_text_parameters
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.backends.paddlex.deployed_side import DeployedSide
@@ -26,13 +26,13 @@ from pytest_ocrparity.backends.paddlex.predictor import (
     RESIZE_LINE,
     Call,
     Predictor,
-    runner_inputs,
+    predictor_runner_inputs,
 )
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError, StageError
-from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TEXT
-from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace, snapshot
+from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace, trace_copy
 
 ALEPH_BET: Final = "\u05d0\u05d1"
 """Two letters that are written from the right to the left."""
@@ -54,7 +54,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
             ModelError: the dictionary has another number of entries than the network takes.
         """
         try:
-            self._classes = classes_of(self.infer(np.zeros((1, 3, *self._base), np.float32)))
+            self._classes = probed_classes(self.infer(np.zeros((1, 3, *self._base), np.float32)))
         except Exception:  # whatever an engine raises: each line shows it
             return
         characters = len(self._predictor.post_process.character) - 1  # a space is always appended
@@ -68,9 +68,9 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
             what = (
                 f"{config} holds no PostProcess.character_dict, and the dictionary that paddlex takes then, {DEFAULT},"
             )
-            text = misfit(what, DEFAULT_ENTRIES, model, classes)
+            text = dictionary_misfit(what, DEFAULT_ENTRIES, model, classes)
         else:
-            text = misfit(f"PostProcess.character_dict in {config}", len(written), model, classes)
+            text = dictionary_misfit(f"PostProcess.character_dict in {config}", len(written), model, classes)
         return (
             f"{text}: export again with the dictionary of the training as Global.character_dict_path, or write its "
             "lines there, in their order"
@@ -91,7 +91,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
     ) -> tuple[Trace, dict[str, Mapping[str, Any]]]:
         if RESIZE_LINE not in calls or watched.picture is None:
             return trace, {}
-        return replace(trace, resize=snapshot(watched.picture)), {RESIZE: self._resize_parameters()}
+        return replace(trace, resize=trace_copy(watched.picture)), {RESIZE: self._resize_parameters()}
 
     def _record_calls(self, trace: Trace, calls: Mapping[str, Call], watched: Watched) -> Trace:
         return self._with_widths(super()._record_calls(trace, calls, watched), watched.picture)
@@ -100,7 +100,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         """Return a trace with what became of its line, which is no parameter that holds for the next one."""
         if trace.tensor is None:
             return trace
-        resize = {**trace.parameters[RESIZE], **line_widths(trace.tensor, picture)}
+        resize = {**trace.parameters[RESIZE], **probed_line_widths(trace.tensor, picture)}
         return replace(trace, parameters={**trace.parameters, RESIZE: resize})
 
     def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
@@ -118,7 +118,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
                 results, calls = self._predictor.detect_batch(given, steps)
         except Exception as error:
             raise self.stage_error(PROBABILITY_MAP, error) from error
-        (tensors,), maps = runner_inputs(calls["runner"]), np.asarray(calls["runner"].result[0])
+        (tensors,), maps = predictor_runner_inputs(calls["runner"]), np.asarray(calls["runner"].result[0])
         if not len(results) == len(maps) == len(images):
             text = f"of {len(images)} lines, {len(results)} results and {len(maps)} maps came back"
             raise StageError(PROBABILITY_MAP, f"{text} (a file of several pages is several lines)")
@@ -129,9 +129,9 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
         for index, image in enumerate(images):
             trace = Trace(
                 pipeline=self.name,
-                image=image_bytes(image)[0],
+                image=image_file_bytes(image)[0],
                 decode=Decoded.of(calls["Read"].result[index], order),
-                resize=snapshot(pictures[index]),
+                resize=trace_copy(pictures[index]),
                 tensor=tensors[index : index + 1],
                 probability_map=maps[index : index + 1],
                 recognition=_recognition(results[index]),
@@ -154,8 +154,8 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
             return self._called[RESIZE]
         resize: Any = self._replaced.get(RESIZE_LINE, self._predictor.steps[RESIZE_LINE])
         shape = resize.rec_image_shape if resize.input_shape is None else resize.input_shape
-        with third_party():
-            rule = width_rule(lambda line: np.asarray(resize([line])[0]), *map(int, shape[1:]))
+        with isolated():
+            rule = probed_width_rule(lambda line: np.asarray(resize([line])[0]), *map(int, shape[1:]))
         found = {"rule": rule, "image_shape": [int(side) for side in resize.rec_image_shape]}
         if resize.input_shape is not None:
             return {**found, "input_shape": [int(side) for side in resize.input_shape]}
@@ -182,7 +182,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
 
     def text_orders(self) -> Mapping[str, Callable[[str], str]]:
         """Return by name how paddlex can put the characters of a text into another order, whether it does so here."""
-        with third_party():
+        with isolated():
             from paddlex.inference.models.text_recognition.predictor import get_display
 
         return {"pred_reverse": self._predictor.post_process.pred_reverse, "get_display": get_display}
@@ -190,7 +190,7 @@ class DeployedRecogniser(DeployedSide, StagedRecogniser):
     def _decode_nothing(self) -> None:
         """Let the predictor put two letters into its order."""
         is_reordered = self._read({DECODE_TEXT: ([ALEPH_BET], [1.0])}).text != ALEPH_BET
-        self._called[TEXT] = text_parameters(self.characters, "get_display" if is_reordered else None)
+        self._called[TEXT] = effective_text_parameters(self.characters, "get_display" if is_reordered else None)
 
     def _replacing(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Callable[..., Any]]:
         unknown = [

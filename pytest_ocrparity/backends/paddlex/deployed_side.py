@@ -17,30 +17,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export
+from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
-from pytest_ocrparity.backends.effective_parameters import predictor_engine
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.effective_parameters import effective_predictor_engine
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
-from pytest_ocrparity.backends.onnx.runtime import batch_error, size_error
+from pytest_ocrparity.backends.onnx.runtime import runtime_batch_error, runtime_size_error
 from pytest_ocrparity.backends.paddlex import onnx_runner
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, Deployed
-from pytest_ocrparity.backends.paddlex.engines import other_ways
-from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options
+from pytest_ocrparity.backends.paddlex.engines import other_engines
+from pytest_ocrparity.backends.paddlex.fixes import deployment_fix, given_options_to_fix
 from pytest_ocrparity.backends.paddlex.predictor import (
     Call,
     Predictor,
-    common_options,
+    common_predictor_options,
     load_predictor,
-    onednn_crash,
-    runner_inputs,
+    predictor_onednn_crash,
+    predictor_runner_inputs,
 )
-from pytest_ocrparity.backends.paddlex.program import fixed_size, is_in_train_mode, stored_arrays
+from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays, program_fixed_size
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
-from pytest_ocrparity.files import image_bytes
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.files import image_file_bytes
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Image, Trace
 
@@ -64,7 +64,7 @@ class DeployedSide(StagedSide):
         self, predictor: Predictor, export: ExportFiles, deployed: Deployed, load: Callable[[], DeployedSide]
     ) -> None:
         """Take a tapped predictor, its files, what the user gave, and what loads all of it once more."""
-        super().__init__(deployed.name, fingerprint_export(export))
+        super().__init__(deployed.name, fingerprint_export_files(export))
         onnx_runner.check_providers(predictor.runner)
         self.written, self.table = deployed.written, deployed.table
         self.model_name, self.model_dir = deployed.model_name, export.folder
@@ -94,7 +94,7 @@ class DeployedSide(StagedSide):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         if isinstance(given, str) and self._changes.get(DECODE, {}).get("ignore_orientation"):
             stored = decoded_without_orientation(Path(given))
@@ -131,7 +131,7 @@ class DeployedSide(StagedSide):
             trace, resized = self._record_resize(replace(trace, decode=decoded), calls, watched)
             parameters |= resized
         if trace.resize is not None and "runner" in calls:
-            (tensor,) = runner_inputs(calls["runner"])
+            (tensor,) = predictor_runner_inputs(calls["runner"])
             trace = replace(trace, tensor=tensor)
         self._called.update(parameters)
         self._surroundings = self._predictor.surroundings(calls)
@@ -161,7 +161,7 @@ class DeployedSide(StagedSide):
         return outputs[0]
 
     def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-        with third_party():
+        with isolated():
             return [np.asarray(output) for output in self._predictor.runner([np.ascontiguousarray(tensor)])]
 
     @property
@@ -188,7 +188,7 @@ class DeployedSide(StagedSide):
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `Pipeline`."""
         engine = {key: value for key, value in self._engine_parameters().items() if key != "outputs"}
-        found: Mapping[str, Any] = plain(
+        found: Mapping[str, Any] = jsonable(
             {
                 "api": self._deployed.api.label,
                 "code": f"{type(self).__module__}.{type(self).__qualname__}",
@@ -227,20 +227,20 @@ class DeployedSide(StagedSide):
     @property
     def given(self) -> Mapping[str, Mapping[str, str]]:
         """By stage name, the parameters that the user's options set, each with the setting that has the last word."""
-        return given_options(self._deployed, self.parameters)
+        return given_options_to_fix(self._deployed, self.parameters)
 
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
-        return onnx_runner.stored_arrays(self._export) if self._program is None else stored_arrays(self._program)
+        return onnx_runner.stored_arrays(self._export) if self._program is None else program_arrays(self._program)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""
         runner = self._predictor.runner
-        return onnx_runner.fixed_size(runner) if self._program is None else fixed_size(self._program)
+        return onnx_runner.fixed_size(runner) if self._program is None else program_fixed_size(self._program)
 
     def is_in_train_mode(self) -> bool | None:
         """Return whether the program was written in training mode; None where it does not say."""
-        return None if self._program is None else is_in_train_mode(self._program)
+        return None if self._program is None else is_program_in_train_mode(self._program)
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the export after the first, which alone paddlex looks at."""
@@ -252,7 +252,7 @@ class DeployedSide(StagedSide):
             # What a subclass or a wrapper does to the map is not the engine's doing.
             yield Alternative("network.own_code", "the bare engine", lambda given: DeployedSide.infer(self, given))
             if not self._deployed.factory or self._runs_the_export():
-                yield from other_ways(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
+                yield from other_engines(self._export, self._deployed, self._engine_parameters(), self._infer_otherwise)
 
     def _runs_the_export(self) -> bool:
         """Tell whether paddlex's own runner runs this folder; the object of a user's function may have another."""
@@ -266,7 +266,7 @@ class DeployedSide(StagedSide):
 
         Of a pipeline its model alone is loaded, with the options that choose how a network runs: all classes take them.
         """
-        given, known = self._deployed, common_options() if self._deployed.api.has_pipeline else ()
+        given, known = self._deployed, common_predictor_options() if self._deployed.api.has_pipeline else ()
         options = {name: value for name, value in given.options.items() if not known or name in known}
         options = {name: value for name, value in {**options, **changed}.items() if value is not None}
         alone = API_OF[given.api.family.task.name]
@@ -291,8 +291,13 @@ class DeployedSide(StagedSide):
         """Return a side of this sort around another predictor of this export."""
 
     def _engine_parameters(self) -> dict[str, Any]:
-        return {**predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
+        return {**effective_predictor_engine(self._predictor.runner, self._program), "outputs": self._outputs}
 
     def describe_error(self, error: BaseException) -> str:
         """Return what a stage raised, in the words of messages, with the way out where it is known."""
-        return onednn_crash(error) or size_error(error) or batch_error(error) or super().describe_error(error)
+        return (
+            predictor_onednn_crash(error)
+            or runtime_size_error(error)
+            or runtime_batch_error(error)
+            or super().describe_error(error)
+        )

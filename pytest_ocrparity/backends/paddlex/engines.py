@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
-from pytest_ocrparity.backends.paddlex.program import plain_run
+from pytest_ocrparity.backends.paddlex.program import plain_program_run
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix
 from pytest_ocrparity.wording import toml_text
 
@@ -31,7 +31,7 @@ CONFIG_CHOICES: Final = ("run_mode", "enable_cinn", "enable_new_ir", "trt_cfg_se
 """What changes how a network computes, and not only where or how fast: as options, and inside of `engine_config`."""
 
 
-def other_ways(
+def other_engines(
     export: ExportFiles, deployed: Deployed, engine: Options, infer: Callable[[Options, Map], Map]
 ) -> Iterator[Alternative]:
     """Yield the other ways to run an export that Paddle Inference runs, each with the cause that it would prove.
@@ -52,7 +52,7 @@ def other_ways(
     for path in export.files:
         if path != export.program and path.suffix == ".pdmodel":
             label = f"{path.name}, the other program of {export.folder}"
-            yield Alternative("network.stale_program", label, plain_run(path), _without_stale(export))
+            yield Alternative("network.stale_program", label, plain_program_run(path), _without_stale(export))
     if chosen := own_choices(deployed.options):
         label = f"paddleocr's own choice in the place of {_options_text(chosen)}"
         yield under("engine.optimization", label, without_choices(deployed))
@@ -60,7 +60,7 @@ def other_ways(
         yield under("engine.onednn", "oneDNN off", without_onednn(deployed))
     assert export.program is not None
     fix = without_pass(deployed, engine)
-    yield Alternative("engine.optimization", "no engine pass", plain_run(export.program), fix)
+    yield Alternative("engine.optimization", "no engine pass", plain_program_run(export.program), fix)
 
 
 def own_choices(options: Options) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.backends.isolation import first_on_path, folder_module, third_party
+from pytest_ocrparity.backends.isolation import isolated, isolated_import, isolated_path
 from pytest_ocrparity.backends.paddlex.deployed import APIS, Api
 from pytest_ocrparity.backends.paddlex.ocr_predictor import OcrPredictor
-from pytest_ocrparity.backends.paddlex.predictor import PREDICTORS, RENAMED, Predictor, import_paddleocr
+from pytest_ocrparity.backends.paddlex.predictor import PREDICTORS, RENAMED, Predictor, import_predictor_packages
 from pytest_ocrparity.errors import ModelError
 
 TAPPED: Final = "_ocrparity_predictor"
@@ -46,20 +46,20 @@ class Made:
         tapped: Predictor | None = vars(self.instance).get(TAPPED)
         if tapped is None:
             kind = OcrPredictor if self.api.has_pipeline else PREDICTORS[self.api.family.task.name]
-            with third_party():
+            with isolated():
                 tapped = kind(self.instance, predict_options)
             setattr(self.instance, TAPPED, tapped)
         return tapped.sharing_taps(predict_options)
 
 
-def made_by(factory: str, folder: Path | None) -> Made:
+def made_by_factory(factory: str, folder: Path | None) -> Made:
     """Call "module:function", with `folder` first on `sys.path` while it is imported and while it runs.
 
     Raises:
         ModelError: there is no such function, it raises, or it returns an object of none of the classes `APIS`.
     """
-    import_paddleocr()
-    with third_party():
+    import_predictor_packages()
+    with isolated():
         import paddleocr
 
         made = _call_factory(factory, folder)
@@ -84,11 +84,11 @@ def made_by(factory: str, folder: Path | None) -> Made:
 
 def _call_factory(factory: str, folder: Path | None) -> Any:
     """Return what a user's function returns."""
-    function = folder_module(factory, folder, setting="inference.factory")
+    function = isolated_import(factory, folder, setting="inference.factory")
     if not callable(function):
         raise ModelError(f"inference.factory = {factory!r} is a {type(function).__name__}, and no function to call")
     try:
-        with first_on_path(folder):
+        with isolated_path(folder):
             return function()
     except (Exception, SystemExit) as error:  # whatever the user's function raises
         text = f"{type(error).__name__}: {error} (in the current directory, {Path.cwd()})"

@@ -60,7 +60,7 @@ def deployment_fix(stage: str, values: Values, deployed: Deployed) -> Fix:
     return Fix("; ".join(part.text for part in parts), tuple(change for part in parts for change in part.changes))
 
 
-def given_options(deployed: Deployed, running: Mapping[str, Values] | None = None) -> dict[str, dict[str, str]]:
+def given_options_to_fix(deployed: Deployed, running: Mapping[str, Values] | None = None) -> dict[str, dict[str, str]]:
     """Return by stage name the parameters that options set, each with the setting that has the last word.
 
     Where a pipeline hands its detector values of its own, those that no option sets are named after it. A factory's
@@ -158,7 +158,7 @@ def _without_preprocessor(deployed: Deployed) -> Fix:
     off = dict.fromkeys((ORIENTATION, UNWARPING), False)
     if any(deployed.predict_options.get(name) is not None for name in off):
         return _pass_to_predict_as(off, deployed)
-    return deployed.passing(keyword_text(off), off, note=" (boxes are then in the frame of the image itself)")
+    return deployed.passing(fix_keyword_text(off), off, note=" (boxes are then in the frame of the image itself)")
 
 
 def _take_stronger_rules_away(rule: str, deployed: Deployed) -> list[Fix]:
@@ -233,7 +233,7 @@ def _pass_to_constructor(values: Values, deployed: Deployed) -> Fix:
         why = f" ({_ignored_in_yaml(values)})"
     elif "limit_side_len" in values:
         why = " (paddleocr 3.x ignores limits in inference.yml)"
-    return deployed.passing(keyword_text(used) + instead, {**used, **dict.fromkeys(former)}, why, note)
+    return deployed.passing(fix_keyword_text(used) + instead, {**used, **dict.fromkeys(former)}, why, note)
 
 
 def _ignored_in_yaml(values: Values) -> str:
@@ -248,7 +248,7 @@ def _pass_to_predict(values: Values, deployed: Deployed) -> Fix:
 
 def _pass_to_predict_as(values: Values, deployed: Deployed) -> Fix:
     used, note = _nonzero_arguments(values)
-    text = f"in the deployment, pass {keyword_text(used)} to predict(); for this test, add the same to "
+    text = f"in the deployment, pass {fix_keyword_text(used)} to predict(); for this test, add the same to "
     return Fix(f"{text}inference.predict_options{note}", (Change("inference.predict_options", used),))
 
 
@@ -268,7 +268,7 @@ def _set_in_yaml(deployed: Deployed, operator: str, values: Values) -> Fix:
     return Fix(text, (Change("inference.yml", dict(values), operator),))
 
 
-def edit_text(deployed: Deployed, change: Change) -> str:
+def fix_edit_text(deployed: Deployed, change: Change) -> str:
     """Return how a change of the export's inference.yml is made."""
     if change.key == "DecodeImage" and DECODE not in deployed.written:
         arguments = {name: value for name, value in change.values.items() if value is not None}
@@ -280,7 +280,7 @@ def _config_label(deployed: Deployed) -> str:
     return image_label(str(deployed.config))
 
 
-def keyword_text(values: Values) -> str:
+def fix_keyword_text(values: Values) -> str:
     """Return values as the keyword arguments of a call in Python."""
     return ", ".join(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value!r}" for name, value in values.items()

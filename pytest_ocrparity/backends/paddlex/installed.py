@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.trace import Detections, Shape
 
 NAMES: Final = (
@@ -33,7 +33,7 @@ class InstalledPostprocess:
         if unknown or len(self.recorded) < len(NAMES):
             missing = sorted(unknown or {*NAMES} - {*self.recorded})
             raise ValueError(f"paddlex's DBPostProcess can't be built: {', '.join(missing)} unknown")
-        with third_party():
+        with isolated():
             from paddlex.inference.models.text_detection.processors import DBPostProcess
 
             used = {**self.recorded, **values}
@@ -41,7 +41,7 @@ class InstalledPostprocess:
         made.min_size = values.get("min_size", made.min_size)
 
         def postprocess(probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-            with third_party():
+            with isolated():
                 # Its __call__ takes a threshold of 0 for none; `process` is what it calls with what it took.
                 boxes, scores = made.process(
                     np.asarray(probability_map)[0],

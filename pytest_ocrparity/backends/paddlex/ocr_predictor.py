@@ -22,24 +22,24 @@ from pytest_ocrparity.artifacts.ocr_options import (
     ORIENTATION,
     UNWARPING,
     Absent,
-    absent_models,
-    at,
-    pipeline_config,
+    absent_models_of_ocr_options,
+    base_ocr_options,
+    ocr_options_block,
 )
 from pytest_ocrparity.artifacts.ocr_options import PREPROCESSOR as DOC_PREPROCESSOR
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, Deployed
 from pytest_ocrparity.backends.paddlex.predictor import (
     Call,
     Predictor,
     Tap,
-    build,
-    check_options,
-    check_predict_options,
-    common_options,
-    import_paddleocr,
+    build_predictor,
+    check_options_of_predict,
+    check_options_of_predictor,
+    common_predictor_options,
+    import_predictor_packages,
 )
-from pytest_ocrparity.backends.paddlex.stand_in import MODEL_NAME, write_recogniser
+from pytest_ocrparity.backends.paddlex.stand_in import MODEL_NAME, write_stand_in
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.trace import Decoded
 
@@ -109,14 +109,14 @@ class OcrPredictor(Predictor):
             return None
         made = calls[PREPROCESSOR].result[0]
         steps = [f"turned by {made['angle']} degrees"] if made.get("angle", -1) not in (-1, 0) else []
-        steps += ["unwarped"] * bool(at(made, "model_settings").get(UNWARPING))
+        steps += ["unwarped"] * bool(ocr_options_block(made, "model_settings").get(UNWARPING))
         if not steps and not np.array_equal(made["output_img"], calls[SOURCE].result[0]):
             steps = ["changed"]
         return " and ".join(steps) or "unchanged"
 
     def rectified(self, image: Any) -> Any:
         """Return the picture that the document preprocessor makes of an image; None where it is off."""
-        with third_party(), self.taps.run(stop_at=DETECTED) as calls:
+        with isolated(), self.taps.run(stop_at=DETECTED) as calls:
             self.predict(image)
         return calls[PREPROCESSOR].result[0]["output_img"] if PREPROCESSOR in calls else None
 
@@ -124,8 +124,8 @@ class OcrPredictor(Predictor):
         self, image: Any, instead: Mapping[str, Any], replaced: Mapping[str, Callable[..., Any]]
     ) -> tuple[Any, Mapping[str, Call]]:
         """Run the pipeline on one image up to the end of its detector; return the detector's result and the calls."""
-        instead = {PREPROCESSOR: unchanged([image]), **instead}
-        with third_party(), self.taps.run(instead=instead, replaced=replaced, stop_at=SORTED) as calls:
+        instead = {PREPROCESSOR: ocr_preprocessor_off([image]), **instead}
+        with isolated(), self.taps.run(instead=instead, replaced=replaced, stop_at=SORTED) as calls:
             self.predict(image)
         (result,) = calls[DETECTED].result
         return result, calls
@@ -137,12 +137,12 @@ class OcrPredictor(Predictor):
     def finish(self, surroundings: Mapping[str, Any], found: Any) -> list[Any]:
         """Run the pipeline to its end with what its detector found, and return its polygons."""
         (source,) = surroundings[SOURCE]
-        with third_party(), self.taps.run(instead={**surroundings, DETECTED: [found]}):
+        with isolated(), self.taps.run(instead={**surroundings, DETECTED: [found]}):
             (result,) = self.predict(source)
         return list(result["dt_polys"])
 
 
-def unchanged(images: Sequence[Any]) -> list[dict[str, Any]]:
+def ocr_preprocessor_off(images: Sequence[Any]) -> list[dict[str, Any]]:
     """Return what a document preprocessor returns that is off."""
     return [{"output_img": image} for image in images]
 
@@ -153,19 +153,19 @@ def load_ocr_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
     Raises:
         ModelError: paddleocr has no such class, an option is unknown, or a model does not load; says what to do.
     """
-    import_paddleocr()
-    with third_party(), tempfile.TemporaryDirectory(prefix="ocrparity-") as folder:
+    import_predictor_packages()
+    with isolated(), tempfile.TemporaryDirectory(prefix="ocrparity-") as folder:
         import paddleocr
 
-        check_options(deployed, known_options(paddleocr.PaddleOCR), RESERVED)
-        check_predict_options(deployed, _ocr_keywords(paddleocr.PaddleOCR.predict))
-        absent = absent_models(deployed.options, deployed.predict_options)
+        check_options_of_predictor(deployed, known_options(paddleocr.PaddleOCR), RESERVED)
+        check_options_of_predict(deployed, _ocr_keywords(paddleocr.PaddleOCR.predict))
+        absent = absent_models_of_ocr_options(deployed.options, deployed.predict_options)
         with _ocr_class_with_models_here(paddleocr.PaddleOCR, absent, Path(folder)) as ocr:
             own = {"text_detection_model_name": deployed.model_name, "text_detection_model_dir": str(export.folder)}
             arguments = {**deployed.options, **own}
             if deployed.options.get("paddlex_config") is not None:
-                arguments["paddlex_config"] = dict(pipeline_config(deployed.options) or {})
-            made = build(ocr, arguments, export, deployed)
+                arguments["paddlex_config"] = dict(base_ocr_options(deployed.options) or {})
+            made = build_predictor(ocr, arguments, export, deployed)
         return OcrPredictor(made, _without_absent(deployed, absent))
 
 
@@ -188,12 +188,12 @@ def with_models_that_are_here(config: Any, absent: Sequence[Absent], folder: Pat
         for key in model.place:
             place = place[key]
         place[model.switch] = False
-    block = at(config, *DOC_PREPROCESSOR)
+    block = ocr_options_block(config, *DOC_PREPROCESSOR)
     if absent and not any(block.get(name, True) for name in (ORIENTATION, UNWARPING)):
         config["use_doc_preprocessor"] = False
     recogniser = config["SubModules"]["TextRecognition"]
     if not recogniser.get("model_dir"):
-        write_recogniser(folder)
+        write_stand_in(folder)
         plain = {"paddle_static": {"run_mode": "paddle", "cpu_threads": 1}}
         recogniser |= {"model_name": MODEL_NAME, "model_dir": str(folder), "engine": None, "engine_config": plain}
     return config
@@ -213,7 +213,7 @@ def known_options(ocr: Any) -> list[str]:
     """Return the keyword arguments of `PaddleOCR`, former names included."""
     former = PADDLE_OCR.former
     with_old_names = {*_ocr_keywords(ocr.__init__), *former, *former.values(), *_other_former_names(), "paddlex_config"}
-    return sorted(with_old_names.union(common_options()) - {"self", "kwargs", *RESERVED})
+    return sorted(with_old_names.union(common_predictor_options()) - {"self", "kwargs", *RESERVED})
 
 
 def _other_former_names() -> list[str]:

@@ -30,7 +30,7 @@ def check_providers(runner: Any) -> None:
 def fixed_size(runner: Any) -> tuple[int, int] | None:
     """Return the height and width in pixels that the runner's graph takes alone; None for any, or another engine."""
     made = getattr(runner, "session", None)
-    return None if made is None else runtime.fixed_input_size(made)
+    return None if made is None else runtime.runtime_fixed_size(made)
 
 
 def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
@@ -40,4 +40,4 @@ def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
         ModelError: the package onnx, which alone reads them, is not installed.
     """
     file = export.folder / FILE
-    return runtime.stored_arrays(file) if file.is_file() else {}
+    return runtime.runtime_arrays(file) if file.is_file() else {}

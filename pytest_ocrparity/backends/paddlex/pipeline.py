@@ -15,30 +15,34 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts import configs
-from pytest_ocrparity.artifacts.configs import read_yml, scale_value
+from pytest_ocrparity.artifacts.configs import config_scale, read_config
 from pytest_ocrparity.artifacts.families import family_of_export
-from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export
-from pytest_ocrparity.artifacts.ocr_options import all_options
-from pytest_ocrparity.backends.batches import has_own_parts, stacked
-from pytest_ocrparity.backends.effective_parameters import predictor_detections, predictor_resize, predictor_tensor
+from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export_files
+from pytest_ocrparity.artifacts.ocr_options import all_ocr_options
+from pytest_ocrparity.backends.batches import has_own_parts_for_batches, trace_stacked_batch
+from pytest_ocrparity.backends.effective_parameters import (
+    effective_predictor_detections,
+    effective_predictor_resize,
+    effective_predictor_tensor,
+)
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.paddlex.deployed import API_OF, APIS, PREPROCESSOR, Api, Deployed
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.deployed_side import DeployedSide
-from pytest_ocrparity.backends.paddlex.factory import made_by
+from pytest_ocrparity.backends.paddlex.factory import made_by_factory
 from pytest_ocrparity.backends.paddlex.ocr_predictor import load_ocr_predictor
 from pytest_ocrparity.backends.paddlex.predictor import STEPS, Call, Predictor, load_predictor, one_of_batch
-from pytest_ocrparity.backends.paddlex.program import batch_refusal
-from pytest_ocrparity.backends.paddlex.returned import as_returned, detections_of
-from pytest_ocrparity.backends.paddlex.variation import replaced_steps
+from pytest_ocrparity.backends.paddlex.program import program_batch_refusal
+from pytest_ocrparity.backends.paddlex.returned import as_returned, returned_detections
+from pytest_ocrparity.backends.paddlex.variation import varied_steps
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import ModelError, StageError
-from pytest_ocrparity.files import image_bytes
+from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RECOGNITION, RESIZE, TENSOR
-from pytest_ocrparity.trace import Detections, Image, Shape, Trace, snapshot
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace, trace_copy
 
 
-def load_deployed(
+def load_paddlex_pipeline(
     *,
     model_dir: Path | None = None,
     options: Mapping[str, Any] | None = None,
@@ -69,15 +73,16 @@ def load_deployed(
         ModelError: a file, a value in it, an option, or something to import is missing or wrong.
     """
     load_again = partial(
-        load_deployed, model_dir=model_dir, options=options, predict_options=predict_options, model_name=model_name,
-        memory_limit=memory_limit, name=name, api=api, factory=factory, options_file=options_file, folder=folder,
+        load_paddlex_pipeline, model_dir=model_dir, options=options, predict_options=predict_options,
+        model_name=model_name, memory_limit=memory_limit, name=name, api=api, factory=factory,
+        options_file=options_file, folder=folder,
     )  # fmt: skip
     given = Deployed(
         name=name, config=Path(), written={}, options={}, predict_options=dict(predict_options or {}),
         memory_limit=memory_limit,
     )  # fmt: skip
     if factory is not None:
-        made = made_by(factory, folder)
+        made = made_by_factory(factory, folder)
         given = replace(given, options=made.options, factory=factory, has_own_predict=made.has_own_predict)
         try:
             export, deployed = _read_export(made.model_dir, made.model_name, made.api, given)
@@ -86,7 +91,7 @@ def load_deployed(
             raise ModelError(f"{error}; inference.factory = {factory!r} returned an object of {where}") from error
         predictor = made.predictor(deployed.predict_options)
     else:
-        merged = all_options(options, options_file, folder)
+        merged = all_ocr_options(options, options_file, folder)
         from_file = frozenset(merged) - frozenset(options or {})
         given = replace(given, options=merged, options_file=options_file, from_file=from_file)
         assert model_dir is not None  # the settings see to it
@@ -99,12 +104,12 @@ def load_deployed(
 
 
 def load_inference(**settings: Any) -> InferencePipeline:
-    """Load a deployed detector; see `load_deployed`.
+    """Load a deployed detector; see `load_paddlex_pipeline`.
 
     Raises:
         ModelError: as there.
     """
-    side = load_deployed(**settings)
+    side = load_paddlex_pipeline(**settings)
     assert isinstance(side, InferencePipeline), f"{side.model_dir} is no detector's"
     return side
 
@@ -117,8 +122,8 @@ def _read_export(
     Raises:
         ModelError: a file or a value in it is missing or wrong, or this class runs no models of that task.
     """
-    export = find_export(folder)
-    yml = read_yml(export.config)
+    export = find_export_files(folder)
+    yml = read_config(export.config)
     family = family_of_export(yml)
     api = API_OF[family.task.name] if api is None else api
     if api.family is not family:
@@ -130,7 +135,7 @@ def _read_export(
     deployed = replace(
         given,
         api=api,
-        model_name=configs.model_name(yml, export.config, model_name, family.model_name),
+        model_name=configs.config_model_name(yml, export.config, model_name, family.model_name),
         config=export.config,
         written=family.written(yml["PreProcess"]["transform_ops"], yml["PostProcess"], export.config),
     )
@@ -149,7 +154,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         super().__init__(predictor, export, deployed, load)
         # The predictor keeps what it makes of it alone.
         written = deployed.written.get(TENSOR, {}).get("scale")
-        self._scale = scale_value(written, export.config, "NormalizeImage.scale")
+        self._scale = config_scale(written, export.config, "NormalizeImage.scale")
         self._found: Any = None
 
     def _steps_in_place(self) -> Mapping[str, Callable[..., Any]]:
@@ -169,11 +174,11 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         steps = self._predictor.steps
         (resized, *_), (shape, *_) = calls["Resize"].result
         height, width, ratio_h, ratio_w = map(float, shape)
-        trace = replace(trace, resize=snapshot(resized), shape=(height, width, ratio_h, ratio_w))
-        resize = predictor_resize(steps["Resize"], calls["Resize"].kwargs)
+        trace = replace(trace, resize=trace_copy(resized), shape=(height, width, ratio_h, ratio_w))
+        resize = effective_predictor_resize(steps["Resize"], calls["Resize"].kwargs)
         if (done := self._predictor.preprocessed(calls)) is not None:
             resize[PREPROCESSOR] = done
-        return trace, {RESIZE: resize, TENSOR: predictor_tensor(steps["Normalize"], self._scale)}
+        return trace, {RESIZE: resize, TENSOR: effective_predictor_tensor(steps["Normalize"], self._scale)}
 
     def _run_stages(self, image: Image) -> Trace:
         """Run the stages, and what works on the boxes after the detector: its result is what a user gets."""
@@ -208,9 +213,9 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         process = calls["process"]
         names = ("pred", "img_shape", "thresh", "box_thresh", "unclip_ratio")
         given = dict(zip(names, process.args, strict=False)) | dict(process.kwargs)
-        self._called[DETECTIONS] = predictor_detections(self._predictor.post_process, given)
+        self._called[DETECTIONS] = effective_predictor_detections(self._predictor.post_process, given)
         self._found = result
-        return detections_of(result)
+        return returned_detections(result)
 
     def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
         """Run `TextDetection.predict` on images with batch_size as many as they are; return a trace of each, in order.
@@ -221,14 +226,14 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         if self._deployed.api.has_pipeline:
             label = self._deployed.api.label
             raise StageError(PROBABILITY_MAP, f"{label} hands its detector one image after the other: set no batch")
-        if has_own_parts(self, InferencePipeline):
-            return stacked(self, images)
+        if has_own_parts_for_batches(self, InferencePipeline):
+            return trace_stacked_batch(self, images)
         given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
         try:
             results, calls = self._predictor.detect_batch(given, self._steps_in_place())
         except Exception as error:
             stopped = self.stage_error(PROBABILITY_MAP, error)
-            refused = batch_refusal(self._program, len(images), str(error)) if self._program is not None else ""
+            refused = program_batch_refusal(self._program, len(images), str(error)) if self._program is not None else ""
             stopped = StageError(PROBABILITY_MAP, f"{refused}: {stopped}") if refused else stopped
             raise stopped from error
         maps = np.asarray(calls["runner"].result[0])
@@ -237,9 +242,9 @@ class InferencePipeline(DeployedSide, StagedPipeline):
             raise StageError(PROBABILITY_MAP, f"{text} (a file of several pages is several images)")
         traces = []
         for index, (image, result) in enumerate(zip(images, results, strict=True)):
-            trace = Trace(pipeline=self.name, image=image_bytes(image)[0], source=self)
+            trace = Trace(pipeline=self.name, image=image_file_bytes(image)[0], source=self)
             trace = self._record_calls(trace, one_of_batch(calls, index), Watched())
-            boxes = detections_of(result)
+            boxes = returned_detections(result)
             traces.append(replace(trace, probability_map=maps[index : index + 1], detections=boxes))
         return [replace(trace, parameters=self._effective_parameters(trace)) for trace in traces]
 
@@ -253,7 +258,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         self.postprocess(np.zeros((1, 1, 32, 32), dtype=np.float32), (32.0, 32.0, 1.0, 1.0))
 
     def _replacing(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Callable[..., Any]]:
-        return replaced_steps(self._predictor, self.parameters, changes)
+        return varied_steps(self._predictor, self.parameters, changes)
 
     def _alike(self, predictor: Predictor, deployed: Deployed) -> InferencePipeline:
         return InferencePipeline(predictor, self._export, deployed, self._load)

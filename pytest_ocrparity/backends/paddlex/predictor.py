@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Final
 from pytest_ocrparity.artifacts.configs import OPERATORS
 from pytest_ocrparity.artifacts.families import Family
 from pytest_ocrparity.artifacts.model_files import ExportFiles
-from pytest_ocrparity.artifacts.recogniser_configs import unknown_operators
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.artifacts.recogniser_configs import unknown_recogniser_config_operators
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
@@ -198,7 +198,7 @@ class Predictor:
         self, image: Any, instead: Mapping[str, Any], replaced: Mapping[str, Callable[..., Any]]
     ) -> tuple[Any, Mapping[str, Call]]:
         """Run the model on one image with results in the place of some steps; return its result and the calls."""
-        with third_party(), self.taps.run(instead=instead, replaced=replaced) as calls:
+        with isolated(), self.taps.run(instead=instead, replaced=replaced) as calls:
             (result,) = self.predict(image)
         return result, calls
 
@@ -206,7 +206,7 @@ class Predictor:
         self, images: Sequence[Any], replaced: Mapping[str, Callable[..., Any]]
     ) -> tuple[list[Any], Mapping[str, Call]]:
         """Run the real `predict` on images as one batch; return their results and the calls it made."""
-        with third_party(), self.taps.run(replaced=replaced) as calls:
+        with isolated(), self.taps.run(replaced=replaced) as calls:
             options = {**self._predict_options, "batch_size": len(images)}
             results = list(self._model.predict(list(images), **options))
         return results, calls
@@ -224,7 +224,7 @@ class Predictor:
     ) -> tuple[Mapping[str, Call], Exception | None]:
         """Run the real `predict` up to the runner; return the calls it made and what it raised."""
         error = None
-        with third_party():
+        with isolated():
             with self.taps.run(replaced=replaced, stop_at="runner") as calls:
                 try:
                     self.predict(image)
@@ -253,13 +253,13 @@ PREDICTORS: Final[Mapping[str, type[Predictor]]] = {DETECTION.name: Predictor, R
 """By task, what taps the class that runs one model alone."""
 
 
-def import_paddleocr() -> None:
+def import_predictor_packages() -> None:
     """Import paddleocr and the engine that it runs by default, which it imports no sooner than a model asks for it.
 
     Raises:
-        ModelError: see `third_party`, or paddleocr is older than 3.
+        ModelError: see `isolated`, or paddleocr is older than 3.
     """
-    with third_party():
+    with isolated():
         import paddleocr
 
         with suppress(ModuleNotFoundError):  # another engine does without
@@ -277,22 +277,24 @@ def load_predictor(export: ExportFiles, deployed: Deployed) -> Predictor:
     Raises:
         ModelError: paddleocr is older than 3, an option is unknown, or the export does not load; says what to do.
     """
-    import_paddleocr()
-    with third_party():
+    import_predictor_packages()
+    with isolated():
         import paddleocr
 
         made = getattr(paddleocr, deployed.api.name)
-        check_options(deployed, _known_options(made), RESERVED)
+        check_options_of_predictor(deployed, _known_options(made), RESERVED)
         arguments = {"model_name": deployed.model_name, "model_dir": str(export.folder), **deployed.options}
         kind = PREDICTORS[deployed.api.family.task.name]
-        predictor = kind(build(made, arguments, export, deployed), deployed.predict_options)
+        predictor = kind(build_predictor(made, arguments, export, deployed), deployed.predict_options)
         process = inspect.signature(type(predictor.inner).process).parameters
         known = [name for name in process if name not in ("self", "batch_data")]
-        check_predict_options(deployed, [*known, "batch_size"])
+        check_options_of_predict(deployed, [*known, "batch_size"])
     return predictor
 
 
-def build(made: Callable[..., Any], arguments: Mapping[str, Any], export: ExportFiles, deployed: Deployed) -> Any:
+def build_predictor(
+    made: Callable[..., Any], arguments: Mapping[str, Any], export: ExportFiles, deployed: Deployed
+) -> Any:
     """Return an object of a class of paddleocr's.
 
     Raises:
@@ -306,7 +308,7 @@ def build(made: Callable[..., Any], arguments: Mapping[str, Any], export: Export
         raise ModelError(_load_error_text(error, export, deployed)) from error
 
 
-def check_options(deployed: Deployed, known: Collection[str], reserved: Mapping[str, str]) -> None:
+def check_options_of_predictor(deployed: Deployed, known: Collection[str], reserved: Mapping[str, str]) -> None:
     """Refuse options that a class does not take, and those that have a setting of their own, by its name.
 
     Raises:
@@ -319,7 +321,7 @@ def check_options(deployed: Deployed, known: Collection[str], reserved: Mapping[
         _check_known(where, name, known)
 
 
-def check_predict_options(deployed: Deployed, known: Collection[str]) -> None:
+def check_options_of_predict(deployed: Deployed, known: Collection[str]) -> None:
     """Refuse options that a `predict` does not take.
 
     Raises:
@@ -339,10 +341,10 @@ def _known_options(made: Any) -> list[str]:
         for name, parameter in inspect.signature(each.__init__).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    return sorted((own | set(common_options())) - set(RESERVED))
+    return sorted((own | set(common_predictor_options())) - set(RESERVED))
 
 
-def common_options() -> list[str]:
+def common_predictor_options() -> list[str]:
     """Return the options that every class of paddleocr's takes, which choose how a network runs."""
     from paddleocr._common_args import parse_common_args
 
@@ -373,7 +375,7 @@ def _load_error_text(error: Exception, export: ExportFiles, deployed: Deployed) 
     if isinstance(cause, KeyError):
         return f"{export.config}: paddlex has no operator {text} for text detection: it runs fewer than PaddleOCR does"
     if isinstance(cause, AssertionError) and (known := _operators_known_to(cause)):
-        return unknown_operators(export.config, known)
+        return unknown_recogniser_config_operators(export.config, known)
     if isinstance(cause, TypeError | AssertionError) and _is_from_operators(cause, family):
         return f"{export.config}: paddlex does not accept the arguments of an operator: {type(cause).__name__}: {text}"
     program = export.program or export.folder
@@ -399,7 +401,7 @@ def _operators_known_to(error: BaseException) -> frozenset[str]:
     return frozenset() if frame.f_locals.get("tf_key") in (None, *known) else frozenset(known)
 
 
-def onednn_crash(error: BaseException) -> str | None:
+def predictor_onednn_crash(error: BaseException) -> str | None:
     """Return what to do about the crash of paddle 3.3 with oneDNN on CPU, or None for another error."""
     if not isinstance(error, NotImplementedError) or not any(word in str(error) for word in ONEDNN):
         return None
@@ -412,7 +414,7 @@ def onednn_crash(error: BaseException) -> str | None:
     )
 
 
-def runner_inputs(call: Call) -> list[Any]:
+def predictor_runner_inputs(call: Call) -> list[Any]:
     """Return what the runner was given: `x=[tensor]`, or in older paddlex its only argument."""
     return list(call.kwargs["x"] if "x" in call.kwargs else call.args[0])
 
@@ -422,6 +424,6 @@ def one_of_batch(calls: Mapping[str, Call], index: int) -> dict[str, Call]:
     found = {"Read": replace(calls["Read"], result=[calls["Read"].result[index]])}
     resized, rows = calls["Resize"].result
     found["Resize"] = replace(calls["Resize"], result=([resized[index]], [rows[index]]))
-    (tensors,) = runner_inputs(calls["runner"])
+    (tensors,) = predictor_runner_inputs(calls["runner"])
     found["runner"] = Call((), {"x": [tensors[index : index + 1]]})
     return found

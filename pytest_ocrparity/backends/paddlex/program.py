@@ -13,19 +13,19 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
 
-def stored_arrays(program: Path) -> dict[str, Array]:
+def program_arrays(program: Path) -> dict[str, Array]:
     """Return the parameters of a program by the name they have in it, in the order of their use where that is known.
 
     Raises whatever paddle raises.
     """
-    with third_party():
+    with isolated():
         if program.suffix == ".json":
             layer = _load_layer(program)
             # PIR appends its own counter to a parameter's name.
@@ -71,18 +71,18 @@ def _used_by_legacy_program(program: Any) -> list[str]:
     return found
 
 
-def fixed_size(program: Path) -> tuple[int, int] | None:
+def program_fixed_size(program: Path) -> tuple[int, int] | None:
     """Return the height and width that a program was exported for, or None where it takes any."""
     height, width = _input_shape(program)[-2:]
     return (height, width) if height > 0 and width > 0 else None
 
 
-def is_in_train_mode(program: Path) -> bool | None:
+def is_program_in_train_mode(program: Path) -> bool | None:
     """Return whether a program was written in training mode: whether its batch norm takes the statistics of a batch.
 
     None where it has no batch norm, or where paddle does not tell. Paddle Inference takes the stored ones all the same.
     """
-    with third_party():
+    with isolated():
         if program.suffix == ".json":
             layer = _load_layer(program)  # kept, as its operators go with it
             operators = [
@@ -98,7 +98,7 @@ def is_in_train_mode(program: Path) -> bool | None:
     return not all(stated) if stated else None
 
 
-def batch_refusal(program: Path, count: int, error: str) -> str:
+def program_batch_refusal(program: Path, count: int, error: str) -> str:
     """Return why a program may refuse a batch, nothing where it takes any number of images, or numpy raised this."""
     taken = count if "input arrays must have the same shape" in error else _input_shape(program)[0]
     if taken in (-1, count):
@@ -111,7 +111,7 @@ def batch_refusal(program: Path, count: int, error: str) -> str:
 
 def _input_shape(program: Path) -> tuple[int, ...]:
     """Return the shape of a program's input, -1 where any size is right."""
-    with third_party():
+    with isolated():
         if program.suffix == ".json":
             shape = _load_layer(program)._input_spec()[0].shape
         else:
@@ -120,14 +120,14 @@ def _input_shape(program: Path) -> tuple[int, ...]:
     return tuple(-1 if side is None else int(side) for side in shape)
 
 
-def plain_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+def plain_program_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
     """Return a function that runs a program without an engine's passes, and returns its first output.
 
     It takes more memory than an engine does, and raises NotEnoughMemory where that is not there.
     """
 
     def bare(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        with third_party():
+        with isolated():
             import paddle
 
             if program.suffix == ".json":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pytest_ocrparity.trace import Detections
 
 
-def detections_of(result: Mapping[str, Any]) -> Detections:
+def returned_detections(result: Mapping[str, Any]) -> Detections:
     """Return the boxes and scores of a detector's result."""
     polygons = tuple(np.asarray(polygon, dtype=np.float64) for polygon in result["dt_polys"])
     return Detections(polygons, np.asarray(result["dt_scores"], dtype=np.float64))

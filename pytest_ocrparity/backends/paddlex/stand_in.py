@@ -16,7 +16,7 @@ MODEL_NAME: Final = "PP-OCRv5_mobile_rec"
 _LETTERS: Final = ("a", "b")
 
 
-def write_recogniser(folder: Path) -> None:
+def write_stand_in(folder: Path) -> None:
     """Write an export that makes (N, width, classes) of (N, 3, height, width) crops: their mean colour by columns."""
     import paddle
 

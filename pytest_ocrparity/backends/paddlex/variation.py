@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_ocrparity.backends.paddlex.deployed import PREPROCESSOR
 from pytest_ocrparity.backends.paddlex.ocr_predictor import PREPROCESSOR as PREPROCESSOR_TAP
-from pytest_ocrparity.backends.paddlex.ocr_predictor import unchanged
+from pytest_ocrparity.backends.paddlex.ocr_predictor import ocr_preprocessor_off
 from pytest_ocrparity.backends.paddlex.predictor import Predictor
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
@@ -28,7 +28,7 @@ RULES: Final = {
 }
 
 
-def replaced_steps(predictor: Predictor, current: Changes, changes: Changes) -> Steps:
+def varied_steps(predictor: Predictor, current: Changes, changes: Changes) -> Steps:
     """Return by tap name what stands in the predictor's place under other parameters.
 
     Args:
@@ -48,7 +48,7 @@ def replaced_steps(predictor: Predictor, current: Changes, changes: Changes) -> 
         cap = wanted.get("max_side_limit") or NO_CAP
         found["Resize"] = lambda imgs, **_: resize(imgs, max_side_limit=cap)
         if wanted.get(PREPROCESSOR) is None:
-            found[PREPROCESSOR_TAP] = lambda imgs, **_: unchanged(imgs)
+            found[PREPROCESSOR_TAP] = lambda imgs, **_: ocr_preprocessor_off(imgs)
     if changes.get(TENSOR):
         wanted = {**current[TENSOR], **changes[TENSOR]}
         found["Normalize"] = type(steps["Normalize"])(**wanted)

@@ -31,7 +31,9 @@ class Alignment(NamedTuple):
     is_named: bool
 
 
-def align(exported: Mapping[str, Array], trained: Mapping[str, Array], used: Sequence[str] = ()) -> Alignment | None:
+def align_parameters(
+    exported: Mapping[str, Array], trained: Mapping[str, Array], used: Sequence[str] = ()
+) -> Alignment | None:
     """Return for each exported array the trained one that it is, both by paddle's parameter names.
 
     None where that is not known: names do not fit, an array differs, and shapes permit none or several ways.

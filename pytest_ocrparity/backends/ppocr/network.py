@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.pickle_check import check_pickle
-from pytest_ocrparity.backends.isolation import folder_module, third_party
-from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.isolation import isolated, isolated_import
+from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -99,7 +99,7 @@ class Network:
         Raises:
             StageError: the outputs have names, and none of them is that of the one which is decoded.
         """
-        with third_party(), on_device(self.device):
+        with isolated(), on_device(self.device):
             import paddle
 
             output = self._layer(paddle.to_tensor(np.ascontiguousarray(tensor)))
@@ -125,7 +125,7 @@ class Network:
         """
         if not any(_can_fuse(layer) for layer in self._layer.sublayers(include_self=True)):
             return None
-        with third_party(), on_device(self.device):
+        with isolated(), on_device(self.device):
             layer = copy.deepcopy(self._layer)
             for each in layer.sublayers(include_self=True):
                 if _can_fuse(each):
@@ -134,7 +134,7 @@ class Network:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the network's parameters and statistics by paddle's parameter names."""
-        with third_party():
+        with isolated():
             return {value.name: value.numpy() for value in self._layer.state_dict().values()}
 
     def keys(self) -> dict[str, str]:
@@ -183,20 +183,20 @@ class Network:
     def with_state(self, state: Mapping[str, Any]) -> Self:
         """Return a copy with other values, by the keys of a checkpoint."""
         other = self._network_copy()
-        with third_party():  # it warns of keys that it lacks
+        with isolated():  # it warns of keys that it lacks
             other._layer.set_state_dict(dict(state))
         return other
 
     def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> Self | None:
         """Return a copy with the arrays of an exported program, or None where they do not fit this network."""
-        found = align(exported, self.arrays(), self.used)
+        found = align_parameters(exported, self.arrays(), self.used)
         if found is None:
             return None
         keys = self.keys()
         return self.with_state({keys[found.pairs[name]]: array for name, array in exported.items()})
 
     def _network_copy(self) -> Self:
-        with third_party(), on_device(self.device):
+        with isolated(), on_device(self.device):
             return self._alike(copy.deepcopy(self._layer))
 
 
@@ -257,7 +257,7 @@ def build_network(
 def _network_of_user(network: str, folder: Path | None, architecture: Mapping[str, Any]) -> Any:
     import paddle
 
-    build = folder_module(network, folder)
+    build = isolated_import(network, folder)
     try:
         layer = build(copy.deepcopy(architecture))
     except Exception as error:  # whatever the user's function raises
@@ -296,7 +296,7 @@ SHOWN: Final = 3
 """How many keys of each kind an error lists."""
 
 
-def read_weights(path: Path, *, trust: bool) -> Mapping[str, Any]:
+def read_network_state(path: Path, *, trust: bool) -> Mapping[str, Any]:
     """Return the arrays of a `.pdparams` file by key.
 
     Raises:
@@ -326,7 +326,7 @@ def load_weights(network: Any, path: Path, *, trust: bool) -> None:
     Raises:
         ModelError: it is damaged, names foreign globals, or its keys and shapes are not exactly the network's.
     """
-    values = read_weights(path, trust=trust)
+    values = read_network_state(path, trust=trust)
     wanted = network.state_dict()
     _check_fit(wanted, values, path)
     network.set_state_dict(

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.artifacts import recogniser_configs
-from pytest_ocrparity.artifacts.configs import STAGE_OF, operators
+from pytest_ocrparity.artifacts.configs import STAGE_OF, config_operators
 from pytest_ocrparity.artifacts.lint import RANDOM
-from pytest_ocrparity.backends.effective_parameters import training_operator
+from pytest_ocrparity.backends.effective_parameters import effective_training_operator
 from pytest_ocrparity.backends.ppocr.network import Network
 from pytest_ocrparity.errors import ModelError
 
@@ -29,7 +29,7 @@ class Parts:
     post_process: Any
 
 
-def import_operators() -> None:
+def import_ppocr_operators() -> None:
     """Import what PaddleOCR's operators need, so that what is missing is named before anything is built.
 
     Raises:
@@ -45,7 +45,7 @@ def import_operators() -> None:
 
 
 @contextmanager
-def reading(config: Path) -> Iterator[None]:
+def reading_operators(config: Path) -> Iterator[None]:
     """Let PaddleOCR read a YAML file.
 
     Raises:
@@ -57,7 +57,7 @@ def reading(config: Path) -> Iterator[None]:
         raise ModelError(f"{config}: PaddleOCR refuses this YAML file: {type(error).__name__}: {error}") from error
 
 
-def build_parts(yml: Mapping[str, Any], network: Network, config: Path, post_process: Any = None) -> Parts:
+def build_ppocr_operators(yml: Mapping[str, Any], network: Network, config: Path, post_process: Any = None) -> Parts:
     """Build operators and post-process as `tools/infer_det.py` does, in the YAML file's own terms.
 
     Like it, the post-process of a detector does not get `Global`, which `tools/eval.py` would merge into it.
@@ -79,17 +79,17 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path, post_pro
     )
     leaked = yml.get("Global") or {}
     transforms: list[dict[str, Any]] = []
-    for name, arguments in operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
+    for name, arguments in config_operators(yml["Eval"]["dataset"]["transforms"], config, "Eval.dataset.transforms"):
         if "Label" not in name:
             transforms.append({name: copy.deepcopy(arguments) | ({"keep_keys": kept} if name == "KeepKeys" else {})})
-    with reading(config):
+    with reading_operators(config):
         built = create_operators(copy.deepcopy(transforms), copy.deepcopy(leaked))
         post_process = build_post_process(yml["PostProcess"]) if post_process is None else post_process
     named = [next(iter(entry.items())) for entry in transforms]
     parameters = {
         stage_of[name]: found
         for (name, arguments), operator in zip(named, built, strict=True)
-        if (found := training_operator(name, operator, {**arguments, **leaked})) is not None
+        if (found := effective_training_operator(name, operator, {**arguments, **leaked})) is not None
     }
     return Parts(
         operators=tuple((name, operator) for (name, _), operator in zip(named, built, strict=True)),
@@ -99,7 +99,7 @@ def build_parts(yml: Mapping[str, Any], network: Network, config: Path, post_pro
     )
 
 
-def build_post_process(section: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+def build_ppocr_post_process(section: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
     """Build the post-process with other values, for an experiment, see `contract.PostprocessesWith`."""
     from ppocr.postprocess import build_post_process as build
 
@@ -208,7 +208,7 @@ def without_global(yml: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str,
     return {**yml, "Global": kept}
 
 
-def without_random(yml: Mapping[str, Any]) -> dict[str, Any]:
+def without_random_operators(yml: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a training YAML file whose Eval transforms hold no random operator."""
     changed = copy.deepcopy(dict(yml))
     dataset = changed["Eval"]["dataset"]
@@ -216,7 +216,7 @@ def without_random(yml: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def with_image_shape(yml: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+def with_operators_resizing_to(yml: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
     """Return a copy of a training YAML file whose DetResizeForTest resizes to one (h, w), whatever the image."""
     changed = copy.deepcopy(dict(yml))
     for entry in changed["Eval"]["dataset"]["transforms"]:

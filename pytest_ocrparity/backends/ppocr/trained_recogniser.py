@@ -15,21 +15,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.dictionary import DEFAULT, KEY, find_dictionary, misfit, named_dictionary
+from pytest_ocrparity.artifacts.dictionary import DEFAULT, KEY, dictionary_misfit, find_dictionary, named_dictionary
 from pytest_ocrparity.artifacts.families import RECOGNISERS
 from pytest_ocrparity.artifacts.model_files import TrainingFiles
-from pytest_ocrparity.artifacts.recogniser_configs import RESIZES, image_shape
-from pytest_ocrparity.backends.effective_parameters import text_parameters
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.line_probes import classes_of, line_widths, width_rule
+from pytest_ocrparity.artifacts.recogniser_configs import RESIZES, recogniser_config_shape
+from pytest_ocrparity.backends.effective_parameters import effective_text_parameters
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_widths, probed_width_rule
 from pytest_ocrparity.backends.memory_guard import Watched
 from pytest_ocrparity.backends.ppocr.network import MisfitError, Network, TextNetwork, build_network
-from pytest_ocrparity.backends.ppocr.operators import Parts, build_parts, reading, without_global
+from pytest_ocrparity.backends.ppocr.operators import Parts, build_ppocr_operators, reading_operators, without_global
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import RESIZE
-from pytest_ocrparity.trace import Image, Recognition, Trace, snapshot
+from pytest_ocrparity.trace import Image, Recognition, Trace, trace_copy
 
 OTHER_HEADS: Final = {"SARLabelDecode": 2, "NRTRLabelDecode": 3}
 """The heads beside CTC's in a MultiHead, and how many classes each has more than that one."""
@@ -67,15 +67,15 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
         found = _classes_of(network)
         if found not in (None, classes):
             raise ModelError(_misfit(files, decoder, f"the network of {files.checkpoint}", found))
-        return _with_resize(build_parts(files.yml, network, files.config, decoder), files)
+        return _with_resize(build_ppocr_operators(files.yml, network, files.config, decoder), files)
 
     def _parts_under(self, yml: Mapping[str, Any]) -> Parts:
-        parts = build_parts(yml, self.network, self.files.config, self._parts.post_process)
+        parts = build_ppocr_operators(yml, self.network, self.files.config, self._parts.post_process)
         return _with_resize(parts, replace(self.files, yml=yml))
 
     def _record_resize(self, trace: Trace, state: Mapping[str, Any], watched: Watched) -> Trace:
-        resize = {**trace.parameters[RESIZE], **line_widths(state["image"], watched.picture)}
-        picture = None if watched.picture is None else snapshot(watched.picture)
+        resize = {**trace.parameters[RESIZE], **probed_line_widths(state["image"], watched.picture)}
+        picture = None if watched.picture is None else trace_copy(watched.picture)
         return replace(trace, resize=picture, parameters={**trace.parameters, RESIZE: resize})
 
     def leaked(self) -> dict[str, str]:
@@ -87,7 +87,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
     def read_map(self, probability_map: npt.NDArray[np.float32]) -> Recognition:
         """Return what the YAML file's post-process reads in a (1, T, C) map."""
         decoder, given = self._parts.post_process, np.asarray(probability_map)
-        with third_party():
+        with isolated():
             names = getattr(decoder, "model_name", None)
             if names is None:
                 ((text, score),) = decoder(given)
@@ -126,7 +126,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
     @property
     def _product_parameters(self) -> Mapping[str, Any]:
         reverses = self._parts.post_process.reverse
-        return text_parameters(self.characters, "pred_reverse" if reverses else None)
+        return effective_text_parameters(self.characters, "pred_reverse" if reverses else None)
 
 
 def build_decoder(files: TrainingFiles) -> Any:
@@ -141,7 +141,7 @@ def build_decoder(files: TrainingFiles) -> Any:
     for place in (section, settings):
         if KEY in place and files.dictionary is not None:
             place[KEY] = str(files.dictionary)
-    with reading(files.config):
+    with reading_operators(files.config):
         decoder = build_post_process(section, settings)
     named = named_dictionary(files.yml)
     # PaddleOCR reverses texts if this word stands in the path; the folder that it was found in is not the user's path.
@@ -171,15 +171,15 @@ def with_classes(architecture: Mapping[str, Any], classes: int) -> dict[str, Any
 
 
 def _image_shape(files: TrainingFiles) -> tuple[int, int, int]:
-    return image_shape(files.yml["Eval"]["dataset"]["transforms"], files.config)
+    return recogniser_config_shape(files.yml["Eval"]["dataset"]["transforms"], files.config)
 
 
 def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
     """Return the parts with the parameters of their resize, of which the rule is that which it follows."""
     resize: Any = [run for name, run in parts.operators if name in RESIZES][-1]
     shape = [int(side) for side in resize.image_shape]
-    with third_party():
-        rule = width_rule(lambda line: resize({"image": line})["image"], *shape[1:])
+    with isolated():
+        rule = probed_width_rule(lambda line: resize({"image": line})["image"], *shape[1:])
     return replace(
         parts, parameters={**parts.parameters, RESIZE: {"rule": rule, "image_shape": shape, "max_width": None}}
     )
@@ -188,7 +188,7 @@ def _with_resize(parts: Parts, files: TrainingFiles) -> Parts:
 def _classes_of(network: Network) -> int | None:
     """Return how many classes a network has; None where it does not run, which each image will show."""
     try:
-        return classes_of(network.run(np.zeros(network.small, np.float32)))
+        return probed_classes(network.run(np.zeros(network.small, np.float32)))
     except Exception:  # whatever a network raises
         return None
 
@@ -220,4 +220,4 @@ def _misfit(files: TrainingFiles, decoder: Any, model: str, classes: int) -> str
     else:
         key = f"Global.{KEY}" if named is None else named[0]
         way_out = f"in {files.config}, set {key} to the dictionary with which it was trained"
-    return f"{misfit(what, entries, model, classes)}: {way_out}"
+    return f"{dictionary_misfit(what, entries, model, classes)}: {way_out}"

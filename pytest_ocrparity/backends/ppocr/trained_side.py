@@ -15,21 +15,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.artifacts.configs import check_sub_model, read_yml
+from pytest_ocrparity.artifacts.configs import check_config_sub_model, read_config
 from pytest_ocrparity.artifacts.dictionary import dictionary_fingerprint
 from pytest_ocrparity.artifacts.export_command import TOOL, export_command
 from pytest_ocrparity.artifacts.families import Family
 from pytest_ocrparity.artifacts.lint import RANDOM
-from pytest_ocrparity.artifacts.model_files import TrainingFiles, find_checkpoint
-from pytest_ocrparity.backends.isolation import checkout, package_folder, third_party
+from pytest_ocrparity.artifacts.model_files import TrainingFiles, find_checkpoint_file
+from pytest_ocrparity.backends.isolation import isolated, isolated_checkout, package_folder
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.ppocr.network import Network
-from pytest_ocrparity.backends.ppocr.operators import Parts, import_operators, without_global, without_random
+from pytest_ocrparity.backends.ppocr.operators import (
+    Parts,
+    import_ppocr_operators,
+    without_global,
+    without_random_operators,
+)
 from pytest_ocrparity.backends.resampling import recoded, resampled
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.errors import ImageError
-from pytest_ocrparity.files import digest, image_bytes, text_digest
-from pytest_ocrparity.jsonable import plain
+from pytest_ocrparity.files import file_digest, image_file_bytes, text_file_digest
+from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Image, Trace
 from pytest_ocrparity.wording import image_label
@@ -81,19 +86,19 @@ class TrainedSide(StagedSide):
         Raises:
             ModelError: a file, a value in it, or something to import is missing or wrong; nothing was guessed.
         """
-        yml = read_yml(config) if yml is None else yml
+        yml = read_config(config) if yml is None else yml
         cls.family.check_training(yml, config)
-        weights = find_checkpoint(checkpoint, yml, config, paddleocr_root)
-        check_sub_model(yml["Architecture"], sub_model, config)
+        weights = find_checkpoint_file(checkpoint, yml, config, paddleocr_root)
+        check_config_sub_model(yml["Architecture"], sub_model, config)
         dictionary = cls._find_dictionary(yml, config, paddleocr_root)
         files = TrainingFiles(
             config, yml, weights, paddleocr_root, trust_checkpoint, network, sub_model, dictionary=dictionary
         )
-        with checkout(paddleocr_root):
-            import_operators()
-        with checkout(paddleocr_root):
+        with isolated_checkout(paddleocr_root):
+            import_ppocr_operators()
+        with isolated_checkout(paddleocr_root):
             parts = cls._build(files, network_folder, device)
-        fingerprint = {"config": text_digest(config), "checkpoint": digest(weights)}
+        fingerprint = {"config": text_file_digest(config), "checkpoint": file_digest(weights)}
         engine = {"engine": "dygraph", "device": parts.network.device}
         memory = MemoryGuard(parts.network.run, engine, limit=memory_limit, height=cls._height(files))
         return cls(parts, files, memory, name=name, fingerprint=fingerprint | dictionary_fingerprint(dictionary))
@@ -138,7 +143,7 @@ class TrainedSide(StagedSide):
     @property
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `Pipeline`."""
-        found: Mapping[str, Any] = plain(
+        found: Mapping[str, Any] = jsonable(
             {
                 "api": "PaddleOCR's training side",
                 "code": f"{type(self).__module__}.{type(self).__qualname__}",
@@ -190,10 +195,10 @@ class TrainedSide(StagedSide):
 
     def without_random(self) -> Self:
         """Return this side without random operators, for an experiment."""
-        return self._rebuilt(without_random(self.files.yml))
+        return self._rebuilt(without_random_operators(self.files.yml))
 
     def _rebuilt(self, yml: Mapping[str, Any]) -> Self:
-        with third_party():
+        with isolated():
             parts = self._parts_under(yml)
         files = replace(self.files, yml=yml)
         return type(self)(parts, files, self._memory, name=self.name, fingerprint=self.fingerprint)
@@ -207,11 +212,11 @@ class TrainedSide(StagedSide):
         Raises:
             ImageError: the image is missing or DecodeImage cannot decode it.
         """
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         trace = Trace(pipeline=self.name, image=name, source=self)
         try:
             is_array = isinstance(image, np.ndarray)
-            with third_party(), self._memory.watching(None if is_array else data) as watched:
+            with isolated(), self._memory.watching(None if is_array else data) as watched:
                 state: Any = {"image": _as_png(image) if isinstance(image, np.ndarray) else data}
                 for operator, run in self._parts.operators:
                     if operator == "NormalizeImage":  # a size that needs no resize

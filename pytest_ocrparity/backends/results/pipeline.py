@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from pytest_ocrparity.diagnosis import table_of
 from pytest_ocrparity.errors import ImageError, ResultError
-from pytest_ocrparity.files import image_bytes, turned_size
+from pytest_ocrparity.files import image_file_bytes, turned_image_file_size
 from pytest_ocrparity.settings.result_files import PLACEHOLDER
 from pytest_ocrparity.stages import PROBABILITY_MAP, TENSOR
 from pytest_ocrparity.trace import FORMAT, Detections, Image, Trace
-from pytest_ocrparity.trace.result_document import Result, read_result
-from pytest_ocrparity.trace.trace_file import array_path, read_array, read_file, read_json
+from pytest_ocrparity.trace.result_document import Result, read_result_document
+from pytest_ocrparity.trace.trace_file import read_trace_array, read_trace_file, read_trace_json, trace_array_path
 from pytest_ocrparity.wording import image_label, path_from
 
 _DIMENSIONS: Final = {TENSOR: (3, 4), PROBABILITY_MAP: (2, 3, 4)}
@@ -73,7 +73,7 @@ class ResultsPipeline:
         __tracebackhide__ = True
         if isinstance(image, np.ndarray):
             raise ImageError(f"{self.table}.results names files by those of the images: an array has none")
-        name, data = image_bytes(image)
+        name, data = image_file_bytes(image)
         path = self.path_of(Path(image))
         where = image_label(str(path))
         if not path.is_file():
@@ -82,12 +82,12 @@ class ResultsPipeline:
                 "deployment write one for each image, also for an empty page"
             )
         sha256 = hashlib.sha256(data).hexdigest()
-        document = read_json(read_file(path, where), where)
+        document = read_trace_json(read_trace_file(path, where), where)
         if document.get("format") == FORMAT:
             trace = Trace.from_document(document, path)
             self._refuse_other_image(where, path, Path(image), sha256, trace.image_sha256, trace.image)
         else:
-            result = read_result(document, where, self._frame)
+            result = read_result_document(document, where, self._frame)
             self._refuse_other_image(where, path, Path(image), sha256, result.image_sha256, result.input_path)
             self._refuse_other_size(where, image_label(name), data, result)
             trace = self._trace_of(path, Path(image), data, result)
@@ -98,11 +98,11 @@ class ResultsPipeline:
         arrays: dict[str, Any] = {}
         is_line = result.polygons is None
         for stage, dimensions in (_OF_LINES if is_line else _DIMENSIONS).items():
-            file = array_path(path, stage)
+            file = trace_array_path(path, stage)
             if file.is_file():
                 _refuse_older(image_label(str(file)), file, image)
-                arrays[stage] = _with_batch(read_array(file), dimensions, file)
-        size, map_, shape = turned_size(data), arrays.get(PROBABILITY_MAP), None
+                arrays[stage] = _with_batch(read_trace_array(file), dimensions, file)
+        size, map_, shape = turned_image_file_size(data), arrays.get(PROBABILITY_MAP), None
         if size is not None and map_ is not None and not is_line:
             height, width = map_.shape[2:]
             shape = (float(size[0]), float(size[1]), height / size[0], width / size[1])
@@ -137,7 +137,7 @@ class ResultsPipeline:
 
     def _refuse_other_size(self, where: str, image: str, data: bytes, result: Result) -> None:
         """Raise ResultError where the service saw a picture of another size than the image's."""
-        size = turned_size(data)
+        size = turned_image_file_size(data)
         if self._frame != "image" and None not in (size, result.size) and size != result.size:
             seen, own = (f"{each[1]}x{each[0]} px" for each in (result.size, size) if each is not None)
             raise ResultError(

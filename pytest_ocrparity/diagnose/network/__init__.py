@@ -14,12 +14,12 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
-from pytest_ocrparity.diagnose.network.line_maps import PLACES, head_cause, parts_cause
-from pytest_ocrparity.diagnose.network.map_change import cause_in
-from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, tiles_cause
+from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause, line_map_parts_cause
+from pytest_ocrparity.diagnose.network.map_change import map_change_cause
+from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, neighbour_tiles_cause
 from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
 from pytest_ocrparity.diagnose.network.softmax import by_softmax
-from pytest_ocrparity.diagnose.repeatability import examine_maps
+from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
 
@@ -39,7 +39,7 @@ def examine_network(lab: Laboratory) -> list[Diagnosis]:
         return []
     if not is_run or (candidate_map is None and candidate.error is None):
         return [] if own is None else _examine_recorded_map(lab)
-    if found := examine_maps(lab):
+    if found := examine_repeatability_of_maps(lab):
         return found  # a map that its own side does not return again shows nothing of the export
     is_of_lines = lab.comparisons.task == RECOGNITION
     if is_of_lines and (known := _known_cause(lab, candidate_map)) is not None:
@@ -140,13 +140,13 @@ def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None
     All are tried. Where causes of two kinds make the map, none is stated: the two are returned as rivals.
     """
     source, start = pipeline_of(lab.reference), lab.patched
-    experiments: list[Callable[[], Diagnosis | None]] = [lambda: cause_in(lab, POINTWISE, right, own)]
+    experiments: list[Callable[[], Diagnosis | None]] = [lambda: map_change_cause(lab, POINTWISE, right, own)]
     is_of_lines = lab.comparisons.task == RECOGNITION
-    experiments.append(lambda: cause_in(lab, PLACES if is_of_lines else ORIGIN, right, own))
+    experiments.append(lambda: map_change_cause(lab, PLACES if is_of_lines else ORIGIN, right, own))
     if is_of_lines:
-        experiments.append(lambda: head_cause(lab, right, own))
+        experiments.append(lambda: line_map_head_cause(lab, right, own))
     if source is not None and tensor is not None:
-        in_parts = parts_cause if is_of_lines else tiles_cause
+        in_parts = line_map_parts_cause if is_of_lines else neighbour_tiles_cause
         experiments.append(lambda: in_parts(lab, source.infer, tensor, right, own))
     found = []
     for experiment in experiments:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import HasInputSize, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, returns_map
-from pytest_ocrparity.diagnose.network.weights import export_command
+from pytest_ocrparity.diagnose.network.weights import weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
 
@@ -114,7 +114,7 @@ def _maps_of_both(lab: Laboratory, tensor: Array) -> tuple[Array, Array] | None:
 
 
 def _export_hint(lab: Laboratory) -> str:
-    command = export_command(lab)
+    command = weights_export_command(lab)
     return f"; {command}" if command else ""
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnose.network.map_change import Family, MapChange
-from pytest_ocrparity.diagnose.network.weights import export_command, is_exported
+from pytest_ocrparity.diagnose.network.weights import has_exported_weights, weights_export_command
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -69,7 +69,7 @@ FEWEST: Final = 8
 """How many of them there must be beside the best of each timestep: maps of networks that are certain are all alike."""
 
 
-def head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis | None:
+def line_map_head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis | None:
     """Return a head of more or fewer classes as the cause, if those that both have are the same but for their sum."""
     found = _without_the_others(lab, right, own)
     if found is None:
@@ -88,9 +88,9 @@ def head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis | None:
     proof = f"without the {abs(count)} {where}, and added up to 1 again, {larger}'s map is {smaller}'s "
     proof += f"({describe_difference(made, other)}), so that the classes that both have are the same"
     text = "deploy the network that was trained, with the classes of its dictionary and no other"
-    if is_exported(lab) and (command := export_command(lab)):
+    if has_exported_weights(lab) and (command := weights_export_command(lab)):
         text += f"; {command}"
-    fix = Fix(text, (Change("export"),) if is_exported(lab) else ())
+    fix = Fix(text, (Change("export"),) if has_exported_weights(lab) else ())
     return lab.proven_cause(PROBABILITY_MAP, "network.head", summary, [proof], fix)
 
 
@@ -125,7 +125,7 @@ SEAM: Final = 3.0
 """How many times as much the maps must differ in their steps across seams as elsewhere."""
 
 
-def parts_cause(lab: Laboratory, run: Run, tensor: Array, right: Array, own: Array) -> Diagnosis | None:
+def line_map_parts_cause(lab: Laboratory, run: Run, tensor: Array, right: Array, own: Array) -> Diagnosis | None:
     """Return the diagnosis of a map that the network makes of parts of a line, if parts of one width make it all."""
     sides = _likely_widths(right, own, tensor.shape[-1])
     with lab.budget.network_run(tensor.size):  # the first parts of all widths, each shorter than the line

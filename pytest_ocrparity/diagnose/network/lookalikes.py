@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import PARAMS
-from pytest_ocrparity.backends.ppocr.network import read_weights
+from pytest_ocrparity.backends.ppocr.network import read_network_state
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.diagnosis import Alternative
 from pytest_ocrparity.errors import ModelError
@@ -30,19 +30,19 @@ def lookalikes(train: TrainedSide, other: Path | None) -> Iterator[Alternative]:
     for name, sibling in train.network.siblings.items():
         yield Alternative("network.sub_model", name, sibling.run)
     if other is not None:
-        network = train.network.with_state(read_weights(other, trust=train.files.trust))
+        network = train.network.with_state(read_network_state(other, trust=train.files.trust))
         yield Alternative("network.weights.other_checkpoint", image_label(str(other)), network.run)
     for batch_norm, label in ((False, "training mode"), (True, "training mode, batch norm too")):
         yield Alternative("network.train_mode", label, train.network.in_train_mode(batch_norm=batch_norm).run)
 
 
-def has_nearer_sibling(train: TrainedSide, exported: Mapping[str, Array]) -> bool:
+def has_nearer_lookalike(train: TrainedSide, exported: Mapping[str, Array]) -> bool:
     """Return whether another sub-model holds more of an export's arrays than the train side's own."""
     own = _count_held_arrays(exported, train.network.arrays())
     return any(_count_held_arrays(exported, sibling.arrays()) > own for sibling in train.network.siblings.values())
 
 
-def nearest_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Path | None:
+def nearest_lookalike_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Path | None:
     """Return the checkpoint that holds most of an export's arrays; None where none holds more than the train side's.
 
     Of several that hold as many, `best_accuracy` wins, then the YAML file's, then the newest.
@@ -51,7 +51,7 @@ def nearest_checkpoint(train: TrainedSide, exported: Mapping[str, Array]) -> Pat
     best, most = None, _count_held_arrays(exported, train.network.arrays())
     for path in _other_checkpoints(train, own):
         try:
-            values = read_weights(path, trust=train.files.trust)
+            values = read_network_state(path, trust=train.files.trust)
         except ModelError:
             continue  # it can't be read safely, so its weights stay unknown
         held = _count_held_arrays(exported, {key: np.asarray(value) for key, value in values.items()})

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.compare.sensitivity import automatic_map_limit, map_sensitivity
+from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -56,7 +56,7 @@ class Family(NamedTuple):
     none: str
 
 
-def cause_in(lab: Laboratory, family: Family, right: Array, own: Array) -> Diagnosis | None:
+def map_change_cause(lab: Laboratory, family: Family, right: Array, own: Array) -> Diagnosis | None:
     """Return the diagnosis of a map that one change makes of another one, of the same tensor.
 
     Where several changes of the family make it, all are said: the image does not tell which it is.
@@ -82,4 +82,4 @@ def cause_in(lab: Laboratory, family: Family, right: Array, own: Array) -> Diagn
 
 
 def _limit(lab: Laboratory) -> float:
-    return automatic_map_limit(map_sensitivity(lab.reference))
+    return sensitivity_limit(map_sensitivity(lab.reference))

@@ -137,7 +137,7 @@ SEAM: Final = 3.0
 """How many times as much the maps must differ in their steps across seams as elsewhere."""
 
 
-def tiles_cause(
+def neighbour_tiles_cause(
     lab: Laboratory, run: Callable[[Array], Array], tensor: Array, right: Array, own: Array
 ) -> Diagnosis | None:
     """Return the diagnosis of a map that the network makes of squares of a tensor, if one side of them makes it all."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
-from pytest_ocrparity.diagnose.network.weights import is_exported
+from pytest_ocrparity.diagnose.network.weights import has_exported_weights
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -83,7 +83,7 @@ def by_softmax(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
         )
         sums = candidate_map.sum(axis=-1, dtype=np.float64)
         proof += f"of a timestep add up to {float(sums.min()):.4g} to {float(sums.max()):.4g}"
-        fix = Fix(way.fix, (Change("export"),) if is_exported(lab) else ())
+        fix = Fix(way.fix, (Change("export"),) if has_exported_weights(lab) else ())
         return lab.proven_cause(
             PROBABILITY_MAP, "network.softmax", f"{candidate}'s network returns {way.text}", [proof], fix
         )

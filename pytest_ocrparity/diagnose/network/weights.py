@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 from pytest_ocrparity.backends.ppocr.trained_side import TrainedSide
 from pytest_ocrparity.contract import (
     Exports,
@@ -22,7 +22,7 @@ from pytest_ocrparity.contract import (
     offered,
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
-from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_sibling, lookalikes, nearest_checkpoint
+from pytest_ocrparity.diagnose.network.lookalikes import has_nearer_lookalike, lookalikes, nearest_lookalike_checkpoint
 from pytest_ocrparity.diagnosis import Alternative, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -54,7 +54,7 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
         found = []
         for each in (network, network.fused):
             if each is not None:
-                aligned = align(exported, each.arrays(), each.used)
+                aligned = align_parameters(exported, each.arrays(), each.used)
                 pairs, is_named = aligned or (None, False)
                 found.append(StoredWeights(exported, each, each is not network, unfused, pairs, is_named))
         fitting = [each for each in found if each.pairs is not None]
@@ -155,7 +155,7 @@ def _nearest_checkpoint(lab: Laboratory) -> Path | None:
         return None
     if "nearest" not in lab.memo:
         lab.budget.check()
-        lab.memo["nearest"] = nearest_checkpoint(lab.reference.source, _exported_arrays(lab))
+        lab.memo["nearest"] = nearest_lookalike_checkpoint(lab.reference.source, _exported_arrays(lab))
     found: Path | None = lab.memo["nearest"]
     return found
 
@@ -165,15 +165,15 @@ def _has_nearer_network(lab: Laboratory) -> bool:
     source = lab.reference.source
     if not isinstance(source, TrainedSide):
         return False
-    return has_nearer_sibling(source, _exported_arrays(lab)) or _nearest_checkpoint(lab) is not None
+    return has_nearer_lookalike(source, _exported_arrays(lab)) or _nearest_checkpoint(lab) is not None
 
 
-def is_exported(lab: Laboratory) -> bool:
+def has_exported_weights(lab: Laboratory) -> bool:
     """Tell whether the candidate was loaded from an export directory, so that exporting again changes it."""
     return offered(lab.candidate.source, HasExport) is not None
 
 
-def export_command(lab: Laboratory) -> str:
+def weights_export_command(lab: Laboratory) -> str:
     """Return the command that exports the reference to the candidate's directory, or an empty text."""
     target = lab.ask(lab.candidate, HasExport, lambda side: (side.model_dir, side.model_name)) or (None, None)
     return lab.ask(lab.reference, Exports, lambda side: side.export_command(*target)) or ""
@@ -181,7 +181,7 @@ def export_command(lab: Laboratory) -> str:
 
 def export_fix(lab: Laboratory, other: Alternative) -> Fix:
     """Return the fix that exports the right network, by cause."""
-    again = export_command(lab) or "export again from the right checkpoint"
+    again = weights_export_command(lab) or "export again from the right checkpoint"
     changes = (Change("export"),)
     if other.cause == "network.sub_model":
         text = (

@@ -13,17 +13,17 @@ from typing import Final
 import numpy as np
 
 from pytest_ocrparity.compare.borderline import boxes_of_map
-from pytest_ocrparity.compare.scores import expected_detections, expected_scores
+from pytest_ocrparity.compare.scores import detections_with_expected_scores, expected_scores
 from pytest_ocrparity.contract import HasLaterSteps, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
 from pytest_ocrparity.diagnose.parameter_experiments import by_parameters
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing.coordinates import by_coordinates
-from pytest_ocrparity.diagnose.postprocessing.kept_boxes import state_of_boxes
+from pytest_ocrparity.diagnose.postprocessing.kept_boxes import by_kept_boxes
 from pytest_ocrparity.diagnose.postprocessing.small_boxes import by_small_box_filter
 from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.geometry import match, vertex_distance
+from pytest_ocrparity.geometry import match_polygons, vertex_distance
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Trace
 from pytest_ocrparity.wording import number_of_boxes
@@ -32,7 +32,7 @@ GAIN: Final = 0.1
 """How much undoing a distortion must raise the mean IoU with the reference's boxes, where the maps differ."""
 
 
-def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
+def examine_postprocessing(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes for which the two post-processes make different boxes of the reference's map."""
     if lab.reference.detections is None or lab.reference.probability_map is None or lab.reference.shape is None:
         return _examine_boxes_alone(lab)
@@ -42,7 +42,7 @@ def examine_boxes(lab: Laboratory) -> list[Diagnosis]:
     if made is None:
         return _examine_recorded_boxes(lab)
     if not lab.is_same_boxes(made):
-        return state_of_boxes(lab, made) or _examine_postprocess(lab, made)
+        return by_kept_boxes(lab, made) or _examine_postprocess(lab, made)
     return _examine_changed_boxes(lab)
 
 
@@ -105,7 +105,7 @@ def _are_at(right: Detections, found: Detections, frame: Frame, size: Sequence[f
     edges = float(size[1]), float(size[0])
     placed = [np.clip(frame.of(np.asarray(polygon, np.float64)), 0, edges) for polygon in right.polygons]
     clipped = [np.clip(polygon, 0, edges) for polygon in found.polygons]
-    pairs, apart = match(placed, clipped).pairs, 1.0 + 0.5 * max(frame.across, frame.down)
+    pairs, apart = match_polygons(placed, clipped).pairs, 1.0 + 0.5 * max(frame.across, frame.down)
     return len(pairs) == len(placed) == len(clipped) and all(
         vertex_distance(placed[pair.reference], clipped[pair.candidate]) <= apart for pair in pairs
     )
@@ -333,7 +333,7 @@ def _as_reference(trace: Trace) -> Trace:
 
 def _mean_iou(reference: Detections, found: Detections) -> float:
     """Return the mean IoU, 0 to 1, with boxes that have no pair counting as 0."""
-    pairs = match(reference.polygons, found.polygons).pairs
+    pairs = match_polygons(reference.polygons, found.polygons).pairs
     return sum(pair.iou for pair in pairs) / max(len(reference), len(found), 1)
 
 
@@ -343,7 +343,9 @@ def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     is_reported = any(each.kind == "score_order" for each in lab.compare_with_reference(DETECTIONS, trace).differences)
     if found is None or found.scores is None or not is_reported:
         return []
-    expected = expected_scores(expected_detections(lab.reference, trace), found) or _scores_of_reference(lab, found)
+    expected = expected_scores(detections_with_expected_scores(lab.reference, trace), found) or _scores_of_reference(
+        lab, found
+    )
     if len(expected) != len(found):
         return []
     order = np.argsort([expected[index] for index in range(len(found))], kind="stable")
@@ -364,4 +366,4 @@ def _scores_of_reference(lab: Laboratory, found: Detections) -> Mapping[int, flo
     right = lab.reference.detections
     if right is None or right.scores is None:
         return {}
-    return {p.candidate: float(right.scores[p.reference]) for p in match(right.polygons, found.polygons).pairs}
+    return {p.candidate: float(right.scores[p.reference]) for p in match_polygons(right.polygons, found.polygons).pairs}

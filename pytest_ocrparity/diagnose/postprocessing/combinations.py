@@ -14,7 +14,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from pytest_ocrparity.diagnose.postprocessing.equality import SCORE, Page, are_equal
-from pytest_ocrparity.diagnose.postprocessing.rules import Bench, Choice, Rule, Searched, Span, between_levels, roundest
+from pytest_ocrparity.diagnose.postprocessing.rules import (
+    Bench,
+    Choice,
+    Rule,
+    Searched,
+    Span,
+    roundest_rule_value,
+    rule_values_between_levels,
+)
 from pytest_ocrparity.trace import Detections
 
 Fit: TypeAlias = "tuple[Rule, Span]"
@@ -37,7 +45,9 @@ class Start(NamedTuple):
     values: dict[str, Any]
 
 
-def several_values(bench: Bench, rules: Sequence[Rule], pages: list[Page], fit_all: FitAll) -> list[tuple[Fit, ...]]:
+def combinations_of_values(
+    bench: Bench, rules: Sequence[Rule], pages: list[Page], fit_all: FitAll
+) -> list[tuple[Fit, ...]]:
     """Return the shortest combinations of rules that make the candidate's boxes of all pages, of two rules or more."""
     if any(page.found.scores is None or page.right.scores is None for page in pages):
         return []  # without scores too much fits
@@ -108,9 +118,9 @@ def _of_scores(bench: Bench, rules: Sequence[Rule], pages: list[Page]) -> Iterat
 
 def _levels(pages: Sequence[Page], value: float) -> Span:
     """Return the thresholds around one that cut the maps of all pages as it does."""
-    spans = [between_levels(page, value) for page in pages]
+    spans = [rule_values_between_levels(page, value) for page in pages]
     low, high = max(span.low for span in spans), min(span.high for span in spans)
-    return Span(low, high, roundest(low, high))
+    return Span(low, high, roundest_rule_value(low, high))
 
 
 def _are_scores_in(bench: Bench, values: dict[str, Any], pages: Sequence[Page]) -> bool:
@@ -138,7 +148,7 @@ def _thresh(bench: Bench, rule: Searched, pages: list[Page]) -> float | None:
     for _ in range(20):
         middle = round((low + high) / 2, 6)
         if _are_scores_in(bench, {"thresh": middle}, [page]):
-            span = between_levels(page, middle)  # of which another page may permit a part
+            span = rule_values_between_levels(page, middle)  # of which another page may permit a part
             likely = (middle, span.value, *np.linspace(span.low, span.high, 9).tolist())
             return next((value for value in likely if _are_scores_in(bench, {"thresh": value}, pages)), None)
         made = bench.with_fixed({"thresh": middle, "box_thresh": LEAST}).make({}, page)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from pytest_ocrparity.contract import Pipeline
-from pytest_ocrparity.diagnose.kept import depends_on_before
+from pytest_ocrparity.diagnose.kept_state import kept_state_diagnosis
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rules import subset
@@ -25,7 +25,7 @@ RUNS: Final = 2
 """How many more times the map runs: each must add the same boxes."""
 
 
-def state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
+def by_kept_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
     """Return a diagnosis where the candidate's post-process adds the boxes of a map to those of before.
 
     Its trace holds boxes too many and none that is missing, and they come again; each further run on the reference's
@@ -52,7 +52,7 @@ def state_of_boxes(lab: Laboratory, first: Detections) -> list[Diagnosis]:
     counts = ", then ".join(str(len(each)) for each in runs[1:])
     proof = f"the same map again and again through {candidate}'s post-process gives {number_of_boxes(len(first))}, "
     proof += f"then {counts}: each time {reference}'s {len(added[0] or ())} more, beside all of those before"
-    return [depends_on_before(lab, DETECTIONS, proof)]
+    return [kept_state_diagnosis(lab, DETECTIONS, proof)]
 
 
 def _are_all_extra(lab: Laboratory) -> bool:
@@ -69,7 +69,7 @@ def _added(lab: Laboratory, before: Detections, after: Detections) -> Detections
     return None if kept is None else subset(after, np.setdiff1d(np.arange(len(after)), kept))
 
 
-def boxes_of_the_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
+def kept_boxes_of_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | None:
     """Return a diagnosis where the post-process finds boxes of the map before in an empty one, and they are all.
 
     After an empty map, which leaves none, it must make the reference's boxes of the reference's map.
@@ -97,4 +97,4 @@ def boxes_of_the_map_before(lab: Laboratory, side: Pipeline) -> Diagnosis | None
         f"after an empty map, {candidate}'s post-process makes {reference}'s boxes of {reference}'s map; right after "
         f"it, these {number_of_boxes(len(left))} of an empty map, and after the mirrored map those of that one"
     )
-    return depends_on_before(lab, DETECTIONS, proof, "{candidate} returns boxes of the image before")
+    return kept_state_diagnosis(lab, DETECTIONS, proof, "{candidate} returns boxes of the image before")

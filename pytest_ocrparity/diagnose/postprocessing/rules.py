@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import PostprocessesWith
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, indices_of
-from pytest_ocrparity.geometry import match
+from pytest_ocrparity.geometry import match_polygons
 from pytest_ocrparity.trace import Detections, Shape
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -59,14 +59,14 @@ class Span(NamedTuple):
         if low > high:
             return None
         value = self.value if low <= _rule_number(self.value) <= high else other.value
-        return Span(low, high, value if low <= _rule_number(value) <= high else roundest(low, high))
+        return Span(low, high, value if low <= _rule_number(value) <= high else roundest_rule_value(low, high))
 
 
 def _rule_number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def roundest(low: float, high: float) -> float:
+def roundest_rule_value(low: float, high: float) -> float:
     """Return a number between two others with as few decimals as possible, nearest to their middle."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return low if math.isfinite(low) else high
@@ -257,13 +257,13 @@ class Read(Changed):
         return one._replace(value=tuple(second if first is None else first for first, second in pairs))
 
 
-def between_levels(page: Page, low: float, high: float | None = None) -> Span:
+def rule_values_between_levels(page: Page, low: float, high: float | None = None) -> Span:
     """Return the thresholds around two that cut a map as they do: between two of its values nothing changes."""
     present, high = np.unique(page.probability_map), low if high is None else high
     low = max([float(each) for each in present[present <= low][-1:]], default=low)
     high = min([float(each) for each in present[present > high][:1]], default=high)
     high = float(np.nextafter(high, low))
-    return Span(low, high, roundest(low, high))
+    return Span(low, high, roundest_rule_value(low, high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,9 +313,9 @@ class Searched(Rule):
         ends = [self._outermost_fitting_value(bench, page, hit, bound) for bound in (self.low, self.high)]
         low, high = (float(each) for each in ends)
         if self.name == "thresh":  # between two values of the map nothing changes
-            levels = between_levels(page, low, high)
+            levels = rule_values_between_levels(page, low, high)
             return levels if self.fits(bench, page, levels.value) else levels._replace(value=hit)
-        value = int(hit) if self.is_whole else roundest(low, high)
+        value = int(hit) if self.is_whole else roundest_rule_value(low, high)
         return Span(low, high, value if self.fits(bench, page, value) else hit)
 
     def _first_fitting_value(self, bench: Bench, page: Page) -> float | None:
@@ -345,7 +345,7 @@ class Searched(Rule):
         """Return whether boxes must grow, or become more (above 0), or the reverse."""
         if self.counts:
             return float(len(found) - len(made))
-        pairs = match(found.polygons, made.polygons, min_iou=0.2).pairs
+        pairs = match_polygons(found.polygons, made.polygons, min_iou=0.2).pairs
         if not pairs:
             return float(len(found) - len(made))
         return area([found.polygons[pair.reference] for pair in pairs]) - area(
@@ -418,7 +418,7 @@ class Cut(Rule):
             return Span(float(low), float(high) - 1, int(low))
         # A value that is dropped does not fit, one that is kept does.
         low, high = (np.nextafter(low, high), high) if self.drops_below else (low, np.nextafter(high, low))
-        return Span(float(low), float(high), roundest(float(low), float(high)))
+        return Span(float(low), float(high), roundest_rule_value(float(low), float(high)))
 
 
 def subset(made: Detections, kept: Array) -> Detections:

@@ -45,7 +45,7 @@ def by_small_box_filter(
     if _find_cut(lab, replace(lab.candidate, detections=own), own_right) is None:
         return []
     # The drawn map is scaled so that a filter by side drops some of its boxes and keeps others.
-    drawn, ratio = drawn_map(), max(0.25, (here.kept or 2 * here.dropped) / 16)
+    drawn, ratio = map_of_small_boxes(), max(0.25, (here.kept or 2 * here.dropped) / 16)
     shape = (PROBE * ratio, PROBE * ratio, 1 / ratio, 1 / ratio)
     both = lab.attempt(lambda: (source.postprocess(drawn, shape), lab.patched.postprocess(drawn, shape)))
     if both is None:
@@ -105,7 +105,7 @@ PROBE: Final = 1024
 """Side in px of the drawn map."""
 
 
-def drawn_map(*, weakest: float = 1.0) -> npt.NDArray[np.float32]:
+def map_of_small_boxes(*, weakest: float = 1.0) -> npt.NDArray[np.float32]:
     """Return a (1, 1, PROBE, PROBE) map of rectangles 4 to 23 px high and 6 to 48 px wide, far from each other.
 
     Their values run from `weakest` to 1 in steps that repeat. With `weakest` below 1 each is weaker at its rim, and one

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.installed import InstalledPostprocess
-from pytest_ocrparity.compare.parameter_differences import is_close
+from pytest_ocrparity.compare.parameter_differences import parameters_agree
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, has_scores, several_values
+from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, combinations_of_values, has_scores
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
 from pytest_ocrparity.diagnose.postprocessing.rules import (
@@ -28,9 +28,9 @@ from pytest_ocrparity.diagnose.postprocessing.rules import (
     Rule,
     Searched,
     Span,
-    roundest,
+    roundest_rule_value,
 )
-from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, drawn_map
+from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, map_of_small_boxes
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape, Trace
@@ -50,7 +50,7 @@ def by_known_values(lab: Laboratory) -> list[Diagnosis]:
     Where the candidate's post-process can be run, the rule must also explain its boxes of the reference's map and of
     drawn ones. Where only boxes are known the rules are run on the reference's map, and what fits is noticed.
     """
-    with third_party():  # once, as entering it for each run of a post-process takes longer than the run
+    with isolated():  # once, as entering it for each run of a post-process takes longer than the run
         return _by_known_values(lab)
 
 
@@ -89,7 +89,7 @@ def _several(bench: Bench, pages: list[Page]) -> list[Diagnosis]:
     It must explain what earlier images of this run showed of combinations as well, with values that fit them all.
     """
     lab = bench.lab
-    found = several_values(bench, _rules_to_try(lab), pages, _fit_all)
+    found = combinations_of_values(bench, _rules_to_try(lab), pages, _fit_all)
     images, before = lab.history.get(TOGETHER, (0, None))
     if before is not None:
         found = [joint for fits in found if (joint := _joint(before, fits)) is not None]
@@ -180,7 +180,7 @@ def _explains_together(texts: set[frozenset[str]]) -> Callable[[Laboratory], boo
         if bench is None or not _is_shown_on_pages(pages):
             return False
         _, before = lab.history.get(TOGETHER, (0, []))
-        found = several_values(bench, _rules_to_try(lab), pages, _fit_all)
+        found = combinations_of_values(bench, _rules_to_try(lab), pages, _fit_all)
         return any(_texts(fits) in texts and _joint(before, fits) is not None for fits in found)
 
     return explains
@@ -237,7 +237,7 @@ def _pages_with_known_boxes(bench: Bench) -> list[Page]:
     if pages[-1] is not None:
         for side in (PROBE, PROBE // 4):
             shape = (float(side), float(side), PROBE / side, PROBE / side)
-            drawn = replace(reference, probability_map=drawn_map(weakest=0.35), shape=shape)
+            drawn = replace(reference, probability_map=map_of_small_boxes(weakest=0.35), shape=shape)
             page = _page_of_trace(bench, drawn, lab.run_postprocess(trace=drawn))
             pages.append(None if page is None else replace(page, is_drawn=True))
     return [page for page in pages if page is not None]
@@ -303,7 +303,10 @@ def _fit_all(bench: Bench, rule: Rule, pages: list[Page]) -> Fit | None:
 def _values_inside_span(span: Span) -> list[Any]:
     if not isinstance(span.value, float) or not (math.isfinite(span.low) and math.isfinite(span.high)):
         return []
-    return [roundest(span.low, (span.low + span.high) / 2), roundest((span.low + span.high) / 2, span.high)]
+    return [
+        roundest_rule_value(span.low, (span.low + span.high) / 2),
+        roundest_rule_value((span.low + span.high) / 2, span.high),
+    ]
 
 
 WITHDRAWN: Final = "withdrawn"
@@ -384,7 +387,7 @@ def _stated(lab: Laboratory, fit: Fit, words: str, proof: str) -> Diagnosis:
     own = lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
     summary = f"{candidate}'s boxes are those of {words}"
     said = lab.candidate.parameters.get(DETECTIONS, {}).get(rule.name)
-    if said is not None and not any(is_close(said, value) for value in span.values):
+    if said is not None and not any(parameters_agree(said, value) for value in span.values):
         summary += f", and {candidate} says {said}"
     fix = f"give {candidate} {reference}'s {rule.name} = {own}"
     if own is None:

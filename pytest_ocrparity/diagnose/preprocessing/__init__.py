@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.parameter_experiments import by_parameters, parameter_groups, with_reference_parameters
+from pytest_ocrparity.diagnose.parameter_experiments import (
+    by_parameters,
+    parameter_experiment_groups,
+    with_reference_parameters,
+)
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing import decoding, normalizing, resizing
 from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
@@ -38,7 +42,7 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     first = lab.compare_with_reference(PREPROCESSING, lab.candidate).stage or TENSOR
     is_run = lab.can_run and lab.run_preprocessing() is not None
     if not is_run:
-        lab.not_tried.append(why_not_again(lab))
+        lab.not_tried.append(why_no_preprocessing_again(lab))
         lab.use_recorded()
     if lab.run_preprocessing() is None:
         found.append(lab.unknown_cause(first))
@@ -46,11 +50,11 @@ def examine_preprocessing(lab: Laboratory, found: list[Diagnosis]) -> None:
     start = len(found)
     for stage in BEFORE_NETWORK:
         if not lab.is_same_stage(stage, lab.run_preprocessing()):
-            found += examine_stage(lab, stage)
+            found += examine_preprocessing_stage(lab, stage)
             if found[-1].cause == UNKNOWN and lab.before is lab.reference:
                 _withdraw_sizes(lab, found)
                 return
-        if stage == DECODE and (diagnosis := channel_order(lab)) is not None:
+        if stage == DECODE and (diagnosis := by_channel_order(lab)) is not None:
             found.append(diagnosis)
     if len(found) == start:
         found.append(lab.unknown_cause(first))
@@ -73,7 +77,7 @@ def _withdraw_sizes(lab: Laboratory, found: list[Diagnosis]) -> None:
             found[index] = lab.unknown_cause(RESIZE, "the resized images have different sizes")
 
 
-def why_not_again(lab: Laboratory) -> str:
+def why_no_preprocessing_again(lab: Laboratory) -> str:
     """Return in words that the candidate's preprocessing can't be run again, and why."""
     text = f"experiments that run the preprocessing of {lab.names.candidate}"
     if lab.can_run and lab.image is None:
@@ -81,7 +85,7 @@ def why_not_again(lab: Laboratory) -> str:
     return f"{text}: it can't be run again on this image"
 
 
-def channel_order(lab: Laboratory) -> Diagnosis | None:
+def by_channel_order(lab: Laboratory) -> Diagnosis | None:
     """Return a channel order as the cause if, with the reference's, the tensor is nearer to the reference's."""
     trace, reference = lab.run_preprocessing(), lab.reference
     if trace is None or trace.decode is None or reference.decode is None:
@@ -110,7 +114,7 @@ def _tensor_distance(reference: Trace, trace: Trace) -> float:
     return float(np.mean(np.abs(first - second)))
 
 
-def examine_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
+def examine_preprocessing_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
     """Return the causes of one stage: of parameters, else of other experiments, also with all parameters put right."""
 
     def fixes_stage(patched: PatchedCandidate) -> str | None:
@@ -126,7 +130,10 @@ def examine_stage(lab: Laboratory, stage: str) -> list[Diagnosis]:
         return found
     start = lab.patched
     for experiment in EXPERIMENTS[stage]:
-        for base, own in ((start, []), (with_reference_parameters(lab, stage, start), parameter_groups(lab, stage))):
+        for base, own in (
+            (start, []),
+            (with_reference_parameters(lab, stage, start), parameter_experiment_groups(lab, stage)),
+        ):
             if base is None:
                 continue
             made = experiment(lab, base)

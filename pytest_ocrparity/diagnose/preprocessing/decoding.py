@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.decoders import STANDARD, decoded_ways
+from pytest_ocrparity.backends.decoders import STANDARD, pixels_by_decoder
 from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
@@ -48,7 +48,7 @@ def by_decoder(lab: Laboratory, base: PatchedCandidate) -> Made:
 
     def given(reference: Trace, image: object) -> Array | None:
         """Return the pixels that the reference's way yields, also of another image."""
-        return decoded_ways_of(reference).get(reference_way)
+        return ways_of_decoding(reference).get(reference_way)
 
     def shows(reference: Trace, candidate: Trace) -> bool:
         return _ways_of_both(reference, candidate) == (reference_way, candidate_way)
@@ -186,7 +186,7 @@ def _if_decoded_equally(lab: Laboratory, patched: PatchedCandidate) -> PatchedCa
 
 def _ways_of_both(reference: Trace, candidate: Trace) -> tuple[str | None, str | None]:
     """Return the way in which each side decoded the file; None where it is not a known one."""
-    ways = decoded_ways_of(reference)
+    ways = ways_of_decoding(reference)
     if reference.decode is None or candidate.decode is None:
         return None, None
     return _way_of(reference.decode, ways), _way_of(candidate.decode, ways)
@@ -221,7 +221,7 @@ def _reference_pixels(reference: Trace) -> Array | None:
     if reference.decode is None:
         return None
     if reference.decode.pixels is None:
-        ways = decoded_ways_of(reference)
+        ways = ways_of_decoding(reference)
         way = _way_of(reference.decode, ways)
         pixels = None if way is None else ways[way]
     else:
@@ -229,11 +229,11 @@ def _reference_pixels(reference: Trace) -> Array | None:
     return pixels if pixels is not None and pixels.dtype == np.uint8 else None
 
 
-def decoded_ways_of(trace: Trace) -> Mapping[str, Array]:
+def ways_of_decoding(trace: Trace) -> Mapping[str, Array]:
     """Return what a trace's file holds, by the way to decode it; nothing where it is gone, or is none."""
     path = Path(trace.image)
     try:
-        return decoded_ways(path) if path.is_file() else {}
+        return pixels_by_decoder(path) if path.is_file() else {}
     except (OcrParityError, OSError):  # no cv2 here, or the file is gone
         return {}
 

@@ -27,7 +27,7 @@ def by_tensor_channels(lab: Laboratory, base: PatchedCandidate) -> Made:
         return None
     for words, change in (
         ("reversed", lambda tensor: np.ascontiguousarray(tensor[:, ::-1])),
-        ("reversed before the normalisation", lambda tensor: reversed_before(tensor, lab.before)),
+        ("reversed before the normalisation", lambda tensor: reversed_before_normalizing(tensor, lab.before)),
     ):
         made = _if_tensor_agrees(lab, base, change)
         if made is not None:
@@ -295,7 +295,7 @@ def _is_grey(reference: Trace) -> bool:
         return pixels.ndim == 3 and bool(np.array_equal(pixels[..., 0], pixels[..., -1]))
     if reference.tensor is None:
         return False
-    turned = reversed_before(reference.tensor, reference)
+    turned = reversed_before_normalizing(reference.tensor, reference)
     return turned.shape == reference.tensor.shape and bool(np.allclose(turned, reference.tensor, atol=1e-4))
 
 
@@ -307,7 +307,7 @@ def _if_tensor_agrees(lab: Laboratory, base: PatchedCandidate, change: Any) -> t
     return (patched, trace) if is_same and trace is not None else None
 
 
-def reversed_before(tensor: Array, reference: Trace) -> Array:
+def reversed_before_normalizing(tensor: Array, reference: Trace) -> Array:
     """Undo the reference's normalisation, reverse the channels, and normalise again."""
     parameters = reference.parameters.get(TENSOR, {})
     mean, std = (

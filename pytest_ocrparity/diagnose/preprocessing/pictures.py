@@ -19,14 +19,14 @@ import numpy.typing as npt
 from pytest_ocrparity.contract import ChangesPictures, ResizesPictures, ResizesTo, offered, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
-from pytest_ocrparity.diagnose.preprocessing.decoding import decoded_ways_of
-from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before
+from pytest_ocrparity.diagnose.preprocessing.decoding import ways_of_decoding
+from pytest_ocrparity.diagnose.preprocessing.normalizing import reversed_before_normalizing
 from pytest_ocrparity.diagnose.preprocessing.placements import (
     Way,
-    are_same,
-    best_offset,
+    best_placement,
+    matches_placement,
     placements,
-    scaled_before,
+    scaled_placements,
     size_of,
 )
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -41,24 +41,24 @@ Before: TypeAlias = "Callable[[Laboratory], Trace | None]"
 
 def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
     """Find the only way to make the picture that is exactly the candidate's."""
-    trace, page = lab.run_preprocessing(base), page_of(lab)
+    trace, page = lab.run_preprocessing(base), page_for_pictures(lab)
     if trace is None or trace.tensor is None or trace.tensor.ndim != 4 or page is None:
         return None
     if lab.before is not lab.reference or offered(lab.reference.source, ResizesTo) is None:
         return None
     own, right = picture_of(lab, trace), picture_of(lab, lab.reference)
-    if own is None or right is None or are_same(own, right):
+    if own is None or right is None or matches_placement(own, right):
         return None  # the picture is right, and what follows is not
     if _is_plain(lab, page, own):
         return None
-    ways = _ways_to_make_picture(lab, trace, page, own) if tells(page) and tells(own) else iter(())
+    ways = _ways_to_make_picture(lab, trace, page, own) if picture_tells(page) and picture_tells(own) else iter(())
     # A border around a page of its own size is the same thing before and after the resize.
-    found = {(way.cause, _rounded_frame(way.to_page)): way for way in ways if are_same(own, way.picture)}
-    if not found and tells(page) and tells(own):
+    found = {(way.cause, _rounded_frame(way.to_page)): way for way in ways if matches_placement(own, way.picture)}
+    if not found and picture_tells(page) and picture_tells(own):
         found = {(way.cause, None): way for way in _scaled_by_clients(lab, trace, page, own)}
     fitting = list(found.values())
     before = trace_of(lab, trace, fitting[0].picture) if fitting else None
-    shown = None if before is None else shows_the_same(lab, trace, before)
+    shown = None if before is None else picture_shows_the_same(lab, trace, before)
     if shown is None:
         lab.tried.append(
             "resize: no other interpolation, border, crop, earlier scaling, grey or JPEG round trip makes these pixels"
@@ -83,10 +83,10 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
 def _is_plain(lab: Laboratory, page: Array, own: Array) -> bool:
     """Tell whether a picture is the page as it is, at a size of its own: what changes nothing explains nothing."""
     plain = resized(lab, page, size_of(own))
-    return plain is not None and are_same(own, plain)
+    return plain is not None and matches_placement(own, plain)
 
 
-def tells(picture: Array) -> bool:
+def picture_tells(picture: Array) -> bool:
     """Return whether a picture has more than stripes; a blank page is within a border, or cut, what it is without."""
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
 
@@ -99,13 +99,13 @@ def _same_picture_kind(cause: str, kinds: frozenset[str]) -> Before:
     """Return what finds the same sort of picture on another image."""
 
     def before(lab: Laboratory) -> Trace | None:
-        trace, page = lab.candidate, page_of(lab)
+        trace, page = lab.candidate, page_for_pictures(lab)
         own = None if trace.tensor is None or page is None else picture_of(lab, trace)
         if own is None or page is None or _is_plain(lab, page, own):
             return None
         ways = itertools.chain(_ways_to_make_picture(lab, trace, page, own), _scaled_by_clients(lab, trace, page, own))
         for way in ways:
-            if way.cause == cause and way.kinds & kinds and are_same(own, way.picture):
+            if way.cause == cause and way.kinds & kinds and matches_placement(own, way.picture):
                 return trace_of(lab, trace, way.picture)
         return None
 
@@ -143,7 +143,7 @@ def _interpolation(lab: Laboratory, page: Array, own: Array) -> Way | None:
 
 def _scaled_by_clients(lab: Laboratory, trace: Trace, page: Array, own: Array) -> Iterator[Way]:
     """Yield pages that were scaled by a client: to the size of the shape row, or by factors, which takes longest."""
-    return scaled_before(
+    return scaled_placements(
         lab,
         trace,
         page,
@@ -157,7 +157,7 @@ def _otherwise_decoded(lab: Laboratory, page: Array, own: Array) -> Iterator[Way
     """Yield the file decoded in other ways and resized, where the candidate's own decoding is not recorded."""
     if lab.candidate.decode is not None:
         return
-    for cause, pixels in decoded_ways_of(lab.reference).items():
+    for cause, pixels in ways_of_decoding(lab.reference).items():
         picture = resized(lab, pixels, size_of(own)) if cause in DECODINGS and pixels.dtype == np.uint8 else None
         if picture is not None and not np.array_equal(pixels, page):
             words, fix = DECODINGS[cause]
@@ -180,7 +180,7 @@ def _by_interpolation(lab: Laboratory, page: Array, own: Array) -> tuple[str, Ar
 
 def _equal_ones(own: Array, made: Iterable[tuple[str, Array | None]]) -> tuple[str, Array] | None:
     """Return the names of the pictures that are this one, as "A or B", with the picture; None where none is."""
-    same = [(name, picture) for name, picture in made if picture is not None and are_same(own, picture)]
+    same = [(name, picture) for name, picture in made if picture is not None and matches_placement(own, picture)]
     return (" or ".join(name for name, _ in same), same[0][1]) if same else None
 
 
@@ -196,17 +196,17 @@ class Interpolated(NamedTuple):
     make: Before
 
 
-def shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
+def picture_shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated | None:
     """Return the interpolation that makes the candidate's picture of the whole page at its size, or None.
 
     If there is one, `lab.before` becomes what the reference's operators make of that picture.
     """
-    page, own = page_of(lab), picture_of(lab, trace)
-    if page is None or own is None or not tells(page) or _is_plain(lab, page, own):
+    page, own = page_for_pictures(lab), picture_of(lab, trace)
+    if page is None or own is None or not picture_tells(page) or _is_plain(lab, page, own):
         return None
     way = _interpolation(lab, page, own)
     before = None if way is None else trace_of(lab, trace, way.picture)
-    shown = None if before is None else shows_the_same(lab, trace, before)
+    shown = None if before is None else picture_shows_the_same(lab, trace, before)
     if way is None or shown is None:
         return None
     proof = f"{lab.names.reference}'s page, {way.words}, is {lab.names.candidate}'s picture: the {shown}"
@@ -222,7 +222,7 @@ def _offered_pictures(
     return iter(made or ())
 
 
-def page_of(lab: Laboratory) -> Array | None:
+def page_for_pictures(lab: Laboratory) -> Array | None:
     """Return the page as the reference decoded it, in BGR, or None where its pixels are not kept."""
     decode = lab.reference.decode
     is_kept = decode is not None and decode.pixels is not None and decode.channel_order in ("BGR", "RGB")
@@ -249,15 +249,15 @@ def trace_of(lab: Laboratory, trace: Trace, picture: Array) -> Trace | None:
     made = lab.attempt(lambda: source.preprocess_at(np.ascontiguousarray(picture), size_of(picture)))
     if made is None or made.error is not None:
         return None
-    return in_place_of_reference(lab, replace(made, decode=lab.reference.decode, shape=trace.shape))
+    return picture_in_place_of_reference(lab, replace(made, decode=lab.reference.decode, shape=trace.shape))
 
 
-def in_place_of_reference(lab: Laboratory, made: Trace) -> Trace:
+def picture_in_place_of_reference(lab: Laboratory, made: Trace) -> Trace:
     """Return a trace of the reference's operators as one of the image that is examined."""
     return replace(made, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
 
 
-def shows_the_same(lab: Laboratory, trace: Trace, before: Trace) -> str | None:
+def picture_shows_the_same(lab: Laboratory, trace: Trace, before: Trace) -> str | None:
     """Return in words what of a candidate's trace is what the reference made; then it becomes `lab.before`."""
     assert trace.tensor is not None
     earlier, lab.before = lab.before, before
@@ -265,7 +265,7 @@ def shows_the_same(lab: Laboratory, trace: Trace, before: Trace) -> str | None:
         return "resized pixels are equal"
     if lab.is_same_stage(TENSOR, trace):
         return "tensors agree"
-    turned = (np.ascontiguousarray(trace.tensor[:, ::-1]), reversed_before(trace.tensor, before))
+    turned = (np.ascontiguousarray(trace.tensor[:, ::-1]), reversed_before_normalizing(trace.tensor, before))
     if any(lab.is_same_stage(TENSOR, replace(trace, tensor=tensor)) for tensor in turned):
         return "tensors agree but for the order of their channels"
     lab.before = earlier
@@ -322,7 +322,7 @@ def by_decoded_picture(lab: Laboratory, base: PatchedCandidate) -> Made:
 
 def _frame_of_decoded(lab: Laboratory, cause: str, text: str, changed: Array) -> Frame | None:
     """Return how the picture's px become the page's, see `Way.to_page`."""
-    page, tensor = page_of(lab), lab.candidate.tensor
+    page, tensor = page_for_pictures(lab), lab.candidate.tensor
     if page is None or tensor is None or tensor.ndim != 4 or not cause.endswith(("scaled", "cropped")):
         return None
     height, width = tensor.shape[2:]
@@ -338,16 +338,16 @@ _ORIGIN = re.compile(r"from x (\d+), y (\d+)")
 def _preprocess_changed_picture(lab: Laboratory, changed: Array) -> Trace | None:
     source = pipeline_of(lab.reference)
     made = None if source is None else lab.attempt(lambda: source.preprocess(np.ascontiguousarray(changed)))
-    return None if made is None or made.error is not None else in_place_of_reference(lab, made)
+    return None if made is None or made.error is not None else picture_in_place_of_reference(lab, made)
 
 
 def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Array, str] | None:
     """Return the cause, its kinds, the changed page and how it was changed; None where nothing known makes it."""
-    page = page_of(lab)
+    page = page_for_pictures(lab)
     if trace is None or page is None or trace.decode is None or trace.decode.pixels is None:
         return None
     own, size = bgr(trace), (int(trace.decode.shape[0]), int(trace.decode.shape[1]))
-    if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3 or not tells(own):
+    if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3 or not picture_tells(own):
         return None
 
     def name(made: Iterable[tuple[str, Array | None]]) -> str:
@@ -362,7 +362,7 @@ def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Arr
     if names := name((plain, *_offered_pictures(lab, lambda side: side.resampled(page, size)))):
         return "decode.scaled", names, own, f"scaled to {size[1]}x{size[0]} by {names}"
     if size[0] <= page.shape[0] and size[1] <= page.shape[1]:
-        top, left = best_offset(page, own)
+        top, left = best_placement(page, own)
         for down, right in itertools.product((0, -1, 1), repeat=2):
             row, column = max(top + down, 0), max(left + right, 0)
             part = page[row : row + size[0], column : column + size[1]]

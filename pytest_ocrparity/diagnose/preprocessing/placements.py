@@ -111,7 +111,7 @@ def _turned(lab: Laboratory, page: Array, own: Array, resize: Resize) -> Iterato
             )
 
 
-def scaled_before(
+def scaled_placements(
     lab: Laboratory,
     trace: Trace,
     page: Array,
@@ -131,7 +131,7 @@ def scaled_before(
         made = [*([("cv2.INTER_LINEAR", plain)] if plain is not None else []), *resampled(page, size)]
         for name, scaled in made:
             twice = resize(scaled, size_of(own))
-            if twice is not None and are_same(own, twice):
+            if twice is not None and matches_placement(own, twice):
                 text = f"scaled to {size[1]}x{size[0]} by {name} before the resize"
                 yield Way("decode.scaled", _SCALED, twice, text, f"gets the page {text}", fix, frame)
 
@@ -141,7 +141,7 @@ def size_of(picture: Array) -> Size:
     return int(picture.shape[0]), int(picture.shape[1])
 
 
-def are_same(own: Array, made: Array) -> bool:
+def matches_placement(own: Array, made: Array) -> bool:
     """Return whether two pictures are equal, in whatever order each holds its channels."""
     return _are_equal(own, made) or _are_equal(own, made[..., ::-1])
 
@@ -164,7 +164,7 @@ def _bordered_pages(page: Array, own: Array, resize: Resize) -> Iterator[Placed]
         if fill is None:
             continue
         inner = resize(page, (h, w))
-        if inner is None or not are_same(own[top : top + h, left : left + w], inner):
+        if inner is None or not matches_placement(own[top : top + h, left : left + w], inner):
             continue
         picture = np.empty_like(own)
         picture[:] = fill
@@ -266,7 +266,7 @@ def _cropped_pages(page: Array, own: Array, size: Size, resize: Resize) -> Itera
     scale = own.shape[0] / size[0], own.shape[1] / size[1]
     whole = resize(page, (round(page.shape[0] * scale[0]), round(page.shape[1] * scale[1])))
     if whole is not None and whole.shape[0] >= own.shape[0] and whole.shape[1] >= own.shape[1]:
-        row, column = best_offset(whole, own)
+        row, column = best_placement(whole, own)
         middle = round(row / scale[0]), round(column / scale[1])
         around = (0, -1, 1, -2, 2)
         tries |= {(middle[0] + down, middle[1] + right): None for down in around for right in around}
@@ -325,7 +325,7 @@ def _between(grey: Array, y: Array, x: Array) -> Array:
     return np.asarray(upper * (1 - down) + lower * down)
 
 
-def best_offset(whole: Array, part: Array) -> tuple[int, int]:
+def best_placement(whole: Array, part: Array) -> tuple[int, int]:
     """Return (row, column) at which a part resembles a picture most, by the correlation of their brightness."""
     first, second = (np.asarray(each, np.float64).mean(axis=2) for each in (whole, part))
     first, second = first - first.mean(), second - second.mean()

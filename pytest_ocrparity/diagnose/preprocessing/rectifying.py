@@ -14,7 +14,7 @@ from pytest_ocrparity.wording import number_of_boxes
 CAUSE: Final = "pipeline.doc_preprocessor"
 
 
-def judge_in_its_frame(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
+def judge_in_rectified_frame(lab: Laboratory, found: list[Diagnosis]) -> list[Diagnosis]:
     """Return the causes; where a document preprocessor is one, with what the reference makes of its picture.
 
     The candidate's boxes lie in that picture, so that the rest of its detection can be judged there alone.

@@ -13,11 +13,11 @@ from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import (
     by_pictures,
-    in_place_of_reference,
-    page_of,
-    shows_interpolation,
-    shows_the_same,
-    tells,
+    page_for_pictures,
+    picture_in_place_of_reference,
+    picture_shows_interpolation,
+    picture_shows_the_same,
+    picture_tells,
 )
 from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     DEFAULTS,
@@ -27,10 +27,10 @@ from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     ROUNDINGS,
     SIDES,
     SizeRule,
-    fitting_rules,
-    predicted_size,
-    rules_text,
-    simplest,
+    fitting_size_rules,
+    simplest_size_rules,
+    size_by_rule,
+    size_rules_text,
 )
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import RESIZE
@@ -50,13 +50,11 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
     if trace is None or trace.tensor is None or trace.shape is None or limits.get("rule") != "limit":
         return None
     own, size, before = _source_size(trace), _tensor_size(trace), lab.before
-    likely = [name for name, rounding in ROUNDINGS.items() if predicted_size(own, limits, rounding) == size]
+    likely = [name for name, rounding in ROUNDINGS.items() if size_by_rule(own, limits, rounding) == size]
     if not likely or likely[0] == PADDLEOCR or (shown := _shown_at_its_size(lab, trace)) is None:
         return None
     sizes = _sizes_of_probes(lab, base)
-    fitting = [
-        name for name in likely if all(predicted_size(p, limits, ROUNDINGS[name]) == s for p, s in sizes.items())
-    ]
+    fitting = [name for name in likely if all(size_by_rule(p, limits, ROUNDINGS[name]) == s for p, s in sizes.items())]
     if len(fitting) != 1:
         lab.before = before
         return None
@@ -64,9 +62,7 @@ def by_size_rounding(lab: Laboratory, base: PatchedCandidate) -> Made:
     patched = replace(
         base,
         before=shown.make,
-        applies=lambda _, candidate: (
-            _tensor_size(candidate) == predicted_size(_source_size(candidate), limits, rounding)
-        ),
+        applies=lambda _, candidate: _tensor_size(candidate) == size_by_rule(_source_size(candidate), limits, rounding),
     )
     name = lab.names.candidate
     summary = f"{name} rounds the resized sides otherwise: {fitting[0]}, where PaddleOCR does {PADDLEOCR}"
@@ -122,12 +118,14 @@ def _rule_of_sizes(
         summary = f"{sizes_differ}: to one size, whatever the image"
         found = lab.proven_cause(RESIZE, "resize.image_shape", summary, [proof, shown], fix)
         return found, lambda _, other: _tensor_size(other) == size
-    rules = simplest(fitting_rules(sizes, (limits.get("limit_side_len"), limits.get("limit_type"))))
+    rules = simplest_size_rules(fitting_size_rules(sizes, (limits.get("limit_side_len"), limits.get("limit_type"))))
     if not rules or len({(rule.kind, rule.rounding) for rule in rules}) > 1:
         return None
     rule = next((each for each in rules if (each.side, each.kind) in DEFAULTS), rules[0])
     right = lab.reference.tensor.shape if lab.reference.tensor is not None else size
-    proof = f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only {rules_text(rules)} "
+    proof = (
+        f"of {len(SIDES) * len(KINDS)} pairs of limits and {len(ROUNDINGS)} roundings only {size_rules_text(rules)} "
+    )
     proof += f"gives {candidate}'s sizes, here and for {len(PROBES)} other images"
     own_limits = f"{limits.get('limit_side_len')}/{limits.get('limit_type')}"
     summary = f"{candidate} resizes to {size[1]}x{size[0]}, which {rule} gives; "
@@ -161,8 +159,8 @@ def _unknown_rule(
     """Return as unknown the class of rules that give this size."""
     lab.noticed.append(f"{_sizes_text(lab, size)}; {shown}: nothing but the size differs at this stage")
     candidate = lab.names.candidate
-    fitting = fitting_rules({_source_size(trace): size}, _limits_of(limits))
-    rules = simplest(fitting)
+    fitting = fitting_size_rules({_source_size(trace): size}, _limits_of(limits))
+    rules = simplest_size_rules(fitting)
     if lab.can_run:
         return lab.unknown_cause(RESIZE, f"{_sizes_text(lab, size)}, and which rule {candidate} follows is not known")
     # Its own limits under another rounding are as simple as other limits under PaddleOCR's; both at once are not.
@@ -172,7 +170,7 @@ def _unknown_rule(
     causes += ("resize.rounding",) * any(each.rounding != PADDLEOCR for each in rules)
     causes += ("resize.image_shape",)
     is_unscaled = size == SizeRule(1, "min").size(_source_size(trace))
-    text = f"{rules_text(rules) or 'one fixed size'} gives this size{', no scaling' if is_unscaled else ''}"
+    text = f"{size_rules_text(rules) or 'one fixed size'} gives this size{', no scaling' if is_unscaled else ''}"
     text += "; so does one fixed size" if rules else ""
     if _source_size(trace) != _source_size(lab.reference):  # it takes the page for another one, or its row is wrong
         causes += ("decode.scaled",)
@@ -194,7 +192,7 @@ def at_its_size(lab: Laboratory) -> Trace | None:
     """Return what the reference's own resize makes of the image at the candidate's size."""
     size = _tensor_size(lab.candidate)
     at_size = None if size is None else lab.reference_at_size(size)
-    return None if at_size is None else in_place_of_reference(lab, at_size)
+    return None if at_size is None else picture_in_place_of_reference(lab, at_size)
 
 
 def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
@@ -208,13 +206,13 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
     if at_size is None or at_size.tensor is None or trace.tensor is None or size is None:
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
-    if (page := page_of(lab)) is not None and not tells(page):
+    if (page := page_for_pictures(lab)) is not None and not picture_tells(page):
         return None  # a blank page has the same pixels within a border, cut or scaled
-    shown = shows_the_same(lab, trace, in_place_of_reference(lab, at_size))
+    shown = picture_shows_the_same(lab, trace, picture_in_place_of_reference(lab, at_size))
     here = f"at {size[1]}x{size[0]}"
     if shown is not None:
         return Shown(f"{here}, made by {reference}'s own resize, the {shown}", (), at_its_size)
-    if (other := shows_interpolation(lab, trace)) is not None:
+    if (other := picture_shows_interpolation(lab, trace)) is not None:
         return Shown(f"{here}, {other.text}", (other.cause,), other.make)
     lab.tried.append(f"resize: {reference}'s own resize {here} makes other pixels than {candidate}")
     return None

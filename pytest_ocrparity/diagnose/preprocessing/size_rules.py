@@ -61,10 +61,10 @@ class SizeRule(NamedTuple):
 
     def size(self, page: Size) -> Size:
         """Return the (h, w) that it gives a page."""
-        return predicted_size(page, {"limit_side_len": self.side, "limit_type": self.kind}, ROUNDINGS[self.rounding])
+        return size_by_rule(page, {"limit_side_len": self.side, "limit_type": self.kind}, ROUNDINGS[self.rounding])
 
 
-def predicted_size(page: Size, limits: Mapping[str, Any], rounding: Rounding) -> Size:
+def size_by_rule(page: Size, limits: Mapping[str, Any], rounding: Rounding) -> Size:
     """Return the (h, w) that PaddleOCR's limit rule gives a page, with a given rounding."""
     height, width = page
     limit, kind = float(limits["limit_side_len"]), limits["limit_type"]
@@ -78,7 +78,7 @@ def predicted_size(page: Size, limits: Mapping[str, Any], rounding: Rounding) ->
     return max(rounding(height * ratio), 32), max(rounding(width * ratio), 32)
 
 
-def fitting_rules(sizes: Mapping[Size, Size | None], apart_from: tuple[Any, Any]) -> list[SizeRule]:
+def fitting_size_rules(sizes: Mapping[Size, Size | None], apart_from: tuple[Any, Any]) -> list[SizeRule]:
     """Return the rules that predict all sizes, but for the reference's own limits with PaddleOCR's rounding."""
     rules = (SizeRule(side, kind, name) for name in ROUNDINGS for kind in KINDS for side in SIDES)
     return [
@@ -89,13 +89,13 @@ def fitting_rules(sizes: Mapping[Size, Size | None], apart_from: tuple[Any, Any]
     ]
 
 
-def simplest(rules: Sequence[SizeRule]) -> list[SizeRule]:
+def simplest_size_rules(rules: Sequence[SizeRule]) -> list[SizeRule]:
     """Return the rules of the first rounding that fits: one that rounds otherwise needs a page that shows it."""
     names = [name for name in ROUNDINGS if any(rule.rounding == name for rule in rules)]
     return [rule for rule in rules if rule.rounding == names[0]] if names else []
 
 
-def rules_text(rules: Sequence[SizeRule]) -> str:
+def size_rules_text(rules: Sequence[SizeRule]) -> str:
     """Return a class of rules in words, such as "64 to 512/min, or 1280 to 4096/max (no scaling)"."""
     parts = []
     for name in dict.fromkeys(rule.rounding for rule in rules):

@@ -43,12 +43,12 @@ class Rule(NamedTuple):
     order: str = AS_IT_IS
 
 
-def best_classes(probability_map: Map) -> list[int]:
+def best_ctc_classes(probability_map: Map) -> list[int]:
     """Return the best class of each timestep of a (1, T, C) map."""
     return [int(each) for each in probability_map[0].argmax(-1)]
 
 
-def kept_steps(best: Sequence[int], rule: Rule) -> list[int]:
+def kept_ctc_steps(best: Sequence[int], rule: Rule) -> list[int]:
     """Return the timesteps whose characters a rule keeps."""
     steps = [step for step, each in enumerate(best) if each != rule.blank]
     if rule.repeats == KEPT:
@@ -58,24 +58,24 @@ def kept_steps(best: Sequence[int], rule: Rule) -> list[int]:
     return [step for step in steps if not step or best[step] != best[step - 1]]
 
 
-def predicted(
+def predicted_ctc_text(
     best: Sequence[int], rule: Rule, characters: Mapping[int, str], orders: Mapping[str, Order]
 ) -> str | None:
     """Return the text that a rule makes of classes; None where the character of one of them is not known."""
-    classes = [best[step] for step in kept_steps(best, rule)]
+    classes = [best[step] for step in kept_ctc_steps(best, rule)]
     if any(each not in characters for each in classes):
         return None
     return orders[rule.order]("".join(characters[each] for each in classes))
 
 
-def map_of(classes: Sequence[int], count: int) -> Map:
+def ctc_map(classes: Sequence[int], count: int) -> Map:
     """Return a (1, T, C) map that is certain of one class at each timestep."""
     made = np.zeros((1, len(classes), count), np.float32)
     made[0, np.arange(len(classes)), list(classes)] = 1
     return made
 
 
-def probes(classes: Sequence[int]) -> list[list[int]]:
+def ctc_probes(classes: Sequence[int]) -> list[list[int]]:
     """Return classes of timesteps at which the rules differ, with repeats, blanks between, and each order another."""
     found = [each for each in dict.fromkeys(classes) if each != 0][:6]
     if not found:
@@ -106,7 +106,7 @@ class Measured(NamedTuple):
         return 0 if 0 in self.blanks else min(self.blanks, default=None)
 
 
-def measure(read: Read, classes: Iterable[int], count: int) -> Measured:
+def measure_ctc_decoder(read: Read, classes: Iterable[int], count: int) -> Measured:
     """Ask a decoder for its characters.
 
     Args:
@@ -115,7 +115,7 @@ def measure(read: Read, classes: Iterable[int], count: int) -> Measured:
         count: how many classes the maps have.
     """
     asked = sorted({0, count - 1, *classes})
-    alone = {each: read(map_of([each], count)) for each in asked}
+    alone = {each: read(ctc_map([each], count)) for each in asked}
     refused = frozenset(each for each, found in alone.items() if found is None)
     texts = {each: found.text for each, found in alone.items() if found is not None}
     blanks = frozenset(each for each, text in texts.items() if not text)
@@ -124,7 +124,7 @@ def measure(read: Read, classes: Iterable[int], count: int) -> Measured:
     for each, text in texts.items():
         for anchor in [other for other in texts if other != each and texts[other]][:ANCHORS]:
             apart = [] if blank is None else [blank]
-            found = read(map_of([anchor, *apart, each, *apart, anchor], count))
+            found = read(ctc_map([anchor, *apart, each, *apart, anchor], count))
             # A blank between two of the same class keeps both; some rules drop the second.
             wanted = {texts[anchor] + text + texts[anchor], *([texts[anchor]] if not text else [])}
             is_steady &= found is not None and found.text in wanted
@@ -180,14 +180,14 @@ NEAR: Final = 1e-5
 """Within which a formula makes a score: float32 means of a hundred values are within 1e-6 of each other."""
 
 
-def fitting_scores(found: Sequence[tuple[Map, float]]) -> list[Score]:
+def fitting_ctc_scores(found: Sequence[tuple[Map, float]]) -> list[Score]:
     """Return the formulas that make every score of its map, none of which may have no text."""
     fitting = []
     for score in SCORES:
         made = []
         for probability_map, _ in found:
-            best = best_classes(probability_map)
-            steps = kept_steps(best, Rule())
+            best = best_ctc_classes(probability_map)
+            steps = kept_ctc_steps(best, Rule())
             values = np.asarray(probability_map[0].max(-1), np.float64)
             made.append(score.of(values, best, steps) if steps else 0.0)
         if all(abs(own - right) <= NEAR for own, (_, right) in zip(made, found, strict=True)):

@@ -53,7 +53,7 @@ def decoder_of(lab: Laboratory, trace: Trace) -> Decoder | None:
     return None if side is None else Decoder(lab, trace, side)
 
 
-def differs_text(own: Decoder) -> str:
+def decoder_difference_text(own: Decoder) -> str:
     """Return in words what the candidate's decoder reads in the reference's map."""
     lab = own.lab
     assert lab.reference.probability_map is not None and lab.reference.recognition is not None

@@ -25,7 +25,11 @@ from pytest_ocrparity.contract import (
 )
 from pytest_ocrparity.diagnose.laboratory import Laboratory, bgr
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate, Recorded
-from pytest_ocrparity.diagnose.preprocessing import channel_order, examine_stage, why_not_again
+from pytest_ocrparity.diagnose.preprocessing import (
+    by_channel_order,
+    examine_preprocessing_stage,
+    why_no_preprocessing_again,
+)
 from pytest_ocrparity.diagnose.recognition.fill import examine_arrangement, examine_fill, examine_numbers
 from pytest_ocrparity.diagnose.recognition.line_rules import (
     AS_WIDE,
@@ -37,10 +41,10 @@ from pytest_ocrparity.diagnose.recognition.line_rules import (
     LineRule,
     Made,
     Size,
-    departures,
-    fitting_rules,
-    line_size,
-    rule_of_parameters,
+    fitting_line_rules,
+    line_rule_departures,
+    line_rule_of_parameters,
+    line_rule_size,
 )
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import DECODE, PREPROCESSING, RESIZE, TENSOR
@@ -59,11 +63,11 @@ AS_DEPLOYED: Final = Fix(
 )
 
 
-def examine_line(lab: Laboratory) -> list[Diagnosis]:
+def examine_line_preprocessing(lab: Laboratory) -> list[Diagnosis]:
     """Return each cause for which the two tensors of a line differ."""
     first = lab.compare_with_reference(PREPROCESSING, lab.candidate).stage or TENSOR
     if not lab.can_run or lab.run_preprocessing() is None:
-        lab.not_tried.append(why_not_again(lab))
+        lab.not_tried.append(why_no_preprocessing_again(lab))
         lab.use_recorded()
     trace = lab.run_preprocessing()
     if trace is None:
@@ -71,10 +75,10 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
     found = [] if (batch := _by_batch(lab, trace)) is None else [batch]
     trace = lab.run_preprocessing() or trace  # alone, where its preprocessing itself makes a batch
     if not lab.is_same_stage(DECODE, trace):
-        found += examine_stage(lab, DECODE)
+        found += examine_preprocessing_stage(lab, DECODE)
         if found[-1].cause == UNKNOWN and lab.before is lab.reference:
             return found
-    if (order := channel_order(lab)) is not None:
+    if (order := by_channel_order(lab)) is not None:
         found.append(order)
     trace = lab.run_preprocessing()
     if trace is None or trace.tensor is None:
@@ -99,7 +103,7 @@ def examine_line(lab: Laboratory) -> list[Diagnosis]:
 
 def _content(lab: Laboratory, trace: Trace) -> int:
     """Return the columns of a tensor that hold the picture: as the side says, else up to the last that is not 0."""
-    said = line_size(trace.parameters.get(RESIZE, {}))
+    said = line_rule_size(trace.parameters.get(RESIZE, {}))
     assert trace.tensor is not None
     if said is not None:
         return said[1]
@@ -358,7 +362,7 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
     if right is None or own is None or right.size(line) != right_size or own.size(line) != own_size:
         return None
     is_given = trace.parameters.get(RESIZE, {}).get("input_shape") is not None
-    found = departures(right, own, line, is_given=is_given)
+    found = line_rule_departures(right, own, line, is_given=is_given)
     if not found:
         return None
     sizes = f"{_sizes_text(lab, trace)}; {proof}"
@@ -367,7 +371,7 @@ def _by_rules(lab: Laboratory, trace: Trace, proof: str, pipeline: Any = None) -
         return causes
     # Its fix is to evaluate otherwise: what differs then is said too, or the fix would leave a difference.
     deployed = right._replace(kind=AS_WIDE)
-    rest = [each for each in departures(deployed, own, line, is_given=is_given) if each not in found]
+    rest = [each for each in line_rule_departures(deployed, own, line, is_given=is_given) if each not in found]
     return causes + [_cause_of_rule(lab, each, deployed, own, [f"with eval_mode: {sizes}"]) for each in rest]
 
 
@@ -386,9 +390,9 @@ def _rule_of(lab: Laboratory, side: Any, trace: Trace, here: dict[Size, Made]) -
         if size is not None:
             sizes[probe] = size
     if len(sizes) <= len(PROBES) // 2:
-        stated = rule_of_parameters(trace.parameters.get(RESIZE, {}))
+        stated = line_rule_of_parameters(trace.parameters.get(RESIZE, {}))
         return stated if stated is not None and all(stated.size(line) == made for line, made in sizes.items()) else None
-    fitting = fitting_rules(sizes)
+    fitting = fitting_line_rules(sizes)
     return fitting[0] if fitting else None
 
 
@@ -398,7 +402,7 @@ def _as_deployed(lab: Laboratory, trace: Trace) -> list[str]:
     shape = lab.reference.tensor
     if source is None or image is None or shape is None or trace.tensor is None:
         return []
-    given, right = image, rule_of_parameters(lab.reference.parameters.get(RESIZE, {}))
+    given, right = image, line_rule_of_parameters(lab.reference.parameters.get(RESIZE, {}))
     base = right.base if right is not None else int(shape.shape[3])
     made = lab.attempt(lambda: source.line_as_wide(given, (int(trace.tensor.shape[2]), base)))  # type: ignore[union-attr]
     if made is None or made.tensor is None or made.tensor.shape != trace.tensor.shape:

@@ -83,13 +83,13 @@ class LineRule(NamedTuple):
         return f"lets a line be as wide as it is{least}"
 
 
-def line_size(parameters: Mapping[str, Any]) -> Made | None:
+def line_rule_size(parameters: Mapping[str, Any]) -> Made | None:
     """Return what a side says became of a line; None where it does not."""
     found: list[Any] = [parameters.get(name) for name in ("height", "content_width", "width")]
     return (int(found[0]), int(found[1]), int(found[2])) if all(map(is_size, found)) else None
 
 
-def fitting_rules(sizes: Mapping[Size, Made]) -> list[LineRule]:
+def fitting_line_rules(sizes: Mapping[Size, Made]) -> list[LineRule]:
     """Return the rules that predict what becomes of each line; the first that fits of each kind is the simplest."""
     heights = {made[0] for made in sizes.values()}
     if len(heights) != 1 or not sizes:
@@ -104,7 +104,7 @@ def fitting_rules(sizes: Mapping[Size, Made]) -> list[LineRule]:
     return [rule for rule in rules if all(rule.size(line) == made for line, made in sizes.items())]
 
 
-def rule_of_parameters(parameters: Mapping[str, Any]) -> LineRule | None:
+def line_rule_of_parameters(parameters: Mapping[str, Any]) -> LineRule | None:
     """Return the rule that a side states; None where it states none."""
     shape: Any = parameters.get("input_shape") or parameters.get("image_shape")
     kind: Any = parameters.get("rule")
@@ -122,7 +122,7 @@ class Departure(NamedTuple):
     fields: tuple[str, ...]
 
 
-def departures(right: LineRule, own: LineRule, line: Size, *, is_given: bool) -> list[Departure]:
+def line_rule_departures(right: LineRule, own: LineRule, line: Size, *, is_given: bool) -> list[Departure]:
     """Return how the candidate's rule differs from the reference's, as far as this line is another for it.
 
     With all of them put right the line is the reference's; those that can be left out are left out.

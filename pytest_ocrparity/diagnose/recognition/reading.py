@@ -18,8 +18,8 @@ from pytest_ocrparity.artifacts.model_files import CONFIG
 from pytest_ocrparity.compare.characters import dictionary_difference
 from pytest_ocrparity.compare.text import compare_text
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.weights import is_exported
-from pytest_ocrparity.diagnose.recognition import dictionaries
+from pytest_ocrparity.diagnose.network.weights import has_exported_weights
+from pytest_ocrparity.diagnose.recognition import character_lists
 from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     KEPT_IN_PART,
     NEAR,
@@ -29,15 +29,15 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     Measured,
     Order,
     Rule,
-    best_classes,
-    fitting_scores,
-    kept_steps,
-    map_of,
-    measure,
-    predicted,
-    probes,
+    best_ctc_classes,
+    ctc_map,
+    ctc_probes,
+    fitting_ctc_scores,
+    kept_ctc_steps,
+    measure_ctc_decoder,
+    predicted_ctc_text,
 )
-from pytest_ocrparity.diagnose.recognition.decoder import Decoder, decoder_of, differs_text
+from pytest_ocrparity.diagnose.recognition.decoder import Decoder, decoder_difference_text, decoder_of
 from pytest_ocrparity.diagnose.recognition.repeats import keeps_some, repeats_cause
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
@@ -51,7 +51,7 @@ MOST_CLASSES: Final = 120
 """Most classes of a line that decoders are asked about; a line of 80 characters has about 40."""
 
 
-def examine_text(lab: Laboratory) -> list[Diagnosis]:
+def examine_reading(lab: Laboratory) -> list[Diagnosis]:
     """Return the causes why the candidate's decoder reads other text, or gives it another score, in the same map."""
     reference, candidate = lab.reference, lab.candidate
     right = reference.probability_map
@@ -150,7 +150,7 @@ class Decoders:
     def explains(self, rule: Rule, characters: Mapping[int, str], *, first: bool = False) -> bool:
         """Return whether a decoder that does so reads what the candidate reads; with `first`, in this line alone."""
         shown = self.shown[:1] if first else self.shown
-        return all(predicted(best, rule, characters, self.orders) == text for best, text in shown)
+        return all(predicted_ctc_text(best, rule, characters, self.orders) == text for best, text in shown)
 
     @cached_property
     def moved(self) -> Mapping[int, str]:
@@ -209,22 +209,22 @@ def _measured(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | Non
     assert right is not None and reference.recognition is not None
     if side is None:
         return _measured_by_recording(lab, own, read)
-    best, count = best_classes(right), right.shape[2]
+    best, count = best_ctc_classes(right), right.shape[2]
     asked = {*best, *(each + 1 for each in best if each + 1 < count)}
-    asked |= set() if lab.candidate.probability_map is None else {*best_classes(lab.candidate.probability_map)}
-    asked |= {each for each in dictionaries.differing_classes(lab) if each < count}
+    asked |= set() if lab.candidate.probability_map is None else {*best_ctc_classes(lab.candidate.probability_map)}
+    asked |= {each for each in character_lists.differing_classes(lab) if each < count}
     if len(asked) > MOST_CLASSES:
         asked = set(sorted(asked & {*best} or asked)[:MOST_CLASSES])
-    two = measure(side.read, asked, count), measure(own.read, asked, count)
+    two = measure_ctc_decoder(side.read, asked, count), measure_ctc_decoder(own.read, asked, count)
     orders = {**PLAIN_ORDERS, **side.orders, **own.orders}
     if not all(each.is_steady for each in two) or two[0].blank != 0 or two[0].refused:
         lab.tried.append("text: a class is read otherwise alone than between others, so no list of characters shows")
         return None
     shown: list[tuple[Sequence[int], str | None]] = [(best, read)]
     if lab.candidate.probability_map is not None:
-        its = best_classes(lab.candidate.probability_map)
+        its = best_ctc_classes(lab.candidate.probability_map)
         shown += [(its, own.text(lab.candidate.probability_map))] if {*its} <= two[1].characters.keys() else []
-    made = [(each, map_of(each, count)) for each in probes([each for each in best if each in two[1].characters])]
+    made = [(each, ctc_map(each, count)) for each in ctc_probes([each for each in best if each in two[1].characters])]
     shown += [(each, own.text(probe)) for each, probe in made]
     stated = reference.parameters.get(TEXT, {}).get("reorders")
     base = sorted((Rule(order=name) for name in orders), key=lambda rule: rule.order != stated)
@@ -232,7 +232,7 @@ def _measured(lab: Laboratory, own: Decoder, read: str | None) -> Decoders | Non
     fitting = [
         rule
         for rule in base
-        if all(predicted(each, rule, two[0].characters, orders) == text for each, text in expected)
+        if all(predicted_ctc_text(each, rule, two[0].characters, orders) == text for each, text in expected)
     ]
     if not fitting:
         lab.tried.append(f"text: {lab.names.reference}'s own decoder follows no rule that is known")
@@ -249,18 +249,18 @@ def _measured_by_recording(lab: Laboratory, own: Decoder, read: str | None) -> D
     reference, right = lab.reference, lab.reference.probability_map
     assert right is not None and reference.recognition is not None
     stated = [trace.parameters.get(TEXT, {}) for trace in (reference, lab.candidate)]
-    best, text = best_classes(right), reference.recognition.text
-    classes = [best[step] for step in kept_steps(best, Rule())]
+    best, text = best_ctc_classes(right), reference.recognition.text
+    classes = [best[step] for step in kept_ctc_steps(best, Rule())]
     characters = dict(zip(classes, text, strict=False))
     is_stated = all("dictionary" in each for each in stated) and stated[0]["dictionary"] != stated[1]["dictionary"]
     is_aligned = len(classes) == len(text) and "".join(characters[each] for each in classes) == text
     if not is_stated or not is_aligned or stated[0].get("reorders") != stated[1].get("reorders"):
         lab.not_tried.append(f"text: the decoder of {lab.names.reference}, which can't be run by itself")
         return None
-    measured = measure(own.read, {*best}, right.shape[2])
+    measured = measure_ctc_decoder(own.read, {*best}, right.shape[2])
     if not measured.is_steady:
         return None
-    made = [(each, map_of(each, right.shape[2])) for each in probes([c for c in best if c in measured.characters])]
+    made = [(each, ctc_map(each, right.shape[2])) for each in ctc_probes([c for c in best if c in measured.characters])]
     shown: list[tuple[Sequence[int], str | None]] = [(best, read), *((each, own.text(probe)) for each, probe in made)]
     return Decoders(characters, measured, Rule(), {**PLAIN_ORDERS, **own.orders}, shown)
 
@@ -288,7 +288,7 @@ def _blank_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diagnosis
     right, blank, candidate = lab.reference.probability_map, measured.own.blank, lab.names.candidate
     assert right is not None
     where = "has no blank" if blank is None else f"takes class {blank} of {right.shape[2]} for the blank"
-    proof = [f"{differs_text(own)}; asked class by class, {candidate}'s decoder {where}"]
+    proof = [f"{decoder_difference_text(own)}; asked class by class, {candidate}'s decoder {where}"]
     if blank is not None:
         order = [*range(1, blank + 1), 0, *range(blank + 1, right.shape[2])]
         text = own.text(np.ascontiguousarray(right[..., order]))
@@ -304,7 +304,7 @@ def _order_cause(lab: Laboratory, right: str, orders: Sequence[str]) -> Diagnosi
     names = " or ".join(dict.fromkeys(orders))
     own = decoder_of(lab, lab.candidate)
     assert own is not None
-    proof = f"{differs_text(own)}; so it does in maps made for this: its characters, {names}, are its text"
+    proof = f"{decoder_difference_text(own)}; so it does in maps made for this: its characters, {names}, are its text"
     fix = (
         "PaddleOCR reverses texts where 'arabic' stands in the dictionary's path, and paddleocr 3.x reorders them "
         "where the model is called arabic_PP-OCRv3_mobile_rec or arabic_PP-OCRv5_mobile_rec: give both names or "
@@ -317,16 +317,16 @@ def _order_cause(lab: Laboratory, right: str, orders: Sequence[str]) -> Diagnosi
 def _dictionary_cause(lab: Laboratory, own: Decoder, measured: Decoders) -> Diagnosis | None:
     """Return another list of characters as the cause; None where the lists are equal, or a change of texts does it."""
     right = {each: text for each, text in measured.moved.items() if each != measured.own.blank}
-    found = dictionaries.difference(lab, right, measured.own)
+    found = character_lists.difference(lab, right, measured.own)
     if found is None:
         return None
     candidate = lab.names.candidate
     proof = [
-        f"{differs_text(own)}; asked class by class, its decoder returns {found.substitution}",
+        f"{decoder_difference_text(own)}; asked class by class, its decoder returns {found.substitution}",
         *found.evidence,
     ]
     # To export again is no fix: the tool may read the file otherwise than the training, which is how some lists differ.
-    where = f", in PostProcess.character_dict of {CONFIG}" if is_exported(lab) else ""
+    where = f", in PostProcess.character_dict of {CONFIG}" if has_exported_weights(lab) else ""
     fix = f"{found.fix}{where}"
     return lab.proven_cause(TEXT, found.cause, f"{found.summary.format(candidate=candidate)}", proof, fix)
 
@@ -343,10 +343,10 @@ def _examine_score(lab: Laboratory, own: Decoder, read: Recognition) -> list[Dia
     maps = [each for each in (right, lab.candidate.probability_map) if each is not None]
     maps += [_softened(right, step) for step in (3, 5)]
     made = [(each, found.score) for each in maps if (found := own.read(each)) is not None and found.score is not None]
-    fitting = fitting_scores(made) if len(made) == len(maps) else []
+    fitting = fitting_ctc_scores(made) if len(made) == len(maps) else []
     given = f"given {lab.names.reference}'s map, {lab.names.candidate}'s decoder reads its text at {read.score:.4f}, "
     given += f"where {lab.names.reference} gives it {wanted:.4f}"
-    usual = fitting_scores([(right, wanted)])
+    usual = fitting_ctc_scores([(right, wanted)])
     if len(fitting) != 1 or not usual or fitting[0] is usual[0]:
         lab.noticed.append(given)
         lab.tried.append("text.score: no single formula of the probabilities makes its scores")
@@ -371,5 +371,5 @@ def _softened(probability_map: Map, step: int) -> Map:
     """Return a map with the same best classes, and other probabilities at each timestep."""
     count = probability_map.shape[2]
     weights = (0.5 + 0.4 * ((np.arange(probability_map.shape[1]) * step) % 7) / 7)[None, :, None]
-    best = map_of(best_classes(probability_map), count)
+    best = ctc_map(best_ctc_classes(probability_map), count)
     return np.asarray(best * weights + (1 - best) * (1 - weights) / max(1, count - 1), np.float32)

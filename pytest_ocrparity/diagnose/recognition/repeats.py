@@ -13,20 +13,20 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     KEPT,
     KEPT_IN_PART,
     Map,
-    best_classes,
-    map_of,
+    best_ctc_classes,
+    ctc_map,
 )
-from pytest_ocrparity.diagnose.recognition.decoder import Decoder, differs_text
+from pytest_ocrparity.diagnose.recognition.decoder import Decoder, decoder_difference_text
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import TEXT
 
 
 def without_repeats(probability_map: Map) -> Map:
     """Return a map with a blank that is certain in the place of each timestep whose best class is that before it."""
-    best = best_classes(probability_map)
+    best = best_ctc_classes(probability_map)
     again = [step for step in range(1, len(best)) if best[step] == best[step - 1]]
     single = np.array(probability_map)
-    single[0, again] = map_of([0], probability_map.shape[2])[0]
+    single[0, again] = ctc_map([0], probability_map.shape[2])[0]
     return single
 
 
@@ -50,7 +50,7 @@ def keeps_some(own: Decoder, characters: Mapping[int, str], shown: Sequence[tupl
             return False
         pattern = "".join(f"(?:{re.escape(characters[each])}){{1,{count}}}" for each, count in runs)
         once = "".join(characters[each] for each, _ in runs)
-        if re.fullmatch(pattern, text) is None or own.text(without_repeats(map_of(best, right.shape[2]))) != once:
+        if re.fullmatch(pattern, text) is None or own.text(without_repeats(ctc_map(best, right.shape[2]))) != once:
             return False
     return True
 
@@ -60,7 +60,7 @@ def repeats_cause(own: Decoder, repeats: str) -> Diagnosis:
     lab = own.lab
     right, candidate = lab.reference.probability_map, lab.names.candidate
     assert right is not None and lab.reference.recognition is not None
-    proof = [f"{differs_text(own)}; so it does in maps made for this: its decoder {repeats}"]
+    proof = [f"{decoder_difference_text(own)}; so it does in maps made for this: its decoder {repeats}"]
     if repeats in (KEPT, KEPT_IN_PART) and own.text(without_repeats(right)) == lab.reference.recognition.text:
         proof.append(f"with blanks in the place of repeats, it reads {lab.names.reference}'s text in this map")
     fix = f"in {candidate}'s decoder, compare each timestep with the one before it, drop it if both are of one class, "

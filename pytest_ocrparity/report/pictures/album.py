@@ -18,7 +18,14 @@ from pytest_ocrparity.comparison import MATCHES, Comparison
 from pytest_ocrparity.report.document import Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures import lines
-from pytest_ocrparity.report.pictures.arrays import THUMB, Drawn, difference, heat_map, photo, tensor_view
+from pytest_ocrparity.report.pictures.arrays import (
+    THUMB,
+    Drawn,
+    array_heat_map,
+    array_photo,
+    drawn_array_difference,
+    tensor_array_view,
+)
 from pytest_ocrparity.stages import (
     DECODE,
     DETECTIONS,
@@ -29,7 +36,7 @@ from pytest_ocrparity.stages import (
     TENSOR,
 )
 from pytest_ocrparity.trace import Decoded, Trace
-from pytest_ocrparity.whole_files import write_whole
+from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import number_of_boxes, path_from
 
 PICTURES: Final = "pictures"
@@ -78,21 +85,21 @@ class Album:
             if image is not None and image.pixels is not None:
                 caption = f"{image.shape[1]}x{image.shape[0]} px, decoded as {image.channel_order}"
                 caption += "" if image.channel_order == orders[0] else f", drawn as {orders[0]}, which it is taken for"
-                yield self._write_drawing(trace, DECODE, side, photo(image.pixels, orders[0], caption))
+                yield self._write_drawing(trace, DECODE, side, array_photo(image.pixels, orders[0], caption))
         pixels = [image.pixels for image in images if image is not None and image.pixels is not None]
         if len(pixels) == 2 and pixels[0].shape == pixels[1].shape and pixels[0].ndim == 3:
             planes = [each.transpose(2, 0, 1) for each in pixels]
-            drawn = difference(planes[0], planes[1], "in levels of a channel")
+            drawn = drawn_array_difference(planes[0], planes[1], "in levels of a channel")
             yield self._write_drawing(sides[1], DECODE, "difference", drawn)
         if comparison.task == RECOGNITION.name:
             yield from self._fed_lines(*sides)
             return
         for side, trace in zip(SIDES, sides, strict=True):
             if trace.tensor is not None and trace.tensor.size:
-                yield self._write_drawing(trace, TENSOR, side, tensor_view(trace))
+                yield self._write_drawing(trace, TENSOR, side, tensor_array_view(trace))
         tensors = [trace.tensor for trace in sides if trace.tensor is not None]
         if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
-            drawn = difference(tensors[0][0], tensors[1][0], "in units of the tensor")
+            drawn = drawn_array_difference(tensors[0][0], tensors[1][0], "in units of the tensor")
             yield self._write_drawing(sides[1], TENSOR, "difference", drawn)
 
     def _map_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
@@ -103,10 +110,10 @@ class Album:
                 caption = f"{values.shape[-1]}x{values.shape[-2]} px"
                 caption += f", first of {values.shape[1]} channels" if values.shape[1] > 1 else ""
                 caption += f"; text where above thresh {thresh:g}" if thresh is not None else ""
-                yield self._write_drawing(trace, PROBABILITY_MAP, side, heat_map(values[0, 0], caption))
+                yield self._write_drawing(trace, PROBABILITY_MAP, side, array_heat_map(values[0, 0], caption))
         maps = [trace.probability_map for trace in sides if trace.probability_map is not None]
         if len(maps) == 2 and maps[0].ndim == 4 and maps[0].shape == maps[1].shape and maps[0].size:
-            drawn = difference(maps[0][0], maps[1][0], "of probabilities")
+            drawn = drawn_array_difference(maps[0][0], maps[1][0], "of probabilities")
             yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", drawn)
 
     def _fed_lines(self, *sides: Trace) -> Iterator[Picture]:
@@ -121,7 +128,7 @@ class Album:
                 yield self._write_files(trace, TENSOR, side, caption, "svg", (svg, svg), None)
         tensors = [trace.tensor for trace in sides if trace.tensor is not None]
         if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
-            drawn = difference(tensors[0][0], tensors[1][0], "in units of the tensor")
+            drawn = drawn_array_difference(tensors[0][0], tensors[1][0], "in units of the tensor")
             svg = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
             yield self._write_files(sides[1], TENSOR, "difference", drawn.caption, "svg", (svg, svg), drawn.bar)
 
@@ -135,7 +142,7 @@ class Album:
             if values is None or values.ndim != 3 or not values.size:
                 continue
             rows = lines.rows_of(right if have_same_classes else [values])
-            drawn = heat_map(values[0][:, rows].T, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
+            drawn = array_heat_map(values[0][:, rows].T, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
             caption = f"{drawn.caption}; a row for each class that is the best of a timestep"
             has_tensor = trace.tensor is not None and trace.tensor.size
             strip = lines.Strip(_fed(trace).full, lines.content_of(trace)) if has_tensor else None
@@ -145,7 +152,7 @@ class Album:
         if len(right) == 2 and right[0].shape == right[1].shape:
             rows = lines.rows_of(right)
             planes = [each[:1, :, rows].transpose(0, 2, 1) for each in right]
-            drawn = difference(planes[0], planes[1], "of probabilities")
+            drawn = drawn_array_difference(planes[0], planes[1], "of probabilities")
             labels = [lines.labelled(index, lines.characters_of(sides[0])) for index in rows]
             svg = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
             yield self._write_files(
@@ -212,7 +219,7 @@ class Album:
         name = f"{PICTURES}/{slug(trace.label, 80)}/{stage}-{of}-{digest}.{suffix}"
         picture = Picture(stage, side, caption, name, bar)
         for each, content in zip((picture.file, picture.thumb), contents, strict=True):
-            write_whole(self.folder / each, content)
+            write_whole_file(self.folder / each, content)
         return picture
 
 
@@ -222,7 +229,7 @@ def slug(text: str, most: int) -> str:
     return safe if safe and safe == text else f"{safe}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list[str]:
+def album_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list[str]:
     """Return where the pictures of what differs are, for the failure's section: a folder, and its files by stage."""
     found: dict[str, dict[str, list[str]]] = {}
     for comparison in comparisons:
@@ -239,7 +246,7 @@ def picture_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> li
 
 def _fed(trace: Trace) -> Drawn:
     """Draw a recogniser's tensor; both sides by the same scale, or a normalisation that differs would not show."""
-    return tensor_view(trace, (-1.0, 1.0))
+    return tensor_array_view(trace, (-1.0, 1.0))
 
 
 def _size_text(shape: Sequence[int]) -> str:
@@ -256,13 +263,13 @@ def _source_image(trace: Trace) -> tuple[Drawn | None, tuple[int, ...]]:
     It is what the side decoded, else the file as Pillow decodes it, else None.
     """
     if isinstance(trace.decode, Decoded) and trace.decode.pixels is not None:
-        return photo(trace.decode.pixels, trace.decode.channel_order, ""), trace.decode.shape[1::-1]
+        return array_photo(trace.decode.pixels, trace.decode.channel_order, ""), trace.decode.shape[1::-1]
     try:
         with Image.open(trace.image) as file:
             upright = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None, ()
-    return photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it"), upright.size
+    return array_photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it"), upright.size
 
 
 def _encoded_picture(image: Image.Image, suffix: str, how: Mapping[str, Any]) -> bytes:

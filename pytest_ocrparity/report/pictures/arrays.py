@@ -37,7 +37,7 @@ class Drawn(NamedTuple):
     bar: tuple[float, float] | None = None
 
 
-def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
+def array_photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
     """Draw an (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) image; its channels are taken for the order that is given."""
     if pixels.dtype != np.uint8 and np.issubdtype(pixels.dtype, np.integer):
         pixels = pixels / (np.iinfo(pixels.dtype).max / 255)
@@ -53,7 +53,7 @@ def photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
     return Drawn(full, _downscaled_image(image, THUMB), caption + _scale_note(image, full), is_photo=True)
 
 
-def tensor_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
+def tensor_array_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
     """Draw the tensor as the image that it is of: un-normalised with the side's own mean and std, channels as BGR.
 
     `ends` are what black and white stand for where no mean and std are recorded; None: the tensor's own.
@@ -71,10 +71,10 @@ def tensor_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
         values = (values - low) * np.float32(255 / ((high - low) or 1))
         how = "stretched" if ends is None else "drawn"
         caption = f"{how} from {low:.3g} to {high:.3g}, as no mean and std are recorded"
-    return photo(np.clip(np.rint(values), 0, 255), "BGR", f"{_size_text(trace.tensor)}, {caption}")
+    return array_photo(np.clip(np.rint(values), 0, 255), "BGR", f"{_size_text(trace.tensor)}, {caption}")
 
 
-def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
+def array_heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
     scaled = Image.fromarray(_as_uint8(_without_nan(values.astype(np.float32)) * 255))
     full = _downscaled_image(scaled, MOST)
@@ -82,7 +82,7 @@ def heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     return Drawn(_coloured_map(full), _coloured_map(_downscaled_image(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
 
 
-def difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str) -> Drawn:
+def drawn_array_difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw the absolute difference of two (C, h, w) arrays, the largest of its channels, from 0 to its largest value.
 
     Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the largest value.

@@ -21,9 +21,9 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
     assert_same_text,
 )
-from pytest_ocrparity.backends.isolation import third_party
-from pytest_ocrparity.backends.paddlex.pipeline import load_deployed
-from pytest_ocrparity.backends.ppocr.pipeline import load_trained
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
 from pytest_ocrparity.diagnosis import Change
 
 TRAIN_YML, EXPORT_YML = "configs/tiny_rec.yml", "inference_rec/inference.yml"
@@ -48,12 +48,12 @@ class LineDeployment(Deployment):
 
     def load_inference(self, **settings: Any) -> Pipeline:
         """Load the side under test."""
-        side: Any = load_deployed(**settings)
+        side: Any = load_paddlex_pipeline(**settings)
         return side  # type: ignore[no-any-return]  # a recogniser offers what experiments with one ask for
 
     def load_training(self, **settings: Any) -> Pipeline:
         """Load the trained side."""
-        side: Any = load_trained(**settings)
+        side: Any = load_ppocr_pipeline(**settings)
         return side  # type: ignore[no-any-return]
 
     def write_export(self, files: dict[str, bytes]) -> None:
@@ -116,7 +116,7 @@ class LineTrial(Trial):
 @cache
 def checkpoint() -> dict[str, Any]:
     """Return the arrays of the example's checkpoint by name."""
-    with third_party():
+    with isolated():
         import paddle
 
         state = paddle.load(str(EXAMPLE / "checkpoints" / "tiny_rec.pdparams"))
@@ -125,7 +125,7 @@ def checkpoint() -> dict[str, Any]:
 
 def network(build: Any = None, classes: int = 42, state: dict[str, Any] | None = None, seed: int = 0) -> Any:
     """Return a network in evaluation mode: the example's, with the checkpoint's arrays or with those given."""
-    with third_party():
+    with isolated():
         import paddle
 
         from example_project.tiny_rec.network import build as example

@@ -17,7 +17,7 @@ import numpy as np
 
 from faults.deployment import EXAMPLE
 from faults.recognition.deployment import CONFIG, DICTIONARY, PROGRAM, LineDeployment, checkpoint, files_of, network
-from pytest_ocrparity.backends.isolation import third_party
+from pytest_ocrparity.backends.isolation import isolated
 
 State = Mapping[str, Any]
 OWN = Path(__file__).with_name("own_networks.py")
@@ -28,7 +28,7 @@ def own(name: str) -> Any:
     folders = [str(EXAMPLE), str(OWN.parent)]
     sys.path[:0] = folders
     try:
-        with third_party():
+        with isolated():
             import own_networks  # type: ignore[import-not-found]
     finally:
         del sys.path[: len(folders)]
@@ -37,7 +37,7 @@ def own(name: str) -> Any:
 
 @cache
 def _written(make: Callable[[], tuple[Any, Sequence[int | None]]]) -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder, third_party():
+    with tempfile.TemporaryDirectory() as folder, isolated():
         made, shape = make()
         return files_of(made, Path(folder), shape)
 
@@ -179,7 +179,7 @@ def beside(change: Callable[[Any], State], name: str = "tiny_rec_latest") -> Cal
     """Write a second checkpoint beside the first."""
 
     def inject(d: LineDeployment) -> None:
-        with third_party():
+        with isolated():
             import paddle
 
             state = {key: paddle.to_tensor(value) for key, value in change(dict(checkpoint())).items()}

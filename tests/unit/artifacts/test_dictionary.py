@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.artifacts.dictionary import (
-    check_character_dict,
+    check_export_dictionary,
     dictionary_digest,
     dictionary_fingerprint,
+    dictionary_misfit,
     find_dictionary,
-    misfit,
     named_dictionary,
 )
 from pytest_ocrparity.errors import ModelError
@@ -90,7 +90,7 @@ def test_order_and_surrogates_count_in_a_digest() -> None:
 
 @pytest.mark.parametrize("entries", [None, [], ["a", "", " ", "ab"]])
 def test_texts_are_entries(entries: list[str] | None) -> None:
-    check_character_dict({"character_dict": entries}, Path("inference.yml"))
+    check_export_dictionary({"character_dict": entries}, Path("inference.yml"))
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_texts_are_entries(entries: list[str] | None) -> None:
 )
 def test_what_is_no_text_is_no_entry(entries: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        check_character_dict({"character_dict": entries}, Path("inference.yml"))
+        check_export_dictionary({"character_dict": entries}, Path("inference.yml"))
 
 
 def test_a_misfit_names_both_numbers() -> None:
-    assert misfit("the dictionary a.txt", 95, "best.pdparams", 6625) == (
+    assert dictionary_misfit("the dictionary a.txt", 95, "best.pdparams", 6625) == (
         "the dictionary a.txt has 95 entries, and best.pdparams has 6625 classes with the blank, for 6624 entries, or "
         "6623 and the space that use_space_char appends"
     )
-    assert "a.txt has 1 entry, and" in misfit("a.txt", 1, "b", 9)
+    assert "a.txt has 1 entry, and" in dictionary_misfit("a.txt", 1, "b", 9)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from paths import EXAMPLE
 
-from pytest_ocrparity.artifacts.lint import static_findings
+from pytest_ocrparity.artifacts.lint import lint_findings
 
 
 def findings(tmp_path: Path, **changes: Any) -> list[str]:
@@ -35,7 +35,7 @@ def findings(tmp_path: Path, **changes: Any) -> list[str]:
     (tmp_path / "inference").mkdir()
     (tmp_path / "inference" / "inference.yml").write_text(yaml.safe_dump(export))
     settings = {"model_dir": tmp_path / "inference", "options": options}
-    return static_findings({"config": tmp_path / "train.yml"}, settings)
+    return lint_findings({"config": tmp_path / "train.yml"}, settings)
 
 
 def test_right_files_say_nothing(tmp_path: Path) -> None:
@@ -76,14 +76,14 @@ def test_two_programs_are_told_with_their_age(tmp_path: Path) -> None:
     for name, age in (("inference.json", 100), ("inference.pdmodel", 0)):
         (tmp_path / name).write_bytes(b"x")
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
-    (told,) = static_findings({}, {"model_dir": tmp_path})
+    (told,) = lint_findings({}, {"model_dir": tmp_path})
     assert told.endswith("holds two programs: paddle runs the older inference.json")
 
 
 def test_what_cannot_be_read_is_left_to_the_loader(tmp_path: Path) -> None:
     (tmp_path / "train.yml").write_text("Eval: 3")
-    assert static_findings({"config": tmp_path / "train.yml"}, {"model_dir": tmp_path / "nowhere"}) == []
-    assert static_findings({}, {}) == []
+    assert lint_findings({"config": tmp_path / "train.yml"}, {"model_dir": tmp_path / "nowhere"}) == []
+    assert lint_findings({}, {}) == []
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from pytest_ocrparity.artifacts import ocr_lint
-from pytest_ocrparity.artifacts.lint import static_findings
-from pytest_ocrparity.artifacts.ocr_lint import ocr_findings
+from pytest_ocrparity.artifacts.lint import lint_findings
+from pytest_ocrparity.artifacts.ocr_lint import ocr_lint_findings
 
 DETECTOR = {"limit_side_len": 64, "limit_type": "min", "thresh": 0.3, "box_thresh": 0.6, "unclip_ratio": 1.5}
 PIPELINE = {"use_doc_preprocessor": False, "text_type": "general", "SubModules": {"TextDetection": DETECTOR}}
@@ -20,7 +20,7 @@ BOTH = {"text_det_limit_side_len": 736, "text_det_limit_type": "min"}
 
 def findings(said: dict[str, Any] | None = None, predict: dict[str, Any] | None = None, **options: Any) -> list[str]:
     given = {"paddlex_config": PIPELINE, **options}
-    return list(ocr_findings("inference.yml", {**SAID, **(said or {})}, given, predict or {}))
+    return list(ocr_lint_findings("inference.yml", {**SAID, **(said or {})}, given, predict or {}))
 
 
 @pytest.mark.parametrize(
@@ -95,17 +95,19 @@ def test_what_strikes_is_said_and_its_twin_is_not(wrong: dict[str, Any], told: s
 @pytest.mark.parametrize(("text_type", "runs"), [("general", 2.0), ("seal", 0.5)])
 def test_what_the_configuration_lacks_depends_on_its_kind_of_text(text_type: str, runs: float) -> None:
     config = {"use_doc_preprocessor": False, "text_type": text_type}
-    (finding,) = ocr_findings("inference.yml", {"PostProcess": {"unclip_ratio": 1.5}}, {"paddlex_config": config}, {})
+    (finding,) = ocr_lint_findings(
+        "inference.yml", {"PostProcess": {"unclip_ratio": 1.5}}, {"paddlex_config": config}, {}
+    )
     assert f"ignores unclip_ratio: 1.5 there, and takes {runs} of its own" in finding
     said = {"PostProcess": {"unclip_ratio": runs}}
-    assert list(ocr_findings("inference.yml", said, {"paddlex_config": config}, {})) == []
+    assert list(ocr_lint_findings("inference.yml", said, {"paddlex_config": config}, {})) == []
 
 
 def test_nothing_is_said_of_a_pipeline_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"PostProcess": {"unclip_ratio": 7.0}}
-    assert list(ocr_findings("inference.yml", said, {}, {})) != []
-    monkeypatch.setattr(ocr_lint, "pipeline_config", lambda options: None)
-    assert list(ocr_findings("inference.yml", said, {}, {})) == []
+    assert list(ocr_lint_findings("inference.yml", said, {}, {})) != []
+    monkeypatch.setattr(ocr_lint, "base_ocr_options", lambda options: None)
+    assert list(ocr_lint_findings("inference.yml", said, {}, {})) == []
 
 
 def test_the_settings_of_a_candidate_decide_which_findings_are_made(tmp_path: Path) -> None:
@@ -116,17 +118,17 @@ def test_the_settings_of_a_candidate_decide_which_findings_are_made(tmp_path: Pa
     }
     (tmp_path / "inference.yml").write_text(yaml.safe_dump(config))
     options = {"paddlex_config": PIPELINE}
-    (full,) = static_findings({}, {"model_dir": tmp_path, "api": "PaddleOCR", "options": options})
+    (full,) = lint_findings({}, {"model_dir": tmp_path, "api": "PaddleOCR", "options": options})
     assert "paddleocr.PaddleOCR ignores limit_side_len: 736 there" in full
-    (alone,) = static_findings({}, {"model_dir": tmp_path, "options": {}})
+    (alone,) = lint_findings({}, {"model_dir": tmp_path, "options": {}})
     assert "paddleocr 3.x ignores limit_side_len: 736 there" in alone
     right = {"model_dir": tmp_path, "api": "PaddleOCR", "options": {**options, **BOTH}}
-    assert static_findings({}, right) == []
+    assert lint_findings({}, right) == []
 
 
 def test_options_of_a_file_count(tmp_path: Path) -> None:
     config = {"Global": {"model_name": "m"}, "PreProcess": {"transform_ops": []}, **SAID}
     (tmp_path / "inference.yml").write_text(yaml.safe_dump(config))
     (tmp_path / "options.yaml").write_text("thresh: 0\n")
-    (finding,) = static_findings({}, {"model_dir": tmp_path, "options_file": tmp_path / "options.yaml"})
+    (finding,) = lint_findings({}, {"model_dir": tmp_path, "options_file": tmp_path / "options.yaml"})
     assert "paddleocr takes thresh = 0 for not given" in finding

@@ -9,14 +9,14 @@ import pytest
 import yaml
 
 from pytest_ocrparity.artifacts.ocr_options import (
-    absent_models,
-    all_options,
+    absent_models_of_ocr_options,
+    all_ocr_options,
+    base_ocr_options,
     detection_pipeline,
-    engine_options,
-    not_judged,
-    option_problems,
-    pipeline_config,
-    read_options,
+    ocr_option_problems,
+    ocr_options_not_judged,
+    read_ocr_options,
+    without_ocr_options,
 )
 from pytest_ocrparity.errors import ModelError
 
@@ -38,7 +38,7 @@ def test_a_file_of_options_is_read_and_the_settings_win(tmp_path: Path, name: st
     file = tmp_path / name
     document = {"thresh": 0.3, "text_recognition_model_dir": "rec", "paddlex_config": "p.yaml"}
     file.write_text(json.dumps(document) if name.endswith("json") else yaml.safe_dump(document))
-    assert all_options({"thresh": 0.4}, file, tmp_path) == {
+    assert all_ocr_options({"thresh": 0.4}, file, tmp_path) == {
         "thresh": 0.4,
         "text_recognition_model_dir": str(tmp_path / "rec"),
         "paddlex_config": str(tmp_path / "p.yaml"),
@@ -59,50 +59,52 @@ def test_a_file_that_is_no_file_of_options_is_named(tmp_path: Path, name: str, t
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(ModelError) as refused:
-        read_options(tmp_path / name)
+        read_ocr_options(tmp_path / name)
     assert told in str(refused.value)
 
 
 def test_a_pipeline_is_paddlexs_own_or_the_users(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(yaml.safe_dump(PIPELINE))
-    assert pipeline_config({"paddlex_config": str(file)}) == PIPELINE
-    assert pipeline_config({"paddlex_config": PIPELINE}) == PIPELINE
+    assert base_ocr_options({"paddlex_config": str(file)}) == PIPELINE
+    assert base_ocr_options({"paddlex_config": PIPELINE}) == PIPELINE
     whole = {"SubPipelines": {"GeneralOCR": PIPELINE}}
     assert detection_pipeline(whole) == PIPELINE
     with pytest.raises(ModelError, match="cannot read"):
-        pipeline_config({"paddlex_config": str(tmp_path / "gone.yaml")})
+        base_ocr_options({"paddlex_config": str(tmp_path / "gone.yaml")})
 
 
 def test_a_model_is_absent_where_neither_option_nor_cache_has_it(cache: Path, tmp_path: Path) -> None:
     options = {"paddlex_config": PIPELINE}
-    assert [each.name for each in absent_models(options, {})] == ["lines"]
-    assert absent_models({**options, "textline_orientation_model_dir": str(tmp_path)}, {}) == []
-    assert absent_models({**options, "use_textline_orientation": False}, {}) == []
-    assert absent_models(options, {"use_textline_orientation": False}) == []
+    assert [each.name for each in absent_models_of_ocr_options(options, {})] == ["lines"]
+    assert absent_models_of_ocr_options({**options, "textline_orientation_model_dir": str(tmp_path)}, {}) == []
+    assert absent_models_of_ocr_options({**options, "use_textline_orientation": False}, {}) == []
+    assert absent_models_of_ocr_options(options, {"use_textline_orientation": False}) == []
     (cache / "lines").mkdir(parents=True)
-    assert absent_models(options, {}) == []
+    assert absent_models_of_ocr_options(options, {}) == []
 
 
 def test_both_models_of_the_preprocessor_are_one_line() -> None:
     options = {"paddlex_config": {"use_textline_orientation": False, "SubModules": {}}}
-    (line,) = not_judged(options, {})
+    (line,) = ocr_options_not_judged(options, {})
     assert line.startswith("document preprocessor: on in your deployment, not judged, its models are not here (DocOr")
-    (line,) = not_judged({**options, "use_doc_orientation_classify": True, "use_doc_unwarping": False}, {})
+    (line,) = ocr_options_not_judged({**options, "use_doc_orientation_classify": True, "use_doc_unwarping": False}, {})
     assert "its model is not here (DocOrientationClassify)" in line
-    assert not_judged({**options, "use_doc_unwarping": False, "use_doc_orientation_classify": False}, {}) == []
+    assert (
+        ocr_options_not_judged({**options, "use_doc_unwarping": False, "use_doc_orientation_classify": False}, {}) == []
+    )
 
 
 def test_a_folder_of_an_option_that_is_not_there_is_named(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
-    assert option_problems({"text_recognition_model_dir": gone, "paddlex_config": f"{gone}.yaml"}) == [
+    assert ocr_option_problems({"text_recognition_model_dir": gone, "paddlex_config": f"{gone}.yaml"}) == [
         f"inference.options: text_recognition_model_dir = {gone}: no such folder",
         f"inference.options: paddlex_config = {gone}.yaml: no such file",
     ]
-    assert option_problems({"text_recognition_model_dir": str(tmp_path), "paddlex_config": "OCR"}) == []
+    assert ocr_option_problems({"text_recognition_model_dir": str(tmp_path), "paddlex_config": "OCR"}) == []
 
 
 def test_options_of_the_engine_are_what_every_class_takes() -> None:
     options = {"device": "cpu", "enable_mkldnn": False, "text_det_thresh": 0.3, "det_db_thresh": 0.3, "lang": "en"}
     options |= {"use_doc_unwarping": False, "paddlex_config": "p.yaml", "limit_type": "min"}
-    assert engine_options(options) == {"device": "cpu", "enable_mkldnn": False, "limit_type": "min"}
+    assert without_ocr_options(options) == {"device": "cpu", "enable_mkldnn": False, "limit_type": "min"}

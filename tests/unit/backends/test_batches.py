@@ -11,7 +11,7 @@ from diagnosing import GREY, PAGES
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Trace
-from pytest_ocrparity.backends.batches import has_own_parts, runs_batches, trace_batch
+from pytest_ocrparity.backends.batches import can_trace_batches, has_own_parts_for_batches, trace_batch
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.trace import Image
 
@@ -91,8 +91,8 @@ def test_a_side_that_only_traces_runs_none() -> None:
         def trace(self, image: Image) -> Trace:
             return Toy().trace(image)
 
-    assert runs_batches(Toy())
-    assert not runs_batches(Traces())
+    assert can_trace_batches(Toy())
+    assert not can_trace_batches(Traces())
 
 
 def test_a_subclass_with_a_network_of_its_own_is_told_apart() -> None:
@@ -103,5 +103,5 @@ def test_a_subclass_with_a_network_of_its_own_is_told_apart() -> None:
         def infer(self, tensor: Array) -> Array:
             return super().infer(tensor)
 
-    assert not has_own_parts(Same(), Toy)
-    assert has_own_parts(Other(), Toy)
+    assert not has_own_parts_for_batches(Same(), Toy)
+    assert has_own_parts_for_batches(Other(), Toy)

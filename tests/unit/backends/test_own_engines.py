@@ -36,7 +36,7 @@ from pytest_ocrparity.contract import (
     StoresWeights,
     TakesParameters,
     WordsFixes,
-    members,
+    contract_members,
     offered,
 )
 
@@ -135,7 +135,7 @@ def test_the_trained_models_own_processing_is_refused() -> None:
     class Trained(Toy):
         network = None
 
-    assert members(HasTrainedNetwork) == ["network"]
+    assert contract_members(HasTrainedNetwork) == ["network"]
     with pytest.raises(ValueError, match="like is train, the trained model, so its processing would be compared with"):
         MapEngine(bare_map, like=Trained())
     side = Toy(name="deployed")

@@ -11,7 +11,7 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import array_difference as blocks
-from pytest_ocrparity.compare.probability_maps import compare_maps
+from pytest_ocrparity.compare.probability_maps import compare_probability_maps
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.tolerance import BUILT_IN
 
@@ -23,7 +23,7 @@ def compared(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> Comparison:
     assert trace.parameters["detections"]["thresh"] == 0.3
     reference = replace(trace, pipeline="train", probability_map=ours[None, None])
     candidate = replace(trace, pipeline="inference", probability_map=theirs[None, None])
-    return compare_maps(reference, candidate, BUILT_IN)
+    return compare_probability_maps(reference, candidate, BUILT_IN)
 
 
 def measured(comparison: Comparison) -> tuple[float, float, float, tuple[float, float] | None]:
@@ -96,4 +96,4 @@ def test_a_difference_beyond_float32_is_in_the_mean_and_ends_nothing() -> None:
     trace = replace(Toy().trace(PAGE), source=None, probability_map=ours[None, None])
     other = replace(trace, pipeline="inference", probability_map=theirs[None, None])
     for preset in ("fp16", "int8"):
-        assert compare_maps(trace, other, BUILT_IN.override(preset, "test")).status == "different"
+        assert compare_probability_maps(trace, other, BUILT_IN.override(preset, "test")).status == "different"

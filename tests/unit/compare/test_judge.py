@@ -23,7 +23,7 @@ from pytest_ocrparity.compare import compare
 from pytest_ocrparity.compare.judge import is_within_rounding
 from pytest_ocrparity.compare.sensitivity import map_sensitivity
 from pytest_ocrparity.comparison import NOT_JUDGEABLE
-from pytest_ocrparity.rejudge import judge_again, wanted_limits
+from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_comparisons
 from pytest_ocrparity.report.document import RecordedComparison
 
 
@@ -197,15 +197,15 @@ def recorded(reference: Trace, candidate: Trace) -> list[RecordedComparison]:
 )
 def test_judging_again_says_so_as_well(atol: str, expected: str) -> None:
     found = recorded(Steep().trace(PAGE), Rounded(name="p").trace(PAGE))
-    wanted = wanted_limits([{"probability_maps": {"atol": float(atol)}}])
-    assert judge_again(found, wanted)[1].status == expected
+    wanted = limits_to_rejudge_by([{"probability_maps": {"atol": float(atol)}}])
+    assert rejudge_comparisons(found, wanted)[1].status == expected
 
 
 def test_where_rounding_was_not_measured_judging_again_is_undecided() -> None:
     traces = Toy().trace(PAGE), Toy(name="port", offset=5e-5).trace(PAGE)
     found = recorded(*traces)
-    wanted = wanted_limits([{"probability_maps": {"atol": 1e-6}}])
-    assert judge_again(found, wanted)[1].status == "undecided"
+    wanted = limits_to_rejudge_by([{"probability_maps": {"atol": 1e-6}}])
+    assert rejudge_comparisons(found, wanted)[1].status == "undecided"
 
 
 class Dropout(Toy):

@@ -6,7 +6,7 @@ from labelled import accuracy_record, image_counts
 from msgspec.structs import replace
 from records import comparison, tally
 
-from pytest_ocrparity.compare.run_verdict import accuracy_faults, batch_faults, run_faults
+from pytest_ocrparity.compare.run_verdict import verdict_on_accuracy, verdict_on_batches, verdict_on_run
 from pytest_ocrparity.comparison import Measure
 from pytest_ocrparity.report.document import Batched, Compared, Evaluated, Record, RecordedComparison, Used
 from pytest_ocrparity.report.table import Tally
@@ -14,12 +14,12 @@ from pytest_ocrparity.tolerance import Limit
 
 
 def test_a_run_that_used_nothing_of_ours_has_no_fault() -> None:
-    assert run_faults(Tally({}), allow_empty=False, is_recording=False) == []
-    assert run_faults(Tally({"a": []}), allow_empty=False, is_recording=False) == []
+    assert verdict_on_run(Tally({}), allow_empty=False, is_recording=False) == []
+    assert verdict_on_run(Tally({"a": []}), allow_empty=False, is_recording=False) == []
 
 
 def test_one_that_used_a_fixture_and_compared_nothing_has() -> None:
-    (fault,) = run_faults(tally(Used(fixture="ocr_image")), allow_empty=False, is_recording=False)
+    (fault,) = verdict_on_run(tally(Used(fixture="ocr_image")), allow_empty=False, is_recording=False)
     assert (fault.name, fault.text.partition(":")[0]) == ("compared", "nothing was compared")
 
 
@@ -36,11 +36,11 @@ def record(candidate: str, different: int, boxes: int) -> Record:
 
 def test_each_candidate_is_judged_over_the_run_by_itself() -> None:
     right = {f"test_{name}": [record(name, 0, 30)] for name in ("a", "c")}
-    faults = run_faults(Tally({**right, "test_b": [record("b", 4, 30)]}), allow_empty=False, is_recording=False)
+    faults = verdict_on_run(Tally({**right, "test_b": [record("b", 4, 30)]}), allow_empty=False, is_recording=False)
     (fault,) = faults
     assert fault.text.startswith("over the run 13.3% (4 of 30) of the boxes have no partner, limit 0.06 (")
     assert fault.text.endswith("; b against train, most in b.png")
-    assert run_faults(Tally({**right, "test_b": [record("b", 1, 30)]}), allow_empty=False, is_recording=False) == []
+    assert verdict_on_run(Tally({**right, "test_b": [record("b", 1, 30)]}), allow_empty=False, is_recording=False) == []
 
 
 def batched(image: str, size: int = 2, **more: object) -> Batched:
@@ -49,12 +49,12 @@ def batched(image: str, size: int = 2, **more: object) -> Batched:
 
 class TestBatches:
     def test_images_that_are_the_same_in_a_batch_are_no_fault(self) -> None:
-        assert batch_faults([]) == []
-        assert batch_faults([batched("a"), batched("b"), batched("c", 1)]) == []
+        assert verdict_on_batches([]) == []
+        assert verdict_on_batches([batched("a"), batched("b"), batched("c", 1)]) == []
 
     def test_one_that_differs_is_named_with_its_amount_and_cause(self) -> None:
         wrong = batched("b", is_same=False, text="differs by 0.3", cause="engine.batch, it mixes images; fix: do not")
-        (fault,) = batch_faults([batched("a"), wrong])
+        (fault,) = verdict_on_batches([batched("a"), wrong])
         assert fault.name == "batch"
         assert fault.text == (
             "inference in batches of 2 differs from inference alone, on 1 of 2 images: b: differs by 0.3; "
@@ -63,27 +63,29 @@ class TestBatches:
 
     def test_those_with_a_cause_come_first_and_not_all_are_listed(self) -> None:
         wrong = [batched(f"{i}", is_same=False, text=f"differs by {i}") for i in range(4)]
-        (fault,) = batch_faults([*wrong, batched("z", is_same=False, text="differs", cause="engine.batch")])
+        (fault,) = verdict_on_batches([*wrong, batched("z", is_same=False, text="differs", cause="engine.batch")])
         assert "on 5 of 5 images: z: differs; cause: engine.batch; 0: differs by 0; 1: differs by 1; and 2 more" in (
             fault.text
         )
 
     def test_images_that_one_thing_stops_share_a_sentence(self) -> None:
-        (fault,) = batch_faults([batched(name, is_same=False, text="a batch of 2 stops: no memory") for name in "ab"])
+        (fault,) = verdict_on_batches(
+            [batched(name, is_same=False, text="a batch of 2 stops: no memory") for name in "ab"]
+        )
         assert fault.text.endswith("a, b: a batch of 2 stops: no memory")
 
     def test_a_run_in_which_none_ran_has_a_fault(self) -> None:
-        (fault,) = batch_faults([batched("a", 1), batched("b", 1)])
+        (fault,) = verdict_on_batches([batched("a", 1), batched("b", 1)])
         assert fault.text == (
             "inference was asked for batches of 2, and none ran, of 2 images: no two of them have tensors of one size; "
             "add an image of the same size, or ask for no batches"
         )
-        (fault,) = batch_faults([batched("a", 0, text="it has no infer")])
+        (fault,) = verdict_on_batches([batched("a", 0, text="it has no infer")])
         assert "none ran, of 1 image: it has no infer" in fault.text
 
     def test_each_side_is_judged_by_itself(self) -> None:
         other = Batched(side="onnx", image="a", asked=2, size=1)
-        (fault,) = batch_faults([batched("a"), batched("b"), other])
+        (fault,) = verdict_on_batches([batched("a"), batched("b"), other])
         assert fault.text.startswith("onnx was asked for batches of 2, and none ran")
 
 
@@ -100,7 +102,7 @@ def line(image: str, status: str = "left to the run", **changed: int) -> Recorde
 
 
 def faults_of(*lines: RecordedComparison, allow_empty: bool = False) -> list[str]:
-    return [fault.text for fault in run_faults(tally(*lines), allow_empty=allow_empty, is_recording=False)]
+    return [fault.text for fault in verdict_on_run(tally(*lines), allow_empty=allow_empty, is_recording=False)]
 
 
 class TestLines:
@@ -144,10 +146,10 @@ class TestLines:
     def test_a_cause_of_detectors_is_none_of_theirs(self) -> None:
         causes = {("train", "inference"): "; cause on page.png: x"}
         lines = [line("x.png", different=1)]
-        (fault,) = run_faults(tally(*lines), allow_empty=False, is_recording=False, causes=causes)
+        (fault,) = verdict_on_run(tally(*lines), allow_empty=False, is_recording=False, causes=causes)
         assert "cause" not in fault.text
         boxes = record("inference", 4, 30)
-        (fault,) = run_faults(tally(boxes), allow_empty=False, is_recording=False, causes=causes)
+        (fault,) = verdict_on_run(tally(boxes), allow_empty=False, is_recording=False, causes=causes)
         assert fault.text.endswith("; cause on page.png: x")
 
 
@@ -156,7 +158,7 @@ UNDECIDED = [image_counts("a.png", 4, 4, 3), image_counts("b.png", 4, 4, 4)]
 
 
 def test_a_drop_that_is_shown_is_a_fault_with_its_images_and_cause() -> None:
-    (fault,) = accuracy_faults([accuracy_record(LOSES, cause="cause of the drop on 00.png: x.y, z")])
+    (fault,) = verdict_on_accuracy([accuracy_record(LOSES, cause="cause of the drop on 00.png: x.y, z")])
     assert fault.name == "accuracy.max_drop"
     assert fault.text.startswith("accuracy of inference against train failed: hmean 100.00% to 66.67% on 40 images")
     assert "limit 0.01 (accuracy.max_drop, fp32 preset, built-in); most lost on 00.png, 01.png, 02.png; " in fault.text
@@ -164,8 +166,8 @@ def test_a_drop_that_is_shown_is_a_fault_with_its_images_and_cause() -> None:
 
 
 def test_one_that_is_undecided_is_a_fault_where_the_user_set_the_limit() -> None:
-    assert accuracy_faults([accuracy_record(UNDECIDED)]) == []
-    (fault,) = accuracy_faults([accuracy_record(UNDECIDED, origin="marker")])
+    assert verdict_on_accuracy([accuracy_record(UNDECIDED)]) == []
+    (fault,) = verdict_on_accuracy([accuracy_record(UNDECIDED, origin="marker")])
     assert "undecided" in fault.text
 
 
@@ -173,9 +175,9 @@ def test_what_passes_loses_nothing_or_is_not_judged_is_none() -> None:
     same = [image_counts(f"{index}", 4, 4, 4) for index in range(40)]
     records = [accuracy_record(same, 0.2, "marker"), accuracy_record(same[:2]), accuracy_record(LOSES, "off")]
     assert [each.result.verdict for each in records] == ["passed", "no loss seen", "not judged"]
-    assert accuracy_faults(records) == []
+    assert verdict_on_accuracy(records) == []
 
 
 def test_an_accuracy_that_a_test_asserted_is_a_comparison() -> None:
     left = Used(fixture="ocr_image"), Evaluated(accuracy=accuracy_record(LOSES))
-    assert run_faults(tally(*left), allow_empty=False, is_recording=False) == []
+    assert verdict_on_run(tally(*left), allow_empty=False, is_recording=False) == []

@@ -12,7 +12,7 @@ from records import tally
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
-from pytest_ocrparity.compare.scores import are_permuted
+from pytest_ocrparity.compare.scores import are_scores_permuted
 from pytest_ocrparity.comparison import ROUGHLY
 from pytest_ocrparity.tolerance import AUTOMATIC_SCORE, EQUAL_MAP_SCORE
 from pytest_ocrparity.trace import Shape
@@ -126,7 +126,7 @@ class TestOrder:
     def test_is_another_one_only_where_sorting_makes_them_agree(
         self, found: list[float], expected: list[float], answer: bool
     ) -> None:
-        assert are_permuted(found, expected, 1e-5) is answer
+        assert are_scores_permuted(found, expected, 1e-5) is answer
 
 
 class TestWhatIsNotAsked:

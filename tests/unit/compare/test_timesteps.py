@@ -11,11 +11,11 @@ from toy_reader import LINE, Reader, line
 
 from pytest_ocrparity.compare.timesteps import (
     changed_timesteps,
-    column_place,
-    form_difference,
-    margins,
-    row_sum_difference,
+    timestep_column_place,
+    timestep_form_difference,
+    timestep_margins,
     timestep_place,
+    timestep_sum_difference,
 )
 
 ROWS = np.array([[[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]], np.float32)
@@ -42,40 +42,40 @@ def changed(**places: float) -> Any:
     ],
 )
 def test_whether_they_pair(shapes: tuple[tuple[int, ...], tuple[int, ...]], kind: str | None) -> None:
-    found = form_difference(*(np.zeros(shape, np.float32) for shape in shapes))
+    found = timestep_form_difference(*(np.zeros(shape, np.float32) for shape in shapes))
     assert (found and found.kind) == kind
 
 
 class TestRowSums:
     def test_probabilities_have_none(self) -> None:
-        assert row_sum_difference(ROWS, changed(at00=0.6009)) is None
+        assert timestep_sum_difference(ROWS, changed(at00=0.6009)) is None
 
     def test_one_side_without_them_fails(self) -> None:
-        found = row_sum_difference(ROWS, changed(at00=0.602))
+        found = timestep_sum_difference(ROWS, changed(at00=0.602))
         assert found is not None and found.fails
         assert (round(found.reference, 4), round(found.candidate, 4)) == (0.0, 0.002)
 
     def test_logits_on_both_sides_are_a_fact(self) -> None:
-        found = row_sum_difference(ROWS * 3, ROWS * 3)
+        found = timestep_sum_difference(ROWS * 3, ROWS * 3)
         assert found is not None and not found.fails
 
 
 class TestChanges:
     def test_another_value_is_no_other_class(self) -> None:
-        assert len(changed_timesteps(ROWS, changed(at11=0.31))) == len(margins(ROWS, changed(at11=0.31))) == 0
+        assert len(changed_timesteps(ROWS, changed(at11=0.31))) == len(timestep_margins(ROWS, changed(at11=0.31))) == 0
 
     def test_another_best_class_is(self) -> None:
         other = changed(at11=0.29, at22=0.0)
         assert changed_timesteps(ROWS, other).tolist() == [1, 2]
         # Of the reference, from its class to that of the candidate, which need not be its second.
-        assert margins(ROWS, other) == pytest.approx([0.2, 0.7])
-        assert margins(ROWS, changed(at11=0.0, at12=0.0)) == pytest.approx([0.3])
+        assert timestep_margins(ROWS, other) == pytest.approx([0.2, 0.7])
+        assert timestep_margins(ROWS, changed(at11=0.0, at12=0.0)) == pytest.approx([0.3])
 
 
 class TestPlaces:
     def test_a_line_that_is_enlarged_and_padded(self) -> None:
         trace = Reader(height=32, base_width=256).trace(line("abc"))  # 48 px become 96 of 256
-        assert column_place(trace, 48.0, 16.0) == (24.0, 8.0)
+        assert timestep_column_place(trace, 48.0, 16.0) == (24.0, 8.0)
         assert timestep_place(trace, 0) == (2.0, 8.0)
         assert timestep_place(trace, 31) == (126.0, 8.0)  # in the padding, right of the image
 
@@ -85,5 +85,5 @@ class TestPlaces:
         for wrong in ({}, {"height": 16}, {"height": 16, "content_width": 0, "width": 64}):
             assert timestep_place(replace(trace, parameters={"resize": wrong}), 0) is None
         odd = {"height": True, "content_width": "9", "width": [1]}
-        assert column_place(replace(trace, parameters={"resize": odd}), 0) is None
+        assert timestep_column_place(replace(trace, parameters={"resize": odd}), 0) is None
         assert timestep_place(replace(trace, probability_map=None), 0) is None

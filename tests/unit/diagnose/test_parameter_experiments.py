@@ -16,7 +16,7 @@ from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.parameter_experiments import examine_leaks
+from pytest_ocrparity.diagnose.parameter_experiments import examine_leaked_parameters
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import DETECTIONS, TENSOR
@@ -41,7 +41,7 @@ class TestLeaks:
         lab = Laboratory(Comparisons(seen(side()), seen(Varied(name="port", img_mode="RGB")), BUILT_IN), 60)
         found = list(diagnose(reference=lab.reference, candidate=lab.candidate))
         assert [judged(each) for each in found] == [("decode", "decode.channel_order")]
-        assert examine_leaks(lab, found) is found
+        assert examine_leaked_parameters(lab, found) is found
         assert lab.not_tried == not_tried
 
 

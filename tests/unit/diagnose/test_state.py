@@ -146,7 +146,7 @@ class TestNewlyLoaded:
             return height, width
 
         np.save(files["large"], page(130, 160, ((8, 8, 60, 30), (20, 50, 140, 80))))
-        monkeypatch.setattr("pytest_ocrparity.diagnose.state.header_size", size)
+        monkeypatch.setattr("pytest_ocrparity.diagnose.state.image_file_size", size)
         (diagnosis,) = found(Fades(name="port"), [files["large"], files["small"]], known=False)
         assert diagnosis.cause == "engine.state"
         assert "large.npy what it returned in this run: 2 times of 2" in diagnosis.evidence[0]

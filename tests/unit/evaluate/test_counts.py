@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from labelled_pages import PAGES, TEXTS, page, texts
 
-from pytest_ocrparity.evaluate.counts import Counts, ImageCounts, count_image, valid_shapes
+from pytest_ocrparity.evaluate.counts import Counts, ImageCounts, count_image, counted_shapes
 from pytest_ocrparity.evaluate.label_line import Label
 from pytest_ocrparity.trace import Detections, Recognition
 
@@ -73,8 +73,8 @@ def test_our_count_does_not_depend_on_the_order_and_is_never_smaller() -> None:
 def test_pages_hold_what_they_are_made_for() -> None:
     pages = [page(index) for index in range(PAGES)]
     assert sum(any(each.label.ignored) for each in pages) > 50
-    assert sum(len(each.boxes) > len(valid_shapes(each.label.polygons)[0]) for each in pages) > 50
-    assert sum(len(each.found) > len(valid_shapes(each.detections().polygons)[0]) for each in pages) > 50
+    assert sum(len(each.boxes) > len(counted_shapes(each.label.polygons)[0]) for each in pages) > 50
+    assert sum(len(each.found) > len(counted_shapes(each.detections().polygons)[0]) for each in pages) > 50
 
 
 def test_the_largest_number_of_pairs_is_taken() -> None:

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from pytest_ocrparity.evaluate.interval import DRAWS, Interval, Units, differences, hmean, interval_of, unseen_units
+from pytest_ocrparity.evaluate.interval import (
+    DRAWS,
+    Interval,
+    Units,
+    differences_for_interval,
+    hmean,
+    interval_of,
+    unseen_units,
+)
 
 
 def lines(right: int, lost: int, gained: int = 0, wrong: int = 0) -> Units:
@@ -21,7 +29,7 @@ def lines(right: int, lost: int, gained: int = 0, wrong: int = 0) -> Units:
 def test_hmean() -> None:
     assert hmean(3, 4, 6) == pytest.approx(2 * 0.75 * 0.5 / 1.25)
     assert hmean(0, 0, 0) == 0
-    assert differences(np.array([[4, 3, 4, 4, 6], [0, 0, 0, 0, 0]])).tolist() == pytest.approx([-0.2, 0])
+    assert differences_for_interval(np.array([[4, 3, 4, 4, 6], [0, 0, 0, 0, 0]])).tolist() == pytest.approx([-0.2, 0])
 
 
 @pytest.mark.parametrize(("n", "lost"), [(10, 1), (30, 3), (100, 3), (1000, 40)])

@@ -13,7 +13,7 @@ import pytest
 from pytest_ocrparity.errors import LabelError, StageError
 from pytest_ocrparity.evaluate.label_line import Label
 from pytest_ocrparity.evaluate.labels import read_labels
-from pytest_ocrparity.evaluate.sequences import Counted, count_pairs
+from pytest_ocrparity.evaluate.sequences import Counted, count_sequences
 from pytest_ocrparity.trace import Detections, Recognition, Trace
 
 BOX = np.array([[0.0, 0.0], [40.0, 0.0], [40.0, 10.0], [0.0, 10.0]])
@@ -22,7 +22,7 @@ LABEL = Label(polygons=(BOX,))
 
 
 def count(reference: Any, candidate: Any, labels: Any) -> Counted:
-    return count_pairs(zip_longest(reference, candidate), labels)
+    return count_sequences(zip_longest(reference, candidate), labels)
 
 
 def trace(image: str | Path, **found: Any) -> Trace:

@@ -15,7 +15,7 @@ from pytest_ocrparity.evaluate.verdict import (
     PASSED,
     UNDECIDED,
     Accuracy,
-    judge,
+    accuracy_verdict,
     units_of,
 )
 
@@ -33,7 +33,7 @@ def images(*sides: tuple[int, Counts, Counts], group: int = 1) -> list[ImageCoun
 
 
 def test_a_drop_that_is_shown_fails() -> None:
-    found = judge(images((100, WHOLE, WHOLE), (50, WHOLE, FEWER)))
+    found = accuracy_verdict(images((100, WHOLE, WHOLE), (50, WHOLE, FEWER)))
     assert found.verdict == FAILED and found.fails and found.more is None
     assert found.interval.high < -found.max_drop
     assert found.text.startswith("hmean 100.00% to 98.31% on 150 images: -1.69 points, 95 % interval -")
@@ -41,7 +41,7 @@ def test_a_drop_that_is_shown_fails() -> None:
 
 
 def test_a_drop_that_is_excluded_passes() -> None:
-    found = judge(images((1000, WHOLE, WHOLE), (5, WHOLE, FEWER)), is_set=True)
+    found = accuracy_verdict(images((1000, WHOLE, WHOLE), (5, WHOLE, FEWER)), is_set=True)
     assert found.verdict == PASSED and not found.fails and found.more is None
     assert found.interval.low > -found.max_drop
     assert found.text.endswith("a drop of 1 point is excluded")
@@ -49,11 +49,11 @@ def test_a_drop_that_is_excluded_passes() -> None:
 
 @pytest.mark.parametrize(("n", "verdict"), [(360, NO_LOSS_SEEN), (385, PASSED)])
 def test_without_a_difference_one_point_takes_369_images_to_exclude(n: int, verdict: str) -> None:
-    assert judge(images((n, RIGHT, RIGHT)), task="recognition").verdict == verdict
+    assert accuracy_verdict(images((n, RIGHT, RIGHT)), task="recognition").verdict == verdict
 
 
 def test_no_difference_on_few_images_is_no_loss_seen() -> None:
-    found = judge(images((60, WHOLE, WHOLE)), is_set=True)
+    found = accuracy_verdict(images((60, WHOLE, WHOLE)), is_set=True)
     assert found.verdict == NO_LOSS_SEEN and not found.fails
     assert (
         "60 images, nothing was lost or gained: a fault that hits fewer than 5.0% of the images cannot be seen"
@@ -64,37 +64,40 @@ def test_no_difference_on_few_images_is_no_loss_seen() -> None:
 
 
 def test_a_gain_is_no_loss() -> None:
-    found = judge(images((60, WHOLE, WHOLE), (1, FEWER, WHOLE)), is_set=True)
+    found = accuracy_verdict(images((60, WHOLE, WHOLE), (1, FEWER, WHOLE)), is_set=True)
     assert found.verdict == NO_LOSS_SEEN and "nothing was lost: " in found.text and found.different == 1
 
 
 def test_a_loss_that_chance_explains_is_undecided() -> None:
     counted = images((60, WHOLE, WHOLE), (1, WHOLE, FEWER))
-    found = judge(counted, is_set=True)
-    assert found.verdict == UNDECIDED and found.fails and not judge(counted).fails
+    found = accuracy_verdict(counted, is_set=True)
+    assert found.verdict == UNDECIDED and found.fails and not accuracy_verdict(counted).fails
     assert "neither shows nor excludes a drop of 1 point; about" in found.text
     assert found.more is not None and found.more > 200
 
 
 def test_more_false_alarms_alone_are_a_loss() -> None:
-    assert judge(images((60, WHOLE, WHOLE), (1, WHOLE, Counts(10, 10, 11)))).verdict == UNDECIDED
+    assert accuracy_verdict(images((60, WHOLE, WHOLE), (1, WHOLE, Counts(10, 10, 11)))).verdict == UNDECIDED
 
 
 def test_where_the_drop_is_what_is_allowed_no_number_of_images_is_named() -> None:
-    found = judge(images((900, RIGHT, RIGHT), (100, RIGHT, WRONG)), task="recognition", max_drop=0.1)
+    found = accuracy_verdict(images((900, RIGHT, RIGHT), (100, RIGHT, WRONG)), task="recognition", max_drop=0.1)
     assert found.verdict == UNDECIDED and found.more is None and "more images" not in found.text
 
 
 def test_few_images_never_pass() -> None:
-    few = judge(images((28, WHOLE, WHOLE), (1, WHOLE, FEWER)), max_drop=0.5)
+    few = accuracy_verdict(images((28, WHOLE, WHOLE), (1, WHOLE, FEWER)), max_drop=0.5)
     assert few.interval.low > -0.5 and few.verdict == UNDECIDED
     assert f"and {LEAST_UNITS} images are needed" in few.text and few.more is not None and few.more < 5
-    assert judge(images((29, WHOLE, WHOLE), (1, WHOLE, FEWER)), max_drop=0.5).verdict == PASSED
+    assert accuracy_verdict(images((29, WHOLE, WHOLE), (1, WHOLE, FEWER)), max_drop=0.5).verdict == PASSED
 
 
 def test_pages_of_one_document_count_as_one() -> None:
     sides = (150, WHOLE, WHOLE), (50, WHOLE, FEWER)
-    alone, together = judge(images(*sides), max_drop=0.005), judge(images(*sides, group=50), max_drop=0.005)
+    alone, together = (
+        accuracy_verdict(images(*sides), max_drop=0.005),
+        accuracy_verdict(images(*sides, group=50), max_drop=0.005),
+    )
     assert (alone.units, together.units, together.images) == (200, 4, 200)
     assert (alone.verdict, together.verdict) == (FAILED, UNDECIDED)
     assert together.interval.high > alone.interval.high and "200 images of 4 documents" in together.text
@@ -105,7 +108,7 @@ def test_pages_of_one_document_count_as_one() -> None:
 
 
 def test_scores_of_boxes() -> None:
-    found = judge(images((1, WHOLE, FEWER), (1, WHOLE, Counts(8, 10, 12))))
+    found = accuracy_verdict(images((1, WHOLE, FEWER), (1, WHOLE, Counts(8, 10, 12))))
     assert (found.candidate.precision, found.candidate.recall) == (17 / 21, 17 / 20)
     assert found.candidate.hmean == pytest.approx(34 / 41) and found.candidate.in_order == pytest.approx(16 / 41)
     assert found.difference == pytest.approx(34 / 41 - 1)
@@ -113,7 +116,7 @@ def test_scores_of_boxes() -> None:
 
 
 def test_scores_of_lines() -> None:
-    found = judge(images((3, RIGHT, RIGHT), (1, RIGHT, WRONG)), task="recognition")
+    found = accuracy_verdict(images((3, RIGHT, RIGHT), (1, RIGHT, WRONG)), task="recognition")
     two = found.candidate
     assert two.precision == two.recall == two.hmean == two.in_order == two.spaceless == 0.75
     assert (two.similarity, two.spaceless_similarity) == (0.875, 0.9375)
@@ -121,7 +124,7 @@ def test_scores_of_lines() -> None:
 
 
 def test_nothing_found_scores_zero() -> None:
-    found = judge(images((3, Counts(0, 0, 0), Counts(0, 0, 0))))
+    found = accuracy_verdict(images((3, Counts(0, 0, 0), Counts(0, 0, 0))))
     assert found.candidate.hmean == found.candidate.precision == found.candidate.recall == 0
 
 
@@ -136,55 +139,55 @@ def test_nothing_found_scores_zero() -> None:
     ids=["only don't care", "nothing found", "labels of other images", "blank pages"],
 )
 def test_a_reference_that_cannot_drop_decides_nothing(reference: Counts, candidate: Counts) -> None:
-    found = judge(images((500, reference, candidate)), is_set=True)
+    found = accuracy_verdict(images((500, reference, candidate)), is_set=True)
     assert found.verdict == UNDECIDED and found.fails and found.more is None
     assert found.text.endswith("such a reference cannot drop by 1 point; see that the labels are of these images")
 
 
 def test_a_reference_drops_by_what_it_has_at_most() -> None:
     sides = (960, Counts(0, 10, 10), Counts(0, 10, 10)), (40, WHOLE, WHOLE)
-    assert judge(images(*sides), max_drop=0.05).verdict == UNDECIDED
-    assert judge(images(*sides), max_drop=0.03).verdict == PASSED
+    assert accuracy_verdict(images(*sides), max_drop=0.05).verdict == UNDECIDED
+    assert accuracy_verdict(images(*sides), max_drop=0.03).verdict == PASSED
 
 
 def test_images_of_which_nothing_is_counted_are_no_images() -> None:
     nothing = Counts(0, 0, 0)
-    found = judge(images((20, WHOLE, WHOLE), (20, nothing, nothing)), max_drop=0.5)
+    found = accuracy_verdict(images((20, WHOLE, WHOLE), (20, nothing, nothing)), max_drop=0.5)
     assert (found.verdict, found.images, found.units) == (NO_LOSS_SEEN, 20, 20)
-    assert judge(images((40, WHOLE, WHOLE)), max_drop=0.5).verdict == PASSED
+    assert accuracy_verdict(images((40, WHOLE, WHOLE)), max_drop=0.5).verdict == PASSED
     blank = [
         ImageCounts(image=str(n), group=f"b{n}", reference=nothing, candidate=nothing, is_blank=True) for n in range(9)
     ]
-    assert judge([*images((31, WHOLE, WHOLE)), *blank], max_drop=0.5).images == 40
+    assert accuracy_verdict([*images((31, WHOLE, WHOLE)), *blank], max_drop=0.5).images == 40
 
 
 def test_false_alarms_on_blank_pages_are_counted_apart() -> None:
     blank = ImageCounts(image="b", group="b", reference=Counts(0, 0, 1), candidate=Counts(0, 0, 4), is_blank=True)
-    found = judge([*images((5, WHOLE, Counts(10, 10, 12))), blank])
+    found = accuracy_verdict([*images((5, WHOLE, Counts(10, 10, 12))), blank])
     assert found.false_alarms == (1, 4) and found.candidate.precision == 50 / 64
 
 
 def test_one_image_can_be_judged() -> None:
-    assert "fewer than 100.0% of the images" in judge(images((1, WHOLE, WHOLE))).text
-    assert judge(images((1, WHOLE, MISSED))).verdict == FAILED
-    undecided = judge(images((1, WHOLE, MISSED)), max_drop=0.03)
+    assert "fewer than 100.0% of the images" in accuracy_verdict(images((1, WHOLE, WHOLE))).text
+    assert accuracy_verdict(images((1, WHOLE, MISSED))).verdict == FAILED
+    undecided = accuracy_verdict(images((1, WHOLE, MISSED)), max_drop=0.03)
     assert undecided.verdict == UNDECIDED and "are needed" not in undecided.text
-    assert "on 2 images of 1 document, " in judge(images((2, WHOLE, WHOLE), group=2)).text
+    assert "on 2 images of 1 document, " in accuracy_verdict(images((2, WHOLE, WHOLE), group=2)).text
 
 
 @pytest.mark.parametrize("max_drop", [0, -0.1, 1, 5, float("nan"), True, "0.01", None])
 def test_a_share_is_asked_for(max_drop: Any) -> None:
     with pytest.raises(ValueError, match=r"max_drop is .*: 0\.01 is one point"):
-        judge(images((1, WHOLE, WHOLE)), max_drop=max_drop)
-    assert judge(images((1, WHOLE, WHOLE)), max_drop=np.float32(0.01)).verdict == NO_LOSS_SEEN  # type: ignore[arg-type]
+        accuracy_verdict(images((1, WHOLE, WHOLE)), max_drop=max_drop)
+    assert accuracy_verdict(images((1, WHOLE, WHOLE)), max_drop=np.float32(0.01)).verdict == NO_LOSS_SEEN  # type: ignore[arg-type]
 
 
 def test_nothing_is_no_evidence() -> None:
     with pytest.raises(ValueError, match="no image with a label"):
-        judge([])
+        accuracy_verdict([])
 
 
 def test_it_has_no_truth_value() -> None:
-    found: Accuracy = judge(images((40, WHOLE, WHOLE)))
+    found: Accuracy = accuracy_verdict(images((40, WHOLE, WHOLE)))
     with pytest.raises(TypeError, match="no truth value"):
         bool(found)

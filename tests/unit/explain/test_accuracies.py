@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
-from pytest_ocrparity.evaluate.verdict import judge
+from pytest_ocrparity.evaluate.verdict import accuracy_verdict
 from pytest_ocrparity.explain.accuracies import explain_accuracy
 
 WHOLE = Counts(10, 10, 10)
@@ -20,7 +20,7 @@ def test_the_images_that_lost_most_come_first() -> None:
         image("d.png", Counts(10, 10, 11)),
         image("c.png", Counts(6, 10, 6), (1, 2, 3, 5, 6), (4,)),
     ]
-    lines = explain_accuracy(judge(images, max_drop=0.1), images, unlabelled=1, untraced=1).splitlines()
+    lines = explain_accuracy(accuracy_verdict(images, max_drop=0.1), images, unlabelled=1, untraced=1).splitlines()
     assert lines[0].startswith("undecided: hmean 100.00% to")
     assert lines[1:] == [
         "  c.png: 5 boxes of 10 lost, 1 box gained",
@@ -29,17 +29,19 @@ def test_the_images_that_lost_most_come_first() -> None:
         "  not counted: 1 image without a label",
         "  not counted: 1 label without an image among those given",
     ]
-    assert explain_accuracy(judge(images), images, untraced=2).endswith("2 labels without an image among those given")
+    assert explain_accuracy(accuracy_verdict(images), images, untraced=2).endswith(
+        "2 labels without an image among those given"
+    )
 
 
 def test_a_few_images_are_named() -> None:
     images = [image(f"{index}.png", Counts(9, 10, 9), (0,)) for index in range(7)]
-    lines = explain_accuracy(judge(images), images).splitlines()
+    lines = explain_accuracy(accuracy_verdict(images), images).splitlines()
     assert len(lines) == 7 and lines[-1] == "  and 2 images more that lost something"
 
 
 def test_a_line_is_no_longer_right() -> None:
     right, wrong = Counts(1, 1, 1), Counts(0, 1, 1)
     images = [ImageCounts(image="a", group="a", reference=right, candidate=wrong, lost=(0,))]
-    text = explain_accuracy(judge(images, task="recognition"), images)
+    text = explain_accuracy(accuracy_verdict(images, task="recognition"), images)
     assert text.endswith("a: the line is no longer right") and "accuracy 100.00% to 0.00%" in text

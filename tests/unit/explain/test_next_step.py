@@ -20,7 +20,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
-from pytest_ocrparity.compare.run_verdict import run_faults
+from pytest_ocrparity.compare.run_verdict import verdict_on_run
 from pytest_ocrparity.explain.next_step import WIDEST
 from pytest_ocrparity.tolerance import LIMITS, PRESETS
 from pytest_ocrparity.trace import Shape
@@ -319,9 +319,9 @@ def test_no_limit_is_widened_beyond_the_loosest_preset() -> None:
 
 def test_a_run_without_a_box_is_told_to_add_text_and_not_to_permit_it() -> None:
     found = tally(comparison("detections", status="empty", counts={"boxes": 0}))
-    (fault,) = run_faults(found, allow_empty=False, is_recording=False)
+    (fault,) = verdict_on_run(found, allow_empty=False, is_recording=False)
     assert fault.text.endswith("nothing shows that the model detects; add an image with text")
-    assert run_faults(found, allow_empty=True, is_recording=False) == []
+    assert verdict_on_run(found, allow_empty=True, is_recording=False) == []
 
 
 def test_what_was_not_recorded_is_told_to_be_and_not_to_be_left_out() -> None:

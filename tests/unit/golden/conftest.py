@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from goldens import trace_of
 
-from pytest_ocrparity.golden.baseline_file import save
+from pytest_ocrparity.golden.baseline_file import save_baseline_file
 from pytest_ocrparity.golden.store import GoldenStore
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "goldens" / "a.png.npz"
-    save(path, trace_of(), reference="train", fingerprint={"config": "c1"}, options={"device": "cpu"})
+    save_baseline_file(path, trace_of(), reference="train", fingerprint={"config": "c1"}, options={"device": "cpu"})
     return path
 
 

@@ -18,14 +18,14 @@ from toy import PAGE, Toy
 from pytest_ocrparity.compare.sensitivity import with_sensitivity
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, StageError
 from pytest_ocrparity.golden import baseline_file as archive
-from pytest_ocrparity.golden.baseline_file import Golden, load, save
+from pytest_ocrparity.golden.baseline_file import Golden, load_baseline_file, save_baseline_file
 from pytest_ocrparity.trace import Detections
 
 # What its file holds
 
 
 def test_the_manifest(path: Path) -> None:
-    manifest = load(path).manifest
+    manifest = load_baseline_file(path).manifest
     assert (manifest["format"], manifest["reference"], manifest["image"]) == (2, "train", "images/a.png")
     assert (manifest["fingerprint"], manifest["options"]) == ({"config": "c1"}, {"device": "cpu"})
     assert {"python", "numpy"} <= set(manifest["versions"])
@@ -43,7 +43,7 @@ def test_a_page_takes_little_room(tmp_path: Path) -> None:
     tensor = (page.astype(np.float32) / 255).transpose(2, 0, 1)[None]
     map_ = np.zeros((1, 1, 736, 992), np.float32)
     map_[..., 100:120, 50:400] = np.random.default_rng(0).uniform(0, 1, (20, 350))
-    save(
+    save_baseline_file(
         tmp_path / "a.npz",
         trace_of(resize=page, tensor=tensor, probability_map=map_, fused_map=map_),
         reference="train",
@@ -57,7 +57,7 @@ def test_a_page_takes_little_room(tmp_path: Path) -> None:
 def test_a_stopped_trace_is_not_recorded(tmp_path: Path) -> None:
     stopped = trace_of(error=StageError("tensor", "ValueError: no mean"))
     with pytest.raises(GoldenError, match=r"images/a.png: nothing to record, train stopped: ValueError: no mean"):
-        save(tmp_path / "a.npz", stopped, reference="train")
+        save_baseline_file(tmp_path / "a.npz", stopped, reference="train")
 
 
 # What is refused
@@ -65,12 +65,12 @@ def test_a_stopped_trace_is_not_recorded(tmp_path: Path) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(GoldenMissing, match=r"a\.npz: no such baseline"):
-        load(tmp_path / "a.npz")
+        load_baseline_file(tmp_path / "a.npz")
 
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(GoldenError, match="cannot read this baseline: Is a directory"):
-        load(tmp_path)
+        load_baseline_file(tmp_path)
 
 
 def test_a_truncated_file(path: Path) -> None:
@@ -78,15 +78,15 @@ def test_a_truncated_file(path: Path) -> None:
     for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(GoldenCorrupt, match=f"{CORRUPT}.*record it again with: pytest --ocr-golden"):
-            load(path)
+            load_baseline_file(path)
 
 
 def test_a_changed_byte_anywhere(path: Path) -> None:
-    whole, before = path.read_bytes(), load(path).trace
+    whole, before = path.read_bytes(), load_baseline_file(path).trace
     for place in range(0, len(whole), 61):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         try:
-            after = load(path).trace
+            after = load_baseline_file(path).trace
         except GoldenCorrupt:
             continue
         assert after == before  # the byte was a time stamp of the archive, or the like
@@ -98,9 +98,9 @@ def test_changed_arrays_are_noticed(path: Path) -> None:
     digest = read_manifest(path)["arrays_sha256"]
     reframe(path, changed, arrays_sha256=digest)
     with pytest.raises(GoldenCorrupt, match="its arrays are not what was recorded"):
-        load(path)
+        load_baseline_file(path)
     reframe(path, changed)
-    assert load(path).trace != trace_of()
+    assert load_baseline_file(path).trace != trace_of()
 
 
 def test_a_changed_field_of_the_manifest_is_noticed(path: Path) -> None:
@@ -109,22 +109,22 @@ def test_a_changed_field_of_the_manifest_is_noticed(path: Path) -> None:
         path.write_bytes(whole)
         rewrite(path, **{name: 1.0 if name == "map_error" else ["other"], "sha256": manifest["sha256"]})
         with pytest.raises(GoldenCorrupt, match="its manifest is not what was recorded"):
-            load(path)
+            load_baseline_file(path)
     path.write_bytes(whole)
     rewrite(path, map_error=1.0)
-    assert load(path).trace.map_error == 1.0
+    assert load_baseline_file(path).trace.map_error == 1.0
 
 
 def test_an_lfs_pointer(path: Path) -> None:
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     with pytest.raises(GoldenCorrupt, match="is a git-lfs pointer, not a baseline: run `git lfs pull`"):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_another_zip(path: Path) -> None:
     np.savez(path, resize=np.zeros(3))
     with pytest.raises(GoldenCorrupt, match=r"no item named 'manifest\.npy'"):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.parametrize("number", [3, 7])
@@ -133,21 +133,21 @@ def test_a_newer_format(path: Path, number: int) -> None:
     with pytest.raises(
         GoldenCorrupt, match=rf"has format {number}, and this .* reads formats 1 and 2: update pytest-ocrparity"
     ):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.parametrize("number", [0, -1, None, "1", True])
 def test_no_format(path: Path, number: object) -> None:
     rewrite(path, format=number)
     with pytest.raises(GoldenCorrupt, match="its manifest has no format number"):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.parametrize("text", [b"[]", b"{", b"\xff", b"[" * 100_000], ids=["list", "half", "bytes", "deep"])
 def test_a_manifest_that_is_none(path: Path, text: bytes) -> None:
     rewrite(path, {"manifest.npy": npy(np.frombuffer(text, np.uint8))})
     with pytest.raises(GoldenCorrupt, match=CORRUPT):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_manifest_that_is_none(path: Path, text: bytes) -> None:
 def test_a_wrong_member(path: Path, members: dict[str, bytes | None], reason: str) -> None:
     rewrite(path, members)
     with pytest.raises(GoldenCorrupt, match=reason):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_manifest_that_lies_about_an_array(path: Path, place: int, value: obje
     arrays["resize"][place] = value
     rewrite(path, arrays=arrays)
     with pytest.raises(GoldenCorrupt, match=reason):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.fixture(params=[archive._AT_ONCE, 0], ids=["at once", "by pieces"])
@@ -196,7 +196,7 @@ def unpacking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("unpacking")
 def test_a_whole_frame_loads(path: Path) -> None:
-    back, recorded = load(path).trace, trace_of()
+    back, recorded = load_baseline_file(path).trace, trace_of()
     assert back.tensor is not None and recorded.tensor is not None
     assert np.array_equal(back.tensor, recorded.tensor)
     assert back.detections == recorded.detections
@@ -209,7 +209,7 @@ def test_a_frame_that_is_cut_off(path: Path, length: int) -> None:
     digest = hashlib.sha256(frame).hexdigest()
     rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays_sha256=digest)
     with pytest.raises(GoldenCorrupt, match=CORRUPT):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.usefixtures("unpacking")
@@ -224,7 +224,7 @@ def test_a_frame_that_holds_less_than_it_claims(path: Path) -> None:
     arrays["more"] = ["uint8", [claimed]]
     rewrite(path, {"arrays.npy": npy(np.frombuffer(bytes(frame), np.uint8))}, arrays=arrays, arrays_sha256=digest)
     with pytest.raises(GoldenCorrupt, match=CORRUPT):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_an_image_of_nothing_beside_a_table_is_refused_at_once(path: Path) -> None:
@@ -234,7 +234,7 @@ def test_an_image_of_nothing_beside_a_table_is_refused_at_once(path: Path) -> No
     digest = hashlib.sha256(frame).hexdigest()
     rewrite(path, {"arrays.npy": npy(np.frombuffer(frame, np.uint8))}, arrays=arrays, arrays_sha256=digest)
     with pytest.raises(GoldenCorrupt, match="for pixels of"):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_a_table_of_another_form(path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_table_of_another_form(path: Path) -> None:
     arrays["table"][1] = [256, 3]
     rewrite(path, arrays=arrays)
     with pytest.raises(GoldenCorrupt, match=r"a table of \(256, 3\) float32 for pixels of \(24, 40, 3\) uint8"):
-        load(path)
+        load_baseline_file(path)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_table_of_another_form(path: Path) -> None:
 def test_a_manifest_of_other_types(path: Path, changes: dict[str, Any]) -> None:
     rewrite(path, **changes)
     with pytest.raises(GoldenCorrupt, match=CORRUPT):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_boxes_that_do_not_add_up(path: Path) -> None:
@@ -271,7 +271,7 @@ def test_boxes_that_do_not_add_up(path: Path) -> None:
     order.insert(order.index("points") + 1, order.pop())
     rewrite(path, arrays={name: arrays[name] for name in order})
     with pytest.raises(GoldenCorrupt, match="more or fewer points"):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_counts_of_another_type(path: Path) -> None:
@@ -279,19 +279,19 @@ def test_counts_of_another_type(path: Path) -> None:
     arrays["counts"][0] = "float32"
     rewrite(path, arrays=arrays)
     with pytest.raises(GoldenCorrupt, match="are no numbers of points of boxes"):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_a_manifest_of_more_than_its_room(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_MOST_MANIFEST", 100)
     with pytest.raises(GoldenCorrupt, match="its manifest has more than 100 bytes"):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_a_trace_of_more_than_a_baseline_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_MOST_BYTES", 100)
     with pytest.raises(GoldenError, match=r"images/a.png: its trace has \d+ bytes, and a baseline takes 100"):
-        save(tmp_path / "a.npz", trace_of(), reference="train")
+        save_baseline_file(tmp_path / "a.npz", trace_of(), reference="train")
     assert not list(tmp_path.iterdir())
 
 
@@ -302,19 +302,19 @@ def test_a_deflated_member(path: Path) -> None:
         for name, data in content.items():
             archive.writestr(name, data)
     with pytest.raises(GoldenCorrupt, match=r"manifest claims \d+ bytes of \d+"):
-        load(path)
+        load_baseline_file(path)
 
 
 def test_more_than_fits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(content_of(path))
     monkeypatch.setattr(archive, "_MOST_BYTES", size)
-    load(path)
+    load_baseline_file(path)
     monkeypatch.setattr(archive, "_MOST_BYTES", size - 1)
     with pytest.raises(GoldenCorrupt, match=f"its arrays claim {size} bytes; {size - 1} at most"):
-        load(path)
+        load_baseline_file(path)
     monkeypatch.setattr(archive, "_MOST_BYTES", path.stat().st_size - 1)
     with pytest.raises(GoldenCorrupt, match=CORRUPT):
-        load(path)
+        load_baseline_file(path)
 
 
 # Format 1
@@ -332,7 +332,7 @@ def of_format_1(tmp_path: Path) -> Path:
 
 
 def test_a_baseline_of_format_1_is_read(of_format_1: Path) -> None:
-    back, now = load(of_format_1).trace, with_sensitivity(Toy().trace(PAGE - SLOPES))
+    back, now = load_baseline_file(of_format_1).trace, with_sensitivity(Toy().trace(PAGE - SLOPES))
     assert back.probability_map is not None and now.probability_map is not None
     assert back.detections is not None and now.detections is not None and now.detections.scores is not None
     assert len(back.detections) == 4
@@ -346,13 +346,13 @@ def test_a_baseline_of_format_1_is_read(of_format_1: Path) -> None:
 
 def test_its_arrays_hold_differences(of_format_1: Path) -> None:
     """Else the test above would show nothing: without their axes the same bytes are another trace."""
-    manifest, right = read_manifest(of_format_1), load(of_format_1).trace
+    manifest, right = read_manifest(of_format_1), load_baseline_file(of_format_1).trace
     axes = {name: entry[2] for name, entry in manifest["arrays"].items()}
     assert manifest["format"] == 1
     assert (axes["resize"], axes["probability_map"]) == ([0], [2, 3])
     for name in ("resize", "probability_map"):
         rewrite(of_format_1, arrays={**manifest["arrays"], name: [*manifest["arrays"][name][:2], []]})
-        wrong = load(of_format_1).trace
+        wrong = load_baseline_file(of_format_1).trace
         assert not np.array_equal(getattr(wrong, name), getattr(right, name))
 
 
@@ -362,14 +362,14 @@ def test_axes_that_format_1_never_had(of_format_1: Path, axes: object) -> None:
     arrays["resize"][2] = axes
     rewrite(of_format_1, arrays=arrays)
     with pytest.raises(GoldenCorrupt, match=CORRUPT):
-        load(of_format_1)
+        load_baseline_file(of_format_1)
 
 
 def test_a_changed_manifest_leaves_the_format_as_it_is(of_format_1: Path) -> None:
-    before = load(of_format_1).trace
-    archive.relabel(of_format_1, reference="inference")
+    before = load_baseline_file(of_format_1).trace
+    archive.relabel_baseline_file(of_format_1, reference="inference")
     assert read_manifest(of_format_1)["format"] == 1
-    assert load(of_format_1).trace == replace(before, pipeline="baseline (inference)")
+    assert load_baseline_file(of_format_1).trace == replace(before, pipeline="baseline (inference)")
 
 
 # Writing
@@ -384,19 +384,19 @@ def test_equal_traces_make_equal_files(path: Path) -> None:
 def test_a_failed_move_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "a.npz").mkdir()
     with pytest.raises(GoldenError, match=r"a\.npz: cannot write this baseline: Is a directory"):
-        save(tmp_path / "a.npz", trace_of(), reference="train")
+        save_baseline_file(tmp_path / "a.npz", trace_of(), reference="train")
     assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "goldens").write_text("")
     with pytest.raises(GoldenError, match="cannot write this baseline"):
-        save(tmp_path / "goldens" / "a.npz", trace_of(), reference="train")
+        save_baseline_file(tmp_path / "goldens" / "a.npz", trace_of(), reference="train")
 
 
 def test_a_golden_is_a_trace_with_its_manifest(path: Path) -> None:
-    assert isinstance(load(path), Golden)
-    assert load(path).trace.source is None
+    assert isinstance(load_baseline_file(path), Golden)
+    assert load_baseline_file(path).trace.source is None
 
 
 @pytest.mark.parametrize(
@@ -413,6 +413,6 @@ def test_a_golden_is_a_trace_with_its_manifest(path: Path) -> None:
 def test_what_could_not_be_read_back_is_not_recorded(path: Path, changes: dict[str, Any]) -> None:
     whole = path.read_bytes()
     with pytest.raises(GoldenError, match="the trace of train can be no baseline: "):
-        save(path, trace_of(**changes), reference="train")
+        save_baseline_file(path, trace_of(**changes), reference="train")
     assert path.read_bytes() == whole
     assert [each.name for each in path.parent.iterdir()] == [path.name]

@@ -17,13 +17,13 @@ from hypothesis.extra import numpy as arrays
 from properties import quickly, violated
 from toy_reader import LINE, Reader
 
-from pytest_ocrparity.golden.baseline_file import load, save
-from pytest_ocrparity.golden.encoding import decode, encode, pack, unpack
+from pytest_ocrparity.golden.baseline_file import load_baseline_file, save_baseline_file
+from pytest_ocrparity.golden.encoding import decode_array, decode_trace, encode_array, encode_trace
 from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
 
 
 def test_a_trace_comes_back_within_the_stated_error(path: Path) -> None:
-    trace, back = trace_of(), load(path).trace
+    trace, back = trace_of(), load_baseline_file(path).trace
     assert back.probability_map is not None and trace.probability_map is not None
     assert back.fused_map is not None and trace.fused_map is not None
     assert 0 < back.map_error <= STEP
@@ -195,8 +195,8 @@ def check_stored(store: Store) -> None:
 def to_disk(folder: Path) -> Store:
     def store(trace: Trace, lossless: bool) -> Trace:
         path = folder / "a.npz"
-        save(path, trace, reference="train", lossless=lossless)
-        return load(path).trace
+        save_baseline_file(path, trace, reference="train", lossless=lossless)
+        return load_baseline_file(path).trace
 
     return store
 
@@ -240,17 +240,17 @@ def check_packed(unpacked: Callable[..., npt.NDArray[Any]]) -> None:
     @quickly
     @given(_any_array)
     def check(array: npt.NDArray[Any]) -> None:
-        assert same_bits(array, unpacked(pack(array), str(array.dtype)))
+        assert same_bits(array, unpacked(encode_array(array), str(array.dtype)))
 
     check()
 
 
 def test_packing() -> None:
-    check_packed(unpack)
+    check_packed(decode_array)
 
 
 def test_a_wrong_order_of_bytes_is_noticed() -> None:
-    violated(lambda: check_packed(lambda planes, kind: unpack(planes[::-1], kind)))
+    violated(lambda: check_packed(lambda planes, kind: decode_array(planes[::-1], kind)))
 
 
 def check_format_1(unpacked: Callable[..., npt.NDArray[Any]]) -> None:
@@ -265,17 +265,17 @@ def check_format_1(unpacked: Callable[..., npt.NDArray[Any]]) -> None:
             numbers = np.diff(numbers, axis=axis, prepend=numbers.dtype.type(0))
         if axes and array.itemsize > 1:  # the sign goes last, so that small ones of either sign have empty high bytes
             numbers = (numbers << 1) ^ (0 - (numbers >> (8 * array.itemsize - 1)))
-        assert same_bits(array, unpacked(pack(numbers), str(array.dtype), axes))
+        assert same_bits(array, unpacked(encode_array(numbers), str(array.dtype), axes))
 
     check()
 
 
 def test_unpacking_differences_of_format_1() -> None:
-    check_format_1(unpack)
+    check_format_1(decode_array)
 
 
 def test_an_axis_left_out_is_noticed() -> None:
-    violated(lambda: check_format_1(lambda planes, kind, _: unpack(planes, kind)))
+    violated(lambda: check_format_1(lambda planes, kind, _: decode_array(planes, kind)))
 
 
 def test_what_is_encoded_is_what_decodes() -> None:
@@ -283,14 +283,14 @@ def test_what_is_encoded_is_what_decodes() -> None:
     manifest = {"reference": "train", "decode": None, "shape": None, "image_sha256": None, "floor": None}
 
     def store(trace: Trace, lossless: bool) -> Trace:
-        arrays_, error = encode(trace, lossless)
+        arrays_, error = encode_trace(trace, lossless)
         fields = {
             **manifest,
             "image": trace.image,
             "parameters": trace.parameters,
             "map_error": trace.map_error + error,
         }
-        back = decode(arrays_, fields)
+        back = decode_trace(arrays_, fields)
         return replace(
             back,
             decode=trace.decode,
@@ -322,7 +322,7 @@ class TestRecognisers:
         rows[0, range(6), second] = draw.uniform(0.5, 1 - gap, 6)
         rows[0, range(6), best] = rows[0, range(6), second] + np.float32(gap)
         trace = replace(Reader().trace(LINE), probability_map=rows)
-        kept, error = encode(trace, lossless=False)
+        kept, error = encode_trace(trace, lossless=False)
         back = np.divide(kept["probability_map"], np.float32(65535), dtype=np.float32)
         assert (back.argmax(-1) == rows.argmax(-1)).all()
         assert kept["probability_map"].dtype == np.uint16 and error <= 2 * STEP
@@ -332,5 +332,5 @@ class TestRecognisers:
         rows = np.array([[[0.5, 0.5 + STEP / 4]]], np.float32)
         trace = replace(Reader().trace(LINE), probability_map=rows)
         pixels = replace(trace, recognition=None, detections=Detections(()), source=None, parameters={})
-        bests = [encode(each, lossless=False)[0]["probability_map"].argmax() for each in (trace, pixels)]
+        bests = [encode_trace(each, lossless=False)[0]["probability_map"].argmax() for each in (trace, pixels)]
         assert bests == [1, 0]

@@ -12,7 +12,7 @@ from goldens import read_manifest, rewrite
 from toy import PAGE, Toy
 
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, GoldenTaken
-from pytest_ocrparity.golden.baseline_file import load, relabel, settings_of
+from pytest_ocrparity.golden.baseline_file import load_baseline_file, relabel_baseline_file, settings_of_baseline_file
 from pytest_ocrparity.golden.ownership import OF_THE_SETTINGS, Ownership, Reference
 from pytest_ocrparity.golden.store import GoldenStore
 
@@ -53,7 +53,7 @@ def test_what_a_manifest_says(root: Path) -> None:
         "has_fingerprint": True,
         "is_of_settings": False,
     }
-    assert settings_of(root / "goldens" / "page.npy.npz") == "../pyproject.toml"
+    assert settings_of_baseline_file(root / "goldens" / "page.npy.npz") == "../pyproject.toml"
 
 
 def test_what_a_model_is() -> None:
@@ -113,7 +113,7 @@ def test_only_settings_that_are_there_are_another_project(
     root: Path, recorded: str | None, text: str | None, is_refused: bool
 ) -> None:
     path = record(root)
-    relabel(path, settings=recorded)
+    relabel_baseline_file(path, settings=recorded)
     if recorded and text is not None:
         other = path.parent / recorded
         other.parent.mkdir(exist_ok=True)
@@ -127,7 +127,7 @@ def test_only_settings_that_are_there_are_another_project(
     if is_refused:
         with pytest.raises(GoldenError, match=r"Give each its own golden\.dir"):
             record(root)
-    assert settings_of(path) == recorded
+    assert settings_of_baseline_file(path) == recorded
 
 
 # References
@@ -202,10 +202,10 @@ def test_parameters_that_went_or_came(root: Path) -> None:
 
 def test_sharing_keeps_the_arrays(root: Path) -> None:
     path = record(root)
-    before = load(path)
+    before = load_baseline_file(path)
     sharing = store(root, "missing")
     sharing.share(root / "page.npy", MINE)
-    after = load(path)
+    after = load_baseline_file(path)
     assert after.manifest["model"]["fixtures"] == [OTHER, MINE]
     assert after.trace == before.trace
     assert after.manifest["arrays_sha256"] == before.manifest["arrays_sha256"]
@@ -216,11 +216,11 @@ def test_sharing_keeps_the_arrays(root: Path) -> None:
 def test_what_cannot_be_relabelled(root: Path) -> None:
     path = record(root)
     with pytest.raises(GoldenMissing):
-        relabel(root / "goldens" / "no.npz", settings=None)
+        relabel_baseline_file(root / "goldens" / "no.npz", settings=None)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(GoldenCorrupt, match="is not a whole baseline"):
-        relabel(path, settings=None)
-    assert settings_of(path) is None
+        relabel_baseline_file(path, settings=None)
+    assert settings_of_baseline_file(path) is None
 
 
 @pytest.mark.parametrize(
@@ -274,8 +274,8 @@ def test_a_manifest_of_other_types(root: Path, changes: dict[str, Any]) -> None:
     path = record(root)
     rewrite(path, **changes)
     with pytest.raises(GoldenCorrupt, match="is not a whole baseline"):
-        load(path)
-    assert settings_of(path) is None
+        load_baseline_file(path)
+    assert settings_of_baseline_file(path) is None
 
 
 @pytest.mark.parametrize(

@@ -14,37 +14,37 @@ import pytest
 from goldens import CORRUPT, QUAD, STEP, blurred, read_manifest, trace_of
 
 from pytest_ocrparity.errors import GoldenCorrupt, GoldenError, GoldenMissing, GoldenStale, ImageError
-from pytest_ocrparity.golden.baseline_file import load
+from pytest_ocrparity.golden.baseline_file import load_baseline_file
 from pytest_ocrparity.golden.ownership import Reference
-from pytest_ocrparity.golden.store import GoldenStore, golden_path
+from pytest_ocrparity.golden.store import GoldenStore, path_in_golden_store
 from pytest_ocrparity.trace import Detections
 
 
 @pytest.mark.parametrize("name", ["a.png", "images/a.png", "images/../a b.png", "..png", "ä/漢.png", "\udce9.png"])
 def test_a_baseline_is_named_after_its_image(name: str) -> None:
-    assert golden_path(Path("g"), name) == Path("g") / f"{os.path.normpath(name)}.npz"
+    assert path_in_golden_store(Path("g"), name) == Path("g") / f"{os.path.normpath(name)}.npz"
 
 
 @pytest.mark.parametrize("name", ["a\0.png", "\ud83d.png"])
 def test_a_name_that_no_file_can_have_becomes_a_digest(tmp_path: Path, name: str) -> None:
-    path = golden_path(tmp_path, name)
+    path = path_in_golden_store(tmp_path, name)
     assert path.parent == tmp_path / "outside"
     assert not path.exists()  # raises for a name that no file can have
 
 
 @pytest.mark.parametrize("name", ["../x.png", "../../etc/x.png", "/etc/x.png", "a/../../x.png", "..", ".", "//x"])
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
-    path = golden_path(tmp_path, name)
+    path = path_in_golden_store(tmp_path, name)
     assert path.resolve().is_relative_to(tmp_path / "outside")
-    assert path == golden_path(tmp_path, name)
-    assert path != golden_path(tmp_path, f"{name}x")
+    assert path == path_in_golden_store(tmp_path, name)
+    assert path != path_in_golden_store(tmp_path, f"{name}x")
 
 
 @pytest.mark.parametrize(("name", "place"), [("D:/x.png", "outside/"), ("d/x.png", "d/x.png.npz")])
 def test_no_name_leads_to_another_drive(monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
     monkeypatch.setattr("pytest_ocrparity.golden.store.Path", PureWindowsPath)
     folder: Any = PureWindowsPath("C:/goldens")
-    assert golden_path(folder, name).as_posix().startswith(f"C:/goldens/{place}")
+    assert path_in_golden_store(folder, name).as_posix().startswith(f"C:/goldens/{place}")
 
 
 Build = Callable[..., GoldenStore]
@@ -58,7 +58,7 @@ def test_a_baseline_is_recorded_and_compared(store: Build, image: Path, tmp_path
     assert recording.load(image) == recorded
     assert not recording.needs_recording(image)
     path = tmp_path / "goldens" / "images" / "a.png.npz"
-    assert load(path).manifest["image"] == "images/a.png"
+    assert load_baseline_file(path).manifest["image"] == "images/a.png"
     assert str(tmp_path).encode() not in path.read_bytes()
     assert str(tmp_path) not in json.dumps(read_manifest(path))
     compared = store().load(image)

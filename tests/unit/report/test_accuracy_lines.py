@@ -10,7 +10,13 @@ from msgspec import structs
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
 from pytest_ocrparity.rejudge import judge_accuracy
-from pytest_ocrparity.report.accuracy_lines import accuracy_lines, figure_rows, percent, points, title
+from pytest_ocrparity.report.accuracy_lines import (
+    accuracy_figure_rows,
+    accuracy_lines,
+    accuracy_percent,
+    accuracy_title,
+    points,
+)
 from pytest_ocrparity.tolerance import Limit
 
 LOSES = [image_counts(f"{index}.png", 4, 4, 2) for index in range(40)]
@@ -71,8 +77,8 @@ def test_a_recogniser_has_its_own_figures() -> None:
     ]
     result = judge_accuracy(images, "recognition", Limit(0.01, "x"))
     record = structs.replace(accuracy_record(images), result=result)
-    assert title(record) == "accuracy of inference against train: 2 lines with a label"
-    rows = {row.key: (row.reference, row.candidate, row.interval is not None) for row in figure_rows(record)}
+    assert accuracy_title(record) == "accuracy of inference against train: 2 lines with a label"
+    rows = {row.key: (row.reference, row.candidate, row.interval is not None) for row in accuracy_figure_rows(record)}
     assert rows == {
         "accuracy": (1.0, 0.5, True),
         "spaceless": (1.0, 1.0, False),
@@ -83,10 +89,10 @@ def test_a_recogniser_has_its_own_figures() -> None:
 
 def test_documents_are_told_where_they_are_not_images() -> None:
     grouped = [replace(each, group=f"document {index // 4}") for index, each in enumerate(SAME)]
-    assert title(accuracy_record(grouped)).endswith("40 images with labels, 160 boxes, 10 documents")
+    assert accuracy_title(accuracy_record(grouped)).endswith("40 images with labels, 160 boxes, 10 documents")
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.0, "0.00"), (-1e-9, "0.00"), (0.012345, "+1.23"), (-0.5, "-50.00")])
 def test_points_have_a_sign_but_for_none(share: float, text: str) -> None:
     assert points(share) == text
-    assert percent(0.925) == "92.50 %"
+    assert accuracy_percent(0.925) == "92.50 %"

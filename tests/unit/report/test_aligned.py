@@ -13,10 +13,10 @@ from pytest_ocrparity.report.aligned import (
     MOST,
     Piece,
     Place,
-    aligned,
+    aligned_places,
+    aligned_texts,
     code_point,
     direction,
-    places,
     readable,
     visible,
 )
@@ -29,7 +29,7 @@ ALEF, BET = "\u05d0", "\u05d1"
 @given(TEXTS, TEXTS, st.booleans())
 def test_the_pieces_are_the_texts_and_what_is_equal_is_equal(one: str, two: str, is_long: bool) -> None:
     more = "x" * MOST if is_long else ""
-    pieces = aligned(TextFinding(one + more, two + more, 0))
+    pieces = aligned_texts(TextFinding(one + more, two + more, 0))
     assert ["".join(piece.text for piece in side) for side in pieces] == [one + more, two + more]
     same = ["".join(piece.text for piece in side if piece.is_same) for side in pieces]
     assert same[0] == same[1] and same[0].endswith(more)
@@ -39,7 +39,7 @@ def test_the_pieces_are_the_texts_and_what_is_equal_is_equal(one: str, two: str,
 @quickly
 @given(TEXTS, TEXTS)
 def test_as_many_places_differ_as_the_message_counts_edits(one: str, two: str) -> None:
-    found = places(TextFinding(one, two, 0))
+    found = aligned_places(TextFinding(one, two, 0))
     assert "".join(place.reference for place in found) == one
     assert "".join(place.candidate for place in found) == two
     assert sum(not place.is_same for place in found) == edit_distance(one, two)
@@ -48,28 +48,28 @@ def test_as_many_places_differ_as_the_message_counts_edits(one: str, two: str) -
 
 @pytest.mark.parametrize("more", ["", "x" * MOST])
 def test_one_other_character(more: str) -> None:
-    reference, candidate = aligned(TextFinding(f"0rder{more}", f"order{more}", 1))
+    reference, candidate = aligned_texts(TextFinding(f"0rder{more}", f"order{more}", 1))
     assert reference == [Piece("0", False), Piece(f"rder{more}", True)]
     assert candidate == [Piece("o", False), Piece(f"rder{more}", True)]
 
 
 def test_a_character_that_one_side_lacks_has_a_place_of_its_own() -> None:
-    assert places(TextFinding("ab", "b", 1)) == [Place("a", ""), Place("b", "b")]
-    assert places(TextFinding("ab", "abc", 1)) == [Place("a", "a"), Place("b", "b"), Place("", "c")]
+    assert aligned_places(TextFinding("ab", "b", 1)) == [Place("a", ""), Place("b", "b")]
+    assert aligned_places(TextFinding("ab", "abc", 1)) == [Place("a", "a"), Place("b", "b"), Place("", "c")]
 
 
 def test_of_two_ways_as_short_the_one_that_keeps_more_is_shown() -> None:
-    found = places(TextFinding("SWAPPED", "S./APED", 3))
+    found = aligned_places(TextFinding("SWAPPED", "S./APED", 3))
     assert [place.reference for place in found if place.is_same] == ["S", "A", "P", "E", "D"]
 
 
 def test_texts_that_are_too_long_have_no_places() -> None:
-    assert places(TextFinding("a" * MOST, "b", MOST)) != []
-    assert places(TextFinding("a" * (MOST + 1), "b", MOST + 1)) == []
+    assert aligned_places(TextFinding("a" * MOST, "b", MOST)) != []
+    assert aligned_places(TextFinding("a" * (MOST + 1), "b", MOST + 1)) == []
 
 
 def test_nothing_that_is_read() -> None:
-    assert aligned(TextFinding("", "", 0)) == ([], [])
+    assert aligned_texts(TextFinding("", "", 0)) == ([], [])
 
 
 @pytest.mark.parametrize(

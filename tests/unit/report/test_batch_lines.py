@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from records import tally
 
-from pytest_ocrparity.report.batch_lines import by_side
+from pytest_ocrparity.report.batch_lines import batch_records_by_side
 from pytest_ocrparity.report.document import Batched, BatchLimit, Record
 
 
@@ -48,5 +48,5 @@ def test_what_an_api_says_is_printed_once() -> None:
 def test_of_an_image_that_two_workers_ran_the_difference_counts() -> None:
     wrong = ran("a", is_same=False, text="differs")
     for order in ([ran("a"), wrong], [wrong, ran("a")]):
-        assert by_side(order) == {"inference": [wrong]}
-    assert by_side([ran("a", 1), ran("a", 4)]) == {"inference": [ran("a", 4)]}
+        assert batch_records_by_side(order) == {"inference": [wrong]}
+    assert batch_records_by_side([ran("a", 1), ran("a", 4)]) == {"inference": [ran("a", 4)]}

@@ -36,11 +36,11 @@ from pytest_ocrparity.report.document import (
     Record,
     RecordedComparison,
     as_text,
-    non_finite_as_text,
-    pack,
-    read,
-    record,
-    unpack_records,
+    document_record,
+    non_finite_in_document,
+    pack_document_part,
+    read_report_document,
+    unpack_document_records,
 )
 from pytest_ocrparity.report.schema import SCHEMA
 from pytest_ocrparity.tolerance import Limit
@@ -57,10 +57,10 @@ RICH = comparison(
     pictures=(Picture("detections", "both", "two", "pictures/a/detections-both-0123456789.svg", (0.0, 1.0)),),
 )
 LEFT: tuple[Record, ...] = (
-    record("used", fixture="ocr_image"),
-    record("loads", side="train"),
-    record("asked", path="a\udcff.npz"),
-    record("golden", image="a", path="b", reference="train", recorded=True, drift=""),
+    document_record("used", fixture="ocr_image"),
+    document_record("loads", side="train"),
+    document_record("asked", path="a\udcff.npz"),
+    document_record("golden", image="a", path="b", reference="train", recorded=True, drift=""),
     Compared(comparison=RICH, has_same_files=True),
     Failed(
         image="a", reference="b", candidate="c", kind="d", message="e", diagnoses=(DIAGNOSIS,), others=(comparison(),)
@@ -82,7 +82,7 @@ LEFT: tuple[Record, ...] = (
 
 def test_every_record_travels_as_it_is() -> None:
     assert {type(each) for each in LEFT} == set(Record.__args__)
-    travelled = unpack_records(pack(LEFT))
+    travelled = unpack_document_records(pack_document_part(LEFT))
     assert repr(travelled) == repr(list(LEFT))  # NaN equals nothing
     found = travelled[4]
     assert isinstance(found, Compared)
@@ -96,7 +96,7 @@ def test_any_parameter_of_a_user_travels(value: Any) -> None:
     (found, *_) = compare(reference=Toy().trace(PAGE), candidate=Toy(name="port").trace(PAGE))
     parameters = [{"stage": "resize", "name": "x", "reference": value, "candidate": None, "differs": True}]
     recorded = RecordedComparison.of(found, "headline", parameters)
-    (travelled,) = unpack_records(pack([Compared(comparison=recorded)]))
+    (travelled,) = unpack_document_records(pack_document_part([Compared(comparison=recorded)]))
     assert isinstance(travelled, Compared)
     assert repr(travelled.comparison) == repr(recorded)
 
@@ -104,7 +104,7 @@ def test_any_parameter_of_a_user_travels(value: Any) -> None:
 def test_a_record_of_no_sort_or_with_other_values_is_none() -> None:
     for what, values in (("no such", {}), ("loads", {}), ("loads", {"side": 3})):
         with pytest.raises(ValueError, match=r"\$\.what|`\$\.side`|`side`"):
-            record(what, **values)
+            document_record(what, **values)
 
 
 # Writing and reading
@@ -126,7 +126,7 @@ def document() -> dict[str, Any]:
 
 def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
     whole = results([RICH])
-    found = read(written(tmp_path, as_text(whole)))
+    found = read_report_document(written(tmp_path, as_text(whole)))
     assert repr(found) == repr(whole)
     assert as_text(found) == as_text(whole)
     assert [each["value"] for each in json.loads(as_text(whole))["comparisons"][0]["measures"]] == ["Infinity", "NaN"]
@@ -136,7 +136,7 @@ def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
 def test_a_document_is_written_as_json_writes_it_whole(count: int) -> None:
     message = 'a line\n "comparisons": [] in a message'
     whole = results([replace(RICH, message=message, headline=message)] * count)
-    plain = non_finite_as_text(msgspec.to_builtins(whole))
+    plain = non_finite_in_document(msgspec.to_builtins(whole))
     for each in plain["comparisons"]:
         del each["task"], each["texts"]  # which only a recogniser's comparison is written with
     del plain["settings"]["recognition"]
@@ -152,7 +152,7 @@ def validator() -> Any:
 def test_documents_of_both_versions_keep_the_schema(tmp_path: Path) -> None:
     for each in (document(), inputs.results()):
         validator().validate(each)
-        assert read(written(tmp_path, each)).schema_version == each["schema_version"]
+        assert read_report_document(written(tmp_path, each)).schema_version == each["schema_version"]
     assert inputs.results()["schema_version"] == 1
 
 
@@ -169,7 +169,7 @@ def test_keys_and_words_of_newer_versions_are_passed_over(tmp_path: Path) -> Non
     newer["comparisons"][0] |= {"status": "a new status", "kind": "recognition", "outcome": "new", "new key": [1]}
     newer["run"] |= {"verdict": "undecided", "new": {}}
     validator().validate(newer)
-    found = read(written(tmp_path, newer))
+    found = read_report_document(written(tmp_path, newer))
     assert (found.comparisons[0].status, found.run.verdict) == ("a new status", "undecided")
 
 
@@ -199,10 +199,10 @@ def test_a_document_that_lacks_a_key_is_none(tmp_path: Path) -> None:
         del at(less, place[:-1])[place[-1]]
         assert validator().is_valid(less) == (place[-1] in NEWER), place
         if place[-1] in NEWER:
-            read(written(tmp_path, less))
+            read_report_document(written(tmp_path, less))
             continue
         with pytest.raises(ReportError, match=rf"no results\.json of pytest-ocrparity: .*`{place[-1]}`"):
-            read(written(tmp_path, less))
+            read_report_document(written(tmp_path, less))
 
 
 WRONG: tuple[tuple[str, Callable[[dict[str, Any]], Any], Any], ...] = (
@@ -227,7 +227,7 @@ def test_a_text_is_taken_for_no_number_but_the_three_that_json_lacks(
     part(wrong)[place.rpartition(".")[2]] = value
     assert not validator().is_valid(wrong)
     with pytest.raises(ReportError) as error:
-        read(written(tmp_path, wrong))
+        read_report_document(written(tmp_path, wrong))
     assert place in str(error.value)
 
 
@@ -235,7 +235,7 @@ def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
     other = document()
     for value in (3, 2**63, 10**100):
         other["comparisons"][0]["measures"][0]["value"] = value
-        assert read(written(tmp_path, other)).comparisons[0].measures[0].value == float(value)
+        assert read_report_document(written(tmp_path, other)).comparisons[0].measures[0].value == float(value)
 
 
 def test_a_thumbnail_is_named_after_its_picture() -> None:
@@ -251,7 +251,7 @@ def test_a_thumbnail_is_named_after_its_picture() -> None:
 class TestReading:
     def test_a_file_that_is_missing_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ReportError, match=r"a\.json: cannot read these results: No such file"):
-            read(tmp_path / "a.json")
+            read_report_document(tmp_path / "a.json")
 
     @pytest.mark.parametrize(
         ("text", "told"),
@@ -271,13 +271,13 @@ class TestReading:
         path = tmp_path / "a.json"
         path.write_text(text)
         with pytest.raises(ReportError, match=told):
-            read(path)
+            read_report_document(path)
 
     def test_what_json_reads_and_nothing_can_print_is_told_apart(self, tmp_path: Path) -> None:
         for depth in range(600, 1000, 4):  # how deep is too deep depends on who calls
             (tmp_path / "a.json").write_text('{"run": ' + "[" * depth + "]" * depth + "}")
             with pytest.raises(ReportError, match=r"a\.json is no"):
-                read(tmp_path / "a.json")
+                read_report_document(tmp_path / "a.json")
 
 
 def test_a_document_of_recognisers_comes_back_with_its_texts(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_document_of_recognisers_comes_back_with_its_texts(tmp_path: Path) -> 
     validator().validate(document)
     assert [each.get("task") for each in document["comparisons"]] == ["recognition", None]
     (tmp_path / "results.json").write_text(text)
-    found = read(tmp_path / "results.json").comparisons
+    found = read_report_document(tmp_path / "results.json").comparisons
     assert found[0] == made and found[0].texts == texts
     assert (found[1].task, found[1].texts) == ("detection", None)
 
@@ -298,9 +298,9 @@ def test_the_accuracy_of_a_run_comes_back_with_its_counts(tmp_path: Path) -> Non
     made = accuracy_record(images, cause="resize.limits, x", not_counted={"missing": 2})
     text = as_text(replace(results([RICH]), accuracy=(made,)))
     validator().validate(json.loads(text))
-    assert read(written(tmp_path, text)).accuracy == (made,)
+    assert read_report_document(written(tmp_path, text)).accuracy == (made,)
     less = json.loads(text)
     del less["accuracy"][0]["counts"][0]["candidate"]["found"]
     assert not validator().is_valid(less)
     with pytest.raises(ReportError, match="missing required field `found`"):
-        read(written(tmp_path, less))
+        read_report_document(written(tmp_path, less))

@@ -9,22 +9,22 @@ from annotations import parsed
 from records import view_of
 
 from pytest_ocrparity.diagnosis import Fix
-from pytest_ocrparity.report.github import append_summary, error_commands
+from pytest_ocrparity.report.github import append_github_summary, github_error_commands
 
 
 def test_no_more_annotations_than_github_shows() -> None:
-    assert len(error_commands(view_of(10))) == 10
-    many = error_commands(view_of(25))
+    assert len(github_error_commands(view_of(10))) == 10
+    many = github_error_commands(view_of(25))
     assert len(many) == 10
     assert parsed(many[-1])[1] == "and 16 more: see the report"
 
 
 def test_the_jobs_summary_takes_half_a_surrogate_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    append_summary(view_of(1, summary="a\udcff.png"))
+    append_github_summary(view_of(1, summary="a\udcff.png"))
     assert "\\udcff.png" in (tmp_path / "summary.md").read_text()
 
 
 def test_a_cause_of_one_image_counts_no_others() -> None:
-    ((_, message),) = map(parsed, error_commands(view_of(1, fix=Fix("turn it"))))
+    ((_, message),) = map(parsed, github_error_commands(view_of(1, fix=Fix("turn it"))))
     assert message == "images/0.png: tensor: x\nfix: turn it"

@@ -18,9 +18,9 @@ from pytest_ocrparity.report.history import (
     HistoryEntry,
     Plot,
     RunAccuracy,
-    append_entry,
-    entry_of,
-    plots,
+    append_to_history,
+    history_entry,
+    history_plots,
     read_history,
 )
 
@@ -48,30 +48,30 @@ def test_an_entry_holds_the_judged_figure_of_each_candidate() -> None:
         comparison("preprocessing", image="a", status="different"),
         comparison(image="b"),
     ]
-    found = entry_of(document, compared, "abc")
+    found = history_entry(document, compared, "abc")
     assert (found.commit, found.verdict, found.images, found.differing) == ("abc", "failed", 2, 1)
     (accuracy,) = found.accuracy
     assert (accuracy.figure, accuracy.reference_value, accuracy.images) == ("hmean", 1.0, 1)
     assert accuracy.candidate_value == pytest.approx(2 / 3)
     assert accuracy.low <= accuracy.candidate_value - accuracy.reference_value <= accuracy.high
-    assert entry_of(results(), [], "").accuracy == ()
+    assert history_entry(results(), [], "").accuracy == ()
 
 
 def test_what_is_appended_is_read_in_order(tmp_path: Path) -> None:
     path = tmp_path / "new" / "history.jsonl"
     assert read_history(path) == ([], 0)
     for value in (0.9, 0.8):
-        append_entry(path, entry(value))
+        append_to_history(path, entry(value))
     assert read_history(path) == ([entry(0.9), entry(0.8)], 0)
 
 
 def test_lines_that_are_no_entry_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    append_entry(path, entry())
+    append_to_history(path, entry())
     beyond = msgspec.json.encode(entry(1.5))
     for line in (b"{", b"[1]", b'{"format": "another"}', b"\xff", beyond):
         path.write_bytes(path.read_bytes() + line + b"\n\n")
-    append_entry(path, entry())
+    append_to_history(path, entry())
     assert read_history(path) == ([entry(), entry()], 5)
 
 
@@ -80,18 +80,18 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path, text: str)
     path = tmp_path / "notes.txt"
     path.write_text(text)
     with pytest.raises(ReportError, match=r"notes\.txt holds no history of pytest-ocrparity: give the history a file"):
-        append_entry(path, entry())
+        append_to_history(path, entry())
     assert path.read_text() == text
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ReportError, match=r"cannot write this history: (Not a directory|File exists)"):
-        append_entry(tmp_path / "file" / "history.jsonl", entry())
+        append_to_history(tmp_path / "file" / "history.jsonl", entry())
 
 
 def drawn(values: list[float]) -> Plot:
-    (plot,) = plots([entry(value) for value in values])
+    (plot,) = history_plots([entry(value) for value in values])
     return plot
 
 
@@ -107,13 +107,15 @@ def test_a_better_run_is_drawn_higher_and_a_later_one_farther_right() -> None:
 
 
 def test_one_run_is_no_line_and_runs_without_accuracy_leave_a_gap() -> None:
-    assert plots([entry()]) == plots([]) == []
-    (plot,) = plots([entry(), HistoryEntry(finished="", verdict="passed", images=1, differing=0), entry()])
+    assert history_plots([entry()]) == history_plots([]) == []
+    (plot,) = history_plots([entry(), HistoryEntry(finished="", verdict="passed", images=1, differing=0), entry()])
     assert len(plot.candidate) == 2
 
 
 def test_each_candidate_has_a_plot_and_a_failed_run_a_mark() -> None:
-    found = plots([entry(), entry(candidate="int8"), entry(verdict="failed", commit="abc"), entry(candidate="int8")])
+    found = history_plots(
+        [entry(), entry(candidate="int8"), entry(verdict="failed", commit="abc"), entry(candidate="int8")]
+    )
     assert [plot.names for plot in found] == [("train", "inference"), ("train", "int8")]
     assert [point.is_failed for point in found[0].candidate] == [False, True]
     assert not any(point.is_failed for point in found[0].reference)
@@ -122,7 +124,7 @@ def test_each_candidate_has_a_plot_and_a_failed_run_a_mark() -> None:
 
 
 def test_runs_that_are_nearly_equal_do_not_fill_the_plot() -> None:
-    (plot,) = plots([entry(0.95), entry(0.950001)])
+    (plot,) = history_plots([entry(0.95), entry(0.950001)])
     assert abs(plot.candidate[0].y - plot.candidate[1].y) < 1
 
 

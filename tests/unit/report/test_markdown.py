@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from records import view_of
 
-from pytest_ocrparity.report.markdown import MOST, summary
+from pytest_ocrparity.report.markdown import MOST, markdown_summary
 
 
 def test_the_summary_fits_a_comment_and_counts_what_it_leaves_out() -> None:
-    text = summary(view_of(500))
+    text = markdown_summary(view_of(500))
     assert len(text) <= MOST
     assert "and 459 more" in text
-    long = summary(view_of(500, summary="y" * 5000))
+    long = markdown_summary(view_of(500, summary="y" * 5000))
     assert len(long) <= MOST
     assert "and 499 more" in long
-    assert len(summary(view_of(1, summary="y" * 90_000))) == MOST
+    assert len(markdown_summary(view_of(1, summary="y" * 90_000))) == MOST

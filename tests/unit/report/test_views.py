@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from records import results, view_of
 
-from pytest_ocrparity.report.github import error_commands
+from pytest_ocrparity.report.github import github_error_commands
 from pytest_ocrparity.report.views import View
 
 
@@ -16,4 +16,4 @@ def test_what_a_test_marked_xfail_shows_is_no_error() -> None:
     ]
     view = View.of(results(found))
     assert len(view.causes) == 3
-    assert len(error_commands(view)) == len(view.errors) == 1
+    assert len(github_error_commands(view)) == len(view.errors) == 1

@@ -17,7 +17,7 @@ from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
 from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.worst import Worst
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
@@ -62,7 +62,7 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     (tmp_path / "Label.txt").write_text(write_pages(tmp_path, [1, 1, 1]))
     (tmp_path / "ocrparity.toml").write_text('labels = "Label.txt"')
     book = LabelBook(lambda: DETECTION)
-    settings = book.naming_images(load(tmp_path / "ocrparity.toml", {}, tmp_path))
+    settings = book.naming_images(load_settings(tmp_path / "ocrparity.toml", {}, tmp_path))
 
     def judge(
         *tests: list[Record], is_whole: bool = True, worst: dict[tuple[str, str], Worst] | None = None

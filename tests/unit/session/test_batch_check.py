@@ -15,8 +15,8 @@ from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Trace
 from pytest_ocrparity.report.document import Batched
-from pytest_ocrparity.session.batch_check import Batches, _chunks, batch_verdict
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.session.batch_check import Batches, _chunks, batch_check_result
+from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image
 
@@ -26,7 +26,7 @@ def settings(tmp_path: Path) -> Settings:
     (tmp_path / "images").mkdir()
     for index in range(5):
         np.save(tmp_path / "images" / f"{index}.npy", page(boxes=((8, 8 + 4 * index, 60, 20 + 4 * index),)))
-    return load(settings_file(tmp_path, 'images = ["images/*.npy"]\n'), {"ocr_batch": "2"}, tmp_path)
+    return load_settings(settings_file(tmp_path, 'images = ["images/*.npy"]\n'), {"ocr_batch": "2"}, tmp_path)
 
 
 class Seen(Toy):
@@ -189,7 +189,7 @@ class TestVerdict:
         self, settings: Settings, sizes: list[int], is_said: bool
     ) -> None:
         records = [Batched(side="port", image=f"{index}.npy", asked=8, size=size) for index, size in enumerate(sizes)]
-        _, notes = batch_verdict(settings, tally(comparison(), *records), is_whole=True)
+        _, notes = batch_check_result(settings, tally(comparison(), *records), is_whole=True)
         text = (
             "WARNING: port was asked for batches of 8, and the largest that ran had 2 images: no batch of 8 was "
             "compared; add pages whose tensors have one size, or ask for batches of 2"
@@ -197,11 +197,11 @@ class TestVerdict:
         assert notes == [text] * is_said
 
     def test_nothing_is_said_where_no_batch_was_asked_for_or_nothing_compared(self, settings: Settings) -> None:
-        assert batch_verdict(replace(settings, batch=1), tally(comparison()), is_whole=True) == ([], [])
-        assert batch_verdict(settings, tally(), is_whole=True) == ([], [])
+        assert batch_check_result(replace(settings, batch=1), tally(comparison()), is_whole=True) == ([], [])
+        assert batch_check_result(settings, tally(), is_whole=True) == ([], [])
 
     def test_a_whole_run_in_which_no_side_could_is_a_fault_and_a_part_of_one_is_not(self, settings: Settings) -> None:
-        (fault,), notes = batch_verdict(settings, tally(comparison()), is_whole=True)
+        (fault,), notes = batch_check_result(settings, tally(comparison()), is_whole=True)
         assert fault.text.startswith("batches were asked for, and none ran: no candidate") and not notes
-        faults, (note,) = batch_verdict(settings, tally(comparison()), is_whole=False)
+        faults, (note,) = batch_check_result(settings, tally(comparison()), is_whole=False)
         assert "the run stopped before its last test had ended" in note and not faults

@@ -7,7 +7,7 @@ import sys
 import pytest
 from records import comparison
 
-from pytest_ocrparity.report.document import Compared, Record, pack
+from pytest_ocrparity.report.document import Compared, Record, pack_document_part
 from pytest_ocrparity.session.kept_records import KeptRecords
 from unit.report.test_document import LEFT
 
@@ -40,6 +40,6 @@ def test_records_that_are_alike_take_a_fifth_of_their_text(first: tuple[Record, 
     for number in range(50):
         left = [Compared(comparison=comparison("detections", image=f"page_{number}.png"))]
         kept.add(f"t.py::test[{number}]", left)
-        texts += len(pack(left))
+        texts += len(pack_document_part(left))
     room = sum(sys.getsizeof(packed) for test in kept for packed in kept._by_test[test]._packed)
     assert room < texts / 5

@@ -16,7 +16,7 @@ from pytest_ocrparity.comparison import RECORDED, Comparison
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.report.document import Counted
 from pytest_ocrparity.session.label_book import LabelBook
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Trace
@@ -25,7 +25,7 @@ from pytest_ocrparity.trace import Trace
 def settings(folder: Path, text: str = 'labels = "Label.txt"') -> Settings:
     path = folder / "ocrparity.toml"
     path.write_text(text)
-    return load(path, {}, folder)
+    return load_settings(path, {}, folder)
 
 
 def book(task: Task | None = DETECTION) -> LabelBook:

@@ -12,7 +12,7 @@ from records import comparison
 from pytest_ocrparity.comparison import Measure
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.document import Compared, Counted, Failed, Record
-from pytest_ocrparity.session.metrics import accuracy_properties, add_to_junit, properties
+from pytest_ocrparity.session.metrics import accuracy_properties, add_metrics_to_junit, metric_properties
 from pytest_ocrparity.tolerance import Limit
 
 IMAGE = {"image": "a.png", "reference": "train", "candidate": "inference"}
@@ -29,26 +29,28 @@ def failed(*causes: str) -> Failed:
 
 
 def test_of_several_comparisons_of_a_kind_the_worst_is_seen() -> None:
-    found = dict(properties([compared(largest=0.5, min_iou=0.9), compared("different", largest=0.25, min_iou=0.8)]))
+    found = dict(
+        metric_properties([compared(largest=0.5, min_iou=0.9), compared("different", largest=0.25, min_iou=0.8)])
+    )
     assert found["ocr.detections.status"] == "different"
     assert (found["ocr.detections.largest"], found["ocr.detections.min_iou"]) == (0.5, 0.8)
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_no_number_is_worse_than_any(order: int) -> None:
-    found = dict(properties([compared(largest=math.nan), compared(largest=0.25)][::order]))
+    found = dict(metric_properties([compared(largest=math.nan), compared(largest=0.25)][::order]))
     assert math.isnan(found["ocr.detections.largest"])  # type: ignore[arg-type]
 
 
 def test_a_failure_leaves_its_stage_and_each_cause_once() -> None:
     first = failed("unknown", "postprocess.thresh")
     left: list[Record] = [compared("different", "detections"), first, failed("unknown")]
-    names = [each for each in properties(left) if each[0] in ("ocr.stage", "ocr.cause")]
+    names = [each for each in metric_properties(left) if each[0] in ("ocr.stage", "ocr.cause")]
     assert names == [("ocr.stage", "detections"), ("ocr.cause", "unknown"), ("ocr.cause", "postprocess.thresh")]
 
 
 def test_a_test_that_compared_nothing_has_none() -> None:
-    assert properties([]) == []
+    assert metric_properties([]) == []
 
 
 def test_a_test_of_many_images_has_the_sums_of_their_counts() -> None:
@@ -59,14 +61,14 @@ def test_a_test_of_many_images_has_the_sums_of_their_counts() -> None:
         return Counted(task="detection", reference="train", candidate="x", image=image, limit=limit, counts=counts)
 
     unlabelled = Counted(task="detection", reference="train", candidate="x", image="c", limit=limit)
-    assert dict(properties([counted("a", 1), counted("b", 2), unlabelled])) == {
+    assert dict(metric_properties([counted("a", 1), counted("b", 2), unlabelled])) == {
         "ocr.accuracy.truth": 6,
         "ocr.accuracy.reference.matched": 6,
         "ocr.accuracy.candidate.matched": 3,
         "ocr.accuracy.reference.found": 6,
         "ocr.accuracy.candidate.found": 3,
     }
-    assert properties([unlabelled]) == []
+    assert metric_properties([unlabelled]) == []
 
 
 def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
@@ -89,5 +91,5 @@ def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
     class Config:
         pluginmanager = Plugins()
 
-    add_to_junit(Config(), found)
+    add_metrics_to_junit(Config(), found)
     assert taken == found

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from projects import settings_file
 
-from pytest_ocrparity.session.models import _load_once, golden_store, inference_problems
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.session.models import _load_once, golden_store_of_models, inference_model_problems
+from pytest_ocrparity.settings import load_settings
 
 
 def test_a_changed_file_is_another_model(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_changed_file_is_another_model(tmp_path: Path) -> None:
 
 def test_the_engine_of_a_setting_stands_among_the_options_of_a_baseline(tmp_path: Path) -> None:
     text = '[inference]\nmodel_dir = "inference"\nengine = "onnxruntime"\noptions = { device = "cpu" }'
-    store = golden_store(load(settings_file(tmp_path, text), {}, tmp_path))
+    store = golden_store_of_models(load_settings(settings_file(tmp_path, text), {}, tmp_path))
     assert store.options["options"] == {"device": "cpu", "engine": "onnxruntime"}
 
 
@@ -50,7 +50,7 @@ FILE = 'model_dir = "inference"\noptions_file = "prod.yaml"\n'
 )
 def test_two_engines_are_both_named(tmp_path: Path, text: str, name: str | None, said: str) -> None:
     (tmp_path / "prod.yaml").write_text("engine: onnxruntime\n")
-    (problem, *_) = inference_problems(load(settings_file(tmp_path, text), {}, tmp_path), name)
+    (problem, *_) = inference_model_problems(load_settings(settings_file(tmp_path, text), {}, tmp_path), name)
     assert problem.startswith(f"{said} is 'paddle', and {tmp_path}/prod.yaml, which ")
     assert problem.endswith("options_file names, has the engine 'onnxruntime': keep one")
 
@@ -67,12 +67,12 @@ def test_two_engines_are_both_named(tmp_path: Path, text: str, name: str | None,
 )
 def test_one_engine_is_no_problem(tmp_path: Path, text: str, name: str | None, in_file: str) -> None:
     (tmp_path / "prod.yaml").write_text(f"{in_file}\n")
-    problems = inference_problems(load(settings_file(tmp_path, text), {}, tmp_path), name)
+    problems = inference_model_problems(load_settings(settings_file(tmp_path, text), {}, tmp_path), name)
     assert not any("keep one" in problem for problem in problems)
 
 
 def test_a_value_that_a_candidate_inherits_is_corrected_where_it_stands(tmp_path: Path) -> None:
     text = '[inference]\nmodel_file = "none.onnx"\n[candidates.half]\noptions = { device = "tpu" }\n'
-    found = "\n".join(inference_problems(load(settings_file(tmp_path, text), {}, tmp_path), "half"))
+    found = "\n".join(inference_model_problems(load_settings(settings_file(tmp_path, text), {}, tmp_path), "half"))
     assert "inference.model_file" in found and "candidates.half.model_file" not in found
     assert "candidates.half.options: device is 'tpu'" in found

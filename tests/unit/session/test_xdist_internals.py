@@ -17,7 +17,7 @@ from xdist.scheduler import LoadScheduling
 from xdist.workermanage import WorkerController
 
 from pytest_ocrparity.session.run import RUN
-from pytest_ocrparity.session.xdist_internals import ImageScheduling, hear_lines, send_line
+from pytest_ocrparity.session.xdist_internals import ImageScheduling, hear_xdist_lines, send_xdist_line
 
 # This version of xdist
 
@@ -265,7 +265,7 @@ def test_tests_that_are_to_run_are_counted_as_this_distribution_counts_them(proj
 
 
 class Controller:
-    """What `hear_lines` sees of the controller's side."""
+    """What `hear_xdist_lines` sees of the controller's side."""
 
     def __init__(self, project: pytest.Pytester) -> None:
         self.config = project.parseconfigure("-p", "no:terminal")
@@ -279,7 +279,7 @@ class Controller:
         )
 
     def hear(self) -> bool:
-        hear_lines(self.config, self.node, self.lines.append)
+        hear_xdist_lines(self.config, self.node, self.lines.append)
         return bool(self.node.workerinput)
 
 
@@ -330,14 +330,14 @@ def test_a_worker_sends_lines_to_who_hears_them_alone(controller: Controller, pr
     interactor = Interactor()
     config.pluginmanager.register(interactor)
     config.workerinput = {"workerid": "gw0"}
-    send_line(config, "nobody hears this, and xdist would end this worker for it")
+    send_xdist_line(config, "nobody hears this, and xdist would end this worker for it")
     assert interactor.sent == []
     assert controller.hear()
     config.workerinput |= controller.node.workerinput
-    send_line(config, "a line")
+    send_xdist_line(config, "a line")
     assert interactor.sent == [("ocrparity_line", {"text": "a line"})]
     interactor.is_closed = True
-    send_line(config, "to a controller that is gone")
+    send_xdist_line(config, "to a controller that is gone")
     config.pluginmanager.unregister(interactor)
-    send_line(config, "in a version that sends otherwise")
+    send_xdist_line(config, "in a version that sends otherwise")
     assert len(interactor.sent) == 1

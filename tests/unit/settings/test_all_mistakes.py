@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_ocrparity.errors import OptionError, SettingsError
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 
 WRONG = """
 imagse = []
@@ -58,7 +58,7 @@ def written(folder: Path, text: str) -> Path:
 
 def mistakes(folder: Path, text: str, **options: object) -> list[str]:
     with pytest.raises(SettingsError) as error:
-        load(written(folder, text), options, folder)
+        load_settings(written(folder, text), options, folder)
     return str(error.value).splitlines()
 
 
@@ -86,7 +86,7 @@ def test_options_stand_in_the_same_message(tmp_path: Path) -> None:
     text = "imagse = []\n[candidates.a]\nmodel_dir = 'a'\n[candidates.b]\nmodel_dir = 'b'"
     options = {"ocr_golden_mode": "all", "ocr_inference_dir": "x", "ocr_report": "", "ocr_tolerance": ["fp99"]}
     with pytest.raises(OptionError) as error:
-        load(written(tmp_path, text), options, tmp_path)
+        load_settings(written(tmp_path, text), options, tmp_path)
     lines = str(error.value).splitlines()
     assert len(lines) == 5
     for said in ("--ocr-report= is empty", "imagse is no setting", "no tolerance preset 'fp99'", "records nothing"):
@@ -96,7 +96,7 @@ def test_options_stand_in_the_same_message(tmp_path: Path) -> None:
 
 def test_an_error_of_the_file_alone_is_none_of_an_option(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
-        load(written(tmp_path, "imagse = []"), {"ocr_images": ["x.png"]}, tmp_path)
+        load_settings(written(tmp_path, "imagse = []"), {"ocr_images": ["x.png"]}, tmp_path)
     assert not isinstance(error.value, OptionError)
 
 
@@ -105,7 +105,7 @@ def test_settings_and_options_that_contradict_each_other(tmp_path: Path) -> None
     lines = mistakes(tmp_path, "imagse = []", **options)
     assert len(lines) == 2
     assert "--ocr-golden with --ocr-no-train: the baselines are recorded from the train model" in lines
-    load(written(tmp_path, "[golden]\nreference = 'inference'"), options, tmp_path)  # these do not
+    load_settings(written(tmp_path, "[golden]\nreference = 'inference'"), options, tmp_path)  # these do not
 
 
 def test_a_value_that_cannot_be_printed_does_not_hide_the_others(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from projects import settings_file
 
 from pytest_ocrparity.errors import OptionError, SettingsError
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings import Settings, load_settings
 
 
 def loaded(folder: Path, text: str = "", **options: Any) -> Settings:
-    return load(settings_file(folder, text), options, folder)
+    return load_settings(settings_file(folder, text), options, folder)
 
 
 def test_without_it_an_image_runs_alone(tmp_path: Path) -> None:

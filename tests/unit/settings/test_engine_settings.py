@@ -8,22 +8,22 @@ import pytest
 from projects import settings_file
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import Settings, load
-from pytest_ocrparity.settings.engine_settings import with_engine
+from pytest_ocrparity.settings import Settings, load_settings
+from pytest_ocrparity.settings.engine_settings import with_engine_setting
 
 
 def settings(folder: Path, text: str, **options: str) -> Settings:
-    return load(settings_file(folder, text), options, folder)
+    return load_settings(settings_file(folder, text), options, folder)
 
 
 def test_the_engine_is_handed_on_as_an_option_of_the_class() -> None:
-    assert with_engine({"model_dir": 1, "engine": "onnxruntime"}) == {
+    assert with_engine_setting({"model_dir": 1, "engine": "onnxruntime"}) == {
         "model_dir": 1,
         "options": {"engine": "onnxruntime"},
     }
-    both = with_engine({"options": {"thresh": 0.3}, "engine": "paddle"})
+    both = with_engine_setting({"options": {"thresh": 0.3}, "engine": "paddle"})
     assert both == {"options": {"thresh": 0.3, "engine": "paddle"}}
-    assert with_engine({"options": {"thresh": 0.3}}) == {"options": {"thresh": 0.3}}
+    assert with_engine_setting({"options": {"thresh": 0.3}}) == {"options": {"thresh": 0.3}}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_file_is_not_inherited_by_what_is_of_a_class(tmp_path: Path) -> None:
 )
 def test_the_engine_that_a_candidate_names_itself_wins(tmp_path: Path, own: str, inherited: str) -> None:
     text = f'[inference]\nmodel_dir = "a"\n{inherited}\n[candidates.b]\n{own}\n'
-    values = with_engine(settings(tmp_path, text).candidates["b"].values)
+    values = with_engine_setting(settings(tmp_path, text).candidates["b"].values)
     assert values["options"] == {"engine": "onnxruntime"}
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.session.models import inference_model, inference_problems, train_model, training_problems
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.session.models import inference_model, inference_model_problems, train_model, train_model_problems
+from pytest_ocrparity.settings import Settings, load_settings
 
 
 def settings(folder: Path, text: str, **options: object) -> Settings:
     path = folder / "ocrparity.toml"
     path.write_text(text)
-    return load(path, options, folder)
+    return load_settings(path, options, folder)
 
 
 def test_a_glob_of_the_file_is_told_about_its_folder_and_not_about_a_shell(tmp_path: Path) -> None:
@@ -43,13 +43,13 @@ def test_a_missing_file_is_said_to_be_set_where_it_was(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text("Global: {}\n")
     text = "[train]\nconfig = 'a.yml'\ncheckpoint = 'a'\npaddleocr_root = 'r'\n[inference]\nmodel_dir = 'x'"
     of_file = settings(tmp_path, text)
-    told = "\n".join(training_problems(of_file) + inference_problems(of_file))
+    told = "\n".join(train_model_problems(of_file) + inference_model_problems(of_file))
     for name in ("the setting train.checkpoint", "train.paddleocr_root", "inference.model_dir"):
         assert name in told
     assert "--ocr-" not in told
     options = {"ocr_train_checkpoint": "b", "ocr_paddleocr_root": "s", "ocr_inference_dir": "y"}
     typed = settings(tmp_path, text, **options)
-    told = "\n".join(training_problems(typed) + inference_problems(typed))
+    told = "\n".join(train_model_problems(typed) + inference_model_problems(typed))
     for option in ("which --ocr-train-checkpoint names", "(set in --ocr-paddleocr-root)", "--ocr-inference-dir is the"):
         assert option in told
     assert "train.checkpoint" not in told
@@ -73,6 +73,9 @@ def test_a_link_says_where_its_paths_start(tmp_path: Path) -> None:
     (shared / "ocrparity.toml").write_text("images = ['*.png']")
     link = own / "ocrparity.toml"
     link.symlink_to(shared / "ocrparity.toml")
-    assert f"the folder of {link}, which is a link to {shared / 'ocrparity.toml'}" in load(link, {}, own).no_image()
+    assert (
+        f"the folder of {link}, which is a link to {shared / 'ocrparity.toml'}"
+        in load_settings(link, {}, own).no_image()
+    )
     (own / "a.png").touch()
-    assert load(link, {}, own).image_paths() == [own / "a.png"]
+    assert load_settings(link, {}, own).image_paths() == [own / "a.png"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import Settings, load
+from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.label_settings import LabelSettings
 
 
 def loaded(folder: Path, text: str) -> Settings:
     path = folder / "ocrparity.toml"
     path.write_text(text)
-    return load(path, {}, folder)
+    return load_settings(path, {}, folder)
 
 
 def refusal(folder: Path, text: str) -> str:
@@ -105,6 +105,6 @@ def test_all_that_is_wrong_is_said_in_one_error(tmp_path: Path) -> None:
 def test_a_drop_is_a_limit_like_the_others(tmp_path: Path) -> None:
     settings = loaded(tmp_path, "tolerance = { accuracy = { max_drop = 0.02 } }")
     assert settings.tolerance["accuracy.max_drop"].value == 0.02
-    assert load(None, {"ocr_tolerance": ["accuracy.max_drop=off"]}, tmp_path).tolerance["accuracy.max_drop"].value == (
-        "off"
-    )
+    assert load_settings(None, {"ocr_tolerance": ["accuracy.max_drop=off"]}, tmp_path).tolerance[
+        "accuracy.max_drop"
+    ].value == ("off")

@@ -8,14 +8,14 @@ import pytest
 from projects import settings_file
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 
 
 class TestSettings:
     def load(self, folder: Path, text: str) -> dict[str, object]:
         path = folder / "ocrparity.toml"
         path.write_text(text)
-        return {name: each.values for name, each in load(path, {}, folder).candidates.items()}
+        return {name: each.values for name, each in load_settings(path, {}, folder).candidates.items()}
 
     def test_what_one_leaves_out_is_the_inference_tables_but_for_the_tolerance(self, tmp_path: Path) -> None:
         path = tmp_path / "ocrparity.toml"
@@ -32,7 +32,7 @@ class TestSettings:
             tolerance = "exact"
             """
         )
-        found = load(path, {}, tmp_path).candidates
+        found = load_settings(path, {}, tmp_path).candidates
         assert list(found) == ["inference", "fast", "other"]
         assert found["fast"].values == {"model_dir": tmp_path / "a", "options": {"device": "gpu"}}
         assert found["other"].values["options"] == {"limit_side_len": 736, "device": "cpu"}
@@ -47,7 +47,7 @@ class TestSettings:
     def test_an_only_candidate_takes_the_folder_of_the_command_line(self, tmp_path: Path) -> None:
         path = tmp_path / "ocrparity.toml"
         path.write_text('[candidates.only]\nmodel_dir = "a"\noptions = { device = "cpu" }\ntolerance = "int8"')
-        settings = load(path, {"ocr_inference_dir": "b"}, tmp_path)
+        settings = load_settings(path, {"ocr_inference_dir": "b"}, tmp_path)
         assert settings.candidates["only"].values == {"model_dir": tmp_path / "b", "options": {"device": "cpu"}}
         assert settings.tolerance["detections.max_unmatched"].value == 0.06  # an only candidate's is everybody's
 
@@ -111,7 +111,7 @@ detections = { min_iou = 0.8 }
 def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
-    settings = load(settings_file(folder, FULL), {}, tmp_path)
+    settings = load_settings(settings_file(folder, FULL), {}, tmp_path)
     assert settings.images == ((folder, "images/*.png"),)
     assert settings.allow_empty
     assert settings.golden_dir == folder / "baselines"
@@ -135,7 +135,7 @@ def test_every_key_arrives_and_paths_start_at_the_file(tmp_path: Path) -> None:
 
 def test_pyproject_holds_the_same_under_tool_ocrparity(tmp_path: Path) -> None:
     text = '[tool.ocrparity]\nimages = "a.png"\n[tool.ocrparity.golden]\ndir = "g"\n'
-    settings = load(settings_file(tmp_path, text, "pyproject.toml"), {}, tmp_path)
+    settings = load_settings(settings_file(tmp_path, text, "pyproject.toml"), {}, tmp_path)
     assert settings.images == ((tmp_path, "a.png"),)
     assert settings.golden_dir == tmp_path / "g"
 
@@ -154,7 +154,7 @@ def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: 
         "ocr_github": "off",
         "ocr_tolerance": ["detections.max_shift=3", "exact"],
     }
-    settings = load(settings_file(folder, FULL), options, tmp_path)
+    settings = load_settings(settings_file(folder, FULL), options, tmp_path)
     assert settings.images == ((tmp_path, "x.png"),)
     assert settings.train["config"] == tmp_path / "b.yml"
     assert settings.train["checkpoint"] == tmp_path / "b"
@@ -168,10 +168,10 @@ def test_the_command_line_wins_and_its_paths_start_where_it_was_typed(tmp_path: 
 
 
 def test_without_a_file_the_command_line_is_enough(tmp_path: Path) -> None:
-    settings = load(None, {"ocr_inference_dir": "export"}, tmp_path)
+    settings = load_settings(None, {"ocr_inference_dir": "export"}, tmp_path)
     assert settings.root == tmp_path
     assert settings.is_set
-    assert not load(None, {}, tmp_path).is_set
+    assert not load_settings(None, {}, tmp_path).is_set
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_without_a_file_the_command_line_is_enough(tmp_path: Path) -> None:
     ],
 )
 def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -> None:
-    assert load(settings_file(tmp_path, text), {}, tmp_path).memory_limit == size
+    assert load_settings(settings_file(tmp_path, text), {}, tmp_path).memory_limit == size
 
 
 @pytest.mark.parametrize(
@@ -223,30 +223,30 @@ def test_a_memory_limit_is_a_size(tmp_path: Path, text: str, size: int | None) -
 def test_a_mistake_is_named_with_its_file(tmp_path: Path, text: str, message: str) -> None:
     path = settings_file(tmp_path, text)
     with pytest.raises(SettingsError, match=message) as error:
-        load(path, {}, tmp_path)
+        load_settings(path, {}, tmp_path)
     assert str(path) in str(error.value)
 
 
 def test_a_tolerance_may_be_a_presets_name(tmp_path: Path) -> None:
-    settings = load(settings_file(tmp_path, "tolerance = 'fp16'"), {}, tmp_path)
+    settings = load_settings(settings_file(tmp_path, "tolerance = 'fp16'"), {}, tmp_path)
     assert settings.tolerance["detections.max_unmatched"].value == 0.02
 
 
 def test_the_home_of_a_user_who_is_not_known_is_a_folder_like_others(tmp_path: Path) -> None:
-    settings = load(settings_file(tmp_path, "[golden]\ndir = '~nobody_at_all/x'"), {}, tmp_path)
+    settings = load_settings(settings_file(tmp_path, "[golden]\ndir = '~nobody_at_all/x'"), {}, tmp_path)
     assert settings.golden_dir == tmp_path / "~nobody_at_all" / "x"
 
 
 def test_a_mode_without_recording_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--ocr-golden-mode=all records nothing without --ocr-golden"):
-        load(None, {"ocr_golden_mode": "all"}, tmp_path)
-    assert load(None, {"ocr_golden": True}, tmp_path).golden_mode == "missing"
-    assert load(None, {"ocr_golden": True, "ocr_golden_mode": "all"}, tmp_path).golden_mode == "all"
+        load_settings(None, {"ocr_golden_mode": "all"}, tmp_path)
+    assert load_settings(None, {"ocr_golden": True}, tmp_path).golden_mode == "missing"
+    assert load_settings(None, {"ocr_golden": True, "ocr_golden_mode": "all"}, tmp_path).golden_mode == "all"
 
 
 def test_recording_from_the_train_model_needs_it(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--ocr-golden with --ocr-no-train"):
-        load(None, {"ocr_golden": True, "ocr_no_train": True}, tmp_path)
+        load_settings(None, {"ocr_golden": True, "ocr_no_train": True}, tmp_path)
 
 
 class TestImages:
@@ -255,7 +255,7 @@ class TestImages:
             path = tmp_path / "images" / name
             path.parent.mkdir(exist_ok=True, parents=True)
             path.touch()
-        settings = load(None, {"ocr_images": ["images/*.png", "images"]}, tmp_path)
+        settings = load_settings(None, {"ocr_images": ["images/*.png", "images"]}, tmp_path)
         assert [settings.image_name(path) for path in settings.image_paths()] == [
             "images/b.png",
             "images/a.PNG",
@@ -267,13 +267,13 @@ class TestImages:
         inner = tmp_path / "inner"
         inner.mkdir()
         for pattern in ("../*.png", str(tmp_path / "*.png")):
-            settings = load(None, {"ocr_images": [pattern]}, inner)
+            settings = load_settings(None, {"ocr_images": [pattern]}, inner)
             assert settings.image_paths() == [tmp_path / "a.png"]
             assert settings.image_name(tmp_path / "a.png") == "../a.png"
 
     def test_no_image_has_a_sentence(self, tmp_path: Path) -> None:
-        assert "sets none; set `images`" in load(None, {}, tmp_path).no_image()
-        assert "matches no file" in load(None, {"ocr_images": ["*.png"]}, tmp_path).no_image()
+        assert "sets none; set `images`" in load_settings(None, {}, tmp_path).no_image()
+        assert "matches no file" in load_settings(None, {"ocr_images": ["*.png"]}, tmp_path).no_image()
 
 
 class TestRecognition:
@@ -300,7 +300,7 @@ class TestRecognition:
 
     def test_it_has_its_own_images_models_and_limits(self, tmp_path: Path) -> None:
         path = settings_file(tmp_path, self.TEXT)
-        found = load(path, {}, tmp_path)
+        found = load_settings(path, {}, tmp_path)
         lines = found.of_task("recognition")
         assert lines is found.recognition is not None and found.of_task("detection") is found
         assert lines.images == ((tmp_path, "lines"),) and found.images == ((tmp_path, "pages/*.png"),)
@@ -317,18 +317,18 @@ class TestRecognition:
 
     def test_the_command_line_names_the_detectors(self, tmp_path: Path) -> None:
         options = {"ocr_images": ["x.png"], "ocr_inference_dir": "y", "ocr_tolerance": ["text.max_cer=0.25"]}
-        found = load(settings_file(tmp_path, self.TEXT), options, tmp_path)
+        found = load_settings(settings_file(tmp_path, self.TEXT), options, tmp_path)
         lines = found.of_task("recognition")
         assert found.images == ((tmp_path, "x.png"),) and lines.images == ((tmp_path, "lines"),)
         assert lines.candidates["inference"].values["model_dir"] == tmp_path / "recogniser"
         assert lines.tolerance["text.max_cer"].value == 0.25
 
     def test_without_it_all_tests_have_one_table(self, tmp_path: Path) -> None:
-        found = load(settings_file(tmp_path, 'images = "pages"\n[recognition]\n'), {}, tmp_path)
+        found = load_settings(settings_file(tmp_path, 'images = "pages"\n[recognition]\n'), {}, tmp_path)
         assert found.recognition is None and found.of_task("recognition") is found and found.parts == (found,)
 
     def test_messages_name_its_settings(self, tmp_path: Path) -> None:
-        lines = load(settings_file(tmp_path, self.TEXT), {}, tmp_path).of_task("recognition")
+        lines = load_settings(settings_file(tmp_path, self.TEXT), {}, tmp_path).of_task("recognition")
         text = "inference.yml: set inference.model_name, or train.config; recognition.train.config stays"
         assert lines.as_typed(text) == (
             "inference.yml: set recognition.inference.model_name, or recognition.train.config; "
@@ -354,4 +354,4 @@ class TestRecognition:
     )
     def test_what_means_nothing_is_named_with_its_table(self, tmp_path: Path, text: str, message: str) -> None:
         with pytest.raises(SettingsError, match=message):
-            load(settings_file(tmp_path, text), {}, tmp_path)
+            load_settings(settings_file(tmp_path, text), {}, tmp_path)

@@ -13,7 +13,7 @@ from paths import ROOT
 
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.settings.settings_page import settings_page
 from pytest_ocrparity.settings.settings_table import OPTIONS, SETTINGS, TABLES, Setting
 from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS
@@ -60,7 +60,7 @@ def test_a_value_of_another_kind_is_refused_in_the_words_of_the_row(tmp_path: Pa
     path = tmp_path / "ocrparity.toml"
     path.write_text(f"{row.name} = [1]")
     with pytest.raises(SettingsError, match=re.escape(f"{path}: {row.name} is {row.kind.words}, not [1]")):
-        load(path, {}, tmp_path)
+        load_settings(path, {}, tmp_path)
 
 
 def test_the_page_is_what_the_table_gives() -> None:
@@ -91,7 +91,7 @@ def on_the_page(table: str) -> dict[str, Any]:
 
 
 def test_the_defaults_on_the_page_are_the_real_ones(tmp_path: Path) -> None:
-    settings = load(None, {}, tmp_path)
+    settings = load_settings(None, {}, tmp_path)
     top = on_the_page("")
     assert PRESETS[top.pop("tolerance")] == {name: BUILT_IN[name].value for name in LIMITS}
     assert settings.images == ()

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from pytest_ocrparity.settings import load
+from pytest_ocrparity.settings import load_settings
 
 Form = Literal["NFC", "NFD"]
 FORMS: tuple[Form, ...] = ("NFC", "NFD")
@@ -22,9 +22,9 @@ def test_a_glob_finds_either_spelling(tmp_path: Path, on_disk: Form, in_settings
     image.parent.mkdir()
     image.touch()
     options = {"ocr_images": [unicodedata.normalize(in_settings, pattern)]}
-    assert load(None, options, tmp_path).image_paths() == [image]
+    assert load_settings(None, options, tmp_path).image_paths() == [image]
 
 
 def test_another_letter_is_another_name(tmp_path: Path) -> None:
     (tmp_path / "fete.png").touch()
-    assert load(None, {"ocr_images": ["fête.png"]}, tmp_path).image_paths() == []
+    assert load_settings(None, {"ocr_images": ["fête.png"]}, tmp_path).image_paths() == []

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_ocrparity import Recognition, ResultError, Trace
 from pytest_ocrparity.stages import RECOGNITION
-from pytest_ocrparity.trace.result_document import read_result
+from pytest_ocrparity.trace.result_document import read_result_document
 
 QUAD = [[1, 2], [11, 2], [11, 8], [1, 8]]
 OTHER = [[20, 20], [40, 20], [40, 30], [30, 34], [20, 30]]
@@ -44,7 +44,7 @@ def answer(*pages: Any, **others: Any) -> dict[str, Any]:
     ids=["save_to_json", "json", "C++", "PaddleOCR", "service"],
 )
 def test_each_form_says_the_same_boxes(document: dict[str, Any], scores: list[float] | None) -> None:
-    found = read_result(document, "x")
+    found = read_result_document(document, "x")
     assert [polygon.tolist() for polygon in found.polygons or ()] == [QUAD, OTHER]
     assert (found.scores is None) == (scores is None)
     if scores is not None:
@@ -52,19 +52,19 @@ def test_each_form_says_the_same_boxes(document: dict[str, Any], scores: list[fl
 
 
 def test_what_ran_is_said_by_stage() -> None:
-    assert read_result(GENERAL, "x").parameters == {
+    assert read_result_document(GENERAL, "x").parameters == {
         "detections": {"thresh": 0.3},
         "resize": {"rule": "limit", "limit_side_len": 64, "limit_type": "min", "max_side_limit": 4000},
     }
 
 
 def test_an_empty_result_is_a_result() -> None:
-    found = read_result({"dt_polys": [], "dt_scores": []}, "x")
+    found = read_result_document({"dt_polys": [], "dt_scores": []}, "x")
     assert found.polygons == () and found.scores is not None and len(found.scores) == 0
 
 
 def test_the_size_that_a_service_saw() -> None:
-    assert read_result(answer(GENERAL, dataInfo={"width": 40, "height": 30}), "x").size == (30, 40)
+    assert read_result_document(answer(GENERAL, dataInfo={"width": 40, "height": 30}), "x").size == (30, 40)
 
 
 def preprocessed(angle: Any = 0, unwarps: bool = False) -> dict[str, Any]:
@@ -86,13 +86,13 @@ def test_boxes_of_another_picture_are_refused_unless_their_frame_is_declared(
     with pytest.raises(
         ResultError, match=f"{said}.*, and not in those of the image.*use_doc_unwarping=False.*frame = "
     ):
-        read_result(document, "x")
-    read_result(document, "x", "image")
+        read_result_document(document, "x")
+    read_result_document(document, "x", "image")
 
 
 @pytest.mark.parametrize("document", [preprocessed(0), preprocessed(-1), preprocessed(None)])
 def test_a_preprocessor_that_left_the_page_as_it_is_is_none(document: dict[str, Any]) -> None:
-    assert len(read_result(document, "x").polygons or ()) == 2
+    assert len(read_result_document(document, "x").polygons or ()) == 2
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_preprocessor_that_left_the_page_as_it_is_is_none(document: dict[str, 
 )
 def test_what_means_nothing_is_named(document: dict[str, Any], said: str) -> None:
     with pytest.raises(ResultError, match=said):
-        read_result(document, "x")
+        read_result_document(document, "x")
 
 
 def test_an_answer_is_a_trace() -> None:
@@ -142,7 +142,7 @@ def test_an_answer_is_a_trace() -> None:
     ],
 )
 def test_a_recognisers_is_a_text(document: dict[str, Any], found: Recognition) -> None:
-    result = read_result(document, "x")
+    result = read_result_document(document, "x")
     assert (result.recognition, result.polygons) == (found, None)
     trace = Trace.from_result(document, image="x.png", pipeline="service")
     assert (trace.recognition, trace.detections, trace.task) == (found, None, RECOGNITION)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from real.blob import LIMITS, YML, edited, export_yml, transforms, write_yml
 
-from pytest_ocrparity.backends.onnx.processing import Configured, configure
+from pytest_ocrparity.backends.onnx.processing import Configured, configure_processing
 from pytest_ocrparity.errors import ModelError
 
 WHOLE: dict[str, Any] = {
@@ -21,7 +21,7 @@ FILE = Path("net.onnx")
 
 
 def configured(folder: Path, options: dict[str, Any], **edits: Any) -> Configured:
-    return configure(write_yml(folder / "inference.yml", edited(export_yml(YML), **edits)), options, FILE)
+    return configure_processing(write_yml(folder / "inference.yml", edited(export_yml(YML), **edits)), options, FILE)
 
 
 def resizing(arguments: Any) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def resizing(arguments: Any) -> list[dict[str, Any]]:
 
 
 def test_options_alone_say_the_same_as_a_file_with_the_limits(tmp_path: Path) -> None:
-    alone, beside = configure(None, WHOLE, FILE), configured(tmp_path, dict(LIMITS))
+    alone, beside = configure_processing(None, WHOLE, FILE), configured(tmp_path, dict(LIMITS))
     assert alone.values == beside.values
     assert alone.values["tensor"]["scale"] == 1 / 255
     assert alone.values["resize"] == {"rule": "limit", **LIMITS, "max_side_limit": 4000}
@@ -40,12 +40,12 @@ def test_options_alone_say_the_same_as_a_file_with_the_limits(tmp_path: Path) ->
 @pytest.mark.parametrize("gone", WHOLE)
 def test_each_key_is_needed_where_there_is_no_file(gone: str) -> None:
     with pytest.raises(ModelError, match=f"^inference.options lack {gone}: there is no inference.yml beside net.onnx"):
-        configure(None, {name: value for name, value in WHOLE.items() if name != gone}, FILE)
+        configure_processing(None, {name: value for name, value in WHOLE.items() if name != gone}, FILE)
 
 
 def test_all_missing_keys_are_named_at_once() -> None:
     with pytest.raises(ModelError) as caught:
-        configure(None, {"device": "cpu", "order": "hwc"}, FILE)
+        configure_processing(None, {"device": "cpu", "order": "hwc"}, FILE)
     assert f"lack {', '.join(WHOLE)}: " in str(caught.value)
     assert "not taken from the training YAML file" in str(caught.value)
 
@@ -89,7 +89,7 @@ def test_the_files_limits_are_used_and_options_come_first(tmp_path: Path) -> Non
 )
 def test_a_value_that_means_nothing_is_refused(name: str, value: Any, text: str) -> None:
     with pytest.raises(ModelError, match=f"^inference.options: .*{text}"):
-        configure(None, {**WHOLE, name: value}, FILE)
+        configure_processing(None, {**WHOLE, name: value}, FILE)
 
 
 def test_a_wrong_value_of_the_file_names_the_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.backends.onnx import runtime
-from pytest_ocrparity.backends.onnx.runtime import CPU, CUDA, TENSORRT, asked_providers
+from pytest_ocrparity.backends.onnx.runtime import CPU, CUDA, TENSORRT, asked_runtime_providers
 from pytest_ocrparity.errors import ModelError
 
 
@@ -44,7 +44,7 @@ class Session:
     ids=["default", "cpu", "gpu", "tensorrt"],
 )
 def test_options_ask_for_providers(options: dict[str, Any], expected: list[Any]) -> None:
-    assert asked_providers(options) == expected
+    assert asked_runtime_providers(options) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_options_ask_for_providers(options: dict[str, Any], expected: list[Any])
 )
 def test_an_option_that_would_do_nothing_is_refused(options: dict[str, Any], text: str) -> None:
     with pytest.raises(ModelError, match=r"^inference\.options") as caught:
-        asked_providers(options)
+        asked_runtime_providers(options)
     assert text in str(caught.value)
 
 
@@ -71,11 +71,11 @@ def test_a_provider_that_fell_away_is_refused() -> None:
 
 
 def test_what_runs_is_read_off_the_session() -> None:
-    assert runtime.engine_that_runs(Session(CPU)) == {"engine": "onnxruntime", "device": "cpu", "providers": [CPU]}
-    on_gpu = runtime.engine_that_runs(Session(TENSORRT, CPU, trt_fp16_enable="1"))
+    assert runtime.runtime_engine(Session(CPU)) == {"engine": "onnxruntime", "device": "cpu", "providers": [CPU]}
+    on_gpu = runtime.runtime_engine(Session(TENSORRT, CPU, trt_fp16_enable="1"))
     assert (on_gpu["device"], on_gpu["precision"]) == ("gpu", "fp16")
-    assert runtime.engine_that_runs(Session(TENSORRT, CPU, trt_fp16_enable="0"))["precision"] == "fp32"
-    assert runtime.engine_that_runs(Session("QNNExecutionProvider"))["device"] == "QNNExecutionProvider"
+    assert runtime.runtime_engine(Session(TENSORRT, CPU, trt_fp16_enable="0"))["precision"] == "fp32"
+    assert runtime.runtime_engine(Session("QNNExecutionProvider"))["device"] == "QNNExecutionProvider"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_runs_is_read_off_the_session() -> None:
     [((1, 3, 64, 96), (64, 96)), ((1, 3, "h", "w"), None), ((1, 3, 64, "w"), None), ((None,) * 4, None)],
 )
 def test_a_fixed_size_is_that_of_both_axes(shape: Any, expected: tuple[int, int] | None) -> None:
-    assert runtime.fixed_input_size(Session(CPU, shape=shape)) == expected
+    assert runtime.runtime_fixed_size(Session(CPU, shape=shape)) == expected
 
 
 SAYS = (
@@ -93,15 +93,15 @@ SAYS = (
 
 
 def test_an_error_about_the_size_names_both_sizes() -> None:
-    text = runtime.size_error(RuntimeError(SAYS))
+    text = runtime.runtime_size_error(RuntimeError(SAYS))
     assert text is not None
     assert "takes one size of tensor alone: height 640, width 640 px; it was given height 736, width 992." in text
-    assert runtime.size_error(RuntimeError(SAYS.replace("index: 2 Got: 736", "index: 0 Got: 1"))) is None
-    assert runtime.size_error(RuntimeError(SAYS.replace("Got:", "Has:"))) is None
-    assert runtime.size_error(RuntimeError("index: 2 Got: 736 Expected: 640")) is None
+    assert runtime.runtime_size_error(RuntimeError(SAYS.replace("index: 2 Got: 736", "index: 0 Got: 1"))) is None
+    assert runtime.runtime_size_error(RuntimeError(SAYS.replace("Got:", "Has:"))) is None
+    assert runtime.runtime_size_error(RuntimeError("index: 2 Got: 736 Expected: 640")) is None
 
 
 @pytest.mark.skipif(find_spec("onnx") is not None, reason="where it is installed, weights are read")
 def test_weights_that_cannot_be_read_are_said_to_be_not_read() -> None:
     with pytest.raises(ModelError, match=r"^not read: the weights in net\.onnx need the package onnx"):
-        runtime.stored_arrays(Path("net.onnx"))
+        runtime.runtime_arrays(Path("net.onnx"))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.ppocr.alignment import align
+from pytest_ocrparity.backends.ppocr.alignment import align_parameters
 
 Array = npt.NDArray[Any]
 RNG = np.random.default_rng(8)
@@ -53,7 +53,7 @@ def alphabetical(arrays: Mapping[str, Array]) -> dict[str, Array]:
 @pytest.mark.parametrize("order", [dict, alphabetical, lambda arrays: dict(reversed(arrays.items()))])
 def test_of_equal_bytes_neither_names_nor_order_matter(style: str, order: Any) -> None:
     arrays, truth = renamed(exported(), style)
-    found = align(order(arrays), TRAINED)
+    found = align_parameters(order(arrays), TRAINED)
     assert found is not None
     assert (found.pairs, found.is_named) == (truth, False)
 
@@ -61,7 +61,7 @@ def test_of_equal_bytes_neither_names_nor_order_matter(style: str, order: Any) -
 @pytest.mark.parametrize("style", STYLES)
 def test_of_other_weights_shapes_tell_in_the_order_of_use(style: str) -> None:
     arrays, truth = renamed(exported(0.5), style)
-    found = align(arrays, TRAINED, USED)
+    found = align_parameters(arrays, TRAINED, USED)
     assert found is not None
     assert (found.pairs, found.is_named) == (truth, False)
 
@@ -69,13 +69,13 @@ def test_of_other_weights_shapes_tell_in_the_order_of_use(style: str) -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_of_two_heads_of_one_shape_either_may_be_meant(style: str) -> None:
     arrays, _ = renamed(exported(0.5), style)
-    assert align(arrays, TRAINED) is None
+    assert align_parameters(arrays, TRAINED) is None
 
 
 def test_one_equal_array_tells_which_head_it_is() -> None:
     second = {**{name: exported(0.5)[name] for name in USED[:-2]}, **{n: TRAINED[n] for n in tuple(TRAINED)[-2:]}}
     arrays, truth = renamed(second)
-    found = align(arrays, TRAINED)
+    found = align_parameters(arrays, TRAINED)
     assert found is not None
     assert found.pairs == truth
 
@@ -83,7 +83,7 @@ def test_one_equal_array_tells_which_head_it_is() -> None:
 def test_one_array_that_differs_is_found_among_equal_ones() -> None:
     wrong = {**exported(), "conv2d_1.w_0": TRAINED["conv2d_1.w_0"] * 2}
     arrays, truth = renamed(wrong)
-    found = align(arrays, TRAINED, USED)
+    found = align_parameters(arrays, TRAINED, USED)
     assert found is not None
     assert found.pairs == truth
 
@@ -91,7 +91,7 @@ def test_one_array_that_differs_is_found_among_equal_ones() -> None:
 def test_an_order_that_the_content_contradicts_tells_nothing() -> None:
     wrong = {**exported(), "conv2d_1.w_0": TRAINED["conv2d_1.w_0"] * 2}
     arrays, _ = renamed(dict(reversed(wrong.items())))
-    assert align(arrays, TRAINED, USED) is None
+    assert align_parameters(arrays, TRAINED, USED) is None
 
 
 def test_a_constant_is_equal_by_chance() -> None:
@@ -100,7 +100,7 @@ def test_a_constant_is_equal_by_chance() -> None:
     trained = {name: RNG.normal(size=4).astype(np.float32) for name in names} | {names[2]: np.ones(4, np.float32)}
     fresh = {name: RNG.normal(size=4).astype(np.float32) for name in names} | {names[0]: np.ones(4, np.float32)}
     arrays, truth = renamed(fresh)
-    found = align(arrays, trained)
+    found = align_parameters(arrays, trained)
     assert found is not None
     assert found.pairs == truth
 
@@ -112,7 +112,7 @@ def test_a_constant_is_equal_by_chance() -> None:
 )
 def test_what_does_not_fit_is_not_guessed(other: dict[str, Array]) -> None:
     arrays, truth = renamed(other)
-    found = align(arrays, TRAINED, USED)
+    found = align_parameters(arrays, TRAINED, USED)
     assert (found is None) if "x" in other else (found is not None and found.pairs == truth)
 
 
@@ -120,7 +120,7 @@ def test_names_come_before_content() -> None:
     """Two heads that changed places: by content all would be equal, by name they are not."""
     swapped = {**exported(), "conv2d_2.w_0": TRAINED["conv2d_3.w_0"], "conv2d_3.w_0": TRAINED["conv2d_2.w_0"]}
     heads = {name: swapped[name] for name in ("conv2d_2.w_0", "conv2d_3.w_0")}
-    found = align(heads, TRAINED, ("conv2d_2.w_0", "conv2d_3.w_0"))
+    found = align_parameters(heads, TRAINED, ("conv2d_2.w_0", "conv2d_3.w_0"))
     assert found is not None
     assert (found.pairs, found.is_named) == ({name: name for name in heads}, True)
 
@@ -129,6 +129,6 @@ def test_of_layers_of_one_kind_those_count_that_are_used() -> None:
     """Layers of one kind and one shape, of which an export leaves some out: their place is not their number."""
     trained = {f"lab_{index}.w_0": np.full(1, index, np.float32) for index in range(6)}
     export = {f"lab_{index}.w_0": np.full(1, 10 + index, np.float32) for index in (0, 2, 3, 5)}
-    found = align(export, trained, tuple(export))
+    found = align_parameters(export, trained, tuple(export))
     assert found is not None
     assert (found.pairs, found.is_named) == ({name: name for name in export}, True)

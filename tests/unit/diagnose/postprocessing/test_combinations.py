@@ -14,7 +14,7 @@ from soft import MANY, Silent, changes, port, train
 from pytest_ocrparity import Detections
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.postprocessing.small_boxes import drawn_map
+from pytest_ocrparity.diagnose.postprocessing.small_boxes import map_of_small_boxes
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.trace import Shape
 
@@ -57,7 +57,7 @@ class TestTwoAtOnce:
         low, high = map(float, found[0].evidence[0].split("thresh 0.44 (all from ")[1].split(" fit)")[0].split(" to "))
         assert low <= 0.44 <= high
         assert candidate.probability_map is not None
-        for drawn in (candidate.probability_map, drawn_map(weakest=0.35)):
+        for drawn in (candidate.probability_map, map_of_small_boxes(weakest=0.35)):
             assert np.sum((drawn > low + 1e-5) & (drawn < high - 1e-5)) == 0, "they cut it in two ways"
 
     def test_one_value_alone_is_not_called_together(self) -> None:

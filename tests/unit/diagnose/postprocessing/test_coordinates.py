@@ -14,7 +14,7 @@ from toy import Toy, page
 from pytest_ocrparity import DifferenceError, assert_same_detections
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing import examine_boxes
+from pytest_ocrparity.diagnose.postprocessing import examine_postprocessing
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Detections, Shape, Trace
@@ -51,7 +51,7 @@ class TestCoordinates:
         candidate = replace(reference, pipeline="port", source=None, detections=shifted)
         lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
         lab.is_picture_explained = is_explained
-        (diagnosis,) = examine_boxes(lab)
+        (diagnosis,) = examine_postprocessing(lab)
         assert diagnosis.cause == ("rescale.offset" if is_explained else UNKNOWN)
         assert says(diagnosis.evidence, "boxes of port are shifted by x +12.0, y +20.0 px? the page may lie so") is (
             not is_explained

@@ -16,7 +16,7 @@ from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_det
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing import examine_boxes
+from pytest_ocrparity.diagnose.postprocessing import examine_postprocessing
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Shape
@@ -53,7 +53,7 @@ class TestBoxes:
         reference, candidate = seen(Toy()), seen(Toy(name="port"))
         shifted = moved(candidate.detections, lambda _, polygon: polygon + 0.25)
         lab = Laboratory(Comparisons(reference, replace(candidate, detections=shifted), BUILT_IN), 60)
-        assert examine_boxes(lab) == []
+        assert examine_postprocessing(lab) == []
         assert (lab.ruled_out, lab.not_tried) == ([], [])
 
     def test_boxes_that_were_moved_further_are_one(self) -> None:

@@ -9,9 +9,9 @@ from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     PROBES,
     ROUNDINGS,
     SizeRule,
-    fitting_rules,
-    rules_text,
-    simplest,
+    fitting_size_rules,
+    simplest_size_rules,
+    size_rules_text,
 )
 
 REFERENCE = (736, "min")
@@ -32,7 +32,7 @@ REFERENCE = (736, "min")
     ],
 )
 def test_the_probes_tell_a_rule_from_all_others(rule: SizeRule) -> None:
-    fitting = simplest(fitting_rules({page: rule.size(page) for page in PROBES}, REFERENCE))
+    fitting = simplest_size_rules(fitting_size_rules({page: rule.size(page) for page in PROBES}, REFERENCE))
     assert rule in fitting
     assert {(each.kind, each.rounding) for each in fitting} == {(rule.kind, rule.rounding)}
     assert max(each.side for each in fitting) - min(each.side for each in fitting) <= 64
@@ -40,20 +40,20 @@ def test_the_probes_tell_a_rule_from_all_others(rule: SizeRule) -> None:
 
 def test_one_page_does_not_tell() -> None:
     page = (800, 600)
-    fitting = simplest(fitting_rules({page: (800, 608)}, REFERENCE))
+    fitting = simplest_size_rules(fitting_size_rules({page: (800, 608)}, REFERENCE))
     assert {SizeRule(64, "min"), SizeRule(1280, "max"), SizeRule(4000, "max"), SizeRule(800, "resize_long")} <= {
         *fitting
     }
-    assert rules_text(fitting) == "32 to 608/min, or 800 to 4096/max, or 800/resize_long"
+    assert size_rules_text(fitting) == "32 to 608/min, or 800 to 4096/max, or 800/resize_long"
 
 
 def test_sizes_of_no_rule_fit_none() -> None:
-    assert fitting_rules({page: (page[0] * 3 // 4, page[1] * 3 // 4) for page in PROBES}, REFERENCE) == []
+    assert fitting_size_rules({page: (page[0] * 3 // 4, page[1] * 3 // 4) for page in PROBES}, REFERENCE) == []
 
 
 def test_the_references_own_limits_explain_no_difference() -> None:
     own = SizeRule(*REFERENCE)
-    assert own not in fitting_rules({page: own.size(page) for page in PROBES}, REFERENCE)
+    assert own not in fitting_size_rules({page: own.size(page) for page in PROBES}, REFERENCE)
 
 
 def test_paddleocrs_rounding_comes_first() -> None:

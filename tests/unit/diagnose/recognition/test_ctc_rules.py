@@ -17,13 +17,13 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     REVERSED,
     SCORES,
     Rule,
-    best_classes,
-    fitting_scores,
-    kept_steps,
-    map_of,
-    measure,
-    predicted,
-    probes,
+    best_ctc_classes,
+    ctc_map,
+    ctc_probes,
+    fitting_ctc_scores,
+    kept_ctc_steps,
+    measure_ctc_decoder,
+    predicted_ctc_text,
 )
 
 BEST = [0, 1, 1, 0, 1, 2, 2, 0]
@@ -42,17 +42,18 @@ CHARACTERS = {1: "a", 2: "b"}
     ],
 )
 def test_what_a_rule_reads(rule: Rule, text: str | None) -> None:
-    assert predicted(BEST, rule, CHARACTERS, PLAIN_ORDERS) == text
-    assert best_classes(map_of(BEST, 4)) == BEST
+    assert predicted_ctc_text(BEST, rule, CHARACTERS, PLAIN_ORDERS) == text
+    assert best_ctc_classes(ctc_map(BEST, 4)) == BEST
 
 
 def test_probes_tell_the_rules_apart() -> None:
     rules = [Rule(repeats=repeats, order=order) for repeats in (DROPPED, KEPT, ACROSS) for order in PLAIN_ORDERS]
     read = {
-        tuple(predicted(each, rule, CHARACTERS, PLAIN_ORDERS) for each in probes([0, 1, 2, 1])): rule for rule in rules
+        tuple(predicted_ctc_text(each, rule, CHARACTERS, PLAIN_ORDERS) for each in ctc_probes([0, 1, 2, 1])): rule
+        for rule in rules
     }
     assert len(read) == len(rules)
-    assert probes([0, 0]) == []
+    assert ctc_probes([0, 0]) == []
 
 
 @pytest.mark.parametrize(
@@ -71,15 +72,15 @@ def test_a_decoder_is_measured(port: Port, blank: int | None, refused: tuple[int
         except IndexError:
             return None
 
-    found = measure(read, [1, 2, 4], 6)
+    found = measure_ctc_decoder(read, [1, 2, 4], 6)
     assert (found.blank, found.refused, found.is_steady) == (blank, frozenset(refused), True)
     assert found.characters[1] == ("b" if blank == 5 else "a")
 
 
 def test_a_class_that_is_read_otherwise_between_others_is_not_steady() -> None:
-    assert not measure(Port(after=str.strip).read_map, [1, 5], 6).is_steady
-    assert not measure(Port(after=lambda text: text[:2]).read_map, [1, 2], 6).is_steady
-    assert measure(Port(after=str.upper).read_map, [1, 5], 6).is_steady
+    assert not measure_ctc_decoder(Port(after=str.strip).read_map, [1, 5], 6).is_steady
+    assert not measure_ctc_decoder(Port(after=lambda text: text[:2]).read_map, [1, 2], 6).is_steady
+    assert measure_ctc_decoder(Port(after=str.upper).read_map, [1, 5], 6).is_steady
 
 
 def test_each_formula_is_told_from_the_others() -> None:
@@ -89,8 +90,8 @@ def test_each_formula_is_told_from_the_others() -> None:
         made = np.full((1, 8, 4), 0.01)
         made[0, np.arange(8), BEST] = drawn.uniform(0.5, 0.97, 8)
         maps.append(made)
-    steps = kept_steps(BEST, Rule())
+    steps = kept_ctc_steps(BEST, Rule())
     for score in SCORES:
         found = [(each, score.of(each[0].max(-1), BEST, steps)) for each in maps]
-        assert fitting_scores(found) == [score]
-        assert fitting_scores([(each, value * 0.99) for each, value in found]) == []
+        assert fitting_ctc_scores(found) == [score]
+        assert fitting_ctc_scores([(each, value * 0.99) for each, value in found]) == []

@@ -10,11 +10,11 @@ from pytest_ocrparity.diagnose.recognition.line_rules import (
     SQUEEZED,
     STRETCHED,
     LineRule,
-    departures,
-    fitting_rules,
-    line_size,
+    fitting_line_rules,
+    line_rule_departures,
+    line_rule_of_parameters,
+    line_rule_size,
     put_right,
-    rule_of_parameters,
 )
 
 EVALUATED = LineRule(SQUEEZED, 48, 320)
@@ -37,16 +37,16 @@ RULES = (
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_is_found_by_the_probes_alone(rule: LineRule) -> None:
-    found = fitting_rules({line: rule.size(line) for line in PROBES})
+    found = fitting_line_rules({line: rule.size(line) for line in PROBES})
     assert found[0] == rule
 
 
 def test_what_follows_no_rule_has_none() -> None:
     sizes = {line: DEPLOYED.size(line) for line in PROBES}
     sizes[PROBES[3]] = (48, 100, 333)
-    assert fitting_rules(sizes) == []
+    assert fitting_line_rules(sizes) == []
     sizes[PROBES[3]] = (32, 320, 320)
-    assert fitting_rules(sizes) == [] == fitting_rules({})
+    assert fitting_line_rules(sizes) == [] == fitting_line_rules({})
 
 
 @pytest.mark.parametrize(
@@ -71,23 +71,23 @@ def test_what_follows_no_rule_has_none() -> None:
 def test_only_what_shows_on_this_line_is_a_departure(
     right: LineRule, own: LineRule, line: tuple[int, int], causes: list[str]
 ) -> None:
-    found = departures(right, own, line, is_given=False)
+    found = line_rule_departures(right, own, line, is_given=False)
     assert [each.cause for each in found] == causes
     assert put_right(right, own, found).size(line) == right.size(line)
 
 
 def test_an_option_that_stretches_is_called_by_its_name() -> None:
-    found = departures(EVALUATED, LineRule(STRETCHED, 48, 320), (40, 100), is_given=True)
+    found = line_rule_departures(EVALUATED, LineRule(STRETCHED, 48, 320), (40, 100), is_given=True)
     assert [each.cause for each in found] == ["resize.input_shape"]
 
 
 def test_what_a_side_states() -> None:
     stated = {"rule": AS_WIDE, "image_shape": [3, 48, 320], "max_width": 3200}
-    assert rule_of_parameters(stated) == DEPLOYED._replace(most=3200)
-    assert rule_of_parameters({**stated, "input_shape": [3, 32, 100], "rule": STRETCHED}) == LineRule(
+    assert line_rule_of_parameters(stated) == DEPLOYED._replace(most=3200)
+    assert line_rule_of_parameters({**stated, "input_shape": [3, 32, 100], "rule": STRETCHED}) == LineRule(
         STRETCHED, 32, 100, most=3200
     )
-    assert rule_of_parameters({"rule": "my own", "image_shape": [3, 48, 320]}) is None
-    assert rule_of_parameters({"rule": AS_WIDE, "image_shape": "48"}) is None
-    assert line_size({"height": 48, "content_width": 100, "width": 320}) == (48, 100, 320)
-    assert line_size({"height": 48, "width": 320}) is None
+    assert line_rule_of_parameters({"rule": "my own", "image_shape": [3, 48, 320]}) is None
+    assert line_rule_of_parameters({"rule": AS_WIDE, "image_shape": "48"}) is None
+    assert line_rule_size({"height": 48, "content_width": 100, "width": 320}) == (48, 100, 320)
+    assert line_rule_size({"height": 48, "width": 320}) is None

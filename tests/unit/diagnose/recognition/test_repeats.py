@@ -11,7 +11,7 @@ from recognisers import Port, causes
 from toy_reader import Reader, line
 
 from pytest_ocrparity import Recognition
-from pytest_ocrparity.diagnose.recognition.ctc_rules import best_classes, map_of
+from pytest_ocrparity.diagnose.recognition.ctc_rules import best_ctc_classes, ctc_map
 from pytest_ocrparity.diagnose.recognition.repeats import without_repeats
 
 DOUBLED = line("abba cd", cells=2)
@@ -49,7 +49,7 @@ def test_letters_that_are_doubled_by_more_than_repeats(wrong: dict[str, Any]) ->
 
 
 def test_a_map_without_repeats_has_blanks_in_their_place() -> None:
-    right = map_of([1, 1, 1, 0, 1, 2, 2], 4) * 0.9 + 0.025
+    right = ctc_map([1, 1, 1, 0, 1, 2, 2], 4) * 0.9 + 0.025
     made = without_repeats(right)
-    assert best_classes(made) == [1, 0, 0, 0, 1, 2, 0]
+    assert best_ctc_classes(made) == [1, 0, 0, 0, 1, 2, 0]
     assert np.array_equal(made[0, [0, 3, 4, 5]], right[0, [0, 3, 4, 5]])

@@ -8,16 +8,22 @@ import numpy as np
 import pytest
 from toy import PAGE, Toy
 
-from pytest_ocrparity.report.pictures.arrays import COLOURS, difference, heat_map, photo, tensor_view
+from pytest_ocrparity.report.pictures.arrays import (
+    COLOURS,
+    array_heat_map,
+    array_photo,
+    drawn_array_difference,
+    tensor_array_view,
+)
 
 
 def test_each_tensor_is_undone_with_its_own_numbers() -> None:
     scaled = {"tensor": {"mean": [0.6] * 3, "std": [0.25] * 3, "scale": 1 / 255}}
     trace = replace(Toy(mean=0.6).trace(PAGE), parameters=scaled)
-    view = tensor_view(trace)
+    view = tensor_array_view(trace)
     assert np.array_equal(np.asarray(view.full), PAGE[..., ::-1])
     assert "un-normalised with mean [0.6, 0.6, 0.6]" in view.caption
-    bare = tensor_view(replace(trace, parameters={}))
+    bare = tensor_array_view(replace(trace, parameters={}))
     assert "stretched from" in bare.caption
 
 
@@ -25,7 +31,7 @@ def test_a_single_pixel_stays_visible_however_small_the_thumbnail() -> None:
     ours = np.zeros((1, 1500, 1100), np.float32)
     theirs = ours.copy()
     theirs[0, 777, 333] = 1e-5
-    drawn = difference(ours, theirs, "x")
+    drawn = drawn_array_difference(ours, theirs, "x")
     assert drawn.bar == pytest.approx((0.0, 1e-5))
     for image in (drawn.full, drawn.thumb):
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3)
@@ -40,12 +46,12 @@ def test_what_is_not_finite_is_drawn_as_the_worst() -> None:
     theirs = ours.copy()
     theirs[0, 1, 2] = np.nan
     theirs[0, 0, 0] = 0.5
-    drawn = np.asarray(difference(ours, theirs, "x").full.convert("RGB"))
+    drawn = np.asarray(drawn_array_difference(ours, theirs, "x").full.convert("RGB"))
     assert drawn[1, 2].tolist() == drawn[0, 0].tolist() == list(COLOURS[2])
 
 
 def test_a_heat_map_runs_from_low_to_high() -> None:
-    drawn = np.asarray(heat_map(np.array([[0.0, 0.5], [1.0, 7.0]]), "x").full.convert("RGB"))
+    drawn = np.asarray(array_heat_map(np.array([[0.0, 0.5], [1.0, 7.0]]), "x").full.convert("RGB"))
     assert drawn[0, 0].tolist() == list(COLOURS[0])
     assert drawn[1, 0].tolist() == drawn[1, 1].tolist() == list(COLOURS[2])
     assert np.abs(drawn[0, 1].astype(int) - COLOURS[1]).max() <= 1
@@ -55,6 +61,6 @@ def test_a_heat_map_runs_from_low_to_high() -> None:
 @pytest.mark.parametrize("channels", [None, 1, 3, 4])
 def test_unusual_pixels_keep_their_light(dtype: str, channels: int | None) -> None:
     shape = (4, 6) if channels is None else (4, 6, channels)
-    drawn = photo(np.full(shape, np.iinfo(dtype).max // 2, dtype), "BGR", "x")
+    drawn = array_photo(np.full(shape, np.iinfo(dtype).max // 2, dtype), "BGR", "x")
     assert np.asarray(drawn.full).min() == np.asarray(drawn.full).max() in (127, 128)
     assert ("in 8 bits" in drawn.caption) == (dtype == "uint16")

@@ -8,7 +8,7 @@ import pytest
 from recognisers import Listed, Port, causes, lab_of
 from toy_reader import Reader, line
 
-from pytest_ocrparity.diagnose.recognition import dictionaries
+from pytest_ocrparity.diagnose.recognition import character_lists
 from pytest_ocrparity.diagnosis import UNKNOWN
 
 WIDE = line("abba cd", cells=2)
@@ -33,12 +33,12 @@ DIGITS = tuple("0123456789")
     ],
 )
 def test_how_lists_differ(own: tuple[str, ...], told: str | None) -> None:
-    found = dictionaries._how_lists_differ((*DIGITS, " "), own, "train")
+    found = character_lists._how_lists_differ((*DIGITS, " "), own, "train")
     assert found is None if told is None else found is not None and found.startswith(told)
 
 
 def test_a_sorted_list() -> None:
-    found = dictionaries._how_lists_differ(("b", "a", "d", "c", " "), ("a", "b", "c", "d", " "), "train")
+    found = character_lists._how_lists_differ(("b", "a", "d", "c", " "), ("a", "b", "c", "d", " "), "train")
     assert found == "it is train's, sorted"
 
 
@@ -64,8 +64,8 @@ def test_its_length_is_evidence() -> None:
 
 def test_classes_that_are_said_to_differ_are_asked_about() -> None:
     lab = lab_of(Listed(name="train"), Listed(letters="abdc "), WIDE)
-    assert dictionaries.differing_classes(lab) == [3, 4]
-    assert dictionaries.differing_classes(lab_of(Port(name="train"), Port(letters="abdc "), WIDE)) == []
+    assert character_lists.differing_classes(lab) == [3, 4]
+    assert character_lists.differing_classes(lab_of(Port(name="train"), Port(letters="abdc "), WIDE)) == []
 
 
 def test_of_a_port_that_gives_no_list_its_text_may_be_changed_as_well() -> None:

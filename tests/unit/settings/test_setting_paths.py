@@ -9,12 +9,12 @@ import pytest
 from projects import settings_file
 
 from pytest_ocrparity.errors import OptionError, SettingsError
-from pytest_ocrparity.settings import load
-from pytest_ocrparity.settings.option_paths import with_absolute_paths
+from pytest_ocrparity.settings import load_settings
+from pytest_ocrparity.settings.setting_paths import with_absolute_option_paths
 
 
 def values(tmp_path: Path, text: str, **options: Any) -> dict[str, dict[str, Any]]:
-    settings = load(settings_file(tmp_path, text), options, tmp_path)
+    settings = load_settings(settings_file(tmp_path, text), options, tmp_path)
     return {name: dict(each.values) for name, each in settings.candidates.items()}
 
 
@@ -36,11 +36,11 @@ def test_paths_inside_of_options_start_at_the_settings_file(tmp_path: Path) -> N
     [("paddlex_config", "PP-StructureV3"), ("paddlex_config", {"a": 1}), ("x_model_dir", ""), ("limit_type", "a.yaml")],
 )
 def test_what_is_no_path_stays(name: str, value: Any) -> None:
-    assert with_absolute_paths({name: value}, Path("/somewhere")) == {name: value}
+    assert with_absolute_option_paths({name: value}, Path("/somewhere")) == {name: value}
 
 
 def test_without_a_folder_nothing_changes() -> None:
-    assert with_absolute_paths({"rec_model_dir": "a"}, None) == {"rec_model_dir": "a"}
+    assert with_absolute_option_paths({"rec_model_dir": "a"}, None) == {"rec_model_dir": "a"}
 
 
 def test_a_candidate_of_another_class_inherits_the_model_alone(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ _FIX: Final = (
 )
 
 
-def depends_on_before(lab: Laboratory, stage: str, proof: str, summary: str = _SUMMARY) -> Diagnosis:
+def kept_state_diagnosis(lab: Laboratory, stage: str, proof: str, summary: str = _SUMMARY) -> Diagnosis:
     """Return the diagnosis of a candidate whose result was shown to depend on what ran before."""
     candidate = lab.names.candidate
     return lab.proven_cause(

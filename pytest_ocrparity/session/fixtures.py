@@ -1,23 +1,36 @@
-"""The fixture that a test gets under a name, as pytest chooses it: its value; or, without setting it up, its place."""
+"""The fixtures of a test: which it reaches, and whose; the value of one, or, without setting it up, its place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import pytest
+
+from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.golden.ownership import WITH
 from pytest_ocrparity.wording import path_from
 
+FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
+OWN_IMAGE: Final = "_ocr_image"
+"""The private fixture that the images of the settings parametrize."""
+CANDIDATE: Final = "_ocr_candidate"
+"""The private fixture that several candidates parametrize."""
+_REFERENCE: Final = "ocr_reference"
+"""The gate's own fixture, which asks for the train model or the baselines while it is set up."""
+_KNOWN: Final = ("_pytest", "pytest_ocrparity", "xdist")
+"""Whose fixtures make no model."""
 
-def value_of_fixture(item: Any, name: str) -> Any:
+
+def fixture_value(item: Any, name: str) -> Any:
     """Return the value of a fixture as a test gets it, setting it up where it is not."""
     return item._request.getfixturevalue(name)
 
 
-def fixture_of(item: Any, name: str, root: Path) -> str:
+def fixture_place(item: Any, name: str, root: Path) -> str:
     """Return the place of a test's fixture: its file from `root` on, or its module where a plugin has it.
 
     Where it depends on parameters, they follow. Empty where this pytest does not tell: it has no public way to ask.
@@ -29,7 +42,7 @@ def fixture_of(item: Any, name: str, root: Path) -> str:
     return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
 
 
-def definitions(name: str, item: Any) -> Sequence[Any]:
+def fixture_definitions(name: str, item: Any) -> Sequence[Any]:
     """Return what pytest has for a test under this name, the one that it would set up last."""
     for test in (item, item.nodeid):  # 8.0 wants the id
         with suppress(AttributeError, TypeError):
@@ -38,7 +51,7 @@ def definitions(name: str, item: Any) -> Sequence[Any]:
 
 
 def _fixture_definition(name: str, item: Any) -> Any:
-    found = definitions(name, item)
+    found = fixture_definitions(name, item)
     return found[-1] if found else None
 
 
@@ -74,3 +87,50 @@ def _parameter_text(value: Any, index: int) -> str:
     """Return a parameter where it is a plain word or number, else its place: a path would be this machine's."""
     is_plain = isinstance(value, str | int | float) and re.fullmatch(r"[\w.+-]{1,40}", str(value))
     return str(value) if is_plain else f"#{index + 1}"
+
+
+def reaches_our_fixture(test: Any, name: str) -> bool:
+    """Tell whether a test that asks for a fixture of ours gets it, or an override that asks for it as well."""
+    for definition in reversed(_fixture_closure(test).get(name) or fixture_definitions(name, test)):
+        if is_our_fixture(definition):
+            return True
+        if name not in definition.argnames:
+            return False
+    return False
+
+
+def has_fixture_of_gate(test: Any) -> bool:
+    """Tell whether a test has its reference from the fixture of `pytest_ocrparity.gate`."""
+    found = _fixture_closure(test).get(_REFERENCE, ())
+    return bool(found) and getattr(found[-1].func, "__module__", "") == "pytest_ocrparity.gate"
+
+
+def may_fixtures_make_files(test: Any) -> bool:
+    """Tell whether a fixture of the user's runs before ours, which are of session scope: it may make what we load."""
+    return any(
+        definition.scope == "session" and definition.func.__module__.partition(".")[0] not in _KNOWN
+        for name, found in _fixture_closure(test).items()
+        if name not in (*FIXTURES, OWN_IMAGE, CANDIDATE)
+        for definition in found
+    )
+
+
+def _fixture_closure(test: Any) -> Mapping[str, Sequence[Any]]:
+    """Return the definitions of all fixtures that a test is known to use, by name."""
+    info = getattr(test, "_fixtureinfo", None)
+    found: Mapping[str, Sequence[Any]] = {} if info is None else info.name2fixturedefs
+    return found
+
+
+def is_our_fixture(definition: Any) -> bool:
+    """Tell whether a definition of a fixture is this package's, and no override of it."""
+    return getattr(definition.func, "__module__", "") == "pytest_ocrparity.plugin"
+
+
+@contextmanager
+def fail_fixture_on_errors() -> Iterator[None]:
+    """Turn our own errors in a fixture into pytest's, whose text stands without a traceback through our code."""
+    try:
+        yield
+    except OcrParityError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None

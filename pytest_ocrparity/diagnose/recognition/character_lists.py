@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from pytest_ocrparity.compare.characters import characters_of
 from pytest_ocrparity.contract import Declares
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured, best_classes
+from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured, best_ctc_classes
 from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.trace import Trace
 from pytest_ocrparity.wording import quoted
@@ -53,7 +53,7 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
     reference, candidate = lab.names
     read = own.characters
     differing = [each for each in right if each in own.refused or read.get(each, right[each]) != right[each]]
-    line = set() if lab.reference.probability_map is None else {*best_classes(lab.reference.probability_map)}
+    line = set() if lab.reference.probability_map is None else {*best_ctc_classes(lab.reference.probability_map)}
     shown = [
         f"{_named(read[each])} for {_named(right[each])}" if read.get(each) else _nothing(each, right, own)
         for each in sorted(differing, key=lambda each: each not in line)[:SHOWN]  # those of this line say most

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_ocrparity.session.origin import fixture_of
+from pytest_ocrparity.session.fixtures import fixture_place
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,6 @@ def test_where_a_fixture_lies(tmp_path: Path, base: str, file: str | None, expec
     manager = SimpleNamespace(getfixturedefs=lambda name, node: [definition])
     item.session = SimpleNamespace(_fixturemanager=manager)
     item.config = SimpleNamespace(rootpath=tmp_path)
-    assert fixture_of(item, "ocr_train_model", tmp_path) == expected
+    assert fixture_place(item, "ocr_train_model", tmp_path) == expected
     item.session = SimpleNamespace()
-    assert fixture_of(item, "ocr_train_model", tmp_path) == ""  # a pytest that does not tell
+    assert fixture_place(item, "ocr_train_model", tmp_path) == ""  # a pytest that does not tell
