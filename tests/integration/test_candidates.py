@@ -39,7 +39,7 @@ pytest_ocrparity.session.models.inference_model_problems = lambda settings, name
 @pytest.fixture
 def matrix(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project with two candidates."""
-    for name in ("inference_model", "inference_problems"):
+    for name in ("inference_model", "inference_model_problems"):
         monkeypatch.setattr(pytest_ocrparity.session.models, name, getattr(pytest_ocrparity.session.models, name))
     add(project, TWO)
     project.makeconftest(CONFTEST + LOADED)

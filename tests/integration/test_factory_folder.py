@@ -13,12 +13,12 @@ FACTORY = """
 from pathlib import Path
 from pytest_ocrparity.backends.paddlex import pipeline
 
-def load_deployed(*, name, factory=None, model_dir="export", **rest):
+def load_paddlex_pipeline(*, name, factory=None, model_dir="export", **rest):
     side = Toy(name=name)
     side.model_dir = Path("models/det")
     return side
 
-pipeline.load_deployed = load_deployed
+pipeline.load_paddlex_pipeline = load_paddlex_pipeline
 """
 SETTINGS = """
 [tool.ocrparity]

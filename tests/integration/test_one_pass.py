@@ -37,10 +37,10 @@ PostProcess: {name: DBPostProcess}
 ALL_TOY = """
 from pytest_ocrparity.backends.paddlex import pipeline
 
-def load_deployed(*, name, model_dir, **rest):
+def load_paddlex_pipeline(*, name, model_dir, **rest):
     return Toy(name=name)
 
-pipeline.load_deployed = load_deployed
+pipeline.load_paddlex_pipeline = load_paddlex_pipeline
 """
 
 

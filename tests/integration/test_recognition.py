@@ -49,7 +49,7 @@ class Sides:
         self.recogniser: dict[str, Any] = {}
         monkeypatch.setattr(models, "train_model", self.train)
         monkeypatch.setattr(models, "inference_model", self.inference)
-        for name in ("training_problems", "inference_problems"):
+        for name in ("train_model_problems", "inference_model_problems"):
             monkeypatch.setattr(models, name, lambda *_: [])
 
     def train(self, settings: Any) -> Any:

@@ -303,7 +303,7 @@ def test_a_picture_that_cannot_be_drawn_hides_nothing(project: pytest.Pytester) 
 from pytest_ocrparity import whole_files
 def broken(*args):
     raise OSError("No space left on device")
-whole_files.write_whole = broken
+whole_files.write_whole_file = broken
 """
         )
     wrong_export(project, pad=4)

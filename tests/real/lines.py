@@ -99,7 +99,7 @@ class Reader:
 
     @property
     def train(self) -> dict[str, Any]:
-        """Keyword arguments of `load_trained`."""
+        """Keyword arguments of `load_ppocr_pipeline`."""
         return {
             "config": self.config,
             "checkpoint": self.checkpoint,

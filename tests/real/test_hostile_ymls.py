@@ -211,7 +211,7 @@ def test_the_real_code_runs_what_is_not_checked(
     assert re.search("names .* not among the operators|write a number or a fraction", str(evaluate(data)))
     monkeypatch.setattr(configs, "OPERATORS", {*OPERATORS, HOSTILE})
     for module in ("artifacts.configs", "backends.paddlex.pipeline"):
-        monkeypatch.setattr(f"pytest_ocrparity.{module}.scale_value", lambda *_: 1.0)
+        monkeypatch.setattr(f"pytest_ocrparity.{module}.config_scale", lambda *_: 1.0)
     with pytest.raises(AssertionError, match=r"it did more than read: .*os\.system"):
         evaluate(data)
 

@@ -133,7 +133,10 @@ def _examine_recorded_boxes(lab: Laboratory) -> list[Diagnosis]:
     if found is None or lab.is_same_boxes(found):
         return []
     if lab.candidate.probability_map is not None and not lab.maps_agree:
-        return by_known_values(lab)  # if there are none, the other map is the only known reason
+        by_rules = by_known_values(lab)
+        if by_rules or lab.to_page is None:
+            return by_rules  # if there are none, the other map is the only known reason
+        return [lab.unknown_cause(DETECTIONS, "the boxes are not those of the page where it lies in the picture")]
     return _stated_first(
         by_known_values(lab),
         lambda: _by_later_change(lab, found),

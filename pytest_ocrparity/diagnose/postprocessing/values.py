@@ -108,13 +108,18 @@ OF_PLACE: Final = frozenset(("rescale.ratio", "rescale.frame", "rescale.offset",
 
 
 def _may_page_lie_so(lab: Laboratory, fitting: Sequence[Fit]) -> bool:
-    """Note, and return, whether what rules say of boxes may be due to a picture whose difference is unexplained."""
+    """Note, and return, whether what rules say of boxes may be due to where the page lies in the candidate's picture.
+
+    The rules take a map for one of the page and nothing else.
+    """
     fits = [(rule, span) for rule, span in fitting if rule.cause in OF_PLACE]
-    if lab.is_picture_explained or not fits:
+    if not fits or (lab.is_picture_explained and lab.to_page is None):
         return False
     candidate = lab.names.candidate
     does_so = f"{candidate}'s boxes are those of {'; or of '.join(rule.words(span) for rule, span in fits)}?"
-    lab.noticed.append(f"{does_so} The page may lie so in {candidate}'s picture, whose difference is not explained")
+    why = "lies otherwise in" if lab.is_picture_explained else "may lie so in"
+    which = "" if lab.is_picture_explained else ", whose difference is not explained"
+    lab.noticed.append(f"{does_so} The page {why} {candidate}'s picture{which}")
     return True
 
 
