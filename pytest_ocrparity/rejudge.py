@@ -90,7 +90,7 @@ def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Ac
     if limit.value == OFF:
         found = accuracy_verdict(counts, task=task)
         return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
-    return accuracy_verdict(counts, task=task, max_drop=float(limit.value), is_set="preset" not in limit.origin)
+    return accuracy_verdict(counts, task=task, max_drop=float(limit.value), is_set=not limit.is_preset)
 
 
 def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
@@ -232,7 +232,7 @@ def _judge_maps_again(again: _Recorded) -> RecordedComparison:
 
 def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
     was, counts = again.was, dict(again.was.counts)
-    is_named = SCORE not in again.wanted or "preset" not in again.wanted[SCORE].origin
+    is_named = SCORE not in again.wanted or not again.wanted[SCORE].is_preset
     asks_for_scores = again.limits[SCORE].value not in (AUTO, OFF) and is_named
     # A finding per box says what "score_order" says, and is judged.
     if _differs_in_kind(again, "empty", "score_order", *["no_scores"] * (not asks_for_scores)):
@@ -266,7 +266,7 @@ def _judge_boxes_again(again: _Recorded) -> RecordedComparison:
 
 def _judge_text_again(again: _Recorded) -> RecordedComparison:
     was, found = again.was, again.was.texts
-    is_named = again.limits[TEXT_SCORE].value not in (AUTO, OFF) and "preset" not in again.limits[TEXT_SCORE].origin
+    is_named = again.limits[TEXT_SCORE].value not in (AUTO, OFF) and not again.limits[TEXT_SCORE].is_preset
     if found is None or _differs_in_kind(again, "empty_text", *["no_scores"] * (not is_named)):
         return structs.replace(was, limits=again.limits)
     allowed = _maps_allow(again, 1) if found.edits else False
@@ -360,7 +360,7 @@ def _recorded_box_limits(again: _Recorded) -> BoxLimits | None:
     elif wanted == AUTO and score is not None:
         return None
     elif wanted not in (AUTO, OFF):
-        if score is None and again.was.counts["paired"] and "preset" not in limits[SCORE].origin:
+        if score is None and again.was.counts["paired"] and not limits[SCORE].is_preset:
             return None  # a side has no scores, of which a limit by name asks
         most = float(wanted)
     map_px = again.value("map_px") if "map_px" in again.measures else 1.0

@@ -6,7 +6,7 @@ Knows numbers and names; knows nothing of arrays, files or pytest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -232,6 +232,7 @@ class Limit:
 
     value: Value
     origin: Annotated[str, "who set it"]
+    is_preset: Annotated[bool, "true: its value is a preset's, which nobody set by the limit's name"] = False
 
 
 def _checked_limit(name: str, value: Any, origin: str) -> Value:
@@ -276,7 +277,7 @@ class Tolerance:
         """Return the limits of one of PRESETS. Raises SettingsError for another name."""
         if name not in PRESETS:
             raise SettingsError(f"{origin}: no tolerance preset {name!r}; {did_you_mean(name, PRESETS)}")
-        return cls({limit: Limit(value, f"{name} preset, {origin}") for limit, value in PRESETS[name].items()})
+        return cls({limit: Limit(value, f"{name} preset, {origin}", is_preset=True) for limit, value in PRESETS[name].items()})
 
     def __getitem__(self, name: str) -> Limit:
         """Return the limit called `stage.limit`."""
@@ -293,9 +294,9 @@ class Tolerance:
         for detectors would permit anything, so that it is off. One that is set by name is judged.
         """
         name = "probability_maps.mean_atol"
-        if task != "recognition" or name not in self.limits or "preset" not in self.limits[name].origin:
+        if task != "recognition" or name not in self.limits or not self.limits[name].is_preset:
             return self
-        return Tolerance({**self.limits, name: Limit(OFF, self.limits[name].origin)})
+        return Tolerance({**self.limits, name: replace(self.limits[name], value=OFF)})
 
     def override(self, values: Tolerance | Mapping[str, Any] | str | None, origin: str) -> Tolerance:
         """Return these limits with some replaced.

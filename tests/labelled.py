@@ -97,7 +97,7 @@ def accuracy_record(
     counts: Sequence[ImageCounts], max_drop: float | str = 0.01, origin: str = "fp32 preset, built-in", **more: Any
 ) -> AccuracyRecord:
     """Return the accuracy of inference against train on images of a detector."""
-    limit = Limit(max_drop, origin)
+    limit = Limit(max_drop, origin, is_preset="preset" in origin)
     result = judge_accuracy(counts, "detection", limit)
     usual: dict[str, Any] = {"reference": "train", "candidate": "inference", "counts": tuple(counts)}
     return AccuracyRecord(limit=limit, result=result, **{**usual, **more})

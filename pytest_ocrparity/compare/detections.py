@@ -128,7 +128,7 @@ def _missing_score_differences(reference: Detections, candidate: Detections, tol
     """Return the side without scores where a limit was set for them by name: one that can't be judged can't be kept."""
     limit = tolerance["detections.max_score_difference"]
     present = reference.scores is not None, candidate.scores is not None
-    is_asked = limit.value not in (AUTO, OFF) and "preset" not in limit.origin
+    is_asked = limit.value not in (AUTO, OFF) and not limit.is_preset
     if all(present) or not is_asked:
         return []
     return [Difference(DETECTIONS, "no_scores", *present)]

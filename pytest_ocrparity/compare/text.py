@@ -161,7 +161,7 @@ def _missing_score_differences(
     """Return the side without a score where a limit was set for it by name: one that can't be judged can't be kept."""
     limit = tolerance["text.max_score_difference"]
     present = reference.score is not None, candidate.score is not None
-    if all(present) or limit.value in (AUTO, OFF) or "preset" in limit.origin:
+    if all(present) or limit.value in (AUTO, OFF) or limit.is_preset:
         return []
     return [Difference(TEXT, "no_scores", *present)]
 

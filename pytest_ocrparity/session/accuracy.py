@@ -18,10 +18,12 @@ from pytest_ocrparity.report.table import PLAIN, Tally
 from pytest_ocrparity.wording import image_label, number_of_images
 
 if TYPE_CHECKING:
+    from pytest_ocrparity.evaluate.counts import ImageCounts
     from pytest_ocrparity.evaluate.labels import Labels
     from pytest_ocrparity.session.label_book import LabelBook
     from pytest_ocrparity.session.worst import Sides, Worst
     from pytest_ocrparity.settings import Settings
+    from pytest_ocrparity.tolerance import Limit, Value
 
 _NAMED: Final = 3
 """How many images a sentence names."""
@@ -73,26 +75,25 @@ class AccuracyOfRun:
         if labels is None:
             return
         for group in groups:
-            counts = tuple(each.counts for _, each in sorted(group.counted.items()) if each.counts is not None)
-            if not counts:
+            labelled = {image for (_, image), each in group.counted.items() if each.counts is not None}
+            if not labelled:
                 text = _nothing_counted(part, group, labels)
                 (self.nothing if is_whole and _ran_all(part, group) else self.notes).append(text)
                 continue
             left = {
-                "no_label": len(group.counted) - len(counts),
-                "no_result": len(group.images - group.counted.keys()),
+                "no_label": len(group.counted_images - labelled),
+                "no_result": len(group.images - group.counted_images),
                 **labels.census.left_out,
-                "not_compared": len(labels) - len(counts),
+                "not_compared": len(labels) - len(labelled),
             }
-            for limit in dict.fromkeys(group.counted[each.image].limit for each in counts):
-                mine = tuple(each for each in counts if group.counted[each.image].limit == limit)
+            for limit, counts in group.by_limit:
                 record = AccuracyRecord(
                     reference=group.sides[0],
                     candidate=group.sides[1],
                     limit=limit,
-                    result=judge_accuracy(mine, group.task, limit),
+                    result=judge_accuracy(counts, group.task, limit),
                     not_counted={name: count for name, count in left.items() if count},
-                    counts=mine,
+                    counts=counts,
                 )
                 self.records.append(_with_cause(record, tally, worst))
 
@@ -115,8 +116,26 @@ class _Group:
     task: str
     sides: Sides
     images: set[str] = field(default_factory=set)
-    counted: dict[str, Counted] = field(default_factory=dict)
-    """By image, of which tests may have compared it several times: the last."""
+    counted: dict[tuple[Value, str], Counted] = field(default_factory=dict)
+    """By limit and image, of which several tests may have compared it under one limit: the last."""
+
+    @property
+    def counted_images(self) -> set[str]:
+        """The images of which both sides returned something."""
+        return {image for _, image in self.counted}
+
+    @property
+    def by_limit(self) -> list[tuple[Limit, tuple[ImageCounts, ...]]]:
+        """Each limit, with the counts of the images that it judges: whoever set its value, they are one sample."""
+        values: dict[Value, list[tuple[Limit, ImageCounts]]] = {}
+        for (value, _), each in sorted(self.counted.items(), key=lambda item: (item[0][1], str(item[0][0]))):
+            if each.counts is not None:
+                values.setdefault(value, []).append((each.limit, each.counts))
+        return [
+            # Where the user set a value that a preset has too, an undecided run fails.
+            (min((limit for limit, _ in found), key=lambda limit: limit.is_preset), tuple(each for _, each in found))
+            for found in values.values()
+        ]
 
 
 def _groups(tally: Tally) -> list[_Group]:
@@ -135,7 +154,7 @@ def _groups(tally: Tally) -> list[_Group]:
             group = groups.setdefault((compared.task, sides), _Group(compared.task, sides))
             group.images.add(compared.image)
             if isinstance(compared, Counted):
-                group.counted[compared.image] = compared
+                group.counted[compared.limit.value, compared.image] = compared
     return list(groups.values())
 
 
@@ -147,7 +166,7 @@ def _ran_all(part: Settings, group: _Group) -> bool:
 def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
     reference, candidate = group.sides
     names = ", ".join(sorted(group.images)[:_NAMED])
-    unknown = len(group.counted)
+    unknown = len(group.counted_images)
     why = f"{number_of_images(unknown)} without a label" if unknown else "a side returned nothing"
     return (
         f"{part.prefix}labels are set, and no image of {candidate} against {reference} was counted: {why} ({names}), "

@@ -91,7 +91,7 @@ class TestBatches:
 
 def line(image: str, status: str = "left to the run", **changed: int) -> RecordedComparison:
     counts = {"lines": 1, "different": 0, "borderline": 0, "edits": 0, "characters": 10, **changed}
-    limits = {"text.max_changed": Limit(0.1, "int8 preset"), "text.per_run": Limit(True, "int8 preset")}
+    limits = {"text.max_changed": Limit(0.1, "int8 preset", is_preset=True), "text.per_run": Limit(True, "int8 preset", is_preset=True)}
     measures = (
         Measure("text.max_cer", counts["edits"] / 10, 0.02, "int8 preset", decides=False),
         Measure("text.max_changed", counts["different"], 0.1, "int8 preset", decides=False),

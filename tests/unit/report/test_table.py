@@ -100,7 +100,7 @@ class TestLoosened:
         )
 
     def test_the_usual_ones_are_not_told(self) -> None:
-        usual = {"probability_maps.atol": Limit("auto", "fp32 preset, built-in")}
+        usual = {"probability_maps.atol": Limit("auto", "fp32 preset, built-in", is_preset=True)}
         assert self.line(compared("probability_maps", limits=usual)) == ""
 
     def test_an_iou_permits_more_where_it_stands_in_the_place_of_0_9(self) -> None:

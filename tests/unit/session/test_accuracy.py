@@ -22,7 +22,7 @@ from pytest_ocrparity.stages import DETECTION
 from pytest_ocrparity.tolerance import Limit
 
 Judge: TypeAlias = "Callable[..., AccuracyOfRun]"
-BUILT_IN, OTHER = Limit(0.01, "fp32 preset, built-in"), Limit(0.2, "marker")
+BUILT_IN, OTHER = Limit(0.01, "fp32 preset, built-in", is_preset=True), Limit(0.2, "marker")
 
 
 def counted(image: str, candidate: int = 4, *, limit: Limit = BUILT_IN, side: str = "inference") -> list[Record]:
@@ -91,6 +91,27 @@ def test_each_pair_of_sides_and_each_limit_is_judged_by_itself(judged: Judge) ->
         ("inference", 0.2, ["b"]),
         ("int8", 0.01, ["a"]),
     ]
+
+
+def test_a_stricter_limit_is_judged_beside_that_of_another_test_of_the_same_image(judged: Judge) -> None:
+    strict = Limit(0.001, "marker")
+    for tests in ([("a", strict), ("a", OTHER)], [("a", OTHER), ("a", strict)]):
+        found = judged(*(counted(image, 3, limit=limit) for image, limit in tests)).records
+        assert sorted((each.limit.value, len(each.counts)) for each in found) == [(0.001, 1), (0.2, 1)]
+        assert found[0].not_counted == {"not_compared": 2}
+    (once,) = judged(counted("a", limit=strict), counted("a", limit=strict)).records
+    assert len(once.counts) == 1
+
+
+def test_images_under_one_value_are_one_sample_whoever_set_it(judged: Judge) -> None:
+    file, marker = Limit(0.01, "ocrparity.toml"), Limit(0.01, "marker")
+    tests = [counted(f"{index:02}", limit=(file, marker, BUILT_IN)[index % 3]) for index in range(40)]
+    for order in (tests, tests[::-1]):
+        (record,) = judged(*order).records
+        assert (record.result.units, record.result.is_set, record.limit) == (40, True, file)
+    (record,) = judged(*(counted(str(index)) for index in range(40))).records
+    assert (record.result.is_set, record.limit) == (False, BUILT_IN)
+    assert len(judged(*tests, counted("x", limit=OTHER)).records) == 2
 
 
 def test_what_does_not_count_is_counted(judged: Judge) -> None:
