@@ -92,7 +92,7 @@ class LineForm(NamedTuple):
             raise LabelError(f"{where}: the line names no image: write its path before the delimiter")
         names = _image_names(parts[0])
         for name in names:
-            if not _can_be_path(name):
+            if not can_be_path(name):
                 raise LabelError(f"{where}: {printable(name)} cannot be the path of an image: correct it")
         return names, parts[1]
 
@@ -123,14 +123,14 @@ def _image_names(written: str) -> tuple[str, ...]:
     if written.startswith("["):
         try:
             names = json.loads(written)
-        except ValueError:
+        except (ValueError, RecursionError):
             return (written,)  # a file name that begins so
         if isinstance(names, list) and names and all(isinstance(name, str) and name for name in names):
             return tuple(names)
     return (written,)
 
 
-def _can_be_path(name: str) -> bool:
+def can_be_path(name: str) -> bool:
     """Return whether a file can have this name: not one with a null, or with half a surrogate pair."""
     try:
         return "\0" not in name and bool(os.fsencode(name))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
 
 from pytest_ocrparity.errors import LabelError, did_you_mean
 from pytest_ocrparity.evaluate.counts import counted_shapes
-from pytest_ocrparity.evaluate.label_line import Label, LineForm
+from pytest_ocrparity.evaluate.label_group import Grouping, group_mistake
+from pytest_ocrparity.evaluate.label_line import Label, LineForm, can_be_path
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
 from pytest_ocrparity.wording import printable
 
@@ -27,8 +28,6 @@ BLANKS: Final = (UNLABELLED, EMPTY)
 FILE_STATE: Final = "fileState.txt"
 """PPOCRLabel's list of the pages that somebody confirmed, in the folder of its label file."""
 
-Grouping: TypeAlias = "str | re.Pattern[str] | Callable[[str], str]"
-"""How the document of an image is found by its path: a regular expression with one group, or a function."""
 _Paths: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]]"
 
 _LFS_POINTER: Final = b"version https://git-lfs"
@@ -295,6 +294,9 @@ def read_labels(
     paths = [Path(each) for each in ([files] if isinstance(files, str | PathLike) else files or ())]
     if not paths:
         raise LabelError("no label file is named: give the path of one, such as Label.txt")
+    for path in paths:
+        if not can_be_path(str(path)):
+            raise LabelError(f"{printable(str(path))} cannot be the path of a label file: correct it")
     reader = _Reader(LineForm(task, delimiter), blank, group)
     for index, path in enumerate(paths):
         reader.read(index, path, path.parent if data_dir is None else Path(data_dir))
@@ -317,16 +319,8 @@ def _check_choices(task: str, delimiter: str, blank: str | None, group: Grouping
         raise LabelError(
             f"delimiter = {delimiter!r} cannot stand between path and label: name what does, such as '\\t'"
         )
-    if group is not None and not callable(group):
-        try:
-            groups = re.compile(group).groups
-        except (re.error, TypeError) as error:
-            raise LabelError(f"group = {group!r} is no regular expression: {error}") from None
-        if groups != 1:
-            raise LabelError(
-                f"group = {group!r} has {groups} groups, not one: put the part of the path that names the document in "
-                "parentheses, and write others as (?:...)"
-            )
+    if group is not None and (mistake := group_mistake("group", group)):
+        raise LabelError(mistake)
 
 
 def _other_spellings(path: str) -> dict[str, str]:

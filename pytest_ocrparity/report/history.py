@@ -152,14 +152,22 @@ class Plot:
 
 
 def history_plots(entries: Sequence[HistoryEntry]) -> list[Plot]:
-    """Return a plot for each candidate and its reference that several runs judged."""
+    """Return a plot for each candidate and its reference that several runs judged.
+
+    Of what one run judged several times, under two limits or in two tests, it shows that of the most images.
+    """
     entries = entries[-MOST_RUNS:]
-    series: dict[tuple[str, ...], list[tuple[int, HistoryEntry, RunAccuracy]]] = {}
+    series: dict[tuple[str, ...], dict[int, RunAccuracy]] = {}
     for index, entry in enumerate(entries):
         for each in entry.accuracy:
-            key = each.task, each.reference, each.candidate, each.figure
-            series.setdefault(key, []).append((index, entry, each))
-    return [_plot(key, found, len(entries)) for key, found in series.items() if len(found) > 1]
+            runs = series.setdefault((each.task, each.reference, each.candidate, each.figure), {})
+            if index not in runs or each.images > runs[index].images:
+                runs[index] = each
+    return [
+        _plot(key, [(index, entries[index], each) for index, each in runs.items()], len(entries))
+        for key, runs in series.items()
+        if len(runs) > 1
+    ]
 
 
 def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccuracy]], runs: int) -> Plot:

@@ -106,11 +106,12 @@ class LabelBook:
             return None
         try:
             labels = self.of(settings)
-        except LabelError:  # the run's end says so
+            if labels is None:
+                return None
+            label = labels.of(sides[1].image) if labels.task == judged.task else None
+        except LabelError as error:  # the file may have changed since it was read: the run's end says so
+            self._read[settings.prefix] = error
             return None
-        if labels is None:
-            return None
-        label = labels.of(sides[1].image) if labels.task == judged.task else None
         return Counted(
             task=judged.task,
             reference=judged.reference,

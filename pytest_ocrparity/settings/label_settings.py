@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.evaluate.label_group import group_mistake
 from pytest_ocrparity.settings.setting_paths import path_with_home
 from pytest_ocrparity.settings.settings_table import settings_table_defaults
 
@@ -35,8 +35,8 @@ def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> Lab
     files = values.get("files", [])
     if not files:
         raise SettingsError(f'{where}.files names no label file: set it, as "Label.txt"')
-    if "group" in table:
-        _check_group(f"{where}.group", table["group"])
+    if "group" in table and (mistake := group_mistake(f"{where}.group", table["group"])):
+        raise SettingsError(mistake)
     if {"\n", "\r"} & set(values["delimiter"]):
         raise SettingsError(f"{where}.delimiter has a line break, and a label is a line")
     data_dir = values.get("data_dir")
@@ -51,14 +51,3 @@ def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> Lab
 
 def _absolute(root: Path, path: str) -> Path:
     return Path(os.path.normpath(root / path_with_home(path)))
-
-
-def _check_group(where: str, pattern: str) -> None:
-    try:
-        groups = re.compile(pattern).groups
-    except (re.error, RecursionError, OverflowError) as error:
-        raise SettingsError(f"{where} is no regular expression: {error}") from error
-    if groups != 1:
-        raise SettingsError(
-            f"{where} = {pattern!r} has {groups} groups in parentheses: put the document's name in one, as '([^/]+)/'"
-        )

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.verdict import MAX_DROP
-from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Tolerance, is_looser_tolerance, parse_tolerance
+from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS, Limit, Tolerance, is_looser_tolerance, parse_tolerance
 
 
 def test_every_preset_sets_every_limit() -> None:
@@ -30,6 +30,18 @@ def test_layers_replace_limit_by_limit_and_say_who_did() -> None:
     assert marker["detections.max_shift"].value == 2.0
     assert marker["detections.max_shift"].origin == "marker"
     assert marker["probability_maps.mean_atol"].origin == "fp16 preset, pyproject.toml"
+
+
+def test_what_a_preset_sets_is_known_as_that_whatever_the_file_is_called() -> None:
+    file = "/srv/presets/fp16 preset/pyproject.toml"
+    by_name = BUILT_IN.override({"accuracy": {"max_drop": 0.01}, "probability_maps": {"mean_atol": 0.1}}, file)
+    by_preset = BUILT_IN.override("fp16", "a.toml")
+    for name, value in (("accuracy.max_drop", 0.01), ("probability_maps.mean_atol", 0.1)):
+        assert not by_name[name].is_preset and by_preset[name].is_preset and BUILT_IN[name].is_preset
+        assert by_name.for_task("recognition")[name].value == value
+    assert by_preset.for_task("recognition")["probability_maps.mean_atol"] == Limit(
+        "off", by_preset["probability_maps.mean_atol"].origin, is_preset=True
+    )
 
 
 def test_a_preset_replaces_all_below_it() -> None:

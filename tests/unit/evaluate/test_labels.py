@@ -273,3 +273,16 @@ def test_a_census_without_images() -> None:
         "unlabelled": 1,
         "missing": 2,
     }
+
+
+def test_a_line_that_begins_with_many_brackets_names_an_image_that_is_not_there(read: Callable[..., Labels]) -> None:
+    labels = read(f"a.png\t{ONE_BOX}", f"{'[' * 100_000}\t{ONE_BOX}", f'["b.png", "c.png"]\t{ONE_BOX}')
+    assert (labels.census.images, labels.census.missing) == (3, 1)
+
+
+def test_a_path_that_no_file_can_have_is_refused(read: Callable[..., Labels], folder: Path) -> None:
+    read(f"a.png\t{ONE_BOX}")
+    for path in ("Label\0.txt", "Label\ud800.txt"):
+        with pytest.raises(LabelError, match="cannot be the path of a label file: correct it"):
+            read_labels([folder / "Label.txt", folder / path])
+    assert len(read_labels([folder / "Label.txt", folder / "." / "Label.txt"])) == 1

@@ -112,6 +112,20 @@ def test_one_run_is_no_line_and_runs_without_accuracy_leave_a_gap() -> None:
     assert len(plot.candidate) == 2
 
 
+def test_a_run_that_judged_a_candidate_twice_is_one_point_of_the_most_images() -> None:
+    (few,), (many,) = entry(0.5).accuracy, entry(0.9).accuracy
+    few = structs.replace(few, images=2)
+    for accuracy in ((few, many), (many, few)):
+        twice = structs.replace(entry(), accuracy=accuracy)
+        assert history_plots([twice]) == []
+        (plot,) = history_plots([twice, entry(0.8)])
+        assert "90.00 %" in plot.candidate[0].text
+        assert len(plot.candidate) == len(plot.reference) == 2
+    other = structs.replace(few, candidate="int8")
+    found = history_plots([structs.replace(entry(), accuracy=(many, other))] * 2)
+    assert [plot.names[1] for plot in found] == ["inference", "int8"]
+
+
 def test_each_candidate_has_a_plot_and_a_failed_run_a_mark() -> None:
     found = history_plots(
         [entry(), entry(candidate="int8"), entry(verdict="failed", commit="abc"), entry(candidate="int8")]

@@ -129,6 +129,19 @@ def test_labels_that_cannot_be_used_count_nothing(folder: Path) -> None:
     assert counted(folder, Toy().trace(image), Toy(name="inference").trace(image)) is None
 
 
+def test_labels_that_change_during_the_run_stop_no_assertion_and_are_a_problem_of_the_run(folder: Path) -> None:
+    image, given = folder / "images" / "01.npy", settings(folder)
+    sides = Toy().trace(image), Toy(name="inference").trace(image)
+    for change in (False, True):
+        mine = book()
+        assert mine.problems(given) == []
+        if change:
+            (folder / "Label.txt").write_text(" " + (folder / "Label.txt").read_text())
+        found = mine.count(given, judged(*sides), sides, BUILT_IN)
+        assert (found is None) == change
+        assert ["the file changed during the run" in each for each in mine.problems(given)] == [True] * change
+
+
 def test_labels_of_another_task_are_none_of_a_line(folder: Path) -> None:
     image = folder / "images" / "00.npy"
     np.save(image, line("ab"))
