@@ -277,7 +277,9 @@ class Tolerance:
         """Return the limits of one of PRESETS. Raises SettingsError for another name."""
         if name not in PRESETS:
             raise SettingsError(f"{origin}: no tolerance preset {name!r}; {did_you_mean(name, PRESETS)}")
-        return cls({limit: Limit(value, f"{name} preset, {origin}", is_preset=True) for limit, value in PRESETS[name].items()})
+        return cls(
+            {limit: Limit(value, f"{name} preset, {origin}", is_preset=True) for limit, value in PRESETS[name].items()}
+        )
 
     def __getitem__(self, name: str) -> Limit:
         """Return the limit called `stage.limit`."""

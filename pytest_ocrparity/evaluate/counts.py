@@ -10,7 +10,9 @@ the evaluator shows a difference that is none. `Counts.matched` is the largest n
 order changes; among choices of as many pairs, that of the largest summed IoU. `Counts.in_order` is PaddleOCR's number,
 never larger, for a figure that can be held against tools/eval.py.
 
-Texts are counted as by PaddleOCR's `RecMetric`, which removes spaces, and with spaces.
+Texts are counted as by PaddleOCR's `RecMetric`, which removes spaces, and with spaces. Labels are taken as they are
+written. What tools/eval.py gives its metric went through a label encoder, which drops labels longer than
+`max_text_length`, skips characters outside of the dictionary, and may lower the text.
 """
 
 from __future__ import annotations

@@ -220,8 +220,9 @@ def _verdict_text(found: Accuracy) -> str:
         return f"{measured}: such a reference cannot drop by {allowed}; see that the labels are of these images"
     if found.verdict == NO_LOSS_SEEN:
         seen = "nothing was lost" if found.different else "nothing was lost or gained"
-        share = f"{min(1, 3 / found.units):.1%} of the {what}"
-        return f"{name} {change} on {of}, {seen}: a fault that hits fewer than {share} cannot be seen here{more}"
+        missed = f"a fault that hits {3 / found.units:.1%} of the {what} is missed by one such sample in twenty"
+        rare = missed if found.units > 3 else "too few to see anything rare"
+        return f"{name} {change} on {of}, {seen}: {rare}{more}"
     is_few = found.interval.low > -found.max_drop  # and would have passed
     few = f", and {LEAST_UNITS} {what} are needed" if is_few else ""
     return f"{measured}: this neither shows nor excludes a drop of {allowed}{few}{more}"

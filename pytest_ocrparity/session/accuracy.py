@@ -11,10 +11,12 @@ from msgspec import structs
 from pytest_ocrparity.comparison import RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
+from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
 from pytest_ocrparity.rejudge import judge_accuracy
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
-from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, Record
 from pytest_ocrparity.report.table import PLAIN, Tally
+from pytest_ocrparity.stages import PRODUCTS, RECOGNITION
 from pytest_ocrparity.wording import image_label, number_of_images
 
 if TYPE_CHECKING:
@@ -100,12 +102,15 @@ class AccuracyOfRun:
 
 def asserted_accuracy(tally: Tally) -> list[AccuracyRecord]:
     """Return what tests judged by `assert_same_accuracy`, but for those that expect a difference."""
+    return [each.accuracy for records in _of_unexpected_tests(tally) for each in records if isinstance(each, Evaluated)]
+
+
+def _of_unexpected_tests(tally: Tally) -> list[list[Record]]:
+    """Return what tests left, but for those that expect a difference: they are about another candidate."""
     return [
-        each.accuracy
+        records
         for records in tally.light.values()
-        if not any(isinstance(one, Caught) and one.is_expected for one in records)
-        for each in records
-        if isinstance(each, Evaluated)
+        if not any(isinstance(each, Caught) and each.is_expected for each in records)
     ]
 
 
@@ -116,6 +121,7 @@ class _Group:
     task: str
     sides: Sides
     images: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
     counted: dict[tuple[Value, str], Counted] = field(default_factory=dict)
     """By limit and image, of which several tests may have compared it under one limit: the last."""
 
@@ -139,11 +145,9 @@ class _Group:
 
 
 def _groups(tally: Tally) -> list[_Group]:
-    """Return what was compared by task and sides; a test that expects a difference is about another candidate."""
+    """Return what was compared by task and sides."""
     groups: dict[tuple[str, Sides], _Group] = {}
-    for records in tally.light.values():
-        if any(isinstance(each, Caught) and each.is_expected for each in records):
-            continue
+    for records in _of_unexpected_tests(tally):
         for each in records:
             compared = each.comparison if isinstance(each, Compared) else each if isinstance(each, Counted) else None
             if compared is None:
@@ -155,6 +159,8 @@ def _groups(tally: Tally) -> list[_Group]:
             group.images.add(compared.image)
             if isinstance(compared, Counted):
                 group.counted[compared.limit.value, compared.image] = compared
+            else:
+                group.kinds.add(compared.kind)
     return list(groups.values())
 
 
@@ -165,26 +171,39 @@ def _ran_all(part: Settings, group: _Group) -> bool:
 
 def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
     reference, candidate = group.sides
+    head = f"{part.prefix}labels are set, and no image of {candidate} against {reference} was counted"
     names = ", ".join(sorted(group.images)[:_NAMED])
-    unknown = len(group.counted_images)
-    why = f"{number_of_images(unknown)} without a label" if unknown else "a side returned nothing"
-    return (
-        f"{part.prefix}labels are set, and no image of {candidate} against {reference} was counted: {why} ({names}), "
-        f"where labels are of {image_label(labels.images[0])} and others: correct labels.data_dir, or the images"
+    if unknown := len(group.counted_images):
+        return (
+            f"{head}: {number_of_images(unknown)} without a label ({names}), where labels are of "
+            f"{image_label(labels.images[0])} and others: correct labels.data_dir, or the images"
+        )
+    what, assertion = (
+        ("texts", "assert_same_text") if group.task == RECOGNITION.name else ("boxes", "assert_same_detections")
     )
+    if PRODUCTS.keys() & group.kinds:
+        return f"{head}: a side returned no {what} ({names})"
+    return f"{head}: no test compared {what}: use {assertion}"
 
 
 def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Worst]) -> AccuracyRecord:
-    """Return a record with what experiments showed on the image that lost most, of those on which they showed it."""
-    causes = {
-        each.image: f"{diagnosis.cause}, {diagnosis.summary}"
-        for each in tally.all(Failed)
-        for diagnosis in each.diagnoses
-        if (each.reference, each.candidate) == record.sides and diagnosis.cause != UNKNOWN
-    }
-    if (found := worst.get(record.sides)) is not None and found.cause not in ("", "unknown"):
-        causes.setdefault(found.image, found.cause)
-    for each in record.changed:
-        if each.is_worse and each.image in causes:
-            return structs.replace(record, cause=f"cause of the drop on {each.image}: {causes[each.image]}")
+    """Return a record with what experiments showed on the image that lost most, of those that they explain.
+
+    Where part of what an image shows is unknown, that part may be what it lost.
+    """
+    if record.result.verdict not in (FAILED, UNDECIDED):
+        return record
+    causes: dict[str, dict[str, None]] = {}
+    failed = [each for records in _of_unexpected_tests(tally) for each in records if isinstance(each, Failed)]
+    for each in failed:
+        for diagnosis in each.diagnoses if (each.reference, each.candidate) == record.sides else ():
+            cause = UNKNOWN if diagnosis.cause == UNKNOWN else f"{diagnosis.cause}, {diagnosis.summary}"
+            causes.setdefault(each.image, {})[cause] = None
+    if (found := worst.get(record.sides)) is not None and found.cause:
+        causes.setdefault(found.image, {found.cause: None})
+    for counts in record.changed:
+        known = causes.get(counts.image, {})
+        if counts.is_worse and known and UNKNOWN not in known:
+            cause = f"{counts.image}, which lost most of those with a cause: {'; '.join(known)}"
+            return structs.replace(record, cause=cause)
     return record

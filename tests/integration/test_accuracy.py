@@ -77,7 +77,7 @@ def test_what_no_experiment_explains_is_called_no_cause(project: pytest.Pytester
     assert result.ret == 1
     assert lines(result, FAULT)
     assert lines(result, "unknown at detections")
-    assert not lines(result, "cause of the drop")
+    assert not lines(result, "with a cause")
 
 
 def test_each_candidate_is_judged(project: pytest.Pytester) -> None:

@@ -91,7 +91,10 @@ class TestBatches:
 
 def line(image: str, status: str = "left to the run", **changed: int) -> RecordedComparison:
     counts = {"lines": 1, "different": 0, "borderline": 0, "edits": 0, "characters": 10, **changed}
-    limits = {"text.max_changed": Limit(0.1, "int8 preset", is_preset=True), "text.per_run": Limit(True, "int8 preset", is_preset=True)}
+    limits = {
+        "text.max_changed": Limit(0.1, "int8 preset", is_preset=True),
+        "text.per_run": Limit(True, "int8 preset", is_preset=True),
+    }
     measures = (
         Measure("text.max_cer", counts["edits"] / 10, 0.02, "int8 preset", decides=False),
         Measure("text.max_changed", counts["different"], 0.1, "int8 preset", decides=False),
@@ -158,11 +161,13 @@ UNDECIDED = [image_counts("a.png", 4, 4, 3), image_counts("b.png", 4, 4, 4)]
 
 
 def test_a_drop_that_is_shown_is_a_fault_with_its_images_and_cause() -> None:
-    (fault,) = verdict_on_accuracy([accuracy_record(LOSES, cause="cause of the drop on 00.png: x.y, z")])
+    (fault,) = verdict_on_accuracy(
+        [accuracy_record(LOSES, cause="00.png, which lost most of those with a cause: x.y, z")]
+    )
     assert fault.name == "accuracy.max_drop"
     assert fault.text.startswith("accuracy of inference against train failed: hmean 100.00% to 66.67% on 40 images")
     assert "limit 0.01 (accuracy.max_drop, fp32 preset, built-in); most lost on 00.png, 01.png, 02.png; " in fault.text
-    assert fault.text.endswith("; cause of the drop on 00.png: x.y, z")
+    assert fault.text.endswith("; 00.png, which lost most of those with a cause: x.y, z")
 
 
 def test_one_that_is_undecided_is_a_fault_where_the_user_set_the_limit() -> None:

@@ -55,10 +55,8 @@ def test_without_a_difference_one_point_takes_369_images_to_exclude(n: int, verd
 def test_no_difference_on_few_images_is_no_loss_seen() -> None:
     found = accuracy_verdict(images((60, WHOLE, WHOLE)), is_set=True)
     assert found.verdict == NO_LOSS_SEEN and not found.fails
-    assert (
-        "60 images, nothing was lost or gained: a fault that hits fewer than 5.0% of the images cannot be seen"
-        in found.text
-    )
+    missed = "a fault that hits 5.0% of the images is missed by one such sample in twenty"
+    assert f"60 images, nothing was lost or gained: {missed}" in found.text
     assert found.more == pytest.approx(309, abs=30)
     assert f"about {found.more} more images like these would decide" in found.text
 
@@ -167,8 +165,16 @@ def test_false_alarms_on_blank_pages_are_counted_apart() -> None:
     assert found.false_alarms == (1, 4) and found.candidate.precision == 50 / 64
 
 
+@pytest.mark.parametrize(
+    ("n", "text"), [(3, ": too few to see anything rare"), (4, ": a fault that hits 75.0% of the")]
+)
+def test_fewer_than_four_images_have_no_share_of_what_they_miss(n: int, text: str) -> None:
+    found = accuracy_verdict(images((n, WHOLE, WHOLE))).text
+    assert text in found and ("too few" in found) is not ("in twenty" in found)
+
+
 def test_one_image_can_be_judged() -> None:
-    assert "fewer than 100.0% of the images" in accuracy_verdict(images((1, WHOLE, WHOLE))).text
+    assert ": too few to see anything rare" in accuracy_verdict(images((1, WHOLE, WHOLE))).text
     assert accuracy_verdict(images((1, WHOLE, MISSED))).verdict == FAILED
     undecided = accuracy_verdict(images((1, WHOLE, MISSED)), max_drop=0.03)
     assert undecided.verdict == UNDECIDED and "are needed" not in undecided.text

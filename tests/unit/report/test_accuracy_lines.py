@@ -55,9 +55,11 @@ def test_false_alarms_cause_and_what_does_not_count_have_a_line_each() -> None:
         image_counts("blank.png", 0, 0, 0, is_blank=True), reference=Counts(0, 0, 1), candidate=Counts(0, 0, 3)
     )
     left = {"no_label": 1, "no_result": 2, "unlabelled": 1, "missing": 1, "not_compared": 3, "newer": 1}
-    record = accuracy_record([*SAME, blank], cause="cause of the drop on a.png: x.y, z", not_counted=left)
+    record = accuracy_record(
+        [*SAME, blank], cause="a.png, which lost most of those with a cause: x.y, z", not_counted=left
+    )
     assert accuracy_lines([record])[-3:] == [
-        "  cause of the drop on a.png: x.y, z",
+        "  a.png, which lost most of those with a cause: x.y, z",
         "  false alarms on 1 blank page: 1 in train, 3 in inference",
         "  not counted: 1 image without a label, 2 images of which a side returned nothing, 1 image that nobody "
         "labelled, 3 images with a label, which no test compared, 1 image newer, 1 label without an image",

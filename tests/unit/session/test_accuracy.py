@@ -19,7 +19,7 @@ from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.worst import Worst
 from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.stages import DETECTION
-from pytest_ocrparity.tolerance import Limit
+from pytest_ocrparity.tolerance import OFF, Limit
 
 Judge: TypeAlias = "Callable[..., AccuracyOfRun]"
 BUILT_IN, OTHER = Limit(0.01, "fp32 preset, built-in", is_preset=True), Limit(0.2, "marker")
@@ -147,18 +147,59 @@ def test_a_whole_run_that_counts_nothing_fails_and_a_part_of_one_says_so(judged:
     assert judged(counted("a"), *every).nothing == []
 
 
+def test_a_run_without_boxes_is_not_sent_to_the_labels(judged: Judge) -> None:
+    def said(*kinds: str) -> str:
+        images = [f"images/0{index}.npy" for index in range(3)]
+        tests: list[list[Record]] = [
+            [Compared(comparison=comparison(kind, image=image, reference="train", candidate="inference"))]
+            for image in images
+            for kind in kinds
+        ]
+        (text,) = judged(*tests).nothing
+        return text.partition(" was counted: ")[2]
+
+    assert said("preprocessing", "probability_maps") == "no test compared boxes: use assert_same_detections"
+    assert said("preprocessing", "detections").startswith("a side returned no boxes (images/00.npy, ")
+    assert judged(counted("a"), [Compared(comparison=comparison("preprocessing"))]).nothing == []
+
+
 def test_the_cause_is_that_of_the_image_that_lost_most_of_those_with_one(judged: Judge) -> None:
     tests = [counted("a", 0), counted("b", 1), counted("c", 3), counted("d")]
     causes = [failed("a", UNKNOWN), failed("b", "resize.limits"), failed("c", "decode.scaled")]
-    assert judged(*tests, causes).records[0].cause == "cause of the drop on b: resize.limits, why"
+    assert judged(*tests, causes).records[0].cause == "b, which lost most of those with a cause: resize.limits, why"
     # Of an image that lost nothing, a cause explains no drop; nor does what no experiment knows.
     assert judged(*tests, [failed("d", "resize.limits"), failed("a", UNKNOWN)]).records[0].cause == ""
+
+
+def test_all_causes_of_the_image_are_named_and_none_where_part_of_it_is_unknown(judged: Judge) -> None:
+    tests = [counted("a", 0), counted("b", 1)]
+    head = "which lost most of those with a cause"
+    found = judged(*tests, [failed("a", "resize.limits"), failed("a", "decode.scaled")], [failed("a", "resize.limits")])
+    assert found.records[0].cause == f"a, {head}: resize.limits, why; decode.scaled, why"
+    causes = [failed("a", "resize.limits"), failed("a", UNKNOWN), failed("b", "decode.scaled")]
+    assert judged(*tests, causes).records[0].cause == f"b, {head}: decode.scaled, why"
+
+
+def test_a_test_that_expects_a_difference_has_no_cause_for_this_candidate(judged: Judge) -> None:
+    for is_expected in (False, True):
+        causes = [failed("a", "resize.limits"), Caught(messages=(), is_expected=is_expected)]
+        assert bool(judged(counted("a", 0), causes).records[0].cause) is not is_expected
+
+
+def test_only_a_verdict_that_may_be_a_fault_has_a_cause(judged: Judge) -> None:
+    for limit, verdict in ((0.01, "undecided"), (0.9, "passed"), (OFF, "not judged")):
+        tests = [counted(str(index), 3 + (index > 0), limit=Limit(limit, "marker")) for index in range(60)]
+        (record,) = judged(*tests, [failed("0", "resize.limits")]).records
+        assert (record.result.verdict, bool(record.cause)) == (verdict, verdict == "undecided")
 
 
 def test_what_was_found_on_the_worst_image_of_a_run_is_a_cause_too(judged: Judge) -> None:
     sides = "train", "inference"
     worst = {sides: Worst(sides, "a", 2.0, "postprocess.thresh, why", "")}
-    assert judged(counted("a", 1), worst=worst).records[0].cause == "cause of the drop on a: postprocess.thresh, why"
+    assert (
+        judged(counted("a", 1), worst=worst).records[0].cause
+        == "a, which lost most of those with a cause: postprocess.thresh, why"
+    )
     assert judged(counted("a", 4), worst=worst).records[0].cause == ""
     worst = {sides: Worst(sides, "a", 2.0, "unknown", "")}
     assert judged(counted("a", 1), worst=worst).records[0].cause == ""

@@ -80,7 +80,10 @@ def test_the_labels_name_the_images_where_no_globs_do(tmp_path: Path) -> None:
         ("labels = []", 'labels.files names no label file: set it, as "Label.txt"'),
         ('labels = { delimiter = "," }', 'labels.files names no label file: set it, as "Label.txt"'),
         ('labels = { files = "a", blank = "no" }', "labels.blank is one of unlabelled, empty, not 'no'"),
-        ('labels = { files = "a", group = "(" }', "labels.group = '(' is no regular expression: missing ), unterminated"),
+        (
+            'labels = { files = "a", group = "(" }',
+            "labels.group = '(' is no regular expression: missing ), unterminated",
+        ),
         ('labels = { files = "a", group = "a" }', "labels.group = 'a' has 0 groups, not one: put the part"),
         ('labels = { files = "a", group = "(a)(b)" }', "labels.group = '(a)(b)' has 2 groups, not one"),
         ('labels = { files = "a", delimiter = "\\n" }', "labels.delimiter has a line break, and a label is a line"),
