@@ -44,12 +44,10 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
-from pytest_ocrparity.evaluate.counts import ImageCounts
-from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict
-from pytest_ocrparity.report.accuracy_record import NOT_JUDGED, AccuracyRecord
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
-from pytest_ocrparity.tolerance import ACCURACY, AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Limit, Tolerance
+from pytest_ocrparity.tolerance import ACCURACY, AUTO, AUTOMATIC_SCORE, OFF, POLYGON_IOU, Tolerance
 
 Maps: TypeAlias = "tuple[RecordedComparison, RecordedComparison]"
 """The comparison of the maps as it was, and as it is judged now."""
@@ -83,14 +81,6 @@ def rejudge_comparisons(comparisons: Sequence[RecordedComparison], wanted: Limit
         if each.kind == PROBABILITY_MAPS:
             maps[sides].append((each, found))
     return [judged[place] for place in range(len(comparisons))]
-
-
-def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Accuracy:
-    """Return what the counts of a run's images show under a limit; one that a preset sets is not the user's."""
-    if limit.value == OFF:
-        found = accuracy_verdict(counts, task=task)
-        return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
-    return accuracy_verdict(counts, task=task, max_drop=float(limit.value), is_set=not limit.is_preset)
 
 
 def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:

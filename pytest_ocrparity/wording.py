@@ -83,6 +83,17 @@ def number_of_images(count: int) -> str:
     return f"{count} image" if count == 1 else f"{count} images"
 
 
+def percent_text(share: float) -> str:
+    """Write a share in percent."""
+    return f"{100 * share:.2f} %"
+
+
+def points_text(share: float) -> str:
+    """Write a difference of two shares in points of percent."""
+    text = f"{100 * share:+.2f}"
+    return text.replace("+", "").replace("-", "") if float(text) == 0 else text
+
+
 def amount(value: float) -> str:
     """Write a measured number so that it reads well: 0, 12, 0.91, 3.2e-05."""
     if value != value or value in (0, math.inf):

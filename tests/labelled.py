@@ -13,8 +13,7 @@ from projects import settings_file
 from toy import page
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
-from pytest_ocrparity.rejudge import judge_accuracy
-from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.tolerance import Limit
 
 PLACES = ((8, 8, 40, 20), (50, 8, 88, 20), (8, 36, 60, 52))

@@ -66,6 +66,12 @@ class ImageCounts:
     gained: Annotated[tuple[int, ...], "boxes of the label, from 0, that only the candidate matches; of a line 0"] = ()
 
     @property
+    def loss(self) -> int:
+        """How many boxes the candidate loses, and how many more of what it finds are wrong."""
+        one, two = self.reference, self.candidate
+        return 2 * (one.matched - two.matched) + two.found - one.found
+
+    @property
     def is_different(self) -> bool:
         """Return whether other boxes are matched, or other numbers of boxes found, than by the reference."""
         one, two = self.reference, self.candidate

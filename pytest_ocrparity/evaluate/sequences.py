@@ -17,7 +17,7 @@ Found: TypeAlias = "Trace | Detections | Recognition"
 LabelsLike: TypeAlias = "Labels | Iterable[Label] | str | PathLike[str]"
 
 
-class Counted(NamedTuple):
+class SequenceCounts(NamedTuple):
     """What both sides found.
 
     Attributes:
@@ -33,7 +33,7 @@ class Counted(NamedTuple):
     untraced: int
 
 
-def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: LabelsLike) -> Counted:
+def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: LabelsLike) -> SequenceCounts:
     """Count image by image what two sides found.
 
     Traces are found in a label file by the path of their image. `Detections` and `Recognition` name none: they, and
@@ -84,13 +84,13 @@ def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: 
     if ordered is not None and next(ordered, None) is not None:
         raise ValueError(f"there are more labels than images, which are {count}: give a label for each image, in order")
     if not isinstance(found, Labels):
-        return Counted(task, images, [], 0)
+        return SequenceCounts(task, images, [], 0)
     if unlabelled and not images:
         raise ValueError(
             f"no image given has a label, such as {printable(unlabelled[0])}; labels are of images such as "
             f"{printable(found.images[0])}: give data_dir to read_labels(), or the label file of these images"
         )
-    return Counted(task, images, unlabelled, len(found) - len(images))
+    return SequenceCounts(task, images, unlabelled, len(found) - len(images))
 
 
 def _not_labels(given: object) -> TypeError:

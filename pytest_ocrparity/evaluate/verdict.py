@@ -23,7 +23,7 @@ import numpy as np
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
 from pytest_ocrparity.evaluate.interval import Interval, Units, differences_for_interval, hmean, interval_of
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
-from pytest_ocrparity.wording import number_of_images
+from pytest_ocrparity.wording import number_of_images, percent_text, points_text
 
 FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED = "failed", "passed", "no loss seen", "undecided"
 VERDICTS: Final = (FAILED, PASSED, NO_LOSS_SEEN, UNDECIDED)
@@ -204,12 +204,12 @@ def _false_alarms(images: Sequence[ImageCounts]) -> tuple[int, int]:
 def _verdict_text(found: Accuracy) -> str:
     """Return the verdict in words: what was measured, how sure it is, and what would help."""
     name = "accuracy" if found.task == RECOGNITION.name else "hmean"
-    low, high = _points(found.interval.low), _points(found.interval.high)
+    low, high = points_text(found.interval.low), points_text(found.interval.high)
     documents = "" if found.units == found.images else f" of {found.units} document{'s'[: found.units != 1]}"
     what = "documents" if documents else "images"
     of = f"{number_of_images(found.images)}{documents}"
-    change = f"{found.reference.hmean:.2%} to {found.candidate.hmean:.2%}"
-    measured = f"{name} {change} on {of}: {_points(found.difference)} points, 95 % interval {low} to {high}"
+    change = f"{percent_text(found.reference.hmean)} to {percent_text(found.candidate.hmean)}"
+    measured = f"{name} {change} on {of}: {points_text(found.difference)} points, 95 % interval {low} to {high}"
     allowed = f"{100 * found.max_drop:g} {'point' if found.max_drop == 0.01 else 'points'}"
     more = "" if found.more is None else f"; about {found.more:,} more images like these would decide"
     if found.verdict == FAILED:
@@ -220,14 +220,10 @@ def _verdict_text(found: Accuracy) -> str:
         return f"{measured}: such a reference cannot drop by {allowed}; see that the labels are of these images"
     if found.verdict == NO_LOSS_SEEN:
         seen = "nothing was lost" if found.different else "nothing was lost or gained"
-        missed = f"a fault that hits {3 / found.units:.1%} of the {what} is missed by one such sample in twenty"
+        share = f"{percent_text(3 / found.units)} of the {what}"
+        missed = f"a fault that hits {share} is missed by one such sample in twenty"
         rare = missed if found.units > 3 else "too few to see anything rare"
         return f"{name} {change} on {of}, {seen}: {rare}{more}"
     is_few = found.interval.low > -found.max_drop  # and would have passed
     few = f", and {LEAST_UNITS} {what} are needed" if is_few else ""
     return f"{measured}: this neither shows nor excludes a drop of {allowed}{few}{more}"
-
-
-def _points(share: float) -> str:
-    """Write a difference of shares in points."""
-    return "0" if round(100 * share, 2) == 0 else f"{100 * share:+.2f}"

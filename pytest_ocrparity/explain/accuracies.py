@@ -24,7 +24,7 @@ def explain_accuracy(found: Accuracy, images: Sequence[ImageCounts], unlabelled:
         untraced: how many labels had no image.
     """
     lines = [f"{found.verdict}: {found.text}"]
-    worst = sorted((image for image in images if image.is_worse), key=_loss, reverse=True)
+    worst = sorted((image for image in images if image.is_worse), key=lambda image: image.loss, reverse=True)
     for image in worst[:_MOST]:
         lines.append(f"  {image_label(image.image)}: {_loss_text(image, found.task)}")
     if len(worst) > _MOST:
@@ -36,12 +36,6 @@ def explain_accuracy(found: Accuracy, images: Sequence[ImageCounts], unlabelled:
             f"  not counted: {untraced} {'label' if untraced == 1 else 'labels'} without an image among those given"
         )
     return "\n".join(lines)
-
-
-def _loss(image: ImageCounts) -> int:
-    """Return how many boxes were lost, and found wrongly, more than before."""
-    one, two = image.reference, image.candidate
-    return 2 * (one.matched - two.matched) + two.found - one.found
 
 
 def _loss_text(image: ImageCounts, task: str) -> str:

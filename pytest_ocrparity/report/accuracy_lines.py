@@ -9,7 +9,7 @@ from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.tolerance import ACCURACY, OFF
-from pytest_ocrparity.wording import number_of_boxes, number_of_images
+from pytest_ocrparity.wording import number_of_boxes, number_of_images, percent_text, points_text
 
 _MOST: Final = 3
 """How many images a line names."""
@@ -34,13 +34,13 @@ class FigureRow(NamedTuple):
     @property
     def cells(self) -> tuple[str, str, str, str]:
         """Return both figures in percent, their difference in points, and its interval."""
-        difference = points(self.candidate - self.reference)
-        return accuracy_percent(self.reference), accuracy_percent(self.candidate), difference, self.interval_text
+        difference = points_text(self.candidate - self.reference)
+        return percent_text(self.reference), percent_text(self.candidate), difference, self.interval_text
 
     @property
     def interval_text(self) -> str:
         """Return the interval in points, or nothing."""
-        return "" if self.interval is None else " to ".join(map(points, self.interval))
+        return "" if self.interval is None else " to ".join(map(points_text, self.interval))
 
 
 def accuracy_figure_rows(record: AccuracyRecord) -> list[FigureRow]:
@@ -65,17 +65,6 @@ def accuracy_figure_rows(record: AccuracyRecord) -> list[FigureRow]:
         if ours is not None and theirs is not None
     ]
     return [FigureRow("accuracy", "accuracy", one.hmean, two.hmean, judged), *rows]
-
-
-def accuracy_percent(share: float) -> str:
-    """Write a share in percent."""
-    return f"{100 * share:.2f} %"
-
-
-def points(share: float) -> str:
-    """Write a difference of two shares in points of percent."""
-    text = f"{100 * share:+.2f}"
-    return text.replace("+", "").replace("-", "") if float(text) == 0 else text
 
 
 def accuracy_lines(records: Sequence[AccuracyRecord]) -> list[str]:

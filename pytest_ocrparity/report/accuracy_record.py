@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from pytest_ocrparity.evaluate.counts import ImageCounts
-from pytest_ocrparity.evaluate.verdict import Accuracy
-from pytest_ocrparity.tolerance import Limit
+from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict
+from pytest_ocrparity.tolerance import ACCURACY, OFF, Limit
 
 NOT_JUDGED: Final = "not judged"
 """The verdict where the limit is off."""
@@ -33,10 +35,12 @@ class AccuracyRecord(Struct, frozen=True, kw_only=True):
     @property
     def changed(self) -> list[ImageCounts]:
         """Return the images on which a count differs, those that lost most first."""
-        return sorted((each for each in self.counts if each.is_different), key=lambda each: (-loss(each), each.image))
+        return sorted((each for each in self.counts if each.is_different), key=lambda each: (-each.loss, each.image))
 
 
-def loss(counts: ImageCounts) -> int:
-    """Return how many boxes the candidate loses on an image, and how many more of what it finds are wrong."""
-    one, two = counts.reference, counts.candidate
-    return 2 * (one.matched - two.matched) + two.found - one.found
+def judge_accuracy(counts: Sequence[ImageCounts], task: str, limit: Limit) -> Accuracy:
+    """Return what the counts of a run's images show under a limit; one that a preset sets is not the user's."""
+    if limit.value == OFF:
+        found = accuracy_verdict(counts, task=task)
+        return replace(found, verdict=NOT_JUDGED, text=f"{ACCURACY} is off", max_drop=1.0)
+    return accuracy_verdict(counts, task=task, max_drop=float(limit.value), is_set=not limit.is_preset)

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.errors import ReportError
-from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_percent
+from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows
 from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.whole_files import append_whole_line
+from pytest_ocrparity.wording import percent_text
 
 FORMAT: Final = "pytest-ocrparity history"
 MOST_RUNS: Final = 200
@@ -184,7 +185,7 @@ def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccu
                 x=MARGIN + (WIDTH - MARGIN - 8) * index / (runs - 1),
                 y=8 + (HEIGHT - 28) * (most - value_of(each)) / (most - least),
                 text=f"{' '.join(filter(None, (entry.finished, entry.commit[:10])))}: {figure} of {name} "
-                f"{accuracy_percent(value_of(each))}, {each.verdict}",
+                f"{percent_text(value_of(each))}, {each.verdict}",
                 is_failed=name == candidate and each.verdict == "failed",
             )
             for index, entry, each in found
@@ -193,7 +194,7 @@ def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccu
     return Plot(
         title=f"{figure} of {candidate} and {reference} over {len(found)} runs",
         names=(reference, candidate),
-        ends=(accuracy_percent(least), accuracy_percent(most)),
+        ends=(percent_text(least), percent_text(most)),
         reference=points(reference, lambda each: each.reference_value),
         candidate=points(candidate, lambda each: each.candidate_value),
     )

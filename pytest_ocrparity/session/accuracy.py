@@ -12,8 +12,7 @@ from pytest_ocrparity.comparison import RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
-from pytest_ocrparity.rejudge import judge_accuracy
-from pytest_ocrparity.report.accuracy_record import AccuracyRecord
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, Record
 from pytest_ocrparity.report.table import PLAIN, Tally
 from pytest_ocrparity.stages import PRODUCTS, RECOGNITION

@@ -26,7 +26,7 @@ class LabelBook:
     """The labels of each task. Read when first asked for: most runs of a suite ask for none."""
 
     def __init__(self, task_of_project: Callable[[], Task | None]) -> None:
-        """Begin with none; `task_of_project` tells the task of a project of one, None where no file says it."""
+        """Begin with none; `task_of_project` returns the task of a project of one, None where no file says it."""
         self._task_of_project = task_of_project
         self._read: dict[str, Labels | LabelError] = {}
 
@@ -123,7 +123,7 @@ class LabelBook:
 
 
 def _task_of_labels(given: LabelSettings) -> Task:
-    """Return the task of labels beside models of the user's own, which no file of the settings tells.
+    """Return the task of labels beside models of the user's own, which no file of the settings names.
 
     The first label says it: of a detector it is a list.
     """

@@ -45,7 +45,7 @@ def test_the_same_pages_pass_where_the_candidate_finds_all(project: pytest.Pytes
     write_project(project, [3] * 40)
     result = run(project, *LOOSE, "--ocr-tolerance=accuracy.max_drop=0.2")
     assert result.ret == 0
-    assert lines(result, "  passed: hmean 100.00% to 100.00% on 40 images")
+    assert lines(result, "  passed: hmean 100.00 % to 100.00 % on 40 images")
     assert not lines(result, "lost on")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_ocrparity.trace import Trace
-from pytest_ocrparity.wording import character_text, number_of_edits, path_from
+from pytest_ocrparity.wording import character_text, number_of_edits, path_from, percent_text, points_text
 
 
 def test_labels_are_relative_below_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +58,9 @@ def test_a_character_with_its_code_point() -> None:
     assert character_text("o") == "'o' (U+006F)"
     assert character_text("") == character_text(None) == "nothing"
     assert character_text("\udc80\x00") == r"'\udc80\x00' (U+DC80 U+0000)"
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.0, "0.00"), (-1e-9, "0.00"), (0.012345, "+1.23"), (-0.5, "-50.00")])
+def test_points_have_a_sign_but_for_none(share: float, text: str) -> None:
+    assert points_text(share) == text
+    assert percent_text(0.925) == "92.50 %"

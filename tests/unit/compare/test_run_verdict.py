@@ -165,7 +165,7 @@ def test_a_drop_that_is_shown_is_a_fault_with_its_images_and_cause() -> None:
         [accuracy_record(LOSES, cause="00.png, which lost most of those with a cause: x.y, z")]
     )
     assert fault.name == "accuracy.max_drop"
-    assert fault.text.startswith("accuracy of inference against train failed: hmean 100.00% to 66.67% on 40 images")
+    assert fault.text.startswith("accuracy of inference against train failed: hmean 100.00 % to 66.67 % on 40 images")
     assert "limit 0.01 (accuracy.max_drop, fp32 preset, built-in); most lost on 00.png, 01.png, 02.png; " in fault.text
     assert fault.text.endswith("; 00.png, which lost most of those with a cause: x.y, z")
 

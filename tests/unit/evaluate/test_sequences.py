@@ -13,7 +13,7 @@ import pytest
 from pytest_ocrparity.errors import LabelError, StageError
 from pytest_ocrparity.evaluate.label_line import Label
 from pytest_ocrparity.evaluate.labels import read_labels
-from pytest_ocrparity.evaluate.sequences import Counted, count_sequences
+from pytest_ocrparity.evaluate.sequences import SequenceCounts, count_sequences
 from pytest_ocrparity.trace import Detections, Recognition, Trace
 
 BOX = np.array([[0.0, 0.0], [40.0, 0.0], [40.0, 10.0], [0.0, 10.0]])
@@ -21,7 +21,7 @@ ONE, NONE = Detections((BOX,)), Detections(())
 LABEL = Label(polygons=(BOX,))
 
 
-def count(reference: Any, candidate: Any, labels: Any) -> Counted:
+def count(reference: Any, candidate: Any, labels: Any) -> SequenceCounts:
     return count_sequences(zip_longest(reference, candidate), labels)
 
 

@@ -36,7 +36,7 @@ def test_a_drop_that_is_shown_fails() -> None:
     found = accuracy_verdict(images((100, WHOLE, WHOLE), (50, WHOLE, FEWER)))
     assert found.verdict == FAILED and found.fails and found.more is None
     assert found.interval.high < -found.max_drop
-    assert found.text.startswith("hmean 100.00% to 98.31% on 150 images: -1.69 points, 95 % interval -")
+    assert found.text.startswith("hmean 100.00 % to 98.31 % on 150 images: -1.69 points, 95 % interval -")
     assert found.text.endswith("a drop of more than 1 point is shown")
 
 
@@ -55,7 +55,7 @@ def test_without_a_difference_one_point_takes_369_images_to_exclude(n: int, verd
 def test_no_difference_on_few_images_is_no_loss_seen() -> None:
     found = accuracy_verdict(images((60, WHOLE, WHOLE)), is_set=True)
     assert found.verdict == NO_LOSS_SEEN and not found.fails
-    missed = "a fault that hits 5.0% of the images is missed by one such sample in twenty"
+    missed = "a fault that hits 5.00 % of the images is missed by one such sample in twenty"
     assert f"60 images, nothing was lost or gained: {missed}" in found.text
     assert found.more == pytest.approx(309, abs=30)
     assert f"about {found.more} more images like these would decide" in found.text
@@ -118,7 +118,7 @@ def test_scores_of_lines() -> None:
     two = found.candidate
     assert two.precision == two.recall == two.hmean == two.in_order == two.spaceless == 0.75
     assert (two.similarity, two.spaceless_similarity) == (0.875, 0.9375)
-    assert found.text.startswith("accuracy 100.00% to 75.00% on 4 images")
+    assert found.text.startswith("accuracy 100.00 % to 75.00 % on 4 images")
 
 
 def test_nothing_found_scores_zero() -> None:
@@ -166,7 +166,7 @@ def test_false_alarms_on_blank_pages_are_counted_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "text"), [(3, ": too few to see anything rare"), (4, ": a fault that hits 75.0% of the")]
+    ("n", "text"), [(3, ": too few to see anything rare"), (4, ": a fault that hits 75.00 % of the")]
 )
 def test_fewer_than_four_images_have_no_share_of_what_they_miss(n: int, text: str) -> None:
     found = accuracy_verdict(images((n, WHOLE, WHOLE))).text

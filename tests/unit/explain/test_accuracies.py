@@ -21,7 +21,7 @@ def test_the_images_that_lost_most_come_first() -> None:
         image("c.png", Counts(6, 10, 6), (1, 2, 3, 5, 6), (4,)),
     ]
     lines = explain_accuracy(accuracy_verdict(images, max_drop=0.1), images, unlabelled=1, untraced=1).splitlines()
-    assert lines[0].startswith("undecided: hmean 100.00% to")
+    assert lines[0].startswith("undecided: hmean 100.00 % to")
     assert lines[1:] == [
         "  c.png: 5 boxes of 10 lost, 1 box gained",
         "  a.png: 1 box of 10 lost, 2 boxes more that are wrong",
@@ -44,4 +44,4 @@ def test_a_line_is_no_longer_right() -> None:
     right, wrong = Counts(1, 1, 1), Counts(0, 1, 1)
     images = [ImageCounts(image="a", group="a", reference=right, candidate=wrong, lost=(0,))]
     text = explain_accuracy(accuracy_verdict(images, task="recognition"), images)
-    assert text.endswith("a: the line is no longer right") and "accuracy 100.00% to 0.00%" in text
+    assert text.endswith("a: the line is no longer right") and "accuracy 100.00 % to 0.00 %" in text

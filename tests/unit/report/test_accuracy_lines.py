@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from labelled import accuracy_record, image_counts
 from msgspec import structs
 
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
-from pytest_ocrparity.rejudge import judge_accuracy
-from pytest_ocrparity.report.accuracy_lines import (
-    accuracy_figure_rows,
-    accuracy_lines,
-    accuracy_percent,
-    accuracy_title,
-    points,
-)
+from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_lines, accuracy_title
+from pytest_ocrparity.report.accuracy_record import judge_accuracy
 from pytest_ocrparity.tolerance import Limit
 
 LOSES = [image_counts(f"{index}.png", 4, 4, 2) for index in range(40)]
@@ -32,7 +25,7 @@ def test_both_sides_figures_stand_with_difference_and_interval() -> None:
     hmean = lines[4].split()
     assert hmean[:6] == ["hmean", "100.00", "%", "66.67", "%", "-33.33"]
     assert float(hmean[6]) < -33.3 < float(hmean[8])
-    assert lines[6].startswith("  failed: hmean 100.00% to 66.67% on 40 images")
+    assert lines[6].startswith("  failed: hmean 100.00 % to 66.67 % on 40 images")
     assert lines[6].endswith("(limit 0.01, accuracy.max_drop, fp32 preset, built-in)")
     assert lines[7] == "  lost on 0.png (2), 1.png (2), 10.png (2) and 37 more"
     assert len(lines) == 8
@@ -92,9 +85,3 @@ def test_a_recogniser_has_its_own_figures() -> None:
 def test_documents_are_told_where_they_are_not_images() -> None:
     grouped = [replace(each, group=f"document {index // 4}") for index, each in enumerate(SAME)]
     assert accuracy_title(accuracy_record(grouped)).endswith("40 images with labels, 160 boxes, 10 documents")
-
-
-@pytest.mark.parametrize(("share", "text"), [(0.0, "0.00"), (-1e-9, "0.00"), (0.012345, "+1.23"), (-0.5, "-50.00")])
-def test_points_have_a_sign_but_for_none(share: float, text: str) -> None:
-    assert points(share) == text
-    assert accuracy_percent(0.925) == "92.50 %"

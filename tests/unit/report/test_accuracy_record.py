@@ -6,14 +6,15 @@ from dataclasses import replace
 
 from labelled import accuracy_record, image_counts
 
-from pytest_ocrparity.report.accuracy_record import loss
+from pytest_ocrparity.report.accuracy_record import judge_accuracy
+from pytest_ocrparity.tolerance import BUILT_IN
 
 SAME, LOSES, GAINS = image_counts("same", 3, 2, 2), image_counts("loses", 3, 3, 1), image_counts("gains", 3, 1, 2)
 
 
 def test_a_box_that_is_lost_is_a_loss_and_so_is_one_that_is_wrong() -> None:
     more = replace(SAME, image="wrong", candidate=replace(SAME.candidate, found=5))
-    assert [loss(each) for each in (SAME, LOSES, GAINS, more)] == [0, 2, -1, 3]
+    assert [each.loss for each in (SAME, LOSES, GAINS, more)] == [0, 2, -1, 3]
 
 
 def test_images_that_differ_are_those_that_lose_most_first() -> None:
@@ -22,3 +23,10 @@ def test_images_that_differ_are_those_that_lose_most_first() -> None:
     assert [each.image for each in record.changed] == ["also", "loses", "gains"]
     assert record.sides == ("train", "inference")
     assert accuracy_record([SAME]).changed == []
+
+
+def test_a_limit_that_the_user_set_is_known_whatever_the_file_is_called() -> None:
+    by_name = BUILT_IN.override({"accuracy": {"max_drop": 0.01}}, "/srv/presets/fp16 preset/pyproject.toml")
+    assert judge_accuracy([LOSES], "detection", by_name["accuracy.max_drop"]).is_set
+    by_preset = BUILT_IN.override("fp16", "pyproject.toml")
+    assert not judge_accuracy([LOSES], "detection", by_preset["accuracy.max_drop"]).is_set
