@@ -9,13 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from diagnosing import all_judged, each_moved, found_by, on
-from soft import MANY, Silent, Soft, grown, port, train
+from soft import MANY, Silent, Soft, changes, grown, port, train
 from toy import page
 
 from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
+from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
+from pytest_ocrparity.diagnose.postprocessing.values import by_known_values
 from pytest_ocrparity.diagnosis import UNKNOWN
+from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image, Shape
 
 FAULTS = [
@@ -219,3 +223,23 @@ class Arrays:
 
     def __init__(self, trace: Any) -> None:
         self.kept = trace
+
+
+@pytest.mark.parametrize(
+    ("is_explained", "to_page", "cause"),
+    [
+        (True, None, "rescale.mirrored"),
+        (False, None, None),
+        (True, Frame(1.0, 1.0, 3.0, 0.0), None),
+    ],
+    ids=["a picture that agrees", "one whose difference is unexplained", "a page that lies otherwise in it"],
+)
+def test_the_place_of_boxes_is_no_cause_of_a_page_that_may_lie_so(
+    is_explained: bool, to_page: Frame | None, cause: str | None
+) -> None:
+    reference, candidate = on(train(), MANY), on(port(changes(lambda box, size: box * (-1, 1) + (size[0], 0))), MANY)
+    lab = Laboratory(Comparisons(reference, candidate, BUILT_IN), 60)
+    lab.is_picture_explained, lab.to_page = is_explained, to_page
+    found = by_known_values(lab)
+    assert [each.cause for each in found] == ([] if cause is None else [cause])
+    assert any("picture" in text for text in lab.noticed) is (cause is None)
