@@ -11,7 +11,7 @@ from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.session.caught import MARKER, wrong_caught_marker
 from pytest_ocrparity.session.ending import ENDING, Ending
 from pytest_ocrparity.session.fault_reports import RUN_PLUGIN
-from pytest_ocrparity.session.fixtures import CANDIDATE, FIXTURES, OWN_IMAGE, fail_fixture_on_errors
+from pytest_ocrparity.session.fixtures import CANDIDATE, FIXTURES, OWN_IMAGE, errors_as_fixture_failures
 from pytest_ocrparity.session.parametrized import (
     IMAGE,
     is_parametrized_by_images,
@@ -19,7 +19,7 @@ from pytest_ocrparity.session.parametrized import (
     misplaced_parametrization,
     parameters_of,
     parametrized_candidate,
-    wide_parameters_of,
+    wide_parametrization,
     without_a_value,
 )
 from pytest_ocrparity.session.run import RUN, Run, skip_without_train
@@ -102,8 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def key(item: pytest.Item) -> tuple[int, ...]:
         params = item.callspec.params  # type: ignore[attr-defined]
-        run_wide = first(wide_parameters_of(item, "session", "package"))
-        file_wide = first((item.path, wide_parameters_of(item, "module", "class")))
+        run_wide = first(wide_parametrization(item, "session", "package"))
+        file_wide = first((item.path, wide_parametrization(item, "module", "class")))
         image = first((item.path, str(params.get(OWN_IMAGE, params.get(IMAGE)))))
         return run_wide, first(item.path), file_wide, image, item.callspec.indices[CANDIDATE]  # type: ignore[attr-defined]
 
@@ -181,7 +181,7 @@ def ocr_train_model(request: pytest.FixtureRequest, _ocr_task: str) -> Pipeline:
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
     run.preflight.refuse(request._pyfuncitem, "ocr_train_model")
-    with fail_fixture_on_errors():
+    with errors_as_fixture_failures():
         return train_model(run.need_settings().of_task(_ocr_task))
 
 
@@ -200,7 +200,7 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     side = _ocr_candidate or next(iter(candidates), "inference")
     run.recorder.note("loads", side=side)
     run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
-    with fail_fixture_on_errors():
+    with errors_as_fixture_failures():
         model = inference_model(run.need_settings().of_task(_ocr_task), _ocr_candidate)
     run.note_folder(candidates.get(side), model)
     return model
@@ -234,7 +234,7 @@ def ocr_golden(request: pytest.FixtureRequest, _ocr_task: str) -> Baseline:
     from pytest_ocrparity.golden.store import Baseline
 
     run = request.config.stash[RUN]
-    with fail_fixture_on_errors():
+    with errors_as_fixture_failures():
         store = run.goldens_of(_ocr_task)
     return Baseline(store, run.reference_model, run.recorder.note, run.reference_fixture)
 

@@ -18,7 +18,7 @@ PARTS: Final = ("preprocess", "infer", "postprocess")
 """What a side must have to run a batch without a `trace_batch`."""
 
 
-def has_own_parts_for_batches(side: object, base: type[object]) -> bool:
+def overrides_batch_parts(side: object, base: type[object]) -> bool:
     """Tell whether a subclass has other parts than its base, whose way to run a batch is then not its own."""
     return any(getattr(type(side), name) is not getattr(base, name) for name in PARTS)
 

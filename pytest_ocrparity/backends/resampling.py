@@ -43,7 +43,7 @@ def resampled(pixels: Array, size: tuple[int, int]) -> Iterator[tuple[str, Array
             yield f"Pillow's {name}", np.asarray(made)
 
 
-def recoded(pixels: Array) -> Iterator[tuple[str, Array]]:
+def recoded_before_resampling(pixels: Array) -> Iterator[tuple[str, Array]]:
     """Yield an (H, W, 3) BGR picture after what ports do to it before they resize, each with its name."""
     with isolated():
         import cv2

@@ -197,11 +197,11 @@ def _map_atol(amounts: MapAmounts, limit: Limit) -> tuple[Measure | NotKnown, Me
     if found is not NOT_KNOWN:
         return found
     if amounts.largest <= MAP_LEAST + stored:
-        return least_limit_measure(amounts.largest, stored, limit, amounts.at), None
+        return judge_by_least_limit(amounts.largest, stored, limit, amounts.at), None
     return NOT_KNOWN, None
 
 
-def least_limit_measure(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
+def judge_by_least_limit(largest: float, stored: float, limit: Limit, at: Place) -> Measure:
     """Return the measure of a map's largest difference under the least limit, which no sensitivity can lower."""
     origin = f"{limit.origin}: {LEAST}{storage_note(stored)}"
     return Measure("probability_maps.atol", largest, MAP_LEAST + stored, origin, at)

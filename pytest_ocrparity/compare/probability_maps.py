@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare.array_difference import ArrayDifference, absolute_array_difference, array_difference
-from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_maps, least_limit_measure, storage_note
+from pytest_ocrparity.compare.judge import MapAmounts, Place, judge_by_least_limit, judge_maps, storage_note
 from pytest_ocrparity.compare.preconditions import comparison_of, missing_preconditions, task_of_sides
 from pytest_ocrparity.compare.sensitivity import (
     fused_map,
@@ -175,7 +175,7 @@ def _automatic_measures(
     """
     name, stored = "probability_maps.atol", reference.map_error + candidate.map_error
     if largest <= MAP_LEAST + stored and reference.map_sensitivity is None:  # a recorded one costs nothing
-        return least_limit_measure(largest, stored, limit, at), None
+        return judge_by_least_limit(largest, stored, limit, at), None
     moves = map_sensitivity(reference)
     allowed = sensitivity_limit(moves) + stored
     rule = "4 x floor unknown" if moves is None else f"4 x floor {moves:.1e}"

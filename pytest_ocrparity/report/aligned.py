@@ -118,7 +118,7 @@ def direction(found: TextFinding) -> str:
     return "ltr" if first == "L" else "rtl"
 
 
-def visible(character: str) -> str:
+def aligned_character(character: str) -> str:
     """Return a character as it can be seen alone: a space, what has no form and what combines are made visible."""
     if character == " ":
         return "\u2423"  # open box

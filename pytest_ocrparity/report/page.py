@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_not_counted_text, accuracy_title
-from pytest_ocrparity.report.aligned import aligned_places, aligned_texts, code_point, direction, readable, visible
+from pytest_ocrparity.report.aligned import (
+    aligned_character,
+    aligned_places,
+    aligned_texts,
+    code_point,
+    direction,
+    readable,
+)
 from pytest_ocrparity.report.document import Picture, non_finite_in_document
 from pytest_ocrparity.report.pictures.arrays import COLOURS
 from pytest_ocrparity.report.pictures.boxes import STYLES
@@ -68,7 +75,7 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         direction=direction,
         readable=readable,
         number_of_edits=number_of_edits,
-        visible=visible,
+        visible=aligned_character,
         code_point=code_point,
         whole=view.whole,
         plots=view.plots,

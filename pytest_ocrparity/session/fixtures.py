@@ -128,7 +128,7 @@ def is_our_fixture(definition: Any) -> bool:
 
 
 @contextmanager
-def fail_fixture_on_errors() -> Iterator[None]:
+def errors_as_fixture_failures() -> Iterator[None]:
     """Turn our own errors in a fixture into pytest's, whose text stands without a traceback through our code."""
     try:
         yield

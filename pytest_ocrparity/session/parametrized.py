@@ -102,7 +102,7 @@ def misplaced_parametrization(item: Any) -> str:
     return ""
 
 
-def wide_parameters_of(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
+def wide_parametrization(item: Any, *scopes: str) -> tuple[tuple[str, int], ...]:
     """Return the parameters, by name and index, that a test has of other people's fixtures of these scopes."""
     callspec, own = item.callspec, (*FIXTURES, OWN_IMAGE, CANDIDATE)
     scope_of = {name: scope.value for name, scope in callspec._arg2scope.items()}

@@ -107,7 +107,7 @@ _BRING_NO_TESTS: Final = frozenset(
         *("setuponly", "setupplan", "stepwise", "terminal", "terminalprogress", "threadexception", "tmpdir"),
         *("unraisableexception", "warnings"),
         *("xdist", "xdist.looponfail", "randomly", "random_order", "rerunfailures", "timeout", "pytest_cov", "sugar"),
-        *("html", "metadata", "pytest_jsonreport", "allure_pytest", "benchmark"),
+        *("html", "metadata", "pytest_jsonreport", "allure_pytest", "benchmark", "hypothesispytest"),
     )
 )
 """Plugins without which a run has the same tests, by the names after -p: pytest's own, then those of others."""

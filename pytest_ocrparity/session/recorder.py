@@ -76,7 +76,7 @@ class ItemRecords:
 _LEAVES = pytest.StashKey[ItemRecords]()
 
 
-def recorded_on_item(item: pytest.Item) -> ItemRecords:
+def records_of_item(item: pytest.Item) -> ItemRecords:
     """Return what a test leaves."""
     leaves = item.stash.get(_LEAVES, None)
     if leaves is None:
@@ -134,7 +134,7 @@ class Recorder:
     @property
     def _of_the_test(self) -> ItemRecords:
         assert self.item is not None  # fixtures and assertions run inside a test
-        return recorded_on_item(self.item)
+        return records_of_item(self.item)
 
     def on_error(self, error: DifferenceError) -> None:
         """Keep in mind what an assertion raises, until it is known whether it leaves the test."""
@@ -144,7 +144,7 @@ class Recorder:
         """Return what a test left, now that it has ended; with the errors that it caught."""
         if caught := self.raised.caught:
             self.note("caught", messages=caught, is_expected=item.get_closest_marker(MARKER) is not None)
-        return recorded_on_item(item).take() if _LEAVES in item.stash else []
+        return records_of_item(item).take() if _LEAVES in item.stash else []
 
     def note(self, what: str, **values: Any) -> None:
         """Leave a record of the running test, see `document.document_record`."""

@@ -16,7 +16,7 @@ from pytest_ocrparity.context import Context, context_test_id, exchange_context
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.digest import OWN_SECTION
-from pytest_ocrparity.session.fixtures import FIXTURES, fail_fixture_on_errors, fixture_place, fixture_value
+from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.outcomes import RED
@@ -24,7 +24,7 @@ from pytest_ocrparity.session.parametrized import empty_parametrization, is_mark
 from pytest_ocrparity.session.preflight import Preflight, needs_preflight
 from pytest_ocrparity.session.progress import Progress
 from pytest_ocrparity.session.pruning import Evidence
-from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, recorded_on_item
+from pytest_ocrparity.session.recorder import ATTRIBUTE, Recorder, records_of_item
 from pytest_ocrparity.session.tasks import task_of_files, task_of_test
 from pytest_ocrparity.session.worst import OUTPUT, Worst
 from pytest_ocrparity.settings import Settings
@@ -158,7 +158,9 @@ class Run:
         """Return the limits by which a test's assertions judge. Raises SettingsError where the settings are wrong."""
         if self.error is not None:
             raise self.error
-        with fail_fixture_on_errors():  # a marker added late, or on a unittest.TestCase, was not checked at collection
+        with (
+            errors_as_fixture_failures()
+        ):  # a marker added late, or on a unittest.TestCase, was not checked at collection
             return self.tolerance_of(self._running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
@@ -228,7 +230,7 @@ class Run:
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import album_lines
 
-            if lines := album_lines(_compared_records(recorded_on_item(item).records), self.settings.report_dir):
+            if lines := album_lines(_compared_records(records_of_item(item).records), self.settings.report_dir):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
         return report
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.configs import MODES, STAGE_OF
 from pytest_ocrparity.artifacts.model_files import find_model_file, fingerprint_model_file
-from pytest_ocrparity.backends.batches import has_own_parts_for_batches, trace_stacked_batch
+from pytest_ocrparity.backends.batches import overrides_batch_parts, trace_stacked_batch
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import (
     effective_predictor_detections,
@@ -150,7 +150,7 @@ class OnnxPipeline(StagedPipeline):
             StageError: the file does not take such a batch.
             ValueError: of numpy, for images whose tensors differ in size.
         """
-        if has_own_parts_for_batches(self, OnnxPipeline):
+        if overrides_batch_parts(self, OnnxPipeline):
             return trace_stacked_batch(self, images)
         given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
         operators, parameters = self._operators, self.parameters

@@ -19,7 +19,7 @@ from pytest_ocrparity.artifacts.configs import config_scale, read_config
 from pytest_ocrparity.artifacts.families import family_of_export
 from pytest_ocrparity.artifacts.model_files import ExportFiles, find_export_files
 from pytest_ocrparity.artifacts.ocr_options import all_ocr_options
-from pytest_ocrparity.backends.batches import has_own_parts_for_batches, trace_stacked_batch
+from pytest_ocrparity.backends.batches import overrides_batch_parts, trace_stacked_batch
 from pytest_ocrparity.backends.effective_parameters import (
     effective_predictor_detections,
     effective_predictor_resize,
@@ -226,7 +226,7 @@ class InferencePipeline(DeployedSide, StagedPipeline):
         if self._deployed.api.has_pipeline:
             label = self._deployed.api.label
             raise StageError(PROBABILITY_MAP, f"{label} hands its detector one image after the other: set no batch")
-        if has_own_parts_for_batches(self, InferencePipeline):
+        if overrides_batch_parts(self, InferencePipeline):
             return trace_stacked_batch(self, images)
         given = [image.copy() if isinstance(image, np.ndarray) else str(image) for image in images]
         try:

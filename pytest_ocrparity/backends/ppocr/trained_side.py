@@ -30,7 +30,7 @@ from pytest_ocrparity.backends.ppocr.operators import (
     without_global,
     without_random_operators,
 )
-from pytest_ocrparity.backends.resampling import recoded, resampled
+from pytest_ocrparity.backends.resampling import recoded_before_resampling, resampled
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.errors import ImageError
 from pytest_ocrparity.files import file_digest, image_file_bytes, text_file_digest
@@ -273,7 +273,7 @@ class TrainedSide(StagedSide):
 
     def recoded(self, pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
         """Yield BGR pixels after changes that ports make before they resize, for an experiment."""
-        return recoded(pixels)
+        return recoded_before_resampling(pixels)
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:

@@ -51,14 +51,18 @@ def by_pictures(lab: Laboratory, base: PatchedCandidate) -> Made:
         return None  # the picture is right, and what follows is not
     if _is_plain(lab, page, own):
         return None
-    ways = _ways_to_make_picture(lab, trace, page, own) if picture_tells(page) and picture_tells(own) else iter(())
+    ways = (
+        _ways_to_make_picture(lab, trace, page, own)
+        if picture_is_more_than_stripes(page) and picture_is_more_than_stripes(own)
+        else iter(())
+    )
     # A border around a page of its own size is the same thing before and after the resize.
     found = {(way.cause, _rounded_frame(way.to_page)): way for way in ways if matches_placement(own, way.picture)}
-    if not found and picture_tells(page) and picture_tells(own):
+    if not found and picture_is_more_than_stripes(page) and picture_is_more_than_stripes(own):
         found = {(way.cause, None): way for way in _scaled_by_clients(lab, trace, page, own)}
     fitting = list(found.values())
     before = trace_of(lab, trace, fitting[0].picture) if fitting else None
-    shown = None if before is None else picture_shows_the_same(lab, trace, before)
+    shown = None if before is None else adopt_same_picture(lab, trace, before)
     if shown is None:
         lab.tried.append(
             "resize: no other interpolation, border, crop, earlier scaling, grey or JPEG round trip makes these pixels"
@@ -86,7 +90,7 @@ def _is_plain(lab: Laboratory, page: Array, own: Array) -> bool:
     return plain is not None and matches_placement(own, plain)
 
 
-def picture_tells(picture: Array) -> bool:
+def picture_is_more_than_stripes(picture: Array) -> bool:
     """Return whether a picture has more than stripes; a blank page is within a border, or cut, what it is without."""
     return bool((picture != picture[:1]).any() and (picture != picture[:, :1]).any())
 
@@ -202,11 +206,11 @@ def picture_shows_interpolation(lab: Laboratory, trace: Trace) -> Interpolated |
     If there is one, `lab.before` becomes what the reference's operators make of that picture.
     """
     page, own = page_for_pictures(lab), picture_of(lab, trace)
-    if page is None or own is None or not picture_tells(page) or _is_plain(lab, page, own):
+    if page is None or own is None or not picture_is_more_than_stripes(page) or _is_plain(lab, page, own):
         return None
     way = _interpolation(lab, page, own)
     before = None if way is None else trace_of(lab, trace, way.picture)
-    shown = None if before is None else picture_shows_the_same(lab, trace, before)
+    shown = None if before is None else adopt_same_picture(lab, trace, before)
     if way is None or shown is None:
         return None
     proof = f"{lab.names.reference}'s page, {way.words}, is {lab.names.candidate}'s picture: the {shown}"
@@ -257,7 +261,7 @@ def picture_in_place_of_reference(lab: Laboratory, made: Trace) -> Trace:
     return replace(made, image=lab.reference.image, image_sha256=lab.reference.image_sha256)
 
 
-def picture_shows_the_same(lab: Laboratory, trace: Trace, before: Trace) -> str | None:
+def adopt_same_picture(lab: Laboratory, trace: Trace, before: Trace) -> str | None:
     """Return in words what of a candidate's trace is what the reference made; then it becomes `lab.before`."""
     assert trace.tensor is not None
     earlier, lab.before = lab.before, before
@@ -347,7 +351,7 @@ def _decoded_change(lab: Laboratory, trace: Trace | None) -> tuple[str, str, Arr
     if trace is None or page is None or trace.decode is None or trace.decode.pixels is None:
         return None
     own, size = bgr(trace), (int(trace.decode.shape[0]), int(trace.decode.shape[1]))
-    if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3 or not picture_tells(own):
+    if own.dtype != np.uint8 or own.ndim != 3 or own.shape[2] != 3 or not picture_is_more_than_stripes(own):
         return None
 
     def name(made: Iterable[tuple[str, Array | None]]) -> str:

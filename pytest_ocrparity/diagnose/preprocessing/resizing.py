@@ -12,12 +12,12 @@ from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.patched_candidate import PatchedCandidate
 from pytest_ocrparity.diagnose.preprocessing.padded_tensor import by_padded_tensor
 from pytest_ocrparity.diagnose.preprocessing.pictures import (
+    adopt_same_picture,
     by_pictures,
     page_for_pictures,
     picture_in_place_of_reference,
+    picture_is_more_than_stripes,
     picture_shows_interpolation,
-    picture_shows_the_same,
-    picture_tells,
 )
 from pytest_ocrparity.diagnose.preprocessing.size_rules import (
     DEFAULTS,
@@ -206,9 +206,9 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace) -> Shown | None:
     if at_size is None or at_size.tensor is None or trace.tensor is None or size is None:
         lab.not_tried.append(f"resize: {reference}'s own resize at {candidate}'s size, which it can't be asked for")
         return None
-    if (page := page_for_pictures(lab)) is not None and not picture_tells(page):
+    if (page := page_for_pictures(lab)) is not None and not picture_is_more_than_stripes(page):
         return None  # a blank page has the same pixels within a border, cut or scaled
-    shown = picture_shows_the_same(lab, trace, picture_in_place_of_reference(lab, at_size))
+    shown = adopt_same_picture(lab, trace, picture_in_place_of_reference(lab, at_size))
     here = f"at {size[1]}x{size[0]}"
     if shown is not None:
         return Shown(f"{here}, made by {reference}'s own resize, the {shown}", (), at_its_size)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pytest_ocrparity.report.aligned import visible
+from pytest_ocrparity.report.aligned import aligned_character
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.stages import RESIZE, TEXT
 from pytest_ocrparity.trace import Trace
@@ -105,13 +105,15 @@ def characters_of(trace: Trace) -> Mapping[int, str]:
 
 def labelled(index: int, characters: Mapping[int, str]) -> str:
     """Return what stands beside the row of a class."""
-    return "blank" if index == BLANK else visible(characters[index]) if index in characters else f"class {index}"
+    return (
+        "blank" if index == BLANK else aligned_character(characters[index]) if index in characters else f"class {index}"
+    )
 
 
 def timesteps(trace: Trace, values: Map, rows: Sequence[int], picture: Image.Image) -> Rows:
     """Return the rows of a side's map, with what it reads at which timestep."""
     characters, best = characters_of(trace), best_classes(values)
-    read = [(step, visible(characters[best[step]])) for step in kept_steps(best) if best[step] in characters]
+    read = [(step, aligned_character(characters[best[step]])) for step in kept_steps(best) if best[step] in characters]
     return Rows(picture, [labelled(index, characters) for index in rows], read)
 
 

@@ -11,7 +11,7 @@ from diagnosing import GREY, PAGES
 from toy import PAGE, Toy
 
 from pytest_ocrparity import Trace
-from pytest_ocrparity.backends.batches import can_trace_batches, has_own_parts_for_batches, trace_batch
+from pytest_ocrparity.backends.batches import can_trace_batches, overrides_batch_parts, trace_batch
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.trace import Image
 
@@ -103,5 +103,5 @@ def test_a_subclass_with_a_network_of_its_own_is_told_apart() -> None:
         def infer(self, tensor: Array) -> Array:
             return super().infer(tensor)
 
-    assert not has_own_parts_for_batches(Same(), Toy)
-    assert has_own_parts_for_batches(Other(), Toy)
+    assert not overrides_batch_parts(Same(), Toy)
+    assert overrides_batch_parts(Other(), Toy)

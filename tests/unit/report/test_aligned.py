@@ -13,12 +13,12 @@ from pytest_ocrparity.report.aligned import (
     MOST,
     Piece,
     Place,
+    aligned_character,
     aligned_places,
     aligned_texts,
     code_point,
     direction,
     readable,
-    visible,
 )
 
 TEXTS = st.text("ab 9", max_size=9)
@@ -103,7 +103,7 @@ def test_a_line_runs_as_its_first_letter_does(reference: str, candidate: str, ex
     ],
 )
 def test_each_character_is_seen(character: str, shown: str) -> None:
-    assert visible(character) == shown
+    assert aligned_character(character) == shown
 
 
 def test_code_points() -> None:
