@@ -12,6 +12,7 @@ import pytest
 from projects import settings_file
 from toy import page
 
+import pytest_ocrparity.rejudge  # noqa: F401 - pytester drops modules that a run inside this process imported first
 from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.tolerance import Limit
