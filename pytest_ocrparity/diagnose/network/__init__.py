@@ -143,11 +143,11 @@ def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None
     experiments: list[Callable[[], Diagnosis | None]] = [lambda: map_change_cause(lab, POINTWISE, right, own)]
     is_of_lines = lab.comparisons.task == RECOGNITION
     experiments.append(lambda: map_change_cause(lab, PLACES if is_of_lines else ORIGIN, right, own))
-    if is_of_lines:
-        experiments.append(lambda: line_map_head_cause(lab, right, own))
     if source is not None and tensor is not None:
         in_parts = line_map_parts_cause if is_of_lines else neighbour_tiles_cause
         experiments.append(lambda: in_parts(lab, source.infer, tensor, right, own))
+    if is_of_lines:  # the last, as it takes the notes of the others where it says unknown
+        experiments.append(lambda: line_map_head_cause(lab, right, own))
     found = []
     for experiment in experiments:
         lab.patched = start

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnose.network.map_change import Family, MapChange
 from pytest_ocrparity.diagnose.network.weights import has_exported_weights, weights_export_command
@@ -74,9 +75,14 @@ def line_map_head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis 
     found = _without_the_others(lab, right, own)
     if found is None:
         return None
-    where, made, other = found
+    where, made, other, rest = found
     reference, candidate = lab.names
     count = own.shape[2] - right.shape[2]
+    if rest <= sensitivity_limit(map_sensitivity(lab.reference)):
+        lab.noticed.append(f"the {abs(count)} {where}, which one map lacks, add up to {rest:.1e} at most in the other")
+        summary = f"{candidate}'s map has {own.shape[2]} classes, and {reference}'s {right.shape[2]}: by another head, or "
+        summary += "by what cuts nearly empty classes off or fills a map up with zeros. This image does not tell which it is"
+        return replace(lab.unknown_cause(PROBABILITY_MAP, summary), rivals=("network.head", "layout.map"))
 
     def explains(there: Laboratory, again: Array | None) -> bool:
         before = there.reference.probability_map
@@ -94,8 +100,11 @@ def line_map_head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis 
     return lab.proven_cause(PROBABILITY_MAP, "network.head", summary, [proof], fix)
 
 
-def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str, Array, Array] | None:
-    """Return where the classes are that one map lacks, and the other one without them beside it; None if not equal."""
+def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str, Array, Array, float] | None:
+    """Return where the classes are that one map lacks, the other one without them, the one, and the most that they hold.
+
+    None where the two are not equal. What they hold is their sum at a timestep.
+    """
     if right.ndim != 3 or own.ndim != 3 or right.shape[:2] != own.shape[:2] or right.shape == own.shape:
         return None
     if not (np.isfinite(right).all() and np.isfinite(own).all()):
@@ -114,7 +123,7 @@ def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str,
             continue
         logarithms = [np.log(np.where(is_shown, each, 1)) for each in (made, smaller)]
         if are_equal_maps(lab, made, smaller) and np.max(np.abs(logarithms[0] - logarithms[1])) <= SAME:
-            return where, made, smaller
+            return where, made, smaller, float(larger[:, :, start : start + more].sum(axis=2).max())
     return None
 
 

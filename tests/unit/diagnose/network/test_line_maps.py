@@ -112,6 +112,27 @@ class TestHead:
     def test_another_network_of_more_classes_is_unknown(self, change: Callable[[Any], Any]) -> None:
         assert of_map(found_of(change)).cause == UNKNOWN
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda made: np.concatenate([made, np.zeros((*made.shape[:2], 7))], axis=2),
+            lambda made: with_more(1, 6, height=-30.0)(made),
+        ],
+    )
+    @pytest.mark.parametrize("is_cut", [False, True])
+    def test_classes_that_are_nearly_empty_are_of_a_head_or_of_the_ports_code(
+        self, change: Callable[[Any], Any], is_cut: bool
+    ) -> None:
+        if is_cut:  # the reference has these classes, and the port cuts them off after the softmax
+            train, side = Changes(name="train", **FLAT), Port(**FLAT)
+            train.after_network = change
+            found = of_map(causes(train, side, SHADED))
+        else:
+            found = of_map(found_of(change))
+        assert (found.cause, found.rivals) == (UNKNOWN, ("network.head", "layout.map"))
+        assert found.summary.endswith("This image does not tell which it is")
+        assert any("layout.map: " in each for each in found.tried)
+
     def test_certain_maps_of_two_networks_are_not_the_same_head(self) -> None:
         """Both are sure of the blank, and other networks would be too."""
 
