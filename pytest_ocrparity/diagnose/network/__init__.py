@@ -236,7 +236,7 @@ _ENGINE_FIX = {
         (Change("delete", key="inference.json"),),
     ),
     "engine.onednn": Fix(
-        "in the deployment, pass enable_mkldnn=False to paddleocr.TextDetection; for this test, add the same to "
+        "in the deployment, pass enable_mkldnn=False to paddleocr's class; for this test, add the same to "
         "inference.options",
         (Change("inference.options", {"enable_mkldnn": False}),),
     ),
@@ -290,11 +290,12 @@ TRAIN_MODE: Final = "network.train_mode"
 def _other_network(lab: Laboratory, candidate_map: Array | None, only: str = "") -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
     for other in lab.alternatives(lambda: weights.lookalike_networks(lab)):
-        if only not in ("", other.cause):
+        said = f"{other.cause}: {other.label} gives another map"
+        if only not in ("", other.cause) or said in lab.tried:
             continue
         made = lab.run_network(other.run, lab.tensor) if candidate_map is not None else None
         if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
-            lab.tried.append(f"{other.cause}: {other.label} gives another map")
+            lab.tried.append(said)
             continue
         lab.patched = replace(lab.patched, explains=returns_map(other.run))
         reference, candidate = lab.names

@@ -69,7 +69,7 @@ def examine_reading(lab: Laboratory) -> list[Diagnosis]:
         return []  # its decoder is made for another number of classes; the network is examined
     read = own.read(right)
     if read is not None and read.text == reference.recognition.text:
-        read_alike = f"{lab.names.candidate}'s decoder reads {lab.names.reference}'s text in its map"
+        read_alike = "given {0}'s map, {1}'s decoder reads {0}'s text".format(*lab.names)
         differs = dictionary_difference(reference, candidate)
         if differs is None:
             lab.ruled_out.append(f"text.dictionary: {read_alike}")

@@ -83,7 +83,7 @@ def test_a_line_that_is_filled_up_on_the_left_is_named_once() -> None:
 @pytest.mark.parametrize("ink", [255, 40])
 def test_a_line_that_its_fill_continues_is_where_it_was(ink: int) -> None:
     """A white line filled up with white lies at every column; one that ends in white lies at the first."""
-    page = np.full(NARROW.shape, 255, np.uint8)
-    page[:, : page.shape[1] // 2] = ink
+    page = np.full_like(NARROW, 255)
+    page[:, : len(page[0]) // 2] = ink
     (found,) = causes(Resizes(**EVALUATED), Resizes(fill=1.0), page)
     assert (found.stage, found.cause) == ("tensor", "tensor.padding_value")
