@@ -83,10 +83,12 @@ def line_map_head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis 
     found = _without_the_others(lab, right, own)
     if found is None:
         return None
-    where, made, other, rest = found
+    where, made, other, lacking = found
     reference, candidate = lab.names
     count = own.shape[2] - right.shape[2]
-    if rest <= sensitivity_limit(map_sensitivity(lab.reference)):
+    rest = float(lacking.sum(axis=2).max())
+    is_cut = count < 0 and rest <= sensitivity_limit(map_sensitivity(lab.reference))
+    if is_cut or (count > 0 and np.ptp(lacking) == 0):  # a port fills up with one number, and a head has many
         lab.noticed.append(f"the {abs(count)} {where}, which one map lacks, add up to {rest:.1e} at most in the other")
         summary = f"{candidate}'s map has {own.shape[2]} classes, and {reference}'s {right.shape[2]}: by another head, "
         summary += "or by what cuts nearly empty classes off or adds zeros. This image does not tell which it is"
@@ -108,10 +110,10 @@ def line_map_head_cause(lab: Laboratory, right: Array, own: Array) -> Diagnosis 
     return lab.proven_cause(PROBABILITY_MAP, "network.head", summary, [proof], fix)
 
 
-def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str, Array, Array, float] | None:
-    """Return where the classes are that one map lacks, the other without them, the one, and the most that they hold.
+def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str, Array, Array, Array] | None:
+    """Return where the classes are that one map lacks, the other without them, the one, and what they hold.
 
-    None where the two are not equal. What they hold is their sum at a timestep.
+    None where the two are not equal.
     """
     if not _are_maps_of_lines(right, own) or right.shape[:2] != own.shape[:2] or right.shape == own.shape:
         return None
@@ -129,7 +131,7 @@ def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str,
             continue
         logarithms = [np.log(np.where(is_shown, each, 1)) for each in (made, smaller)]
         if are_equal_maps(lab, made, smaller) and np.max(np.abs(logarithms[0] - logarithms[1])) <= SAME:
-            return where, made, smaller, float(larger[:, :, start : start + more].sum(axis=2).max())
+            return where, made, smaller, larger[:, :, start : start + more]
     return None
 
 

@@ -121,13 +121,13 @@ class TestHead:
         assert of_map(found_of(change)).cause == UNKNOWN
 
     @pytest.mark.parametrize(
-        "change",
+        ("change", "is_cut"),
         [
-            lambda made: np.concatenate([made, np.zeros((*made.shape[:2], 7))], axis=2),
-            lambda made: with_more(1, 6, height=-30.0)(made),
+            (lambda made: np.concatenate([made, np.zeros((*made.shape[:2], 7))], axis=2), False),
+            (lambda made: np.concatenate([made, np.zeros((*made.shape[:2], 7))], axis=2), True),
+            (with_more(1, 6, height=-30.0), True),
         ],
     )
-    @pytest.mark.parametrize("is_cut", [False, True])
     def test_classes_that_are_nearly_empty_are_of_a_head_or_of_the_ports_code(
         self, change: Callable[[Any], Any], is_cut: bool
     ) -> None:
@@ -140,6 +140,9 @@ class TestHead:
         assert (found.cause, found.rivals) == (UNKNOWN, ("network.head", "layout.map"))
         assert found.summary.endswith("This image does not tell which it is")
         assert any("layout.map: " in each for each in found.tried)
+
+    def test_more_classes_with_numbers_of_their_own_are_of_a_head_however_empty(self) -> None:
+        assert named(found_of(with_more(1, 6, height=-30.0))) == [("probability_map", "network.head")]
 
     def test_certain_maps_of_two_networks_are_not_the_same_head(self) -> None:
         """Both are sure of the blank, and other networks would be too."""
