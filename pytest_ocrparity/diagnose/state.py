@@ -7,7 +7,9 @@ post-process keeps is shown by it alone, see `postprocessing.kept_boxes`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -153,7 +155,7 @@ def _newly_loaded(lab: Laboratory, image: Image, stage: str) -> Diagnosis | None
             # It may still keep something in its process, which a new object shares.
             lab.tried.append(f"{STATE}: newly loaded, with nothing run before, {lab.names.candidate} returns the same")
         return None
-    for others in [*_sequences(lab), *_other_pages(lab), *_files_beside(lab)]:
+    for others in itertools.chain(_sequences(lab), _other_pages(lab), _files_beside(lab)):
         made = _when_used(lab, others, image)
         if _is_recorded(lab, made):
             is_again = all(_is_recorded(lab, _when_used(lab, others, image)) for _ in range(ROUNDS - 1))
@@ -205,26 +207,38 @@ def _other_pages(lab: Laboratory) -> list[Sequence[Image]]:
 
 MOST_READ: Final = 50
 """Of how many files beside the image the sizes are read."""
+HEADER: Final = 1 << 16
+"""How many bytes of each are read: the size stands there."""
 
 
-def _files_beside(lab: Laboratory) -> list[Sequence[Image]]:
-    """Return the files beside this one that are likely to have run before, where nothing tells which they were.
+def _files_beside(lab: Laboratory) -> Iterator[Sequence[Image]]:
+    """Yield the files beside this one that are likely to have run before, where nothing tells which they were.
 
     What is kept of a line is as wide as the tensor of the widest one before, so that one of that shape comes first;
     then the longest and the largest, of which most is kept.
     """
     image, tensor = Path(lab.candidate.image), lab.candidate.tensor
-    if lab.earlier or not image.is_file():
-        return []
-    files = sorted(path for path in image.parent.iterdir() if path.is_file() and path.name != image.name)
-    sizes = {path: size for path in files[:MOST_READ] if (size := image_file_size(path.read_bytes())) is not None}
+    sizes = {} if lab.earlier or not image.is_file() else _sizes_beside(image)
     if not sizes:
-        return []
+        return
     shape = 1.0 if tensor is None or tensor.ndim != 4 else tensor.shape[3] / tensor.shape[2]
     near = min(sizes, key=lambda path: abs(sizes[path][1] / sizes[path][0] - shape))
     longest = max(sizes, key=lambda path: sizes[path][1] / sizes[path][0])
     largest = max(sizes, key=lambda path: sizes[path][0] * sizes[path][1])
-    return [[str(each)] for each in dict.fromkeys((near, longest, largest))]
+    yield from ([str(each)] for each in dict.fromkeys((near, longest, largest)))
+
+
+def _sizes_beside(image: Path) -> dict[Path, tuple[int, int]]:
+    """Return the sizes that the first files beside an image state, which may be anybody's: some can't be read."""
+    found = {}
+    with suppress(OSError):
+        others = (path for path in sorted(image.parent.iterdir()) if path.name != image.name and path.is_file())
+        for path in itertools.islice(others, MOST_READ):
+            with suppress(OSError), path.open("rb") as file:
+                size = image_file_size(file.read(HEADER))
+                if size is not None and min(size) > 0:
+                    found[path] = size
+    return found
 
 
 def _names(others: Sequence[Image]) -> str:

@@ -50,7 +50,7 @@ def test_every_cause_is_injected_somewhere() -> None:
 
 OF_RECOGNISERS = {
     *("resize.width", "resize.height", "resize.stretch", "resize.max_width", "resize.batch_padding"),
-    *("tensor.padding_value", "network.softmax"),
+    *("tensor.padding_value", "network.softmax", "network.head"),
     *(cause for cause in CAUSES if cause.startswith("text.")),
 }
 

@@ -143,11 +143,11 @@ def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None
     experiments: list[Callable[[], Diagnosis | None]] = [lambda: map_change_cause(lab, POINTWISE, right, own)]
     is_of_lines = lab.comparisons.task == RECOGNITION
     experiments.append(lambda: map_change_cause(lab, PLACES if is_of_lines else ORIGIN, right, own))
-    if is_of_lines:
-        experiments.append(lambda: line_map_head_cause(lab, right, own))
     if source is not None and tensor is not None:
         in_parts = line_map_parts_cause if is_of_lines else neighbour_tiles_cause
         experiments.append(lambda: in_parts(lab, source.infer, tensor, right, own))
+    if is_of_lines:  # the last, as it takes the notes of the others where it says unknown
+        experiments.append(lambda: line_map_head_cause(lab, right, own))
     found = []
     for experiment in experiments:
         lab.patched = start
@@ -236,7 +236,7 @@ _ENGINE_FIX = {
         (Change("delete", key="inference.json"),),
     ),
     "engine.onednn": Fix(
-        "in the deployment, pass enable_mkldnn=False to paddleocr.TextDetection; for this test, add the same to "
+        "in the deployment, pass enable_mkldnn=False to paddleocr's class; for this test, add the same to "
         "inference.options",
         (Change("inference.options", {"enable_mkldnn": False}),),
     ),
@@ -290,11 +290,12 @@ TRAIN_MODE: Final = "network.train_mode"
 def _other_network(lab: Laboratory, candidate_map: Array | None, only: str = "") -> Diagnosis | None:
     """Run networks that may have been exported instead; the one that returns the candidate's map shows the cause."""
     for other in lab.alternatives(lambda: weights.lookalike_networks(lab)):
-        if only not in ("", other.cause):
+        said = f"{other.cause}: {other.label} gives another map"
+        if only not in ("", other.cause) or said in lab.tried:
             continue
         made = lab.run_network(other.run, lab.tensor) if candidate_map is not None else None
         if made is None or candidate_map is None or not are_equal_maps(lab, made, candidate_map):
-            lab.tried.append(f"{other.cause}: {other.label} gives another map")
+            lab.tried.append(said)
             continue
         lab.patched = replace(lab.patched, explains=returns_map(other.run))
         reference, candidate = lab.names

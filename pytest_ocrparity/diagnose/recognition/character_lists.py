@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from pytest_ocrparity.compare.characters import characters_of
+from pytest_ocrparity.compare.characters import Stated, dictionary_difference
 from pytest_ocrparity.contract import Declares
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.recognition.ctc_rules import Measured, best_ctc_classes
@@ -32,11 +32,16 @@ class Found(NamedTuple):
 
 def differing_classes(lab: Laboratory) -> list[int]:
     """Return the first few classes whose characters are said to differ, so that decoders are asked about them too."""
-    lists = [characters_of(trace) for trace in (lab.reference, lab.candidate)]
-    if lists[0] is None or lists[1] is None:
+    one, two = _stated(lab)
+    if one.characters is None or two.characters is None:
         return []
-    pairs = enumerate(zip(lists[0], lists[1], strict=False), 1)
+    pairs = enumerate(zip(one.characters, two.characters, strict=False), 1)
     return [each for each, (one, two) in pairs if one != two][:SHOWN]
+
+
+def _stated(lab: Laboratory) -> tuple[Stated, Stated]:
+    """Return what the two sides state of the characters that the network has classes for."""
+    return Stated.by(lab.reference, lab.candidate), Stated.by(lab.candidate, lab.reference)
 
 
 def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Found | None:
@@ -60,8 +65,8 @@ def difference(lab: Laboratory, right: Mapping[int, str], own: Measured) -> Foun
     ]
     more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
     substitution = ", ".join(shown) + more
-    lists = characters_of(lab.reference), characters_of(lab.candidate)
-    if (why := _why_no_list(lab, lists, [(right[each], read.get(each)) for each in differing])) is not None:
+    lists = [each.characters for each in _stated(lab)]
+    if (why := _why_no_list(lab, [(right[each], read.get(each)) for each in differing])) is not None:
         lab.tried.append(f"text.dictionary: its decoder returns {substitution}, and {why}")
         return None
     evidence = (*_count_rows(lab), *_absent_rows(lab))
@@ -96,26 +101,18 @@ CHANGES: Final[Mapping[str, Callable[[str], str]]] = {
 """What programs do to texts."""
 
 
-def _why_no_list(
-    lab: Laboratory, lists: Sequence[Sequence[str] | None], pairs: Sequence[tuple[str, str | None]]
-) -> str | None:
+def _why_no_list(lab: Laboratory, pairs: Sequence[tuple[str, str | None]]) -> str | None:
     """Return why other characters show no other list; None where they do.
 
     Args:
         lab: the diagnosis.
-        lists: those of the two sides, as far as they give them.
         pairs: the reference's characters that differ, each with the candidate's; None where it stops.
     """
-    stated = [trace.parameters.get(TEXT, {}) for trace in (lab.reference, lab.candidate)]
-    digests = [each.get("dictionary") for each in stated]
-    are_equal = lists[0] == lists[1] if None not in lists else digests[0] == digests[1] and digests[0] is not None
-    if are_equal:
-        return "both sides have the same list"
-    if None not in lists or (None not in digests and digests[0] != digests[1]):
+    if dictionary_difference(lab.reference, lab.candidate) is not None:
         return None
-    counts = [each.get("characters") for each in stated]
-    if isinstance(counts[0], int) and isinstance(counts[1], int) and counts[1] < counts[0]:
-        return None  # its list ends too early
+    one, two = _stated(lab)
+    if one.digest is not None and one.digest == two.digest:
+        return "both sides have the same list"
     changes = [name for name, change in CHANGES.items() if all(change(one) == two for one, two in pairs)]
     return f"{' or '.join(changes)} would do the same" if changes else None
 

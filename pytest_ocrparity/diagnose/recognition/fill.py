@@ -41,14 +41,14 @@ def examine_arrangement(lab: Laboratory, trace: Trace, content: int) -> tuple[Di
     right, own = lab.before.tensor, trace.tensor
     if right is None or own is None:
         return None
-    if (left := _left_of_picture(right, own, content)) is not None:
+    if (left := _left_of_picture(lab, right, own, content)) is not None:
         rest = np.delete(own, slice(left, left + content), axis=3)
         moved = np.concatenate([own[..., left : left + content], rest], axis=3)
         reference, candidate = lab.names
         words = f"the picture of {content} columns starts at column {left} of {own.shape[3]} in {candidate}"
         proof = f"{words}, at 0 in {reference}; moved there, it is {reference}'s"
         fix = f"in {candidate}, put the line at the left edge of its tensor, and fill it up on the right alone"
-        summary = f"{candidate} fills a line up on its left"
+        summary = f"{candidate} puts the line at column {left} of its tensor"
         return lab.proven_cause(TENSOR, "resize.padding", summary, [proof], fix), replace(trace, tensor=moved)
     if (inner := _of_picture(lab, trace, own.shape[-1])) is None:
         return None
@@ -59,12 +59,18 @@ def examine_arrangement(lab: Laboratory, trace: Trace, content: int) -> tuple[Di
     return made[0], replace(trace, tensor=made[1].tensor(own))
 
 
-def _left_of_picture(right: Array, own: Array, content: int) -> int | None:
-    """Return the column at which the reference's picture lies in a tensor of one value beside it; None if at none."""
+def _left_of_picture(lab: Laboratory, right: Array, own: Array, content: int) -> int | None:
+    """Return the column, not the first, at which the reference's picture lies in a tensor of one value beside it.
+
+    None if it lies at none or at the first, or is one column repeated, which may lie anywhere in what fills it up.
+    """
     if right.ndim != 4 or right.shape != own.shape or not 0 < content < own.shape[3]:
         return None
     picture = right[..., :content]
+    if np.ptp(picture, axis=3).max() <= NEAR or np.allclose(own[..., :content], picture, rtol=0, atol=NEAR):
+        return None
     for left in range(1, own.shape[3] - content + 1):
+        lab.budget.check()
         if np.allclose(own[..., left : left + content], picture, rtol=0, atol=NEAR):
             rest = np.delete(own, slice(left, left + content), axis=3)
             return left if np.ptp(rest, axis=(2, 3)).max() == 0 else None

@@ -306,8 +306,8 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace
     if trace.resize is None or lab.reference.decode is None or lab.reference.decode.pixels is None:
         return None
     pixels = bgr(lab.reference)
-    others = lab.ask(lab.reference, ChangesPictures, lambda s: list(s.resampled(pixels, (size[0], size[1])))) or []
-    for name, picture in others:
+    others = lab.ask(lab.reference, ChangesPictures, lambda s: list(s.resampled(pixels, (size[0], size[1]))))
+    for name, picture in others or []:
         if np.array_equal(picture, trace.resize) or np.array_equal(picture[..., ::-1], trace.resize):
             proof = f"resized to {here} by {name}, {reference}'s line is {candidate}'s, pixel by pixel"
             fix = f"resize in {candidate} as PaddleOCR does: cv2.resize(image, (width, height))"
@@ -323,10 +323,13 @@ def _shown_at_its_size(lab: Laboratory, trace: Trace, size: Made) -> tuple[Trace
         cause = lab.proven_cause(RESIZE, "resize.pixels", f"{candidate} feeds a line {names}", [proof], fix)
         filled[..., : size[1]] = tensor
         return replace(before, resize=picture_of, tensor=filled), proof, [cause]
-    lab.tried.append(
-        f"resize: {reference}'s own resize to {here} makes other pixels, {candidate}'s by no interpolation, and not of "
-        "a line turned to grey, exchanged in light and dark, evened out, or encoded as JPEG"
-    )
+    said = f"resize: {reference}'s own resize to {here} makes other pixels"
+    if others is None:
+        lab.not_tried.append(f"resize: other interpolations and changed lines, which {reference} can't be asked for")
+    else:
+        said += f", {candidate}'s by no interpolation, and not of a line turned to grey, exchanged in light and dark, "
+        said += "evened out, or encoded as JPEG"
+    lab.tried.append(said)
     return None
 
 

@@ -69,7 +69,7 @@ def examine_reading(lab: Laboratory) -> list[Diagnosis]:
         return []  # its decoder is made for another number of classes; the network is examined
     read = own.read(right)
     if read is not None and read.text == reference.recognition.text:
-        read_alike = f"{lab.names.candidate}'s decoder reads {lab.names.reference}'s text in its map"
+        read_alike = "given {0}'s map, {1}'s decoder reads {0}'s text".format(*lab.names)
         differs = dictionary_difference(reference, candidate)
         if differs is None:
             lab.ruled_out.append(f"text.dictionary: {read_alike}")
@@ -252,7 +252,7 @@ def _measured_by_recording(lab: Laboratory, own: Decoder, read: str | None) -> D
     best, text = best_ctc_classes(right), reference.recognition.text
     classes = [best[step] for step in kept_ctc_steps(best, Rule())]
     characters = dict(zip(classes, text, strict=False))
-    is_stated = all("dictionary" in each for each in stated) and stated[0]["dictionary"] != stated[1]["dictionary"]
+    is_stated = dictionary_difference(reference, lab.candidate) is not None
     is_aligned = len(classes) == len(text) and "".join(characters[each] for each in classes) == text
     if not is_stated or not is_aligned or stated[0].get("reorders") != stated[1].get("reorders"):
         lab.not_tried.append(f"text: the decoder of {lab.names.reference}, which can't be run by itself")

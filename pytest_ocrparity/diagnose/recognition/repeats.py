@@ -15,6 +15,7 @@ from pytest_ocrparity.diagnose.recognition.ctc_rules import (
     Map,
     best_ctc_classes,
     ctc_map,
+    ctc_probes,
 )
 from pytest_ocrparity.diagnose.recognition.decoder import Decoder, decoder_difference_text
 from pytest_ocrparity.diagnosis import Diagnosis
@@ -55,12 +56,21 @@ def keeps_some(own: Decoder, characters: Mapping[int, str], shown: Sequence[tupl
     return True
 
 
+def _keeps_certain_repeats(own: Decoder, right: Map) -> bool:
+    """Return whether a decoder keeps repeats in a map that is certain of one class at each timestep."""
+    made = [ctc_map(each, right.shape[2]) for each in ctc_probes(best_ctc_classes(right))]
+    return any(own.text(each) != own.text(without_repeats(each)) for each in made)
+
+
 def repeats_cause(own: Decoder, repeats: str) -> Diagnosis:
     """Return what a decoder does with repeats as the cause of what it reads."""
     lab = own.lab
     right, candidate = lab.reference.probability_map, lab.names.candidate
     assert right is not None and lab.reference.recognition is not None
-    proof = [f"{decoder_difference_text(own)}; so it does in maps made for this: its decoder {repeats}"]
+    in_made = f"so it does in maps made for this: its decoder {repeats}"
+    if repeats == KEPT_IN_PART and not _keeps_certain_repeats(own, right):
+        in_made = f"its decoder {repeats} there, and in maps that are certain of one class it drops them"
+    proof = [f"{decoder_difference_text(own)}; {in_made}"]
     if repeats in (KEPT, KEPT_IN_PART) and own.text(without_repeats(right)) == lab.reference.recognition.text:
         proof.append(f"with blanks in the place of repeats, it reads {lab.names.reference}'s text in this map")
     fix = f"in {candidate}'s decoder, compare each timestep with the one before it, drop it if both are of one class, "

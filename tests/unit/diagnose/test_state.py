@@ -20,7 +20,7 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import examine
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.state import examine_state
+from pytest_ocrparity.diagnose.state import _sizes_beside, examine_state
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Image
@@ -156,6 +156,29 @@ class TestNewlyLoaded:
         candidate = trace(side, files["small"])
         (diagnosis,) = examine(laboratory(candidate, files["small"]))
         assert (diagnosis.cause, diagnosis.fix) == ("unknown", None)
+
+    def test_files_beside_that_can_not_be_read_or_state_no_height_are_left_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read, opened = [], Path.open
+
+        def size(data: bytes) -> tuple[int, int]:
+            read.append(len(data))
+            return (0, 5) if data.startswith(b"flat") else (4, 5)
+
+        def refused(path: Path, mode: str) -> Any:
+            if path.name == "b.png":
+                raise PermissionError(path)
+            return opened(path, mode)
+
+        for name, data in {"a.png": b"", "b.png": b"", "c.png": b"flat", "d.png": bytes(1 << 20)}.items():
+            (tmp_path / name).write_bytes(data)
+        (tmp_path / "folder").mkdir()
+        monkeypatch.setattr("pytest_ocrparity.diagnose.state.image_file_size", size)
+        monkeypatch.setattr(Path, "open", refused)
+        assert _sizes_beside(tmp_path / "a.png") == {tmp_path / "d.png": (4, 5)}
+        assert max(read) == 1 << 16
+        assert _sizes_beside(tmp_path / "gone" / "a.png") == {}
 
     def test_an_engine_that_is_wrong_and_keeps_nothing_is_unknown(self, files: dict[str, str]) -> None:
         class Wrong(Toy):

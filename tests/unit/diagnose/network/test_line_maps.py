@@ -11,7 +11,7 @@ import pytest
 from recognisers import Port, causes, named
 from toy_reader import NOTHING, Reader, line
 
-from pytest_ocrparity.diagnose.network.line_maps import places_of
+from pytest_ocrparity.diagnose.network.line_maps import _likely_widths, places_of
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 
 SHADED = line("abba cd", shade=-18)
@@ -43,8 +43,8 @@ class TestPlaces:
         [
             (lambda made: made.transpose(0, 2, 1), "with classes and timesteps exchanged"),
             (lambda made: made[:, ::-1], "with its timesteps in reverse"),
-            (lambda made: np.roll(made, 2, 1), "moved on by 2 timesteps, what goes out coming in again"),
-            (lambda made: np.roll(made, -1, 2), "moved on by -1 class, what goes out coming in again"),
+            (lambda made: np.roll(made, 2, 1), "rotated by 2 timesteps (np.roll)"),
+            (lambda made: np.roll(made, -1, 2), "rotated by -1 class (np.roll)"),
         ],
     )
     def test_where_a_map_comes_from(self, change: Callable[[Any], Any], told: str) -> None:
@@ -64,12 +64,20 @@ class TestPlaces:
     def test_what_is_nearly_so_stays_unknown(self, change: Callable[[Any], Any]) -> None:
         found = of_map(found_of(change))
         assert found.cause == UNKNOWN
-        assert "layout.map: with its axes exchanged, reversed or moved, no other map makes this one" in found.tried
+        assert "layout.map: with its axes exchanged, reversed or rotated, no other map makes this one" in found.tried
 
     def test_a_map_that_is_not_finite_comes_from_nowhere(self) -> None:
         right = np.random.default_rng(0).random((1, 6, 4))
         assert [each.kind for each in places_of(right, right[:, ::-1], 1e-4)] == ["with its timesteps in reverse"]
         assert places_of(np.where(right > 0.9, np.nan, right), right[:, ::-1], 1e-4) == []
+
+    def test_maps_without_timesteps_have_neither_places_nor_parts(self) -> None:
+        empty = np.zeros((1, 0, 6), np.float32)
+        assert places_of(empty, empty, 1e-4) == []
+        assert _likely_widths(empty, empty, 64) == []
+        assert _likely_widths(np.zeros((1, 8, 6)), np.zeros((1, 8, 6)), 64) == []
+        steps = np.arange(8)[:, None] // 4 * np.ones((1, 8, 6))
+        assert _likely_widths(np.zeros((1, 8, 6)), steps, 64) == [32]
 
 
 def with_more(count: int, place: int, height: float = -1.0) -> Callable[[Any], Any]:
@@ -111,6 +119,30 @@ class TestHead:
     )
     def test_another_network_of_more_classes_is_unknown(self, change: Callable[[Any], Any]) -> None:
         assert of_map(found_of(change)).cause == UNKNOWN
+
+    @pytest.mark.parametrize(
+        ("change", "is_cut"),
+        [
+            (lambda made: np.concatenate([made, np.zeros((*made.shape[:2], 7))], axis=2), False),
+            (lambda made: np.concatenate([made, np.zeros((*made.shape[:2], 7))], axis=2), True),
+            (with_more(1, 6, height=-30.0), True),
+        ],
+    )
+    def test_classes_that_are_nearly_empty_are_of_a_head_or_of_the_ports_code(
+        self, change: Callable[[Any], Any], is_cut: bool
+    ) -> None:
+        if is_cut:  # the reference has these classes, and the port cuts them off after the softmax
+            train, side = Changes(name="train", **FLAT), Port(**FLAT)
+            train.after_network = change
+            found = of_map(causes(train, side, SHADED))
+        else:
+            found = of_map(found_of(change))
+        assert (found.cause, found.rivals) == (UNKNOWN, ("network.head", "layout.map"))
+        assert found.summary.endswith("This image does not tell which it is")
+        assert any("layout.map: " in each for each in found.tried)
+
+    def test_more_classes_with_numbers_of_their_own_are_of_a_head_however_empty(self) -> None:
+        assert named(found_of(with_more(1, 6, height=-30.0))) == [("probability_map", "network.head")]
 
     def test_certain_maps_of_two_networks_are_not_the_same_head(self) -> None:
         """Both are sure of the blank, and other networks would be too."""
@@ -169,3 +201,8 @@ class TestParts:
         assert found.cause == UNKNOWN
         told = "network.tiles: the reference's network on parts of the line does not make this map"
         assert told in found.tried
+
+    def test_where_no_width_shows_no_part_was_run(self) -> None:
+        found = of_map(found_of(with_more(1, 3)))
+        assert found.cause == UNKNOWN and not any(each.startswith("network.tiles") for each in found.tried)
+        assert "network.tiles: no width of parts shows in the difference of the two maps" in found.not_tried

@@ -56,6 +56,16 @@ def test_a_list_that_ends_too_early_and_one_that_is_another(own: dict[str, Any],
     assert [each.cause for each in found] == [cause]
 
 
+@pytest.mark.parametrize(
+    ("own", "cause"), [({"after": str.upper}, UNKNOWN), ({"letters": "abdc  "}, "text.dictionary")]
+)
+def test_a_space_that_the_network_has_no_class_for_makes_no_other_list(own: dict[str, Any], cause: str) -> None:
+    """paddlex appends a space to every list; the network of these has five classes beside the blank."""
+    (found,) = causes(Listed(name="train"), Listed(**{"letters": "abcd  ", **own}), WIDE)
+    assert found.cause == cause
+    assert (cause == UNKNOWN) == any(each.endswith("both sides have the same list") for each in found.tried)
+
+
 def test_its_length_is_evidence() -> None:
     (found,) = causes(Port(name="train"), Port(letters="abcd"), WIDE)
     assert found.evidence[1] == "inference has 4 characters, and the network 6 classes with the blank"

@@ -75,4 +75,15 @@ def test_a_line_that_is_filled_up_on_the_left_is_named_once() -> None:
             shift = trace.tensor.shape[3] - trace.parameters["resize"]["content_width"]
             return replace(trace, tensor=np.ascontiguousarray(np.roll(trace.tensor, shift, axis=3)))
 
-    assert named(causes(Resizes(**EVALUATED), Left(), NARROW)) == [("tensor", "resize.padding")]
+    (found,) = causes(Resizes(**EVALUATED), Left(), NARROW)
+    assert (found.stage, found.cause) == ("tensor", "resize.padding")
+    assert found.summary.startswith("inference puts the line at column ")
+
+
+@pytest.mark.parametrize("ink", [255, 40])
+def test_a_line_that_its_fill_continues_is_where_it_was(ink: int) -> None:
+    """A white line filled up with white lies at every column; one that ends in white lies at the first."""
+    page = np.full_like(NARROW, 255)
+    page[:, : len(page[0]) // 2] = ink
+    (found,) = causes(Resizes(**EVALUATED), Resizes(fill=1.0), page)
+    assert (found.stage, found.cause) == ("tensor", "tensor.padding_value")

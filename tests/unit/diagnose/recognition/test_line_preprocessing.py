@@ -304,6 +304,15 @@ def test_a_line_that_is_changed_before_it_is_resized(fed: Callable[[Any], Any], 
         assert "by train's own code, the line is inference's, pixel by pixel" in found[0].evidence[0]
 
 
+@pytest.mark.parametrize("can_change", [False, True])
+def test_only_what_the_reference_could_be_asked_for_was_tried(can_change: bool) -> None:
+    side = (Changes if can_change else Resizes)(**EVALUATED)
+    (found, *_) = causes(side, Feeds(fed=lambda pixels: (255 - pixels)[::-1, ::-1]), NARROW)
+    assert (found.stage, found.cause) == ("resize", UNKNOWN)
+    assert can_change == any("by no interpolation" in each for each in found.tried)
+    assert can_change != any(each.startswith("resize: other interpolations") for each in found.not_tried)
+
+
 class Leaks(Resizes):
     """Its base width is that of a key under `Global`."""
 

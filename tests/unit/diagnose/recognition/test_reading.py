@@ -111,6 +111,7 @@ class TestWhatIsNot:
         assert (found.stage, found.cause, found.fix) == ("text", UNKNOWN, None)
         assert found.tried == ("text.score: no single formula of the probabilities makes its scores",)
         assert found.evidence[0].startswith("given train's map, inference's decoder reads its text at 0.88")
+        assert found.ruled_out == ("text.dictionary: given train's map, inference's decoder reads train's text",)
 
     def test_a_decoder_that_reads_otherwise_later(self) -> None:
         class Tires(Port):

@@ -41,6 +41,22 @@ def test_repeats_that_are_kept_in_part(kept: str) -> None:
     assert found.evidence[1] == "with blanks in the place of repeats, it reads train's text in this map"
 
 
+def test_repeats_that_are_kept_where_the_network_is_not_certain() -> None:
+    class KeepsUncertain(Port):
+        def read_map(self, probability_map: Any) -> Recognition:
+            best, scores = probability_map[0].argmax(1), probability_map[0].max(1)
+            steps = [s for s, c in enumerate(best) if c and (not s or best[s - 1] != c or scores[s] < 0.9)]
+            text = "".join(self.letters[best[step] - 1] for step in steps)
+            return Recognition(text, float(scores[steps].mean()) if steps else 0.0)
+
+    (found,) = causes(Reader(gain=30.0), KeepsUncertain(gain=30.0), DOUBLED)
+    assert found.cause == "text.duplicates"
+    told = "its decoder keeps some repeats there, and in maps that are certain of one class it drops them"
+    assert found.evidence[0].endswith(f"; {told}")
+    (other,) = causes(Reader(), KeepsSome(), DOUBLED)
+    assert other.evidence[0].endswith("; so it does in maps made for this: its decoder keeps some repeats")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"kept": "#", "twice": "c"}, {"kept": "a", "twice": "c"}, {"kept": "a", "letters": "abdc "}]
 )
