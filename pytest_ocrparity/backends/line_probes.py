@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.memory_guard import watched_resizes
+from pytest_ocrparity.backends.memory_guard import guarded_resizes
 
 SQUEEZED: Final = "squeezed"
 """One width for every line: a shorter line keeps its ratio and is filled up, a longer one is squeezed into it."""
@@ -34,7 +34,7 @@ def probed_width_rule(resize: Resize, height: int, width: int) -> str | None:
     """
     shorter, longer = (np.full((height, side, 3), 200, np.uint8) for side in (max(1, width // 2), 2 * width))
     try:
-        with watched_resizes() as watched:
+        with guarded_resizes() as watched:
             short, content = resize(shorter).shape[-1], watched.picture.shape[1]
         long = resize(longer).shape[-1]
     except Exception:  # whatever an operator raises: each line shows it as the error of its stage

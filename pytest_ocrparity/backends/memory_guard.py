@@ -148,7 +148,7 @@ class Watched:
 
 
 @contextmanager
-def watched_resizes(admit: Callable[[Sequence[int], Sequence[int]], None] | None = None) -> Iterator[Watched]:
+def guarded_resizes(admit: Callable[[Sequence[int], Sequence[int]], None] | None = None) -> Iterator[Watched]:
     """Watch what each `cv2.resize` makes.
 
     Args:
@@ -287,5 +287,5 @@ class MemoryGuard:
             )
 
         # A thin image may become a thousand times larger: 1x4000 is 736x2944000 px under the rule 736/min.
-        with watched_resizes(lambda size, source: self.admit_tensor(size, RESIZE, source)) as watched:
+        with guarded_resizes(lambda size, source: self.admit_tensor(size, RESIZE, source)) as watched:
             yield watched

@@ -51,10 +51,10 @@ class Page:
 
 def are_equal(made: Detections, found: Detections, page: Page) -> bool:
     """Return whether two results hold the same boxes, with equal scores where both have some, in any order."""
-    return len(made) == len(found) and indices_of(found, made, page) is not None
+    return len(made) == len(found) and indices_of_equal_boxes(found, made, page) is not None
 
 
-def indices_of(found: Detections, made: Detections, page: Page) -> list[int] | None:
+def indices_of_equal_boxes(found: Detections, made: Detections, page: Page) -> list[int] | None:
     """Return for each found box the index of the equal box among those made; None where one has none.
 
     Coordinates are equal; or they differ by one px, and the number before it was rounded is halfway between the two: a

@@ -14,7 +14,7 @@ import numpy as np
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.kept_state import kept_state_diagnosis
 from pytest_ocrparity.diagnose.laboratory import Array, Laboratory
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rules import subset
 from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
@@ -65,7 +65,7 @@ def _added(lab: Laboratory, before: Detections, after: Detections) -> Detections
     """Return the boxes of a result that the one before it does not hold; None where one of that is not in it."""
     assert lab.reference.probability_map is not None and lab.reference.shape is not None, "a map was run"
     page = Page(lab.reference.probability_map, lab.reference.shape, before, after)
-    kept = indices_of(before, after, page)
+    kept = indices_of_equal_boxes(before, after, page)
     return None if kept is None else subset(after, np.setdiff1d(np.arange(len(after)), kept))
 
 

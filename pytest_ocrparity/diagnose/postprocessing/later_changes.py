@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, canonical, indices_of
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, canonical, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rules import Changed, Placed, Read, Rule, subset
 from pytest_ocrparity.trace import Detections
 
@@ -170,7 +170,7 @@ def _factor(page: Page) -> tuple[float | None, ...] | None:
     found, right = page.found, page.right
     if found.scores is None or right.scores is None or len(found) != len(right):
         return None
-    order = indices_of(Detections(found.polygons, None), right, page)
+    order = indices_of_equal_boxes(Detections(found.polygons, None), right, page)
     if order is None or not np.all(right.scores[order] > 0):
         return None
     factor = float(np.median(found.scores / right.scores[order]))

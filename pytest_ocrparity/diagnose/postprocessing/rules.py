@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import PostprocessesWith
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, indices_of
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, indices_of_equal_boxes
 from pytest_ocrparity.geometry import match_polygons
 from pytest_ocrparity.trace import Detections, Shape
 
@@ -295,7 +295,11 @@ class Searched(Rule):
         return made is not None and self._explains(made, page)
 
     def _explains(self, made: Detections, page: Page) -> bool:
-        return indices_of(page.found, made, page) is not None if self.is_part else are_equal(made, page.found, page)
+        return (
+            indices_of_equal_boxes(page.found, made, page) is not None
+            if self.is_part
+            else are_equal(made, page.found, page)
+        )
 
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
         """Return the boxes of a page's map, see `Rule.make`."""
@@ -402,7 +406,7 @@ class Cut(Rule):
         amounts = None if made is None else self.quantity(made, page)
         if made is None or amounts is None:
             return None
-        kept = indices_of(page.found, made, page)
+        kept = indices_of_equal_boxes(page.found, made, page)
         if kept is None:
             return None
         is_kept = np.zeros(len(made), bool)

@@ -17,7 +17,7 @@ from pytest_ocrparity.compare.parameter_differences import parameters_agree
 from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, combinations_of_values, has_scores
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
 from pytest_ocrparity.diagnose.postprocessing.rules import (
     COARSE,
@@ -340,7 +340,7 @@ def _is_enough(fitting: list[Fit], pages: list[Page]) -> bool:
     shown = [page for page in pages if page.shows and not page.is_drawn]
     changed = 0
     for page in shown:
-        kept = indices_of(page.found, page.right, page)
+        kept = indices_of_equal_boxes(page.found, page.right, page)
         if kept is not None:
             return math.comb(len(page.right), len(kept)) >= CHANCES
         changed = max(changed, _count_changed(page))
@@ -351,7 +351,7 @@ def _count_changed(page: Page) -> int:
     """Return how many found boxes are not among the reference's."""
     count = len(page.found)
     same = sum(
-        indices_of(
+        indices_of_equal_boxes(
             Detections((polygon,), None if page.found.scores is None else page.found.scores[[index]]), page.right, page
         )
         is not None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_ocrparity import Detections
-from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of
+from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
 
 BOXES = tuple(np.array([[x, 0.0], [x + 10, 0], [x + 10, 5], [x, 5]]) for x in (0.0, 20, 40))
 RIGHT = Detections(BOXES, np.array([0.9, 0.8, 0.7]))
@@ -48,8 +48,8 @@ def test_only_half_a_px_may_be_rounded_either_way() -> None:
 
 
 def test_a_part_says_which_boxes_it_is() -> None:
-    assert indices_of(Detections(BOXES[2:]), RIGHT, PAGE) == [2]
-    assert indices_of(Detections((BOXES[2] + 2,)), RIGHT, PAGE) is None
+    assert indices_of_equal_boxes(Detections(BOXES[2:]), RIGHT, PAGE) == [2]
+    assert indices_of_equal_boxes(Detections((BOXES[2] + 2,)), RIGHT, PAGE) is None
 
 
 def test_an_empty_result_and_the_references_own_show_nothing() -> None:
