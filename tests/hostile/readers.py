@@ -58,7 +58,7 @@ from pytest_ocrparity.golden.baseline_file import is_baseline_file, load_baselin
 from pytest_ocrparity.golden.store import path_in_golden_store
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.report.history import history_plots, read_history
-from pytest_ocrparity.settings import load_settings as load_settings
+from pytest_ocrparity.settings import load_settings
 from pytest_ocrparity.trace import Trace
 
 MEMORY = 256 * 2**20
@@ -400,6 +400,7 @@ def warm_up(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         importlib.import_module("numpy.core.multiarray")  # where older checkpoints look
+    importlib.import_module("pwd")  # where a path begins with ~
     for reader in READERS:
         reader.run(folder, reader.right())
         assert reader.check(folder, reader.right()), f"{reader.name} refuses what is right"
