@@ -104,7 +104,7 @@ class TestModes:
         run(project, "--ocr-golden", *BASELINE)
         result = run(project, "--ocr-golden", "--ocr-golden-mode=all", *BASELINE)
         result.stdout.fnmatch_lines(
-            ["2 baselines recorded from train", "*one_word.npy: 1 boxes before and after, map moved by up to 0"]
+            ["2 baselines recorded from train", "*one_word.npy: 1 box before and after, map moved by up to 0"]
         )
 
     def test_a_mode_alone_is_a_usage_error(self, project: pytest.Pytester) -> None:

@@ -87,7 +87,7 @@ def slow(body: bytes) -> tuple[int, str, Any]:
         (lambda _: (200, "application/json", ""), "the results of service for *: it is empty"),
         (
             lambda _: (200, "application/json", {"boxes": []}),
-            "*holds no dt_polys, the boxes of a detector; it holds boxes",
+            "*holds no dt_polys, the boxes of a detector, and no rec_text, the text of a recogniser; it holds boxes",
         ),
     ],
     ids=["late", "500", "html", "empty", "other keys"],
