@@ -51,6 +51,7 @@ def rows() -> Iterator[Row]:
         project = write_project(Path(folder) / "fifty", 51)
         yield from gates(project)
         yield ocr_gate(Path(folder))
+        yield labelled_gate(project, Path(folder))
         yield memory(Path(folder))
         yield workers(Path(folder))
 
@@ -87,6 +88,19 @@ def ocr_gate(folder: Path) -> Row:
     )
     words = ("gate on `PaddleOCR`, 50 images", "a bare loop of the train network and the same `PaddleOCR`")
     return ratio(words, times["live"], times["bare"], 1.15)
+
+
+def labelled_gate(project: Path, folder: Path) -> Row:
+    """The gate that judges accuracy as well."""
+    labelled = write_project(folder / "labelled", 51, has_labels=True)
+    times = taken_in_turns(
+        {
+            "without": lambda: pytest(project, "-k", "test_live")["seconds"],
+            "with": lambda: pytest(labelled, "-k", "test_live")["seconds"],
+        }
+    )
+    words = ("gate, 50 images with labels", "the same without labels")
+    return ratio(words, times["with"], times["without"], 1.05)
 
 
 def taken_in_turns(runs: dict[str, Callable[[], float]]) -> dict[str, list[float]]:

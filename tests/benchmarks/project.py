@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from real.blob import operators_root
 
@@ -16,6 +18,7 @@ EXAMPLE = Path(__file__).parents[2] / "example_project"
 SETTINGS = """
 [tool.ocrparity]
 images = ["images/*.png"]
+{labels}
 
 [tool.ocrparity.train]
 config = "tiny_db.yml"
@@ -87,6 +90,7 @@ def write_project(
     limit_side_len: int = 736,
     limit_type: str = "min",
     deployed: str = TEXT_DETECTION,
+    has_labels: bool = False,
 ) -> Path:
     """Write a project with that many pages of text, `page_00000.png` and on; both sides' `limit_side_len` given."""
     import cv2
@@ -107,13 +111,18 @@ def write_project(
         "example": EXAMPLE,
         "operators": operators_root(),
         "deployed": deployed.format(recogniser=MODEL_NAME, **limits),
+        "labels": 'labels = "Label.txt"' if has_labels else "",
     }
     (folder / "pyproject.toml").write_text(SETTINGS.format(**names) + "\n[tool.pytest.ini_options]\n")
     (folder / "test_export.py").write_text(TESTS)
     (folder / "conftest.py").write_text(CLOCK)
+    labels = []
     for index in range(images):
-        page = drawn(index, height, width, (14.0, 40.0), count=12).image
-        cv2.imwrite(str(folder / "images" / f"page_{index:05}.png"), page)
+        page, name = drawn(index, height, width, (14.0, 40.0), count=12), f"images/page_{index:05}.png"
+        cv2.imwrite(str(folder / name), page.image)
+        lines = [{"transcription": "text", "points": np.asarray(quad).tolist()} for quad in page.quads]
+        labels.append(f"{name}\t{json.dumps(lines)}\n")
+    (folder / "Label.txt").write_text("".join(labels))
     return folder
 
 
