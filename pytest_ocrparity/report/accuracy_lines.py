@@ -60,9 +60,9 @@ def accuracy_figure_rows(record: AccuracyRecord) -> list[FigureRow]:
         ("spaceless_similarity", "1 - edit distance, no spaces", one.spaceless_similarity, two.spaceless_similarity),
     ]
     rows = [
-        FigureRow(key, name, ours, theirs)
-        for key, name, ours, theirs in others
-        if ours is not None and theirs is not None
+        FigureRow(key, name, reference, candidate)
+        for key, name, reference, candidate in others
+        if reference is not None and candidate is not None
     ]
     return [FigureRow("accuracy", "accuracy", one.hmean, two.hmean, judged), *rows]
 

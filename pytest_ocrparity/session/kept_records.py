@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, overload
@@ -15,24 +16,31 @@ _TELLING = 4096
 """Bytes from which on records are taken for a pattern of others: a test that only skipped leaves fewer."""
 
 
+_TOGETHER = 16
+"""Records that are packed, and unpacked, as one piece: all of most tests, and a small part of a test of many images."""
+
+
 class PackedRecords(Sequence["Record"]):
     """The records of one test, unpacked anew when they are asked for."""
 
-    __slots__ = ("_count", "_packed", "_pattern")
+    __slots__ = ("_ends", "_packed", "_pattern")
 
     def __init__(self, pattern: bytes) -> None:
         """Begin with nothing. What is like the pattern takes little room."""
         self._pattern = pattern
         self._packed: list[bytes] = []
-        self._count = 0
+        self._ends = [0]
+        """How many records stand before each piece, then how many there are."""
 
     def extend(self, records: Sequence[Record]) -> None:
         """Keep further records."""
         from pytest_ocrparity.report.document import pack_document_part
 
-        packer = zlib.compressobj(level=1, zdict=self._pattern)
-        self._packed.append(packer.compress(pack_document_part(list(records))) + packer.flush())
-        self._count += len(records)
+        for start in range(0, len(records), _TOGETHER):
+            piece = list(records[start : start + _TOGETHER])
+            packer = zlib.compressobj(level=1, zdict=self._pattern)
+            self._packed.append(packer.compress(pack_document_part(piece)) + packer.flush())
+            self._ends.append(self._ends[-1] + len(piece))
 
     @overload
     def __getitem__(self, place: int) -> Record: ...
@@ -41,10 +49,14 @@ class PackedRecords(Sequence["Record"]):
     def __getitem__(self, place: slice) -> Sequence[Record]: ...
 
     def __getitem__(self, place: int | slice) -> Record | Sequence[Record]:
-        return [each for packed in self._packed for each in _unpacked(packed, self._pattern)][place]
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        place = range(len(self))[place]
+        piece = bisect_right(self._ends, place) - 1
+        return _unpacked(self._packed[piece], self._pattern)[place - self._ends[piece]]
 
     def __len__(self) -> int:
-        return self._count
+        return self._ends[-1]
 
 
 @lru_cache(maxsize=4)
