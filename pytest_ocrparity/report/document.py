@@ -29,6 +29,7 @@ NEWER: Final = frozenset(
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy")),
+        *(("RecordedComparison", "rerun"), ("CandidateRecord", "files")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -102,6 +103,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     headline: str = ""
     message: Annotated[str, "what the failed assertion said"] = ""
     diagnoses: tuple[Diagnosis, ...] = ()
+    rerun: Annotated[str, "of a failed comparison, the command that runs its test again"] = ""
 
     @classmethod
     def of(cls, comparison: Comparison, headline: str = "", parameters: Sequence[Any] = ()) -> RecordedComparison:
@@ -131,11 +133,14 @@ class Used(Left, frozen=True, kw_only=True):
 class Loads(Left, frozen=True, kw_only=True):
     """It asked for the model of a side: "train", or the name of a candidate.
 
-    `folder` is where the model of a factory's object lies, which no setting names.
+    `folder` is where the model of a factory's object lies, which no setting names; `digest` the sha256 of the text
+    `config`, the inference.yml that it was loaded with.
     """
 
     side: str
     folder: str = ""
+    config: str = ""
+    digest: str = ""
 
 
 class Asked(Left, frozen=True, kw_only=True):
@@ -171,6 +176,7 @@ class Failed(Left, frozen=True, kw_only=True):
     message: str
     diagnoses: tuple[Diagnosis, ...]
     others: tuple[RecordedComparison, ...]
+    rerun: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -285,6 +291,9 @@ class CandidateRecord(Struct, frozen=True):
 
     values: dict[str, Any]
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    files: Annotated[
+        dict[str, str], "sha256 of the text of its inference.yml as the run loaded it; empty where none was loaded"
+    ] = msgspec.field(default_factory=dict)
 
 
 class RecognitionRecord(Struct, frozen=True):

@@ -214,6 +214,7 @@ class Recorder:
         sides: tuple[Trace, Trace],
     ) -> None:
         """Note the message and the causes of a failed comparison, and what the others of its image show."""
+        from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Failed
 
         failed = Failed(
@@ -224,6 +225,7 @@ class Recorder:
             message=message,
             diagnoses=tuple(diagnoses),
             others=tuple(self._record_comparison(each, *sides) for each in comparisons if each.kind != judged.kind),
+            rerun=current_context().rerun(judged.image),
         )
         self._of_the_test.records.append(failed)
 

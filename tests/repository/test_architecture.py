@@ -22,8 +22,9 @@ TABLE = (
     {"context", "artifacts", "report"},
     {"compare", "backends", "explain"},
     {"golden", "diagnose", "rejudge"},
-    {"assertions", "session", "commands"},
-    {"plugin", "gate", "__main__", ""},
+    {"assertions", "session"},
+    {"plugin", "gate", "commands"},
+    {"__main__", ""},
 )
 KNOW_PYTEST = {"plugin", "gate", "session"}
 FRAMEWORKS = {"paddle", "paddleocr", "paddlex", "ppocr", "cv2"}
