@@ -146,7 +146,7 @@ class _Editor:
             assert isinstance(node, yaml.SequenceNode)
             for each, item in reversed(list(zip(node.value, value, strict=True))):
                 self._replace(each, _flow(item))
-        elif isinstance(node, yaml.ScalarNode) or node.flow_style:
+        elif not _is_block(node):
             self._replace(node, _flow(value))
         else:
             inner = self.text[key.end_mark.index : _end(node)]
@@ -231,7 +231,11 @@ def _are_scalars(node: yaml.Node, value: Any) -> bool:
 
 def _end(node: yaml.Node) -> int:
     """Return where a value ends: that of a block collection with its last part, not with the next token."""
-    if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
+    if not _is_block(node):
         return node.end_mark.index
     last = node.value[-1]
     return _end(last[1] if isinstance(last, tuple) else last)
+
+
+def _is_block(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode | yaml.SequenceNode) and not node.flow_style and bool(node.value)

@@ -32,7 +32,9 @@ def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any]) -> I
     for change in changes:
         by_setting.setdefault(change.where.rpartition(".")[2], {}).update(change.values)
     in_file = {**by_setting.get("options_file", {}), **by_setting.get("factory", {})}
-    given = {name: by_setting[name] for name in ("options", _PREDICT) if name in by_setting}
+    given: dict[str, Mapping[str, Any]] = {
+        name: by_setting[name] for name in ("options", _PREDICT) if name in by_setting
+    }
     api = values.get("api", API_OF.get(fixes[0].task, TEXT_DETECTION).name)
     if given and isinstance(api, str) and api in APIS and not values.keys() & {"model_file", "factory"}:
         yield from _call_lines(api, given, values)
@@ -59,8 +61,8 @@ def _call_lines(api: str, given: Mapping[str, Mapping[str, Any]], values: Mappin
     after = {name: _changed(options, given.get(name, {})) for name, options in before.items()}
     folder = {name: values[name] for name in ("model_dir",) if isinstance(values.get(name), str) and api != "PaddleOCR"}
     yield "the call:"
-    calls = (_call(api, folder, each) for each in (before, after))
-    difference = difflib.unified_diff(*calls, "as it was compared", "with the fix", n=20, lineterm="")
+    old, new = (_call(api, folder, each) for each in (before, after))
+    difference = difflib.unified_diff(old, new, "as it was compared", "with the fix", n=20, lineterm="")
     yield from (f"  {line}" for line in difference if not line.startswith("@@"))
     if "options" in given:
         yield "the command line:"

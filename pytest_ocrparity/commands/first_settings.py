@@ -18,7 +18,7 @@ from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.commands.survey import Survey, Trained, network_of
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
-from pytest_ocrparity.wording import path_from, toml_text
+from pytest_ocrparity.wording import number_of_images, path_from, toml_text
 
 _DETECTION_TEST: Final = '''\
 """The export must detect what the trained model detects."""
@@ -73,7 +73,7 @@ class Part:
         return f"{self.prefix}.{setting}" if self.prefix else setting
 
     def lack(self, setting: str, value: str, sentence: str) -> None:
-        """Note what was not found, as a comment in the settings and as a sentence; `value` is what might stand there."""
+        """Note what was not found, as a comment in the settings and as a sentence; `value` is an example."""
         self.lacking[setting.rpartition(".")[0]].append(f"# {setting.rpartition('.')[2]} = {value}")
         self.sentences.append(f"{sentence}: set {self.name(setting)}, such as {value}.")
 
@@ -220,7 +220,7 @@ def _images(part: Part, found: Survey) -> None:
     count = len(folders[first])
     many = f" That is much for a gate: name fewer in {part.name('images')}." if count > _MANY else ""
     part.sentences.append(
-        f"{_path(found.folder, first)} holds {count} images of {what}.{many}"
+        f"{_path(found.folder, first)} holds {number_of_images(count)} of {what}.{many}"
         f"{_others(found, others, part.name('images'))}"
     )
     labels = [path for path in found.labels if path.parent in (first, first.parent)]

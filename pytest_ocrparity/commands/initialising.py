@@ -100,11 +100,11 @@ def _write_settings(parts: Sequence[Part], folder: Path) -> tuple[list[str], Pat
     if existing is not None:
         lines.append(f"{existing} has settings too; below {folder}, those written here count instead.")
     if shared.is_file():
-        before = shared.read_bytes()
-        text = settings_text(parts, TABLE).encode()
-        whole = before.rstrip() + b"\n\n" + text if before.strip() else text
-        if _only_adds_table(parse_toml(before, shared), whole, shared):
-            write_whole_file(shared, whole)
+        old = shared.read_bytes()
+        new = settings_text(parts, TABLE).encode()
+        new = old.rstrip() + b"\n\n" + new if old.strip() else new
+        if _only_adds_table(parse_toml(old, shared), new, shared):
+            write_whole_file(shared, new)
             return [*lines, f"Written into {SHARED_FILE}: the table [{TABLE}]."], shared
     write_whole_file(own, settings_text(parts, "").encode())
     return [*lines, f"Written: {OWN_FILE}."], own

@@ -144,14 +144,14 @@ def _find_models(found: Survey, files: Sequence[Path]) -> None:
         with suppress(ModelError, OSError):
             if path.name == CONFIG:
                 if any((path.parent / name).is_file() for name in (*PROGRAMS, "inference.onnx")):
-                    task = family_of_export(read_config(path)).task.name
-                    found.exports.setdefault(task, []).append(path.parent)
+                    family = family_of_export(read_config(path))
+                    found.exports.setdefault(family.task.name, []).append(path.parent)
             elif b"Architecture" in path.read_bytes()[: 2**20]:
                 yml = read_config(path)
                 architecture = yml.get("Architecture")
                 kind = architecture.get("model_type") if isinstance(architecture, Mapping) else None
-                if kind in TASKS:
-                    found.trained.setdefault(TASKS[kind], []).append(Trained(path, yml, TASKS[kind]))
+                if task := TASKS.get(str(kind)):
+                    found.trained.setdefault(task, []).append(Trained(path, yml, task))
     for trained in found.trained.values():
         for each in trained:
             each.checkpoints = _checkpoints_of(each, weights, found)
