@@ -2,8 +2,8 @@
 
 `oldest` and `newest` work on a copy of the repository, since a program that a newer paddle wrote does not load in an
 older one: the example is exported and its baselines are recorded anew there. The others run without paddle, on the toy
-detector: `pytests` against pytest and xdist alone, `sdist` what a source distribution holds, `dist` the distributions of
-a release.
+detector: `pytests` against pytest and xdist alone, `sdist` what a source distribution holds, `dist` what a release is
+made of.
 """
 
 from __future__ import annotations
