@@ -50,7 +50,7 @@ def compare_detections(
         limits = box_pair_limits(reference, candidate, tolerance, maps_equal)
         rerun = cache(lambda: detections_with_expected_scores(reference, candidate))
         found = candidate.detections
-        pairs, findings = pair_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
+        pairs, findings = pair_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found, limits))
         if maps is not None and _do_maps_keep_limit(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
         differences += _score_order_differences(reference.detections, found, pairs, findings, rerun, limits)
@@ -105,7 +105,7 @@ def _score_order_differences(
     if len(wrong) < 2 or reference.scores is None or candidate.scores is None:
         return []
     is_exact = all(finding.score_error is not None for finding in wrong)
-    known = expected_scores(rerun(), candidate) if is_exact else {}
+    known = expected_scores(rerun(), candidate, limits) if is_exact else {}
     chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
     expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
     is_exact = is_exact or limits.max_score_difference == limits.exact_score  # equal maps
