@@ -372,8 +372,7 @@ def polygon_keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Sha
         for index, name, shape in zip(whole.tolist(), _shape_defects(made), made, strict=True):
             names[index] = name
             shapes[index] = None if name == "zero area" else _enclosed_area(shape) if name else shape
-    # Bytes, since a hundred thousand numbers in tuples keep the garbage collector busy: with the highest first, they sort
-    # as coordinates from 0 on do.
+    # Bytes: a hundred thousand numbers in tuples keep the garbage collector busy. They sort as numbers from 0 on do.
     ends, numbers = np.cumsum(16 * lengths).tolist(), rings.astype(">f8").tobytes()
     return [
         (name, point_set(each) if name else numbers[end - 16 * len(each) : end])
