@@ -101,12 +101,18 @@ def write_config_fixes(fixes: Sequence[ConfigFix], kept: Path) -> Iterator[str]:
             raise ReportError(f"{kept} lies in the folder that is deployed, where no old {fix.path.name} may lie")
         if old.is_symlink() or (old.exists() and old.read_bytes() != fix.path.read_bytes()):
             raise ReportError(f"{old} is there already and is another file: remove it")
+    written: list[str] = []
     for fix, old in places:
+        name = image_label(str(fix.path))
         try:
-            mode = fix.path.stat().st_mode
-            write_whole_file(old, fix.path.read_bytes())
+            data, mode = fix.path.read_bytes(), fix.path.stat().st_mode
+            if data != fix.before.encode():
+                raise ReportError(f"{name} has changed just now: run this again")
+            write_whole_file(old, data)
             write_whole_file(fix.path, fix.after.encode())
             fix.path.chmod(mode)
         except OSError as error:
-            raise ReportError(f"{fix.path}: cannot be written: {error.strerror or error}") from error
-        yield f"written: {image_label(str(fix.path))}; the old file is {image_label(str(old))}"
+            before = f"; written before: {', '.join(written)}" if written else ""
+            raise ReportError(f"{name}: cannot be written: {error.strerror or error}{before}") from error
+        written.append(name)
+        yield f"written: {name}; the old file is {image_label(str(old))}"

@@ -108,7 +108,8 @@ def _plan_lines(
         yield ""
     if plan.unproved:
         yield from ("without a proved fix:", "")
-        yield from (f"  {each.text} ({_image_names(each.images)})" for each in plan.unproved)
+        for each in plan.unproved:
+            yield f"  {each.text}{f' ({_image_names(each.images)})' * bool(each.images)}"
         yield ""
     if not plan.fixes and not plan.unproved:
         yield "nothing of these results failed"

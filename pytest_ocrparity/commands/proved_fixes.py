@@ -145,6 +145,11 @@ def read_plan(results: Results, settings: Settings) -> Plan:
             else:
                 text = f"{diagnosis.cause} of {each.candidate}: {diagnosis.summary}"
                 _add_once(unproved.setdefault(text, Unproved(text)).images, each.image)
+    for missed in results.not_compared:
+        if missed.outcome != "skipped":
+            text = f"not compared: {missed.reason.partition(chr(10))[0] or missed.outcome}"
+            _add_once(unproved.setdefault(text, Unproved(text)).images, missed.image or missed.test)
+    unproved |= {text: Unproved(text) for text in results.run.faults}
     found = list(fixes.values())
     for fix_ in found:
         _ = fix_.groups  # refuses a place that no fix has

@@ -314,6 +314,20 @@ def test_results_that_no_run_writes_are_refused(
     assert not list(project.results.parent.glob("*.old"))
 
 
+def test_what_failed_otherwise_is_listed(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    def more(document: dict[str, Any]) -> None:
+        document["run"]["faults"] = ["over the run: too many boxes"]
+        missed = {"test": "t.py::t", "image": "z.png", "outcome": "error", "reason": "no model\nat all"}
+        document["not_compared"] = [missed, {**missed, "outcome": "skipped", "reason": "of no use"}]
+
+    project.write(("a.png", proved(of_file())), edit=more)
+    assert project.fix("--write") == 1
+    told = capsys.readouterr().out
+    assert "  not compared: no model (1 image: z.png)\n  over the run: too many boxes\n" in told
+    assert "of no use" not in told
+    assert project.mean() == MEAN
+
+
 def test_a_command_that_no_run_records_is_not_printed(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project.write(("a.png", proved(of_file())), rerun="rm -rf . 'x")
     assert project.fix() == 0
