@@ -110,7 +110,7 @@ def _train(part: Part, found: Survey) -> Trained | None:
     if first is None:
         line = f'"configs/{part.task[:3]}.yml"'
         part.lack("train.config", line, f"No training YAML file of a {word} was found")
-        part.lack("train.checkpoint", '"output/best_accuracy"', f"No weights of a {word} were found")
+        _lack_weights(part, found, f"a {word}")
     else:
         table["config"] = _path(found.folder, first.config)
         others = _others(found, [each.config for each in trained[1:]], part.name("train.config"))
@@ -120,7 +120,8 @@ def _train(part: Part, found: Survey) -> Trained | None:
     if found.checkouts:
         table["paddleocr_root"] = _path(found.folder, found.checkouts[0])
         others = _others(found, found.checkouts[1:], part.name("train.paddleocr_root"))
-        part.sentences.append(f"{table['paddleocr_root']} holds PaddleOCR's code.{others}")
+        place = "This folder" if table["paddleocr_root"] == "." else table["paddleocr_root"]
+        part.sentences.append(f"{place} holds PaddleOCR's code.{others}")
     elif importlib.util.find_spec("ppocr") is None:
         part.lack("train.paddleocr_root", '"../PaddleOCR"', "No PaddleOCR checkout was found here or beside")
     return first
@@ -128,13 +129,20 @@ def _train(part: Part, found: Survey) -> Trained | None:
 
 def _checkpoint(part: Part, found: Survey, trained: Trained) -> None:
     if not trained.checkpoints:
-        line, config = '"output/best_accuracy"', _path(found.folder, trained.config)
-        part.lack("train.checkpoint", line, f"No weights ({PARAMS}) of {config} were found")
+        _lack_weights(part, found, _path(found.folder, trained.config))
         return
     first, *others = trained.checkpoints
     part.tables["train"]["checkpoint"] = _path(found.folder, first).removesuffix(PARAMS)
     more = _others(found, others, part.name("train.checkpoint"))
     part.sentences.append(f"{_path(found.folder, first)} holds its weights.{more}")
+
+
+def _lack_weights(part: Part, found: Survey, whose: str) -> None:
+    """Note that weights are missing; which are there, as nothing says what they were trained with."""
+    names = [_path(found.folder, path) for path in found.weights]
+    others = f", and it is not known what {', '.join(names[:5])} belongs to" if names else ""
+    example = f'"{names[0].removesuffix(PARAMS)}"' if names else '"output/best_accuracy"'
+    part.lack("train.checkpoint", example, f"No weights ({PARAMS}) of {whose} were found{others}")
 
 
 def _network(part: Part, found: Survey, trained: Trained) -> None:

@@ -60,6 +60,7 @@ class Survey:
         trained, exports, bare: by task; `bare` are `.onnx` files outside of export folders, of a task that nobody says.
         images: by task, folders with their images.
         labels: label files.
+        weights: all `.pdparams` files.
         checkouts: PaddleOCR's code.
         networks: "module:function" of what may make a network, by the name that the YAML file gives the backbone.
         was_cut: whether there were more files than are looked at.
@@ -71,6 +72,7 @@ class Survey:
     bare: list[Path] = field(default_factory=list)
     images: dict[str, dict[Path, list[Path]]] = field(default_factory=dict)
     labels: list[Path] = field(default_factory=list)
+    weights: list[Path] = field(default_factory=list)
     checkouts: list[Path] = field(default_factory=list)
     networks: dict[str, list[str]] = field(default_factory=dict)
     was_cut: bool = False
@@ -139,7 +141,7 @@ def _depth(path: Path) -> tuple[int, str]:
 
 
 def _find_models(found: Survey, files: Sequence[Path]) -> None:
-    weights = [path for path in files if path.suffix == PARAMS and path.stem != "inference"]
+    found.weights = [path for path in files if path.suffix == PARAMS and path.stem != "inference"]
     for path in sorted((each for each in files if each.suffix in (".yml", ".yaml")), key=_depth):
         with suppress(ModelError, OSError):
             if path.name == CONFIG:
@@ -154,7 +156,7 @@ def _find_models(found: Survey, files: Sequence[Path]) -> None:
                     found.trained.setdefault(task, []).append(Trained(path, yml, task))
     for trained in found.trained.values():
         for each in trained:
-            each.checkpoints = _checkpoints_of(each, weights, found)
+            each.checkpoints = _checkpoints_of(each, found.weights, found)
         _without_templates(trained, found)
         trained.sort(key=lambda each: (not each.checkpoints, *_depth(each.config)))
     for task in list(found.trained):
@@ -190,7 +192,7 @@ def _checkpoints_of(trained: Trained, weights: Sequence[Path], found: Survey) ->
     best = [folder / name for folder in folders for name in ("best_accuracy", "best_model/model", "latest")]
     best += [*_named(found, trained, "checkpoints"), *_named(found, trained, "pretrained_model")]
     ranked = [path if path.suffix == PARAMS else Path(f"{path}{PARAMS}") for path in best]
-    beside = [path for path in weights if any(path.is_relative_to(folder) for folder in folders)]
+    beside = [path for path in weights if path.parent in folders]  # `save_model_dir: output` holds those of all others
     ranked += sorted(beside, key=lambda path: (path.stem != trained.config.stem, *_depth(path)))
     present = set(weights)
     return [path for path in dict.fromkeys(ranked) if path in present or path.is_file()]

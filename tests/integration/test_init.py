@@ -126,6 +126,13 @@ def test_weights_in_the_folder_of_training_are_preferred(folder: Path) -> None:
     assert load_settings(folder / OWN, {}, folder).train["checkpoint"].name == "best_accuracy"
 
 
+def test_weights_of_nothing_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(EXAMPLE / "checkpoints/tiny_db.pdparams", folder)
+    assert main(["init"]) == 1
+    assert "it is not known what tiny_db.pdparams belongs to: set train.checkpoint" in capsys.readouterr().out
+    assert '# checkpoint = "tiny_db"\n' in (folder / OWN).read_text()
+
+
 def test_in_a_checkout_only_what_was_trained_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkout = folder.parent / "PaddleOCR"
     (checkout / "configs").mkdir()
@@ -135,8 +142,11 @@ def test_in_a_checkout_only_what_was_trained_counts(folder: Path, capsys: pytest
     assert main(["init", str(checkout)]) == 1
     assert "No training YAML file of a detector was found: " in capsys.readouterr().out
     (checkout / OWN).unlink()
-    (checkout / "output/mine").mkdir(parents=True)
-    shutil.copy(EXAMPLE / "checkpoints/tiny_db.pdparams", checkout / "output/mine/best_accuracy.pdparams")
+    for name in ("mine", "unknown"):
+        (checkout / "output" / name).mkdir(parents=True)
+        shutil.copy(EXAMPLE / "checkpoints/tiny_db.pdparams", checkout / "output" / name / "best_accuracy.pdparams")
+    template = (EXAMPLE / "configs/tiny_db.yml").read_text().replace("./checkpoints", "./output/")
+    (checkout / "configs/aaa.yml").write_text(template)  # what is below its folder is not its own
     main(["init", str(checkout)])
     settings = load_settings(checkout / OWN, {}, checkout)
     assert settings.train["config"] == checkout / "configs/mine.yml"
