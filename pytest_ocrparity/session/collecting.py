@@ -249,13 +249,13 @@ def _recognition(settings: Settings | None, loads: Sequence[Loads]) -> Recogniti
 def _candidates(settings: Settings, loads: Sequence[Loads]) -> dict[str, CandidateRecord]:
     return {
         name: CandidateRecord(
-            jsonable(_values(each)), dict(each.tolerance.limits), files=_loaded_files(each.values, loads)
+            jsonable(_values(each)), dict(each.tolerance.limits), files=loaded_files(each.values, loads)
         )
         for name, each in settings.candidates.items()
     }
 
 
-def _loaded_files(values: Mapping[str, Any], loads: Sequence[Loads]) -> dict[str, str]:
+def loaded_files(values: Mapping[str, Any], loads: Sequence[Loads]) -> dict[str, str]:
     """Return the digest of a candidate's inference.yml; nothing where it changed while the run went on."""
     config = config_of_candidate(values)
     digests = {each.digest for each in loads if each.digest and each.config == str(config)}
