@@ -46,6 +46,12 @@ def test_export_reads_as_training(ocr_train_model, ocr_inference_model, ocr_imag
 '''
 _MARK: Final = 'pytestmark = pytest.mark.ocr_task("recognition")'
 _WORDS: Final = {DETECTION.name: "detector", RECOGNITION.name: "recogniser"}
+_OF_OWN_CODE: Final = (
+    '{ img_mode = "BGR", limit_side_len = 736, limit_type = "min", scale = "1./255.", mean = [0.485, 0.456, 0.406], '
+    "std = [0.229, 0.224, 0.225], thresh = 0.3, box_thresh = 0.6, unclip_ratio = 1.5, max_candidates = 1000, "
+    'use_dilation = false, score_mode = "fast", box_type = "quad" }'
+)
+"""All that has to be said of code around an `.onnx` file, with values that it might have."""
 _MANY: Final = 100
 """Images, of which a run takes minutes."""
 
@@ -173,8 +179,8 @@ def _inference(part: Part, found: Survey, trained: Trained | None) -> None:
         table["model_file"] = _path(found.folder, found.bare[0])
         more = _others(found, found.bare[1:], part.name("inference.model_file"))
         part.sentences.append(f"{table['model_file']} is taken for the deployed detector, run by ONNX Runtime.{more}")
-        line = '{ limit_side_len = 736, limit_type = "min", thresh = 0.3, box_thresh = 0.6 }'
-        part.lack("inference.options", line, "What your code does around that file is not known, such as these values")
+        if not (found.bare[0].parent / CONFIG).is_file():
+            part.lack("inference.options", _OF_OWN_CODE, "What your code does around that file is not known")
     else:
         part.lack("inference.model_dir", '"inference"', f"No export folder of a {word} was found")
 

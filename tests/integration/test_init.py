@@ -115,7 +115,11 @@ def test_an_onnx_file_alone_is_the_detector(folder: Path, capsys: pytest.Capture
     told = capsys.readouterr().out
     assert "det.onnx is taken for the deployed detector, run by ONNX Runtime.\n" in told
     assert 'model_file = "det.onnx"\n# options = {' in (folder / OWN).read_text()
-    assert "det.onnx" in told.partition("Still missing")[2]
+    assert "inference.options lack img_mode, " in told.partition("Still missing")[2]
+    text = (folder / OWN).read_text()
+    (folder / OWN).write_text(text.replace("# options", "options"))
+    assert main(["init"]) == 1
+    assert "inference.options" not in capsys.readouterr().out.partition("Still missing")[2]
 
 
 def test_weights_in_the_folder_of_training_are_preferred(folder: Path) -> None:
