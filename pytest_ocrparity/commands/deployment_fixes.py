@@ -14,6 +14,7 @@ from pytest_ocrparity.backends.paddlex.deployed import API_OF, APIS, DETECTOR_BL
 from pytest_ocrparity.backends.paddlex.fixes import fix_keyword_text
 from pytest_ocrparity.commands.proved_fixes import CODE, ProvedFix
 from pytest_ocrparity.diagnosis import Change
+from pytest_ocrparity.wording import image_label
 
 _COMMANDS: Final = {"TextDetection": "text_detection", "TextRecognition": "text_recognition", "PaddleOCR": "ocr"}
 """The subcommand of `paddleocr` that runs each class."""
@@ -59,7 +60,8 @@ def _nested(change: Change) -> dict[str, Any]:
 def _call_lines(api: str, given: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> Iterator[str]:
     before = {name: _options(values.get(name)) for name in ("options", _PREDICT)}
     after = {name: _changed(options, given.get(name, {})) for name, options in before.items()}
-    folder = {name: values[name] for name in ("model_dir",) if isinstance(values.get(name), str) and api != "PaddleOCR"}
+    model_dir = values.get("model_dir")
+    folder = {"model_dir": image_label(model_dir)} if isinstance(model_dir, str) and api != "PaddleOCR" else {}
     yield "the call:"
     old, new = (_call(api, folder, each) for each in (before, after))
     difference = difflib.unified_diff(old, new, "as it was compared", "with the fix", n=20, lineterm="")

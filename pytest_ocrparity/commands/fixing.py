@@ -175,6 +175,8 @@ def _last_lines(plan: Plan, *, is_writing: bool, can_write: bool) -> Iterator[st
     """Yield what is left to do: above all, to run the tests again."""
     if can_write and not is_writing:
         yield "--write applies the change of inference.yml, and nothing else"
+    if is_writing and not can_write and (plan.fixes or plan.unproved):
+        yield "nothing was written: no proved fix changes an inference.yml alone"
     if any(CODE in each.groups for each in plan.agreed):
         yield (
             "options in the settings are not written: they describe the deployment, and another description would hide "

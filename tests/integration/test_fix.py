@@ -148,7 +148,8 @@ def test_only_the_first_group_is_written(project: Project, capsys: pytest.Captur
     assert heads == ["in the export folder:", "in your deployment's code:", "in the training YAML file:"]
     assert "      -    limit_side_len=960,\n      +    limit_side_len=736,\n" in told
     flags = "--device cpu --limit_side_len 736 --limit_type min"
-    assert f"paddleocr text_detection -i IMAGE --model_dir {project.folder / 'inference'} {flags}\n" in told
+    assert f"paddleocr text_detection -i IMAGE --model_dir inference {flags}\n" in told
+    assert "nothing was written" not in told
     assert "      limit_side_len: 736\n" in told
     assert "+      - DetResizeForTest: {limit_side_len: 960}" in told
     assert TELLS_OPTIONS in told
@@ -160,6 +161,9 @@ def test_a_pipeline_has_its_block_of_yaml(project: Project, capsys: pytest.Captu
     assert project.fix() == 0
     told = capsys.readouterr().out
     assert "paddleocr ocr -i IMAGE --text_det_limit_side_len 736\n" in told
+    assert "nothing was written" not in told
+    assert project.fix("--write") == 0
+    assert "nothing was written: no proved fix changes an inference.yml alone\n" in capsys.readouterr().out
     assert "        TextDetection:\n          limit_side_len: 736\n" in told
 
 
