@@ -19,7 +19,11 @@ from pytest_ocrparity.errors import ModelError
 EXPORT: Final = ("PreProcess", "transform_ops")
 TRAINING: Final = ("Eval", "dataset", "transforms")
 """Where an inference.yml and a training YAML file list their operators."""
-_POST_PROCESS: Final = "PostProcess"
+POST_PROCESS: Final = "PostProcess"
+_SECTIONS: Final = (POST_PROCESS, "Global")
+"""What is no operator, beside the keys with a dot such as Eval.loader."""
+_FIRST: Final = "DecodeImage"
+"""The operator whose place is known where it is not listed."""
 _WIDE: Final = 10**6
 """Letters of a line, so that no value is broken."""
 
@@ -31,7 +35,8 @@ def edit_config(text: str, path: Path, place: Sequence[str], key: str, values: M
         text: the file's.
         path: where it lies, for messages.
         place: where it lists its operators: EXPORT or TRAINING.
-        key: the name of the operator, or PostProcess. One that is not listed is put first.
+        key: the name of the operator, or a section, as PostProcess or Eval.loader. A DecodeImage that is not listed is
+            put first.
         values: by name of the argument; None for one that is to go.
 
     Raises:
@@ -64,14 +69,21 @@ def _unshared(value: Any) -> Any:
 def _arguments(config: dict[str, Any], path: Path, place: Sequence[str], key: str) -> dict[str, Any]:
     """Return the arguments of an operator in a parsed file, to be changed."""
     holder: Any = config
-    if key != _POST_PROCESS:
-        for part in place:
-            holder = holder.get(part) if isinstance(holder, dict) else None
+    *above, last = key.split(".") if is_section(key) else (*place, "")
+    for part in above:
+        holder = holder.get(part) if isinstance(holder, dict) else None
+    if last:
+        if not isinstance(holder, dict) or last not in holder:
+            raise ModelError(f"{path} has no {key}: edit it by hand")
+        key = last
+    else:
         if not isinstance(holder, list):
             raise ModelError(f"{path} has no list {'.'.join(place)}")
         found = [each for each in holder if isinstance(each, dict) and key in each]
         if len(found) > 1:
             raise ModelError(f"{path}: {key} stands {len(found)} times in {'.'.join(place)}: edit it by hand")
+        if not found and key != _FIRST:
+            raise ModelError(f"{path}: {key} is not in {'.'.join(place)}: edit it by hand")
         if not found:
             holder.insert(0, {key: {}})
         holder = found[0] if found else holder[0]
@@ -81,6 +93,11 @@ def _arguments(config: dict[str, Any], path: Path, place: Sequence[str], key: st
         raise ModelError(f"{path}: {key} has no arguments that could be changed")
     arguments: dict[str, Any] = holder[key]
     return arguments
+
+
+def is_section(key: str) -> bool:
+    """Tell whether a key is of a section, and not the name of an operator."""
+    return key in _SECTIONS or "." in key
 
 
 def _update(arguments: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -179,8 +196,8 @@ class _Editor:
 
     def _node_of_arguments(self) -> yaml.Node | None:
         root = config_nodes(self.text, self._path)
-        if self._key == _POST_PROCESS:
-            return _at(root, (self._key,))
+        if is_section(self._key):
+            return _at(root, self._key.split("."))
         operators = _at(root, self._place)
         entries = operators.value if isinstance(operators, yaml.SequenceNode) else []
         found = (_at(each, (self._key,)) for each in entries)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_ocrparity.artifacts.config_edit import POST_PROCESS, is_section
 from pytest_ocrparity.comparison import MATCHES
 from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Change, Diagnosis, Fix, table_of
 from pytest_ocrparity.errors import ReportError
@@ -173,6 +174,12 @@ def _add_once(images: list[str], image: str) -> None:
 def _check_fix(fix: Fix) -> None:
     """Refuse what no fix of a run holds, as it would be written into files or printed to be pasted."""
     for change in fix.changes:
+        if (
+            change.where == "inference.yml"
+            and (not change.key or is_section(change.key))
+            and change.key != POST_PROCESS
+        ):
+            raise ReportError("these results name a place of inference.yml that no fix has: nothing was changed")
         pattern = _FILE if change.where == "delete" else _NAME
         is_key = not change.key or all(pattern.fullmatch(part) for part in change.key.split("."))
         if not is_key or not all(_NAME.fullmatch(name) for name in change.values):

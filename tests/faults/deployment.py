@@ -18,6 +18,7 @@ from pytest_ocrparity import (
     assert_same_preprocessing,
     assert_same_probability_maps,
 )
+from pytest_ocrparity.artifacts.config_edit import EXPORT, TRAINING, edit_config
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.pipeline import load_inference
 from pytest_ocrparity.backends.ppocr.pipeline import load_training
@@ -147,9 +148,9 @@ class Deployment:
         elif change.where == "inference.predict_options":
             _update(self.predict_options, change.values)
         elif change.where == "inference.yml":
-            self.operator(self.export_yml, change.key, **change.values)
+            self._edit_as_told(self.export_yml, EXPORT, change)
         elif change.where == "train.config":
-            self.operator(self.train_yml, change.key, **change.values)
+            self._edit_as_told(self.train_yml, TRAINING, change)
         elif change.where == "train.sub_model":
             self.train.update(change.values)
         elif change.where == "delete":
@@ -157,6 +158,11 @@ class Deployment:
         else:
             assert change.where == "export", change
             (self.export_again or self.export)()
+
+    def _edit_as_told(self, name: str, place: Sequence[str], change: Change) -> None:
+        """Change a yml as `python -m pytest_ocrparity fix` does."""
+        path = self.folder / name
+        path.write_text(edit_config(path.read_text(), path, place, change.key, change.values))
 
 
 class KnowsWhatRan:

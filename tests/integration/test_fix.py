@@ -302,7 +302,10 @@ EVIL = "__import__('os').system('touch evil')"
         (put(*CHANGE, "values", value={"mean": {"a": 1}}), "a value that no parameter has"),
         (put(*CHANGE, "values", value={"mean": [[1]]}), "a value that no parameter has"),
         (put(*CHANGE, "values", value={"scale": EVIL}), "write a number or a fraction"),
-        (put(*CHANGE, "key", value="NoSuchOperator"), "is not among the operators"),
+        (put(*CHANGE, "key", value="NoSuchOperator"), "is not in PreProcess.transform_ops"),
+        (put(*CHANGE, "key", value="Global"), "a place of inference.yml that no fix has"),
+        (put(*CHANGE, "key", value="Hpi.backend"), "a place of inference.yml that no fix has"),
+        (put(*CHANGE, "key", value=""), "a place of inference.yml that no fix has"),
     ],
     ids=str,
 )

@@ -36,6 +36,9 @@ PostProcess:
   thresh: 0.3  # low
 
   box_thresh: 0.6
+Eval:
+  loader:
+    batch_size: 8
 """
 PATH = Path("inference.yml")
 UNKNOWN_KEY = "NoSuchOperator"
@@ -78,7 +81,12 @@ def changed(text: str, key: str, **values: Any) -> list[str]:
             ],
         ),
         ("ToCHWImage", {"axes": 3}, ["-  - ToCHWImage: null", "+  - ToCHWImage: {axes: 3}"]),
-        (UNKNOWN_KEY, {"a": 1}, ["+  - NoSuchOperator: {a: 1}"]),
+        (
+            "Global",
+            {"model_name": "x"},
+            ["-  model_name: PP-OCRv5_mobile_det  # its name", "+  model_name: x  # its name"],
+        ),
+        ("Eval.loader", {"batch_size": 1}, ["-    batch_size: 8", "+    batch_size: 1"]),
     ],
     ids=str,
 )
@@ -125,6 +133,17 @@ def test_comments_inside_of_a_value_are_not_lost() -> None:
     without = YML.replace("  # red", "")
     after = edit_config(without, PATH, EXPORT, "NormalizeImage", {"mean": [0.5]})
     assert "      mean: [0.5]\n      std:" in after
+
+
+def test_only_decode_image_is_put_where_it_is_not() -> None:
+    text = YML.replace("  - DecodeImage: {img_mode: BGR, channel_first: false}  # colours\n", "")
+    assert changed(text, "DecodeImage", img_mode="RGB") == ["+  - DecodeImage: {img_mode: RGB}"]
+    flow = "PreProcess: {transform_ops: [ToCHWImage: null]}\n"
+    after = yaml.safe_load(edit_config(flow, PATH, EXPORT, "DecodeImage", {"img_mode": "RGB"}))
+    assert after["PreProcess"]["transform_ops"] == [{"DecodeImage": {"img_mode": "RGB"}}, {"ToCHWImage": None}]
+    for key in (UNKNOWN_KEY, "Eval.dataset", "Other.place"):
+        with pytest.raises(ModelError, match="edit it by hand"):
+            edit_config(YML, PATH, EXPORT, key, {"a": 1})
 
 
 def test_an_operator_that_stands_twice_is_refused() -> None:
