@@ -74,13 +74,9 @@ class LineDeployment(Deployment):
         self.operator(EXPORT_YML, "PostProcess", character_dict=characters)
 
     def _apply(self, change: Change) -> None:
-        """Follow the words about the training YAML file as well, where a change is no argument of an operator in it."""
+        """Follow the words about an operator that stands in the training YAML file under another name as well."""
         path = self.folder / TRAIN_YML
         config = yaml.safe_load(path.read_text())
-        if change.key == "Eval.loader":
-            config["Eval"]["loader"].update(change.values)
-            path.write_text(yaml.safe_dump(config))
-            return
         if change.where == "train.config" and change.key == "RecResizeImg":
             for transform in config["Eval"]["dataset"]["transforms"]:
                 if "SVTRRecResizeImg" in transform:
