@@ -28,7 +28,7 @@ class Page(HTMLParser):
         self.images += [given["src"]] if tag == "img" and given.get("src") else []
         self.links += [given["href"]] if tag == "a" else []
         self.ids += [given["id"]] if "id" in given else []
-        if tag not in self.VOID and tag not in ("path", "polygon", "rect"):
+        if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -47,4 +47,4 @@ def pictures(folder: Path, kind: str, sides: tuple[Trace, Trace]) -> dict[tuple[
     found, error = Album(folder).pictures_of(comparison, *sides)
     assert error is None
     assert all((folder / picture.thumb).is_file() for picture in found)
-    return {(picture.stage, picture.side): picture for picture in found}
+    return {(picture.stage, picture.side): picture for picture in found if picture.side not in ("thumbnail", "image")}
