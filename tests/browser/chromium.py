@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,3 +44,11 @@ def launched() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=executable(), args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+def wait_until(page: Any, expression: str, arg: Any = None) -> None:
+    """Wait until an expression of the page is true. Playwright's own waiting would need the page to permit `eval`."""
+    end = time.monotonic() + 5
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, f"still false: {expression}"
+        time.sleep(0.02)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from toy import Toy
 
+from browser.chromium import wait_until
 from browser.toy_report import EMPTY, GREY, HEIGHT, MOVED, SAME, WIDTH, WORDS, export, written_page
 
 Opened = Callable[..., Any]
@@ -56,7 +57,7 @@ def test_a_click_on_a_picture_opens_it_and_escape_goes_back(opened: Opened) -> N
     assert title(page) == f"images/{MOVED}: detections of inference against train"
     assert shown_layers(page) == ["train", "inference", "both sides"]
     page.keyboard.press("Escape")
-    page.wait_for_function("(url) => location.href === url", arg=before)
+    wait_until(page, "(url) => location.href === url", before)
     assert not is_open(page)
     page.locator(".card p").first.click()
     assert not is_open(page)  # a click beside a picture opens nothing
@@ -70,7 +71,7 @@ def test_the_browsers_back_and_a_button_close_it(opened: Opened, way: str) -> No
         page.go_back()
     else:
         page.get_by_role("button", name="close").click()
-    page.wait_for_function("!document.querySelector('.viewer').open")
+    wait_until(page, "!document.querySelector('.viewer').open")
     assert "#" not in page.url
 
 
@@ -85,8 +86,9 @@ def test_a_permalink_opens_its_stage_and_one_of_an_equal_stage_too(opened: Opene
 def test_of_what_is_not_drawn_the_image_is_shown(opened: Opened, fragment: str) -> None:
     page = opened(fragment)
     assert not is_open(page)
-    card = page.locator(".card", has=page.locator(f'[id="images/{SAME}"]'))
-    assert card.evaluate("(card) => card.open && card.getBoundingClientRect().top < innerHeight")
+    card = f"document.getElementById('images/{SAME}').parentNode"
+    wait_until(page, f"{card}.open && Math.abs({card}.getBoundingClientRect().top) < innerHeight")
+    assert page.evaluate(f"document.getElementById('images/{MOVED}').getBoundingClientRect().bottom < 0")
 
 
 @pytest.mark.parametrize("fragment", ["#images/none.npy", "#%ff", "#"])
@@ -135,11 +137,11 @@ def test_the_slider_cuts_between_the_sides(opened: Opened) -> None:
 
 def test_the_wheel_zooms_at_the_pointer_on_all_sides(opened: Opened) -> None:
     page = opened(TENSOR)
-    page.wait_for_function("layers.every((each) => each.element.querySelector('img').naturalWidth)")
+    wait_until(page, "layers.every((each) => each.element.querySelector('img').naturalWidth)")
     place = pointer_at(page, 0.25, 0.3)
     page.mouse.move(*place)
     page.mouse.wheel(0, -400)
-    page.wait_for_function("state.zoom > 1.5")
+    wait_until(page, "state.zoom > 1.5")
     for pane in (0, 1, 2):
         now = pointer_at(page, 0.25, 0.3, pane)
         left = page.locator(".pane").nth(pane).bounding_box()["x"] - box_of(page)[0]
@@ -156,7 +158,7 @@ def test_the_wheel_zooms_at_the_pointer_on_all_sides(opened: Opened) -> None:
 def test_a_click_on_a_finding_jumps_to_it(opened: Opened) -> None:
     page = opened()
     page.locator(f'[id="images/{MOVED}"] a.finding', has_text="moved").first.click()
-    page.wait_for_function("state.finding !== null")
+    wait_until(page, "state.finding !== null")
     finding = page.evaluate("({ x: state.finding.x, y: state.finding.y })")
     centres = [((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in WORDS]
     assert min(abs(finding["x"] - x) + abs(finding["y"] - y) for x, y in centres) < 1
@@ -179,7 +181,7 @@ def test_boxes_are_switched_by_side(opened: Opened) -> None:
         )
 
     assert visible() == 3 + 3 + 6
-    page.get_by_label("boxes of train").uncheck()
+    page.get_by_role("checkbox", name="boxes of train").uncheck()
     assert visible() == 3 + 3
     page.keyboard.press("b")
     assert visible() == 0
@@ -196,8 +198,8 @@ def test_values_below_the_pointer_are_those_of_the_arrays(opened: Opened) -> Non
     sides = [Toy().trace(image), export("inference", GREY).trace(image)]
     for stage in ("tensor", "probability_map"):
         page.goto(page.url.partition("#")[0] + f"#images/{GREY}/{stage}")
-        page.wait_for_function("layers.length === 3 && layers.every((each) => valuesOf.get(each.values)?.steps)")
-        page.wait_for_function("layers.every((each) => each.element.querySelector('img').naturalWidth > 1)")
+        wait_until(page, "layers.length === 3 && layers.every((each) => valuesOf.get(each.values)?.steps)")
+        wait_until(page, "layers.every((each) => each.element.querySelector('img').naturalWidth > 1)")
         for x, y in ((150, 100), (60, 35), (5, 190)):
             page.mouse.move(*pointer_at(page, (x + 0.5) / WIDTH, (y + 0.5) / HEIGHT))
             text = page.locator(".values").inner_text()
@@ -218,4 +220,4 @@ def test_an_image_that_passes_is_a_line_for_each_comparison(opened: Opened) -> N
     assert page.locator(f'[id="images/{SAME}"] .pair').first.locator(".line").count() == 3
     assert page.locator(f'[id="images/{SAME}"] .look').count() == 0
     assert page.locator(f'[id="images/{MOVED}"] .look').count() > 3
-    assert "empty" in page.locator(f'[id="images/{EMPTY}"]').inner_text()
+    assert "empty" in page.locator(f'[id="images/{EMPTY}"]').text_content()

@@ -15,7 +15,7 @@ from toy import Toy, page
 
 WORDS = ((20, 20, 110, 50), (160, 24, 270, 52), (30, 110, 200, 150))
 HEIGHT, WIDTH = 200, 300
-MOVED, GREY, SAME, EMPTY, SPACES = "moved.npy", "grey.npy", "same.npy", "empty.npy", "a <b>name</b>.npy"
+MOVED, GREY, SAME, EMPTY, SPACES = "moved.npy", "grey.npy", "same.npy", "empty.npy", "a <b>name.npy"
 CONFTEST = f"""
 import sys
 import pytest

@@ -141,6 +141,7 @@ const pairOf = (stage) => stage.closest(".pair");
 const isListed = (stage) => !pairOf(stage).hidden && !stage.closest(".card").hidden;
 const stagesOf = (pair) => drawnStages.filter((stage) => pairOf(stage) === pair);
 const boxDrawing = (pair) => one(".stage[data-stage=detections] .look svg", pair);
+const findingsOf = (pair) => all("a.finding:not(.minor)", pair); // without amounts that keep their limit
 const boxChoice = () => boxesOn[state.stage.dataset.stage === "detections" ? "detections" : "other"];
 
 function sourceSize(pair) {
@@ -302,14 +303,15 @@ function show(stage) {
   views.replaceChildren(...places.map(([label, view]) => button(label, { view }, () => { state.view = view; arrange(); }, false)));
   steps.replaceChildren(...stagesOf(pair).map((each) => button(each.dataset.stage, {}, () => go(each), each === stage)));
   one(".boxes", viewer).replaceChildren(...(boxDrawing(pair) ? ["reference", "candidate", "numbers"].map(boxSwitch) : []));
-  one(".findings", viewer).replaceChildren(...all("a.finding", pair).map((link) => button(link.dataset.label, {}, () => jump(link))));
+  one(".findings", viewer).replaceChildren(...findingsOf(pair).map((link) => button(link.dataset.label, {}, () => jump(link))));
   const notes = all("figcaption, .legend, p.line", stage).map((note) => make("div", {}, ...note.cloneNode(true).childNodes));
   one(".captions", viewer).replaceChildren(...notes);
   for (const link of all(".captions a", viewer)) link.replaceWith(link.textContent);
   one(".values", viewer).textContent = layers.some((layer) => layer.values) ? "point at a pixel for its values" : "";
-  if (!viewer.open) viewer.showModal();
+  const wasOpen = viewer.open;
+  if (!wasOpen) viewer.showModal();
   arrange();
-  if (!viewer.contains(document.activeElement) || document.activeElement === document.body) panes.focus();
+  if (!wasOpen || document.activeElement === document.body) panes.focus(); // as the button that was pressed is gone
 }
 
 function boxSwitch(what) {
@@ -363,7 +365,7 @@ function jump(link) {
 }
 
 function nextFinding(step) {
-  const links = all("a.finding", pairOf(state.stage));
+  const links = findingsOf(pairOf(state.stage));
   if (!links.length) return;
   const now = state.finding ? links.indexOf(state.finding.link) : step > 0 ? -1 : 0;
   jump(links[(now + step + links.length) % links.length]);
@@ -472,8 +474,8 @@ for (const each of all("[data-do]", viewer)) each.addEventListener("click", acti
 one("input", slide).addEventListener("input", place);
 new ResizeObserver(() => { if (viewer.open) place(); }).observe(panes);
 
-viewer.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+document.addEventListener("keydown", (event) => {
+  if (!viewer.open || event.ctrlKey || event.metaKey || event.altKey) return;
   const isRange = event.target.type === "range";
   const keys = {
     ArrowLeft: () => (event.shiftKey ? nextFinding(-1) : nextStage(-1)),
@@ -514,6 +516,15 @@ document.addEventListener("click", (event) => {
 
 // The fragment: a stage opens the viewer, an image its card
 
+// Cards that were off the screen have no height yet: what is above a place grows while it comes into view.
+function reveal(element, tries = 10) {
+  element.scrollIntoView();
+  const { top } = element.getBoundingClientRect();
+  requestAnimationFrame(() => {
+    if (tries && Math.abs(element.getBoundingClientRect().top - top) > 1) reveal(element, tries - 1);
+  });
+}
+
 function followFragment() {
   let id = "";
   try {
@@ -534,7 +545,7 @@ function followFragment() {
     }
     for (let each = target; each; each = each.parentElement.closest("details")) if (each.tagName === "DETAILS") each.open = true;
     card.open = true;
-    (target.parentNode === card ? card : target).scrollIntoView();
+    reveal(target.parentNode === card ? card : target);
   }
   if (target && drawnStages.includes(target)) {
     show(target);
