@@ -160,7 +160,7 @@ def _share_text(share: float | None) -> str:
     """Write an amount in terms of its limit."""
     if share is None:
         return ""
-    return "beyond" if math.isinf(share) else f"{share:.0%}" if share < 10 else f"{amount(share)} times"
+    return "beyond" if math.isinf(share) else f"{100 * share:.0f} %" if share < 10 else f"{share:,.0f} times"
 
 
 def _sort_key(share: float | None) -> str:

@@ -126,10 +126,10 @@ def test_the_slider_cuts_between_the_sides(opened: Opened) -> None:
     page = opened(TENSOR)
     page.get_by_role("button", name="slider").click()
     assert shown_layers(page) == ["train", "inference"]
-    page.locator(".slide input").fill("30")
+    page.locator(".slide").fill("30")
     clip = "layers.find((each) => each.side === 'candidate').element.style.clipPath"
     assert "30%" in page.evaluate(clip)
-    page.locator(".slide input").focus()
+    page.locator(".slide").focus()
     page.keyboard.press("ArrowRight")
     assert "31%" in page.evaluate(clip)  # and no other stage
     assert title(page).startswith(f"images/{GREY}: tensor")

@@ -242,7 +242,7 @@ function place() {
     }
     if (index === 0) one(".scale", viewer).textContent = `${Math.round(100 * scale)} %`;
   });
-  const split = Number(one("input", slide).value);
+  const split = Number(slide.value);
   const isSplit = state.view === "slider";
   for (const layer of layers) {
     const isSide = layer.side === "candidate" || layer.side === "reference";
@@ -304,7 +304,7 @@ function show(stage) {
   steps.replaceChildren(...stagesOf(pair).map((each) => button(each.dataset.stage, {}, () => go(each), each === stage)));
   one(".boxes", viewer).replaceChildren(...(boxDrawing(pair) ? ["reference", "candidate", "numbers"].map(boxSwitch) : []));
   one(".findings", viewer).replaceChildren(...findingsOf(pair).map((link) => button(link.dataset.label, {}, () => jump(link))));
-  const notes = all("figcaption, .legend, p.line", stage).map((note) => make("div", {}, ...note.cloneNode(true).childNodes));
+  const notes = all("figcaption, .legend, p.line", stage).map((note) => make("div", { className: note.className }, ...note.cloneNode(true).childNodes));
   one(".captions", viewer).replaceChildren(...notes);
   for (const link of all(".captions a", viewer)) link.replaceWith(link.textContent);
   one(".values", viewer).textContent = layers.some((layer) => layer.values) ? "point at a pixel for its values" : "";
@@ -471,7 +471,7 @@ const actions = {
   fit: () => move(0.5, 0.5, 1),
 };
 for (const each of all("[data-do]", viewer)) each.addEventListener("click", actions[each.dataset.do]);
-one("input", slide).addEventListener("input", place);
+slide.addEventListener("input", place);
 new ResizeObserver(() => { if (viewer.open) place(); }).observe(panes);
 
 document.addEventListener("keydown", (event) => {
