@@ -1,4 +1,4 @@
-"""`PYTHONPATH=tests:. python -m browser.picture`: write docs/report.png, the page and the viewer of the README's failure."""
+"""`PYTHONPATH=tests:. python -m browser.picture` writes docs/report.png: page and viewer of the README's failure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ def main() -> None:
         given = EXAMPLE / "picture.toml"
         given.write_text(without[without.index("[tool.ocrparity]") :])
         try:
-            options = [f"--ocr-config={given.name}", f"--ocr-report={folder}", "-p", "no:cacheprovider", "-k", "receipt"]
+            options = [
+                f"--ocr-config={given.name}",
+                f"--ocr-report={folder}",
+                "-p",
+                "no:cacheprovider",
+                "-k",
+                "receipt",
+            ]
             subprocess.run([sys.executable, "-m", "pytest", *options, TEST], cwd=EXAMPLE, check=False)
         finally:
             given.unlink()

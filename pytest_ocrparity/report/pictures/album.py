@@ -233,21 +233,22 @@ class Album:
         if len(set(sizes)) > 1:
             caption += f"; {names[0]} decoded {_size_text(sizes[0])}, {names[1]} {_size_text(sizes[1])}"
         image, size = _source_image(source)
-        photo = None
+        thumb = beside = None
         if image is not None:
             # As `_decoded_images` draws it, so that both are one file.
             photo = self._write_drawing(source, DECODE, SIDES[0], image)
             yield replace(photo, stage=DETECTIONS, side="image")
+            beside = photo.file.rpartition("/")[2]
+            thumb = _data_uri(_encoded_picture(image.thumb, "jpg", {"quality": 70}))
         else:
             points = [np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes]
             size = tuple(int(each) + 8 for each in np.concatenate([np.zeros((1, 2)), *points]).max(axis=0))
         caption += image.caption if image is not None else "; no side recorded the image"
         if len(drawn) == 1:
             caption += f", on the image of {source.pipeline}" if source is not whose else ""
-        thumb = None if image is None else _data_uri(_encoded_picture(image.thumb, "jpg", {"quality": 70}))
         contents = [
             overlay.drawing(boxes, (size[0], size[1]), background, caption, shown, VEIL)
-            for shown, background in ((FULL, photo and photo.file.rpartition("/")[2]), (THUMB, thumb))
+            for shown, background in ((FULL, beside), (THUMB, thumb))
         ]
         what = Drawn(Image.new("L", (1, 1)), Image.new("L", (1, 1)), caption)
         yield self._write_files(whose, DETECTIONS, side, what, "svg", (contents[0], contents[1]))

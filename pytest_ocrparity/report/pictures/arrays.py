@@ -119,11 +119,12 @@ def largest_of_channels(reference: npt.NDArray[Any], candidate: npt.NDArray[Any]
 
 def _difference_steps(distance: npt.NDArray[np.float32], top: float, limit: float | None) -> npt.NDArray[np.float32]:
     """Return where differences lie on the scale of 255 steps; the smallest is not drawn as none."""
+    steps: npt.NDArray[np.float32] = np.ceil(distance * np.float32(255 / (top or 1.0)))
     if limit is None:
-        return np.ceil(distance * np.float32(255 / (top or 1.0)))
+        return steps
     within = np.ceil(distance * np.float32(WITHIN / limit))
     beyond = BEYOND + np.ceil((distance - limit) * np.float32((255 - BEYOND) / (max(top - limit, 0) or 1.0)))
-    steps: npt.NDArray[np.float32] = np.where(distance <= limit, np.minimum(within, WITHIN), np.minimum(beyond, 255))
+    steps = np.where(distance <= limit, np.minimum(within, WITHIN), np.minimum(beyond, 255))
     return steps
 
 

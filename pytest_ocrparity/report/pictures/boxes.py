@@ -38,12 +38,12 @@ STYLES: Final = {
 class Box(NamedTuple):
     """A polygon in source px; `name` is its tooltip, `kind` that of its finding, where there is one.
 
-    The index, by which messages call a box, is written at those with a finding; the page writes it at others too.
+    The number is its index, by which messages call it; written at those with a finding, and by the page at others too.
     """
 
     polygon: npt.NDArray[np.float64]
     style: Style
-    index: int
+    number: int
     name: str
     side: str
     kind: str = ""
@@ -114,7 +114,7 @@ def _placed_labels(boxes: Sequence[Box], font: float) -> Iterator[dict[str, Any]
         yield {
             "points": " ".join(f"{px:.1f},{py:.1f}" for px, py in points),
             "style": box.style,
-            "index": box.index,
+            "number": box.number,
             "name": box.name,
             "side": box.side,
             "kind": box.kind,

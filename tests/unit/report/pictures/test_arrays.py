@@ -48,7 +48,7 @@ def test_up_to_its_limit_a_difference_is_dark_and_beyond_it_bright() -> None:
     for largest in (0.9, 1.0, 1.1, 50.0):
         theirs = np.array([[[0.0, 1e-9, 0.5, largest]]], np.float32)
         drawn = drawn_array_difference(np.zeros_like(theirs), theirs, "x", limit=1.0)
-        assert (drawn.bar, drawn.limit) == ((0.0, pytest.approx(max(1.0, largest))), 1.0)
+        assert drawn.bar == pytest.approx((0.0, max(1.0, largest))) and drawn.limit == 1.0
         steps[largest] = np.asarray(drawn.full)[0].tolist()
     assert steps[0.9] == [0, 1, WITHIN / 2, pytest.approx(0.9 * WITHIN, abs=1)]
     assert steps[1.0][-1] == WITHIN
