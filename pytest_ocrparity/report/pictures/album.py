@@ -50,7 +50,8 @@ PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
 
 SIDES: Final = ("reference", "candidate")
-DIFFERENCE: Final = "difference"
+DIFFERENCE, IMAGE = "difference", "image"
+"""Other sides of a picture than the two that are compared; the image is what boxes are drawn on."""
 FULL: Final = 1600
 """Longest side in px at which a drawing of boxes opens."""
 SMALL: Final = 112
@@ -237,7 +238,7 @@ class Album:
         if image is not None:
             # As `_decoded_images` draws it, so that both are one file.
             photo = self._write_drawing(source, DECODE, SIDES[0], image)
-            yield replace(photo, stage=DETECTIONS, side="image")
+            yield replace(photo, stage=DETECTIONS, side=IMAGE)
             beside = photo.file.rpartition("/")[2]
             thumb = _data_uri(_encoded_picture(image.thumb, "jpg", {"quality": 70}))
         else:
@@ -324,7 +325,7 @@ def album_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list
     found: dict[str, dict[str, list[str]]] = {}
     for comparison in comparisons:
         if comparison.status not in MATCHES:
-            for picture in comparison.pictures:
+            for picture in (each for each in comparison.pictures if each.side not in (IMAGE, THUMBNAIL)):
                 place, _, name = picture.file.rpartition("/")
                 found.setdefault(place, {}).setdefault(picture.stage, []).append(name)
     lines = []

@@ -437,7 +437,7 @@ panes.addEventListener("wheel", (event) => {
 
 panes.addEventListener("pointerdown", (event) => {
   pointers.set(event.pointerId, event);
-  panes.setPointerCapture?.call(event.target, event.pointerId);
+  event.target.setPointerCapture(event.pointerId);
 });
 
 for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
