@@ -15,7 +15,6 @@ from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.context import Context, context_test_id, exchange_context
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
-from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.label_book import LabelBook
@@ -229,6 +228,7 @@ class Run:
             setattr(report, ATTRIBUTE, pack_document_part(records))
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import album_lines
+            from pytest_ocrparity.session.digest import OWN_SECTION
 
             if lines := album_lines(_compared_records(records_of_item(item).records), self.settings.report_dir):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
