@@ -34,7 +34,7 @@ from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import STAGES, STAGES_OF
 from pytest_ocrparity.wording import amount, number_of_edits, value_text
 
-MOST_INLINE: Final = 12_000_000
+MOST_INLINE: Final = 9_000_000
 """Characters of pictures inside of the page, which opens in 2 s with them; further thumbnails stay files beside it."""
 
 MOST_CHANGED: Final = 200

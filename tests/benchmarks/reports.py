@@ -28,7 +28,7 @@ import pytest
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
 from toy import Toy
 
-WRONG = dict(boxes=dict(pad=3), tensor=dict(mean=0.51), map=dict(noise=0.02))
+WRONG = dict(boxes=dict(pad=3), tensor=dict(mean=0.51), map=dict(gain=6.5))
 
 
 class Export(Toy):
@@ -87,7 +87,7 @@ def grainy_page(height: int, width: int, seed: int) -> npt.NDArray[np.uint8]:
         text = "".join(random.choice([*"abcdefghijklmnopqrstuvwxyz   "], 34))
         draw.text((12, top), text, 235, ImageFont.load_default(24))
     shadow = np.linspace(0, 40, width) * np.linspace(0.3, 1, height)[:, None]
-    values = np.asarray(picture)[..., None] - shadow[..., None] + random.normal(0, 5, (height, width, 3))
+    values = np.asarray(picture)[..., None] - shadow[..., None] + random.normal(0, 3, (height, width, 3))
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -240,7 +240,7 @@ class Album:
             photo = self._write_drawing(source, DECODE, SIDES[0], image)
             yield replace(photo, stage=DETECTIONS, side=IMAGE)
             beside = photo.file.rpartition("/")[2]
-            thumb = _data_uri(_encoded_picture(image.thumb, "jpg", {"quality": 70}))
+            thumb = _data_uri(_encoded_picture(image.thumb, "jpg", {"quality": 60}))
         else:
             points = [np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes]
             size = tuple(int(each) + 8 for each in np.concatenate([np.zeros((1, 2)), *points]).max(axis=0))
@@ -255,8 +255,8 @@ class Album:
         yield self._write_files(whose, DETECTIONS, side, what, "svg", (contents[0], contents[1]))
 
     def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn, values: bytes | None = None) -> Picture:
-        suffix, how = ("jpg", {"quality": 88}) if drawn.is_photo else ("png", {"compress_level": 6})
-        thumb = ("png", {}) if side == DIFFERENCE else ("jpg", {"quality": 70})
+        suffix, how = ("jpg", {"quality": 80, "optimize": True}) if drawn.is_photo else ("png", {"compress_level": 6})
+        thumb = ("png", {}) if side == DIFFERENCE else ("jpg", {"quality": 60})
         contents = _encoded_picture(drawn.full, suffix, how), _encoded_picture(drawn.thumb, *thumb)
         return self._write_files(trace, stage, side, drawn, suffix, contents, values)
 
