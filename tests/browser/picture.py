@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,9 @@ def main() -> None:
         assert without != settings
         # Beside the project's own settings, from where its paths lead.
         given = EXAMPLE / "picture.toml"
-        given.write_text(without[without.index("[tool.ocrparity]") :])
+        given.write_text(
+            re.sub(r"\[tool\.ocrparity\.?", "[", without[without.index("[tool.ocrparity]") :]).replace("[]\n", "")
+        )
         try:
             options = [
                 f"--ocr-config={given.name}",
