@@ -214,6 +214,8 @@ function shownSize(layer) {
 function place() {
   const [sourceWidth, sourceHeight] = sourceSize(pairOf(state.stage));
   const choice = boxChoice();
+  const [firstWidth, firstHeight] = naturalSize(layers[0]);
+  panes.classList.toggle("rows", firstWidth > 2.5 * firstHeight); // lines of text stand below each other
   layers.forEach((layer, index) => {
     const { element } = layer;
     const pane = element.parentNode;
@@ -306,6 +308,7 @@ function show(stage) {
   one(".findings", viewer).replaceChildren(...findingsOf(pair).map((link) => button(link.dataset.label, {}, () => jump(link))));
   const notes = all("figcaption, .legend, p.line", stage).map((note) => make("div", { className: note.className }, ...note.cloneNode(true).childNodes));
   one(".captions", viewer).replaceChildren(...notes);
+  for (const link of all(".captions .look", viewer)) link.remove();
   for (const link of all(".captions a", viewer)) link.replaceWith(link.textContent);
   one(".values", viewer).textContent = layers.some((layer) => layer.values) ? "point at a pixel for its values" : "";
   const wasOpen = viewer.open;
