@@ -255,7 +255,7 @@ class Album:
         yield self._write_files(whose, DETECTIONS, side, what, "svg", (contents[0], contents[1]))
 
     def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn, values: bytes | None = None) -> Picture:
-        suffix, how = ("jpg", {"quality": 80, "optimize": True}) if drawn.is_photo else ("png", {"compress_level": 6})
+        suffix, how = ("jpg", {"quality": 75, "optimize": True}) if drawn.is_photo else ("png", {"compress_level": 6})
         thumb = ("png", {}) if side == DIFFERENCE else ("jpg", {"quality": 60})
         contents = _encoded_picture(drawn.full, suffix, how), _encoded_picture(drawn.thumb, *thumb)
         return self._write_files(trace, stage, side, drawn, suffix, contents, values)
