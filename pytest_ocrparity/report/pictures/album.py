@@ -175,17 +175,18 @@ class Album:
     def _fed_lines(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         """Draw what each recogniser is fed at one scale, with the padding behind the line."""
         widest = max(map(lines.width_of, sides))
-        for side, trace in zip(SIDES, sides, strict=True):
-            if trace.tensor is not None and trace.tensor.size:
+        tensors = [trace.tensor for trace in sides]
+        for side, trace, tensor in zip(SIDES, sides, tensors, strict=True):
+            if tensor is not None and tensor.size:
                 drawn = _fed(trace)
-                caption = f"{drawn.caption}; {lines.content_text(trace)}"
+                drawn = drawn._replace(caption=f"{drawn.caption}; {lines.content_text(trace)}")
                 content = lines.Strip(drawn.full, lines.content_of(trace))
-                svg = lines.drawing(caption, lines.width_of(trace), widest, content)
-                yield self._write_files(trace, TENSOR, side, drawn._replace(caption=caption), "svg", (svg, svg))
-        if (planes := _planes(*(trace.tensor for trace in sides))) is not None:
+                line = lines.drawing(drawn.caption, lines.width_of(trace), widest, content)
+                yield self._write_line(trace, TENSOR, side, drawn, line, None if _are_equal(*tensors) else tensor[0])
+        if (planes := _planes(*tensors)) is not None:
             drawn = drawn_array_difference(planes[0], planes[1], "in units of the tensor", limit_of(comparison))
-            svg = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
-            yield self._write_files(sides[1], TENSOR, DIFFERENCE, drawn, "svg", (svg, svg))
+            line = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
+            yield self._write_line(sides[1], TENSOR, DIFFERENCE, drawn, line, largest_of_channels(*planes)[None])
 
     def _timesteps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         """Draw below what was fed a row for each class that is the best of a timestep."""
@@ -197,20 +198,31 @@ class Album:
             if values is None or values.ndim != 3 or not values.size:
                 continue
             rows = lines.rows_of(right if have_same_classes else [values])
-            drawn = array_heat_map(values[0][:, rows].T, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
+            shown = values[0][:, rows].T
+            drawn = array_heat_map(shown, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
             drawn = drawn._replace(caption=f"{drawn.caption}; a row for each class that is the best of a timestep")
             has_tensor = trace.tensor is not None and trace.tensor.size
             strip = lines.Strip(_fed(trace).full, lines.content_of(trace)) if has_tensor else None
             steps = lines.timesteps(trace, values, rows, drawn.full)
-            svg = lines.drawing(drawn.caption, lines.width_of(trace), widest, strip, steps)
-            yield self._write_files(trace, PROBABILITY_MAP, side, drawn, "svg", (svg, svg))
+            line = lines.drawing(drawn.caption, lines.width_of(trace), widest, strip, steps)
+            yield self._write_line(trace, PROBABILITY_MAP, side, drawn, line, shown[None])
         if len(right) == 2 and right[0].shape == right[1].shape:
             rows = lines.rows_of(right)
             planes = [each[:1, :, rows].transpose(0, 2, 1) for each in right]
             drawn = drawn_array_difference(planes[0], planes[1], "of probabilities", limit_of(comparison))
             labels = [lines.labelled(index, lines.characters_of(sides[0])) for index in rows]
-            svg = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
-            yield self._write_files(sides[1], PROBABILITY_MAP, DIFFERENCE, drawn, "svg", (svg, svg))
+            line = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
+            yield self._write_line(
+                sides[1], PROBABILITY_MAP, DIFFERENCE, drawn, line, largest_of_channels(*planes)[None]
+            )
+
+    def _write_line(
+        self, trace: Trace, stage: str, side: str, drawn: Drawn, line: lines.LineDrawing, values: Array | None
+    ) -> Picture:
+        script = None
+        if values is not None and (side != DIFFERENCE or drawn.bar is not None):
+            script = pixel_values_script(values, is_difference=side == DIFFERENCE, frame=line.frame)
+        return self._write_files(trace, stage, side, drawn, "svg", (line.svg, line.svg), script)
 
     def _box_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         """Draw the boxes of both sides on one image, of which the page shows either side's alone; and that image."""

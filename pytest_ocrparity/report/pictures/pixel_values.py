@@ -21,10 +21,16 @@ STEPS: Final = 1000
 NOT_FINITE: Final = 0xFFFF
 
 
-def pixel_values_script(values: npt.NDArray[Any], *, is_difference: bool = False) -> bytes:
+def pixel_values_script(
+    values: npt.NDArray[Any],
+    *,
+    is_difference: bool = False,
+    frame: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
+) -> bytes:
     """Return the script that hands the values of a (C, h, w) array to the page.
 
-    Of a difference each block of pixels gives its largest value; of others its first.
+    Of a difference each block of pixels gives its largest value; of others its first. The frame is where the picture
+    shows them: left, top, width and height in shares of it.
     """
     height, width = values.shape[1:]
     step = max(1, math.ceil(math.sqrt(values.size / MOST_VALUES)))
@@ -43,6 +49,7 @@ def pixel_values_script(values: npt.NDArray[Any], *, is_difference: bool = False
     head = {
         **{"width": width, "height": height, "step": step, "channels": len(kept)},
         **{"columns": kept.shape[2], "rows": kept.shape[1], "low": low, "size": size},
+        "frame": [round(each, 5) for each in frame],
         "data": base64.b64encode(zlib.compress(data, 6)).decode(),
     }
     return f"ocrparityValues({json.dumps(head)});\n".encode()

@@ -115,7 +115,11 @@ function loadValues(file) {
   document.head.append(script);
 }
 
-function valueText(values, x, y) {
+function valueText(values, pictureX, pictureY) {
+  const [left, top, wide, high] = values.frame;
+  const x = (pictureX - left) / wide;
+  const y = (pictureY - top) / high;
+  if (x < 0 || y < 0 || x >= 1 || y >= 1) return "";
   const column = clamp(Math.floor(x * values.width / values.step), 0, values.columns - 1);
   const row = clamp(Math.floor(y * values.height / values.step), 0, values.rows - 1);
   const texts = Array.from({ length: values.channels }, (_, channel) => {
@@ -422,10 +426,12 @@ function tellValues(at) {
   const [sourceWidth, sourceHeight] = sourceSize(pairOf(state.stage));
   const texts = layers.map((layer) => {
     const values = valuesOf.get(layer.values);
-    return values && values.steps && `${layer.name} ${valueText(values, x, y)}${layer.side === "difference" && values.step > 1 ? `, largest of ${values.step}x${values.step}` : ""}`;
+    const text = values && values.steps && valueText(values, x, y);
+    return text && `${layer.name} ${text}${layer.side === "difference" && values.step > 1 ? `, largest of ${values.step}x${values.step}` : ""}`;
   });
-  const source = `x=${Math.floor(x * sourceWidth)} y=${Math.floor(y * sourceHeight)} of the image`;
-  one(".values", viewer).textContent = [source, ...texts.filter(Boolean)].join("; ");
+  const isLine = at.layer.picture && at.layer.picture.endsWith(".svg"); // a drawing of a line is not placed as the image
+  const source = !isLine && `x=${Math.floor(x * sourceWidth)} y=${Math.floor(y * sourceHeight)} of the image`;
+  one(".values", viewer).textContent = [source, ...texts].filter(Boolean).join("; ");
 }
 
 const pointers = new Map();

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
-from typing import Any
-
 import numpy as np
 import pytest
+from reports import unpacked
 
-from pytest_ocrparity.report.pictures.pixel_values import MOST_VALUES, NOT_FINITE, pixel_values_script
-
-
-def unpacked(script: bytes) -> tuple[dict[str, Any], Any]:
-    """Return what a script hands over, and its values."""
-    text = script.decode()
-    assert text.startswith("ocrparityValues(") and text.endswith(");\n")
-    head = json.loads(text.removeprefix("ocrparityValues(").removesuffix(");\n"))
-    low, high = np.frombuffer(zlib.decompress(base64.b64decode(head["data"])), np.uint8).reshape(2, -1).astype(int)
-    steps = np.cumsum(low + 256 * high) % 65536
-    values = np.where(steps == NOT_FINITE, np.nan, head["low"] + head["size"] * steps)
-    return head, values.reshape(head["channels"], head["rows"], head["columns"])
+from pytest_ocrparity.report.pictures.pixel_values import MOST_VALUES, pixel_values_script
 
 
 def test_values_come_back_to_a_thousandth_of_their_range() -> None:
