@@ -30,6 +30,7 @@ NEWER: Final = frozenset(
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy")),
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files")),
+        *(("Picture", "scale_limit"), ("Picture", "values_file")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -37,6 +38,8 @@ NEWER: Final = frozenset(
 _LONGEST_INTEGER: Final = 300
 """Letters of an integer that any float can hold."""
 
+THUMBNAIL: Final = "thumbnail"
+"""The side of a picture that is the thumbnail of an image, whatever its comparison found."""
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0)]
 
@@ -52,17 +55,21 @@ class Parameter(Struct, frozen=True):
 
 
 class Picture(Struct, frozen=True):
-    """A drawing of one stage of one side, or of both."""
+    """A drawing of one stage of one side, or of both; the thumbnail is of the image, for lists."""
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
-    side: Annotated[str, "reference, candidate, difference, both"]
+    side: Annotated[str, "reference, candidate, difference, both, image, thumbnail"]
     caption: str
     file: Annotated[str, "beside results.json"]
     bar: Annotated[tuple[float, float] | None, "the values at the ends of a heat map's scale"] = None
+    scale_limit: Annotated[float | None, "of a difference: the limit, beyond which it is drawn bright"] = None
+    values_file: Annotated[str | None, "the values of its pixels, a script for the page"] = None
 
     @property
     def thumb(self) -> str:
         """The file of the thumbnail, which is the page's: of an exact difference no lossy one."""
+        if self.side == THUMBNAIL:
+            return self.file
         place, _, suffix = self.file.rpartition(".")
         small = "svg" if suffix == "svg" else "png" if self.side == "difference" else "jpg"
         return f"{place}.small.{small}"
