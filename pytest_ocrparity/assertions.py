@@ -222,7 +222,7 @@ def assert_same_accuracy(
             left_out = dict(zip(("no_label", "not_compared"), unused, strict=True))
             listener.on_accuracy(found, counted.images, (names[0], names[1]), left_out)
         if found.fails:
-            raise DifferenceError(explain_accuracy(found, counted.images, *unused))
+            raise DifferenceError(explain_accuracy(found, counted.images, *unused, (names[0], names[1])))
     except DifferenceError as error:
         if (listener := current_context().listener) is not None:
             listener.on_error(error)

@@ -89,7 +89,7 @@ def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[
     if limit is None:
         return list(records)
     return [
-        structs.replace(each, limit=limit, result=judge_accuracy(each.counts, each.result.task, limit))
+        structs.replace(each, limit=limit, result=judge_accuracy(each.light, each.result.task, limit))
         for each in records
     ]
 

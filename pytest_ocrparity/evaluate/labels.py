@@ -123,7 +123,8 @@ class Labels:
             raise LabelError(f"{where}: cannot read the label of {place.image}: {error.strerror or error}") from error
         if hash(line) != place.digest:
             raise LabelError(f"{where} is another line than before: the file changed during the run")
-        return replace(self._form.label(self._form.split(line, where)[1], where), image=place.image, group=place.group)
+        label = self._form.label(self._form.split(line, where)[1], where)
+        return replace(label, image=place.image, group=place.group, where=where)
 
 
 def image_identity(path: str, folders: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import NamedTuple, TypeAlias
 
-from pytest_ocrparity.evaluate.counts import ImageCounts, count_image
+from pytest_ocrparity.evaluate.counts import ImageCounts, count_image, image_size
 from pytest_ocrparity.evaluate.label_line import Label
 from pytest_ocrparity.evaluate.labels import Labels, image_identity, read_labels
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
@@ -80,7 +80,7 @@ def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: 
         if label is None:
             unlabelled.append(name)
         else:
-            images.append(count_image(label, one, two, shown or f"image {count - 1}"))
+            images.append(count_image(label, one, two, shown or f"image {count - 1}", image_size(*pair)))
     if ordered is not None and next(ordered, None) is not None:
         raise ValueError(f"there are more labels than images, which are {count}: give a label for each image, in order")
     if not isinstance(found, Labels):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
@@ -12,9 +13,10 @@ from pytest_ocrparity.comparison import RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
-from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord, StoredCounts, judge_accuracy
 from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, Record
 from pytest_ocrparity.report.table import PLAIN, Tally
+from pytest_ocrparity.session.worst import diagnosis_text
 from pytest_ocrparity.stages import PRODUCTS, RECOGNITION
 from pytest_ocrparity.wording import image_label, number_of_images
 
@@ -76,7 +78,7 @@ class AccuracyOfRun:
         if labels is None:
             return
         for group in groups:
-            labelled = {image for (_, image), each in group.counted.items() if each.counts is not None}
+            labelled = {image for (_, image), each in group.counted.items() if each is not None}
             if not labelled:
                 text = _nothing_counted(part, group, labels)
                 (self.nothing if is_whole and _ran_all(part, group) else self.notes).append(text)
@@ -87,30 +89,60 @@ class AccuracyOfRun:
                 **labels.census.left_out,
                 "not_compared": len(labels) - len(labelled),
             }
-            for limit, counts in group.by_limit:
+            for limit, found in group.by_limit:
+                counts = tuple(each.counts for each in found)
                 record = AccuracyRecord(
                     reference=group.sides[0],
                     candidate=group.sides[1],
                     limit=limit,
                     result=judge_accuracy(counts, group.task, limit),
                     not_counted={name: count for name, count in left.items() if count},
-                    counts=counts,
+                    counts=StoredCounts(counts, partial(_whole_counts, tally, found)),
                 )
                 self.records.append(_with_cause(record, tally, worst))
 
 
 def asserted_accuracy(tally: Tally) -> list[AccuracyRecord]:
     """Return what tests judged by `assert_same_accuracy`, but for those that expect a difference."""
-    return [each.accuracy for records in _of_unexpected_tests(tally) for each in records if isinstance(each, Evaluated)]
+    found = []
+    for test, records in _of_unexpected_tests(tally).items():
+        for place, each in enumerate(records):
+            if isinstance(each, Evaluated):
+                whole = partial(_whole_asserted_counts, tally, test, place)
+                found.append(structs.replace(each.accuracy, counts=StoredCounts(each.accuracy.counts, whole)))
+    return found
 
 
-def _of_unexpected_tests(tally: Tally) -> list[list[Record]]:
+def _of_unexpected_tests(tally: Tally) -> dict[str, list[Record]]:
     """Return what tests left, but for those that expect a difference: they are about another candidate."""
-    return [
-        records
-        for records in tally.light.values()
+    return {
+        test: records
+        for test, records in tally.light.items()
         if not any(isinstance(each, Caught) and each.is_expected for each in records)
-    ]
+    }
+
+
+class _CountedPlace(NamedTuple):
+    """Where what a test counted of an image is among its records, and what of it is in memory."""
+
+    test: str
+    record: int
+    limit: Limit
+    counts: ImageCounts
+
+
+def _whole_counts(tally: Tally, found: Sequence[_CountedPlace], place: int) -> ImageCounts:
+    """Return counts with their changes."""
+    record = tally.records[found[place].test][found[place].record]
+    assert isinstance(record, Counted) and record.counts is not None
+    return record.counts
+
+
+def _whole_asserted_counts(tally: Tally, test: str, record: int, place: int) -> ImageCounts:
+    """Return counts that a test asserted, with their changes."""
+    found = tally.records[test][record]
+    assert isinstance(found, Evaluated)
+    return found.accuracy.counts[place]
 
 
 @dataclass
@@ -121,8 +153,8 @@ class _Group:
     sides: Sides
     images: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
-    counted: dict[tuple[Value, str], Counted] = field(default_factory=dict)
-    """By limit and image, of which several tests may have compared it under one limit: the last."""
+    counted: dict[tuple[Value, str], _CountedPlace | None] = field(default_factory=dict)
+    """By limit and image, of which several tests may have compared it under one limit: the last; None: no label."""
 
     @property
     def counted_images(self) -> set[str]:
@@ -130,15 +162,15 @@ class _Group:
         return {image for _, image in self.counted}
 
     @property
-    def by_limit(self) -> list[tuple[Limit, tuple[ImageCounts, ...]]]:
+    def by_limit(self) -> list[tuple[Limit, list[_CountedPlace]]]:
         """Each limit, with the counts of the images that it judges: whoever set its value, they are one sample."""
-        values: dict[Value, list[tuple[Limit, ImageCounts]]] = {}
+        values: dict[Value, list[_CountedPlace]] = {}
         for (value, _), each in sorted(self.counted.items(), key=lambda item: (item[0][1], str(item[0][0]))):
-            if each.counts is not None:
-                values.setdefault(value, []).append((each.limit, each.counts))
+            if each is not None:
+                values.setdefault(value, []).append(each)
         return [
             # Where the user set a value that a preset has too, an undecided run fails.
-            (min((limit for limit, _ in found), key=lambda limit: limit.is_preset), tuple(each for _, each in found))
+            (min((each.limit for each in found), key=lambda limit: limit.is_preset), found)
             for found in values.values()
         ]
 
@@ -146,8 +178,8 @@ class _Group:
 def _groups(tally: Tally) -> list[_Group]:
     """Return what was compared by task and sides."""
     groups: dict[tuple[str, Sides], _Group] = {}
-    for records in _of_unexpected_tests(tally):
-        for each in records:
+    for test, records in _of_unexpected_tests(tally).items():
+        for place, each in enumerate(records):
             compared = each.comparison if isinstance(each, Compared) else each if isinstance(each, Counted) else None
             if compared is None:
                 continue
@@ -157,7 +189,9 @@ def _groups(tally: Tally) -> list[_Group]:
             group = groups.setdefault((compared.task, sides), _Group(compared.task, sides))
             group.images.add(compared.image)
             if isinstance(compared, Counted):
-                group.counted[compared.limit.value, compared.image] = compared
+                limit, counts = compared.limit, compared.counts
+                found = None if counts is None else _CountedPlace(test, place, limit, counts)
+                group.counted[limit.value, compared.image] = found
             else:
                 group.kinds.add(compared.kind)
     return list(groups.values())
@@ -188,21 +222,23 @@ def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
 def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Worst]) -> AccuracyRecord:
     """Return a record with what experiments showed on the image that lost most, of those that they explain.
 
-    Where part of what an image shows is unknown, that part may be what it lost.
+    Where part of what an image shows is unknown, that part may be what it lost. What is not known is said as well.
     """
-    if record.result.verdict not in (FAILED, UNDECIDED):
+    losing = [each.image for each in record.changed if each.is_worse]
+    if record.result.verdict not in (FAILED, UNDECIDED) or not losing:
         return record
     causes: dict[str, dict[str, None]] = {}
-    failed = [each for records in _of_unexpected_tests(tally) for each in records if isinstance(each, Failed)]
+    failed = [each for records in _of_unexpected_tests(tally).values() for each in records if isinstance(each, Failed)]
     for each in failed:
         for diagnosis in each.diagnoses if (each.reference, each.candidate) == record.sides else ():
-            cause = UNKNOWN if diagnosis.cause == UNKNOWN else f"{diagnosis.cause}, {diagnosis.summary}"
-            causes.setdefault(each.image, {})[cause] = None
-    if (found := worst.get(record.sides)) is not None and found.cause:
-        causes.setdefault(found.image, {found.cause: None})
-    for counts in record.changed:
-        known = causes.get(counts.image, {})
-        if counts.is_worse and known and UNKNOWN not in known:
-            cause = f"{counts.image}, which lost most of those with a cause: {'; '.join(known)}"
+            causes.setdefault(each.image, {})[diagnosis_text(diagnosis)] = None
+    if (found := worst.get(record.sides)) is not None and found.causes:
+        causes.setdefault(found.image, dict.fromkeys(found.causes))
+    for image in losing:
+        known = causes.get(image, {})
+        if known and UNKNOWN not in known:
+            more = "" if image == losing[0] else f"; {losing[0]} lost more, and its cause is not known"
+            cause = f"{image}, which lost most of those with a cause: {'; '.join(known)}{more}"
             return structs.replace(record, cause=cause)
-    return record
+    why = "" if causes.keys() & set(losing) else ", as no experiment ran on an image that lost something"
+    return structs.replace(record, cause=f"{losing[0]}, which lost most: the cause is not known{why}")

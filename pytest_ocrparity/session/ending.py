@@ -133,7 +133,7 @@ class Ending:
         run = self.run
         settings, tally = run.settings, run.tally
         worst = worst_of(run.worst)
-        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
+        causes = {each.sides: f"; cause on {each.image}: {each.text}" for each in worst.values() if each.causes}
         is_recording = settings.golden_mode is not None
         self.faults = verdict_on_run(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
         over = {fault.sides for fault in self.faults}
@@ -190,6 +190,7 @@ class Ending:
     def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""
         from pytest_ocrparity.compare.run_verdict import Fault, verdict_on_accuracy
+        from pytest_ocrparity.report.accuracy_lines import outside_boxes_text
         from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
         from pytest_ocrparity.session.metrics import accuracy_properties, add_metrics_to_junit
 
@@ -198,6 +199,9 @@ class Ending:
         self.accuracy = [*found.records, *asserted_accuracy(run.tally)]
         self.faults += verdict_on_accuracy(found.records)  # what a test asserted fails that test
         self.faults += [Fault("labels", each) for each in found.nothing]
+        if is_strict(run.config):
+            outside = dict.fromkeys(outside_boxes_text(each.light) for each in self.accuracy)
+            self.faults += [Fault("labels", each) for each in outside if each]
         add_metrics_to_junit(run.config, accuracy_properties(self.accuracy))
         return [f"WARNING: {each}" for each in found.notes]
 

@@ -95,7 +95,7 @@ class LabelBook:
         That is a side that returned nothing, labels that cannot be used, and boxes or texts that are of no image.
         """
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.evaluate.counts import count_image
+        from pytest_ocrparity.evaluate.counts import count_image, image_size
         from pytest_ocrparity.report.document import Counted
         from pytest_ocrparity.report.table import PLAIN
         from pytest_ocrparity.tolerance import ACCURACY
@@ -118,7 +118,7 @@ class LabelBook:
             candidate=judged.candidate,
             image=judged.image,
             limit=tolerance[ACCURACY],
-            counts=None if label is None else count_image(label, one, two, judged.image),
+            counts=None if label is None else count_image(label, one, two, judged.image, image_size(*sides)),
         )
 
 

@@ -53,18 +53,18 @@ def _counts(counts: ImageCounts) -> dict[str, int]:
 
 def accuracy_properties(records: Sequence[AccuracyRecord]) -> list[tuple[str, object]]:
     """Return the accuracy of each candidate as properties of the whole run."""
-    from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows
+    from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_names
 
     found: list[tuple[str, object]] = []
-    for record in records:
-        result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}"
+    for record, name in zip(records, accuracy_names(records), strict=True):
+        result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}{name.key}"
         found += [(f"{head}.verdict", result.verdict), (f"{head}.images", result.images)]
         for row in accuracy_figure_rows(record):
-            name = f"{head}.{row.key}"
-            found += [(f"{name}.reference", row.reference), (f"{name}.candidate", row.candidate)]
+            key = f"{head}.{row.key}"
+            found += [(f"{key}.reference", row.reference), (f"{key}.candidate", row.candidate)]
             if row.interval is not None:
-                found += [(f"{name}.difference", result.difference)]
-                found += [(f"{name}.low", row.interval[0]), (f"{name}.high", row.interval[1])]
+                found += [(f"{key}.difference", result.difference)]
+                found += [(f"{key}.low", row.interval[0]), (f"{key}.high", row.interval[1])]
     return found
 
 

@@ -181,6 +181,7 @@ class Recorder:
         self, judged: Accuracy, images: Sequence[ImageCounts], sides: tuple[str, str], left_out: Mapping[str, int]
     ) -> None:
         """Note an accuracy that a test asserted."""
+        from pytest_ocrparity.context import context_test_id
         from pytest_ocrparity.report.accuracy_record import AccuracyRecord
         from pytest_ocrparity.report.document import Evaluated
         from pytest_ocrparity.tolerance import Limit
@@ -190,6 +191,7 @@ class Recorder:
             candidate=sides[1],
             limit=Limit(judged.max_drop, "keyword"),
             result=judged,
+            test=context_test_id(),
             not_counted={name: count for name, count in left_out.items() if count},
             counts=tuple(images),
         )

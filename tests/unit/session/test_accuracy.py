@@ -166,9 +166,15 @@ def test_a_run_without_boxes_is_not_sent_to_the_labels(judged: Judge) -> None:
 def test_the_cause_is_that_of_the_image_that_lost_most_of_those_with_one(judged: Judge) -> None:
     tests = [counted("a", 0), counted("b", 1), counted("c", 3), counted("d")]
     causes = [failed("a", UNKNOWN), failed("b", "resize.limits"), failed("c", "decode.scaled")]
-    assert judged(*tests, causes).records[0].cause == "b, which lost most of those with a cause: resize.limits, why"
+    more = "; a lost more, and its cause is not known"
+    assert judged(*tests, causes).records[0].cause == (
+        f"b, which lost most of those with a cause: resize.limits, why{more}"
+    )
     # Of an image that lost nothing, a cause explains no drop; nor does what no experiment knows.
-    assert judged(*tests, [failed("d", "resize.limits"), failed("a", UNKNOWN)]).records[0].cause == ""
+    (record,) = judged(*tests, [failed("d", "resize.limits"), failed("a", UNKNOWN)]).records
+    assert record.cause == "a, which lost most: the cause is not known"
+    (record,) = judged(*tests, [failed("d", "resize.limits")]).records
+    assert record.cause.endswith("is not known, as no experiment ran on an image that lost something")
 
 
 def test_all_causes_of_the_image_are_named_and_none_where_part_of_it_is_unknown(judged: Judge) -> None:
@@ -177,13 +183,14 @@ def test_all_causes_of_the_image_are_named_and_none_where_part_of_it_is_unknown(
     found = judged(*tests, [failed("a", "resize.limits"), failed("a", "decode.scaled")], [failed("a", "resize.limits")])
     assert found.records[0].cause == f"a, {head}: resize.limits, why; decode.scaled, why"
     causes = [failed("a", "resize.limits"), failed("a", UNKNOWN), failed("b", "decode.scaled")]
-    assert judged(*tests, causes).records[0].cause == f"b, {head}: decode.scaled, why"
+    more = "; a lost more, and its cause is not known"
+    assert judged(*tests, causes).records[0].cause == f"b, {head}: decode.scaled, why{more}"
 
 
 def test_a_test_that_expects_a_difference_has_no_cause_for_this_candidate(judged: Judge) -> None:
     for is_expected in (False, True):
         causes = [failed("a", "resize.limits"), Caught(messages=(), is_expected=is_expected)]
-        assert bool(judged(counted("a", 0), causes).records[0].cause) is not is_expected
+        assert ("resize.limits" in judged(counted("a", 0), causes).records[0].cause) is not is_expected
 
 
 def test_only_a_verdict_that_may_be_a_fault_has_a_cause(judged: Judge) -> None:
@@ -195,18 +202,41 @@ def test_only_a_verdict_that_may_be_a_fault_has_a_cause(judged: Judge) -> None:
 
 def test_what_was_found_on_the_worst_image_of_a_run_is_a_cause_too(judged: Judge) -> None:
     sides = "train", "inference"
-    worst = {sides: Worst(sides, "a", 2.0, "postprocess.thresh, why", "")}
+    worst = {sides: Worst(sides, "a", 2.0, ("postprocess.thresh, why",), "")}
     assert (
         judged(counted("a", 1), worst=worst).records[0].cause
         == "a, which lost most of those with a cause: postprocess.thresh, why"
     )
     assert judged(counted("a", 4), worst=worst).records[0].cause == ""
-    worst = {sides: Worst(sides, "a", 2.0, "unknown", "")}
-    assert judged(counted("a", 1), worst=worst).records[0].cause == ""
+    for causes in ((UNKNOWN,), ("postprocess.thresh, why", UNKNOWN)):
+        worst = {sides: Worst(sides, "a", 2.0, causes, "")}
+        (record,) = judged(counted("a", 1), worst=worst).records
+        assert record.cause == "a, which lost most: the cause is not known"
+
+
+def test_where_nothing_is_lost_there_is_no_cause_to_be_known(judged: Judge) -> None:
+    blind = [image_counts(str(index), 4, 0, 0) for index in range(3)]
+    tests: list[list[Record]] = [
+        [Counted(task="detection", reference="train", candidate="int8", image=each.image, limit=BUILT_IN, counts=each)]
+        for each in blind
+    ]
+    (record,) = judged(*tests).records
+    assert (record.result.verdict, record.cause) == ("undecided", "")
+
+
+def test_changes_are_those_of_the_record_that_counts(judged: Judge) -> None:
+    (record,) = judged(counted("b"), counted("a", 1), counted("a", 3)).records
+    assert [[each.index for each in counts.changes] for counts in record.counts] == [[3], []]
+    assert [counts.changes for counts in record.light] == [(), ()]
+    strict = Limit(0.001, "marker")
+    found = judged(counted("a", 1, limit=strict), counted("a", 3)).records
+    assert [[each.index for each in record.counts[0].changes] for record in found] == [[1, 2, 3], [3]]
 
 
 def test_what_tests_asserted_is_shown_but_for_those_that_expect_a_difference() -> None:
     record = accuracy_record([image_counts("a", 4, 4, 1)])
     left: list[Record] = [Evaluated(accuracy=record)]
     expected: list[Record] = [*left, Caught(messages=(), is_expected=True)]
-    assert asserted_accuracy(Tally({"one": left, "two": expected})) == [record]
+    (found,) = asserted_accuracy(Tally({"one": left, "two": expected}))
+    assert found == record and [len(each.changes) for each in found.counts] == [3]
+    assert [each.changes for each in found.light] == [()]

@@ -78,6 +78,10 @@ def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
     assert {f"{head}.verdict", f"{head}.images", f"{head}.hmean.low", f"{head}.in_order.candidate"} <= dict(
         found
     ).keys()
+    two = [accuracy_record([image_counts("a", 2, 2, 1)]), accuracy_record([image_counts("a", 2, 2, 1)], test="t.py::a")]
+    names = [name for name, _ in accuracy_properties(two)]
+    assert len(set(names)) == len(names) == 2 * len(found)
+    assert {f"{head}.verdict", f"{head}[t.py::a].verdict"} <= set(names)
     taken: list[tuple[str, object]] = []
 
     class Junit:
