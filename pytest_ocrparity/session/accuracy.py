@@ -240,5 +240,6 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
             more = "" if image == losing[0] else f"; {losing[0]} lost more, and its cause is not known"
             cause = f"{image}, which lost most of those with a cause: {'; '.join(known)}{more}"
             return structs.replace(record, cause=cause)
-    why = "" if causes.keys() & set(losing) else ", as no experiment ran on an image that lost something"
-    return structs.replace(record, cause=f"{losing[0]}, which lost most: the cause is not known{why}")
+    tried = next((image for image in losing if image in causes), "")
+    why = f"experiments on {tried} do not show it" if tried else "no experiment ran on an image that lost something"
+    return structs.replace(record, cause=f"the cause is not known: {why}")
