@@ -89,6 +89,7 @@ class Labels:
         """Keep what `read_labels` found."""
         self.task, self.files, self.missing, self.census = form.task, files, missing, census
         self._form, self._places = form, places
+        self._folders: dict[str, str] = {}
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -109,7 +110,9 @@ class Labels:
         Raises:
             LabelError: the file changed since it was checked.
         """
-        place = self._places.get(image_identity(os.fspath(image), {}))
+        path = os.fspath(image)
+        # Where a relative path leads can change during a run.
+        place = self._places.get(image_identity(path, self._folders if os.path.isabs(path) else {}))  # noqa: PTH117
         return None if place is None else self._read(place)
 
     def _read(self, place: _Place) -> Label:
