@@ -110,6 +110,11 @@ class ImageCounts:
         return 2 * (one.matched - two.matched) + two.found - one.found
 
     @property
+    def rank(self) -> tuple[object, ...]:
+        """What puts the counts of one image in order, those last that lost most."""
+        return self.loss, self.lost, self.gained, self.alarms, self.candidate.in_order, self.candidate.distance
+
+    @property
     def is_different(self) -> bool:
         """Return whether other boxes are matched, or others found wrongly, than by the reference."""
         one, two = self.reference, self.candidate

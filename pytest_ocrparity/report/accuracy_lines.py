@@ -20,6 +20,7 @@ _REASONS: Final = {
     "unlabelled": "that nobody labelled",
     "unconfirmed": "that PPOCRLabel does not list as confirmed",
     "not_compared": "with a label, which no test compared",
+    "repeated": "under a second name, counted once",
 }
 
 
@@ -172,6 +173,11 @@ def accuracy_notes(record: AccuracyRecord, *, has_boxes: bool = False) -> list[s
     if blank:
         what = f"{blank} blank page{'s' * (blank != 1)}"
         found.append(f"false alarms on {what}: {alarms[0]} in {record.reference}, {alarms[1]} in {record.candidate}")
+    if record.otherwise:
+        found.append(
+            f"WARNING: tests counted {number_of_images(record.otherwise)} differently, as where two models have one "
+            "name; what lost most counts"
+        )
     if outside := outside_boxes_text(record.light):
         found.append(f"WARNING: {outside}")
     if left := accuracy_not_counted_text(record):

@@ -69,6 +69,7 @@ class AccuracyRecord(Struct, frozen=True, kw_only=True):
     cause: Annotated[
         str, "what experiments showed on the image that lost most of those with a cause, or that it is not known"
     ] = ""
+    otherwise: Annotated[int, "images that tests counted differently: that which lost most counts"] = 0
     not_counted: Annotated[dict[str, Annotated[int, Meta(ge=0)]], "images and labels that do not count, by reason"] = {}
     counts: Annotated[Sequence[ImageCounts], "of each image on both sides, by name"] = ()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -28,7 +28,7 @@ NEWER: Final = frozenset(
     {
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
-        *(("SettingsRecord", "recognition"), ("Results", "accuracy")),
+        *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -216,9 +216,12 @@ class BatchLimit(Left, frozen=True, kw_only=True):
 
 
 class Counted(Left, frozen=True, kw_only=True):
-    """An image that both sides of a comparison traced, against its label; `counts` is None where it has none.
+    """An image that two sides were compared on, against its label.
 
-    `limit` is what a run of such images may drop by.
+    Attributes:
+        limit: what a run of such images may drop by.
+        label: the image as its label names it, however the test does; nothing where it has none.
+        why: why it does not count: "no_label", "left_out", "no_result", "other_task"; nothing where it does.
     """
 
     task: str
@@ -226,7 +229,16 @@ class Counted(Left, frozen=True, kw_only=True):
     candidate: str
     image: str
     limit: Limit
+    label: str = ""
+    why: str = ""
     counts: ImageCounts | None = None
+
+
+class LabelFault(Left, frozen=True, kw_only=True):
+    """The labels could not be used when an image was to be counted: its process alone may have seen it."""
+
+    task: str
+    text: str
 
 
 class Evaluated(Left, frozen=True, kw_only=True):
@@ -235,7 +247,9 @@ class Evaluated(Left, frozen=True, kw_only=True):
     accuracy: AccuracyRecord
 
 
-Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | Evaluated
+Record = (
+    Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | LabelFault | Evaluated
+)
 
 
 def document_record(what: str, **values: Any) -> Record:
@@ -335,6 +349,9 @@ class Results(Struct, frozen=True):
         tuple[Batched, ...], "from version 2 on: images that ran in batches as well, each compared with itself alone"
     ] = ()
     accuracy: Annotated[tuple[AccuracyRecord, ...], "from version 2 on: with labels, of each candidate"] = ()
+    label_faults: Annotated[
+        tuple[str, ...], "from version 2 on: why a run fails whose labels say nothing, under whatever limit"
+    ] = ()
 
 
 def non_finite_in_document(value: Any) -> Any:
@@ -346,58 +363,6 @@ def non_finite_in_document(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
-
-
-def as_text(results: Results) -> str:
-    """Return the document as it is written."""
-    return "".join(report_document_parts(results))
-
-
-def report_document_parts(results: Results, comparisons: Iterable[RecordedComparison] | None = None) -> Iterator[str]:
-    """Yield the document as it is written, record by record: no run's document is in memory as a whole.
-
-    `comparisons` are its own, for who sees them pass by.
-    """
-    whole = _as_json(msgspec.structs.replace(results, comparisons=(), accuracy=()))
-    before, between = _around_list(whole, "comparisons")
-    between, after = _around_list(between, "accuracy")
-    yield before
-    yield from _list_parts([_as_json(each)] for each in (results.comparisons if comparisons is None else comparisons))
-    yield between
-    yield from _list_parts(map(_accuracy_parts, results.accuracy))
-    yield f"{after}\n"
-
-
-def _accuracy_parts(record: AccuracyRecord) -> Iterator[str]:
-    before, after = _around_list(_as_json(msgspec.structs.replace(record, counts=())), "counts")
-    yield before
-    yield from _list_parts([_as_json(each)] for each in record.counts)
-    yield after
-
-
-def _around_list(text: str, key: str) -> tuple[str, str]:
-    """Return what stands before and after an empty list: texts have no line breaks, as JSON escapes them."""
-    before, empty, after = text.partition(f'\n "{key}": []')
-    return f"{before}{empty[:-2]}", after
-
-
-def _list_parts(items: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield a list one space deep, of items that are written in parts."""
-    opens = "["
-    for item in items:
-        yield f"{opens}\n  "
-        yield from (part.replace("\n", "\n  ") for part in item)
-        opens = ","
-    yield "[]" if opens == "[" else "\n ]"
-
-
-def _as_json(value: Any) -> str:
-    found = msgspec.to_builtins(value)
-    if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
-        del found["task"], found["texts"]  # as a document of detectors had no such keys
-    if isinstance(value, Results) and value.settings.recognition is None:
-        del found["settings"]["recognition"]
-    return json.dumps(non_finite_in_document(found), indent=1, ensure_ascii=True, allow_nan=False)
 
 
 def read_report_document(path: Path) -> Results:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
-from pytest_ocrparity.comparison import RECORDED
+from pytest_ocrparity.comparison import MATCHES, RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, StoredCounts, judge_accuracy
-from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, Record
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, LabelFault, Record
 from pytest_ocrparity.report.table import PLAIN, Tally
+from pytest_ocrparity.session.label_book import LEFT_OUT, NO_LABEL, NO_RESULT, OTHER_TASK
 from pytest_ocrparity.session.worst import diagnosis_text
 from pytest_ocrparity.stages import PRODUCTS, RECOGNITION
 from pytest_ocrparity.wording import image_label, number_of_images
@@ -56,39 +57,43 @@ class AccuracyOfRun:
         found = cls()
         for part in settings.parts:
             if part.labels is not None:
-                groups = [each for each in _groups(tally) if settings.of_task(each.task).prefix == part.prefix]
-                found._judge_part(part, groups, tally, labels, worst, is_whole=is_whole)
+                left = _LeftOfPart.of(part, tally, lambda task, part=part: settings.of_task(task).prefix == part.prefix)
+                found._judge_part(part, left, tally, labels, worst, is_whole=is_whole)
         return found
 
     def _judge_part(
         self,
         part: Settings,
-        groups: Sequence[_Group],
+        left: _LeftOfPart,
         tally: Tally,
         book: LabelBook,
         worst: Mapping[Sides, Worst],
         *,
         is_whole: bool,
     ) -> None:
+        faults = list(left.faults)
+        labels = None
         try:
-            labels = book.of(part) if groups else None
+            labels = book.of(part) if left.groups or left.plain else None
         except LabelError as error:
-            self.nothing.append(f"{part.prefix}labels: {error}")
+            faults.append(str(error))
+        if faults:
+            self.nothing.append(f"{part.prefix}labels: {min(faults)}")  # of one for each process that saw it
             return
         if labels is None:
             return
-        for group in groups:
-            labelled = {image for (_, image), each in group.counted.items() if each is not None}
-            if not labelled:
-                text = _nothing_counted(part, group, labels)
-                (self.nothing if is_whole and _ran_all(part, group) else self.notes).append(text)
-                continue
-            left = {
-                "no_label": len(group.counted_images - labelled),
-                "no_result": len(group.images - group.counted_images),
-                **labels.census.left_out,
-                "not_compared": len(labels) - len(labelled),
-            }
+        is_counted = any(group.labelled for group in left.groups)
+        missing = [
+            (_nothing_counted(part, group, labels), is_whole and _ran_all(part, group.images))
+            for group in left.groups
+            if not group.labelled
+        ]
+        if left.plain and not left.groups:
+            missing = [(_plain_text(part, left.plain), is_whole and left.plain_count >= len(part.image_paths()))]
+        for text, is_fault in missing:
+            # Another pair of sides may be compared in part alone, beside one whose images count.
+            (self.nothing if is_fault and not is_counted else self.notes).append(text)
+        for group in left.groups:
             for limit, found in group.by_limit:
                 counts = tuple(each.counts for each in found)
                 record = AccuracyRecord(
@@ -96,18 +101,19 @@ class AccuracyOfRun:
                     candidate=group.sides[1],
                     limit=limit,
                     result=judge_accuracy(counts, group.task, limit),
-                    not_counted={name: count for name, count in left.items() if count},
+                    not_counted={name: count for name, count in group.not_counted(labels).items() if count},
+                    otherwise=len(group.otherwise),
                     counts=StoredCounts(counts, partial(_whole_counts, tally, found)),
                 )
                 self.records.append(_with_cause(record, tally, worst))
 
 
-def asserted_accuracy(tally: Tally) -> list[AccuracyRecord]:
-    """Return what tests judged by `assert_same_accuracy`, but for those that expect a difference."""
+def asserted_accuracy(tally: Tally, xfailed: Set[str] = frozenset()) -> list[AccuracyRecord]:
+    """Return what tests judged by `assert_same_accuracy`, but for those that expect a difference, or are `xfailed`."""
     found = []
     for test, records in _of_unexpected_tests(tally).items():
         for place, each in enumerate(records):
-            if isinstance(each, Evaluated):
+            if isinstance(each, Evaluated) and test not in xfailed:
                 whole = partial(_whole_asserted_counts, tally, test, place)
                 found.append(structs.replace(each.accuracy, counts=StoredCounts(each.accuracy.counts, whole)))
     return found
@@ -130,6 +136,11 @@ class _CountedPlace(NamedTuple):
     limit: Limit
     counts: ImageCounts
 
+    @property
+    def order(self) -> tuple[object, ...]:
+        """By what it lost, then by its name, so that the order of tests decides nothing."""
+        return self.counts.rank, self.counts.image
+
 
 def _whole_counts(tally: Tally, found: Sequence[_CountedPlace], place: int) -> ImageCounts:
     """Return counts with their changes."""
@@ -147,27 +158,61 @@ def _whole_asserted_counts(tally: Tally, test: str, record: int, place: int) -> 
 
 @dataclass
 class _Group:
-    """What the tests of a run compared between two sides."""
+    """What the tests of a run compared between two sides. An image is known by its label, however tests name it."""
 
     task: str
     sides: Sides
     images: set[str] = field(default_factory=set)
+    """As tests name them."""
     kinds: set[str] = field(default_factory=set)
-    counted: dict[tuple[Value, str], _CountedPlace | None] = field(default_factory=dict)
-    """By limit and image, of which several tests may have compared it under one limit: the last; None: no label."""
+    counted: dict[tuple[Value, str], _CountedPlace] = field(default_factory=dict)
+    """By limit and image; of several that tests counted under one limit that which lost most."""
+    names: dict[str, set[str]] = field(default_factory=dict)
+    """How tests name each image that counts."""
+    otherwise: set[str] = field(default_factory=set)
+    """Those that tests counted differently."""
+    why: dict[str, set[str]] = field(default_factory=dict)
+    """Those that do not count, by reason."""
+
+    def add(self, test: str, place: int, record: Counted) -> None:
+        """Take what a test counted of an image, or why it did not."""
+        image = record.label or record.image
+        if record.counts is None:
+            self.why.setdefault(record.why, set()).add(image)
+            return
+        found = _CountedPlace(test, place, record.limit, record.counts)
+        self.names.setdefault(image, set()).add(record.image)
+        if any(each.counts.rank != record.counts.rank for each in self._counted_before(image)):
+            self.otherwise.add(image)
+        before = self.counted.setdefault((record.limit.value, image), found)
+        self.counted[record.limit.value, image] = max(before, found, key=lambda each: each.order)
+
+    def _counted_before(self, image: str) -> Iterator[_CountedPlace]:
+        limits = dict.fromkeys(limit for limit, _ in self.counted)
+        return (found for limit in limits if (found := self.counted.get((limit, image))) is not None)
 
     @property
-    def counted_images(self) -> set[str]:
-        """The images of which both sides returned something."""
-        return {image for _, image in self.counted}
+    def labelled(self) -> set[str]:
+        """The images that count."""
+        return set(self.names)
+
+    def not_counted(self, labels: Labels) -> dict[str, int]:
+        """Return how many images and labels do not count, each by one reason; and how many names are given besides."""
+        no_result = self.why.get(NO_RESULT, set()) - self.labelled
+        return {
+            "no_label": len(self.why.get(NO_LABEL, ())),
+            "no_result": len(no_result),
+            **labels.census.left_out,
+            "not_compared": len(labels) - len(self.labelled | no_result),
+            "repeated": sum(len(names) - 1 for names in self.names.values()),
+        }
 
     @property
     def by_limit(self) -> list[tuple[Limit, list[_CountedPlace]]]:
         """Each limit, with the counts of the images that it judges: whoever set its value, they are one sample."""
         values: dict[Value, list[_CountedPlace]] = {}
-        for (value, _), each in sorted(self.counted.items(), key=lambda item: (item[0][1], str(item[0][0]))):
-            if each is not None:
-                values.setdefault(value, []).append(each)
+        for (value, _), each in sorted(self.counted.items(), key=lambda item: (item[1].counts.image, str(item[0][0]))):
+            values.setdefault(value, []).append(each)
         return [
             # Where the user set a value that a preset has too, an undecided run fails.
             (min((each.limit for each in found), key=lambda limit: limit.is_preset), found)
@@ -175,45 +220,73 @@ class _Group:
         ]
 
 
-def _groups(tally: Tally) -> list[_Group]:
-    """Return what was compared by task and sides."""
-    groups: dict[tuple[str, Sides], _Group] = {}
-    for test, records in _of_unexpected_tests(tally).items():
-        for place, each in enumerate(records):
-            compared = each.comparison if isinstance(each, Compared) else each if isinstance(each, Counted) else None
-            if compared is None:
-                continue
-            sides = compared.reference, compared.candidate
-            if sides == PLAIN or getattr(compared, "status", "") == RECORDED:
-                continue
-            group = groups.setdefault((compared.task, sides), _Group(compared.task, sides))
-            group.images.add(compared.image)
-            if isinstance(compared, Counted):
-                limit, counts = compared.limit, compared.counts
-                found = None if counts is None else _CountedPlace(test, place, limit, counts)
-                group.counted[limit.value, compared.image] = found
-            else:
-                group.kinds.add(compared.kind)
-    return list(groups.values())
+@dataclass
+class _LeftOfPart:
+    """What the tests of a run left that is of the labels of one task."""
+
+    groups: list[_Group]
+    faults: list[str]
+    """Why labels could not be used when an image was to be counted."""
+    plain: set[str]
+    """The kinds of what was compared that names no image."""
+    plain_count: int
+
+    @classmethod
+    def of(cls, part: Settings, tally: Tally, is_of_part: Callable[[str], bool]) -> _LeftOfPart:
+        """Find it; `is_of_part` tells whether labels are of a task."""
+        groups: dict[tuple[str, Sides], _Group] = {}
+        plain: list[str] = []
+        for test, records in _of_unexpected_tests(tally).items():
+            for place, each in enumerate(records):
+                compared = each.comparison if isinstance(each, Compared) else each
+                if not isinstance(each, Compared | Counted) or not is_of_part(compared.task):
+                    continue
+                sides = compared.reference, compared.candidate
+                if sides == PLAIN:
+                    plain += [compared.kind] if isinstance(each, Compared) else []
+                elif getattr(compared, "status", "") != RECORDED:
+                    group = groups.setdefault((compared.task, sides), _Group(compared.task, sides))
+                    group.images.add(compared.image)
+                    if isinstance(each, Counted):
+                        group.add(test, place, each)
+                    else:
+                        group.kinds.add(each.comparison.kind)
+        faults = [each.text for each in tally.all(LabelFault) if is_of_part(each.task)]
+        return cls(list(groups.values()), faults, set(plain), len(plain))
 
 
-def _ran_all(part: Settings, group: _Group) -> bool:
+def _ran_all(part: Settings, images: set[str]) -> bool:
     """Tell whether all images of the settings were compared: a run of some of them shows nothing of labels."""
-    return "images" not in part.typed and all(image_label(str(path)) in group.images for path in part.image_paths())
+    return "images" not in part.typed and all(image_label(str(path)) in images for path in part.image_paths())
+
+
+def _plain_text(part: Settings, kinds: set[str]) -> str:
+    what, assertion = ("texts", "assert_same_text") if "text" in kinds else ("boxes", "assert_same_detections")
+    return (
+        f"{part.prefix}labels are set, and no image was counted: tests compare {what} by themselves, which name no "
+        f"image: give {assertion} the traces that they are of"
+    )
 
 
 def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
     reference, candidate = group.sides
     head = f"{part.prefix}labels are set, and no image of {candidate} against {reference} was counted"
-    names = ", ".join(sorted(group.images)[:_NAMED])
-    if unknown := len(group.counted_images):
+    what, assertion, other = (
+        ("texts", "assert_same_text", "boxes")
+        if group.task == RECOGNITION.name
+        else ("boxes", "assert_same_detections", "texts")
+    )
+    if OTHER_TASK in group.why:
+        return f"{head}: labels are of {other}, as the first of them shows, and tests compared {what}"
+    if unknown := group.why.get(NO_LABEL):
+        names = ", ".join(sorted(unknown)[:_NAMED])
         return (
-            f"{head}: {number_of_images(unknown)} without a label ({names}), where labels are of "
+            f"{head}: {number_of_images(len(unknown))} without a label ({names}), where labels are of "
             f"{image_label(labels.images[0])} and others: correct labels.data_dir, or the images"
         )
-    what, assertion = (
-        ("texts", "assert_same_text") if group.task == RECOGNITION.name else ("boxes", "assert_same_detections")
-    )
+    names = ", ".join(sorted(group.images)[:_NAMED])
+    if group.why.keys() == {LEFT_OUT}:
+        return f"{head}: the labels of all that were compared are left out ({names})"
     if PRODUCTS.keys() & group.kinds:
         return f"{head}: a side returned no {what} ({names})"
     return f"{head}: no test compared {what}: use {assertion}"
@@ -222,7 +295,8 @@ def _nothing_counted(part: Settings, group: _Group, labels: Labels) -> str:
 def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Worst]) -> AccuracyRecord:
     """Return a record with what experiments showed on the image that lost most, of those that they explain.
 
-    Where part of what an image shows is unknown, that part may be what it lost. What is not known is said as well.
+    Only where boxes or texts differ beyond their limits do experiments explain them. Where part of what an image shows
+    is unknown, that part may be what it lost. What is not known is said as well.
     """
     losing = [each.image for each in record.changed if each.is_worse]
     if record.result.verdict not in (FAILED, UNDECIDED) or not losing:
@@ -230,9 +304,10 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
     causes: dict[str, dict[str, None]] = {}
     failed = [each for records in _of_unexpected_tests(tally).values() for each in records if isinstance(each, Failed)]
     for each in failed:
-        for diagnosis in each.diagnoses if (each.reference, each.candidate) == record.sides else ():
+        explains = (each.reference, each.candidate) == record.sides and _has_other_product(each)
+        for diagnosis in each.diagnoses if explains else ():
             causes.setdefault(each.image, {})[diagnosis_text(diagnosis)] = None
-    if (found := worst.get(record.sides)) is not None and found.causes:
+    if (found := worst.get(record.sides)) is not None and found.causes and PRODUCTS.keys() & set(found.kinds):
         causes.setdefault(found.image, dict.fromkeys(found.causes))
     for image in losing:
         known = causes.get(image, {})
@@ -243,3 +318,10 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
     tried = next((image for image in losing if image in causes), "")
     why = f"experiments on {tried} do not show it" if tried else "no experiment ran on an image that lost something"
     return structs.replace(record, cause=f"the cause is not known: {why}")
+
+
+def _has_other_product(failed: Failed) -> bool:
+    """Return whether a failure is of other boxes or texts, or has them besides."""
+    return failed.kind in PRODUCTS or any(
+        each.kind in PRODUCTS and each.status not in MATCHES for each in failed.others
+    )

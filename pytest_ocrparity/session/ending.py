@@ -35,6 +35,8 @@ class Ending:
         self.notes: list[str] = []
         self.accuracy: list[AccuracyRecord] = []
         """That of each candidate with labels."""
+        self.label_faults: list[str] = []
+        """Why they say nothing."""
         self.digest: Digest | None = None
         """Its failures, once it has ended."""
         self._has_ended = self._is_reported = False
@@ -94,6 +96,7 @@ class Ending:
                 self.notes += run.reporting.publish(
                     self._comparisons,
                     accuracy=self.accuracy,
+                    label_faults=self.label_faults,
                     status=status,
                     is_cut_short=is_cut_short,
                     faults=faults,
@@ -196,12 +199,15 @@ class Ending:
 
         run = self.run
         found = AccuracyOfRun.of(run.settings, run.tally, run.labels, worst, is_whole=is_whole)
-        self.accuracy = [*found.records, *asserted_accuracy(run.tally)]
+        # pytest calls one that is marked xfail, and fails, skipped.
+        xfailed = {test for test, each in run.reporting.outcomes.items() if each.outcome == "skipped"}
+        self.accuracy = [*found.records, *asserted_accuracy(run.tally, xfailed)]
         self.faults += verdict_on_accuracy(found.records)  # what a test asserted fails that test
-        self.faults += [Fault("labels", each) for each in found.nothing]
+        self.label_faults = list(found.nothing)
         if is_strict(run.config):
             outside = dict.fromkeys(outside_boxes_text(each.light) for each in self.accuracy)
-            self.faults += [Fault("labels", each) for each in outside if each]
+            self.label_faults += [each for each in outside if each]
+        self.faults += [Fault("labels", each) for each in self.label_faults]
         add_metrics_to_junit(run.config, accuracy_properties(self.accuracy))
         return [f"WARNING: {each}" for each in found.notes]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.evaluate.counts import ImageCounts
     from pytest_ocrparity.evaluate.verdict import Accuracy
-    from pytest_ocrparity.report.document import Counted, Record, RecordedComparison
+    from pytest_ocrparity.report.document import Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.session.batch_check import Batches
     from pytest_ocrparity.session.label_book import LabelBook
@@ -40,7 +40,7 @@ class ItemRecords:
         self.records: list[Record] = []
         self._item = item
         self._compared: set[tuple[str, str, str]] = set()
-        self._counted: set[tuple[str, ...]] = set()
+        self._counted: dict[tuple[str, str, str], tuple[object, ...]] = {}
         self._lock = threading.RLock()  # a test may assert in threads
 
     def reset(self) -> None:
@@ -56,11 +56,11 @@ class ItemRecords:
         taken, self.records = self.records, []
         return taken
 
-    def count_once(self, count: Callable[[], Counted | None], *key: str) -> None:
-        """Note what an image of two sides counts against its label, where this test has not noted it already."""
+    def count_once(self, count: Callable[[], Record | None], key: tuple[str, str, str], *of: object) -> None:
+        """Note what an image of two sides counts against its label, where it was not counted last of the same `of`."""
         with self._lock:
-            if key not in self._counted and (counted := count()) is not None:
-                self._counted.add(key)
+            if self._counted.get(key) != of and (counted := count()) is not None:
+                self._counted[key] = of
                 self.records.append(counted)
 
     def milestone(self, image: str, reference: str, candidate: str) -> str:
@@ -158,7 +158,7 @@ class Recorder:
         from pytest_ocrparity.comparison import RECORDED
         from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Compared
-        from pytest_ocrparity.tolerance import Tolerance
+        from pytest_ocrparity.tolerance import ACCURACY, Tolerance
 
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
@@ -173,7 +173,10 @@ class Recorder:
         part = self.settings.of_task(judged.task)
         if part.labels is not None:
             count = partial(self.labels.count, part, judged, (reference, candidate), tolerance)
-            self._of_the_test.count_once(count, judged.image, judged.reference, judged.candidate)
+            key = judged.image, judged.reference, judged.candidate
+            # Several assertions on the same traces count them once.
+            traces = [each.memo.setdefault("identity", object()) for each in (reference, candidate)]
+            self._of_the_test.count_once(count, key, *traces, tolerance[ACCURACY])
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
 

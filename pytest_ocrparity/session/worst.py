@@ -38,6 +38,8 @@ class Worst:
     causes: tuple[str, ...]
     """What experiments showed, in words, "unknown" for what they did not explain; none where none ran."""
     message: str
+    kinds: tuple[str, ...] = ()
+    """Of the comparisons that these causes explain."""
 
     @property
     def text(self) -> str:
@@ -101,7 +103,9 @@ def _diagnosed_image(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
         return Worst(sides, kept.candidate.label, kept.excess, (), "")
     diagnoses = diagnoser.diagnose(comparisons)
     causes = tuple(dict.fromkeys(map(diagnosis_text, diagnoses)))
-    return Worst(sides, kept.candidate.label, kept.excess, causes, explain(comparisons.all(), failing[0], diagnoses))
+    message = explain(comparisons.all(), failing[0], diagnoses)
+    kinds = tuple(each.kind for each in failing)
+    return Worst(sides, kept.candidate.label, kept.excess, causes, message, kinds)
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:

@@ -20,7 +20,8 @@ from paths import EXAMPLE
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.report.document import NotCompared, Parameter, RecordedComparison, as_text
+from pytest_ocrparity.report.document import NotCompared, Parameter, RecordedComparison
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.history import HistoryEntry, RunAccuracy
 
 EVIL = "__import__('os').system('touch evil')"

@@ -31,17 +31,18 @@ from pytest_ocrparity.report.document import (
     Counted,
     Evaluated,
     Failed,
+    LabelFault,
     NotCompared,
     Picture,
     Record,
     RecordedComparison,
-    as_text,
     document_record,
     non_finite_in_document,
     pack_document_part,
     read_report_document,
     unpack_document_records,
 )
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.schema import SCHEMA
 from pytest_ocrparity.tolerance import Limit
 
@@ -76,6 +77,7 @@ LEFT: tuple[Record, ...] = (
         limit=Limit(0.01, "built-in"),
         counts=image_counts("c", 3, 3, 1),
     ),
+    LabelFault(task="detection", text="a"),
     Evaluated(accuracy=accuracy_record([image_counts("c", 3, 3, 1)])),
 )
 
