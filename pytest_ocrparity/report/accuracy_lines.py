@@ -142,7 +142,7 @@ def _title(record: AccuracyRecord, words: str) -> str:
         if result.task == RECOGNITION.name
         else f"{number_of_images(result.images)} with labels, {number_of_boxes(truth)}"
     )
-    documents = f", {result.units} documents" if result.units != result.images else ""
+    documents = f", {result.units} document{'s' * (result.units != 1)}" if result.units != result.images else ""
     return f"accuracy of {record.candidate} against {record.reference}{words}: {counted}{documents}"
 
 

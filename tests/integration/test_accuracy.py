@@ -379,3 +379,84 @@ def test_a_label_in_another_frame_than_its_image_is_told(project: pytest.Pyteste
     strict = run(project, "--strict-config")
     assert strict.ret == 1
     assert lines(strict, "FAILED ocrparity::labels")
+
+
+TWO_OF_ONE_NAME = """
+
+@pytest.fixture(scope="session", params=PARAMS)
+def ocr_inference_model(request):
+    return (Forgets if request.param == "int8" else Toy)(name="inference")
+"""
+
+
+@pytest.mark.parametrize("params", [["int8", "fp32"], ["fp32", "int8"], ["fp32", "other"]])
+def test_of_two_models_of_one_name_the_worse_counts_in_any_order(project: pytest.Pytester, params: list[str]) -> None:
+    write_project(project, [3] * 24)
+    add(project, FORGETS + TWO_OF_ONE_NAME.replace("PARAMS", repr(params)))
+    result = run(project, *LOOSE)
+    assert bool(lines(result, FAULT)) == ("int8" in params)
+    assert bool(lines(result, "WARNING: tests counted 24 images differently")) == ("int8" in params)
+
+
+def test_of_two_comparisons_in_one_test_the_worse_counts(project: pytest.Pytester) -> None:
+    compares = "    assert_same_detections(train.trace(ocr_image), {}.trace(ocr_image))\n"
+    head = "from toy import Toy\nfrom conftest import Forgets\nfrom pytest_ocrparity import assert_same_detections\n"
+    head += (
+        "def test_boxes(ocr_image):\n    train, good, bad = Toy(), Toy(name='inference'), Forgets(name='inference')\n"
+    )
+    for names in (("good", "bad"), ("bad", "good"), ("good", "good")):
+        write_project(project, [3] * 24, tests=head + "".join(map(compares.format, names)))
+        if names[0] == "good" and names[1] == "bad":
+            add(project, FORGETS)
+        assert bool(lines(run(project, *LOOSE), FAULT)) == ("bad" in names)
+
+
+def test_an_image_that_two_paths_lead_to_counts_once(
+    project: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_project(project, [3] * 4, 'images = ["images/*.npy", "again/*.npy"]\nlabels = "Label.txt"')
+    (project.path / "again").symlink_to("images")
+    result = run(project, "--ocr-report=report")
+    assert lines(result, "accuracy of inference against train: 4 images with labels, 12 boxes")
+    assert lines(result, "not counted: 4 images under a second name, counted once")
+    assert main(["judge", str(project.path / "report" / "results.json")]) == 0
+    assert "under a second name" in capsys.readouterr().out
+
+
+def test_labels_that_change_while_workers_run_fail_the_run(project: pytest.Pytester) -> None:
+    write_project(project, [1] * 4)
+    assert project.runpytest_subprocess("-n", "1").ret == 0
+    changes = """
+
+def pytest_runtest_teardown(item):
+    from pathlib import Path
+
+    path = Path("Label.txt")
+    if not path.read_text().startswith("\\n"):
+        path.write_text("\\n" + path.read_text())
+"""
+    add(project, changes)
+    result = project.runpytest_subprocess("-n", "1")
+    assert result.ret == 1
+    assert lines(result, "is another line than before: the file changed during the run")
+    assert not lines(result, "accuracy of inference")
+
+
+def test_boxes_without_their_traces_count_for_nothing_and_fail(
+    project: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_project(project, [1, 2], tests=COMPARES.replace(".trace(ocr_image)", ".trace(ocr_image).detections"))
+    result = run(project, "--ocr-report=report")
+    assert result.ret == 1
+    assert lines(result, "labels are set, and no image was counted: tests compare boxes by themselves")
+    assert main(["judge", str(project.path / "report" / "results.json")]) == 1  # no limit makes that right
+    assert "FAILED labels are set, and no image was counted" in capsys.readouterr().out
+    assert run(project, "-k", "00").ret == 0
+
+
+def test_an_assertion_that_is_expected_to_fail_is_no_verdict_of_the_run(project: pytest.Pytester) -> None:
+    marked = ASSERTS.replace("def test_accuracy", "import pytest\n@pytest.mark.xfail\ndef test_accuracy")
+    write_project(project, [3] * 40, 'images = ["images/*.npy"]', marked)
+    assert len(documented(project)["accuracy"]) == 1
+    add(project, FORGETS.replace("[:2]", "[:1]"))
+    assert documented(project)["accuracy"] == []

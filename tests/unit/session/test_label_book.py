@@ -80,12 +80,20 @@ def test_labels_are_read_once_and_problems_are_told(folder: Path) -> None:
         ("images/00.npy\tabba\n", "recognition"),
         ("images/00.npy\t[1] abba\n", "recognition"),
         ("images/00.npy\t12\n", "recognition"),
+        ("images/00.npy\t[1]\n", "recognition"),
+        (label("images/00.npy", ()), "detection"),
     ],
 )
 def test_where_no_file_says_the_task_the_first_label_does(folder: Path, text: str, task: str) -> None:
     (folder / "Label.txt").write_text(text)
-    found = book(None).of(settings(folder))
+    found = book(None).of(settings(folder, 'labels = { files = "Label.txt", blank = "empty" }'))
     assert found is not None and found.task == task
+
+
+def test_a_list_of_boxes_that_is_written_wrongly_is_still_of_a_detector(folder: Path) -> None:
+    (folder / "Label.txt").write_text("images/00.npy\t[{'transcription': 'a', 'points': [[0, 0], [9, 0], [9, 9]]}]\n")
+    with pytest.raises(LabelError, match=r"Label\.txt:1: .* is not JSON"):
+        book(None).of(settings(folder))
 
 
 def test_the_table_of_recognisers_and_what_stands_beside_it_have_their_tasks(folder: Path) -> None:

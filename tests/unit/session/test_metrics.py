@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from labelled import accuracy_record, image_counts
+from msgspec.structs import replace
 from records import comparison
 
 from pytest_ocrparity.comparison import Measure
@@ -69,6 +70,11 @@ def test_a_test_of_many_images_has_the_sums_of_their_counts() -> None:
         "ocr.accuracy.candidate.found": 3,
     }
     assert metric_properties([unlabelled]) == []
+    assert dict(metric_properties([counted("a", 2), counted("a", 1)]))["ocr.accuracy.candidate.matched"] == 1  # once
+    both = dict(metric_properties([counted("a", 1), replace(counted("a", 2), candidate="y")]))
+    assert both["ocr.accuracy.x.train.candidate.matched"] == 1
+    assert both["ocr.accuracy.y.train.candidate.matched"] == 2
+    assert "ocr.accuracy.truth" not in both
 
 
 def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
