@@ -101,8 +101,10 @@ def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[
         for counts in (counts for each in of_sample for counts in each.counts):
             images[counts.image] = max(images.get(counts.image, counts), counts, key=lambda each: each.rank)
         made = [images[name] for name in sorted(images)] if len(of_sample) > 1 else of_sample[0].counts
-        result = judge_accuracy(made, of_sample[0].result.task, limit)
-        judged.append(structs.replace(of_sample[0], limit=limit, result=result, counts=made))
+        own = [each.limit for each in of_sample if limit.is_preset and not each.limit.is_preset]
+        judges = own[0] if own else limit  # which a preset leaves as the user set it
+        result = judge_accuracy(made, of_sample[0].result.task, judges)
+        judged.append(structs.replace(of_sample[0], limit=judges, result=result, counts=made))
     return judged
 
 

@@ -238,6 +238,14 @@ def accuracy_not_counted_text(record: AccuracyRecord) -> str:
     """Return which images and labels do not count, in words, or nothing."""
     left = {name: count for name, count in record.not_counted.items() if count}
     missing = left.pop("missing", 0)
-    texts = [f"{number_of_images(count)} {_REASONS.get(name, name)}" for name, count in left.items()]
-    texts += [f"{missing} label{'s' * (missing != 1)} without an image"] if missing else []
-    return ", ".join(texts)
+    texts = {name: f"{number_of_images(count)} {_REASONS.get(name, name)}" for name, count in left.items()}
+    if missing:
+        texts["missing"] = f"{missing} label{'s' * (missing != 1)} without an image"
+    if unseen := len(record.light) - record.result.images:
+        texts["unseen"] = f"{number_of_images(unseen)} on which all boxes are don't care or invalid"
+    named = {name: record.named.get(name, ()) for name in texts}
+    count = {**record.not_counted, "unseen": unseen}
+    return ", ".join(
+        f"{text} ({', '.join(named[name][:_MOST])}{', ...' * (count[name] > _MOST)})" if named[name] else text
+        for name, text in texts.items()
+    )

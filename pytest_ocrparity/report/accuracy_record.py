@@ -71,6 +71,7 @@ class AccuracyRecord(Struct, frozen=True, kw_only=True):
     ] = ""
     otherwise: Annotated[int, "images that tests counted differently: that which lost most counts"] = 0
     not_counted: Annotated[dict[str, Annotated[int, Meta(ge=0)]], "images and labels that do not count, by reason"] = {}
+    named: Annotated[dict[str, tuple[str, ...]], "the first 100 of them by name, where they have one"] = {}
     counts: Annotated[Sequence[ImageCounts], "of each image on both sides, by name"] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,12 +14,23 @@ from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, StoredCounts, judge_accuracy
-from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, LabelFault, Record
+from pytest_ocrparity.report.document import (
+    Caught,
+    Compared,
+    Counted,
+    Evaluated,
+    Failed,
+    LabelFault,
+    Record,
+    RecordedComparison,
+    Used,
+)
 from pytest_ocrparity.report.table import PLAIN, Tally
+from pytest_ocrparity.session.fixtures import OWN_IMAGE
 from pytest_ocrparity.session.label_book import LEFT_OUT, NO_LABEL, NO_RESULT, OTHER_TASK
 from pytest_ocrparity.session.worst import diagnosis_text
 from pytest_ocrparity.stages import PRODUCTS, RECOGNITION
-from pytest_ocrparity.wording import image_label, number_of_images
+from pytest_ocrparity.wording import image_label, number_of_boxes, number_of_images
 
 if TYPE_CHECKING:
     from pytest_ocrparity.evaluate.counts import ImageCounts
@@ -29,6 +40,8 @@ if TYPE_CHECKING:
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.tolerance import Limit, Value
 
+MOST_NAMED: Final = 100
+"""How many images that do not count a record names, by reason."""
 _NAMED: Final = 3
 """How many images a sentence names."""
 
@@ -57,7 +70,7 @@ class AccuracyOfRun:
         found = cls()
         for part in settings.parts:
             if part.labels is not None:
-                left = _LeftOfPart.of(part, tally, lambda task, part=part: settings.of_task(task).prefix == part.prefix)
+                left = _LeftOfPart.of(settings, part, tally)
                 found._judge_part(part, left, tally, labels, worst, is_whole=is_whole)
         return found
 
@@ -82,6 +95,12 @@ class AccuracyOfRun:
             return
         if labels is None:
             return
+        if (census := labels.census).invalid:
+            first = image_label(dict(census.first)["invalid"])
+            self.notes.append(
+                f"{part.prefix}labels: {number_of_boxes(census.invalid)} with points that cross, or without area, left "
+                f"out as by PaddleOCR, the first in {first}: order the points around each box"
+            )
         is_counted = any(group.labelled for group in left.groups)
         missing = [
             (_nothing_counted(part, group, labels), is_whole and _ran_all(part, group.images))
@@ -89,7 +108,7 @@ class AccuracyOfRun:
             if not group.labelled
         ]
         if left.plain and not left.groups:
-            missing = [(_plain_text(part, left.plain), is_whole and left.plain_count >= len(part.image_paths()))]
+            missing = [(_plain_text(part, left.plain), is_whole and len(left.plain) >= len(part.image_paths()))]
         for text, is_fault in missing:
             # Another pair of sides may be compared in part alone, beside one whose images count.
             (self.nothing if is_fault and not is_counted else self.notes).append(text)
@@ -102,6 +121,7 @@ class AccuracyOfRun:
                     limit=limit,
                     result=judge_accuracy(counts, group.task, limit),
                     not_counted={name: count for name, count in group.not_counted(labels).items() if count},
+                    named=group.named(labels),
                     otherwise=len(group.otherwise),
                     counts=StoredCounts(counts, partial(_whole_counts, tally, found)),
                 )
@@ -207,6 +227,18 @@ class _Group:
             "repeated": sum(len(names) - 1 for names in self.names.values()),
         }
 
+    def named(self, labels: Labels) -> dict[str, tuple[str, ...]]:
+        """Return the first images that do not count, by reason."""
+        no_result = self.why.get(NO_RESULT, set()) - self.labelled
+        compared = self.labelled | no_result
+        found = {
+            "no_label": sorted(self.why.get(NO_LABEL, ())),
+            "no_result": sorted(no_result),
+            "missing": labels.missing,
+            "not_compared": [image for image in labels.images if image not in compared],
+        }
+        return {name: tuple(map(image_label, images[:MOST_NAMED])) for name, images in found.items() if images}
+
     @property
     def by_limit(self) -> list[tuple[Limit, list[_CountedPlace]]]:
         """Each limit, with the counts of the images that it judges: whoever set its value, they are one sample."""
@@ -227,32 +259,38 @@ class _LeftOfPart:
     groups: list[_Group]
     faults: list[str]
     """Why labels could not be used when an image was to be counted."""
-    plain: set[str]
-    """The kinds of what was compared that names no image."""
-    plain_count: int
+    plain: list[str]
+    """The kinds of what tests of images compared that names none."""
 
     @classmethod
-    def of(cls, part: Settings, tally: Tally, is_of_part: Callable[[str], bool]) -> _LeftOfPart:
-        """Find it; `is_of_part` tells whether labels are of a task."""
+    def of(cls, settings: Settings, part: Settings, tally: Tally) -> _LeftOfPart:
+        """Find it; the labels are those of a part of the settings."""
+
+        def is_of_part(task: str) -> bool:
+            return settings.of_task(task).prefix == part.prefix
+
         groups: dict[tuple[str, Sides], _Group] = {}
         plain: list[str] = []
         for test, records in _of_unexpected_tests(tally).items():
+            counted = {(each.reference, each.candidate) for each in records if isinstance(each, Counted)}
+            has_image = any(isinstance(each, Used) and each.fixture == OWN_IMAGE for each in records)
             for place, each in enumerate(records):
-                compared = each.comparison if isinstance(each, Compared) else each
-                if not isinstance(each, Compared | Counted) or not is_of_part(compared.task):
+                compared: RecordedComparison | Counted | None = each if isinstance(each, Counted) else None
+                compared = each.comparison if isinstance(each, Compared) else compared
+                if compared is None or not is_of_part(compared.task):
                     continue
                 sides = compared.reference, compared.candidate
-                if sides == PLAIN:
-                    plain += [compared.kind] if isinstance(each, Compared) else []
+                if sides == PLAIN and sides not in counted:  # traces may be called so
+                    plain += [each.comparison.kind] if isinstance(each, Compared) and has_image else []
                 elif getattr(compared, "status", "") != RECORDED:
                     group = groups.setdefault((compared.task, sides), _Group(compared.task, sides))
                     group.images.add(compared.image)
-                    if isinstance(each, Counted):
-                        group.add(test, place, each)
+                    if isinstance(compared, Counted):
+                        group.add(test, place, compared)
                     else:
-                        group.kinds.add(each.comparison.kind)
+                        group.kinds.add(compared.kind)
         faults = [each.text for each in tally.all(LabelFault) if is_of_part(each.task)]
-        return cls(list(groups.values()), faults, set(plain), len(plain))
+        return cls(list(groups.values()), faults, plain)
 
 
 def _ran_all(part: Settings, images: set[str]) -> bool:
@@ -260,7 +298,7 @@ def _ran_all(part: Settings, images: set[str]) -> bool:
     return "images" not in part.typed and all(image_label(str(path)) in images for path in part.image_paths())
 
 
-def _plain_text(part: Settings, kinds: set[str]) -> str:
+def _plain_text(part: Settings, kinds: Sequence[str]) -> str:
     what, assertion = ("texts", "assert_same_text") if "text" in kinds else ("boxes", "assert_same_detections")
     return (
         f"{part.prefix}labels are set, and no image was counted: tests compare {what} by themselves, which name no "

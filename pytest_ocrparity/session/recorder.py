@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -188,6 +189,7 @@ class Recorder:
         from pytest_ocrparity.report.accuracy_record import AccuracyRecord
         from pytest_ocrparity.report.document import Evaluated
         from pytest_ocrparity.tolerance import Limit
+        from pytest_ocrparity.wording import image_label
 
         record = AccuracyRecord(
             reference=sides[0],
@@ -196,7 +198,7 @@ class Recorder:
             result=judged,
             test=context_test_id(),
             not_counted={name: count for name, count in left_out.items() if count},
-            counts=tuple(images),
+            counts=tuple(replace(each, image=image_label(each.image)) for each in images),
         )
         self._of_the_test.records.append(Evaluated(accuracy=record))
 
@@ -233,7 +235,7 @@ class Recorder:
         self._of_the_test.records.append(failed)
 
     def _record_comparison(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
-        from msgspec.structs import replace
+        from msgspec import structs
 
         from pytest_ocrparity.compare.parameter_differences import parameter_difference_rows
         from pytest_ocrparity.explain import headline
@@ -244,7 +246,7 @@ class Recorder:
         if self.album is None:
             return recorded
         pictures, error = self.album.pictures_of(comparison, reference, candidate)
-        return replace(recorded, pictures=pictures, picture_error=error)
+        return structs.replace(recorded, pictures=pictures, picture_error=error)
 
 
 def is_milestone(count: int) -> bool:

@@ -460,3 +460,18 @@ def test_an_assertion_that_is_expected_to_fail_is_no_verdict_of_the_run(project:
     assert len(documented(project)["accuracy"]) == 1
     add(project, FORGETS.replace("[:2]", "[:1]"))
     assert documented(project)["accuracy"] == []
+
+
+def test_a_baseline_that_a_run_records_from_the_candidate_shows_nothing(project: pytest.Pytester) -> None:
+    settings = 'images = ["images/*.npy"]\ngolden = { reference = "inference" }'
+    write_project(project, [3] * 40, settings, ASSERTS.replace("ocr_train_model", "ocr_golden"))
+    assert not lines(run(project, "--ocr-golden"), "accuracy of inference")
+    assert lines(run(project), "accuracy of inference against baseline (inference) in test_export.py::test_accuracy")
+
+
+def test_images_and_labels_that_do_not_count_are_named(project: pytest.Pytester) -> None:
+    write_project(project, [1, 2, 1], 'images = ["images/*.npy"]\nlabels = "Label.txt"')
+    (project.path / "images" / "02.npy").rename(project.path / "images" / "two.npy")
+    assert lines(run(project), "not counted: ") == [
+        "  not counted: 1 image without a label (images/two.npy), 1 label without an image (images/02.npy)"
+    ]

@@ -115,6 +115,16 @@ def test_false_alarms_cause_and_what_does_not_count_have_a_line_each() -> None:
     ]
 
 
+def test_what_does_not_count_is_named_where_it_has_names() -> None:
+    unseen = image_counts("unseen.png", 0, 0, 0)
+    named = {"no_label": ("a", "b", "c", "d"), "missing": ("gone.png",)}
+    record = accuracy_record([*SAME, unseen], not_counted={"no_label": 4, "missing": 1}, named=named)
+    assert accuracy_lines([record])[-1] == (
+        "  not counted: 4 images without a label (a, b, c, ...), 1 label without an image (gone.png), "
+        "1 image on which all boxes are don't care or invalid"
+    )
+
+
 def test_a_limit_that_is_off_is_not_named() -> None:
     assert accuracy_lines([accuracy_record(LOSES, "off")])[6] == "  not judged: accuracy.max_drop is off"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from labelled import accuracy_record, image_counts, write_pages
@@ -14,9 +14,10 @@ from records import comparison
 
 from pytest_ocrparity.comparison import RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, LabelFault, Record
+from pytest_ocrparity.report.document import Caught, Compared, Counted, Evaluated, Failed, LabelFault, Record, Used
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
+from pytest_ocrparity.session.fixtures import OWN_IMAGE
 from pytest_ocrparity.session.label_book import LEFT_OUT, NO_LABEL, NO_RESULT, OTHER_TASK, LabelBook
 from pytest_ocrparity.session.worst import Worst
 from pytest_ocrparity.settings import load_settings
@@ -39,7 +40,7 @@ def counted(image: str, candidate: int = 4, *, limit: Limit = BUILT_IN, side: st
 
 def uncounted(image: str, why: str = NO_LABEL, label: str = "") -> list[Record]:
     compared, _ = counted(image)
-    sides = {"reference": "train", "candidate": "inference"}
+    sides: dict[str, Any] = {"reference": "train", "candidate": "inference"}
     return [compared, Counted(task="detection", image=image, limit=BUILT_IN, why=why, label=label, **sides)]
 
 
@@ -62,14 +63,14 @@ def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Judge:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Label.txt").write_text(write_pages(tmp_path, [1, 1, 1]))
     (tmp_path / "ocrparity.toml").write_text('labels = "Label.txt"')
-    book = LabelBook(lambda: DETECTION)
-    settings = book.naming_images(load_settings(tmp_path / "ocrparity.toml", {}, tmp_path))
+    settings = load_settings(tmp_path / "ocrparity.toml", {}, tmp_path)
 
     def judge(
         *tests: list[Record], is_whole: bool = True, worst: dict[tuple[str, str], Worst] | None = None
     ) -> AccuracyOfRun:
         tally = Tally({str(index): test for index, test in enumerate(tests)})
-        return AccuracyOfRun.of(settings, tally, book, worst or {}, is_whole=is_whole)
+        book = LabelBook(lambda: DETECTION)
+        return AccuracyOfRun.of(book.naming_images(settings), tally, book, worst or {}, is_whole=is_whole)
 
     return judge
 
@@ -134,8 +135,32 @@ def test_what_does_not_count_is_counted(judged: Judge) -> None:
     tests = [counted("a"), uncounted("b"), uncounted("c", NO_RESULT), uncounted("d", LEFT_OUT, "d")]
     (record,) = judged(*tests).records
     assert record.not_counted == {"no_label": 1, "no_result": 1, "not_compared": 1}
+    assert record.named == {
+        "no_label": ("b",),
+        "no_result": ("c",),
+        "not_compared": ("images/00.npy", "images/01.npy", "images/02.npy"),
+    }
     (record,) = judged(*tests, counted("c")).records
     assert record.not_counted == {"no_label": 1, "not_compared": 1}
+
+
+def test_traces_may_be_called_as_what_is_none(judged: Judge) -> None:
+    named = {"reference": "reference", "candidate": "candidate"}
+    _, found = counted("a", 1)
+    left: list[Record] = [Compared(comparison=comparison(image="a", **named)), structs.replace(found, **named)]
+    (record,) = judged(left).records
+    assert record.sides == ("reference", "candidate") and record.result.candidate.recall == 0.25
+
+
+def test_boxes_of_labels_that_are_left_out_are_told(judged: Judge, tmp_path: Path) -> None:
+    assert judged(counted("a")).notes == []
+    crossed = '[{"transcription": "a", "points": [[0, 0], [9, 9], [9, 0], [0, 9]]}]'
+    text = (tmp_path / "Label.txt").read_text().splitlines(keepends=True)
+    text[1] = f"images/01.npy\t{crossed}\n"
+    (tmp_path / "Label.txt").write_text("".join(text))
+    (note,) = judged(counted("a")).notes
+    assert note.startswith("labels: 1 box with points that cross, or without area, left out as by PaddleOCR, ")
+    assert note.endswith("the first in Label.txt:2: order the points around each box")
 
 
 def test_a_test_that_expects_a_difference_counts_for_nobody(judged: Judge) -> None:
@@ -149,13 +174,15 @@ def test_a_recording_and_plain_boxes_are_no_comparison(judged: Judge) -> None:
     recorded = Compared(comparison=comparison(status=RECORDED))
     plain = Compared(comparison=comparison(reference="reference", candidate="candidate"))
     assert judged([recorded]) == AccuracyOfRun()
-    assert judged([plain], counted("a")).nothing == []
-    found = judged([plain], [plain], [plain])
+    image = Used(fixture=OWN_IMAGE)
+    assert judged([image, plain], counted("a")).nothing == []
+    assert judged([plain], [plain], [plain]) == AccuracyOfRun()  # of tests that are about no image
+    found = judged([image, plain], [image, plain], [image, plain])
     assert found.nothing == [
         "labels are set, and no image was counted: tests compare boxes by themselves, which name no image: give "
         "assert_same_detections the traces that they are of"
     ]
-    for part in (judged([plain], [plain]), judged([plain], [plain], [plain], is_whole=False)):
+    for part in (judged([image, plain], [image, plain]), judged(*[[image, plain]] * 3, is_whole=False)):
         assert (part.nothing, part.notes) == ([], found.nothing)
 
 

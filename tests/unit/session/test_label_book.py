@@ -138,7 +138,9 @@ def test_a_side_that_returned_nothing_and_boxes_of_no_image_are_not_counted(fold
         found = counted(folder, *sides)
         assert isinstance(found, Counted) and (found.counts, found.why) == (None, "no_result")
     assert counted(folder, one, two, status=RECORDED) is None
-    assert counted(folder, one, two, reference="reference", candidate="candidate") is None
+    assert isinstance(counted(folder, one, two, reference="reference", candidate="candidate"), Counted)
+    plain = [Trace(pipeline=name, image="detections", detections=one.detections) for name in ("reference", "candidate")]
+    assert counted(folder, *plain) is None
     assert book().count(settings(folder, ""), judged(one, two), (one, two), BUILT_IN) is None
 
 
