@@ -398,17 +398,15 @@ def test_of_two_models_of_one_name_the_worse_counts_in_any_order(project: pytest
     assert bool(lines(result, "WARNING: tests counted 24 images differently")) == ("int8" in params)
 
 
-def test_of_two_comparisons_in_one_test_the_worse_counts(project: pytest.Pytester) -> None:
+@pytest.mark.parametrize("names", [("good", "bad"), ("bad", "good"), ("good", "good")])
+def test_of_two_comparisons_in_one_test_the_worse_counts(project: pytest.Pytester, names: tuple[str, str]) -> None:
     compares = "    assert_same_detections(train.trace(ocr_image), {}.trace(ocr_image))\n"
     head = "from toy import Toy\nfrom conftest import Forgets\nfrom pytest_ocrparity import assert_same_detections\n"
-    head += (
-        "def test_boxes(ocr_image):\n    train, good, bad = Toy(), Toy(name='inference'), Forgets(name='inference')\n"
-    )
-    for names in (("good", "bad"), ("bad", "good"), ("good", "good")):
-        write_project(project, [3] * 24, tests=head + "".join(map(compares.format, names)))
-        if names[0] == "good" and names[1] == "bad":
-            add(project, FORGETS)
-        assert bool(lines(run(project, *LOOSE), FAULT)) == ("bad" in names)
+    head += "def test_boxes(ocr_image):\n    train = Toy()\n"
+    head += "    good, bad = Toy(name='inference'), Forgets(name='inference')\n"
+    write_project(project, [3] * 24, tests=head + "".join(map(compares.format, names)))
+    add(project, FORGETS)
+    assert bool(lines(run(project, *LOOSE), FAULT)) == ("bad" in names)
 
 
 def test_an_image_that_two_paths_lead_to_counts_once(

@@ -168,7 +168,7 @@ def ocr_inference_model():
     assert result.ret == 1
     assert lines(result, "accuracy of inference against train: 1 image with labels, 2 boxes")
     assert lines(result, "  not counted: 1 image of which a side returned nothing") == [
-        "  not counted: 1 image of which a side returned nothing"
+        "  not counted: 1 image of which a side returned nothing (images/00.npy)"
     ]
 
 
