@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +37,7 @@ class Ending:
         """That of each candidate with labels."""
         self.label_faults: list[str] = []
         """Why they say nothing."""
+        self._comparisons: Callable[[], Comparisons] = cache(self._compared)  # called, for the reason of `Run.tally`
         self.digest: Digest | None = None
         """Its failures, once it has ended."""
         self._has_ended = self._is_reported = False
@@ -94,7 +95,7 @@ class Ending:
         try:
             if run.reporting.publishes:
                 self.notes += run.reporting.publish(
-                    self._comparisons,
+                    self._comparisons(),
                     accuracy=self.accuracy,
                     label_faults=self.label_faults,
                     status=status,
@@ -108,14 +109,13 @@ class Ending:
             from pytest_ocrparity.report.views import errors_in_view
             from pytest_ocrparity.session.digest import Digest
 
-            self.digest = Digest(errors_in_view(self._comparisons.light))
+            self.digest = Digest(errors_in_view(self._comparisons().light))
 
-    @cached_property
-    def _comparisons(self) -> Comparisons:
-        """What the run compared, once it has ended."""
+    def _compared(self) -> Comparisons:
+        """Return what the run compared, once it has ended."""
         from pytest_ocrparity.session.collecting import Comparisons
 
-        return Comparisons(self.run.tally, self.run.reporting.outcomes)
+        return Comparisons(self.run.tally(), self.run.reporting.outcomes)
 
     def _diagnosed_worst_images(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
@@ -134,7 +134,7 @@ class Ending:
         from pytest_ocrparity.session.batch_check import batch_check_result
 
         run = self.run
-        settings, tally = run.settings, run.tally
+        settings, tally = run.settings, run.tally()
         worst = worst_of(run.worst)
         causes = {each.sides: f"; cause on {each.image}: {each.text}" for each in worst.values() if each.causes}
         is_recording = settings.golden_mode is not None
@@ -198,10 +198,10 @@ class Ending:
         from pytest_ocrparity.session.metrics import accuracy_properties, add_metrics_to_junit
 
         run = self.run
-        found = AccuracyOfRun.of(run.settings, run.tally, run.labels, worst, is_whole=is_whole)
+        found = AccuracyOfRun.of(run.settings, run.tally(), run.labels, worst, is_whole=is_whole)
         # pytest calls one that is marked xfail, and fails, skipped.
         xfailed = {test for test, each in run.reporting.outcomes.items() if each.outcome == "skipped"}
-        self.accuracy = [*found.records, *asserted_accuracy(run.tally, xfailed)]
+        self.accuracy = [*found.records, *asserted_accuracy(run.tally(), xfailed)]
         self.faults += verdict_on_accuracy(found.records)  # what a test asserted fails that test
         self.label_faults = list(found.nothing)
         if is_strict(run.config):
@@ -239,7 +239,7 @@ class Ending:
         """Print the table, once, from the controller."""
         run, lines = self.run, []
         if run.records:
-            lines = run.tally.table(per_image=run.config.get_verbosity() > 0)
+            lines = run.tally().table(per_image=run.config.get_verbosity() > 0)
         if self.accuracy:
             from pytest_ocrparity.report.accuracy_lines import accuracy_lines
 
