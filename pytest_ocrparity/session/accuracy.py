@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import structs
 
-from pytest_ocrparity.comparison import MATCHES, RECORDED
+from pytest_ocrparity.comparison import DIFFERENT, RECORDED
 from pytest_ocrparity.diagnosis import UNKNOWN
 from pytest_ocrparity.errors import LabelError
 from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
@@ -359,7 +359,6 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
 
 
 def _has_other_product(failed: Failed) -> bool:
-    """Return whether a failure is of other boxes or texts, or has them besides."""
-    return failed.kind in PRODUCTS or any(
-        each.kind in PRODUCTS and each.status not in MATCHES for each in failed.others
-    )
+    """Return whether a failure is of other boxes or texts, or has them besides: not where a side has none."""
+    others = {each.kind for each in failed.others if each.status == DIFFERENT}
+    return bool(PRODUCTS.keys() & {failed.kind, *others})
