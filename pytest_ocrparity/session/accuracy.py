@@ -360,5 +360,5 @@ def _with_cause(record: AccuracyRecord, tally: Tally, worst: Mapping[Sides, Wors
 
 def _has_other_product(failed: Failed) -> bool:
     """Return whether a failure is of other boxes or texts, or has them besides: not where a side has none."""
-    others = {each.kind for each in failed.others if each.status == DIFFERENT}
+    others = {each.kind for each in failed.others if each.status == DIFFERENT and each.counts}
     return bool(PRODUCTS.keys() & {failed.kind, *others})

@@ -314,8 +314,9 @@ def test_a_cause_of_another_stage_is_none_of_lost_boxes(judged: Judge) -> None:
     found = failed("a", "decode.channel_order")
     assert isinstance(found, Failed)
     alone = structs.replace(found, kind="preprocessing")
-    for status, is_cause in (("same", False), ("not comparable", False), ("different", True)):
-        both = structs.replace(alone, others=(comparison(image="a", status=status),))
+    some = {"boxes": 4}  # none where a side has no boxes
+    for status, counts, is_cause in (("same", some, False), ("different", {}, False), ("different", some, True)):
+        both = structs.replace(alone, others=(comparison(image="a", status=status, counts=counts),))
         assert ("decode.channel_order" in judged(counted("a", 1), [both]).records[0].cause) == is_cause
     assert "decode.channel_order" not in judged(counted("a", 1), [alone]).records[0].cause
 
