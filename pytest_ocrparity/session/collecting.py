@@ -49,6 +49,7 @@ def collect_results(
     settings: Settings,
     *,
     accuracy: Sequence[AccuracyRecord] = (),
+    label_faults: Sequence[str] = (),
     status: int,
     is_cut_short: bool = False,
     faults: Sequence[str],
@@ -60,6 +61,7 @@ def collect_results(
         comparisons: what its tests left and how they ended.
         settings: the run's.
         accuracy: that of each candidate with labels.
+        label_faults: why labels say nothing.
         status: pytest's exit status.
         is_cut_short: whether pytest stopped before its last test.
         faults: why the run as a whole fails.
@@ -93,6 +95,7 @@ def collect_results(
         not_compared=tuple(missed),
         batches=tuple(comparisons.tally.all(Batched)),
         accuracy=tuple(accuracy),
+        label_faults=tuple(label_faults),
     )
 
 

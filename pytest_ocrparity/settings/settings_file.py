@@ -189,6 +189,8 @@ def _right_tables(
             elif name in tables and name:
                 if not isinstance(value, Mapping):
                     raise SettingsError(f"{where}{name} is a table, not {value!r}")
+                if name == LABELS and not value:
+                    raise SettingsError(f'{where}{name}.files names no label file: set it, as "Label.txt"')
                 tables[name] = dict(value)
             else:
                 tables[""][name] = value

@@ -23,7 +23,8 @@ from toy import PAGE, Toy
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.files import text_file_digest
-from pytest_ocrparity.report.document import CandidateRecord, NotCompared, Parameter, RecordedComparison, as_text
+from pytest_ocrparity.report.document import CandidateRecord, NotCompared, Parameter, RecordedComparison
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.history import HistoryEntry, RunAccuracy
 
 EVIL = "__import__('os').system('touch evil')"

@@ -17,7 +17,8 @@ from paths import EXAMPLE
 from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
 from pytest_ocrparity.files import text_file_digest
-from pytest_ocrparity.report.document import CandidateRecord, Results, as_text
+from pytest_ocrparity.report.document import CandidateRecord, Results
+from pytest_ocrparity.report.document_text import as_text
 
 MEAN = [0.485, 0.456, 0.406]
 WRONG = [0.5, 0.5, 0.5]
