@@ -76,7 +76,7 @@ def write_report(folder: Path, view: View) -> None:
     Raises:
         ReportError: a file cannot be written.
     """
-    from pytest_ocrparity.report.document import report_document_parts
+    from pytest_ocrparity.report.document_text import report_document_parts
     from pytest_ocrparity.report.markdown import markdown_summary
     from pytest_ocrparity.report.page import report_page
     from pytest_ocrparity.report.pictures.album import PICTURES

@@ -16,7 +16,16 @@ from markupsafe import Markup
 from PIL import Image
 
 from pytest_ocrparity.comparison import MATCHES
-from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_not_counted_text, accuracy_title
+from pytest_ocrparity.evaluate.counts import ImageCounts
+from pytest_ocrparity.evaluate.verdict import FAILED, UNDECIDED
+from pytest_ocrparity.report.accuracy_lines import (
+    accuracy_figure_rows,
+    accuracy_not_counted_text,
+    accuracy_titles,
+    label_change_text,
+    outside_boxes_text,
+)
+from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.aligned import (
     aligned_character,
     aligned_places,
@@ -32,13 +41,16 @@ from pytest_ocrparity.report.table import table_amounts
 from pytest_ocrparity.report.templates import TEMPLATES
 from pytest_ocrparity.report.views import RANKS, View
 from pytest_ocrparity.stages import STAGES, STAGES_OF
-from pytest_ocrparity.wording import amount, number_of_edits, value_text
+from pytest_ocrparity.wording import amount, image_label, number_of_edits, value_text
 
 MOST_INLINE: Final = 9_000_000
 """Characters of pictures inside of the page, which opens in 2 s with them; further thumbnails stay files beside it."""
 
 MOST_CHANGED: Final = 200
-"""How many images the table of those that lost or gained has; `results.json` has all."""
+"""How many images the table of those that lost or gained has where that is no fault; `results.json` has all."""
+
+MOST_CHANGES: Final = 20_000
+"""How many boxes or lines the table of a verdict has that may be a fault, by the images that lose most."""
 
 _TYPES: Final = {"jpg": "image/jpeg", "png": "image/png", "svg": "image/svg+xml"}
 _SVG_SIZE: Final = re.compile(rb'<svg [^>]*?width="(\d+)" height="(\d+)"')
@@ -137,10 +149,27 @@ def report_page(view: View, folder: Path, kept: set[int]) -> Iterator[str]:
         plots=view.plots,
         anchors=view.anchors,
         figure_rows=accuracy_figure_rows,
-        accuracy_title=accuracy_title,
+        accuracy_titles=accuracy_titles(view.results.accuracy),
         not_counted=accuracy_not_counted_text,
-        most_changed=MOST_CHANGED,
+        outside=outside_boxes_text,
+        changed_images=_changed_images,
+        change_text=label_change_text,
+        image_label=image_label,
     )
+
+
+def _changed_images(record: AccuracyRecord) -> Iterator[tuple[ImageCounts, int]]:
+    """Yield the images that lost or gained, those that lose most first, each with how many are left out after it."""
+    places = record.changed_places
+    is_fault = record.result.verdict in (FAILED, UNDECIDED)
+    room = MOST_CHANGES
+    for number, place in enumerate(places, 1):
+        counts = record.counts[place]
+        room -= len(counts.changes)
+        is_full = room <= 0 if is_fault else number == MOST_CHANGED
+        yield counts, len(places) - number if is_full else 0
+        if is_full:
+            return
 
 
 def _colours() -> dict[str, str]:

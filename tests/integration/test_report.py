@@ -13,7 +13,8 @@ import pytest
 from projects import wrong_export
 from reports import Page
 
-from pytest_ocrparity.report.document import as_text, read_report_document
+from pytest_ocrparity.report.document import read_report_document
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.schema import SCHEMA
 
 NO_XDIST = ("-p", "no:xdist")
