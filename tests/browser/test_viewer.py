@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
+from records import results
 from toy import Toy
+from toy_reader import LINE, Reader
 
 from browser.chromium import wait_until
 from browser.toy_report import EMPTY, GREY, HEIGHT, MOVED, SAME, WIDTH, WORDS, export, written_page
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.report import write_report as write_page
+from pytest_ocrparity.report.document import RecordedComparison
+from pytest_ocrparity.report.pictures.album import Album
+from pytest_ocrparity.report.pictures.lines import rows_of
+from pytest_ocrparity.report.views import View
+from pytest_ocrparity.tolerance import BUILT_IN
 
 Opened = Callable[..., Any]
 DETECTIONS, TENSOR = f"#images/{MOVED}/detections", f"#images/{GREY}/tensor"
@@ -221,3 +232,30 @@ def test_an_image_that_passes_is_a_line_for_each_comparison(opened: Opened) -> N
     assert page.locator(f'[id="images/{SAME}"] .look').count() == 0
     assert page.locator(f'[id="images/{MOVED}"] .look').count() > 3
     assert "empty" in page.locator(f'[id="images/{EMPTY}"]').text_content()
+
+
+def test_values_of_a_line_are_those_of_its_timesteps_on_every_drawing(browser: Any, tmp_path: Path) -> None:
+    sides = Reader().trace(LINE), Reader(name="inference", shift=0.02).trace(LINE)
+    compared = Comparisons(*sides, BUILT_IN).of("probability_maps")
+    pictures, error = Album(tmp_path).pictures_of(compared, *sides)
+    assert error is None
+    found = replace(RecordedComparison.of(compared), pictures=pictures)
+    write_page(tmp_path, View.of(replace(results([found]), environment={"pytest-ocrparity": "0"})))
+    page = browser.new_page(viewport={"width": 1280, "height": 820})
+    page.goto(f"{(tmp_path / 'index.html').as_uri()}#line.png/probability_map")
+    wait_until(page, "layers.length === 3 && layers.every((each) => valuesOf.get(each.values)?.steps)")
+    wait_until(page, "layers.every((each) => each.element.querySelector('img').naturalWidth > 1)")
+    maps = [np.asarray(side.probability_map)[0] for side in sides]
+    rows = rows_of([each[None] for each in maps])
+    step, row = 8, 3
+    texts = set()
+    for pane in range(3):
+        left, top, wide, high = page.evaluate("(pane) => valuesOf.get(layers[pane].values).frame", pane)
+        x, y = (step + 0.5) / len(maps[0]), (row + 0.5) / len(rows)
+        page.mouse.move(*pointer_at(page, left + x * wide, top + y * high, pane))
+        texts.add(page.locator(".values").inner_text())
+    (text,) = texts
+    read = [float(value) for value in re.findall(rf"(\S+) at {step}, {row}", text)]
+    reference, candidate = (float(each[step, rows[row]]) for each in maps)
+    assert read == pytest.approx([reference, candidate, abs(reference - candidate)], abs=0.002)
+    page.close()

@@ -115,11 +115,7 @@ function loadValues(file) {
   document.head.append(script);
 }
 
-function valueText(values, pictureX, pictureY) {
-  const [left, top, wide, high] = values.frame;
-  const x = (pictureX - left) / wide;
-  const y = (pictureY - top) / high;
-  if (x < 0 || y < 0 || x >= 1 || y >= 1) return "";
+function valueText(values, x, y) {
   const column = clamp(Math.floor(x * values.width / values.step), 0, values.columns - 1);
   const row = clamp(Math.floor(y * values.height / values.step), 0, values.rows - 1);
   const texts = Array.from({ length: values.channels }, (_, channel) => {
@@ -420,17 +416,20 @@ function move(x, y, zoom = state.zoom) {
 
 function tellValues(at) {
   const [width, height] = shownSize(at.layer);
-  const x = state.x + at.dx / width;
-  const y = state.y + at.dy / height;
+  const pointed = valuesOf.get(at.layer.values);
+  const [left, top, wide, high] = (pointed && pointed.frame) || [0, 0, 1, 1];
+  const x = (state.x + at.dx / width - left) / wide;
+  const y = (state.y + at.dy / height - top) / high;
   if (x < 0 || y < 0 || x >= 1 || y >= 1) return;
   const [sourceWidth, sourceHeight] = sourceSize(pairOf(state.stage));
   const texts = layers.map((layer) => {
     const values = valuesOf.get(layer.values);
-    const text = values && values.steps && valueText(values, x, y);
-    return text && `${layer.name} ${text}${layer.side === "difference" && values.step > 1 ? `, largest of ${values.step}x${values.step}` : ""}`;
+    if (!values || !values.steps) return "";
+    const block = layer.side === "difference" && values.step > 1 ? `, largest of ${values.step}x${values.step}` : "";
+    return `${layer.name} ${valueText(values, x, y)}${block}`;
   });
   const isLine = at.layer.picture && at.layer.picture.endsWith(".svg"); // a drawing of a line is not placed as the image
-  const source = !isLine && `x=${Math.floor(x * sourceWidth)} y=${Math.floor(y * sourceHeight)} of the image`;
+  const source = isLine ? "" : `x=${Math.floor(x * sourceWidth)} y=${Math.floor(y * sourceHeight)} of the image`;
   one(".values", viewer).textContent = [source, ...texts].filter(Boolean).join("; ");
 }
 
