@@ -151,16 +151,18 @@ def _read_box(box: Any, where: str) -> tuple[str, npt.NDArray[np.float64]]:
     transcription, points = box["transcription"], box["points"]
     if not isinstance(transcription, str):
         raise LabelError(f"{where}: transcription is {quoted(transcription)}, not a text: write it in quotes")
-    is_right = isinstance(points, list) and all(
-        isinstance(point, list) and len(point) == 2 and all(map(_is_coordinate, point)) for point in points
-    )
-    if not is_right or len(points) < 3:
+    if not _are_points(points) or len(points) < 3:
         raise LabelError(f"{where}: points are {quoted(points)}, not three or more [x, y] in px: draw it again")
     return transcription, np.array(points, np.float64)
 
 
-def _is_coordinate(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= _LARGEST  # type: ignore[arg-type]
+def _are_points(points: Any) -> bool:
+    """Return whether these are pairs of numbers: by sets, as a file has hundreds of thousands."""
+    if not isinstance(points, list) or not {type(point) for point in points} <= {list}:
+        return False
+    values = [value for point in points for value in point]
+    is_of_pairs = {len(point) for point in points} <= {2} and {type(value) for value in values} <= {int, float}
+    return is_of_pairs and all(-_LARGEST <= value <= _LARGEST for value in values)
 
 
 def quoted(value: Any) -> str:

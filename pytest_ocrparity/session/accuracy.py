@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -189,6 +189,8 @@ class _Group:
     """By limit and image; of several that tests counted under one limit that which lost most."""
     names: dict[str, set[str]] = field(default_factory=dict)
     """How tests name each image that counts."""
+    ranks: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    """What was counted first of each."""
     otherwise: set[str] = field(default_factory=set)
     """Those that tests counted differently."""
     why: dict[str, set[str]] = field(default_factory=dict)
@@ -202,14 +204,10 @@ class _Group:
             return
         found = _CountedPlace(test, place, record.limit, record.counts)
         self.names.setdefault(image, set()).add(record.image)
-        if any(each.counts.rank != record.counts.rank for each in self._counted_before(image)):
+        if self.ranks.setdefault(image, record.counts.rank) != record.counts.rank:
             self.otherwise.add(image)
         before = self.counted.setdefault((record.limit.value, image), found)
         self.counted[record.limit.value, image] = max(before, found, key=lambda each: each.order)
-
-    def _counted_before(self, image: str) -> Iterator[_CountedPlace]:
-        limits = dict.fromkeys(limit for limit, _ in self.counted)
-        return (found for limit in limits if (found := self.counted.get((limit, image))) is not None)
 
     @property
     def labelled(self) -> set[str]:

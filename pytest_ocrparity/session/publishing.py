@@ -85,6 +85,8 @@ class Reporting:
         Raises:
             ReportError: the report cannot be written.
         """
+        from msgspec import structs
+
         from pytest_ocrparity.report import write_report
         from pytest_ocrparity.report.github import append_github_summary, github_error_commands
         from pytest_ocrparity.report.views import View
@@ -105,8 +107,11 @@ class Reporting:
         flaw: ReportError | None = None
         try:
             view, lines = self._with_history(view)
-        except ReportError as error:  # the report is made nonetheless
+        except ReportError as error:  # the report is made nonetheless, of a run that fails by it
             flaw = error
+            faults = (*results.run.faults, str(error))
+            failed = structs.replace(results.run, verdict="failed", exit_status=status or 1, faults=faults)
+            view = replace(view, results=structs.replace(results, run=failed))
         if self.tells_github:
             self.annotations = github_error_commands(view)
             append_github_summary(view)

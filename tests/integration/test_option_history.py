@@ -99,6 +99,24 @@ def test_a_history_that_cannot_be_written_fails_the_run(project: pytest.Pytester
     assert "history.jsonl: cannot read this history: Is a directory" in result.stderr.str()
 
 
+def test_one_that_cannot_be_made_fails_the_report_as_well(project: pytest.Pytester) -> None:
+    (project.path / "file").touch()
+    for path, verdict, status in (("h.jsonl", "passed", 0), ("file/h.jsonl", "failed", 1)):
+        result = run(project, "-k", "training", f"--ocr-history={path}", "--ocr-report=report")
+        assert result.ret == status
+        told = json.loads((project.path / "report" / "results.json").read_text())["run"]
+        assert (told["verdict"], told["exit_status"]) == (verdict, status)
+        assert ["cannot write this history" in fault for fault in told["faults"]] == [True] * status
+
+
+def test_a_run_that_compares_nothing_appends_nothing(project: pytest.Pytester) -> None:
+    project.makepyfile(test_a="def test_a():\n    pass\n")
+    assert run(project, "test_a.py", HISTORY, "--ocr-report=report").ret == 0
+    assert not (project.path / "history.jsonl").exists()
+    run(project, "-k", "training", HISTORY, "--ocr-report=report")
+    assert len(entries(project)) == 1
+
+
 def test_workers_of_xdist_make_one_line(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("-n", "2", "-k", "training", HISTORY)
     assert result.ret == 0
