@@ -49,14 +49,14 @@ def test_the_readme_is_short() -> None:
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_the_settings_load(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "pyproject.toml"
+    path = tmp_path / ("pyproject.toml" if "[tool.ocrparity" in text else "ocrparity.toml")
     path.write_text(text)
     assert load_settings(path, {}, tmp_path).is_set
 
 
 def test_a_key_that_is_none_would_not_load(tmp_path: Path) -> None:
-    path = tmp_path / "pyproject.toml"
     for text in codes("toml"):
+        path = tmp_path / ("pyproject.toml" if "[tool.ocrparity" in text else "ocrparity.toml")
         path.write_text(f"{text}\nno_such_key = 1\n")
         with pytest.raises(Exception, match="no_such_key"):
             load_settings(path, {}, tmp_path)
@@ -87,7 +87,7 @@ def test_the_code_compiles(code: str) -> None:
     compile(code, "a block of the documentation", "exec")
 
 
-TESTS = [block for block in blocks("python") if "def test_" in block.values[0] and "ocr_image" in block.values[0]]
+TESTS = [block for block in blocks("python") if "import" in block.values[0] and "ocr_image)" in block.values[0]]
 
 
 @pytest.mark.parametrize("code", [block for block in TESTS if "ocr_task" not in block.values[0]])
