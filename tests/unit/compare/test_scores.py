@@ -69,7 +69,7 @@ def test_a_box_that_the_limits_take_for_the_same_one_has_its_score(factor: float
     """Rounded otherwise, each corner by a pixel in both directions: 1.4 px in all."""
     reference, candidate = sides()
     assert candidate.detections is not None
-    moved = Detections([each + 1 for each in candidate.detections.polygons], scores_of(candidate) * factor)
+    moved = Detections(tuple(each + 1 for each in candidate.detections.polygons), scores_of(candidate) * factor)
     rounded = replace(candidate, detections=moved)
     if passes:
         assert assert_same_detections(reference, rounded).measure("score_error") is not None
@@ -82,7 +82,7 @@ def test_a_box_that_the_limits_take_for_the_same_one_has_its_score(factor: float
 def test_a_box_that_is_another_one_has_no_score_that_it_must_have(pixels: int, limits: dict[str, Any]) -> None:
     reference, candidate = sides()
     assert candidate.detections is not None
-    moved = Detections([each + pixels for each in candidate.detections.polygons], scores_of(candidate) * 0.97)
+    moved = Detections(tuple(each + pixels for each in candidate.detections.polygons), scores_of(candidate) * 0.97)
     other = replace(candidate, detections=moved)
     if limits:
         judged = assert_same_detections(reference, other, tolerance={"detections": limits})
