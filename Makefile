@@ -54,10 +54,11 @@ companions: .venv-companions/ready
 bench: .venv/ready
 	PYTHONPATH=tests:. $(BIN)/python -m benchmarks
 
-# The site, in build/docs: the page of settings from their table, which a test holds together, and all pages by Sphinx. A
-# warning fails it, and so does a link of a built page that leads nowhere, or a file of another host that a page loads.
+# The site, in build/docs: two pages from the settings' table and the schema, which tests hold together, and all by
+# Sphinx. A warning fails it, and so does a link of a built page that leads nowhere, or a file of another host that a page loads.
 docs: .venv-docs/ready
 	$(DOCS)/python -m pytest_ocrparity.settings.settings_page > docs/reference/settings.md
+	$(DOCS)/python docs/write_results_page.py > docs/reference/results_json.md
 	$(DOCS)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet docs build/docs
 	$(DOCS)/python docs/check_site.py build/docs
 

@@ -1,15 +1,18 @@
-"""What `make docs` builds is read for links that lead nowhere, and for files of other hosts."""
+"""What `make docs` writes and builds: a page of the schema, and a site without links that lead nowhere."""
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paths import ROOT
 
 PROBLEMS: Callable[[Path], Iterator[str]] = runpy.run_path(str(ROOT / "docs" / "check_site.py"))["problems"]
+WRITTEN: Callable[[Any], str] = runpy.run_path(str(ROOT / "docs" / "write_results_page.py"))["page"]
 RIGHT = """
 <head><link rel="stylesheet" href="style.css"><script src="sub/a.js"></script></head>
 <h1 id="top">A</h1> <a href="sub/b.html#there">b</a> <a href="#top">top</a> <a href="https://pytest.org">pytest</a>
@@ -55,3 +58,13 @@ def test_a_style_of_another_host_is_named(site: Path, rule: str) -> None:
 
 def test_an_empty_site_is_no_right_one(tmp_path: Path) -> None:
     assert list(PROBLEMS(tmp_path)) == [f"{tmp_path} holds no page"]
+
+
+def test_the_page_of_results_json_is_what_the_schema_gives() -> None:
+    schema = json.loads((ROOT / "pytest_ocrparity" / "results.schema.json").read_text())
+    page = (ROOT / "docs" / "reference" / "results_json.md").read_text()
+    assert WRITTEN(schema) == page, "docs/reference/results_json.md is out of date: make docs"
+    schema["definitions"]["RunRecord"]["properties"]["verdict"]["description"] = "other"
+    assert WRITTEN(schema) != page
+    cells = {table: {row.count(" | ") for row in table.splitlines()} for table in page.split("\n\n")}
+    assert {len(counts) for table, counts in cells.items() if table.startswith("| ")} == {1}
