@@ -1,6 +1,7 @@
-# Each target makes the environment that it needs, at the root: .venv, and .venv-companions for that target.
+# Each target makes the environment that it needs, at the root: .venv, or one of its own for companions and docs.
 PYTHON ?= python3
 BIN := .venv/bin
+DOCS := .venv-docs/bin
 # PaddleOCR's training-side operators for machines without a checkout: the 2.10 distribution, unpacked beside and not
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
@@ -49,13 +50,17 @@ COMPANIONS := side_by_side reports runners
 companions: .venv-companions/ready
 	.venv-companions/bin/python -m pytest -p no:asyncio $(COMPANIONS:%=tests/companions/%.py)
 
-# The README's table; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
+# The tables of docs/explanation/performance.md; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready
 	PYTHONPATH=tests:. $(BIN)/python -m benchmarks
 
-# The page of settings and options, from their table; a test holds the two together.
-docs: .venv/ready
-	$(BIN)/python -m pytest_ocrparity.settings.settings_page > docs/settings.md
+# The site, in build/docs: two pages from the settings' table and the schema, which tests hold together, and all by
+# Sphinx. A warning fails it, and so does a link of a built page that leads nowhere, or a file of another host that a page loads.
+docs: .venv-docs/ready
+	$(DOCS)/python -m pytest_ocrparity.settings.settings_page > docs/reference/settings.md
+	$(DOCS)/python docs/write_results_page.py > docs/reference/results_json.md
+	$(DOCS)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet docs build/docs
+	$(DOCS)/python docs/check_site.py build/docs
 
 # The oldest and the newest versions of everything, and of pytest and xdist alone, in environments of their own; and the
 # source distribution's own tests.
@@ -76,7 +81,7 @@ format: .venv/ready
 	$(BIN)/python -m ruff format .
 
 clean:
-	rm -rf .venv .venv-companions build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-companions .venv-docs build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp is written last, so that an interrupted installation is made again. pip 25.1 reads dependency groups.
 .venv/ready: pyproject.toml
@@ -92,4 +97,10 @@ clean:
 	$(PYTHON) -m venv .venv-companions
 	.venv-companions/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-companions/bin/python -m pip install --quiet --editable . --group companions
+	touch $@
+
+.venv-docs/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(DOCS)/python -m pip install --quiet --editable . --group docs
 	touch $@

@@ -51,7 +51,7 @@ def assert_same_preprocessing(
         reference: the trace that is right by definition, such as `ocr_train_model.trace(image)`.
         candidate: the trace under test.
         tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test.
-        atol: largest tensor difference, or "auto": 4 ulp of max(|x|, mean/std), at least 2e-6.
+        atol: largest tensor difference, or "auto": 4 ulp of max(abs(x), mean/std), at least 2e-6.
 
     Returns:
         What was measured.
@@ -190,7 +190,7 @@ def assert_same_accuracy(
     """Assert that the candidate finds, or reads, what is right on as many images as the reference.
 
     For candidates that cannot keep parity, such as int8. Judged are hmean at an IoU of 0.5, of recognisers the share of
-    lines that are right, spaces counted, by the interval of their paired difference (docs/accuracy.md).
+    lines that are right, spaces counted, by the interval of their paired difference (docs/explanation/accuracy.md).
 
     Args:
         reference: a trace, `Detections` or a `Recognition` for each image, by the side that is right by definition.

@@ -90,7 +90,7 @@ class Diagnosis:
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
-    cause: Annotated[str, "a code of docs/causes.md, or unknown"]
+    cause: Annotated[str, "a code of docs/reference/causes.md, or unknown"]
     summary: str
     evidence: tuple[str, ...] = ()
     fix: Fix | None = None

@@ -11,7 +11,8 @@ With such a unit, and for a mean of values whose range is known, this is the bou
 a nonparametric one-sided hypothesis on the mean of a nonnegative variable, Mathematical Methods of Statistics 14,
 2005); see Learned-Miller and Thomas (A new confidence interval for the mean of a bounded random variable,
 arXiv:1905.06208, 2020). Of losses that are 0 or 1 it is Clopper and Pearson's interval, which is exact. That it holds
-for all distributions is conjectured, and an hmean is no mean: docs/accuracy.md simulates how often it holds.
+for all distributions is conjectured, and an hmean is no mean: docs/explanation/accuracy.md simulates how often it
+holds.
 
 The unit that is lost is the largest that was seen, not one of mean size: what loses pages, such as a wrong limit of
 their size, loses the dense ones. It is what makes a page cost more images than a line, by its boxes over the mean.

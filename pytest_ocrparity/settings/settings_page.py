@@ -1,4 +1,4 @@
-"""docs/settings.md: all settings, limits and options, written from their tables. `make docs` prints this page."""
+"""docs/reference/settings.md: all settings, limits and options, written from their tables by `make docs`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every setting and option, each in one row: what it may be, what it is by default, what it means.
 
-From these rows come the checks of a settings file, the defaults, `pytest --help` and docs/settings.md. Every run of
-pytest loads them: nothing heavy is imported here.
+From these rows come the checks of a settings file, the defaults, `pytest --help` and docs/reference/settings.md. Every
+run of pytest loads them: nothing heavy is imported here.
 """
 
 from __future__ import annotations

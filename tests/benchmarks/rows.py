@@ -35,7 +35,7 @@ class Row(NamedTuple):
         return self.ratio <= self.bound if self.is_most else self.ratio >= self.bound
 
     def line(self) -> str:
-        """Return the row as the README's table has it."""
+        """Return the row as docs/explanation/performance.md has it."""
         measured = f"{self.ratio:,.0f}" if self.ratio >= 100 else f"{self.ratio:.3g}"
         bound = f"{self.bound:,.0f}" if self.bound >= 100 else f"{self.bound:.3g}"
         told = bound if self.holds else f"**{bound}, not reached**"

@@ -103,7 +103,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     (BUILD / "faults.json").write_text(json.dumps(found, indent=1))
     git = ["git", "-C", str(BUILD.parent), "rev-parse", "--short=12", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    docs = BUILD.parent / "docs"
+    docs = BUILD.parent / "docs" / "explanation"
     if ALL and all(ROWS.values()):
         (docs / "faults.md").write_text(markdown(found, commit))
     if port_rows.is_whole(PORTS):

@@ -2,7 +2,7 @@
 
 The list is frozen: it was written without looking at `diagnose/` and before what answers it. A kind is a server with
 some choices made otherwise, in plain values; `test_the_list_is_frozen` holds its digest. What may change is `NAMES`:
-a code that docs/causes.md gets later for a concept is added to that concept's codes.
+a code that docs/reference/causes.md gets later for a concept is added to that concept's codes.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "memory": ("engine.state", "preprocessing.state", "postprocess.state", "pipeline.state"),
     "whole": ("pipeline.own_code", "pipeline.boxes", "pipeline.tiles", "pipeline.whole"),
 }
-"""By concept, the codes that state it: those of docs/causes.md today, else those that one would expect there."""
+"""By concept, the codes that state it: those of docs/reference/causes.md, else those that one would expect there."""
 
 PAGES = ("curved.png", "colours.png", "receipt.png")
 OBLONG = ("colours.png", "odd_size.png", "receipt.png")

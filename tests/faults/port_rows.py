@@ -235,7 +235,7 @@ def told(found: Mapping[str, Any]) -> list[str]:
 
 
 def markdown(found: Mapping[str, Any], commit: str) -> str:
-    """Return docs/ports.md: the figures of each form, and each kind with how many name it."""
+    """Return docs/explanation/ports.md: the figures of each form, and each kind with how many name it."""
     heads = ["ports", *(name.replace("_", " ") for name in COLUMNS)]
     lines = ["# Hand-written ports", "", f"`make faults` on {commit}.", "", cells(heads), cells(["---"] * len(heads))]
     lines += [cells([form, *(str(figures[name]) for name in COLUMNS)]) for form, figures in found["forms"].items()]

@@ -137,12 +137,12 @@ OF_RECOGNISERS = ("faults_of_recognisers", "near_misses_of_recognisers")
 
 
 def figures(table: Mapping[str, Any]) -> list[str]:
-    """Return a table's figures in the order in which the README quotes them."""
+    """Return a table's figures in the order in which the documentation quotes them."""
     return [*(str(table[name]) for name in COUNTED), f"{table['fixes_that_mend']} of {table['fixes']}"]
 
 
 def markdown(found: Mapping[str, Any], commit: str) -> str:
-    """Return docs/faults.md: the figures of the tables of faults, and each case with what was said of it."""
+    """Return docs/explanation/faults.md: the figures of the tables, and each case with what was said of it."""
     tables = [name for name in ("faults", "near_misses", *OF_RECOGNISERS) if name in found]
     heads = ["table", "cases", "caught", "right stage", "right cause", "unknown", "wrong claims", 'false "ruled out"']
     lines = ["# Faults and near misses", "", f"What `make faults` printed, made on commit {commit}.", ""]

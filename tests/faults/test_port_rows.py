@@ -264,7 +264,7 @@ def test_the_table_is_printed_and_written_down() -> None:
 
 
 def test_the_codes_of_today_are_those_of_the_documentation() -> None:
-    """A concept that docs/causes.md has a code for is called by it; the other codes are those that it may get."""
+    """A concept that docs/reference/causes.md has a code for is called by it; other codes are what it may get."""
     known = [concept for concept, codes in NAMES.items() if {*codes} & CAUSES.keys()]
     assert len(known) >= 30
     assert {code for codes in NAMES.values() for code in codes if code.startswith("postprocess.")} >= {

@@ -63,7 +63,7 @@ def test_the_short_list_has_every_cause() -> None:
 
 
 def test_every_cause_has_its_paragraph() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "causes.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "causes.md").read_text()
     paragraphs = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
     assert list(paragraphs) == list(CAUSES)
     for cause, text in paragraphs.items():
@@ -72,16 +72,16 @@ def test_every_cause_has_its_paragraph() -> None:
         assert "- **Fix.** " in text
 
 
-def test_the_readme_quotes_the_tables() -> None:
-    root = Path(__file__).parents[2]
-    readme, page = (root / "README.md").read_text(), (root / "docs" / "faults.md").read_text()
+def test_the_explanation_quotes_the_tables() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "explanation"
+    told, page = (folder / "diagnosis.md").read_text(), (folder / "faults.md").read_text()
     for name, count in (("faults", len(FAULTS)), ("near misses", sum(len(case.images) for case in NEAR_MISSES))):
         (row,) = re.findall(rf"(?m)^\| {name} \|.*$", page)
-        assert row in readme
+        assert row in told
         cases, caught, stage, _, _, wrong, false, fixes = (each.strip() for each in row.strip("|").split("|")[1:])
         assert int(cases) == int(caught) == int(stage) == count
         assert (wrong, false) == ("0", "0")
         assert len(set(fixes.split(" of "))) == 1
-    assert f"{len(NEAR_MISSES)} near misses and foreign ports" in readme
+    assert f"{len(NEAR_MISSES)} near misses and foreign ports" in told
     harmless = sum(len(images) for _, images in HARMLESS.values())
-    assert f"{len(IMAGES) * len(VARIATIONS) + 1 + harmless} right deployments" in readme
+    assert f"{len(IMAGES) * len(VARIATIONS) + 1 + harmless} right deployments" in told

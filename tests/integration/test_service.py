@@ -47,7 +47,7 @@ def ocr_train_model():
 
 
 def test_the_documentation_shows_it() -> None:
-    assert FIXTURE.strip() in (ROOT / "docs" / "deployments.md").read_text()
+    assert FIXTURE.strip() in (ROOT / "docs" / "howto" / "service.md").read_text()
 
 
 def test_the_fixture_is_short() -> None:

@@ -22,7 +22,7 @@ def test_a_bound_is_kept_from_its_side() -> None:
     assert not SMALL._replace(ratio=0.34).holds
 
 
-def test_a_row_is_one_of_the_readme() -> None:
+def test_a_row_is_one_of_the_page() -> None:
     assert FAST.line() == "| maps | NumPy | 16.4 times faster | 15 | 1 ms against 16 ms |"
     assert SLOW.line() == "| maps | NumPy | 14.9 times faster | **15, not reached** | 1 ms against 16 ms |"
     assert SMALL.line() == "| file | savez | 0.2 of its size | 0.333 |  |"

@@ -1,7 +1,7 @@
 """What a case of a recogniser is, how the tables write one, and what may be said of it.
 
 Both tables are frozen: they were written without looking at `diagnose/`, and before what answers them. What may change
-is `NAMES`: a code that docs/causes.md gets later for a concept is added to that concept's codes.
+is `NAMES`: a code that docs/reference/causes.md gets later for a concept is added to that concept's codes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pytest_ocrparity.settings.settings_page import settings_page
 from pytest_ocrparity.settings.settings_table import OPTIONS, SETTINGS, TABLES, Setting
 from pytest_ocrparity.tolerance import BUILT_IN, LIMITS, PRESETS
 
-PAGE = (ROOT / "docs" / "settings.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 IN_FILE = [row for row in SETTINGS if row.name]
 
 
@@ -64,7 +64,7 @@ def test_a_value_of_another_kind_is_refused_in_the_words_of_the_row(tmp_path: Pa
 
 
 def test_the_page_is_what_the_table_gives() -> None:
-    assert settings_page() == PAGE, "docs/settings.md is out of date: make docs"
+    assert settings_page() == PAGE, "docs/reference/settings.md is out of date: make docs"
 
 
 @pytest.mark.parametrize("row", SETTINGS, ids=title)

@@ -1,0 +1,68 @@
+"""The tutorial, as its reader types it: every command runs, and every output shown is what it prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paths import EXAMPLE, ROOT
+
+from real.blob import operators_root
+
+PAGE = (ROOT / "docs" / "tutorial" / "index.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def checkout(pytester: pytest.Pytester, train: Any, inference: Any, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A copy of the example project below the working directory; the frameworks are loaded already."""
+    shutil.copytree(EXAMPLE, pytester.path / "example_project")
+    monkeypatch.setenv("COLUMNS", "300")
+    return pytester
+
+
+def export(folder: Path) -> None:
+    """Run the export as it is printed, in a process: it writes beside its own file."""
+    (folder / "inference").rename(folder / "exported_before")
+    command = [sys.executable, "-m", "example_project.export"]
+    subprocess.run(command, cwd=folder.parent, check=True, capture_output=True)
+
+
+def printed(result: pytest.RunResult) -> list[str]:
+    """Return the lines of a run, without what pytest puts before those of an exception."""
+    lines = [re.sub(r"^E  +(pytest_ocrparity\.DifferenceError: )?", "", line) for line in result.outlines]
+    return [line.strip() for line in lines]
+
+
+def test_every_step_does_what_the_page_shows(checkout: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, commands = list[str](), 0
+    for language, text in BLOCKS:
+        if language == "console":
+            for command in text.removeprefix("$ ").split("\n$ "):
+                commands += 1
+                words = shlex.split(command.replace("\\\n", ""))
+                if words[0] == "cd":
+                    monkeypatch.chdir(words[1])
+                elif words == ["python", "-m", "example_project.export"]:
+                    export(Path("example_project"))
+                else:
+                    assert words[0] == "pytest"
+                    result = checkout.runpytest_inprocess("-p", "no:xdist", *words[1:])
+                    lines = printed(result)
+        elif language == "toml":
+            file = Path("first.toml")
+            text = text.replace("../.venv/paddleocr-2.10/paddleocr", str(operators_root()))
+            before = "" if text.startswith("# first.toml\n") else file.read_text().partition("[inference]")[0]
+            file.write_text(before + text)
+        elif language == "python":
+            assert text.strip() in Path("tests/test_export.py").read_text()
+        elif language == "text":
+            shown = [line.strip() for line in text.splitlines()]
+            assert [line for line in shown if line not in lines] == []
+    assert commands == PAGE.count("\n$ ") > 6
