@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from pytest_ocrparity.contract import TrainedNetwork
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -70,13 +72,9 @@ class HasGraph(Protocol):
 class SetsAttributes(Protocol):
     """The network of a train side whose layers can be given other attributes."""
 
-    def with_attributes(self, layer: str, values: Mapping[str, Any]) -> SetsAttributes | None:
+    def with_attributes(self, layer: str, values: Mapping[str, Any]) -> TrainedNetwork | None:
         """Return a copy with other attributes of a layer, by paddle's names; None where the layer does not take them.
 
         The name "operator" stands for an activation in the place of the layer.
         """
-        ...
-
-    def run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the map of a (1, 3, h, w) tensor."""
         ...

@@ -98,4 +98,6 @@ def _rows(block: Any, feed: str) -> list[_Row]:
 def _node(row: _Row) -> Node:
     kind = row.operator.type
     known = {name: row.operator.attr(name) for name in row.operator.attr_names if name != "op_callstack"}
+    if "alpha" in known:
+        known["negative_slope"] = known.pop("alpha")
     return Node(OPERATORS.get(kind, kind), row.inputs, None, known)

@@ -144,4 +144,14 @@ def _node(row: _Row) -> Node:
     if row.operator.op_type == "Resize":
         mode = known.get("mode", b"nearest").decode()
         kind = {"nearest": "nearest_interp", "linear": "bilinear_interp", "cubic": "bicubic_interp"}.get(mode, kind)
-    return Node(kind, row.inputs, None, known)
+    return Node(kind, row.inputs, None, _attributes(known))
+
+
+def _attributes(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes by paddle's names; padding that differs at the two ends has none there."""
+    found = dict(known)
+    if (pads := found.pop("pads", None)) is not None and pads[: len(pads) // 2] == pads[len(pads) // 2 :]:
+        found["paddings"] = pads[: len(pads) // 2]
+    if "alpha" in found:
+        found["negative_slope"] = found.pop("alpha")
+    return found

@@ -21,6 +21,7 @@ from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
 from pytest_ocrparity.backends.graphs.traced_graph import traced_graph
 from pytest_ocrparity.backends.isolation import isolated, isolated_import
 from pytest_ocrparity.backends.ppocr.alignment import align_parameters
+from pytest_ocrparity.backends.ppocr.layer_attributes import set_attributes
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -179,6 +180,15 @@ class Network:
         with on_device(self.device):
             shape = (None, 3, None if self.small == SMALL else self.small[2], None)
             return traced_graph(self._layer, shape, self._decoded, self._names)
+
+    def with_attributes(self, layer: str, values: Mapping[str, Any]) -> Self | None:
+        """Return a copy with other attributes of a layer, by their names in a program; None where it has none of them.
+
+        "operator" stands for an activation in the place of the layer.
+        """
+        other = self._network_copy()
+        with isolated():
+            return other if set_attributes(other._layer, layer, values) else None
 
     def in_train_mode(self, *, batch_norm: bool) -> Self:
         """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.

@@ -12,12 +12,14 @@ import numpy.typing as npt
 from pytest_ocrparity.backends.memory_guard import MOST_BYTES, available_memory, network_bytes, readable_bytes
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
 from pytest_ocrparity.contract import HasTrainedNetwork, TrainedNetwork, offered, pipeline_of
-from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph
+from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, SetsAttributes
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
+from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
-from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
@@ -65,6 +67,15 @@ def _refined(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
         return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
     layer = layer_of_search(search)
     evidence = search_evidence(search, layer, lab.names)
+    if layer.is_proved and (difference := _attribute_difference(search)) is not None:
+        if _returns_the_exports_map(lab, search, layer.name, difference):
+            layer = replace(layer, attribute=difference.text)
+            evidence.append(
+                f"{lab.names.reference}'s network with the export's there returns {lab.names.candidate}'s map: "
+                f"{difference.text}"
+            )
+        else:
+            evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
     summary = f"{diagnosis.summary}; first at {describe_layer(layer)}" if layer.is_proved else diagnosis.summary
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 
@@ -128,3 +139,26 @@ def _are_the_sides(
             lab.not_tried.append(f"{LAYERS}: the graph that is read of {name} returns another map than {name}")
             return False
     return True
+
+
+def _attribute_difference(search: Search) -> AttributeDifference | None:
+    """Return how the attributes of the only operator that differs do."""
+    place, *others = search.places
+    right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
+    if others or (len(place.between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
+        return None
+    return attribute_difference(right, own)
+
+
+def _returns_the_exports_map(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> bool:
+    """Return whether the trained network with the export's attributes returns the export's map."""
+    trained, tensor = offered(paired_network(lab), SetsAttributes), search.reference.arrays[0]
+    other = None if trained is None else lab.attempt(lambda: trained.with_attributes(name, difference.values))
+    if other is None:
+        return False
+    with lab.budget.network_run(tensor.size, SHARE):
+        made = lab.attempt(lambda: other.run(tensor))
+    own = search.candidate.arrays[search.candidate.graph.output]
+    limit = sensitivity_limit(map_sensitivity(lab.reference))
+    is_same = made is not None and made.shape == own.shape
+    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit

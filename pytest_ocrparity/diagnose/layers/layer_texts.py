@@ -11,7 +11,7 @@ from pytest_ocrparity.diagnosis import Layer
 def layer_of_search(search: Search, attribute: str = "") -> Layer:
     """Return the first layer that a search found; it found at least one."""
     place = search.places[0]
-    guilty, others = _guilty(search, place)
+    guilty, others = guilty_node(search, place)
     return Layer(
         name=guilty.layer or "",
         operator=guilty.operator,
@@ -44,14 +44,14 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     count = _count_text(search, place)
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
-    text = f"given {reference}'s own arrays, {candidate}'s {layer.operator} at {where}{count} is off by {off}"
+    text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
     further = [f"{each.layer or 'the network itself'} ({each.operator})" for each in _further(search)]
     also = f" and in {', '.join(further)}" if further else ""
     text += f"; with {reference}'s array there{also}, the rest of {candidate} returns {reference}'s map "
     return [f"{text}(off by {search.left:.1g}; before, by {search.off:.2g})"]
 
 
-def _guilty(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
+def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
     """Return the operator of the reference that one of the export's stands for, and the other layers in it."""
     nodes = [search.reference.nodes[each] for each in place.between]
     candidate = search.candidate.nodes
@@ -67,14 +67,14 @@ def _guilty(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
 
 
 def _further(search: Search) -> list[Node]:
-    first = _guilty(search, search.places[0])[0]
-    others = [_guilty(search, each)[0] for each in search.places[1:]]
+    first = guilty_node(search, search.places[0])[0]
+    others = [guilty_node(search, each)[0] for each in search.places[1:]]
     return [each for each in others if each.layer != first.layer]
 
 
 def _count_text(search: Search, place: Place) -> str:
     """Return which of several operators of one kind of a layer it is, as a layer's own code may call one often."""
-    guilty = _guilty(search, place)[0]
+    guilty = guilty_node(search, place)[0]
     alike = [node for node in search.reference.nodes if (node.layer, node.operator) == (guilty.layer, guilty.operator)]
     if len(alike) < 2:
         return ""
