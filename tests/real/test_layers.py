@@ -116,9 +116,15 @@ def test_the_layer_of_a_fault_in_a_program(
     assert named.operator == operator
 
 
-@pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("kind", ["pdmodel", "onnx"])
-def test_the_layer_of_a_fault_on_the_other_side(name: str, kind: str, part: npt.NDArray[np.float32]) -> None:
+OTHERS = [
+    ("pdmodel", "weight"),
+    ("pdmodel", "epsilon"),
+    *(("onnx", name) for name in ("bias", "epsilon", "activation")),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), OTHERS)
+def test_the_layer_of_a_fault_on_the_other_side(kind: str, name: str, part: npt.NDArray[np.float32]) -> None:
     """The example's own exports against a network that was changed: the same layers differ."""
     change, layer, _ = FAULTS[name]
     found = searched(Network(changed(change), "cpu").network_graph(), exported(kind), part)
