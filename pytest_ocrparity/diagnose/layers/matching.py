@@ -31,11 +31,13 @@ class Values:
         graph: that of the network.
         arrays: what each node made.
         limits: how far an array that holds the same may lie from each; of the reference alone.
+        movements: how far each moves when the tensor is only rounded; of the reference alone.
     """
 
     graph: NetworkGraph
     arrays: Sequence[Array]
     limits: Sequence[float] = ()
+    movements: Sequence[float] = ()
     _before: dict[int, frozenset[int]] = field(default_factory=dict)
 
     @property
@@ -77,13 +79,17 @@ class Values:
         return frozenset(between), frozenset(ends)
 
 
-def value_limits(arrays: Sequence[Array], moved: Sequence[Array]) -> list[float]:
-    """Return how far another network's array may lie from each, by how far it moves when the tensor is rounded."""
-    found = []
-    for array, other in zip(arrays, moved, strict=True):
-        movement = float(np.max(np.abs(array - other), initial=0.0))
-        found.append(max(LEAST * largest(array), FACTOR * movement))
-    return found
+def reference_values(graph: NetworkGraph, arrays: Sequence[Array], moved: Sequence[Array]) -> Values:
+    """Return the reference's arrays, with how far another network's may lie from each.
+
+    Args:
+        graph: the reference's.
+        arrays: what each of its nodes makes of a tensor.
+        moved: what they make of the tensor when it is rounded.
+    """
+    movements = [float(np.max(np.abs(one - two), initial=0.0)) for one, two in zip(arrays, moved, strict=True)]
+    limits = [max(LEAST * largest(array), FACTOR * each) for array, each in zip(arrays, movements, strict=True)]
+    return Values(graph, arrays, limits, movements)
 
 
 def largest(array: Array) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, value_limits
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -150,7 +150,7 @@ def search_layers(
         runs: counts the runs.
     """
     runs = runs or Runs()
-    right = reference_values(reference, tensor, runs)
+    right = _values_of_reference(reference, tensor, runs)
     state = _State(Matches(right, Values(candidate, runs.values(candidate, tensor))))
     own, off = state.matches.candidate, state.left()
     if is_same_map(off):
@@ -174,12 +174,12 @@ NOT_SHOWN: Final = "both make the same map of it"
 NO_PLACE: Final = "no operator of it makes something else of what both make alike"
 
 
-def reference_values(reference: NetworkGraph, tensor: Array, runs: Runs) -> Values:
+def _values_of_reference(reference: NetworkGraph, tensor: Array, runs: Runs) -> Values:
     """Return what a network makes of a tensor, and how far rounding moves each array."""
     arrays = runs.values(reference, tensor)
     signs = np.random.default_rng(0).integers(0, 2, tensor.shape, dtype=np.int8) * 2 - 1
     moved = runs.values(reference, tensor + NUDGE * signs.astype(np.float32))
-    return Values(reference, arrays, value_limits(arrays, moved))
+    return reference_values(reference, arrays, moved)
 
 
 def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> str:
