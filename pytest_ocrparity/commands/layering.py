@@ -75,8 +75,8 @@ def _searched(given: argparse.Namespace) -> tuple[Search, Laboratory]:
             raise SettingsError(f"{settings.file} has no table recognition")
         settings = settings.recognition
     train, candidate = _sides(settings, given.candidate)
-    traces = [_trace(side, given.image) for side in (train, candidate)]
-    lab = Laboratory(Comparisons(*traces, BUILT_IN), SECONDS)
+    comparisons = Comparisons(_trace(train, given.image), _trace(candidate, given.image), BUILT_IN)
+    lab = Laboratory(comparisons, SECONDS)
     try:
         search = search_page(lab)
     except BudgetSpentError:
