@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -110,13 +110,15 @@ class Matches:
 
     Attributes:
         reference, candidate: the arrays of both.
+        before: those of the candidate before some were replaced.
         equal: by place of the candidate, the places of the reference that hold the same.
     """
 
     reference: Values
     candidate: Values
+    before: InitVar[Matches | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, before: Matches | None) -> None:
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for place, array in enumerate(self.reference.arrays):
             by_shape.setdefault(array.shape, []).append(place)
@@ -124,6 +126,9 @@ class Matches:
         self.equal: dict[int, list[int]] = {0: [0]}
         for place, array in enumerate(self.candidate.arrays):
             if place == 0:
+                continue
+            if before is not None and array is before.candidate.arrays[place]:
+                self.equal |= {place: before.equal[place]} if place in before.equal else {}
                 continue
             own = _sample(array)
             same = [

@@ -58,11 +58,17 @@ class Runs:
         with self.counted():
             return graph.run(tensor, wanted, replaced)
 
-    def values(self, graph: NetworkGraph, tensor: Array, replaced: Mapping[int, Array] | None = None) -> list[Array]:
-        """Return the arrays of all nodes, with what was replaced in its place."""
-        found = self.run(graph, tensor, range(len(graph.nodes)), replaced)
-        for place, array in (replaced or {}).items():
-            found[place] = array
+    def values(self, graph: NetworkGraph, tensor: Array) -> list[Array]:
+        """Return the arrays of all nodes."""
+        return self.run(graph, tensor, range(len(graph.nodes)))
+
+    def values_with(self, values: Values, tensor: Array, replaced: Mapping[int, Array], own: int) -> list[Array]:
+        """Return the arrays of all nodes with another one in a place: what does not follow it is what it was."""
+        after = [place for place in range(own + 1, len(values.nodes)) if own in values.before(place)]
+        found = [*values.arrays]
+        found[own] = replaced[own]
+        for place, array in zip(after, self.run(values.graph, tensor, after, replaced), strict=True):
+            found[place] = replaced.get(place, array)
         return found
 
 
@@ -262,8 +268,8 @@ def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, r
     off, is_shown = distance(candidate.arrays[own], array), matches.is_certain(own, right)
     place = Place(own, right, tuple(sorted(between)), off, 0.0, largest(array), frontier, is_shown, is_ambiguous)
     replaced = {**state.replaced, own: array}
-    made = Values(candidate.graph, runs.values(candidate.graph, tensor, replaced))
-    return _State(Matches(reference, made), replaced, [*state.places, place])
+    made = Values(candidate.graph, runs.values_with(candidate, tensor, replaced, own))
+    return _State(Matches(reference, made, matches), replaced, [*state.places, place])
 
 
 def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:
