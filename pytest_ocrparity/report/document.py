@@ -29,7 +29,7 @@ NEWER: Final = frozenset(
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
-        *(("RecordedComparison", "rerun"), ("CandidateRecord", "files")),
+        *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
         *(("Picture", "scale_limit"), ("Picture", "values_file")),
     }
 )
