@@ -48,7 +48,7 @@ def launched() -> Iterator[Any]:
 
 def wait_until(page: Any, expression: str, arg: Any = None) -> None:
     """Wait until an expression of the page is true. Playwright's own waiting would need the page to permit `eval`."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 15
     while not page.evaluate(expression, arg):
         assert time.monotonic() < end, f"still false: {expression}"
         time.sleep(0.02)

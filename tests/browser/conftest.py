@@ -36,7 +36,7 @@ def opened(browser: Any, report: Path) -> Iterator[Callable[..., Any]]:
         window = browser.new_context(**{"viewport": WIDE, **how})
         windows.append(window)
         page = window.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.goto((report / "index.html").as_uri() + fragment)

@@ -28,6 +28,9 @@ Opened = Callable[..., Any]
 DETECTIONS, TENSOR = f"#images/{MOVED}/detections", f"#images/{GREY}/tensor"
 
 
+IS_OPEN = "document.querySelector('.viewer').open"
+
+
 def is_open(page: Any) -> bool:
     return bool(page.locator(".viewer").evaluate("dialog => dialog.open"))
 
@@ -64,7 +67,8 @@ def test_a_click_on_a_picture_opens_it_and_escape_goes_back(opened: Opened) -> N
     page = opened()
     before = page.url
     page.locator(f'[id="images/{MOVED}/detections"] .look').click()
-    assert is_open(page) and page.url.endswith(DETECTIONS)
+    wait_until(page, IS_OPEN)
+    assert page.url.endswith(DETECTIONS)
     assert title(page) == f"images/{MOVED}: detections of inference against train"
     assert shown_layers(page) == ["train", "inference", "both sides"]
     page.keyboard.press("Escape")
@@ -78,12 +82,12 @@ def test_a_click_on_a_picture_opens_it_and_escape_goes_back(opened: Opened) -> N
 def test_the_browsers_back_and_a_button_close_it(opened: Opened, way: str) -> None:
     page = opened()
     page.locator(f'[id="images/{MOVED}/detections"] .look').click()
+    wait_until(page, IS_OPEN)
     if way == "back":
         page.go_back()
     else:
         page.get_by_role("button", name="close").click()
-    wait_until(page, "!document.querySelector('.viewer').open")
-    assert "#" not in page.url
+    wait_until(page, f"!{IS_OPEN} && !location.hash")
 
 
 def test_a_permalink_opens_its_stage_and_one_of_an_equal_stage_too(opened: Opened) -> None:
