@@ -29,6 +29,8 @@ NEWER: Final = frozenset(
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
+        *(("RecordedComparison", "rerun"), ("CandidateRecord", "files")),
+        *(("Picture", "scale_limit"), ("Picture", "values_file")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -36,6 +38,8 @@ NEWER: Final = frozenset(
 _LONGEST_INTEGER: Final = 300
 """Letters of an integer that any float can hold."""
 
+THUMBNAIL: Final = "thumbnail"
+"""The side of a picture that is the thumbnail of an image, whatever its comparison found."""
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0)]
 
@@ -51,17 +55,21 @@ class Parameter(Struct, frozen=True):
 
 
 class Picture(Struct, frozen=True):
-    """A drawing of one stage of one side, or of both."""
+    """A drawing of one stage of one side, or of both; the thumbnail is of the image, for lists."""
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
-    side: Annotated[str, "reference, candidate, difference, both"]
+    side: Annotated[str, "reference, candidate, difference, both, image, thumbnail"]
     caption: str
     file: Annotated[str, "beside results.json"]
     bar: Annotated[tuple[float, float] | None, "the values at the ends of a heat map's scale"] = None
+    scale_limit: Annotated[float | None, "of a difference: the limit, beyond which it is drawn bright"] = None
+    values_file: Annotated[str | None, "the values of its pixels, a script for the page"] = None
 
     @property
     def thumb(self) -> str:
         """The file of the thumbnail, which is the page's: of an exact difference no lossy one."""
+        if self.side == THUMBNAIL:
+            return self.file
         place, _, suffix = self.file.rpartition(".")
         small = "svg" if suffix == "svg" else "png" if self.side == "difference" else "jpg"
         return f"{place}.small.{small}"
@@ -102,6 +110,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     headline: str = ""
     message: Annotated[str, "what the failed assertion said"] = ""
     diagnoses: tuple[Diagnosis, ...] = ()
+    rerun: Annotated[str, "of a failed comparison, the command that runs its test again"] = ""
 
     @classmethod
     def of(cls, comparison: Comparison, headline: str = "", parameters: Sequence[Any] = ()) -> RecordedComparison:
@@ -131,11 +140,14 @@ class Used(Left, frozen=True, kw_only=True):
 class Loads(Left, frozen=True, kw_only=True):
     """It asked for the model of a side: "train", or the name of a candidate.
 
-    `folder` is where the model of a factory's object lies, which no setting names.
+    `folder` is where the model of a factory's object lies, which no setting names; `digest` the sha256 of the text
+    `config`, the inference.yml that it was loaded with.
     """
 
     side: str
     folder: str = ""
+    config: str = ""
+    digest: str = ""
 
 
 class Asked(Left, frozen=True, kw_only=True):
@@ -171,6 +183,7 @@ class Failed(Left, frozen=True, kw_only=True):
     message: str
     diagnoses: tuple[Diagnosis, ...]
     others: tuple[RecordedComparison, ...]
+    rerun: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -299,6 +312,9 @@ class CandidateRecord(Struct, frozen=True):
 
     values: dict[str, Any]
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    files: Annotated[
+        dict[str, str], "sha256 of the text of its inference.yml as the run loaded it; empty where none was loaded"
+    ] = msgspec.field(default_factory=dict)
 
 
 class RecognitionRecord(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +63,18 @@ class ItemRecords:
             if self._counted.get(key) != of and (counted := count()) is not None:
                 self._counted[key] = of
                 self.records.append(counted)
+
+    def show(self, drawn: Iterable[RecordedComparison]) -> None:
+        """Give what this test judged before it failed the pictures that were drawn when it did."""
+        from msgspec.structs import replace
+
+        from pytest_ocrparity.report.document import Compared
+
+        known = {each.key: each for each in drawn}
+        for place, record in enumerate(self.records):
+            if isinstance(record, Compared) and (other := known.get(record.comparison.key)) is not None:
+                shown = replace(record.comparison, pictures=other.pictures, picture_error=other.picture_error)
+                self.records[place] = replace(record, comparison=shown)
 
     def milestone(self, image: str, reference: str, candidate: str) -> str:
         """Count an image, once for each two sides; return the line of a long test at its 100th, 200th, 500th, or ""."""
@@ -221,6 +233,7 @@ class Recorder:
         sides: tuple[Trace, Trace],
     ) -> None:
         """Note the message and the causes of a failed comparison, and what the others of its image show."""
+        from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Failed
 
         failed = Failed(
@@ -230,11 +243,17 @@ class Recorder:
             kind=judged.kind,
             message=message,
             diagnoses=tuple(diagnoses),
-            others=tuple(self._record_comparison(each, *sides) for each in comparisons if each.kind != judged.kind),
+            others=tuple(
+                self._record_comparison(each, *sides, is_whole=True) for each in comparisons if each.kind != judged.kind
+            ),
+            rerun=current_context().rerun(judged.image),
         )
+        self._of_the_test.show(failed.others)
         self._of_the_test.records.append(failed)
 
-    def _record_comparison(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
+    def _record_comparison(
+        self, comparison: Comparison, reference: Trace, candidate: Trace, *, is_whole: bool = False
+    ) -> RecordedComparison:
         from msgspec import structs
 
         from pytest_ocrparity.compare.parameter_differences import parameter_difference_rows
@@ -245,7 +264,7 @@ class Recorder:
         recorded = RecordedComparison.of(comparison, headline(comparison), parameters)
         if self.album is None:
             return recorded
-        pictures, error = self.album.pictures_of(comparison, reference, candidate)
+        pictures, error = self.album.pictures_of(comparison, reference, candidate, is_whole=is_whole)
         return structs.replace(recorded, pictures=pictures, picture_error=error)
 
 

@@ -139,12 +139,17 @@ def _file_bytes(path: Path) -> bytes:
 
 
 def _parsed_toml(path: Path) -> dict[str, Any]:
+    return parse_toml(_file_bytes(path), path)
+
+
+def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds. Raises SettingsError where it is no TOML."""
     if sys.version_info >= (3, 11):
         import tomllib  # after the cheap checks: most runs have no settings
     else:  # Python 3.10
         import tomli as tomllib
     try:
-        return tomllib.loads(_file_bytes(path).decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError, numbers too long to read
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
 

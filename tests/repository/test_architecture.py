@@ -22,8 +22,9 @@ TABLE = (
     {"context", "artifacts", "report"},
     {"compare", "backends", "explain"},
     {"golden", "diagnose", "rejudge"},
-    {"assertions", "session", "commands"},
-    {"plugin", "gate", "__main__", ""},
+    {"assertions", "session"},
+    {"plugin", "gate", "commands"},
+    {"__main__", ""},
 )
 KNOW_PYTEST = {"plugin", "gate", "session"}
 FRAMEWORKS = {"paddle", "paddleocr", "paddlex", "ppocr", "cv2"}
@@ -71,7 +72,6 @@ TESTED_BY = {
     # What they do shows in a whole run only.
     "context": "integration/test_fixtures.py",  # assertions in a user's threads
     "environment": "integration/test_table.py",
-    "report.page": "integration/test_report.py",
     # They are tested with what they are for.
     "artifacts.configs": "hostile/test_fuzz.py",  # a reader of files that others may have written
     "errors": "unit/test_tolerance.py",  # the word that was meant, in the message of a mistake

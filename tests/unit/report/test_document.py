@@ -172,7 +172,7 @@ def test_a_comparison_has_the_keys_that_version_2_has() -> None:
     assert list(document()["comparisons"][0]) == [
         *("test", "file", "line", "outcome", "image", "reference", "candidate", "kind", "status", "stage", "limits"),
         *("measures", "differences", "judged", "boxes", "counts", "parameters", "pictures", "picture_error"),
-        *("headline", "message", "diagnoses"),
+        *("headline", "message", "diagnoses", "rerun"),
     ]
 
 
@@ -200,6 +200,7 @@ def at(value: Any, place: tuple[Any, ...]) -> Any:
 OPEN = {"tests", "environment", "limits", "counts", "train", "golden", "tolerance", "candidates", "values"}
 """Keys below which any key may be missing."""
 NEWER = {"score_error", "tried", "rivals", "batches", "accuracy", "label_faults"}
+NEWER |= {"rerun", "files", "scale_limit", "values_file"}
 
 
 def test_a_document_that_lacks_a_key_is_none(tmp_path: Path) -> None:
