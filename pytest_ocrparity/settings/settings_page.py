@@ -32,8 +32,8 @@ _TOLERANCE: Final = """\
 
 `preset` names a column; a limit of its own is `detections = { max_shift = 2 }` here and
 `--ocr-tolerance=detections.max_shift=2` on the command line. Precedence, per limit, from lowest to highest:
-built-in, file, candidate, command line, marker, keyword. A preset replaces every limit of a lower level. `"off"`
-reports the amount and judges nothing.
+built-in, file, candidate, command line, marker, keyword. A preset replaces every limit of a lower level but an
+`accuracy.max_drop` that you set. `"off"` reports the amount and judges nothing.
 """
 
 
