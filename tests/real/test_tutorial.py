@@ -66,3 +66,24 @@ def test_every_step_does_what_the_page_shows(checkout: pytest.Pytester, monkeypa
             shown = [line.strip() for line in text.splitlines()]
             assert [line for line in shown if line not in lines] == []
     assert commands == PAGE.count("\n$ ") > 6
+
+
+@pytest.mark.filterwarnings("ignore")  # paddle's own, of batch norm in training and of the export
+def test_the_training_writes_what_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Any) -> None:
+    """A few of its thousand steps: both checkpoints are written, and the export takes one."""
+    from example_project import train as training
+    from example_project.export import export as write_export
+
+    for name in ("checkpoints", "configs"):
+        (tmp_path / name).mkdir()
+    shutil.copy(EXAMPLE / "configs" / "tiny_db.yml", tmp_path / "configs")
+    monkeypatch.setattr(training, "FOLDER", tmp_path)
+    training.train(steps=5, batch=1)
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {
+        "tiny_db.pdparams",
+        "tiny_db_early.pdparams",
+    }
+    write_export(tmp_path / "checkpoints" / "tiny_db", tmp_path / "inference")
+    assert {path.name for path in (tmp_path / "inference").iterdir()} >= {"inference.pdiparams", "inference.yml"}
+    with pytest.raises(SystemExit, match="is of another network"):
+        write_export(EXAMPLE / "checkpoints" / "tiny_rec", tmp_path / "other")
