@@ -224,10 +224,14 @@ def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callab
             first = tried
             first.places[-1] = replace(first.places[-1], is_shown=True)
             break
+        if tried.places[-1].is_shown:
+            break
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
         state.matches, state.replaced, state.places = first.matches, first.replaced, first.places
 
 
+MOST_AFTER: Final = 6
+"""How many operators are gone on, where what one makes has no counterpart: a fused block makes other shapes within."""
 MOST_BACK: Final = 2
 """How many places that hold the same are gone back, where one of them is another's array by chance."""
 
@@ -237,17 +241,16 @@ def _place_with_a_counterpart(matches: Matches, place: int) -> tuple[int, int]:
 
     Where the operator itself has none, it makes an array of another shape, or it takes one that should be another.
     """
-    for back in range(MOST_BACK + 1):
-        seen, left = set(), [place]
-        while left:
-            each = left.pop(0)
-            if each in seen or each in matches.fine:
-                continue
-            seen.add(each)
-            if matches.counterparts(each, back):
-                return each, back
-            if back == MOST_BACK or matches.candidate.arrays[each].shape not in matches.shapes:
-                left += matches.candidate.consumers.get(each, ())
+    rows, seen = [[place]], {place}
+    for _ in range(MOST_AFTER):
+        after = [each for own in rows[-1] for each in matches.candidate.consumers.get(own, ())]
+        rows.append([each for each in dict.fromkeys(after) if each not in seen and each not in matches.fine])
+        seen |= set(rows[-1])
+    for far in range(MOST_AFTER + MOST_BACK + 1):
+        for back in range(min(far, MOST_BACK), -1, -1):
+            for each in rows[far - back] if far - back < len(rows) else ():
+                if matches.counterparts(each, back):
+                    return each, back
     return place, 0
 
 
