@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest_ocrparity  # noqa: F401  the pages show its docstrings: an environment without it fails here, in one line
 
 project = "pytest-ocrparity"
@@ -13,7 +15,6 @@ source_suffix = {".md": "markdown"}
 
 # GitHub's anchors, so that links between pages lead to the same place there and here.
 myst_heading_anchors = 4
-suppress_warnings: list[str] = []
 
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -35,3 +36,12 @@ napoleon_numpy_docstring = False
 nitpicky = True
 # Types of Python and numpy have their pages elsewhere, and ours that no page lists are named in signatures alone.
 nitpick_ignore_regex = [("py:.*", ".*")]
+
+
+def setup(app: Any) -> None:
+    """Take off the signature that Python gives to a protocol, which nobody calls."""
+
+    def signature(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, found: str, _returns: str) -> Any:
+        return ("", None) if found == "(*args, **kwargs)" else None
+
+    app.connect("autodoc-process-signature", signature)

@@ -52,7 +52,8 @@ class MapEngine(_OwnCode):
 
         @pytest.fixture(scope="session")
         def ocr_inference_model(ocr_inference_model):
-            compiled = openvino.Core().compile_model("inference.onnx")
+            fp32 = {"INFERENCE_PRECISION_HINT": "f32"}  # else a CPU with bf16 takes that
+            compiled = openvino.Core().compile_model("inference.onnx", "CPU", fp32)
             return MapEngine(lambda tensor: compiled(tensor)[0], like=ocr_inference_model, name="openvino")
 
     Args:

@@ -37,7 +37,12 @@ def export(folder: Path) -> None:
 def printed(result: pytest.RunResult) -> list[str]:
     """Return the lines of a run, without what pytest puts before those of an exception."""
     lines = [re.sub(r"^E  +(pytest_ocrparity\.DifferenceError: )?", "", line) for line in result.outlines]
-    return [line.strip() for line in lines]
+    return [without_rounding(line) for line in lines]
+
+
+def without_rounding(line: str) -> str:
+    """Return a line without its smallest numbers, which another version of Paddle makes other ones."""
+    return re.sub(r"\d\.\de[-+]\d\d", "0", line).strip()
 
 
 def test_every_step_does_what_the_page_shows(checkout: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +68,7 @@ def test_every_step_does_what_the_page_shows(checkout: pytest.Pytester, monkeypa
         elif language == "python":
             assert text.strip() in Path("tests/test_export.py").read_text()
         elif language == "text":
-            shown = [line.strip() for line in text.splitlines()]
+            shown = [without_rounding(line) for line in text.splitlines()]
             assert [line for line in shown if line not in lines] == []
     assert commands == PAGE.count("\n$ ") > 6
 
