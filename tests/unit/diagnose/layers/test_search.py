@@ -93,7 +93,7 @@ def halved(array: np.ndarray) -> np.ndarray:
 
 
 def pooled(array: np.ndarray) -> np.ndarray:
-    return (array + np.roll(array, -1, axis=-1))[..., ::2, ::2] / 2
+    return np.asarray((array + np.roll(array, -1, axis=-1))[..., ::2, ::2] / 2)
 
 
 MAIN, LATERAL = mixes(4, 4), mixes(4, 4)
