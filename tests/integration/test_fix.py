@@ -308,7 +308,6 @@ EVIL = "__import__('os').system('touch evil')"
         (put(*CHANGE, "key", value="Hpi.backend"), "a place of inference.yml that no fix has"),
         (put(*CHANGE, "key", value=""), "a place of inference.yml that no fix has"),
     ],
-    ids=str,
 )
 def test_results_that_no_run_writes_are_refused(
     project: Project, capsys: pytest.CaptureFixture[str], edit: Callable[[dict[str, Any]], object], message: str
