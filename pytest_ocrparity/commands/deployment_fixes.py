@@ -26,7 +26,7 @@ def deployment_lines(fixes: Sequence[ProvedFix], values: Mapping[str, Any]) -> I
 
     Args:
         fixes: of a candidate; no two contradict each other.
-        values: what the settings of the run said of it.
+        values: what the settings of the run said of it, with the name of its model.
     """
     changes = [change for fix in fixes for change in fix.changes(CODE)]
     by_setting: dict[str, dict[str, Any]] = {}
@@ -61,7 +61,9 @@ def _call_lines(api: str, given: Mapping[str, Mapping[str, Any]], values: Mappin
     before = {name: _options(values.get(name)) for name in ("options", _PREDICT)}
     after = {name: _changed(options, given.get(name, {})) for name, options in before.items()}
     model_dir = values.get("model_dir")
-    folder = {"model_dir": image_label(model_dir)} if isinstance(model_dir, str) and api != "PaddleOCR" else {}
+    # Without its name paddleocr takes the folder for that of its own default model, and refuses it.
+    named = {"model_name": values["model_name"]} if isinstance(values.get("model_name"), str) else {}
+    folder = {**named, "model_dir": image_label(model_dir)} if isinstance(model_dir, str) and api != "PaddleOCR" else {}
     yield "the call:"
     old, new = (_call(api, folder, each) for each in (before, after))
     difference = difflib.unified_diff(old, new, "as it was compared", "with the fix", n=20, lineterm="")

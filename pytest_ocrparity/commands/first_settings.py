@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from pytest_ocrparity.backends.calls import Needs, needs_of
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.commands.survey import Survey, Trained, network_of
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.stages import DETECTION, RECOGNITION
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, RECOGNITION
 from pytest_ocrparity.wording import number_of_images, path_from, toml_text
 
 _DETECTION_TEST: Final = '''\
@@ -186,16 +186,22 @@ def _inference(part: Part, found: Survey, trained: Trained | None) -> None:
 
 
 def _options(part: Part, trained: Trained, export: Path) -> None:
-    """Write the options under which an export does what was evaluated, as `deploy` prints them."""
+    """Write the options without which an export does something else than what was evaluated.
+
+    `deploy` prints those that the export's own file has as well; written here they would hide what is wrong in it.
+    """
     with suppress(OcrParityError, KeyError, TypeError, AttributeError):  # the first run says what is wrong with a file
-        needs = _needs(trained, export)
+        needs, in_file = _needs(trained, export)
+        needs = replace(
+            needs, options={name: each for name, each in needs.options.items() if in_file.get(name) != each}
+        )
         values = {name: each for name in ("options", "predict_options") if (each := getattr(needs, name))}
         part.tables["inference"].update(values)
         if values:
             names = " and ".join(part.name(f"inference.{name}") for name in values)
             part.sentences.append(
-                f"{names} hold what the deployment has to pass for what was evaluated. If yours passes something else, "
-                "write that instead: the gate then says what it changes."
+                f"{names} hold what the deployment has to pass for what was evaluated, and inference.yml does not say. "
+                "If yours passes something else, write that instead: the gate then says what it changes."
             )
         if needs.edits or needs.cannot:
             part.sentences.append(
@@ -203,7 +209,8 @@ def _options(part: Part, trained: Trained, export: Path) -> None:
             )
 
 
-def _needs(trained: Trained, export: Path) -> Needs:
+def _needs(trained: Trained, export: Path) -> tuple[Needs, Mapping[str, Any]]:
+    """Return what an export has to be given, and what its own file says of its post-process."""
     config = export / CONFIG
     yml = read_config(config)
     check_training_config(trained.yml, trained.config)
@@ -215,7 +222,7 @@ def _needs(trained: Trained, export: Path) -> Needs:
         options={},
         predict_options={},
     )
-    return needs_of(evaluated_parameters(trained.yml, trained.config), deployed)
+    return needs_of(evaluated_parameters(trained.yml, trained.config), deployed), deployed.written.get(DETECTIONS, {})
 
 
 def _images(part: Part, found: Survey) -> None:

@@ -7,12 +7,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pytest_ocrparity.artifacts.config_edit import TRAINING as OPERATORS_OF_TRAINING
 from pytest_ocrparity.artifacts.config_edit import edit_config
-from pytest_ocrparity.artifacts.configs import read_config_text
+from pytest_ocrparity.artifacts.configs import config_model_name, read_config, read_config_text
 from pytest_ocrparity.commands.config_fixes import ConfigFix, config_fixes, unified_difference, write_config_fixes
 from pytest_ocrparity.commands.deployment_fixes import deployment_lines
 from pytest_ocrparity.commands.proved_fixes import (
@@ -96,7 +97,7 @@ def _plan_lines(
         if group == EXPORT:
             yield from _export_lines(fixes, settings, files)
         elif group == CODE:
-            yield from _code_lines(fixes, results)
+            yield from _code_lines(fixes, results, settings)
         else:
             yield from _training_lines(fixes, settings)
         yield ""
@@ -140,12 +141,16 @@ def _export_lines(
             yield f"    by hand, as {why}: {fix.diagnosis.cause}"
 
 
-def _code_lines(fixes: Sequence[ProvedFix], results: Results) -> Iterator[str]:
+def _code_lines(fixes: Sequence[ProvedFix], results: Results, settings: Settings) -> Iterator[str]:
     by_candidate: dict[tuple[str, str], list[ProvedFix]] = {}
     for fix in fixes:
         by_candidate.setdefault((fix.task, fix.candidate), []).append(fix)
     for (task, candidate), group in by_candidate.items():
-        lines = list(deployment_lines(group, recorded_values(results.settings, task, candidate)))
+        values = {**recorded_values(results.settings, task, candidate)}
+        if "model_name" not in values and (config := config_of(settings, group[0])) is not None:
+            with suppress(ModelError):  # the call then lacks it, as where the export's own file can't be read
+                values["model_name"] = config_model_name(read_config(config), config, None)
+        lines = list(deployment_lines(group, values))
         if lines:
             yield from ("", f"  {candidate}:")
             yield from (f"    {line}" for line in lines)

@@ -110,7 +110,7 @@ class Run:
             why = self.project.why_none or f"no [tool.ocrparity] from {where} upward"
             raise SettingsError(
                 f"no ocrparity settings: {'; '.join([why, *self.project.passed_over])}; "
-                "write one with images, train and inference (README, first lines), or pass --ocr-config=FILE"
+                "`python -m pytest_ocrparity init` writes one; or pass --ocr-config=FILE"
             )
         return self.settings
 

@@ -149,7 +149,8 @@ def test_only_the_first_group_is_written(project: Project, capsys: pytest.Captur
     assert heads == ["in the export folder:", "in your deployment's code:", "in the training YAML file:"]
     assert "      -    limit_side_len=960,\n      +    limit_side_len=736,\n" in told
     flags = "--device cpu --limit_side_len 736 --limit_type min"
-    assert f"paddleocr text_detection -i IMAGE --model_dir inference {flags}\n" in told
+    name = "--model_name PP-OCRv5_mobile_det"
+    assert f"paddleocr text_detection -i IMAGE {name} --model_dir inference {flags}\n" in told
     assert "nothing was written" not in told
     assert "      limit_side_len: 736\n" in told
     assert "+      - DetResizeForTest: {limit_side_len: 960}" in told

@@ -72,11 +72,20 @@ def test_what_is_found_is_written_and_said(folder: Path, capsys: pytest.CaptureF
     assert settings.image_paths() == [folder / "images/receipt.png"]
     assert settings.train["paddleocr_root"] == folder.parent / "PaddleOCR"
     values = settings.candidates["inference"].values
-    assert values["options"] == {
-        **{"limit_side_len": 736, "limit_type": "min"},
-        **{"thresh": 0.3, "box_thresh": 0.6, "unclip_ratio": 1.5},
-    }
+    assert values["options"] == {"limit_side_len": 736, "limit_type": "min"}
     assert values["predict_options"] == {"max_side_limit": 100000}
+
+
+@pytest.mark.parametrize(("box_thresh", "more"), [(0.6, {}), (0.9, {"box_thresh": 0.6})])
+def test_what_the_exports_file_says_is_left_to_it(folder: Path, box_thresh: float, more: dict[str, float]) -> None:
+    """An option in its place would hide what becomes wrong in that file."""
+    give_detector(folder)
+    file = folder / "inference" / "inference.yml"
+    assert "box_thresh: 0.6\n" in file.read_text()
+    file.write_text(file.read_text().replace("box_thresh: 0.6\n", f"box_thresh: {box_thresh}\n"))
+    assert main(["init"]) == 0
+    values = load_settings(folder / OWN, {}, folder).candidates["inference"].values
+    assert values["options"] == {"limit_side_len": 736, "limit_type": "min", **more}
 
 
 def test_two_tasks_are_two_tables_and_two_tests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
