@@ -10,9 +10,11 @@ from listening import LISTENING
 from projects import CONFTEST, EIGHT_LINES
 from toy import PAGE, page
 
-# What tests patch is loaded before any run of pytester's, which forgets what was imported during it.
+# What tests patch, and what a run's records are made of, is loaded before any run of pytester's, which forgets what was
+# imported during it.
 import pytest_ocrparity.backends.paddlex.pipeline
 import pytest_ocrparity.environment
+import pytest_ocrparity.session.collecting
 import pytest_ocrparity.session.models  # noqa: F401
 from pytest_ocrparity.context import Context, running
 

@@ -45,7 +45,7 @@ def test_a_run_without_settings_says_where_they_may_be(project: pytest.Pytester,
     result = project.runpytest(*NO_XDIST, "-k", "training")
     result.assert_outcomes(errors=1, deselected=2)
     result.stdout.fnmatch_lines(
-        ["*no ocrparity settings: *pyproject.toml: not valid TOML: *was passed over; write one*"]
+        ["*no ocrparity settings: *pyproject.toml: not valid TOML: *was passed over; *init` writes one; *"]
     )
 
 
