@@ -9,6 +9,8 @@ from paths import TESTS
 
 NO_XDIST = ("-p", "no:xdist")
 PRUNE = "--ocr-golden-prune"
+TELLS_WHY = pytest.version_tuple >= (9,)
+"""Whether pytest's short summary says surely why a test failed whose report is plain text: pytest 8.0 does not."""
 CONFTEST = f"""
 import sys
 import pytest
@@ -46,6 +48,11 @@ def wrong_export(project: pytest.Pytester, **fields: object) -> None:
     path = project.path / "conftest.py"
     told = "".join(f", {name}={value!r}" for name, value in fields.items())
     path.write_text(path.read_text().replace('name="inference"', f'name="inference"{told}'))
+
+
+def failed_line(name: str, why: str) -> str:
+    """Return the pattern of a fault's line in the short summary."""
+    return f"FAILED {name}{f' - {why}' if TELLS_WHY else '*'}"
 
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:

@@ -143,7 +143,8 @@ def base_ocr_options(options: Options) -> Options | None:
         return detection_pipeline(read_config(Path(given)))
     with suppress(ImportError, ModelError, AttributeError):
         spec = importlib.util.find_spec("paddlex")  # without importing it
-        assert spec is not None and spec.origin is not None
+        if spec is None or spec.origin is None:
+            return None
         folder = Path(spec.origin).parent / "configs" / "pipelines"
         return detection_pipeline(read_config(folder / f"{given or 'OCR'}.yaml"))
     return None

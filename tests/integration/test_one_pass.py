@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from projects import failed_line
 
 from pytest_ocrparity.backends.paddlex import pipeline
 
@@ -252,7 +253,7 @@ def test_a_conftest_that_skips_the_test_that_says_so_hides_nothing(
     result.stdout.fnmatch_lines(
         [
             "the candidate bad was not compared, and no test failed for it: *bad: no such folder: *",
-            "FAILED ocrparity::candidate - the candidate bad *",
+            failed_line("ocrparity::candidate", "the candidate bad *"),
         ]
     )
     export(project.path / "bad")

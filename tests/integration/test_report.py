@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from projects import wrong_export
+from projects import failed_line, wrong_export
 from reports import Page
 
 from pytest_ocrparity.report.document import read_report_document
@@ -450,7 +450,7 @@ def test_a_folder_that_becomes_the_users_while_tests_run_fails_the_run(
     assert result.parseoutcomes()["passed"] == 2 and result.parseoutcomes()["failed"] == 1
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     said = "*report holds a file results.json that is of no ocrparity report: give the report its own folder"
-    result.stdout.fnmatch_lines([said, "FAILED ocrparity::report - *"])
+    result.stdout.fnmatch_lines([said, failed_line("ocrparity::report", "*")])
     assert (project.path / "report" / "results.json").read_text() == "mine"
     assert not (project.path / "report" / "index.html").exists()
 
