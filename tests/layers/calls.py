@@ -25,12 +25,12 @@ class Key(NamedTuple):
     Attributes:
         layer: the dotted name of the innermost layer that runs it; "" is the network itself.
         operator: the name of the function, or the class of the layer in lower case.
-        index: which of that layer's calls of this operator it is.
+        nth: which of that layer's calls of this operator it is.
     """
 
     layer: str
     operator: str
-    index: int = 0
+    nth: int = 0
 
 
 class Call(NamedTuple):

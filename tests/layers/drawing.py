@@ -72,7 +72,7 @@ def _places(subject: Subject, form: str, kind: str) -> list[tuple[Call, Any, Seq
     structure = subject.structure(form)
     calls = (structure.trained if KINDS[kind].is_before_fusion else structure.exported).made
     layers = dict((structure.trained if KINDS[kind].is_before_fusion else structure.exported).network.named_sublayers())
-    found = []
+    found: list[tuple[Call, Any, Sequence[Call]]] = []
     for index, call in enumerate(calls):
         layer = layer_of(call.key, layers)
         if KINDS[kind].fits(call, layer):

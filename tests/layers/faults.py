@@ -19,7 +19,7 @@ class Fault:
         network: the name of the network, as in `networks.NETWORKS`.
         form: how it is exported, as in `forms.FORMS`.
         kind: the kind, as in `kinds.KINDS`.
-        layer, operator, index: the call that has it, as in `calls.Key`.
+        layer, operator, nth: the call that has it, as in `calls.Key`.
         arguments: what was drawn.
         moved: by how much it moves the map, in limits of the gate.
     """
@@ -29,22 +29,20 @@ class Fault:
     kind: str
     layer: str
     operator: str
-    index: int
+    nth: int
     arguments: Mapping[str, Any] = field(default_factory=dict)
     moved: float = 0.0
 
     @property
     def key(self) -> Key:
         """The call."""
-        return Key(self.layer, self.operator, self.index)
+        return Key(self.layer, self.operator, self.nth)
 
     @property
     def name(self) -> str:
         """What a test is called, and what finds it in the list."""
         drawn = ",".join(f"{key}={value}" for key, value in self.arguments.items()).replace(" ", "")
-        return (
-            f"{self.network}-{self.form}-{self.kind}-{self.layer or '(network)'}:{self.operator}{self.index}[{drawn}]"
-        )
+        return f"{self.network}-{self.form}-{self.kind}-{self.layer or '(network)'}:{self.operator}{self.nth}[{drawn}]"
 
     def inject(self, network: Any) -> Mapping[Key, Change]:
         """Change a network; return what is to be put in the place of a call.

@@ -319,11 +319,10 @@ def _change_swap(key: Key, layer: Any, arguments: Arguments) -> Change:
         import paddle
 
         if key.operator == "add":
-            first, second = (*given, *named.values())
+            first, second = [*list(given), *named.values()]
             wrong = outputs[Key(*arguments["from"])]
             return paddle.add(wrong, second) if arguments["input"] == 0 else paddle.add(first, wrong)
-        values, *axis = given
-        values = list(values)
+        values, axis = list(given[0]), given[1:]
         if "order" in arguments:
             values = [values[index] for index in arguments["order"]]
         else:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from paths import EXAMPLE
-from real.blob import NORMALIZE, export_yml, operators_root, write_yml
+from real.blob import export_yml, operators_root, write_yml
 
 from layers.faults import Fault
 from layers.forms import load_form, write_form
@@ -35,6 +35,7 @@ CHECKOUT = os.environ.get("OCRPARITY_PADDLEOCR_CHECKOUT") if ALL else None
 """A checkout is one per process: where there is one, all networks take their operators from it."""
 LIMITS: Mapping[str, Any] = {"limit_side_len": 64, "limit_type": "min"}
 """Small pages stay as they are."""
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HERE = Path(__file__).parent
 
 
@@ -113,7 +114,7 @@ class Subject:
                 if self.name == "tiny":
                     from example_project.tiny_db.network import build
                 else:
-                    from layers.branches_net import build  # type: ignore[assignment]
+                    from layers.branches_net import build
                 return build(self.yml["Architecture"])
 
     def network(self) -> Any:
@@ -173,9 +174,7 @@ class Subject:
             fuse(network)
             return network, fault.inject(network)
 
-    def export(
-        self, fault: Fault | None, form: str, folder: Path, *, mean: Sequence[float] = tuple(NORMALIZE["mean"])
-    ) -> Pipeline:
+    def export(self, fault: Fault | None, form: str, folder: Path, *, mean: Sequence[float] = MEAN) -> Pipeline:
         """Write an export, with a fault or right, and load it; `mean` is what its inference.yml subtracts."""
         folder.mkdir(parents=True, exist_ok=True)
         yml = copy.deepcopy(self.yml)
@@ -215,7 +214,7 @@ def _write_random(
             if is_norm:
                 layer._momentum = 0.0  # batch statistics, taken once
         network.train()
-        tensor = (pixels / 255.0 - NORMALIZE["mean"]) / NORMALIZE["std"]
+        tensor = (pixels / 255.0 - np.array(MEAN)) / np.array(STD)
         with paddle.no_grad():
             network(paddle.to_tensor(tensor.transpose(2, 0, 1)[None].astype(np.float32)))
         paddle.save(network.state_dict(), str(path))

@@ -52,7 +52,7 @@ class Structure:
 
     def operators(self, key: Key) -> tuple[str, ...] | None:
         """Return words of which the operator's name must have one; None where the layer's name says it all."""
-        keys = {(call.key.operator, call.key.index) for call in self.exported.made if call.key.layer == key.layer}
+        keys = {(call.key.operator, call.key.nth) for call in self.exported.made if call.key.layer == key.layer}
         is_activating = key.operator in ("batchnorm", "act")
         if len(keys) < 2 and not is_activating:
             return None
