@@ -32,7 +32,7 @@ OLDEST = {
     "setuptools": "75.*",  # paddle 3.0 imports it and does not ask for it
 }
 TOOLS = ("hypothesis", "jsonschema", "pytest-rerunfailures")
-WITHOUT_PADDLE = ("tests", "--ignore=tests/real", "--ignore=tests/faults")
+WITHOUT_PADDLE = ("tests", "--ignore=tests/real", "--ignore=tests/faults", "--ignore=tests/layers")
 
 
 @nox.session(python="3.10")
