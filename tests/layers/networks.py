@@ -103,19 +103,15 @@ class Subject:
 
     def _untrained(self) -> Any:
         with self._isolated():
-            import paddle
+            if self.source.needs_checkout:
+                from ppocr.modeling.architectures import build_model
 
-            # As in a process of its own: parameters are numbered from 0.
-            with paddle.utils.unique_name.guard():
-                if self.source.needs_checkout:
-                    from ppocr.modeling.architectures import build_model
-
-                    return build_model(copy.deepcopy(self.yml["Architecture"]))
-                if self.name == "tiny":
-                    from example_project.tiny_db.network import build
-                else:
-                    from layers.branches_net import build
-                return build(self.yml["Architecture"])
+                return build_model(copy.deepcopy(self.yml["Architecture"]))
+            if self.name == "tiny":
+                from example_project.tiny_db.network import build
+            else:
+                from layers.branches_net import build
+            return build(self.yml["Architecture"])
 
     def network(self) -> Any:
         """Return a copy of the trained network, in evaluation mode."""
@@ -165,6 +161,9 @@ class Subject:
     def faulty(self, fault: Fault | None) -> tuple[Any, Mapping[Any, Any]]:
         """Return a copy as it is exported, with a fault, and what is put in the place of its calls."""
         with isolated():
+            import paddle
+        # As in a process of its own: parameters are numbered from 0.
+        with isolated(), paddle.utils.unique_name.guard():
             network = self.network()
             if fault is None:
                 return fuse(network), {}
