@@ -30,7 +30,7 @@ def write_form(network: Any, form: str, folder: Path, changes: Mapping[Key, Chan
         spec = [paddle.static.InputSpec([None, 3, -1, -1], "float32")]
         with (
             paddle.pir_utils.OldIrGuard() if old else nullcontext(),
-            _old_sigmoid() if old else nullcontext(),
+            _old_operators() if old else nullcontext(),
             Calls(network, changes or {}) as calls,
         ):
             paddle.jit.save(paddle.jit.to_static(network, input_spec=spec), str(folder / "inference"))
@@ -41,20 +41,28 @@ def write_form(network: Any, form: str, folder: Path, changes: Mapping[Key, Chan
 
 
 @contextmanager
-def _old_sigmoid() -> Iterator[None]:
-    """Let paddle 3.2 trace a sigmoid into its old program: what it calls knows the new one alone."""
+def _old_operators() -> Iterator[None]:
+    """Let paddle 3.2 trace two operators into its old program: what it calls for them knows the new one alone."""
+    import paddle
     from paddle.base.layer_helper import LayerHelper
     from paddle.nn import functional
 
-    def sigmoid(x: Any, name: str | None = None) -> Any:
-        helper = LayerHelper("sigmoid")
-        out = helper.create_variable_for_type_inference(x.dtype)
-        helper.append_op(type="sigmoid", inputs={"X": x}, outputs={"Out": out})
+    def append(operator: str, inputs: dict[str, Any], like: Any) -> Any:
+        helper = LayerHelper(operator)
+        out = helper.create_variable_for_type_inference(like.dtype)
+        helper.append_op(type=operator, inputs=inputs, outputs={"Out": out})
         return out
 
-    import paddle
+    def sigmoid(x: Any) -> Any:
+        return append("sigmoid", {"X": x}, x)
 
-    with patch.object(functional, "sigmoid", paddle.jit.not_to_static(sigmoid)):
+    def multiply(x: Any, y: Any) -> Any:
+        return append("elementwise_mul", {"X": x, "Y": y}, x)
+
+    with (
+        patch.object(functional, "sigmoid", paddle.jit.not_to_static(sigmoid)),
+        patch.object(paddle, "multiply", paddle.jit.not_to_static(multiply)),
+    ):
         yield
 
 
