@@ -57,6 +57,12 @@ def run_faults() -> list[Fault]:
     return [firsts[(*pair, kind)] for pair, kinds in FAST.items() for kind in kinds]
 
 
+def run_exports() -> list[Fault]:
+    """Return the faults whose exports are run against the faulty network: in CI one of each network and form."""
+    faults = run_faults()
+    return faults if ALL else list({(fault.network, fault.form): fault for fault in faults}.values())
+
+
 def run_cleans() -> list[Clean]:
     """Return the right exports that are run here."""
     if ALL:

@@ -18,7 +18,7 @@ from layers.drawing import LIST, MARGIN, PER_KIND, draw, how_far
 from layers.faults import Fault
 from layers.forms import write_form
 from layers.kinds import KINDS
-from layers.lists import CLEANS, FAULTS, run_faults
+from layers.lists import CLEANS, FAULTS, run_exports
 from layers.networks import Subject
 from layers.structure import fuse
 from pytest_ocrparity.backends.isolation import isolated
@@ -166,7 +166,7 @@ def test_a_program_differs_where_the_fault_is_and_a_right_one_nowhere(
             assert changed and not new | gone, fault
 
 
-@pytest.mark.parametrize("fault", run_faults(), ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", run_exports(), ids=lambda fault: fault.name)
 def test_an_export_computes_what_the_faulty_network_does(fault: Fault, subjects: Subjects, tmp_path: Path) -> None:
     subject = subjects(fault.network)
     tensor, reference = np.asarray(subject.reference.tensor), np.asarray(subject.reference.probability_map)
