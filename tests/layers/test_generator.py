@@ -148,7 +148,8 @@ def test_a_program_differs_where_the_fault_is_and_a_right_one_nowhere(
     assert list(map(plain, operators)) == list(map(plain, again))
     assert all(np.array_equal(parameters[name], same[name]) for name in parameters)
     structure = subject.structure("pir")
-    for number, fault in enumerate(firsts(network)):
+    kinds = ("kernel", "variance", "swapped", *OPERATORS)
+    for number, fault in enumerate(fault for fault in firsts(network) if fault.kind in kinds):
         wrong, values = exported(subject, fault, tmp_path / str(number))
         changed = {name for name in values if not np.array_equal(parameters[name], values[name])}
         assert {name.rpartition(".")[0] for name in changed} <= fault.right_names(structure), fault
