@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["AGREES", "CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "Fix", "in_table"]
+__all__ = ["AGREES", "CAUSES", "UNKNOWN", "Alternative", "Change", "Diagnosis", "Fix", "Layer", "in_table"]
 
 UNKNOWN = "unknown"
 """The cause of a diagnosis whose experiments removed no difference."""
@@ -73,6 +73,31 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """The first layer of the trained network that an export computes otherwise.
+
+    Attributes:
+        name: its dotted name in the trained network, such as "backbone.blocks5.3.pw_conv".
+        operator: what it computes, such as "conv2d"; of the graph in paddle's words.
+        is_proved: whether both experiments hold: given the reference's inputs the export's operator returns another
+            output than the reference's, and with the reference's output in its place the rest of the export returns the
+            reference's map.
+        same_as: the other layers that the export cannot tell apart from it, such as a batch norm that was folded into
+            its convolution.
+        amounts: numbers by name: how far its output is off, of its largest value, and what of the map's difference is
+            left with the reference's output in its place.
+        attribute: how its attributes differ, where setting the export's in the trained network returns its map.
+    """
+
+    name: str
+    operator: str
+    is_proved: Annotated[bool, "false: a hint, which explains nothing"]
+    same_as: Annotated[tuple[str, ...], "layers that the export cannot tell apart from it"] = ()
+    amounts: Mapping[str, float]
+    attribute: Annotated[str, "proved by setting it in the trained network"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """One cause of a failed comparison.
 
@@ -87,6 +112,7 @@ class Diagnosis:
         not_tried: what could not be tried here, each with the reason.
         rivals: where the cause is unknown, the codes of those that explain everything here equally well; among them,
             "unknown" stands for what has no code.
+        layer: where in the network the difference begins, as far as that was looked for and found.
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
@@ -98,6 +124,7 @@ class Diagnosis:
     not_tried: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
+    layer: Layer | None = None
 
     def in_table(self, table: str) -> Diagnosis:
         """Return this diagnosis for a candidate with another settings table than `inference`."""

@@ -14,6 +14,7 @@ from pytest_ocrparity.comparison import NOT_JUDGEABLE, Comparison
 from pytest_ocrparity.context import current_context
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.layers import refine_by_layer
 from pytest_ocrparity.diagnose.network import examine_network
 from pytest_ocrparity.diagnose.parameter_experiments import examine_leaked_parameters
 from pytest_ocrparity.diagnose.postprocessing import examine_postprocessing
@@ -68,7 +69,7 @@ def examine(lab: Laboratory) -> list[Diagnosis]:
     stage = first_stage_to_diagnose(lab.comparisons.all())
     if (unknown := examine_memory_refusal(lab, stage)) is not None:
         return [unknown]
-    return examine_state(lab, _examine_parts(lab, stage), stage)
+    return refine_by_layer(lab, examine_state(lab, _examine_parts(lab, stage), stage))
 
 
 def _examine_parts(lab: Laboratory, stage: str) -> list[Diagnosis]:

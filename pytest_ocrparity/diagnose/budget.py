@@ -41,7 +41,7 @@ class Budget:
     """
 
     seconds: float
-    runs: int = 0
+    runs: float = 0
     used: float = 0.0
     more: int = 0
     pace: float = 0.0
@@ -63,10 +63,13 @@ class Budget:
             raise BudgetSpentError
 
     @contextmanager
-    def network_run(self, values: int) -> Iterator[None]:
-        """Count a network run on a tensor of so many values. Raises BudgetSpentError before the run."""
+    def network_run(self, values: int, share: float = 1) -> Iterator[None]:
+        """Count a network run on a tensor of so many values. Raises BudgetSpentError before the run.
+
+        A run on a part of a page counts as a `share` of one.
+        """
         self.check(values)
-        self.runs += 1
+        self.runs += share
         before = self.used
         try:
             yield
@@ -84,7 +87,7 @@ class Budget:
     def spent(self) -> str:
         """Return in words how much was used, and which setting allows more."""
         on_clock = self._marks[0] - self.started
-        runs = f"{self.runs} of {MOST_RUNS + self.more} network runs"
+        runs = f"{self.runs:g} of {MOST_RUNS + self.more} network runs"
         text = f"used {runs} and {self.used:.0f} of {self.seconds:g} s of processor time"
         if self.used < self.seconds <= on_clock / CLOCK:
             text += f"; ended by the clock after {on_clock:.0f} s, {CLOCK} times the setting"

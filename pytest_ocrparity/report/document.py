@@ -28,7 +28,7 @@ NEWER: Final = frozenset(
     {
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
-        *(("SettingsRecord", "recognition"), ("Results", "accuracy")),
+        *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Diagnosis", "layer")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""

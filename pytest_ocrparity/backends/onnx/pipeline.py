@@ -26,6 +26,7 @@ from pytest_ocrparity.backends.effective_parameters import (
     effective_predictor_resize,
     effective_predictor_tensor,
 )
+from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
@@ -271,6 +272,10 @@ class OnnxPipeline(StagedPipeline):
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
         return runtime_arrays(self._file)
+
+    def graph(self) -> OnnxGraph:
+        """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
+        return OnnxGraph(self._file)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the file takes alone, or None where it takes any."""

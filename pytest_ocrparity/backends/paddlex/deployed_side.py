@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import ExportFiles, fingerprint_export_files
 from pytest_ocrparity.backends.decoders import decoded_without_orientation
 from pytest_ocrparity.backends.effective_parameters import effective_predictor_engine
+from pytest_ocrparity.backends.graphs import program_graph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard, Watched
 from pytest_ocrparity.backends.onnx.runtime import runtime_batch_error, runtime_size_error
@@ -37,6 +38,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
 )
 from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays, program_fixed_size
 from pytest_ocrparity.backends.staged import StagedSide
+from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -232,6 +234,10 @@ class DeployedSide(StagedSide):
     def stored_weights(self) -> Mapping[str, npt.NDArray[Any]]:
         """Return the arrays of the exported program, by the names that they have there."""
         return onnx_runner.stored_arrays(self._export) if self._program is None else program_arrays(self._program)
+
+    def graph(self) -> NetworkGraph:
+        """Return the graph of the exported program."""
+        return onnx_runner.file_graph(self._export) if self._program is None else program_graph(self._program)
 
     def input_size(self) -> tuple[int, int] | None:
         """Return the height and width that the program was exported for, or None where it takes any."""

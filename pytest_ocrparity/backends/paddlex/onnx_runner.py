@@ -8,7 +8,10 @@ from typing import Any, Final
 import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import ExportFiles
+from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx import runtime
+from pytest_ocrparity.contract.network_graph import NetworkGraph
+from pytest_ocrparity.errors import ModelError
 
 FILE: Final = "inference.onnx"
 """What PaddleX loads of an export folder with this engine."""
@@ -41,3 +44,15 @@ def stored_arrays(export: ExportFiles) -> Mapping[str, npt.NDArray[Any]]:
     """
     file = export.folder / FILE
     return runtime.runtime_arrays(file) if file.is_file() else {}
+
+
+def file_graph(export: ExportFiles) -> NetworkGraph:
+    """Return the graph of the ONNX file of an export folder.
+
+    Raises:
+        ModelError: there is none, or the package onnx, which alone reads it, is not installed.
+    """
+    file = export.folder / FILE
+    if not file.is_file():
+        raise ModelError(f"not read: {export.folder} holds neither a program of paddle nor {FILE}")
+    return OnnxGraph(file)

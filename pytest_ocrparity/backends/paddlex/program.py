@@ -32,7 +32,7 @@ def program_arrays(program: Path) -> dict[str, Array]:
             return _in_order_of_use(
                 {value.name: value.numpy() for value in layer.state_dict().values()}, _parameters_in_order_of_use(layer)
             )
-        with _load_legacy_program(program) as (executed, scope, _):
+        with load_legacy_program(program) as (executed, scope, _):
             names = [each.name for each in executed.list_vars() if each.persistable]
             arrays = {
                 name: np.array(scope.find_var(name).get_tensor()) for name in names if name not in ("feed", "fetch")
@@ -89,7 +89,7 @@ def is_program_in_train_mode(program: Path) -> bool | None:
                 (each.name(), each.attrs().get("use_global_stats")) for each in layer.program().global_block().ops
             ]
         else:
-            with _load_legacy_program(program) as (executed, _, _):
+            with load_legacy_program(program) as (executed, _, _):
                 operators = [
                     (each.type, each.attr("use_global_stats") if each.has_attr("use_global_stats") else None)
                     for each in executed.global_block().ops
@@ -115,7 +115,7 @@ def _input_shape(program: Path) -> tuple[int, ...]:
         if program.suffix == ".json":
             shape = _load_layer(program)._input_spec()[0].shape
         else:
-            with _load_legacy_program(program) as (executed, _, (feeds, _)):
+            with load_legacy_program(program) as (executed, _, (feeds, _)):
                 shape = executed.global_block().var(feeds[0]).shape
     return tuple(-1 if side is None else int(side) for side in shape)
 
@@ -135,7 +135,7 @@ def plain_program_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.
                     output = _load_layer(program)(paddle.to_tensor(np.ascontiguousarray(tensor)))
                 first = output[0] if isinstance(output, list | tuple) else output
                 return np.asarray(first.numpy(), np.float32)
-            with _load_legacy_program(program) as (executed, _, (feeds, fetches)):
+            with load_legacy_program(program) as (executed, _, (feeds, fetches)):
                 executor = paddle.static.Executor(paddle.CPUPlace())
                 outputs = executor.run(executed, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=fetches)
                 return np.asarray(outputs[0], np.float32)
@@ -158,7 +158,8 @@ def _load_layer(program: Path) -> Any:
 
 
 @contextmanager
-def _load_legacy_program(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
+def load_legacy_program(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
+    """Load a `.pdmodel`: itself, the scope of its arrays, and the names of its inputs with its outputs."""
     import paddle
 
     scope = paddle.static.Scope()

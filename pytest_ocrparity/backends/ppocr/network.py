@@ -17,8 +17,11 @@ import numpy.typing as npt
 
 from pytest_ocrparity.artifacts.model_files import TrainingFiles
 from pytest_ocrparity.artifacts.pickle_check import check_pickle
+from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
+from pytest_ocrparity.backends.graphs.traced_graph import traced_graph
 from pytest_ocrparity.backends.isolation import isolated, isolated_import
 from pytest_ocrparity.backends.ppocr.alignment import align_parameters
+from pytest_ocrparity.backends.ppocr.layer_attributes import set_attributes
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.stages import PROBABILITY_MAP
 
@@ -86,6 +89,7 @@ class Network:
         self._layer = layer
         self.device, self.small = device, small
         self.siblings = {name: self._alike(sibling) for name, sibling in (siblings or {}).items()}
+        self._names = frozenset(name for name, _ in layer.named_sublayers())
         self.outputs: int | None = None
         """How many outputs the last run had."""
 
@@ -130,7 +134,9 @@ class Network:
             for each in layer.sublayers(include_self=True):
                 if _can_fuse(each):
                     each.rep()
-        return self._alike(layer)
+        fused = self._alike(layer)
+        fused._names = self._names
+        return fused
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the network's parameters and statistics by paddle's parameter names."""
@@ -165,6 +171,24 @@ class Network:
             for hook in hooks:
                 hook.remove()
         return tuple(found)
+
+    def graph(self) -> PirGraph:
+        """Return the graph of a traced copy, whose operators have the names of this network's layers.
+
+        Those of a fused copy have the names that the network's layers had before.
+        """
+        with on_device(self.device):
+            shape = (None, 3, None if self.small == SMALL else self.small[2], None)
+            return traced_graph(self._layer, shape, self._decoded, self._names)
+
+    def with_attributes(self, layer: str, values: Mapping[str, Any]) -> Self | None:
+        """Return a copy with other attributes of a layer, by their names in a program; None where it has none of them.
+
+        "operator" stands for an activation in the place of the layer.
+        """
+        other = self._network_copy()
+        with isolated():
+            return other if set_attributes(other._layer, layer, values) else None
 
     def in_train_mode(self, *, batch_norm: bool) -> Self:
         """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.

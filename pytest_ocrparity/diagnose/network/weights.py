@@ -68,6 +68,15 @@ def _paired_weights(lab: Laboratory) -> StoredWeights | None:
     return next(iter(_pairings(lab)), None)
 
 
+def paired_network(lab: Laboratory) -> TrainedNetwork | None:
+    """Return the trained network, or its fused copy where the export is rather that one; None where there is none."""
+    side, found = offered(lab.reference.source, HasTrainedNetwork), _paired_weights(lab)
+    if side is None:
+        return None
+    is_paired = found is not None and found.pairs is not None
+    return found.network if found is not None and is_paired else side.network.fused or side.network
+
+
 def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Look for NaN and infinity in the export's weights, where its map holds some; this needs no reference."""
     exported = _exported_arrays(lab)

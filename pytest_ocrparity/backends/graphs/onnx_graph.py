@@ -1,0 +1,157 @@
+"""An ONNX file as a graph whose arrays can be read and replaced, run by ONNX Runtime as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.errors import ModelError
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+OPERATORS: Final = {
+    "Conv": "conv2d",
+    "ConvTranspose": "conv2d_transpose",
+    "BatchNormalization": "batch_norm",
+    "Relu": "relu",
+    "LeakyRelu": "leaky_relu",
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hardsigmoid",
+    "HardSwish": "hardswish",
+    "Add": "add",
+    "Mul": "multiply",
+    "Sub": "subtract",
+    "Div": "divide",
+    "Concat": "concat",
+    "Clip": "clip",
+    "MatMul": "matmul",
+    "Softmax": "softmax",
+    "Transpose": "transpose",
+    "Reshape": "reshape",
+    "GlobalAveragePool": "pool2d",
+    "AveragePool": "pool2d",
+    "MaxPool": "pool2d",
+}
+"""What paddle calls the operators of ONNX; a Resize is called by its mode."""
+NO_VALUES: Final = ("Shape",)
+"""Operators that make sizes of an array, and nothing of its values."""
+PASSED_ON: Final = ("Identity",)
+"""Operators that make the array that they are given."""
+FLOAT: Final = 1
+"""The type of float32 arrays in ONNX."""
+
+
+class _Row(NamedTuple):
+    operator: Any
+    name: str
+    inputs: tuple[int, ...]
+
+
+class OnnxGraph:
+    """An ONNX file."""
+
+    def __init__(self, file: Path) -> None:
+        """Read a file.
+
+        Raises:
+            ModelError: the package onnx, which alone reads its graph, is not installed.
+        """
+        if find_spec("onnx") is None:
+            raise ModelError(f"not read: the graph of {file.name} needs the package onnx, and onnx is not installed")
+        self._file = file
+        with isolated():
+            graph = _load(file).graph
+            rows, known = _rows(graph)
+            self.nodes = [Node("data"), *(_node(row) for row in rows[1:])]
+            places = known[graph.output[0].name]
+            self.output = places[0]
+
+    def run(self, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None) -> list[Array]:
+        """Run the file without ONNX Runtime's own changes of the graph; see `NetworkGraph.run`."""
+        with isolated():
+            import onnx
+            import onnxruntime
+
+            model = _load(self._file)
+            graph = model.graph
+            rows, _ = _rows(graph)
+            feed = {rows[0].name: np.ascontiguousarray(tensor)}
+            for place, array in (replaced or {}).items():
+                other = f"replaced_{place}"
+                for node in graph.node:
+                    for index, name in enumerate(node.input):
+                        if name == rows[place].name:
+                            node.input[index] = other
+                graph.input.append(onnx.helper.make_tensor_value_info(other, FLOAT, array.shape))
+                feed[other] = np.ascontiguousarray(array)
+            names = [rows[place].name for place in wanted if place]
+            had = {each.name for each in graph.output}
+            graph.output.extend(
+                onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in names if name not in had
+            )
+            options = onnxruntime.SessionOptions()
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.log_severity_level = 4
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+            used = {each.name for each in session.get_inputs()}
+            made = session.run(names, {name: array for name, array in feed.items() if name in used})
+        others = iter(made)
+        return [np.asarray(next(others), np.float32) if place else tensor for place in wanted]
+
+
+def _load(file: Path) -> Any:
+    import onnx
+
+    return onnx.shape_inference.infer_shapes(onnx.load(str(file)))
+
+
+def _rows(graph: Any) -> tuple[list[_Row], dict[str, tuple[int, ...]]]:
+    """Return what makes a float32 array of the input, the input itself first, and the places of each name."""
+    kinds = {each.name: each.type.tensor_type.elem_type for each in [*graph.value_info, *graph.output]}
+    constants = {each.name for each in graph.initializer}
+    given = next(each.name for each in graph.input if each.name not in constants)
+    rows = [_Row(None, given, ())]
+    sources: dict[str, tuple[int, ...]] = {given: (0,)}
+    for node in graph.node:
+        inputs = tuple(dict.fromkeys(place for name in node.input for place in sources.get(name, ())))
+        if not inputs or node.op_type in NO_VALUES:
+            continue
+        sources |= dict.fromkeys(node.output, inputs)
+        if node.op_type in PASSED_ON:
+            continue
+        outputs = node.output if node.op_type == "Split" else node.output[:1]
+        for name in outputs:
+            if kinds.get(name) == FLOAT:
+                sources[name] = (len(rows),)
+                rows.append(_Row(node, name, inputs))
+    return rows, sources
+
+
+def _node(row: _Row) -> Node:
+    import onnx
+
+    known = {each.name: onnx.helper.get_attribute_value(each) for each in row.operator.attribute}
+    kind = OPERATORS.get(row.operator.op_type, row.operator.op_type.lower())
+    if row.operator.op_type == "Resize":
+        mode = known.get("mode", b"nearest").decode()
+        kind = {"nearest": "nearest_interp", "linear": "bilinear_interp", "cubic": "bicubic_interp"}.get(mode, kind)
+    return Node(kind, row.inputs, None, _attributes(known))
+
+
+def _attributes(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes by paddle's names; padding that differs at the two ends has none there."""
+    found = dict(known)
+    if (pads := found.pop("pads", None)) is not None and pads[: len(pads) // 2] == pads[len(pads) // 2 :]:
+        found["paddings"] = pads[: len(pads) // 2]
+    if "alpha" in found:
+        found["negative_slope"] = found.pop("alpha")
+    return found

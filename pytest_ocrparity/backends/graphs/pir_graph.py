@@ -1,0 +1,138 @@
+"""A program in PIR, a `.json`, as a graph whose arrays can be read and replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.contract.network_graph import Node
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+LAYER: Final = "layer:"
+"""Before the name of the layer that an operator belongs to, in the attribute where paddle writes its class."""
+NAMED_IN: Final = "struct_name"
+SHAPES: Final = ("pd_op.shape", "pd_op.shape64")
+"""Operators that make sizes of an array, and nothing of its values."""
+OF_EACH_RESULT: Final = ("builtin.split", "builtin.slice")
+"""Operators that take one of several arrays that another made."""
+NO_ATTRIBUTES: Final = frozenset(
+    {*("struct_name", "op_callstack", "stop_gradient", "op_role", "place", "name"), "persistable", "data_format"}
+)
+"""Attributes that say nothing of what is computed."""
+
+
+class _Row(NamedTuple):
+    operator: Any
+    value: Any
+    inputs: tuple[int, ...]
+
+
+class PirGraph:
+    """A PIR program; `kept` is kept as long as it, such as the temporary folder that it lies in."""
+
+    def __init__(self, program: Path, *, output: int = 0, kept: object = None) -> None:
+        """Read a program.
+
+        Args:
+            program: the `.json` file.
+            output: which of its outputs is the map.
+            kept: what must not go before this does.
+        """
+        self._program, self._output, self._kept = program, output, kept
+        with isolated(), _loaded(program) as (block, _, outputs, _, _):
+            rows = _rows(block)
+            self.nodes = [_node(row) for row in rows]
+            self.output = next(place for place, row in enumerate(rows) if row.value.is_same(outputs[output]))
+
+    def run(self, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None) -> list[Array]:
+        """Run the program; see `NetworkGraph.run`."""
+        with isolated(), _loaded(self._program) as (block, feeds, _, program, executor):
+            import paddle
+
+            rows = _rows(block)
+            feed = {feeds[0]: np.ascontiguousarray(tensor)}
+            for number, (place, array) in enumerate((replaced or {}).items()):
+                with paddle.static.program_guard(program):
+                    data = paddle.static.data(f"replaced_{number}", array.shape, "float32")
+                data.get_defining_op().move_before(rows[place].operator)
+                rows[place].value.replace_all_uses_with(data)
+                feed[f"replaced_{number}"] = np.ascontiguousarray(array)
+            made = executor.run(program, feed=feed, fetch_list=[rows[place].value for place in wanted if place])
+        others = iter(made)
+        return [np.asarray(next(others), np.float32) if place else tensor for place in wanted]
+
+
+@contextmanager
+def static_mode() -> Iterator[None]:
+    """Let this thread make and run programs; other threads stay as they are."""
+    from paddle.base import framework
+
+    with framework._dygraph_guard(None):
+        yield
+
+
+@contextmanager
+def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any, Any]]:
+    """Load a program anew: its block without fetches, its inputs' names, its outputs, itself, and what runs it."""
+    import paddle
+
+    with static_mode(), paddle.static.scope_guard(paddle.static.Scope()):
+        executor = paddle.static.Executor(paddle.CPUPlace())
+        loaded, feeds, outputs = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
+        block = loaded.global_block()
+        for operator in list(block.ops):
+            if operator.name() == "pd_op.fetch":
+                block.remove_op(operator)
+        yield block, feeds, list(outputs), loaded, executor
+
+
+def _rows(block: Any) -> list[_Row]:
+    """Return what makes a float32 array of the input, the input itself first."""
+    rows: list[_Row] = []
+    known: dict[tuple[int, int], int] = {}
+    sources: dict[int, tuple[int, ...]] = {}
+    for operator in block.ops:
+        name = operator.name()
+        is_input = name in ("pd_op.data", "pd_op.feed")
+        inputs: dict[int, None] = {}
+        for value in operator.operands_source():
+            maker = value.get_defining_op()
+            if maker is None or name in SHAPES:
+                continue
+            index = _index(maker, value)
+            place = known.get((maker.id(), index))
+            inputs |= dict.fromkeys(sources.get(maker.id(), ()) if place is None else [place])
+        made = [operator.result(index) for index in range(operator.num_results())]
+        kept = made if name in OF_EACH_RESULT else made[:1]
+        for index, value in enumerate(kept):
+            if (inputs or (is_input and not rows)) and _is_float(value):
+                known[operator.id(), index] = len(rows)
+                rows.append(_Row(operator, value, tuple(inputs)))
+        sources[operator.id()] = tuple(inputs)
+    return rows
+
+
+def _index(operator: Any, value: Any) -> int:
+    return next((index for index in range(operator.num_results()) if operator.result(index).is_same(value)), 0)
+
+
+def _is_float(value: Any) -> bool:
+    try:
+        return str(value.dtype).rpartition(".")[2].lower() == "float32"
+    except Exception:  # a list of arrays, which has no dtype
+        return False
+
+
+def _node(row: _Row) -> Node:
+    attributes = dict(row.operator.attrs())
+    where = str(attributes.get(NAMED_IN) or "")
+    layer = where.removeprefix(LAYER) if where.startswith(LAYER) else None
+    known = {name: value for name, value in attributes.items() if name not in NO_ATTRIBUTES}
+    return Node(row.operator.name().rpartition(".")[2].rstrip("_"), row.inputs, layer, known)

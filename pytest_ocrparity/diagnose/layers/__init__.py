@@ -1,0 +1,164 @@
+"""Where in the network: refines what is known of a map that differs by the layer at which the export goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.backends.memory_guard import MOST_BYTES, available_memory, network_bytes, readable_bytes
+from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
+from pytest_ocrparity.contract import HasTrainedNetwork, TrainedNetwork, offered, pipeline_of
+from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, SetsAttributes
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference
+from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
+from pytest_ocrparity.diagnose.layers.matching import kind_of
+from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
+from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.network.weights import paired_network
+from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
+from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+REFINED: Final = frozenset(
+    {"network.weights", "network.weights.partly_loaded", "network.graph", "network.fusion", UNKNOWN}
+)
+"""The causes that say of a network that it differs, and not where."""
+
+SHARE: Final = 0.25
+"""What a run on a part of the page counts of a network run in the budget."""
+MOST_ON_A_PART: Final = 12
+"""Runs of a search, beside four that show that the graphs are the sides'."""
+MORE_RUNS: Final = 4
+"""Network runs beyond those of the other experiments: as many as all of these count."""
+LAYERS: Final = "layers"
+"""How notes call the search."""
+
+
+def refine_by_layer(lab: Laboratory, found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Return the diagnoses, with the layer at which the network begins to differ where that is found.
+
+    A layer that is proved stands in the summary; another one is a hint among the evidence. No cause is changed.
+    """
+    return [_refined(lab, each) if _is_of_a_network(each) else each for each in found]
+
+
+def _is_of_a_network(diagnosis: Diagnosis) -> bool:
+    return diagnosis.stage == PROBABILITY_MAP and diagnosis.cause in REFINED
+
+
+def _refined(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    lab.reset_notes()
+    lab.budget.more += MORE_RUNS
+    search = None
+    try:
+        search = _search(lab)
+    except BudgetSpentError:
+        lab.not_tried.append(f"{LAYERS}: {lab.budget.spent()}")
+    notes = tuple(lab.not_tried)
+    lab.reset_notes()
+    if search is None or not search.places:
+        return replace(diagnosis, not_tried=(*diagnosis.not_tried, *notes))
+    layer = layer_of_search(search)
+    evidence = search_evidence(search, layer, lab.names)
+    if layer.is_proved and (difference := _attribute_difference(search)) is not None:
+        if _returns_the_exports_map(lab, search, layer.name, difference):
+            layer = replace(layer, attribute=difference.text)
+            evidence.append(
+                f"{lab.names.reference}'s network with the export's there returns {lab.names.candidate}'s map: "
+                f"{difference.text}"
+            )
+        else:
+            evidence.append(f"in the graphs, {difference.text}; that was not tried in {lab.names.reference}'s network")
+    summary = f"{diagnosis.summary}; first at {describe_layer(layer)}" if layer.is_proved else diagnosis.summary
+    return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
+
+
+def _search(lab: Laboratory) -> Search | None:
+    """Return where the networks begin to differ on a part of the page; None where that can't be looked for."""
+    trained, tensor = paired_network(lab), lab.reference.tensor
+    if trained is None or tensor is None or lab.candidate.error is not None:
+        return None
+    graphs = _graphs(lab, trained)
+    if graphs is None:
+        return None
+    reference, candidate = graphs
+    is_of_lines = lab.comparisons.task == RECOGNITION
+    maps = lab.reference.probability_map, lab.candidate.probability_map
+    part = crop_where_maps_differ(tensor, *maps, keeps_height=is_of_lines)
+    needed, left = network_bytes(part.shape[2], part.shape[3], MOST_BYTES), available_memory()
+    if needed > left:
+        text = f"may take {readable_bytes(needed)} of memory, and {readable_bytes(left)} is available"
+        lab.not_tried.append(f"{LAYERS}: memory: a part of {part.shape[3]}x{part.shape[2]} px {text}")
+        return None
+    limit = sensitivity_limit(map_sensitivity(lab.reference))
+    if not _are_the_sides(lab, trained, graphs, part, limit):
+        return None
+    runs = Runs(lambda: lab.budget.network_run(part.size, SHARE), MOST_ON_A_PART)
+    search = lab.attempt(lambda: search_layers(reference, candidate, part, lambda off: off <= limit, runs), LAYERS)
+    if search is not None and not search.places:
+        where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
+        lab.not_tried.append(f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}")
+    return search
+
+
+def _graphs(lab: Laboratory, trained: TrainedNetwork) -> tuple[NetworkGraph, NetworkGraph] | None:
+    """Return the graphs of both sides, read once; None, and a note, where one can't be read."""
+    if "graphs" not in lab.memo:
+        lab.budget.check()
+        source = offered(trained, HasGraph)
+        candidate = lab.ask(lab.candidate, HasGraph, lambda side: side.graph(), f"{LAYERS} of {lab.names.candidate}")
+        reference = None
+        if candidate is not None and source is not None:
+            reference = lab.attempt(source.graph, f"{LAYERS} of {lab.names.reference}")
+        lab.memo["graphs"] = None if candidate is None or reference is None else (reference, candidate)
+    found: tuple[NetworkGraph, NetworkGraph] | None = lab.memo["graphs"]
+    return found
+
+
+def _are_the_sides(
+    lab: Laboratory, trained: TrainedNetwork, graphs: tuple[NetworkGraph, NetworkGraph], part: Array, limit: float
+) -> bool:
+    """Return whether both graphs return of a part of the page what the two sides themselves return of it."""
+    own = pipeline_of(lab.candidate)
+    assert own is not None
+    for graph, run, name in zip(graphs, (trained.run, own.infer), lab.names, strict=True):
+        with lab.budget.network_run(part.size, SHARE):
+            made = lab.attempt(lambda graph=graph: graph.run(part, [graph.output])[0], f"{LAYERS} of {name}")  # type: ignore[misc]
+        with lab.budget.network_run(part.size, SHARE):
+            right = lab.attempt(lambda run=run: run(part), f"{LAYERS} of {name}")  # type: ignore[misc]
+        if made is None or right is None:
+            return False
+        if made.shape != right.shape or not float(np.max(np.abs(made - right), initial=0.0)) <= limit:
+            lab.not_tried.append(f"{LAYERS}: the graph that is read of {name} returns another map than {name}")
+            return False
+    return True
+
+
+def _attribute_difference(search: Search) -> AttributeDifference | None:
+    """Return how the attributes of the only operator that differs do."""
+    place, *others = search.places
+    right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
+    if others or (len(place.between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
+        return None
+    return attribute_difference(right, own)
+
+
+def _returns_the_exports_map(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> bool:
+    """Return whether the trained network with the export's attributes returns the export's map."""
+    trained, tensor = offered(paired_network(lab), SetsAttributes), search.reference.arrays[0]
+    other = None if trained is None else lab.attempt(lambda: trained.with_attributes(name, difference.values))
+    if other is None:
+        return False
+    with lab.budget.network_run(tensor.size, SHARE):
+        made = lab.attempt(lambda: other.run(tensor))
+    own = search.candidate.arrays[search.candidate.graph.output]
+    limit = sensitivity_limit(map_sensitivity(lab.reference))
+    is_same = made is not None and made.shape == own.shape
+    return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit

@@ -1,0 +1,82 @@
+"""What a search of layers found, as a `Layer` and in words."""
+
+from __future__ import annotations
+
+from pytest_ocrparity.contract.network_graph import Node
+from pytest_ocrparity.diagnose.laboratory import Names
+from pytest_ocrparity.diagnose.layers.matching import kind_of
+from pytest_ocrparity.diagnose.layers.search import Place, Search
+from pytest_ocrparity.diagnosis import Layer
+
+def layer_of_search(search: Search, attribute: str = "") -> Layer:
+    """Return the first layer that a search found; it found at least one."""
+    place = search.places[0]
+    guilty, others = guilty_node(search, place)
+    return Layer(
+        name=guilty.layer or "",
+        operator=guilty.operator,
+        is_proved=search.is_proved,
+        same_as=others,
+        amounts={
+            "output_difference": search.makes or place.off,
+            "output_largest": place.size,
+            "map_difference": search.off,
+            "map_difference_after": search.left,
+        },
+        attribute=attribute,
+    )
+
+
+def describe_layer(layer: Layer) -> str:
+    """Return how messages call a layer: an operator in no layer of its own is the network's."""
+    name = layer.name or "the network itself"
+    others = f", or {', '.join(layer.same_as)}, which the export holds as one with it" if layer.same_as else ""
+    attribute = f": {layer.attribute}" if layer.attribute else ""
+    return f"{name} ({layer.operator}){others}{attribute}"
+
+
+def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
+    """Return the proof of a layer, or what is seen of one that is not proved."""
+    reference, candidate = names
+    place = search.places[0]
+    where = describe_layer(layer)
+    off = f"{search.makes or place.off:.2g} of {place.size:.2g}"
+    count = _count_text(search, place)
+    if not layer.is_proved:
+        return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
+    text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
+    further = [f"{each.layer or 'the network itself'} ({each.operator})" for each in _further(search)]
+    also = f" and in {', '.join(further)}" if further else ""
+    text += f"; with {reference}'s array there{also}, the rest of {candidate} returns {reference}'s map "
+    return [f"{text}(off by {search.left:.1g}; before, by {search.off:.2g})"]
+
+
+def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
+    """Return the operator of the reference that one of the export's stands for, and the other layers in it."""
+    nodes = [search.reference.nodes[each] for each in place.between]
+    candidate = search.candidate.nodes
+    own = kind_of(candidate[place.own].operator)
+    is_alone = set(candidate[place.own].inputs) <= place.frontier
+    guilty = next((node for node in nodes if kind_of(node.operator) == own), nodes[0])
+    if not is_alone:
+        made_of = search.candidate.sources(place.own, place.frontier)[0]
+        known = {kind_of(candidate[each].operator) for each in made_of}
+        guilty = next((node for node in nodes if kind_of(node.operator) not in known), nodes[0])
+    others = dict.fromkeys(node.layer or "" for node in nodes)
+    return guilty, tuple(name for name in others if name and name != guilty.layer)
+
+
+def _further(search: Search) -> list[Node]:
+    first = guilty_node(search, search.places[0])[0]
+    others = [guilty_node(search, each)[0] for each in search.places[1:]]
+    return [each for each in others if each.layer != first.layer]
+
+
+def _count_text(search: Search, place: Place) -> str:
+    """Return which of several operators of one kind of a layer it is, as a layer's own code may call one often."""
+    guilty = guilty_node(search, place)[0]
+    alike = [node for node in search.reference.nodes if (node.layer, node.operator) == (guilty.layer, guilty.operator)]
+    if len(alike) < 2:
+        return ""
+    number = next(index for index, node in enumerate(alike, 1) if node is guilty)
+    return f", number {number} of {len(alike)} there"

@@ -1,0 +1,214 @@
+"""Which arrays of two graphs hold the same: by shape and content, never by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract.network_graph import NetworkGraph, Node
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+LEAST: Final = 2e-5
+"""How far two arrays may lie apart, of the largest value, whatever the network: what engines that add in another order
+leave. Right exports of the example and of PP-OCRv5 mobile stay below it at every operator."""
+FACTOR: Final = 8
+"""How many times further they may lie apart than the reference's own array moves when the tensor is only rounded."""
+SAMPLES: Final = 64
+"""How many values are compared before whole arrays are."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The arrays that a network made of one tensor, by the places of its graph.
+
+    Attributes:
+        graph: that of the network.
+        arrays: what each node made.
+        limits: how far an array that holds the same may lie from each; of the reference alone.
+    """
+
+    graph: NetworkGraph
+    arrays: Sequence[Array]
+    limits: Sequence[float] = ()
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The operators."""
+        return self.graph.nodes
+
+    @cached_property
+    def consumers(self) -> Mapping[int, list[int]]:
+        """The places that take what each place makes."""
+        found: dict[int, list[int]] = {}
+        for place, node in enumerate(self.nodes):
+            for each in dict.fromkeys(node.inputs):
+                found.setdefault(each, []).append(place)
+        return found
+
+    def sources(self, place: int, until: Iterable[int]) -> tuple[frozenset[int], frozenset[int]]:
+        """Return what lies between a place and `until`: those places themselves with this one, and where it ends.
+
+        The end is the part of `until` that was reached, with the first place of the graph where a way there meets none.
+        """
+        stops, between, ends, left = set(until) - {place}, set(), set(), [place]
+        while left:
+            each = left.pop()
+            if each in between or each in ends:
+                continue
+            if each in stops or (each == 0 and each != place):
+                ends.add(each)
+                continue
+            between.add(each)
+            left += self.nodes[each].inputs
+        return frozenset(between), frozenset(ends)
+
+
+def value_limits(arrays: Sequence[Array], moved: Sequence[Array]) -> list[float]:
+    """Return how far another network's array may lie from each, by how far it moves when the tensor is rounded."""
+    found = []
+    for array, other in zip(arrays, moved, strict=True):
+        movement = float(np.max(np.abs(array - other), initial=0.0))
+        found.append(max(LEAST * largest(array), FACTOR * movement))
+    return found
+
+
+def largest(array: Array) -> float:
+    """Return the largest absolute value of an array, 1 where it has none but 0."""
+    return float(np.max(np.abs(array), initial=0.0)) or 1.0
+
+
+def distance(array: Array, other: Array) -> float:
+    """Return how far two arrays of one shape lie apart, infinity where one holds a value that is not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = float(np.max(np.abs(array - other), initial=0.0))
+    return found if np.isfinite(found) else float("inf")
+
+
+@dataclass
+class Matches:
+    """Which arrays of a candidate are the reference's.
+
+    Attributes:
+        reference, candidate: the arrays of both.
+        equal: by place of the candidate, the places of the reference that hold the same.
+    """
+
+    reference: Values
+    candidate: Values
+
+    def __post_init__(self) -> None:
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for place, array in enumerate(self.reference.arrays):
+            by_shape.setdefault(array.shape, []).append(place)
+        samples = [_sample(array) for array in self.reference.arrays]
+        self.equal: dict[int, list[int]] = {0: [0]}
+        for place, array in enumerate(self.candidate.arrays):
+            if place == 0:
+                continue
+            own = _sample(array)
+            same = [
+                each
+                for each in by_shape.get(array.shape, ())
+                if distance(own, samples[each]) <= self.reference.limits[each]
+                and distance(array, self.reference.arrays[each]) <= self.reference.limits[each]
+            ]
+            if same:
+                self.equal[place] = same
+
+    @cached_property
+    def shapes(self) -> frozenset[tuple[int, ...]]:
+        """The shapes of the reference's arrays."""
+        return frozenset(array.shape for array in self.reference.arrays)
+
+    @cached_property
+    def fine(self) -> frozenset[int]:
+        """The candidate's places that hold what the reference holds, or that lead to one that does.
+
+        The latter lie within what is one operator of the reference, such as a fused one.
+        """
+        found: set[int] = set()
+        for place in range(len(self.candidate.nodes) - 1, -1, -1):
+            if place in self.equal or any(each in found for each in self.candidate.consumers.get(place, ())):
+                found.add(place)
+        return frozenset(found)
+
+    @cached_property
+    def breaks(self) -> list[int]:
+        """The candidate's places that hold something else although all that they take is the reference's."""
+        nodes = self.candidate.nodes
+        return [
+            place
+            for place, node in enumerate(nodes)
+            if place not in self.fine and all(each in self.fine for each in node.inputs)
+        ]
+
+    def frontier(self, place: int, back: int = 0) -> frozenset[int]:
+        """Return the nearest places before one of the candidate's that hold what the reference holds.
+
+        Args:
+            place: of the candidate.
+            back: how many such places to go on from each: what one holds may be another's by chance.
+        """
+        _, ends = self.candidate.sources(place, self.equal)
+        for _ in range(back):
+            further = [self.candidate.sources(each, set(self.equal) - {each})[1] for each in ends if each]
+            ends = ends.union(*further)
+        return ends
+
+    def counterparts(self, place: int, back: int = 0) -> list[int]:
+        """Return what of the reference a place of the candidate may have been meant to hold, the likeliest first.
+
+        It has this shape, and is made of nothing but what the candidate's place is made of: of what both hold the same.
+        So what only follows the fault in the reference by way of something else is none.
+        """
+        array = self.candidate.arrays[place]
+        known = {each for end in self.frontier(place, back) for each in self.equal[end]}
+        taken = {each for many in self.equal.values() for each in many if len(many) == 1}
+        own = kind_of(self.candidate.nodes[place].operator)
+        found = []
+        for each, other in enumerate(self.reference.arrays):
+            if other.shape != array.shape or each in known:
+                continue
+            between, ends = self.reference.sources(each, known)
+            if ends <= known and len(between) <= MOST_BETWEEN:
+                is_other = kind_of(self.reference.nodes[each].operator) != own
+                found.append((each in taken, unlikeness(array, other), is_other, len(between), each))
+        if not found:
+            return []
+        # Of those that are almost equally near, the same operator is likelier.
+        near = NEAR * min(found)[1]
+        return [each[-1] for each in sorted(found, key=lambda row: (row[0], 0 if row[1] <= near else row[1], *row[2:]))]
+
+
+NEAR: Final = 4
+"""How many times further than the nearest array another one may lie to be as likely."""
+CONVOLUTIONS: Final = ("depthwise_conv2d", "fused_conv2d")
+
+
+def kind_of(operator: str) -> str:
+    """Return an operator's name without what an engine makes of it."""
+    return "conv2d" if operator in CONVOLUTIONS else operator
+
+
+MOST_BETWEEN: Final = 12
+"""How many operators of the reference one of the candidate's may stand for, at most: a fused block has ten."""
+
+
+def unlikeness(array: Array, other: Array) -> float:
+    """Return how unlike two arrays of one shape are, 0 to 2: the mean square of the difference, of both's own."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        one, two = array.astype(np.float64), other.astype(np.float64)
+        whole = float(np.sum(one * one) + np.sum(two * two))
+        found = 0.0 if whole == 0 else float(np.sum((one - two) ** 2)) / whole
+    return found if np.isfinite(found) else 2.0
+
+
+def _sample(array: Array) -> Array:
+    flat = array.reshape(-1)
+    return flat[:: max(1, flat.size // SAMPLES)][:SAMPLES]

@@ -1,0 +1,267 @@
+"""Finds the first layer of a network that an export computes otherwise, and proves it by putting arrays in place.
+
+Knows no framework: both networks are `NetworkGraph`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_ocrparity.contract.network_graph import NetworkGraph
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, value_limits
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+NUDGE: Final = np.float32(7.2e-7)
+"""What the tensor is moved by to learn how far rounding moves each array, see `compare.sensitivity.STEP`."""
+MOST_RUNS: Final = 16
+"""Runs of one search, which works on a part of the page."""
+MOST_ROUNDS: Final = 4
+"""Layers that are put right one after the other, until the rest returns the reference's map."""
+MOST_BREAKS: Final = 4
+"""Places of one round; where more break at once, the two are not the same network."""
+MOST_TRIALS: Final = 4
+"""Arrays of the reference that are tried in one place."""
+
+
+class RunsSpentError(Exception):
+    """The search has made all the runs that it may make."""
+
+
+@dataclass
+class Runs:
+    """Counts the runs of one search.
+
+    Attributes:
+        counted: is entered around each run, and may raise.
+        most: how many there may be.
+        count: how many were made.
+    """
+
+    counted: Callable[[], AbstractContextManager[None]] = nullcontext
+    most: int = MOST_RUNS
+    count: int = 0
+
+    def run(
+        self, graph: NetworkGraph, tensor: Array, wanted: Sequence[int], replaced: Mapping[int, Array] | None = None
+    ) -> list[Array]:
+        """Run a network, see `NetworkGraph.run`. Raises RunsSpentError."""
+        if self.count >= self.most:
+            raise RunsSpentError
+        self.count += 1
+        with self.counted():
+            return graph.run(tensor, wanted, replaced)
+
+    def values(self, graph: NetworkGraph, tensor: Array, replaced: Mapping[int, Array] | None = None) -> list[Array]:
+        """Return the arrays of all nodes, with what was replaced in its place."""
+        found = self.run(graph, tensor, range(len(graph.nodes)), replaced)
+        for place, array in (replaced or {}).items():
+            found[place] = array
+        return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the export's operator makes something else.
+
+    Attributes:
+        own: its place in the candidate's graph.
+        right: the place in the reference's graph of the array that belongs there.
+        between: the places of the reference that the operator stands for.
+        off: how far its array is off.
+        size: the largest value of the right one.
+        frontier: the places of the candidate that it is made of, which hold the reference's arrays.
+        is_ambiguous: whether another layer of the reference makes the same of the same, and may be meant as well.
+    """
+
+    own: int
+    right: int
+    between: tuple[int, ...]
+    off: float
+    size: float
+    frontier: frozenset[int]
+    is_ambiguous: bool = False
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found.
+
+    Attributes:
+        reference, candidate: the arrays of both.
+        places: where the export goes wrong, in the order of computation.
+        is_proved: whether with the right arrays in these places the rest of the export returns the reference's map, and
+            the first one's operator makes something else of the reference's own arrays.
+        left: how far the map is off with these arrays in place.
+        off: how far it is off without.
+        makes: how far the first one's operator is off, given the reference's own arrays.
+        runs: how often a network ran.
+        why: why nothing is proved, in words.
+    """
+
+    reference: Values
+    candidate: Values
+    places: tuple[Place, ...] = ()
+    is_proved: bool = False
+    left: float = 0.0
+    off: float = 0.0
+    makes: float = 0.0
+    runs: int = 0
+    why: str = ""
+
+
+@dataclass
+class _State:
+    """The candidate with what was put right so far."""
+
+    matches: Matches
+    replaced: dict[int, Array] = field(default_factory=dict)
+    places: list[Place] = field(default_factory=list)
+
+    def left(self) -> float:
+        reference, candidate = self.matches.reference, self.matches.candidate
+        maps = reference.arrays[reference.graph.output], candidate.arrays[candidate.graph.output]
+        return distance(*maps) if maps[0].shape == maps[1].shape else float("inf")
+
+
+def search_layers(
+    reference: NetworkGraph,
+    candidate: NetworkGraph,
+    tensor: Array,
+    is_same_map: Callable[[float], bool],
+    runs: Runs | None = None,
+) -> Search:
+    """Return where an export begins to compute something else than a network.
+
+    Args:
+        reference: the network.
+        candidate: the export.
+        tensor: a (1, 3, h, w) tensor of which both make a map.
+        is_same_map: whether maps that are so far apart are the same.
+        runs: counts the runs.
+    """
+    runs = runs or Runs()
+    right = reference_values(reference, tensor, runs)
+    state = _State(Matches(right, Values(candidate, runs.values(candidate, tensor))))
+    own, off = state.matches.candidate, state.left()
+    if is_same_map(off):
+        return Search(right, own, off=off, left=off, runs=runs.count, why=NOT_SHOWN)
+    why = ""
+    try:
+        why = _put_right(state, tensor, is_same_map, runs)
+        makes = _made_of_right_arrays(state, own, tensor, runs) if state.places else 0.0
+    except RunsSpentError:
+        makes, why = 0.0, f"{runs.most} runs did not suffice"
+    if not why and makes <= right.limits[state.places[0].right]:
+        why = "given the reference's own arrays, its operator makes what the reference's makes"
+    if not why and state.places[0].is_ambiguous:
+        why = "another layer makes the same of the same"
+    return Search(right, own, tuple(state.places), not why, state.left(), off, makes, runs.count, why)
+
+
+NOT_SHOWN: Final = "both make the same map of it"
+NO_PLACE: Final = "no operator of it makes something else of what both make alike"
+
+
+def reference_values(reference: NetworkGraph, tensor: Array, runs: Runs) -> Values:
+    """Return what a network makes of a tensor, and how far rounding moves each array."""
+    arrays = runs.values(reference, tensor)
+    signs = np.random.default_rng(0).integers(0, 2, tensor.shape, dtype=np.int8) * 2 - 1
+    moved = runs.values(reference, tensor + NUDGE * signs.astype(np.float32))
+    return Values(reference, arrays, value_limits(arrays, moved))
+
+
+def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> str:
+    """Put the reference's arrays in place until the rest returns its map; return why that was not reached."""
+    for _ in range(MOST_ROUNDS):
+        breaks = [place for place in state.matches.breaks if place not in state.replaced]
+        if not breaks:
+            return NO_PLACE
+        if len(breaks) > MOST_BREAKS:
+            return f"{len(breaks)} operators make something else at once"
+        before = len(state.matches.fine)
+        for place in breaks:
+            _put_one_right(state, place, tensor, is_same_map, runs)
+            if is_same_map(state.left()):
+                return ""
+        if len(state.matches.fine) <= before:
+            return f"with the reference's array in its place, the map is still off by {state.left():.2g}"
+    return f"more than {MOST_ROUNDS} operators make something else, one after the other"
+
+
+def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> None:
+    """Try which of the reference's arrays belongs in a place, or after it where none has its shape; keep the best."""
+    matches, first = state.matches, None
+    own, back = _place_with_a_counterpart(matches, place)
+    follows = [each for each in matches.candidate.consumers.get(own, ()) if each not in matches.fine]
+    for right in matches.counterparts(own, back)[:MOST_TRIALS]:
+        tried = _with_array(state, own, right, back, tensor, runs)
+        first = first or tried
+        if is_same_map(tried.left()) or any(each in tried.matches.fine for each in follows):
+            first = tried
+            break
+    if first is not None:  # where two operators break side by side, neither alone shows which array is right
+        state.matches, state.replaced, state.places = first.matches, first.replaced, first.places
+
+
+MOST_BACK: Final = 2
+"""How many places that hold the same are gone back, where one of them is another's array by chance."""
+
+
+def _place_with_a_counterpart(matches: Matches, place: int) -> tuple[int, int]:
+    """Return the nearest place at or after one that the reference has a counterpart of, and how far to go back for it.
+
+    Where the operator itself has none, it makes an array of another shape, or it takes one that should be another.
+    """
+    for back in range(MOST_BACK + 1):
+        seen, left = set(), [place]
+        while left:
+            each = left.pop(0)
+            if each in seen or each in matches.fine:
+                continue
+            seen.add(each)
+            if matches.counterparts(each, back):
+                return each, back
+            if back == MOST_BACK or matches.candidate.arrays[each].shape not in matches.shapes:
+                left += matches.candidate.consumers.get(each, ())
+    return place, 0
+
+
+def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, runs: Runs) -> _State:
+    matches = state.matches
+    reference, candidate = matches.reference, matches.candidate
+    array, frontier = reference.arrays[right], matches.frontier(own, back)
+    known = {each for end in frontier for each in matches.equal[end]}
+    between, ends = reference.sources(right, known)
+    frontier = frozenset(each for each in frontier if not ends.isdisjoint(matches.equal[each]))
+    is_ambiguous = any(
+        distance(reference.arrays[each], array) <= reference.limits[right]
+        and not _is_part(reference.sources(each, known)[0], between)
+        and reference.nodes[each].layer != reference.nodes[right].layer
+        for each in matches.counterparts(own, back)
+        if each != right
+    )
+    off = distance(candidate.arrays[own], array)
+    place = Place(own, right, tuple(sorted(between)), off, largest(array), frontier, is_ambiguous)
+    replaced = {**state.replaced, own: array}
+    made = Values(candidate.graph, runs.values(candidate.graph, tensor, replaced))
+    return _State(Matches(reference, made), replaced, [*state.places, place])
+
+
+def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:
+    return one <= other or other <= one
+
+
+def _made_of_right_arrays(state: _State, own: Values, tensor: Array, runs: Runs) -> float:
+    """Return how far the operator of the first place is off, given the reference's own arrays."""
+    place, reference = state.places[0], state.matches.reference
+    equal = Matches(reference, own).equal
+    frontier = {each: reference.arrays[equal[each][0]] for each in place.frontier if each}
+    (made,) = runs.run(own.graph, tensor, [place.own], frontier)
+    return distance(made, reference.arrays[place.right])
