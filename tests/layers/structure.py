@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layers.calls import Call, Calls, Key, calls_of
+from layers.kinds import CONVOLUTIONS
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "conv2d": ("conv", "add", "pad", "pool"),
@@ -95,7 +96,7 @@ def folded_pairs(calls: Calls) -> list[tuple[str, str]]:
     found = []
     for call in calls.made:
         behind = readers.get(id(call.output), [])
-        if call.key.operator == "conv2d" and len(behind) == 1 and behind[0].key.operator.startswith("batchnorm"):
+        if call.key.operator in CONVOLUTIONS and len(behind) == 1 and behind[0].key.operator.startswith("batchnorm"):
             found.append((call.key.layer, behind[0].key.layer))
     return found
 
