@@ -321,7 +321,7 @@ def _edge_distances(points: Polygon, polygon: Polygon) -> npt.NDArray[np.float64
 Polygon: TypeAlias = "npt.NDArray[Any]"  # (N, 2) numbers, x then y, in px
 
 
-Key: TypeAlias = "tuple[str, tuple[float, ...]]"  # what equal boxes share: defect or "", and points in one order
+Key: TypeAlias = "tuple[str, Any]"  # what equal boxes share: defect and points in one order, or "" and them as bytes
 
 
 Shapes: TypeAlias = "npt.NDArray[np.object_]"
@@ -372,9 +372,10 @@ def polygon_keys_and_shapes(polygons: Sequence[Polygon]) -> tuple[list[Key], Sha
         for index, name, shape in zip(whole.tolist(), _shape_defects(made), made, strict=True):
             names[index] = name
             shapes[index] = None if name == "zero area" else _enclosed_area(shape) if name else shape
-    ends, numbers = np.cumsum(2 * lengths).tolist(), rings.ravel().tolist()
+    # Bytes: a hundred thousand numbers in tuples keep the garbage collector busy. They sort as numbers from 0 on do.
+    ends, numbers = np.cumsum(16 * lengths).tolist(), rings.astype(">f8").tobytes()
     return [
-        (name, point_set(each) if name else tuple(numbers[end - 2 * len(each) : end]))
+        (name, point_set(each) if name else numbers[end - 16 * len(each) : end])
         for name, each, end in zip(names, every, ends, strict=True)
     ], shapes
 

@@ -120,12 +120,12 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> Generat
     except SettingsError as error:  # of a marker that decides what a test is parametrized by
         raise pytest.Collector.CollectError(f"{collector.nodeid}::{name}: {error}") from error
     if isinstance(made, list):
-        made = without_other_tasks(made, lambda: tasks_of(run.settings, lambda: run.known_task))
+        made = without_other_tasks(made, lambda: tasks_of(run.settings, run.known_task))
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Item):
             try:
                 run.check_marker(item)
-                wrong = wrong_caught_marker(item) or wrong_task(item, run.settings, lambda: run.known_task)
+                wrong = wrong_caught_marker(item) or wrong_task(item, run.settings, run.known_task)
                 if wrong := wrong or misplaced_parametrization(item):
                     raise SettingsError(wrong)
             except SettingsError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from pytest_ocrparity.compare.borderline import mark_borderline
@@ -48,12 +48,12 @@ def compare_detections(
         assert candidate.detections is not None
         maps_equal = _are_maps_equal(maps)
         limits = box_pair_limits(reference, candidate, tolerance, maps_equal)
-        rerun = cache(lambda: detections_with_expected_scores(reference, candidate))
-        found = candidate.detections
-        pairs, findings = pair_boxes(reference.detections, found, limits, lambda: expected_scores(rerun(), found))
+        rerun, found = cache(lambda: detections_with_expected_scores(reference, candidate)), candidate.detections
+        expected = cache(lambda: expected_scores(rerun(), found, limits))
+        pairs, findings = pair_boxes(reference.detections, found, limits, expected)
         if maps is not None and _do_maps_keep_limit(maps) and not maps_equal:
             findings = mark_borderline(reference, candidate, maps, findings, limits.is_poly)
-        differences += _score_order_differences(reference.detections, found, pairs, findings, rerun, limits)
+        differences += _score_order_differences(reference.detections, found, pairs, findings, expected, limits)
         counts = _box_counts(reference.detections, candidate.detections, len(pairs), findings)
         measures = _box_measures(_without_borderline(pairs, findings), counts, limits, tolerance, defers)
         if not counts["reference"] and not counts["candidate"]:
@@ -94,7 +94,7 @@ def _score_order_differences(
     candidate: Detections,
     pairs: list[BoxFinding],
     findings: tuple[BoxFinding, ...],
-    rerun: Callable[[], Detections | None],
+    expected: Callable[[], Mapping[int, float]],
     limits: BoxLimits,
 ) -> list[Difference]:
     """Return the finding that the scores are right and stand in another order than their boxes.
@@ -105,12 +105,12 @@ def _score_order_differences(
     if len(wrong) < 2 or reference.scores is None or candidate.scores is None:
         return []
     is_exact = all(finding.score_error is not None for finding in wrong)
-    known = expected_scores(rerun(), candidate) if is_exact else {}
+    known = expected() if is_exact else {}
     chosen = [(p.reference, p.candidate) for p in pairs if p.reference is not None and p.candidate is not None]
-    expected = [known.get(j, float(reference.scores[i])) for i, j in chosen]
+    right = [known.get(j, float(reference.scores[i])) for i, j in chosen]
     is_exact = is_exact or limits.max_score_difference == limits.exact_score  # equal maps
     within = EQUAL_MAP_SCORE if is_exact else NOISE_OF_SCORES
-    if not are_scores_permuted(candidate.scores[[j for _, j in chosen]], expected, within):
+    if not are_scores_permuted(candidate.scores[[j for _, j in chosen]], right, within):
         return []
     return [Difference(DETECTIONS, "score_order", len(wrong), len(wrong))]
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.compare.borderline import SAME_BOX, boxes_of_map
-from pytest_ocrparity.geometry import match_polygons, vertex_distance
+from pytest_ocrparity.compare.box_pairs import pair_boxes
+from pytest_ocrparity.compare.judge import BoxLimits
 from pytest_ocrparity.trace import Detections, Trace
 
 
@@ -30,15 +31,22 @@ def detections_with_expected_scores(reference: Trace, candidate: Trace) -> Detec
     return boxes_of_map(reference, candidate.probability_map)
 
 
-def expected_scores(expected: Detections | None, found: Detections) -> Mapping[int, float]:
-    """Return by index the score that each found box must have; boxes that are not among the expected ones have none."""
+def expected_scores(expected: Detections | None, found: Detections, limits: BoxLimits) -> Mapping[int, float]:
+    """Return by index the score that each found box must have; boxes that are not among the expected ones have none.
+
+    A box that the limits take for an expected one has its score: DBPostProcess scores a box of the map, before it is
+    scaled and rounded.
+    """
     if expected is None or expected.scores is None:
         return {}
-    pairs = match_polygons(expected.polygons, found.polygons).pairs
+    pairs, findings = pair_boxes(expected, found, limits)
+    moved = {each.candidate for each in findings if each.kind != "score"}
+    if limits.max_shift is None:  # then no distance is too far, and another box has another score
+        moved |= {pair.candidate for pair in pairs if pair.shift is None or pair.shift > SAME_BOX}
     return {
         pair.candidate: float(expected.scores[pair.reference])
         for pair in pairs
-        if vertex_distance(expected.polygons[pair.reference], found.polygons[pair.candidate]) <= SAME_BOX
+        if pair.candidate not in moved and pair.candidate is not None and pair.reference is not None
     }
 
 

@@ -64,7 +64,7 @@ class NetworkGraph(Protocol):
 class HasGraph(Protocol):
     """A candidate whose program can be read; a network of a train side, which is traced."""
 
-    def graph(self) -> NetworkGraph:
+    def network_graph(self) -> NetworkGraph:
         """Return the network's graph."""
         ...
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +35,7 @@ class Ending:
         self.notes: list[str] = []
         self.accuracy: list[AccuracyRecord] = []
         """That of each candidate with labels."""
+        self._comparisons: Callable[[], Comparisons] = cache(self._compared)  # called, for the reason of `Run.tally`
         self.digest: Digest | None = None
         """Its failures, once it has ended."""
         self._has_ended = self._is_reported = False
@@ -92,7 +93,7 @@ class Ending:
         try:
             if run.reporting.publishes:
                 self.notes += run.reporting.publish(
-                    self._comparisons,
+                    self._comparisons(),
                     accuracy=self.accuracy,
                     status=status,
                     is_cut_short=is_cut_short,
@@ -105,14 +106,13 @@ class Ending:
             from pytest_ocrparity.report.views import errors_in_view
             from pytest_ocrparity.session.digest import Digest
 
-            self.digest = Digest(errors_in_view(self._comparisons.light))
+            self.digest = Digest(errors_in_view(self._comparisons().light))
 
-    @cached_property
-    def _comparisons(self) -> Comparisons:
-        """What the run compared, once it has ended."""
+    def _compared(self) -> Comparisons:
+        """Return what the run compared, once it has ended."""
         from pytest_ocrparity.session.collecting import Comparisons
 
-        return Comparisons(self.run.tally, self.run.reporting.outcomes)
+        return Comparisons(self.run.tally(), self.run.reporting.outcomes)
 
     def _diagnosed_worst_images(self) -> list[Worst]:
         """Return what is found on the worst images of this process, where its share of a run is over a limit."""
@@ -131,7 +131,7 @@ class Ending:
         from pytest_ocrparity.session.batch_check import batch_check_result
 
         run = self.run
-        settings, tally = run.settings, run.tally
+        settings, tally = run.settings, run.tally()
         worst = worst_of(run.worst)
         causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
         is_recording = settings.golden_mode is not None
@@ -194,8 +194,8 @@ class Ending:
         from pytest_ocrparity.session.metrics import accuracy_properties, add_metrics_to_junit
 
         run = self.run
-        found = AccuracyOfRun.of(run.settings, run.tally, run.labels, worst, is_whole=is_whole)
-        self.accuracy = [*found.records, *asserted_accuracy(run.tally)]
+        found = AccuracyOfRun.of(run.settings, run.tally(), run.labels, worst, is_whole=is_whole)
+        self.accuracy = [*found.records, *asserted_accuracy(run.tally())]
         self.faults += verdict_on_accuracy(found.records)  # what a test asserted fails that test
         self.faults += [Fault("labels", each) for each in found.nothing]
         add_metrics_to_junit(run.config, accuracy_properties(self.accuracy))
@@ -229,7 +229,7 @@ class Ending:
         """Print the table, once, from the controller."""
         run, lines = self.run, []
         if run.records:
-            lines = run.tally.table(per_image=run.config.get_verbosity() > 0)
+            lines = run.tally().table(per_image=run.config.get_verbosity() > 0)
         if self.accuracy:
             from pytest_ocrparity.report.accuracy_lines import accuracy_lines
 

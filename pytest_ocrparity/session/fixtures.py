@@ -11,7 +11,6 @@ from typing import Any, Final
 import pytest
 
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.golden.ownership import WITH
 from pytest_ocrparity.wording import path_from
 
 FIXTURES: Final = ("ocr_train_model", "ocr_inference_model", "ocr_golden", "ocr_image")
@@ -39,7 +38,11 @@ def fixture_place(item: Any, name: str, root: Path) -> str:
     if definition is None:
         return ""
     place, parameters = _fixture_place(definition, item.config.rootpath, root), _fixture_parameters(name, item)
-    return f"{place}{WITH}{', '.join(parameters)}" if parameters else place
+    if not parameters:
+        return place
+    from pytest_ocrparity.golden.ownership import WITH
+
+    return f"{place}{WITH}{', '.join(parameters)}"
 
 
 def fixture_definitions(name: str, item: Any) -> Sequence[Any]:

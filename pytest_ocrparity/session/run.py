@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.context import Context, context_test_id, exchange_context
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
-from pytest_ocrparity.session.digest import OWN_SECTION
 from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.label_book import LabelBook
@@ -71,7 +70,12 @@ class Run:
             if isinstance(error, OptionError) and needs_preflight(config):
                 raise
             self.error, self.settings = error, settings_module.load_settings(None, {}, folder)
-        self.labels = LabelBook(lambda: self.known_task)
+        # These are called, as pytest 8.0 reads every attribute of a plugin when it is registered.
+        self.known_task: Callable[[], Task | None] = cache(lambda: task_of_files(self.settings))
+        """Returns the task of a project of one, as its files say it that were there when this was first called."""
+        self.tally: Callable[[], Tally] = cache(self._tally)
+        """Returns what the run's tests left, ready to be added up: called once they have ended."""
+        self.labels = LabelBook(self.known_task)
         self.settings = self.labels.naming_images(self.settings)
         self.preflight = Preflight(self)
         self.recorder = Recorder(self.settings, self.labels)
@@ -126,11 +130,6 @@ class Run:
         if self.settings.recognition is None:
             return self.settings
         return self.settings.of_task(task_of_test(test).name)
-
-    @cached_property
-    def known_task(self) -> Task | None:
-        """The task of a project of one, as its files say it that were there when this was first asked."""
-        return task_of_files(self.settings)
 
     def tolerance_of(self, item: pytest.Item) -> Tolerance:
         """Return a test's tolerance: its candidate's or the run's, with its markers on top, the closest last.
@@ -229,6 +228,7 @@ class Run:
             setattr(report, ATTRIBUTE, pack_document_part(records))
         if report.failed and call.when == "call" and self.settings.report_dir is not None:
             from pytest_ocrparity.report.pictures.album import album_lines
+            from pytest_ocrparity.session.digest import OWN_SECTION
 
             if lines := album_lines(_compared_records(records_of_item(item).records), self.settings.report_dir):
                 report.sections.append((OWN_SECTION, "\n".join(lines)))
@@ -379,9 +379,7 @@ class Run:
 
         return Reporting(self.settings)
 
-    @cached_property
-    def tally(self) -> Tally:
-        """What the run's tests left, ready to be added up: asked for once they have ended."""
+    def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally
         from pytest_ocrparity.session.collecting import comparison_with_test
 

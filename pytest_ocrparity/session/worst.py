@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_ocrparity.comparison import LEFT_TO_RUN
 from pytest_ocrparity.stages import DETECTION
 
 if TYPE_CHECKING:
@@ -57,6 +56,8 @@ class WorstImages:
 
     def hear(self, judged: Comparison, reference: Trace, candidate: Trace, tolerance: Tolerance) -> None:
         """Take a comparison with what a run judges of it; keep its traces if they are the worst so far."""
+        from pytest_ocrparity.comparison import LEFT_TO_RUN
+
         if judged.task != DETECTION.name or all(measure.decides for measure in judged.measures):
             return  # the run judges nothing of it, or nothing diagnoses it
         self._compared.append(replace(judged, differences=(), boxes=(), parameters=()))

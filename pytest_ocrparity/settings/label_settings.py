@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_ocrparity.errors import SettingsError
-from pytest_ocrparity.evaluate.label_group import group_mistake
 from pytest_ocrparity.settings.setting_paths import path_with_home
 from pytest_ocrparity.settings.settings_table import settings_table_defaults
 
@@ -35,8 +34,11 @@ def read_label_settings(where: str, table: Mapping[str, Any], root: Path) -> Lab
     files = values.get("files", [])
     if not files:
         raise SettingsError(f'{where}.files names no label file: set it, as "Label.txt"')
-    if "group" in table and (mistake := group_mistake(f"{where}.group", table["group"])):
-        raise SettingsError(mistake)
+    if "group" in table:
+        from pytest_ocrparity.evaluate.label_group import group_mistake
+
+        if mistake := group_mistake(f"{where}.group", table["group"]):
+            raise SettingsError(mistake)
     if {"\n", "\r"} & set(values["delimiter"]):
         raise SettingsError(f"{where}.delimiter has a line break, and a label is a line")
     data_dir = values.get("data_dir")

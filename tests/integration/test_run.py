@@ -29,6 +29,31 @@ def test_a_right_export_passes_and_shows_the_table(project: pytest.Pytester) -> 
     assert result.stdout.str().count("inference against train") == 1
 
 
+READS_EVERYTHING = """
+
+
+def pytest_sessionstart(session):
+    for plugin in session.config.pluginmanager.get_plugins():
+        if type(plugin).__module__.startswith("pytest_ocrparity."):
+            for name in dir(plugin):
+                getattr(plugin, name, None)
+"""
+
+
+@pytest.mark.parametrize("gain", [None, 7.0])
+def test_a_pytest_that_reads_every_attribute_of_a_plugin_changes_no_verdict(
+    project: pytest.Pytester, gain: float | None
+) -> None:
+    """pytest 8.0 does when a plugin is registered, and so found at the end what there had been at the beginning."""
+    if gain is not None:
+        wrong_export(project, gain=gain)
+    conftest = project.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + READS_EVERYTHING)
+    result = project.runpytest_subprocess(*NO_XDIST, "-k", "training")
+    result.assert_outcomes(**{"passed" if gain is None else "failed": 2}, deselected=2)
+    result.stdout.fnmatch_lines(["inference against train: 2 images"])
+
+
 @pytest.mark.parametrize(
     ("fault", "stage"),
     [

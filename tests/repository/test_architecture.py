@@ -36,6 +36,11 @@ TESTED_BY = {
     "artifacts.model_files": "real/test_bad_export.py",
     "artifacts.recogniser_configs": "real/test_bad_recognisers.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
+    "backends.graphs": "real/test_layers.py",
+    "backends.graphs.legacy_graph": "real/test_layers.py",
+    "backends.graphs.onnx_graph": "real/test_layers.py",
+    "backends.graphs.pir_graph": "real/test_layers.py",
+    "backends.graphs.traced_graph": "real/test_layers.py",
     "backends.effective_parameters": "real/test_inference.py",
     "backends.isolation": "real/test_process.py",
     "backends.line_probes": "real/test_recognisers.py",
@@ -53,6 +58,7 @@ TESTED_BY = {
     "backends.paddlex.returned": "real/test_ocr_predictor.py",  # boxes of a pipeline around a detector
     "backends.paddlex.stand_in": "real/test_ocr_predictor.py",  # paddleocr loads it
     "backends.paddlex.variation": "real/test_fixes.py",
+    "backends.ppocr.layer_attributes": "real/test_layers.py",
     "backends.ppocr.network": "real/test_network.py",
     "backends.ppocr.operators": "real/test_training.py",
     "backends.ppocr.pipeline": "real/test_training.py",
@@ -60,8 +66,10 @@ TESTED_BY = {
     "backends.ppocr.trained_side": "real/test_training.py",
     "backends.resampling": "faults/test_named_ports.py",
     "backends.staged": "real/test_memory.py",
+    "contract.network_graph": "unit/diagnose/layers/test_search.py",
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
+    "diagnose.layers": "real/test_layers.py",
     "diagnose.network.lookalikes": "real/test_lookalikes.py",
     "diagnose.preprocessing.decoding": "real/test_diagnose_decoding.py",
     "diagnose.preprocessing.rectifying": "real/test_factory.py",  # a document preprocessor in paddleocr's pipeline

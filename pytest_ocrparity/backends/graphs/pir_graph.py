@@ -35,17 +35,16 @@ class _Row(NamedTuple):
 
 
 class PirGraph:
-    """A PIR program; `kept` is kept as long as it, such as the temporary folder that it lies in."""
+    """A PIR program."""
 
-    def __init__(self, program: Path, *, output: int = 0, kept: object = None) -> None:
+    def __init__(self, program: Path, *, output: int = 0) -> None:
         """Read a program.
 
         Args:
-            program: the `.json` file.
+            program: the `.json` file, which is read again for each run.
             output: which of its outputs is the map.
-            kept: what must not go before this does.
         """
-        self._program, self._output, self._kept = program, output, kept
+        self._program = program
         with isolated(), _loaded(program) as (block, _, outputs, _, _):
             rows = _rows(block)
             self.nodes = [_node(row) for row in rows]

@@ -6,7 +6,9 @@ The copy's layers alone are hooked: nothing of paddle is replaced, and no other 
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,23 @@ def traced_graph(
 
     Raises whatever paddle raises of a network that can't be traced.
     """
-    folder = tempfile.TemporaryDirectory(prefix="ocrparity-")
+    folder = Path(tempfile.mkdtemp(prefix="ocrparity-"))
+    try:
+        graph = _traced(layer, shape, decoded, names, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(graph, shutil.rmtree, folder, ignore_errors=True)  # it is read again for each run
+    return graph
+
+
+def _traced(
+    layer: Any,
+    shape: Sequence[int | None],
+    decoded: Callable[[Any], Any],
+    names: Collection[str],
+    folder: Path,
+) -> PirGraph:
     with isolated():
         import paddle
 
@@ -42,9 +60,9 @@ def traced_graph(
         whole = outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
         wanted = decoded(whole)
         flat = [each for each in paddle.utils.flatten(outputs) if hasattr(each, "is_same")]
-        paddle.jit.save(static, str(Path(folder.name) / "reference"))
+        paddle.jit.save(static, str(folder / "reference"))
     place = next(index for index, each in enumerate(flat) if each.is_same(wanted))
-    return PirGraph(Path(folder.name) / "reference.json", output=place, kept=folder)
+    return PirGraph(folder / "reference.json", output=place)
 
 
 def _hook(network: Any, names: Collection[str]) -> None:

@@ -273,7 +273,7 @@ class OnnxPipeline(StagedPipeline):
         """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
         return runtime_arrays(self._file)
 
-    def graph(self) -> OnnxGraph:
+    def network_graph(self) -> OnnxGraph:
         """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
         return OnnxGraph(self._file)
 

@@ -235,7 +235,7 @@ class DeployedSide(StagedSide):
         """Return the arrays of the exported program, by the names that they have there."""
         return onnx_runner.stored_arrays(self._export) if self._program is None else program_arrays(self._program)
 
-    def graph(self) -> NetworkGraph:
+    def network_graph(self) -> NetworkGraph:
         """Return the graph of the exported program."""
         return onnx_runner.file_graph(self._export) if self._program is None else program_graph(self._program)
 

@@ -172,7 +172,7 @@ class Network:
                 hook.remove()
         return tuple(found)
 
-    def graph(self) -> PirGraph:
+    def network_graph(self) -> PirGraph:
         """Return the graph of a traced copy, whose operators have the names of this network's layers.
 
         Those of a fused copy have the names that the network's layers had before.

@@ -11,15 +11,15 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.memory_guard import MOST_BYTES, available_memory, network_bytes, readable_bytes
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
-from pytest_ocrparity.contract import HasTrainedNetwork, TrainedNetwork, offered, pipeline_of
+from pytest_ocrparity.contract import TrainedNetwork, offered, pipeline_of
 from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, SetsAttributes
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
+from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
-from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION
@@ -54,6 +54,16 @@ def _is_of_a_network(diagnosis: Diagnosis) -> bool:
 
 
 def _refined(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
+    known: dict[str, Diagnosis] = lab.history.setdefault(LAYERS, {})
+    if diagnosis.cause in known:  # on another line of this run, by the same two sides
+        before = known[diagnosis.cause]
+        is_proved = before.layer is not None and before.layer.is_proved and diagnosis.cause != UNKNOWN
+        return replace(diagnosis, summary=before.summary, layer=before.layer) if is_proved else diagnosis
+    known[diagnosis.cause] = found = _with_layer(lab, diagnosis)
+    return found
+
+
+def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     lab.reset_notes()
     lab.budget.more += MORE_RUNS
     search = None
@@ -104,7 +114,9 @@ def _search(lab: Laboratory) -> Search | None:
     search = lab.attempt(lambda: search_layers(reference, candidate, part, lambda off: off <= limit, runs), LAYERS)
     if search is not None and not search.places:
         where = f"of a part of {part.shape[3]}x{part.shape[2]} px"
-        lab.not_tried.append(f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}")
+        lab.not_tried.append(
+            f"{LAYERS}: {where}: {search.why}" if search.why == NOT_SHOWN else f"{LAYERS}: {search.why}"
+        )
     return search
 
 
@@ -113,10 +125,12 @@ def _graphs(lab: Laboratory, trained: TrainedNetwork) -> tuple[NetworkGraph, Net
     if "graphs" not in lab.memo:
         lab.budget.check()
         source = offered(trained, HasGraph)
-        candidate = lab.ask(lab.candidate, HasGraph, lambda side: side.graph(), f"{LAYERS} of {lab.names.candidate}")
+        candidate = lab.ask(
+            lab.candidate, HasGraph, lambda side: side.network_graph(), f"{LAYERS} of {lab.names.candidate}"
+        )
         reference = None
         if candidate is not None and source is not None:
-            reference = lab.attempt(source.graph, f"{LAYERS} of {lab.names.reference}")
+            reference = lab.attempt(source.network_graph, f"{LAYERS} of {lab.names.reference}")
         lab.memo["graphs"] = None if candidate is None or reference is None else (reference, candidate)
     found: tuple[NetworkGraph, NetworkGraph] | None = lab.memo["graphs"]
     return found

@@ -8,6 +8,7 @@ from pytest_ocrparity.diagnose.layers.matching import kind_of
 from pytest_ocrparity.diagnose.layers.search import Place, Search
 from pytest_ocrparity.diagnosis import Layer
 
+
 def layer_of_search(search: Search, attribute: str = "") -> Layer:
     """Return the first layer that a search found; it found at least one."""
     place = search.places[0]

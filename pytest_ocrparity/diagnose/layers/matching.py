@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -36,6 +36,7 @@ class Values:
     graph: NetworkGraph
     arrays: Sequence[Array]
     limits: Sequence[float] = ()
+    _before: dict[int, frozenset[int]] = field(default_factory=dict)
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -50,6 +51,13 @@ class Values:
             for each in dict.fromkeys(node.inputs):
                 found.setdefault(each, []).append(place)
         return found
+
+    def before(self, place: int) -> frozenset[int]:
+        """Return the places that one is made of, at any distance."""
+        if place not in self._before:
+            inputs = self.nodes[place].inputs
+            self._before[place] = frozenset(inputs).union(*(self.before(each) for each in inputs))
+        return self._before[place]
 
     def sources(self, place: int, until: Iterable[int]) -> tuple[frozenset[int], frozenset[int]]:
         """Return what lies between a place and `until`: those places themselves with this one, and where it ends.
@@ -161,6 +169,36 @@ class Matches:
             ends = ends.union(*further)
         return ends
 
+    def known(self, ends: Iterable[int]) -> frozenset[int]:
+        """Return the reference's places of some of the candidate's that hold the same.
+
+        Of several that hold the same, those of the same operator are meant; and of one that follows another, such as
+        what adds zeros to it, the first.
+        """
+        found: set[int] = set()
+        for end in ends:
+            own = kind_of(self.candidate.nodes[end].operator)
+            equal = self.equal[end]
+            alike = [each for each in equal if kind_of(self.reference.nodes[each].operator) == own] or equal
+            found |= {each for each in alike if self.reference.before(each).isdisjoint(alike)}
+        return frozenset(found)
+
+    def is_certain(self, place: int, right: int) -> bool:
+        """Return whether one place of the reference alone is the same operator of the same arrays."""
+        own = self.candidate.nodes[place]
+        if any(each not in self.equal for each in own.inputs):
+            return False
+        known = [self.equal[each] for each in own.inputs]
+        alike = [
+            each
+            for each, node in enumerate(self.reference.nodes)
+            if kind_of(node.operator) == kind_of(own.operator)
+            and self.reference.arrays[each].shape == self.candidate.arrays[place].shape
+            and len(node.inputs) == len(known)
+            and all(given in same for given, same in zip(node.inputs, known, strict=True))
+        ]
+        return alike == [right]
+
     def counterparts(self, place: int, back: int = 0) -> list[int]:
         """Return what of the reference a place of the candidate may have been meant to hold, the likeliest first.
 
@@ -168,15 +206,15 @@ class Matches:
         So what only follows the fault in the reference by way of something else is none.
         """
         array = self.candidate.arrays[place]
-        known = {each for end in self.frontier(place, back) for each in self.equal[end]}
+        known = self.known(self.frontier(place, back))
         taken = {each for many in self.equal.values() for each in many if len(many) == 1}
         own = kind_of(self.candidate.nodes[place].operator)
         found = []
         for each, other in enumerate(self.reference.arrays):
-            if other.shape != array.shape or each in known:
+            if other.shape != array.shape:
                 continue
             between, ends = self.reference.sources(each, known)
-            if ends <= known and len(between) <= MOST_BETWEEN:
+            if ends and ends <= known and len(between) <= MOST_BETWEEN:
                 is_other = kind_of(self.reference.nodes[each].operator) != own
                 found.append((each in taken, unlikeness(array, other), is_other, len(between), each))
         if not found:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -77,6 +77,8 @@ class Place:
         off: how far its array is off.
         size: the largest value of the right one.
         frontier: the places of the candidate that it is made of, which hold the reference's arrays.
+        is_shown: whether it is known that this array belongs there: what follows is then the reference's, or the
+            reference has no other such operator.
         is_ambiguous: whether another layer of the reference makes the same of the same, and may be meant as well.
     """
 
@@ -86,6 +88,7 @@ class Place:
     off: float
     size: float
     frontier: frozenset[int]
+    is_shown: bool = False
     is_ambiguous: bool = False
 
 
@@ -160,6 +163,8 @@ def search_layers(
         makes, why = 0.0, f"{runs.most} runs did not suffice"
     if not why and makes <= right.limits[state.places[0].right]:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
+    if not why and not all(place.is_shown for place in state.places):
+        why = "which of the reference's arrays belongs in a place is not known"
     if not why and state.places[0].is_ambiguous:
         why = "another layer makes the same of the same"
     return Search(right, own, tuple(state.places), not why, state.left(), off, makes, runs.count, why)
@@ -205,6 +210,7 @@ def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callab
         first = first or tried
         if is_same_map(tried.left()) or any(each in tried.matches.fine for each in follows):
             first = tried
+            first.places[-1] = replace(first.places[-1], is_shown=True)
             break
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
         state.matches, state.replaced, state.places = first.matches, first.replaced, first.places
@@ -237,7 +243,7 @@ def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, r
     matches = state.matches
     reference, candidate = matches.reference, matches.candidate
     array, frontier = reference.arrays[right], matches.frontier(own, back)
-    known = {each for end in frontier for each in matches.equal[end]}
+    known = matches.known(frontier)
     between, ends = reference.sources(right, known)
     frontier = frozenset(each for each in frontier if not ends.isdisjoint(matches.equal[each]))
     is_ambiguous = any(
@@ -247,8 +253,8 @@ def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, r
         for each in matches.counterparts(own, back)
         if each != right
     )
-    off = distance(candidate.arrays[own], array)
-    place = Place(own, right, tuple(sorted(between)), off, largest(array), frontier, is_ambiguous)
+    off, is_shown = distance(candidate.arrays[own], array), matches.is_certain(own, right)
+    place = Place(own, right, tuple(sorted(between)), off, largest(array), frontier, is_shown, is_ambiguous)
     replaced = {**state.replaced, own: array}
     made = Values(candidate.graph, runs.values(candidate.graph, tensor, replaced))
     return _State(Matches(reference, made), replaced, [*state.places, place])

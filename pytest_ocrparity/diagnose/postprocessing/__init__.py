@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from pytest_ocrparity.compare.borderline import boxes_of_map
+from pytest_ocrparity.compare.box_pairs import box_pair_limits
 from pytest_ocrparity.compare.scores import detections_with_expected_scores, expected_scores
 from pytest_ocrparity.contract import HasLaterSteps, pipeline_of
 from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory
@@ -346,9 +347,9 @@ def _by_score_order(lab: Laboratory) -> list[Diagnosis]:
     is_reported = any(each.kind == "score_order" for each in lab.compare_with_reference(DETECTIONS, trace).differences)
     if found is None or found.scores is None or not is_reported:
         return []
-    expected = expected_scores(detections_with_expected_scores(lab.reference, trace), found) or _scores_of_reference(
-        lab, found
-    )
+    limits = box_pair_limits(lab.reference, trace, lab.tolerance, maps_equal=False)
+    known = expected_scores(detections_with_expected_scores(lab.reference, trace), found, limits)
+    expected = known or _scores_of_reference(lab, found)
     if len(expected) != len(found):
         return []
     order = np.argsort([expected[index] for index in range(len(found))], kind="stable")

@@ -64,6 +64,34 @@ def test_scores_of_another_rule_fail_on_maps_that_differ_within_their_limit() ->
     assert "from what train gives this box" in str(error.value)
 
 
+@pytest.mark.parametrize(("factor", "passes"), [(1.0, True), (0.97, False)])
+def test_a_box_that_the_limits_take_for_the_same_one_has_its_score(factor: float, passes: bool) -> None:
+    """Rounded otherwise, each corner by a pixel in both directions: 1.4 px in all."""
+    reference, candidate = sides()
+    assert candidate.detections is not None
+    moved = Detections(tuple(each + 1 for each in candidate.detections.polygons), scores_of(candidate) * factor)
+    rounded = replace(candidate, detections=moved)
+    if passes:
+        assert assert_same_detections(reference, rounded).measure("score_error") is not None
+    else:
+        with pytest.raises(DifferenceError, match="3 with another score of 3 boxes"):
+            assert_same_detections(reference, rounded)
+
+
+@pytest.mark.parametrize(("pixels", "limits"), [(3, {}), (2, {"max_shift": "off", "min_iou": 0.5})])
+def test_a_box_that_is_another_one_has_no_score_that_it_must_have(pixels: int, limits: dict[str, Any]) -> None:
+    reference, candidate = sides()
+    assert candidate.detections is not None
+    moved = Detections(tuple(each + pixels for each in candidate.detections.polygons), scores_of(candidate) * 0.97)
+    other = replace(candidate, detections=moved)
+    if limits:
+        judged = assert_same_detections(reference, other, tolerance={"detections": limits})
+        assert judged.measure("score_error") is None
+    else:
+        with pytest.raises(DifferenceError, match="3 moved of 3 boxes"):
+            assert_same_detections(reference, other)
+
+
 def test_without_a_source_of_the_reference_they_are_judged_at_the_limit_that_the_origin_names() -> None:
     reference, candidate = sides()
     recorded = replace(reference, source=None, pipeline="baseline (train)")

@@ -1,0 +1,193 @@
+"""The layer at which an export of the example goes wrong: over PIR, a .pdmodel and ONNX, and in a diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from faults.deployment import EXAMPLE, Deployment, save, trained
+
+from pytest_ocrparity.backends.graphs import program_graph
+from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
+from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
+from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.ppocr.network import Network
+from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search
+from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search, search_layers
+from pytest_ocrparity.diagnosis import Diagnosis, Layer
+from pytest_ocrparity.errors import ModelError
+
+Change = Callable[[Any], Any]
+
+
+def weight(network: Any) -> None:
+    layer = network.stages[1][0][0]
+    values = layer.weight.numpy()
+    values[3] *= 1.2
+    layer.weight.set_value(values)
+
+
+def bias(network: Any) -> None:
+    layer = network.probability.layers[4]
+    layer.bias.set_value(layer.bias.numpy() + 0.5)
+
+
+def statistics(network: Any) -> None:
+    layer = network.stages[1][1][1]
+    layer._mean.set_value(layer._mean.numpy() + 0.3)
+
+
+def epsilon(network: Any) -> None:
+    network.stages[0][1][1]._epsilon = 1e-2
+
+
+def activation(network: Any) -> None:
+    import paddle
+
+    network.stages[2][0][2] = paddle.nn.LeakyReLU(0.05)
+
+
+def dilation(network: Any) -> None:
+    layer = network.stages[1][1][0]
+    layer._dilation = layer._padding = layer._updated_padding = [2, 2]
+
+
+FAULTS: Mapping[str, tuple[Change, str, str]] = {
+    "weight": (weight, "stages.1.0.0", "conv2d"),
+    "bias": (bias, "probability.layers.4", "add"),
+    "statistics": (statistics, "stages.1.1.1", "batch_norm"),
+    "epsilon": (epsilon, "stages.0.1.1", "batch_norm"),
+    "activation": (activation, "stages.2.0.2", "relu"),
+    "dilation": (dilation, "stages.1.1.0", "conv2d"),
+}
+
+
+@pytest.fixture(scope="module")
+def part() -> npt.NDArray[np.float32]:
+    """A part of a page as a tensor."""
+    import cv2
+
+    pixels = cv2.imread(str(EXAMPLE / "images" / "receipt.png"))[:160, :192]
+    normalised = (pixels / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1)[None], np.float32)
+
+
+def searched(reference: Any, candidate: Any, part: npt.NDArray[np.float32]) -> Search:
+    return search_layers(reference, candidate, part, lambda off: off <= 1e-4)
+
+
+@pytest.fixture(scope="module")
+def right() -> PirGraph:
+    """The example's network, traced."""
+    return Network(trained(), "cpu").network_graph()
+
+
+def changed(change: Change) -> Any:
+    with isolated():
+        network = trained()
+        change(network)
+        network.eval()
+    return network
+
+
+def test_a_traced_network_has_the_names_of_its_layers(right: PirGraph, part: npt.NDArray[np.float32]) -> None:
+    layers = {node.layer for node in right.nodes}
+    assert {"stem.0", "stages.2.1.2", "lateral.1", "probability.layers.4", ""} < layers
+    network = Network(trained(), "cpu")
+    assert np.max(np.abs(network.run(part) - right.run(part, [right.output])[0])) < 1e-6
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_layer_of_a_fault_in_a_program(
+    name: str, right: PirGraph, part: npt.NDArray[np.float32], tmp_path: Path
+) -> None:
+    change, layer, operator = FAULTS[name]
+    save(changed(change), tmp_path)
+    found = searched(right, program_graph(tmp_path / "inference.json"), part)
+    assert found.is_proved, found.why
+    named = layer_of_search(found)
+    assert named.name == layer
+    assert found.runs <= 8
+    assert named.operator == operator
+
+
+OTHERS = [
+    ("pdmodel", "weight"),
+    ("pdmodel", "epsilon"),
+    *(("onnx", name) for name in ("bias", "epsilon", "activation")),
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), OTHERS)
+def test_the_layer_of_a_fault_on_the_other_side(kind: str, name: str, part: npt.NDArray[np.float32]) -> None:
+    """The example's own exports against a network that was changed: the same layers differ."""
+    change, layer, _ = FAULTS[name]
+    found = searched(Network(changed(change), "cpu").network_graph(), exported(kind), part)
+    assert found.is_proved, found.why
+    assert layer_of_search(found).name == layer
+
+
+def exported(kind: str) -> Any:
+    if kind == "onnx":
+        pytest.importorskip("onnx")
+        return OnnxGraph(EXAMPLE / "inference_onnx" / "inference.onnx")
+    folder = "inference_pdmodel" if kind == "pdmodel" else "inference"
+    return program_graph(EXAMPLE / folder / f"inference.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["json", "pdmodel", "onnx"])
+def test_a_right_export_has_no_layer(kind: str, right: PirGraph, part: npt.NDArray[np.float32]) -> None:
+    found = searched(right, exported(kind), part)
+    assert (found.places, found.why) == ((), NOT_SHOWN)
+
+
+def test_an_onnx_file_is_not_read_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_ocrparity.backends.graphs.onnx_graph.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="onnx is not installed"):
+        OnnxGraph(EXAMPLE / "inference_onnx" / "inference.onnx")
+
+
+def diagnosis_of(folder: Path, change: Change) -> tuple[Diagnosis, str]:
+    deployment = Deployment.copy(folder)
+    deployment.export(change)
+    error = deployment.failure("images/rotated.jpg")
+    assert error is not None
+    (diagnosis,) = error.diagnoses
+    return diagnosis, str(error)
+
+
+def test_a_diagnosis_names_the_layer_and_the_attribute(tmp_path: Path) -> None:
+    diagnosis, message = diagnosis_of(tmp_path, epsilon)
+    assert diagnosis.cause == "network.graph"
+    layer = diagnosis.layer
+    assert layer is not None
+    amounts = layer.amounts
+    assert layer == Layer(
+        name="stages.0.1.1",
+        operator="batch_norm",
+        is_proved=True,
+        amounts=amounts,
+        attribute="epsilon 0.01 in the export, 1e-05 in training",
+    )
+    assert amounts["map_difference_after"] < 1e-6 < amounts["map_difference"]
+    assert "first at stages.0.1.1 (batch_norm): epsilon 0.01" in message.splitlines()[0]
+    assert diagnosis.as_json()["layer"]["name"] == "stages.0.1.1"
+
+
+def test_a_layer_that_is_not_proved_stays_out_of_the_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unproved(*given: Any) -> Search:
+        return replace(search_layers(*given), is_proved=False, why="it is not known")
+
+    monkeypatch.setattr("pytest_ocrparity.diagnose.layers.search_layers", unproved)
+    diagnosis, message = diagnosis_of(tmp_path, epsilon)
+    assert diagnosis.layer is not None
+    assert not diagnosis.layer.is_proved
+    assert "stages.0.1.1" not in message.splitlines()[0]
+    assert "not proved, as it is not known: the first layer that differs is stages.0.1.1" in message

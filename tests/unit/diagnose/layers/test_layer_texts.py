@@ -1,0 +1,50 @@
+"""A layer in words."""
+
+from __future__ import annotations
+
+import numpy as np
+from toy_graphs import FOLDED, ROWS, TENSOR, Function, export, network
+
+from pytest_ocrparity.diagnose.laboratory import Names
+from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.search import Search, search_layers
+
+NAMES = Names("train", "inference")
+
+
+def found(faults: dict[int, Function], rows: object = ROWS) -> Search:
+    return search_layers(network(), export(faults, rows), TENSOR, lambda off: off < 1e-5)  # type: ignore[arg-type]
+
+
+def moved(array: np.ndarray) -> np.ndarray:
+    return array * 1.3 + 0.2
+
+
+def test_a_layer_that_is_proved() -> None:
+    layer = layer_of_search(found({7: moved}))
+    assert (layer.name, layer.operator, layer.same_as, layer.is_proved) == ("head.conv", "conv2d", (), True)
+    assert layer.amounts["map_difference_after"] < 1e-6 < layer.amounts["map_difference"]
+    assert describe_layer(layer) == "head.conv (conv2d)"
+    (proof,) = search_evidence(found({7: moved}), layer, NAMES)
+    assert proof.startswith("given train's own arrays, inference's operator for head.conv (conv2d) is off by ")
+    assert "the rest of inference returns train's map" in proof
+
+
+def test_what_an_export_holds_as_one_is_said() -> None:
+    layer = layer_of_search(found({1: moved}, FOLDED))
+    assert (layer.name, layer.same_as) == ("stem.conv", ("stem.norm",))
+    assert describe_layer(layer) == "stem.conv (conv2d), or stem.norm, which the export holds as one with it"
+
+
+def test_a_hint_is_said_to_be_none() -> None:
+    search = found(dict.fromkeys(range(1, 9), moved))
+    layer = layer_of_search(search)
+    assert not layer.is_proved
+    (text,) = search_evidence(search, layer, NAMES)
+    assert text.startswith("not proved, as ")
+
+
+def test_further_layers_are_listed() -> None:
+    search = found({4: moved, 7: moved})
+    (proof,) = search_evidence(search, layer_of_search(search), NAMES)
+    assert "with train's array there and in head.conv (conv2d), the rest" in proof
