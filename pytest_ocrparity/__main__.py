@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Final
 
-from pytest_ocrparity.commands import deploying, judging
+from pytest_ocrparity.commands import deploying, judging, layering
 
 COMMANDS: Final[dict[str, tuple[ModuleType, str]]] = {
     "judge": (judging, "judge the results of a run again under other limits"),
+    "layers": (layering, "compare an export with its trained network layer by layer, on one image"),
     "deploy": (deploying, "print the calls under which a deployment does what the training YAML file evaluates"),
 }
 

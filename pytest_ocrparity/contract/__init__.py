@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
+from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, Node
 from pytest_ocrparity.contract.recognisers import HasCharacters, ReadsMaps, Recogniser, ReordersTexts, ResizesLines
 from pytest_ocrparity.trace import Detections, Image, Shape, Trace
 
@@ -29,6 +30,7 @@ __all__ = [
     "FusesBranches",
     "HasCharacters",
     "HasExport",
+    "HasGraph",
     "HasIdentity",
     "HasInputSize",
     "HasLaterSteps",
@@ -36,6 +38,8 @@ __all__ = [
     "HasSettingsTable",
     "HasTrainedNetwork",
     "LeaksGlobals",
+    "NetworkGraph",
+    "Node",
     "Pipeline",
     "PostprocessesWith",
     "ReadsMaps",
@@ -48,6 +52,7 @@ __all__ = [
     "RunsBatches",
     "RunsOtherwise",
     "SaysMode",
+    "SetsAttributes",
     "StartsAnew",
     "StoresWeights",
     "TakesParameters",
@@ -364,6 +369,17 @@ class TrainedNetwork(Protocol):
 
     def with_exported(self, exported: Mapping[str, npt.NDArray[Any]]) -> TrainedNetwork | None:
         """Return a copy with the arrays of an export, or None where they do not fit."""
+        ...
+
+
+class SetsAttributes(Protocol):
+    """A trained network whose layers can be given other attributes."""
+
+    def with_attributes(self, layer: str, values: Mapping[str, Any]) -> TrainedNetwork | None:
+        """Return a copy with other attributes of a layer, by their names in a program; None where it has none of them.
+
+        "operator" stands for an activation in the place of the layer.
+        """
         ...
 
 

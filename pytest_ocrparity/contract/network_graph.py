@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pytest_ocrparity.contract import TrainedNetwork
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -66,15 +64,4 @@ class HasGraph(Protocol):
 
     def network_graph(self) -> NetworkGraph:
         """Return the network's graph."""
-        ...
-
-
-class SetsAttributes(Protocol):
-    """The network of a train side whose layers can be given other attributes."""
-
-    def with_attributes(self, layer: str, values: Mapping[str, Any]) -> TrainedNetwork | None:
-        """Return a copy with other attributes of a layer, by paddle's names; None where the layer does not take them.
-
-        The name "operator" stands for an activation in the place of the layer.
-        """
         ...

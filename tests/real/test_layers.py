@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from faults.deployment import EXAMPLE, Deployment, save, trained
+from faults.deployment import EXAMPLE, Deployment, save, trained, write_settings
 
+from pytest_ocrparity.__main__ import main
 from pytest_ocrparity.backends.graphs import program_graph
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.graphs.pir_graph import PirGraph
@@ -191,3 +192,34 @@ def test_a_layer_that_is_not_proved_stays_out_of_the_first_line(
     assert not diagnosis.layer.is_proved
     assert "stages.0.1.1" not in message.splitlines()[0]
     assert "not proved, as it is not known: the first layer that differs is stages.0.1.1" in message
+
+
+def test_the_command_prints_each_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment = Deployment.copy(tmp_path)
+    write_settings(deployment)
+    monkeypatch.chdir(tmp_path)
+    assert main(["layers", "images/rotated.jpg"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:4] == ["stem.0", "conv2d", "0.0e+00", "same"]
+    assert lines[2].split()[:4] == ["stem.1", "batch_norm", "0.0e+00", "same"]
+    assert lines[-1] == "no layer differs: the maps lie 0.0e+00 apart"
+    deployment.export(weight)
+    assert main(["layers", "images/rotated.jpg"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = (line for line in lines if "begins to differ" in line)
+    assert row.startswith("stages.1.0.0")
+    assert "inference's operator for stages.1.0.0 (conv2d) is off by" in lines[-1]
+
+
+def test_the_command_refuses_what_has_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment = Deployment.copy(tmp_path)
+    write_settings(deployment)
+    monkeypatch.chdir(tmp_path)
+    assert main(["layers", "images/rotated.jpg", "--candidate", "other"]) == 2
+    assert "sets no candidate 'other'" in capsys.readouterr().err
+    assert main(["layers", "images/rotated.jpg", "--recognition"]) == 2
+    assert "has no table recognition" in capsys.readouterr().err

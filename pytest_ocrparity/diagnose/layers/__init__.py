@@ -11,8 +11,14 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.memory_guard import MOST_BYTES, available_memory, network_bytes, readable_bytes
 from pytest_ocrparity.compare.sensitivity import map_sensitivity, sensitivity_limit
-from pytest_ocrparity.contract import TrainedNetwork, offered, pipeline_of
-from pytest_ocrparity.contract.network_graph import HasGraph, NetworkGraph, SetsAttributes
+from pytest_ocrparity.contract import (
+    HasGraph,
+    NetworkGraph,
+    SetsAttributes,
+    TrainedNetwork,
+    offered,
+    pipeline_of,
+)
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference
@@ -68,7 +74,7 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     lab.budget.more += MORE_RUNS
     search = None
     try:
-        search = _search(lab)
+        search = search_page(lab)
     except BudgetSpentError:
         lab.not_tried.append(f"{LAYERS}: {lab.budget.spent()}")
     notes = tuple(lab.not_tried)
@@ -90,8 +96,11 @@ def _with_layer(lab: Laboratory, diagnosis: Diagnosis) -> Diagnosis:
     return replace(diagnosis, layer=layer, summary=summary, evidence=(*diagnosis.evidence, *evidence))
 
 
-def _search(lab: Laboratory) -> Search | None:
-    """Return where the networks begin to differ on a part of the page; None where that can't be looked for."""
+def search_page(lab: Laboratory) -> Search | None:
+    """Return where the networks begin to differ on a part of the page; None where that can't be looked for.
+
+    Why it can't be is noted as not tried. Raises BudgetSpentError.
+    """
     trained, tensor = paired_network(lab), lab.reference.tensor
     if trained is None or tensor is None or lab.candidate.error is not None:
         return None

@@ -19,7 +19,7 @@ def layer_of_search(search: Search, attribute: str = "") -> Layer:
         is_proved=search.is_proved,
         same_as=others,
         amounts={
-            "output_difference": search.makes or place.off,
+            "output_difference": place.makes or place.off,
             "output_largest": place.size,
             "map_difference": search.off,
             "map_difference_after": search.left,
@@ -41,14 +41,15 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     reference, candidate = names
     place = search.places[0]
     where = describe_layer(layer)
-    off = f"{search.makes or place.off:.2g} of {place.size:.2g}"
+    off = f"{place.makes or place.off:.2g} of {place.size:.2g}"
     count = _count_text(search, place)
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
     text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
     further = [f"{each.layer or 'the network itself'} ({each.operator})" for each in _further(search)]
     also = f" and in {', '.join(further)}" if further else ""
-    text += f"; with {reference}'s array there{also}, the rest of {candidate} returns {reference}'s map "
+    rounded = f" and at {search.others} place{'s' * (search.others > 1)} further on" if search.others else ""
+    text += f"; with {reference}'s array there{also}{rounded}, the rest of {candidate} returns {reference}'s map "
     return [f"{text}(off by {search.left:.1g}; before, by {search.off:.2g})"]
 
 
@@ -57,7 +58,7 @@ def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
     nodes = [search.reference.nodes[each] for each in place.between]
     candidate = search.candidate.nodes
     own = kind_of(candidate[place.own].operator)
-    is_alone = set(candidate[place.own].inputs) <= place.frontier
+    is_alone = set(candidate[place.own].inputs) <= place.frontier.keys()
     guilty = next((node for node in nodes if kind_of(node.operator) == own), nodes[0])
     if not is_alone:
         made_of = search.candidate.sources(place.own, place.frontier)[0]

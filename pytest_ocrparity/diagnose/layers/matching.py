@@ -31,11 +31,13 @@ class Values:
         graph: that of the network.
         arrays: what each node made.
         limits: how far an array that holds the same may lie from each; of the reference alone.
+        movements: how far each moves when the tensor is only rounded; of the reference alone.
     """
 
     graph: NetworkGraph
     arrays: Sequence[Array]
     limits: Sequence[float] = ()
+    movements: Sequence[float] = ()
     _before: dict[int, frozenset[int]] = field(default_factory=dict)
 
     @property
@@ -77,13 +79,17 @@ class Values:
         return frozenset(between), frozenset(ends)
 
 
-def value_limits(arrays: Sequence[Array], moved: Sequence[Array]) -> list[float]:
-    """Return how far another network's array may lie from each, by how far it moves when the tensor is rounded."""
-    found = []
-    for array, other in zip(arrays, moved, strict=True):
-        movement = float(np.max(np.abs(array - other), initial=0.0))
-        found.append(max(LEAST * largest(array), FACTOR * movement))
-    return found
+def reference_values(graph: NetworkGraph, arrays: Sequence[Array], moved: Sequence[Array]) -> Values:
+    """Return the reference's arrays, with how far another network's may lie from each.
+
+    Args:
+        graph: the reference's.
+        arrays: what each of its nodes makes of a tensor.
+        moved: what they make of the tensor when it is rounded.
+    """
+    movements = [float(np.max(np.abs(one - two), initial=0.0)) for one, two in zip(arrays, moved, strict=True)]
+    limits = [max(LEAST * largest(array), FACTOR * each) for array, each in zip(arrays, movements, strict=True)]
+    return Values(graph, arrays, limits, movements)
 
 
 def largest(array: Array) -> float:
@@ -184,7 +190,10 @@ class Matches:
         return frozenset(found)
 
     def is_certain(self, place: int, right: int) -> bool:
-        """Return whether one place of the reference alone is the same operator of the same arrays."""
+        """Return whether one place of the reference alone is the same operator of the same arrays.
+
+        What follows both has to be the same, too: an operator into which others are folded comes before others.
+        """
         own = self.candidate.nodes[place]
         if any(each not in self.equal for each in own.inputs):
             return False
@@ -197,7 +206,7 @@ class Matches:
             and len(node.inputs) == len(known)
             and all(given in same for given, same in zip(node.inputs, known, strict=True))
         ]
-        return alike == [right]
+        return alike == [right] and _kinds_after(self.candidate, place) == _kinds_after(self.reference, right)
 
     def counterparts(self, place: int, back: int = 0) -> list[int]:
         """Return what of the reference a place of the candidate may have been meant to hold, the likeliest first.
@@ -216,12 +225,17 @@ class Matches:
             between, ends = self.reference.sources(each, known)
             if ends and ends <= known and len(between) <= MOST_BETWEEN:
                 is_other = kind_of(self.reference.nodes[each].operator) != own
-                found.append((each in taken, unlikeness(array, other), is_other, len(between), each))
+                is_uncertain = back > 0 or not self.is_certain(place, each)
+                found.append((is_uncertain, each in taken, unlikeness(array, other), is_other, len(between), each))
         if not found:
             return []
         # Of those that are almost equally near, the same operator is likelier.
-        near = NEAR * min(found)[1]
-        return [each[-1] for each in sorted(found, key=lambda row: (row[0], 0 if row[1] <= near else row[1], *row[2:]))]
+        near = NEAR * min(row[2] for row in found)
+        return [row[-1] for row in sorted(found, key=lambda row: (*row[:2], 0 if row[2] <= near else row[2], *row[3:]))]
+
+
+def _kinds_after(values: Values, place: int) -> list[str]:
+    return sorted(kind_of(values.nodes[each].operator) for each in values.consumers.get(place, ()))
 
 
 NEAR: Final = 4

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, value_limits
+from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -75,8 +75,9 @@ class Place:
         right: the place in the reference's graph of the array that belongs there.
         between: the places of the reference that the operator stands for.
         off: how far its array is off.
+        makes: how far its operator is off, given the reference's own arrays.
         size: the largest value of the right one.
-        frontier: the places of the candidate that it is made of, which hold the reference's arrays.
+        frontier: the places of the candidate that it is made of, with those of the reference that hold the same.
         is_shown: whether it is known that this array belongs there: what follows is then the reference's, or the
             reference has no other such operator.
         is_ambiguous: whether another layer of the reference makes the same of the same, and may be meant as well.
@@ -86,8 +87,9 @@ class Place:
     right: int
     between: tuple[int, ...]
     off: float
+    makes: float
     size: float
-    frontier: frozenset[int]
+    frontier: Mapping[int, int]
     is_shown: bool = False
     is_ambiguous: bool = False
 
@@ -101,9 +103,10 @@ class Search:
         places: where the export goes wrong, in the order of computation.
         is_proved: whether with the right arrays in these places the rest of the export returns the reference's map, and
             the first one's operator makes something else of the reference's own arrays.
-        left: how far the map is off with these arrays in place.
+        others: places after these whose arrays had to be put right as well, and whose operators are right: what differs
+            less than is seen grows further on.
+        left: how far the map is off with all these arrays in place.
         off: how far it is off without.
-        makes: how far the first one's operator is off, given the reference's own arrays.
         runs: how often a network ran.
         why: why nothing is proved, in words.
     """
@@ -112,9 +115,9 @@ class Search:
     candidate: Values
     places: tuple[Place, ...] = ()
     is_proved: bool = False
+    others: int = 0
     left: float = 0.0
     off: float = 0.0
-    makes: float = 0.0
     runs: int = 0
     why: str = ""
 
@@ -150,36 +153,39 @@ def search_layers(
         runs: counts the runs.
     """
     runs = runs or Runs()
-    right = reference_values(reference, tensor, runs)
+    right = _values_of_reference(reference, tensor, runs)
     state = _State(Matches(right, Values(candidate, runs.values(candidate, tensor))))
     own, off = state.matches.candidate, state.left()
     if is_same_map(off):
         return Search(right, own, off=off, left=off, runs=runs.count, why=NOT_SHOWN)
-    why = ""
+    places: list[Place] = []
     try:
         why = _put_right(state, tensor, is_same_map, runs)
-        makes = _made_of_right_arrays(state, own, tensor, runs) if state.places else 0.0
+        places = _with_right_arrays(state, candidate, tensor, runs) if not why else state.places
     except RunsSpentError:
-        makes, why = 0.0, f"{runs.most} runs did not suffice"
-    if not why and makes <= right.limits[state.places[0].right]:
+        why, places = f"{runs.most} runs did not suffice", state.places
+    wrong = [place for place in places if place.makes > right.limits[place.right]]
+    if not why and places[:1] != wrong[:1]:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
-    if not why and not all(place.is_shown for place in state.places):
+    if not why and not all(place.is_shown for place in places):
         why = "which of the reference's arrays belongs in a place is not known"
-    if not why and state.places[0].is_ambiguous:
+    if not why and places[0].is_ambiguous:
         why = "another layer makes the same of the same"
-    return Search(right, own, tuple(state.places), not why, state.left(), off, makes, runs.count, why)
+    named = places if why else wrong
+    others = len(places) - len(named)
+    return Search(right, own, tuple(named), not why, others, state.left(), off, runs.count, why)
 
 
 NOT_SHOWN: Final = "both make the same map of it"
 NO_PLACE: Final = "no operator of it makes something else of what both make alike"
 
 
-def reference_values(reference: NetworkGraph, tensor: Array, runs: Runs) -> Values:
+def _values_of_reference(reference: NetworkGraph, tensor: Array, runs: Runs) -> Values:
     """Return what a network makes of a tensor, and how far rounding moves each array."""
     arrays = runs.values(reference, tensor)
     signs = np.random.default_rng(0).integers(0, 2, tensor.shape, dtype=np.int8) * 2 - 1
     moved = runs.values(reference, tensor + NUDGE * signs.astype(np.float32))
-    return Values(reference, arrays, value_limits(arrays, moved))
+    return reference_values(reference, arrays, moved)
 
 
 def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> str:
@@ -242,10 +248,10 @@ def _place_with_a_counterpart(matches: Matches, place: int) -> tuple[int, int]:
 def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, runs: Runs) -> _State:
     matches = state.matches
     reference, candidate = matches.reference, matches.candidate
-    array, frontier = reference.arrays[right], matches.frontier(own, back)
-    known = matches.known(frontier)
+    array, before = reference.arrays[right], matches.frontier(own, back)
+    known = matches.known(before)
     between, ends = reference.sources(right, known)
-    frontier = frozenset(each for each in frontier if not ends.isdisjoint(matches.equal[each]))
+    frontier = {each: same for each in before for same in matches.equal[each] if same in ends}
     is_ambiguous = any(
         distance(reference.arrays[each], array) <= reference.limits[right]
         and not _is_part(reference.sources(each, known)[0], between)
@@ -254,7 +260,7 @@ def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, r
         if each != right
     )
     off, is_shown = distance(candidate.arrays[own], array), matches.is_certain(own, right)
-    place = Place(own, right, tuple(sorted(between)), off, largest(array), frontier, is_shown, is_ambiguous)
+    place = Place(own, right, tuple(sorted(between)), off, 0.0, largest(array), frontier, is_shown, is_ambiguous)
     replaced = {**state.replaced, own: array}
     made = Values(candidate.graph, runs.values(candidate.graph, tensor, replaced))
     return _State(Matches(reference, made), replaced, [*state.places, place])
@@ -264,10 +270,11 @@ def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:
     return one <= other or other <= one
 
 
-def _made_of_right_arrays(state: _State, own: Values, tensor: Array, runs: Runs) -> float:
-    """Return how far the operator of the first place is off, given the reference's own arrays."""
-    place, reference = state.places[0], state.matches.reference
-    equal = Matches(reference, own).equal
-    frontier = {each: reference.arrays[equal[each][0]] for each in place.frontier if each}
-    (made,) = runs.run(own.graph, tensor, [place.own], frontier)
-    return distance(made, reference.arrays[place.right])
+def _with_right_arrays(state: _State, graph: NetworkGraph, tensor: Array, runs: Runs) -> list[Place]:
+    """Return the places with how far the operator of each is off, given the reference's own arrays."""
+    arrays, found = state.matches.reference.arrays, []
+    for place in state.places:
+        given = {each: arrays[same] for each, same in place.frontier.items() if each}
+        (made,) = runs.run(graph, tensor, [place.own], given)
+        found.append(replace(place, makes=distance(made, arrays[place.right])))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network, relu
 
 from pytest_ocrparity.contract.network_graph import Node
@@ -13,14 +14,14 @@ from pytest_ocrparity.diagnose.layers.matching import (
     distance,
     kind_of,
     largest,
+    reference_values,
     unlikeness,
-    value_limits,
 )
 
 
 def values(graph: ToyGraph) -> Values:
     arrays = graph.run(TENSOR, range(len(graph.nodes)))
-    return Values(graph, arrays, value_limits(arrays, arrays))
+    return reference_values(graph, arrays, arrays)
 
 
 def test_equal_networks_match_in_each_place() -> None:
@@ -68,8 +69,10 @@ def test_one_operator_of_the_same_arrays_is_certain_and_one_of_two_is_not() -> N
 
 def test_a_limit_is_of_the_largest_value_or_of_what_rounding_moves() -> None:
     still, moving = np.full(3, 10.0, np.float32), np.full(3, 10.1, np.float32)
-    assert value_limits([still], [still]) == [LEAST * 10]
-    assert value_limits([still], [moving])[0] > 0.7
+    assert reference_values(network(), [still], [still]).limits == [LEAST * 10]
+    found = reference_values(network(), [still], [moving])
+    assert found.limits[0] > 0.7
+    assert found.movements[0] == pytest.approx(0.1, rel=1e-4)
 
 
 def test_distances_of_what_is_not_finite() -> None:

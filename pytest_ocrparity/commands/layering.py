@@ -1,0 +1,142 @@
+"""`python -m pytest_ocrparity layers`: compare an export with its trained network layer by layer, on one image."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.contract import Pipeline
+from pytest_ocrparity.diagnose.budget import BudgetSpentError
+from pytest_ocrparity.diagnose.laboratory import Laboratory
+from pytest_ocrparity.diagnose.layers import search_page
+from pytest_ocrparity.diagnose.layers.layer_table import HEAD, layer_rows
+from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search, search_evidence
+from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search
+from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.settings import Settings, load_settings
+from pytest_ocrparity.settings.candidates import Candidate
+from pytest_ocrparity.settings.engine_settings import with_engine_setting
+from pytest_ocrparity.settings.settings_file import find_settings_file
+from pytest_ocrparity.tolerance import BUILT_IN
+from pytest_ocrparity.trace import Trace
+from pytest_ocrparity.wording import printable
+
+DESCRIPTION = """Run an image through the trained network and an export, and print of each operator how far the two lie
+apart, and how far the trained network's own array moves when its tensor is only rounded. The first layer that differs
+stands below, with its proof. Exits 0 if the maps are the same, 1 if they differ, and 2 for wrong files or settings, or
+where the networks cannot be compared by layers."""
+
+SECONDS = 600.0
+"""Processor time that the command takes at most."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("image", type=Path, help="an image")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="an ocrparity.toml or pyproject.toml")
+    parser.add_argument("--candidate", metavar="NAME", help="which of several candidates (default: the first)")
+    parser.add_argument("--recognition", action="store_true", help="the recogniser of a project of both, on a line")
+
+
+def run(given: argparse.Namespace, prog: str) -> int:
+    """Print the table, and return the exit status."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            search, lab = _searched(given)
+    except OcrParityError as error:
+        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
+        return 2
+    try:
+        for line in _lines(search, lab):
+            print(printable(line))
+        sys.stdout.flush()
+    except BrokenPipeError:  # as by `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0 if search.why == NOT_SHOWN else 1
+
+
+def _searched(given: argparse.Namespace) -> tuple[Search, Laboratory]:
+    """Load both sides, run the image, and search.
+
+    Raises:
+        OcrParityError: something does not load or run, or can't be compared.
+    """
+    file = find_settings_file(Path.cwd()) if given.settings is None else given.settings.absolute()
+    settings = load_settings(file, {}, Path.cwd())
+    if given.recognition:
+        if settings.recognition is None:
+            raise SettingsError(f"{settings.file} has no table recognition")
+        settings = settings.recognition
+    train, candidate = _sides(settings, given.candidate)
+    comparisons = Comparisons(_trace(train, given.image), _trace(candidate, given.image), BUILT_IN)
+    lab = Laboratory(comparisons, SECONDS)
+    try:
+        search = search_page(lab)
+    except BudgetSpentError:
+        raise ModelError(lab.budget.spent()) from None
+    if search is None:
+        reasons = "; ".join(lab.not_tried) or f"{lab.names.candidate} offers no graph of its network"
+        raise ModelError(f"the networks can't be compared by layers: {reasons}")
+    return search, lab
+
+
+def _trace(side: Pipeline, image: Path) -> Trace:
+    trace = side.trace(image)
+    if trace.error is not None:
+        raise ModelError(f"{side.name}: {trace.error}")
+    return trace
+
+
+def _sides(settings: Settings, name: str | None) -> tuple[Pipeline, Pipeline]:
+    """Load the train side, and a candidate by its name or the first.
+
+    Raises:
+        OcrParityError: one is not there, or does not load.
+    """
+    from pytest_ocrparity.backends.ppocr.pipeline import load_ppocr_pipeline
+
+    candidate = settings.first_candidate if name is None else settings.candidates.get(name)
+    if candidate is None or "config" not in settings.train:
+        missing = f"no candidate {name!r}" if name else "no candidate" if candidate is None else "no train.config"
+        raise SettingsError(f"{settings.file or 'no settings file was found, and nothing'} sets {missing}")
+    given: dict[str, Any] = {"checkpoint": None, "paddleocr_root": None, **settings.train}
+    train = load_ppocr_pipeline(**given, memory_limit=settings.memory_limit)
+    return cast("Pipeline", train), _load_candidate(settings, candidate)
+
+
+def _load_candidate(settings: Settings, candidate: Candidate) -> Pipeline:
+    from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
+    from pytest_ocrparity.backends.paddlex.pipeline import load_paddlex_pipeline
+
+    values: dict[str, Any] = {**candidate.values}
+    more: dict[str, Any] = {"memory_limit": settings.memory_limit, "name": candidate.name}
+    if "model_file" in values:
+        return load_onnx_pipeline(values["model_file"], values.get("options"), **more)
+    if "model_dir" not in values:
+        raise ModelError(f"{candidate.name} has neither model_dir nor model_file: its network can't be read")
+    return cast("Pipeline", load_paddlex_pipeline(**with_engine_setting(values), **more))
+
+
+def _lines(search: Search, lab: Laboratory) -> Iterator[str]:
+    yield from _aligned([HEAD, *layer_rows(search)])
+    yield ""
+    if search.places:
+        yield from search_evidence(search, layer_of_search(search), lab.names)
+    elif search.why == NOT_SHOWN:
+        yield f"no layer differs: the maps lie {search.off:.1e} apart"
+    else:
+        yield f"no layer is named: {search.why}"
+
+
+def _aligned(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    rows = list(rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,35 @@
+"""The table of layers."""
+
+from __future__ import annotations
+
+import numpy as np
+from toy_graphs import FOLDED, TENSOR, export, network
+
+from pytest_ocrparity.diagnose.layers.layer_table import HEAD, layer_rows
+from pytest_ocrparity.diagnose.layers.search import search_layers
+
+
+def words(**given: object) -> dict[str, str]:
+    """Return the word of each layer's last operator."""
+    found = search_layers(network(), export(**given), TENSOR, lambda off: off < 1e-5)  # type: ignore[arg-type]
+    rows = list(layer_rows(found))
+    assert all(len(row) == len(HEAD) for row in rows)
+    return {row[0]: row[3] for row in rows}
+
+
+def moved(array: np.ndarray) -> np.ndarray:
+    return array * 1.3 + 0.2
+
+
+def test_a_right_export_is_the_same_in_each_row() -> None:
+    assert set(words().values()) == {"same"}
+
+
+def test_a_fault_is_where_it_begins_and_what_follows_differs() -> None:
+    found = words(faults={6: moved})
+    assert (found["left"], found["neck"], found["head.conv"]) == ("same", "begins to differ", "differs")
+
+
+def test_what_an_export_folds_is_not_found() -> None:
+    found = words(rows=FOLDED)
+    assert (found["stem.conv"], found["stem.norm"], found["head"]) == ("not found", "same", "same")
