@@ -68,12 +68,14 @@ class Calls:
         changes: by call, what is put in its place.
         made: the calls in their order.
         entered: the layers that ran, in the order in which they began.
+        begun: by call, how many layers had begun when it was made.
     """
 
     network: Any
     changes: Mapping[Key, Change] = field(default_factory=dict)
     made: list[Call] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
+    begun: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._running: list[str] = []
@@ -149,6 +151,7 @@ class Calls:
         finally:
             self._is_inside = False
         self.made.append(Call(key, tuple(inputs), output))
+        self.begun[key] = len(self.entered)
         self._outputs[key] = output
         return output
 

@@ -68,13 +68,11 @@ class Structure:
         """Return whether a name is of a container of one of a set."""
         return any(not name or each.startswith(f"{name}.") for each in right)
 
-    def is_after(self, layer: str, names: frozenset[str]) -> bool:
-        """Return whether a layer begins after all of `names` began, in the network as it is exported."""
+    def is_after(self, layer: str, key: Key) -> bool:
+        """Return whether a layer begins after a call was made and after all began that the file holds as one with it."""
         order = {name: place for place, name in reversed(list(enumerate(self.exported.entered)))}
-        if layer not in order:
-            order |= {name: place for place, name in reversed(list(enumerate(self.trained.entered)))}
-        known = [order[name] for name in names if name in order]
-        return bool(known) and layer in order and order[layer] > max(known)
+        begun = max((order[name] + 1 for name in self.one_with(key.layer) if name in order), default=0)
+        return order.get(layer, -1) >= max(begun, self.exported.begun.get(key, 0)) > 0
 
     def _fused(self, layer: str) -> frozenset[str]:
         below = f"{layer}."

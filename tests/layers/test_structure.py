@@ -86,7 +86,18 @@ def test_layers_that_run_several_operators_are_told_apart_by_the_operator(subjec
 
 def test_what_runs_later_is_after_and_what_runs_before_is_not(subjects: Subjects) -> None:
     structure = subjects("branches").structure("pir")
-    assert structure.is_after("head", frozenset(BRANCHES))
-    assert structure.is_after(f"{BLOCK}.act", frozenset(BRANCHES))
-    for name in ("stem.conv", f"{BLOCK}.wide.0.conv", "", "no.such.layer"):
-        assert not structure.is_after(name, frozenset(BRANCHES))
+    branch = Key(f"{BLOCK}.wide.0.conv", "conv2d")
+    assert structure.is_after("head", branch)
+    assert structure.is_after(f"{BLOCK}.act", branch)
+    for name in ("stem.conv", f"{BLOCK}.wide.0.conv", f"{BLOCK}.fused", "", "no.such.layer"):
+        assert not structure.is_after(name, branch)
+
+
+def test_an_operator_of_a_layer_is_where_it_is_called_and_not_where_the_layer_begins(subjects: Subjects) -> None:
+    structure = subjects("branches").structure("pir")
+    for name in ("second.1.depthwise.fused", "lateral.0", "lateral.1"):
+        assert not structure.is_after(name, Key("", "add", 2))
+    assert structure.is_after("smooth.conv", Key("", "add", 2))
+    assert structure.is_after("lateral.0", Key("", "add", 1))
+    assert not structure.is_after("second.1.depthwise.fused", Key("", "add", 0))
+    assert structure.is_after("first.depthwise", Key("", "relu", 0))
