@@ -5,7 +5,7 @@ BIN := .venv/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions layers bench docs versions lint format clean
+.PHONY: example test coverage faults endurance training runners companions layers bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -68,6 +68,10 @@ docs: .venv/ready
 # source distribution's own tests.
 versions: .venv/ready
 	$(BIN)/python -m nox
+
+# What a release is made of: both distributions in dist/, checked, and the wheel tested in an environment of its own.
+dist: .venv/ready
+	$(BIN)/python -m nox -s dist
 
 lint: .venv/ready
 	$(BIN)/python -m ruff check .

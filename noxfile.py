@@ -2,7 +2,8 @@
 
 `oldest` and `newest` work on a copy of the repository, since a program that a newer paddle wrote does not load in an
 older one: the example is exported and its baselines are recorded anew there. The others run without paddle, on the toy
-detector: `pytests` against pytest and xdist alone, `sdist` what a source distribution holds.
+detector: `pytests` against pytest and xdist alone, `sdist` what a source distribution holds, `dist` what a release is
+made of.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ OLDEST = {
     "setuptools": "75.*",  # paddle 3.0 imports it and does not ask for it
 }
 TOOLS = ("hypothesis", "jsonschema", "pytest-rerunfailures")
+TOY = tuple(f"tests/integration/test_{name}.py" for name in ("passes", "command", "report", "init", "fix"))
 WITHOUT_PADDLE = ("tests", "--ignore=tests/real", "--ignore=tests/faults", "--ignore=tests/layers")
 
 
@@ -68,6 +70,26 @@ def sdist(session: nox.Session) -> None:
         session.chdir(Path(folder) / archive.name.removesuffix(".tar.gz"))
         session.install(".[xdist]", *TOOLS)
         session.run("python", "-m", "pytest", "-q", "-n", "2", *WITHOUT_PADDLE, *session.posargs)
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Build both distributions into dist/, check them, and run tests of the toy on the wheel in a clean environment."""
+    folder = Path("dist").resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("uv", "build", "--out-dir", str(folder), external=True)
+    (wheel,), (archive,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    session.install("twine")
+    session.run("twine", "check", "--strict", str(wheel), str(archive))
+    session.run("uvx", "cffconvert", "--validate", "--infile", "CITATION.cff", external=True)
+    with tempfile.TemporaryDirectory() as place:
+        shutil.unpack_archive(archive, place, filter="data")
+        tree = Path(place) / archive.name.removesuffix(".tar.gz")
+        shutil.rmtree(tree / "pytest_ocrparity")  # the wheel's is tested
+        session.install(f"{wheel}[xdist]", *TOOLS)
+        session.chdir(tree)
+        session.run("python", "-m", "pytest_ocrparity", "--help")
+        session.run("python", "-m", "pytest", "-q", *TOY, *session.posargs)
 
 
 def check(session: nox.Session, packages: list[str]) -> None:

@@ -214,15 +214,15 @@ def assert_same_accuracy(
     try:
         refuse_no_share(max_drop)  # before hours of tracing
         refuse_same_object(reference, candidate)
-        names = ["reference", "candidate"]
-        counted = count_sequences(_pairs(reference, candidate, names), labels)
+        names, recorded = ["reference", "candidate"], list[bool]()
+        counted = count_sequences(_pairs(reference, candidate, names, recorded), labels)
         found = accuracy_verdict(counted.images, task=counted.task, max_drop=max_drop, is_set=True)
         unused = len(counted.unlabelled), counted.untraced
-        if (listener := current_context().listener) is not None:
+        if (listener := current_context().listener) is not None and not any(recorded):
             left_out = dict(zip(("no_label", "not_compared"), unused, strict=True))
             listener.on_accuracy(found, counted.images, (names[0], names[1]), left_out)
         if found.fails:
-            raise DifferenceError(explain_accuracy(found, counted.images, *unused))
+            raise DifferenceError(explain_accuracy(found, counted.images, *unused, (names[0], names[1])))
     except DifferenceError as error:
         if (listener := current_context().listener) is not None:
             listener.on_error(error)
@@ -231,9 +231,12 @@ def assert_same_accuracy(
 
 
 def _pairs(
-    reference: Iterable[Found], candidate: Iterable[Found], names: list[str]
+    reference: Iterable[Found], candidate: Iterable[Found], names: list[str], recorded: list[bool]
 ) -> Iterator[tuple[Found | None, Found | None]]:
-    """Yield what both sides found in each image, and note their names; DifferenceError where one side found both."""
+    """Yield what both sides found in each image; DifferenceError where one side found both.
+
+    Notes their names, and whether this run recorded the one of the other, which shows nothing.
+    """
     for side, found in (("reference", reference), ("candidate", candidate)):
         if not isinstance(found, Iterable):
             raise TypeError(
@@ -244,6 +247,7 @@ def _pairs(
             refuse_same_object(one, two)
         if isinstance(one, Trace) and isinstance(two, Trace):
             refuse_one_side_twice(TEXT if two.task == RECOGNITION else DETECTIONS, one, two)
+            recorded.append(one.is_recording_of(two))
         for index, product in enumerate((one, two)):
             names[index] = printable(product.pipeline) if isinstance(product, Trace) else names[index]
         yield one, two

@@ -202,7 +202,7 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
     with errors_as_fixture_failures():
         model = inference_model(run.need_settings().of_task(_ocr_task), _ocr_candidate)
-    run.note_folder(candidates.get(side), model)
+    run.note_files(candidates.get(side), model)
     return model
 
 

@@ -44,6 +44,7 @@ from pytest_ocrparity.comparison import (
     Difference,
     Measure,
 )
+from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.stages import DETECTIONS, PREPROCESSING, PROBABILITY_MAPS, PRODUCTS, TEXT
@@ -84,14 +85,27 @@ def rejudge_comparisons(comparisons: Sequence[RecordedComparison], wanted: Limit
 
 
 def rejudge_accuracy(records: Sequence[AccuracyRecord], wanted: Limits) -> list[AccuracyRecord]:
-    """Return the accuracy of each candidate as another limit judges it."""
+    """Return the accuracy of each candidate as another limit judges it.
+
+    What a run judged of two sides under several limits becomes one sample, each image once.
+    """
     limit = wanted.get(ACCURACY)
     if limit is None:
         return list(records)
-    return [
-        structs.replace(each, limit=limit, result=judge_accuracy(each.counts, each.result.task, limit))
-        for each in records
-    ]
+    samples: dict[object, list[AccuracyRecord]] = {}
+    for place, each in enumerate(records):
+        samples.setdefault((each.sides, each.result.task) if not each.test else place, []).append(each)
+    judged = []
+    for of_sample in samples.values():
+        images: dict[str, ImageCounts] = {}
+        for counts in (counts for each in of_sample for counts in each.counts):
+            images[counts.image] = max(images.get(counts.image, counts), counts, key=lambda each: each.rank)
+        made = [images[name] for name in sorted(images)] if len(of_sample) > 1 else of_sample[0].counts
+        own = [each.limit for each in of_sample if limit.is_preset and not each.limit.is_preset]
+        judges = own[0] if own else limit  # which a preset leaves as the user set it
+        result = judge_accuracy(made, of_sample[0].result.task, judges)
+        judged.append(structs.replace(of_sample[0], limit=judges, result=result, counts=made))
+    return judged
 
 
 def _maps_under(boxes: RecordedComparison, recorded: Sequence[Maps]) -> Maps | None:

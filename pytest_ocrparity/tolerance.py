@@ -304,8 +304,9 @@ class Tolerance:
         """Return these limits with some replaced.
 
         Args:
-            values: a preset's name, which replaces all; or `{"preset": name, stage: {limit: value}}`, where the preset
-                replaces all and the limits follow; or a whole Tolerance; or None for no change.
+            values: a preset's name, which replaces all but an `accuracy.max_drop` of the user's own, of which a
+                precision knows nothing; or `{"preset": name, stage: {limit: value}}`, where the preset does so and the
+                limits follow; or a whole Tolerance; or None for no change.
             origin: who says so, for messages.
 
         Raises:
@@ -314,12 +315,12 @@ class Tolerance:
         if values is None or isinstance(values, Tolerance):
             return values or self
         if isinstance(values, str):
-            return Tolerance.preset(values, origin)
+            return self._with_preset(values, origin)
         if not isinstance(values, Mapping):
             raise SettingsError(f"{origin}: a tolerance is a preset's name or a table, not {values!r}")
         mistakes, base = Mistakes(), self
         with mistakes.gathering():
-            base = Tolerance.preset(str(values["preset"]), origin) if "preset" in values else self
+            base = self._with_preset(str(values["preset"]), origin) if "preset" in values else self
         limits = dict(base.limits)
         for stage, table in values.items():
             if stage == "preset":
@@ -333,6 +334,10 @@ class Tolerance:
                         )
         mistakes.raise_any()
         return Tolerance(limits)
+
+    def _with_preset(self, name: str, origin: str) -> Tolerance:
+        found, own = Tolerance.preset(name, origin), self.limits.get(ACCURACY)
+        return found if own is None or own.is_preset else Tolerance({**found.limits, ACCURACY: own})
 
 
 def _check_stage(stage: str, table: Any, origin: str) -> None:

@@ -78,9 +78,9 @@ def number_of_boxes(count: int) -> str:
     return f"{count} box" if count == 1 else f"{count} boxes"
 
 
-def number_of_images(count: int) -> str:
-    """Write a number of images."""
-    return f"{count} image" if count == 1 else f"{count} images"
+def number_of_images(count: int, word: str = "") -> str:
+    """Write a number of images, with a word between."""
+    return f"{count:,} {word} {'image' if count == 1 else 'images'}" if word else f"{count} image{'s' * (count != 1)}"
 
 
 def percent_text(share: float) -> str:

@@ -13,7 +13,7 @@ from projects import settings_file
 from toy import page
 
 import pytest_ocrparity.rejudge  # noqa: F401 - pytester drops modules that a run inside this process imported first
-from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
+from pytest_ocrparity.evaluate.counts import Counts, ImageCounts, LabelChange
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord, judge_accuracy
 from pytest_ocrparity.tolerance import Limit
 
@@ -83,12 +83,16 @@ def lines(result: pytest.RunResult, word: str) -> list[str]:
 def image_counts(image: str, truth: int, reference: int, candidate: int, **more: Any) -> ImageCounts:
     """Return an image of which each side matches so many boxes and finds no other; `more` are other fields."""
     one, two = (Counts(matched=each, truth=truth, found=each, in_order=each) for each in (reference, candidate))
+    lost, gained = tuple(range(candidate, reference)), tuple(range(reference, candidate))
+    changes = [LabelChange("lost", index, f"word {index}", (float(index), 7.0)) for index in lost]
+    changes += [LabelChange("gained", index, f"word {index}", (float(index), 7.0)) for index in gained]
     usual: dict[str, Any] = {
         "group": image,
         "reference": one,
         "candidate": two,
-        "lost": tuple(range(candidate, reference)),
-        "gained": tuple(range(reference, candidate)),
+        "lost": lost,
+        "gained": gained,
+        "changes": tuple(changes),
     }
     return ImageCounts(image=image, **{**usual, **more})
 
@@ -99,5 +103,5 @@ def accuracy_record(
     """Return the accuracy of inference against train on images of a detector."""
     limit = Limit(max_drop, origin, is_preset="preset" in origin)
     result = judge_accuracy(counts, "detection", limit)
-    usual: dict[str, Any] = {"reference": "train", "candidate": "inference", "counts": tuple(counts)}
+    usual: dict[str, Any] = {"reference": "train", "candidate": "inference", "counts": list(counts)}
     return AccuracyRecord(limit=limit, result=result, **{**usual, **more})

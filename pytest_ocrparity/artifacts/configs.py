@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,6 +128,15 @@ def read_config(path: Path) -> dict[str, Any]:
         ModelError: it is missing, a git-lfs pointer, too large, not UTF-8, not YAML (Python tags included), or
             not a mapping.
     """
+    return parse_config(read_config_text(path), path)
+
+
+def read_config_text(path: Path) -> str:
+    """Return the text of a YAML file, with its line ends as they are.
+
+    Raises:
+        ModelError: it is missing, a git-lfs pointer, too large or not UTF-8.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(_MOST + 1)
@@ -138,18 +147,34 @@ def read_config(path: Path) -> dict[str, Any]:
     if len(data) > _MOST:
         raise ModelError(f"{path} has more than {_MOST} bytes, more than any PaddleOCR YAML file: is it another file?")
     try:
-        config = yaml.load(data.decode("utf-8"), _Loader)  # a SafeLoader
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+
+
+def parse_config(text: str, path: Path) -> dict[str, Any]:
+    """Return the mapping that the text of a YAML file is. Raises ModelError where it is none, or no YAML."""
+    config = _parsed(text, path, yaml.load)
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: holds {_kind_name(config)}, not the mapping of a PaddleOCR YAML file")
+    return config
+
+
+def config_nodes(text: str, path: Path) -> yaml.Node | None:
+    """Return the nodes of a YAML file, which know their places in its text. Raises ModelError as `parse_config`."""
+    nodes: yaml.Node | None = _parsed(text, path, yaml.compose)
+    return nodes
+
+
+def _parsed(text: str, path: Path, parse: Callable[[str, type[_Loader]], Any]) -> Any:
+    try:
+        return parse(text, _Loader)  # a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
         raise ModelError(f"{path}: not valid YAML{line}: {getattr(error, 'problem', None) or error}") from error
     except _UNREADABLE as error:
         raise ModelError(f"{path}: not valid YAML: {type(error).__name__}: {str(error)[:200]}") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{path}: holds {_kind_name(config)}, not the mapping of a PaddleOCR YAML file")
-    return config
 
 
 def _kind_name(value: object) -> str:

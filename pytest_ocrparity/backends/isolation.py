@@ -132,6 +132,12 @@ def check_isolated_checkout(root: Path) -> None:
         )
 
 
+def check_isolated_library() -> None:
+    """Check that PaddleOCR's code can be imported without a checkout. Raises ModelError where it cannot."""
+    if "ppocr" not in sys.modules and importlib.util.find_spec("ppocr") is None:
+        raise ModelError(_import_error_text(ModuleNotFoundError("No module named 'ppocr'", name="ppocr")))
+
+
 def package_folder(name: str) -> Path:
     """Return the folder of a package that was imported."""
     folder = _package_folder(sys.modules[name])

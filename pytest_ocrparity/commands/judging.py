@@ -70,6 +70,7 @@ def _judged_table(
     found = verdict_on_run(tally, allow_empty=results.settings.allow_empty, is_recording=False)
     found += [*verdict_on_accuracy(accuracy), *verdict_on_batches(results.batches)]  # these stay as the run judged them
     faults += [fault.text for fault in found]
+    faults += results.label_faults
     missed = [each for each in results.not_compared if each.outcome != "skipped"]
     faults += [f"not compared: {each.image or each.test}: {each.reason or each.outcome}" for each in missed]
     for each in compared:

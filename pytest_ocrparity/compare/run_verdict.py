@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from pytest_ocrparity.compare.characters import DICTIONARY
 from pytest_ocrparity.comparison import EMPTY, MATCHES, RECORDED, Comparison
+from pytest_ocrparity.report.accuracy_lines import accuracy_names
 from pytest_ocrparity.report.accuracy_record import AccuracyRecord
 from pytest_ocrparity.report.batch_lines import batch_records_by_side
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
@@ -157,12 +158,12 @@ def verdict_on_batch_sizes(records: Sequence[Batched]) -> list[str]:
 def verdict_on_accuracy(records: Sequence[AccuracyRecord]) -> list[Fault]:
     """Return a fault for each candidate that is less accurate than permitted, or of which that stays undecided."""
     faults = []
-    for record in records:
+    for record, name in zip(records, accuracy_names(records), strict=True):
         if record.result.fails:
             lost = [each.image for each in record.changed if each.lost]
             where = f"; most lost on {', '.join(lost[:3])}" if lost else ""
             cause = f"; {record.cause}" if record.cause else ""
-            head = f"accuracy of {record.candidate} against {record.reference} {record.result.verdict}"
+            head = f"accuracy of {record.candidate} against {record.reference}{name.words} {record.result.verdict}"
             limit = f"limit {float(record.limit.value):g} ({ACCURACY}, {record.limit.origin})"
             faults.append(Fault(ACCURACY, f"{head}: {record.result.text}, {limit}{where}{cause}"))
     return faults

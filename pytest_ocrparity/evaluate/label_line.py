@@ -33,6 +33,7 @@ class Label:
         transcriptions: of a detector, the text of each polygon.
         text: of a recogniser, the text of the line; None for a detector.
         group: the document that it is of; a name of its own where images are by themselves.
+        where: where it stands, file:line; nothing where it is of no file.
     """
 
     image: str = ""
@@ -40,6 +41,7 @@ class Label:
     transcriptions: tuple[str, ...] = ()
     text: str | None = None
     group: str = ""
+    where: str = ""
 
     def __post_init__(self) -> None:
         """Refuse polygons and transcriptions of different number (ValueError); no transcription at all means words."""

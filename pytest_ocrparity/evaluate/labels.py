@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -83,12 +83,14 @@ class Labels:
         form: LineForm,
         files: tuple[str, ...],
         places: dict[str, _Place],
+        left_out: Mapping[str, str],
         missing: tuple[str, ...],
         census: LabelCensus,
     ) -> None:
-        """Keep what `read_labels` found."""
+        """Keep what `read_labels` found; `left_out` are paths of images whose label is not used, by their identity."""
         self.task, self.files, self.missing, self.census = form.task, files, missing, census
-        self._form, self._places = form, places
+        self._form, self._places, self._left_out = form, places, left_out
+        self._folders: dict[str, str] = {}
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -109,8 +111,17 @@ class Labels:
         Raises:
             LabelError: the file changed since it was checked.
         """
-        place = self._places.get(image_identity(os.fspath(image), {}))
+        place = self._places.get(self._identity(image))
         return None if place is None else self._read(place)
+
+    def left_out(self, image: str | PathLike[str]) -> str:
+        """Return how a label names an image that is left out, however its path is written; else nothing."""
+        return self._left_out.get(self._identity(image), "")
+
+    def _identity(self, image: str | PathLike[str]) -> str:
+        path = os.fspath(image)
+        # Where a relative path leads can change during a run.
+        return image_identity(path, self._folders if os.path.isabs(path) else {})  # noqa: PTH117 - for each image
 
     def _read(self, place: _Place) -> Label:
         path = self.files[place.file]
@@ -123,7 +134,8 @@ class Labels:
             raise LabelError(f"{where}: cannot read the label of {place.image}: {error.strerror or error}") from error
         if hash(line) != place.digest:
             raise LabelError(f"{where} is another line than before: the file changed during the run")
-        return replace(self._form.label(self._form.split(line, where)[1], where), image=place.image, group=place.group)
+        label = self._form.label(self._form.split(line, where)[1], where)
+        return replace(label, image=place.image, group=place.group, where=where)
 
 
 def image_identity(path: str, folders: dict[str, str]) -> str:
@@ -146,6 +158,7 @@ class _Reader:
     def __init__(self, form: LineForm, blank: str | None, group: Grouping | None) -> None:
         self.form, self.blank, self.group = form, blank, group
         self.places: dict[str, _Place] = {}
+        self.left_out: dict[str, str] = {}
         self.missing: list[tuple[str, str]] = []  # as the line names them, and their paths
         self._texts: dict[str, tuple[str, int]] = {}  # by image, where its label stands, and a hash of it
         self._folders: dict[str, str] = {}
@@ -160,6 +173,10 @@ class _Reader:
         if count:
             self._counts[name] = self._counts.get(name, 0) + count
             self._first.setdefault(name, where)
+
+    def leave_out(self, name: str, where: str, identity: str, image: str) -> None:
+        self.add(name, where)
+        self.left_out[identity] = image
 
     def read(self, index: int, path: Path, data_dir: Path) -> None:
         """Check all lines of a file. Raises LabelError."""
@@ -197,11 +214,11 @@ class _Reader:
             if not self._is_new(identity, name, text, where):
                 self.add("repeated", where)
             elif confirmed is not None and _last_parts(name) not in confirmed:
-                self.add("unconfirmed", where)
+                self.leave_out("unconfirmed", where, identity, image)
             elif label.is_blank and self._is_unlabelled(name, where):
-                self.add("unlabelled", where)
+                self.leave_out("unlabelled", where, identity, image)
             elif not os.path.isfile(image):  # noqa: PTH113 - a third of the time of Path's, for each image
-                self.add("missing", where)
+                self.leave_out("missing", where, identity, image)
                 self.missing.append((name, image))
             else:
                 self.add("images", where)
@@ -304,7 +321,7 @@ def read_labels(
     if not reader.places:
         raise LabelError(_why_none(paths, census, reader.missing))
     missing = tuple(image for _, image in reader.missing)
-    return Labels(reader.form, tuple(map(str, paths)), reader.places, missing, census)
+    return Labels(reader.form, tuple(map(str, paths)), reader.places, reader.left_out, missing, census)
 
 
 def _check_choices(task: str, delimiter: str, blank: str | None, group: Grouping | None) -> None:

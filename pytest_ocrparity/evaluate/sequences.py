@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import NamedTuple, TypeAlias
 
-from pytest_ocrparity.evaluate.counts import ImageCounts, count_image
+from pytest_ocrparity.evaluate.counts import ImageCounts, count_image, image_size
 from pytest_ocrparity.evaluate.label_line import Label
 from pytest_ocrparity.evaluate.labels import Labels, image_identity, read_labels
 from pytest_ocrparity.stages import DETECTION, RECOGNITION
@@ -47,7 +47,8 @@ def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: 
         LabelError: the label file cannot be used.
         TypeError: a value is of another type, or of another task than its label.
         ValueError: the sides or the labels end before the others, an image is given twice, only some are traces, two
-            traces are of different images or hold no result, or the file has a label of none of them.
+            traces, or traces and a label of a file, are of different images, a trace holds no result, or the file has
+            a label of none of them.
     """
     if not isinstance(labels, str | PathLike | Iterable):
         raise _not_labels(labels)
@@ -72,6 +73,11 @@ def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: 
             raise ValueError(f"there are more images than labels, which are {count - 1}: give a label for each")
         if not isinstance(label, Label | None):
             raise _not_labels(label)
+        if name and label is not None and label.where and image_identity(label.image, {}) != image_identity(name, {}):
+            raise ValueError(
+                f"label {count} is of {printable(label.image)}, and its traces are of {printable(name)}: sort both "
+                "alike, or give the label file itself, in which images are found by their path"
+            )
         shown = name or ("" if label is None else label.image)
         identity = image_identity(shown, {}) if shown else ""
         if identity in seen:
@@ -80,7 +86,7 @@ def count_sequences(pairs: Iterable[tuple[Found | None, Found | None]], labels: 
         if label is None:
             unlabelled.append(name)
         else:
-            images.append(count_image(label, one, two, shown or f"image {count - 1}"))
+            images.append(count_image(label, one, two, shown or f"image {count - 1}", image_size(*pair)))
     if ordered is not None and next(ordered, None) is not None:
         raise ValueError(f"there are more labels than images, which are {count}: give a label for each image, in order")
     if not isinstance(found, Labels):

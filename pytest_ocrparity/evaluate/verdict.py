@@ -3,7 +3,8 @@
 - *failed*: the interval's upper end is below -max_drop. Chance does not explain so large a drop.
 - *passed*: its lower end is above -max_drop, and there are 30 units or more.
 - *no loss seen*: neither, and in no image did the candidate match fewer boxes or find more wrong ones. That is no
-  proof: of samples of n images one in twenty misses a fault that hits 3 in n, as (1 - 3/n)^n is about 0.05.
+  proof: of samples of n images one in twenty misses a fault that hits the share p where (1 - p)^n is 0.05, which is
+  about 3/n.
 - *undecided*: a loss was seen, and chance explains it, or hides a larger one. Or the reference's hmean is not above
   max_drop, as where labels are of other images: beside it a candidate that finds nothing would pass.
 
@@ -127,7 +128,7 @@ def accuracy_verdict(
         more=None if times is None else _rounded(len(counted) * (times - 1)),
         false_alarms=_false_alarms(counted),
     )
-    return replace(found, text=_verdict_text(found))
+    return replace(found, text=_verdict_text(found, has_text=bool(units[:, 4].any())))
 
 
 def refuse_no_share(max_drop: object) -> None:
@@ -201,7 +202,7 @@ def _false_alarms(images: Sequence[ImageCounts]) -> tuple[int, int]:
     return sum(one.found - one.matched for one, _ in blank), sum(two.found - two.matched for _, two in blank)
 
 
-def _verdict_text(found: Accuracy) -> str:
+def _verdict_text(found: Accuracy, *, has_text: bool) -> str:
     """Return the verdict in words: what was measured, how sure it is, and what would help."""
     name = "accuracy" if found.task == RECOGNITION.name else "hmean"
     low, high = points_text(found.interval.low), points_text(found.interval.high)
@@ -211,19 +212,20 @@ def _verdict_text(found: Accuracy) -> str:
     change = f"{percent_text(found.reference.hmean)} to {percent_text(found.candidate.hmean)}"
     measured = f"{name} {change} on {of}: {points_text(found.difference)} points, 95 % interval {low} to {high}"
     allowed = f"{100 * found.max_drop:g} {'point' if found.max_drop == 0.01 else 'points'}"
-    more = "" if found.more is None else f"; about {found.more:,} more images like these would decide"
+    more = "" if found.more is None else f"; about {number_of_images(found.more, 'more')} like these would decide"
     if found.verdict == FAILED:
         return f"{measured}: a drop of more than {allowed} is shown"
     if found.verdict == PASSED:
         return f"{measured}: a drop of {allowed} is excluded"
+    if not has_text:
+        return f"{measured}: no label has a box that counts, so that hmean is 0; give images with text as well"
     if found.reference.hmean <= found.max_drop:
         return f"{measured}: such a reference cannot drop by {allowed}; see that the labels are of these images"
     if found.verdict == NO_LOSS_SEEN:
         seen = "nothing was lost" if found.different else "nothing was lost or gained"
-        share = f"{percent_text(3 / found.units)} of the {what}"
+        share = f"{percent_text(1 - 0.05 ** (1 / found.units))} of the {what}"
         missed = f"a fault that hits {share} is missed by one such sample in twenty"
-        rare = missed if found.units > 3 else "too few to see anything rare"
-        return f"{name} {change} on {of}, {seen}: {rare}{more}"
+        return f"{name} {change} on {of}, {seen}: {missed}{more}"
     is_few = found.interval.low > -found.max_drop  # and would have passed
     few = f", and {LEAST_UNITS} {what} are needed" if is_few else ""
     return f"{measured}: this neither shows nor excludes a drop of {allowed}{few}{more}"

@@ -7,6 +7,7 @@ from typing import Final
 
 from pytest_ocrparity.evaluate.counts import ImageCounts
 from pytest_ocrparity.evaluate.verdict import Accuracy
+from pytest_ocrparity.report.accuracy_lines import accuracy_changes_text, outside_boxes_text
 from pytest_ocrparity.stages import RECOGNITION
 from pytest_ocrparity.wording import image_label, number_of_boxes, number_of_images
 
@@ -14,7 +15,13 @@ _MOST: Final = 5
 """How many images a message names."""
 
 
-def explain_accuracy(found: Accuracy, images: Sequence[ImageCounts], unlabelled: int = 0, untraced: int = 0) -> str:
+def explain_accuracy(
+    found: Accuracy,
+    images: Sequence[ImageCounts],
+    unlabelled: int = 0,
+    untraced: int = 0,
+    sides: tuple[str, str] = ("reference", "candidate"),
+) -> str:
     """Return the message about an accuracy that fails.
 
     Args:
@@ -22,13 +29,17 @@ def explain_accuracy(found: Accuracy, images: Sequence[ImageCounts], unlabelled:
         images: the counts of its images.
         unlabelled: how many images had no label.
         untraced: how many labels had no image.
+        sides: the names of reference and candidate.
     """
     lines = [f"{found.verdict}: {found.text}"]
     worst = sorted((image for image in images if image.is_worse), key=lambda image: image.loss, reverse=True)
     for image in worst[:_MOST]:
-        lines.append(f"  {image_label(image.image)}: {_loss_text(image, found.task)}")
+        parts = [image_label(image.image), _loss_text(image, found.task), accuracy_changes_text(image, *sides)]
+        lines.append(f"  {': '.join(filter(None, parts))}")
     if len(worst) > _MOST:
         lines.append(f"  and {number_of_images(len(worst) - _MOST)} more that lost something")
+    if outside := outside_boxes_text(images):
+        lines.append(f"  WARNING: {outside}")
     if unlabelled:
         lines.append(f"  not counted: {number_of_images(unlabelled)} without a label")
     if untraced:

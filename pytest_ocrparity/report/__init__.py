@@ -17,8 +17,8 @@ PAGE, RESULTS, SUMMARY = "index.html", "results.json", "summary.md"
 MARK: Final = b'<meta name="generator" content="pytest-ocrparity'
 """The mark by which a page of this plugin is distinguished from a user's."""
 
-OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|png|svg)|\.ocrparity-[0-9a-f]+\.tmp")
-"""The names of `album`'s pictures and of their temporary files: nothing else is removed."""
+OURS: Final = re.compile(r"\S+-[0-9a-f]{10}(\.small)?\.(jpg|js|png|svg)|\.ocrparity-[0-9a-f]+\.tmp")
+"""The names of `album`'s pictures, of their values and of temporary files: nothing else is removed."""
 
 
 def check_report_folder(folder: Path) -> None:
@@ -61,12 +61,12 @@ def remove_old_report(folder: Path) -> None:
 
 
 def _noting_pictures(comparisons: Iterable[RecordedComparison], used: set[int]) -> Iterator[RecordedComparison]:
-    """Yield comparisons, and note the names of their pictures: each is unpacked when it is asked for.
+    """Yield comparisons, and note the names of their pictures and values: each is unpacked when it is asked for.
 
     By their hashes, as ten thousand images have some hundred thousand names: of two with one hash a file may stay.
     """
     for each in comparisons:
-        used.update(hash(picture.file) for picture in each.pictures)
+        used.update(hash(name) for picture in each.pictures for name in (picture.file, picture.values_file) if name)
         yield each
 
 
@@ -76,7 +76,7 @@ def write_report(folder: Path, view: View) -> None:
     Raises:
         ReportError: a file cannot be written.
     """
-    from pytest_ocrparity.report.document import report_document_parts
+    from pytest_ocrparity.report.document_text import report_document_parts
     from pytest_ocrparity.report.markdown import markdown_summary
     from pytest_ocrparity.report.page import report_page
     from pytest_ocrparity.report.pictures.album import PICTURES

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -28,7 +28,9 @@ NEWER: Final = frozenset(
     {
         *(("BoxFinding", "score_error"), ("Diagnosis", "tried"), ("Diagnosis", "rivals"), ("Results", "batches")),
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
-        *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Diagnosis", "layer")),
+        *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
+        *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
+        *(("Picture", "scale_limit"), ("Picture", "values_file")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -36,6 +38,8 @@ NEWER: Final = frozenset(
 _LONGEST_INTEGER: Final = 300
 """Letters of an integer that any float can hold."""
 
+THUMBNAIL: Final = "thumbnail"
+"""The side of a picture that is the thumbnail of an image, whatever its comparison found."""
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0)]
 
@@ -51,17 +55,21 @@ class Parameter(Struct, frozen=True):
 
 
 class Picture(Struct, frozen=True):
-    """A drawing of one stage of one side, or of both."""
+    """A drawing of one stage of one side, or of both; the thumbnail is of the image, for lists."""
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
-    side: Annotated[str, "reference, candidate, difference, both"]
+    side: Annotated[str, "reference, candidate, difference, both, image, thumbnail"]
     caption: str
     file: Annotated[str, "beside results.json"]
     bar: Annotated[tuple[float, float] | None, "the values at the ends of a heat map's scale"] = None
+    scale_limit: Annotated[float | None, "of a difference: the limit, beyond which it is drawn bright"] = None
+    values_file: Annotated[str | None, "the values of its pixels, a script for the page"] = None
 
     @property
     def thumb(self) -> str:
         """The file of the thumbnail, which is the page's: of an exact difference no lossy one."""
+        if self.side == THUMBNAIL:
+            return self.file
         place, _, suffix = self.file.rpartition(".")
         small = "svg" if suffix == "svg" else "png" if self.side == "difference" else "jpg"
         return f"{place}.small.{small}"
@@ -102,6 +110,7 @@ class RecordedComparison(Struct, frozen=True, kw_only=True):
     headline: str = ""
     message: Annotated[str, "what the failed assertion said"] = ""
     diagnoses: tuple[Diagnosis, ...] = ()
+    rerun: Annotated[str, "of a failed comparison, the command that runs its test again"] = ""
 
     @classmethod
     def of(cls, comparison: Comparison, headline: str = "", parameters: Sequence[Any] = ()) -> RecordedComparison:
@@ -131,11 +140,14 @@ class Used(Left, frozen=True, kw_only=True):
 class Loads(Left, frozen=True, kw_only=True):
     """It asked for the model of a side: "train", or the name of a candidate.
 
-    `folder` is where the model of a factory's object lies, which no setting names.
+    `folder` is where the model of a factory's object lies, which no setting names; `digest` the sha256 of the text
+    `config`, the inference.yml that it was loaded with.
     """
 
     side: str
     folder: str = ""
+    config: str = ""
+    digest: str = ""
 
 
 class Asked(Left, frozen=True, kw_only=True):
@@ -171,6 +183,7 @@ class Failed(Left, frozen=True, kw_only=True):
     message: str
     diagnoses: tuple[Diagnosis, ...]
     others: tuple[RecordedComparison, ...]
+    rerun: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -216,9 +229,12 @@ class BatchLimit(Left, frozen=True, kw_only=True):
 
 
 class Counted(Left, frozen=True, kw_only=True):
-    """An image that both sides of a comparison traced, against its label; `counts` is None where it has none.
+    """An image that two sides were compared on, against its label.
 
-    `limit` is what a run of such images may drop by.
+    Attributes:
+        limit: what a run of such images may drop by.
+        label: the image as its label names it, however the test does; nothing where it has none.
+        why: why it does not count: "no_label", "left_out", "no_result", "other_task"; nothing where it does.
     """
 
     task: str
@@ -226,7 +242,16 @@ class Counted(Left, frozen=True, kw_only=True):
     candidate: str
     image: str
     limit: Limit
+    label: str = ""
+    why: str = ""
     counts: ImageCounts | None = None
+
+
+class LabelFault(Left, frozen=True, kw_only=True):
+    """The labels could not be used when an image was to be counted: its process alone may have seen it."""
+
+    task: str
+    text: str
 
 
 class Evaluated(Left, frozen=True, kw_only=True):
@@ -235,7 +260,9 @@ class Evaluated(Left, frozen=True, kw_only=True):
     accuracy: AccuracyRecord
 
 
-Record = Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | Evaluated
+Record = (
+    Used | Loads | Asked | Golden | Compared | Failed | Caught | Batched | BatchLimit | Counted | LabelFault | Evaluated
+)
 
 
 def document_record(what: str, **values: Any) -> Record:
@@ -285,6 +312,9 @@ class CandidateRecord(Struct, frozen=True):
 
     values: dict[str, Any]
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
+    files: Annotated[
+        dict[str, str], "sha256 of the text of its inference.yml as the run loaded it; empty where none was loaded"
+    ] = msgspec.field(default_factory=dict)
 
 
 class RecognitionRecord(Struct, frozen=True):
@@ -335,6 +365,9 @@ class Results(Struct, frozen=True):
         tuple[Batched, ...], "from version 2 on: images that ran in batches as well, each compared with itself alone"
     ] = ()
     accuracy: Annotated[tuple[AccuracyRecord, ...], "from version 2 on: with labels, of each candidate"] = ()
+    label_faults: Annotated[
+        tuple[str, ...], "from version 2 on: why a run fails whose labels say nothing, under whatever limit"
+    ] = ()
 
 
 def non_finite_in_document(value: Any) -> Any:
@@ -346,36 +379,6 @@ def non_finite_in_document(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
-
-
-def as_text(results: Results) -> str:
-    """Return the document as it is written."""
-    return "".join(report_document_parts(results))
-
-
-def report_document_parts(results: Results, comparisons: Iterable[RecordedComparison] | None = None) -> Iterator[str]:
-    """Yield the document as it is written, comparison by comparison: no run's document is in memory as a whole.
-
-    `comparisons` are its own, for who sees them pass by.
-    """
-    whole = _as_json(msgspec.structs.replace(results, comparisons=()))
-    empty = '\n "comparisons": []'  # texts of the document have no line breaks, as JSON escapes them
-    before, _, after = whole.partition(empty)
-    yield before + empty[:-1]
-    separator = ""
-    for each in results.comparisons if comparisons is None else comparisons:
-        yield f"{separator}\n  " + _as_json(each).replace("\n", "\n  ")
-        separator = ","
-    yield ("\n ]" if separator else "]") + after + "\n"
-
-
-def _as_json(value: Any) -> str:
-    found = msgspec.to_builtins(value)
-    if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
-        del found["task"], found["texts"]  # as a document of detectors had no such keys
-    if isinstance(value, Results) and value.settings.recognition is None:
-        del found["settings"]["recognition"]
-    return json.dumps(non_finite_in_document(found), indent=1, ensure_ascii=True, allow_nan=False)
 
 
 def read_report_document(path: Path) -> Results:

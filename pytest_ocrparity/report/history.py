@@ -16,7 +16,7 @@ from pytest_ocrparity.errors import ReportError
 from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows
 from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.whole_files import append_whole_line
-from pytest_ocrparity.wording import percent_text
+from pytest_ocrparity.wording import number_of_images, percent_text
 
 FORMAT: Final = "pytest-ocrparity history"
 MOST_RUNS: Final = 200
@@ -109,9 +109,15 @@ def read_history(path: Path) -> tuple[list[HistoryEntry], int]:
     except OSError as error:
         raise ReportError(f"{path}: cannot read this history: {error.strerror or error}") from error
     found = [entry for line in lines if (entry := _entry(line)) is not None]
-    if lines and not found:
+    if lines and not found and not all(map(_is_cut_off, lines)):
         raise ReportError(f"{path} holds no history of pytest-ocrparity: give the history a file of its own")
     return found, len(lines) - len(found)
+
+
+def _is_cut_off(line: bytes) -> bool:
+    """Return whether a line may be the beginning of an entry, as a killed process leaves it."""
+    head = f'{{"format": "{FORMAT}"'.encode()
+    return line.startswith(head) or head.startswith(line)
 
 
 def _entry(line: bytes) -> HistoryEntry | None:
@@ -185,7 +191,7 @@ def _plot(key: tuple[str, ...], found: Sequence[tuple[int, HistoryEntry, RunAccu
                 x=MARGIN + (WIDTH - MARGIN - 8) * index / (runs - 1),
                 y=8 + (HEIGHT - 28) * (most - value_of(each)) / (most - least),
                 text=f"{' '.join(filter(None, (entry.finished, entry.commit[:10])))}: {figure} of {name} "
-                f"{percent_text(value_of(each))}, {each.verdict}",
+                f"{percent_text(value_of(each))} on {number_of_images(each.images)}, {each.verdict}",
                 is_failed=name == candidate and each.verdict == "failed",
             )
             for index, entry, each in found

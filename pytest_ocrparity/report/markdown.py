@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_notes
+from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_names, accuracy_notes
 from pytest_ocrparity.report.document import RecordedComparison
 from pytest_ocrparity.report.table import table_amounts, table_status_counts
 from pytest_ocrparity.report.templates import TEMPLATES
@@ -48,6 +48,7 @@ def markdown_summary(view: View) -> str:
             plain=escaped,
             figure_rows=accuracy_figure_rows,
             notes=accuracy_notes,
+            names=[name.words for name in accuracy_names(results.accuracy)],
         )
         if len(text) <= MOST:
             return text

@@ -16,12 +16,15 @@ from typing import Any, Final, TypeAlias, TypeVar
 from msgspec.structs import replace
 
 from pytest_ocrparity.comparison import LEAST, RECORDED, ROUGHLY, UNPAIRED, Measure
+from pytest_ocrparity.report.accuracy_record import light_counts
 from pytest_ocrparity.report.batch_lines import batch_lines
 from pytest_ocrparity.report.document import (
     Batched,
     BatchLimit,
     Compared,
     Count,
+    Counted,
+    Evaluated,
     Failed,
     Golden,
     Loads,
@@ -63,6 +66,11 @@ class Tally:
         if isinstance(record, Failed):
             others = tuple(self.placed(test, comparison_for_table(each)) for each in record.others)
             return replace(record, message=_first_line(record.message), others=others)
+        if isinstance(record, Counted) and record.counts is not None and record.counts.changes:
+            return replace(record, counts=light_counts(record.counts))
+        if isinstance(record, Evaluated):
+            counts = tuple(map(light_counts, record.accuracy.counts))
+            return replace(record, accuracy=replace(record.accuracy, counts=counts))
         return _kept_once(record) if isinstance(record, Used | Loads) else record
 
     @cached_property

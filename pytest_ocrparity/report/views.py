@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.report.document import RecordedComparison, Results
 from pytest_ocrparity.report.history import Plot
+from pytest_ocrparity.report.permalinks import image_anchor, stage_anchor
 from pytest_ocrparity.report.table import SHOWN, Sides, comparison_for_table
 from pytest_ocrparity.stages import KINDS, TASKS, first_stage
 
@@ -64,6 +66,27 @@ class Pair:
         """The least headroom of its amounts, 0 to 1; what is left of the limit that is used most."""
         return min((_share_left(measure) for each in self.comparisons for measure in each.measures), default=1.0)
 
+    @property
+    def used(self) -> float | None:
+        """The largest leading amount in terms of its limit, from 0 up; None where none has a limit."""
+        shares = [
+            _share_used(measure.value, measure.limit)
+            for each in self.comparisons
+            for measure in each.measures
+            if measure.name in SHOWN and measure.limit is not None
+        ]
+        return max(shares, default=None)
+
+    @property
+    def different(self) -> int:
+        """How many boxes, or lines, differ."""
+        return sum(each.counts.get("different", 0) for each in self.failing)
+
+    @property
+    def causes(self) -> list[str]:
+        """The codes of what diagnoses say, each once."""
+        return list(dict.fromkeys(found.cause for each in self.failing for found in each.diagnoses))
+
 
 @dataclass(slots=True)
 class Group:
@@ -81,6 +104,21 @@ class Group:
     def pair(self, sides: Sides) -> Pair | None:
         """Return the pair of these two sides, or None where they were not compared on this image."""
         return next((pair for pair in self.pairs if (pair.reference, pair.candidate) == sides), None)
+
+    @property
+    def used(self) -> float | None:
+        """The largest amount of its pairs in terms of its limit; None where nothing has a limit."""
+        return max((pair.used for pair in self.pairs if pair.used is not None), default=None)
+
+    @property
+    def anchor(self) -> str:
+        """The fragment of the page that shows it."""
+        return image_anchor(self.image)
+
+    def stage_anchor(self, pair: Pair, stage: str, order: Sequence[Sides]) -> str:
+        """Return the fragment of a stage of a pair; that of the first pair in the order of the run is the shortest."""
+        is_first = next(filter(None, map(self.pair, order)), None) is pair
+        return stage_anchor(self.image, stage, None if is_first else (pair.reference, pair.candidate))
 
 
 def _image_groups(comparisons: Iterable[RecordedComparison]) -> list[Group]:
@@ -207,6 +245,13 @@ def _headroom_of_passed(comparisons: Sequence[RecordedComparison]) -> list[Headr
     return found
 
 
+def _share_used(value: float, limit: float) -> float:
+    """Return an amount in terms of its limit; what is no number exceeds any."""
+    if value == 0:
+        return 0.0
+    return value / limit if limit and value == value else math.inf
+
+
 def _share_left(measure: Measure) -> float:
     """Return which share of a limit is left; 1 where there is none, 0 where it is used up."""
     if measure.limit is None or measure.smallest or measure.value == 0:
@@ -232,9 +277,9 @@ class View:
     """How accuracies go over earlier runs and this one."""
 
     @property
-    def numbers(self) -> dict[str, int]:
-        """The number of each image on the page."""
-        return {group.image: group.number for group in self.images}
+    def anchors(self) -> dict[str, str]:
+        """The fragment of the page for each image."""
+        return {group.image: group.anchor for group in self.images}
 
     @classmethod
     def of(cls, results: Results, found: list[RecordedComparison] | None = None) -> View:

@@ -22,6 +22,7 @@ from pytest_ocrparity.report.document import (
     Evaluated,
     Failed,
     Golden,
+    Loads,
     NotCompared,
     RecognitionRecord,
     Record,
@@ -32,6 +33,7 @@ from pytest_ocrparity.report.document import (
 )
 from pytest_ocrparity.report.table import Tally
 from pytest_ocrparity.session.image_ids import ImageIds
+from pytest_ocrparity.session.models import config_of_candidate
 from pytest_ocrparity.session.outcomes import Outcomes
 from pytest_ocrparity.settings import Settings
 from pytest_ocrparity.settings.candidates import Candidate
@@ -47,6 +49,7 @@ def collect_results(
     settings: Settings,
     *,
     accuracy: Sequence[AccuracyRecord] = (),
+    label_faults: Sequence[str] = (),
     status: int,
     is_cut_short: bool = False,
     faults: Sequence[str],
@@ -58,6 +61,7 @@ def collect_results(
         comparisons: what its tests left and how they ended.
         settings: the run's.
         accuracy: that of each candidate with labels.
+        label_faults: why labels say nothing.
         status: pytest's exit status.
         is_cut_short: whether pytest stopped before its last test.
         faults: why the run as a whole fails.
@@ -86,11 +90,12 @@ def collect_results(
             notes=tuple(notes),
         ),
         environment=dict(environment()),
-        settings=_settings_record(settings),
+        settings=_settings_record(settings, comparisons.tally.all(Loads)),
         comparisons=comparisons,
         not_compared=tuple(missed),
         batches=tuple(comparisons.tally.all(Batched)),
         accuracy=tuple(accuracy),
+        label_faults=tuple(label_faults),
     )
 
 
@@ -149,7 +154,7 @@ class Comparisons(Sequence[RecordedComparison]):
             return replace(found.others[place.other], judged=False)
         assert isinstance(found, Compared)
         if isinstance(failure, Failed):
-            return replace(found.comparison, message=failure.message, diagnoses=failure.diagnoses)
+            return replace(found.comparison, message=failure.message, diagnoses=failure.diagnoses, rerun=failure.rerun)
         return found.comparison
 
 
@@ -223,7 +228,7 @@ def _values(candidate: Candidate) -> dict[str, Any]:
     return {**candidate.values, **({"batch": candidate.batch} if candidate.batch > 1 else {})}
 
 
-def _settings_record(settings: Settings) -> SettingsRecord:
+def _settings_record(settings: Settings, loads: Sequence[Loads]) -> SettingsRecord:
     return SettingsRecord(
         file=None if settings.file is None else str(settings.file),
         root=str(settings.root),
@@ -232,19 +237,29 @@ def _settings_record(settings: Settings) -> SettingsRecord:
         golden={"dir": str(settings.golden_dir), "reference": settings.golden_reference, "mode": settings.golden_mode},
         train=jsonable(settings.train),
         tolerance=dict(settings.tolerance.limits),
-        candidates=_candidates(settings),
-        recognition=_recognition(settings.recognition),
+        candidates=_candidates(settings, loads),
+        recognition=_recognition(settings.recognition, loads),
     )
 
 
-def _recognition(settings: Settings | None) -> RecognitionRecord | None:
+def _recognition(settings: Settings | None, loads: Sequence[Loads]) -> RecognitionRecord | None:
     if settings is None:
         return None
-    return RecognitionRecord(jsonable(settings.train), dict(settings.tolerance.limits), _candidates(settings))
+    limits = dict(settings.tolerance.limits)
+    return RecognitionRecord(jsonable(settings.train), limits, _candidates(settings, loads))
 
 
-def _candidates(settings: Settings) -> dict[str, CandidateRecord]:
+def _candidates(settings: Settings, loads: Sequence[Loads]) -> dict[str, CandidateRecord]:
     return {
-        name: CandidateRecord(jsonable(_values(each)), dict(each.tolerance.limits))
+        name: CandidateRecord(
+            jsonable(_values(each)), dict(each.tolerance.limits), files=loaded_files(each.values, loads)
+        )
         for name, each in settings.candidates.items()
     }
+
+
+def loaded_files(values: Mapping[str, Any], loads: Sequence[Loads]) -> dict[str, str]:
+    """Return the digest of a candidate's inference.yml; nothing where it changed while the run went on."""
+    config = config_of_candidate(values)
+    digests = {each.digest for each in loads if each.digest and each.config == str(config)}
+    return {config.name: digests.pop()} if config is not None and len(digests) == 1 else {}

@@ -35,6 +35,8 @@ class Ending:
         self.notes: list[str] = []
         self.accuracy: list[AccuracyRecord] = []
         """That of each candidate with labels."""
+        self.label_faults: list[str] = []
+        """Why they say nothing."""
         self._comparisons: Callable[[], Comparisons] = cache(self._compared)  # called, for the reason of `Run.tally`
         self.digest: Digest | None = None
         """Its failures, once it has ended."""
@@ -95,6 +97,7 @@ class Ending:
                 self.notes += run.reporting.publish(
                     self._comparisons(),
                     accuracy=self.accuracy,
+                    label_faults=self.label_faults,
                     status=status,
                     is_cut_short=is_cut_short,
                     faults=faults,
@@ -133,7 +136,7 @@ class Ending:
         run = self.run
         settings, tally = run.settings, run.tally()
         worst = worst_of(run.worst)
-        causes = {each.sides: f"; cause on {each.image}: {each.cause}" for each in worst.values() if each.cause}
+        causes = {each.sides: f"; cause on {each.image}: {each.text}" for each in worst.values() if each.causes}
         is_recording = settings.golden_mode is not None
         self.faults = verdict_on_run(tally, allow_empty=settings.allow_empty, is_recording=is_recording, causes=causes)
         over = {fault.sides for fault in self.faults}
@@ -190,14 +193,21 @@ class Ending:
     def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""
         from pytest_ocrparity.compare.run_verdict import Fault, verdict_on_accuracy
+        from pytest_ocrparity.report.accuracy_lines import outside_boxes_text
         from pytest_ocrparity.session.accuracy import AccuracyOfRun, asserted_accuracy
         from pytest_ocrparity.session.metrics import accuracy_properties, add_metrics_to_junit
 
         run = self.run
         found = AccuracyOfRun.of(run.settings, run.tally(), run.labels, worst, is_whole=is_whole)
-        self.accuracy = [*found.records, *asserted_accuracy(run.tally())]
+        # pytest calls one that is marked xfail, and fails, skipped.
+        xfailed = {test for test, each in run.reporting.outcomes.items() if each.outcome == "skipped"}
+        self.accuracy = [*found.records, *asserted_accuracy(run.tally(), xfailed)]
         self.faults += verdict_on_accuracy(found.records)  # what a test asserted fails that test
-        self.faults += [Fault("labels", each) for each in found.nothing]
+        self.label_faults = list(found.nothing)
+        if is_strict(run.config):
+            outside = dict.fromkeys(outside_boxes_text(each.light) for each in self.accuracy)
+            self.label_faults += [each for each in outside if each]
+        self.faults += [Fault("labels", each) for each in self.label_faults]
         add_metrics_to_junit(run.config, accuracy_properties(self.accuracy))
         return [f"WARNING: {each}" for each in found.notes]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,15 @@ from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
     from pytest_ocrparity.evaluate.labels import Labels
-    from pytest_ocrparity.report.document import Counted
+    from pytest_ocrparity.report.document import Counted, LabelFault
     from pytest_ocrparity.settings import Settings
     from pytest_ocrparity.settings.label_settings import LabelSettings
     from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
+
+
+NO_LABEL, LEFT_OUT, NO_RESULT, OTHER_TASK = "no_label", "left_out", "no_result", "other_task"
+"""Why an image that was compared does not count."""
 
 
 class LabelBook:
@@ -89,48 +94,60 @@ class LabelBook:
         judged: Comparison,
         sides: tuple[Trace, Trace],
         tolerance: Tolerance,
-    ) -> Counted | None:
-        """Return what both sides have of an image's label; None where nothing can be said of it.
+    ) -> Counted | LabelFault | None:
+        """Return what both sides have of an image's label, or why nothing is counted.
 
-        That is a side that returned nothing, labels that cannot be used, and boxes or texts that are of no image.
+        None where nothing is to be counted: a recording, boxes or texts that are of no image, or no labels.
         """
         from pytest_ocrparity.comparison import RECORDED
-        from pytest_ocrparity.evaluate.counts import count_image
-        from pytest_ocrparity.report.document import Counted
+        from pytest_ocrparity.context import context_test_id
+        from pytest_ocrparity.evaluate.counts import count_image, image_size
+        from pytest_ocrparity.report.document import Counted, LabelFault
         from pytest_ocrparity.report.table import PLAIN
         from pytest_ocrparity.tolerance import ACCURACY
 
-        products = [each.detections if each.recognition is None else each.recognition for each in sides]
-        one, two = products
-        if one is None or two is None or judged.status == RECORDED or (judged.reference, judged.candidate) == PLAIN:
+        is_plain = (judged.reference, judged.candidate) == PLAIN and sides[1].decode is None
+        # Boxes that are no trace have the name of their test in the place of an image's.
+        if judged.status == RECORDED or (is_plain and sides[1].image in (context_test_id(), "detections", "text")):
             return None
-        try:
-            labels = self.of(settings)
-            if labels is None:
-                return None
-            label = labels.of(sides[1].image) if labels.task == judged.task else None
-        except LabelError as error:  # the file may have changed since it was read: the run's end says so
-            self._read[settings.prefix] = error
-            return None
-        return Counted(
+        counted = partial(
+            Counted,
             task=judged.task,
             reference=judged.reference,
             candidate=judged.candidate,
             image=judged.image,
             limit=tolerance[ACCURACY],
-            counts=None if label is None else count_image(label, one, two, judged.image),
         )
+        try:
+            labels = self.of(settings)
+            if labels is None:
+                return None
+            if labels.task != judged.task:
+                return counted(why=OTHER_TASK)
+            label = labels.of(sides[1].image)
+        except LabelError as error:  # the file may have changed since it was read, perhaps after another process did
+            self._read[settings.prefix] = error
+            return LabelFault(task=judged.task, text=str(error))
+        if label is None:
+            name = labels.left_out(sides[1].image)
+            return counted(label=name, why=LEFT_OUT if name else NO_LABEL)
+        one, two = (each.detections if each.recognition is None else each.recognition for each in sides)
+        if one is None or two is None:
+            return counted(label=label.image, why=NO_RESULT)
+        return counted(label=label.image, counts=count_image(label, one, two, judged.image, image_size(*sides)))
 
 
 def _task_of_labels(given: LabelSettings) -> Task:
     """Return the task of labels beside models of the user's own, which no file of the settings names.
 
-    The first label says it: of a detector it is a list.
+    The first label says it: of a detector it is a list of boxes, also where it is written wrongly.
     """
     with suppress(OSError, ValueError, IndexError, RecursionError), given.files[0].open("rb") as file:
         first = next((line for line in file if line.strip()), b"")
-        label = first.decode("utf-8-sig").split(given.delimiter, 1)[1]
-        return DETECTION if isinstance(_json_or_none(label), list) else RECOGNITION
+        label = first.decode("utf-8-sig").split(given.delimiter, 1)[1].strip()
+        boxes = _json_or_none(label)
+        is_list = isinstance(boxes, list) and all(isinstance(box, dict) for box in boxes)
+        return DETECTION if is_list or (label.startswith("[") and "points" in label) else RECOGNITION
     return DETECTION
 
 

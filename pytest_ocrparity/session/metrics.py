@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def metric_properties(records: Sequence[Record]) -> list[tuple[str, object]]:
     from pytest_ocrparity.report.document import Compared, Counted, Failed
 
     measured: dict[str, object] = {}
-    counted: Counter[str] = Counter()
+    counted: dict[tuple[str, str], dict[str, ImageCounts]] = {}
     stages: dict[tuple[str, ...], str] = {}
     failed: dict[tuple[str, object], None] = {}
     for record in records:
@@ -35,36 +35,43 @@ def metric_properties(records: Sequence[Record]) -> list[tuple[str, object]]:
             for name, value in _metrics(record.comparison).items():
                 measured[name] = _worse(measured.get(name, value), value, name)
         elif isinstance(record, Counted) and record.counts is not None:
-            counted.update(_counts(record.counts))
+            images = counted.setdefault((record.candidate, record.reference), {})
+            key = record.label or record.image
+            images[key] = max(images.get(key, record.counts), record.counts, key=lambda each: each.rank)
         elif isinstance(record, Failed):
             failed["stage", stages.get(record.key, "")] = None
             failed |= {("cause", diagnosis.cause): None for diagnosis in record.diagnoses}
-    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *counted.items(), *failed)]
+    is_alone = len(counted) == 1
+    sums = [pair for sides, images in counted.items() for pair in _counts(() if is_alone else sides, images)]
+    return [(f"{PREFIX}{name}", value) for name, value in (*measured.items(), *sums, *failed)]
 
 
-def _counts(counts: ImageCounts) -> dict[str, int]:
-    """Return what an image counts against its label, of which a test of many images has the sums."""
-    sides = {"reference": counts.reference, "candidate": counts.candidate}
-    found = {f"accuracy.{name}.matched": each.matched for name, each in sides.items()}
-    return {"accuracy.truth": counts.reference.truth, **found} | {
-        f"accuracy.{name}.found": each.found for name, each in sides.items()
-    }
+def _counts(sides: Sequence[str], images: Mapping[str, ImageCounts]) -> list[tuple[str, int]]:
+    """Return what images count against their labels, in sums; `sides` are named where a test compares others too."""
+    head = ".".join(("accuracy", *sides))
+    found: Counter[str] = Counter()
+    for counts in images.values():
+        found["truth"] += counts.reference.truth
+        for name, each in (("reference", counts.reference), ("candidate", counts.candidate)):
+            found[f"{name}.matched"] += each.matched
+            found[f"{name}.found"] += each.found
+    return [(f"{head}.{name}", count) for name, count in found.items()]
 
 
 def accuracy_properties(records: Sequence[AccuracyRecord]) -> list[tuple[str, object]]:
     """Return the accuracy of each candidate as properties of the whole run."""
-    from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows
+    from pytest_ocrparity.report.accuracy_lines import accuracy_figure_rows, accuracy_names
 
     found: list[tuple[str, object]] = []
-    for record in records:
-        result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}"
+    for record, name in zip(records, accuracy_names(records), strict=True):
+        result, head = record.result, f"{PREFIX}accuracy.{record.candidate}.{record.reference}{name.key}"
         found += [(f"{head}.verdict", result.verdict), (f"{head}.images", result.images)]
         for row in accuracy_figure_rows(record):
-            name = f"{head}.{row.key}"
-            found += [(f"{name}.reference", row.reference), (f"{name}.candidate", row.candidate)]
+            key = f"{head}.{row.key}"
+            found += [(f"{key}.reference", row.reference), (f"{key}.candidate", row.candidate)]
             if row.interval is not None:
-                found += [(f"{name}.difference", result.difference)]
-                found += [(f"{name}.low", row.interval[0]), (f"{name}.high", row.interval[1])]
+                found += [(f"{key}.difference", result.difference)]
+                found += [(f"{key}.low", row.interval[0]), (f"{key}.high", row.interval[1])]
     return found
 
 

@@ -131,13 +131,25 @@ def _candidate_values(settings: Settings, name: str | None) -> tuple[str, str, M
     return name, table_of(name), values
 
 
+def config_of_candidate(values: Mapping[str, Any]) -> Path | None:
+    """Return the inference.yml that the settings of a candidate lead to; None where they name no folder."""
+    from pytest_ocrparity.artifacts.model_files import CONFIG
+
+    folder = values["model_file"].parent if "model_file" in values else values.get("model_dir")
+    return None if folder is None or values.get("api") == RESULTS else Path(folder) / CONFIG
+
+
 def train_model_problems(settings: Settings) -> list[str]:
     """Return what of the train side is not there or means nothing, as far as it shows without loading anything."""
     from pytest_ocrparity.artifacts.configs import check_config_sub_model, is_config_of_recogniser, read_config
     from pytest_ocrparity.artifacts.dictionary import find_dictionary
     from pytest_ocrparity.artifacts.families import family_of_training
     from pytest_ocrparity.artifacts.model_files import find_checkpoint_file
-    from pytest_ocrparity.backends.isolation import check_isolated_checkout, check_isolated_import
+    from pytest_ocrparity.backends.isolation import (
+        check_isolated_checkout,
+        check_isolated_import,
+        check_isolated_library,
+    )
 
     mistakes, values = Mistakes(), settings.train
     root, checkpoint, yml = values.get("paddleocr_root"), values.get("checkpoint"), None
@@ -154,8 +166,10 @@ def train_model_problems(settings: Settings) -> list[str]:
     if yml is not None and is_config_of_recogniser(yml):
         with mistakes.gathering():
             find_dictionary(yml, values["config"], root)
-    if root is not None:
-        with mistakes.gathering():
+    with mistakes.gathering():
+        if root is None:
+            check_isolated_library()
+        else:
             check_isolated_checkout(root)
     if "network" in values:
         with mistakes.gathering():

@@ -74,6 +74,7 @@ class Reporting:
         comparisons: Comparisons,
         *,
         accuracy: Sequence[AccuracyRecord] = (),
+        label_faults: Sequence[str] = (),
         status: int,
         is_cut_short: bool,
         faults: Sequence[str],
@@ -93,6 +94,7 @@ class Reporting:
             comparisons,
             self.settings,
             accuracy=accuracy,
+            label_faults=label_faults,
             status=status,
             is_cut_short=is_cut_short,
             faults=faults,
@@ -135,6 +137,8 @@ class Reporting:
         from pytest_ocrparity.report.history import append_to_history, history_entry, history_plots, read_history
 
         where = path_from(os.curdir, path)
+        if not (view.compared or view.results.accuracy):
+            return view, [f"history: nothing was appended to {where}, as nothing was compared"]
         if view.results.run.interrupted:
             return view, [f"history: nothing was appended to {where}, as the run stopped before its last test"]
         append_to_history(path, history_entry(view.results, view.compared, current_commit(self.settings.root)))

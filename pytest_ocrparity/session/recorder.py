@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.evaluate.counts import ImageCounts
     from pytest_ocrparity.evaluate.verdict import Accuracy
-    from pytest_ocrparity.report.document import Counted, Record, RecordedComparison
+    from pytest_ocrparity.report.document import Record, RecordedComparison
     from pytest_ocrparity.report.pictures.album import Album
     from pytest_ocrparity.session.batch_check import Batches
     from pytest_ocrparity.session.label_book import LabelBook
@@ -40,7 +41,7 @@ class ItemRecords:
         self.records: list[Record] = []
         self._item = item
         self._compared: set[tuple[str, str, str]] = set()
-        self._counted: set[tuple[str, ...]] = set()
+        self._counted: dict[tuple[str, str, str], tuple[object, ...]] = {}
         self._lock = threading.RLock()  # a test may assert in threads
 
     def reset(self) -> None:
@@ -56,12 +57,24 @@ class ItemRecords:
         taken, self.records = self.records, []
         return taken
 
-    def count_once(self, count: Callable[[], Counted | None], *key: str) -> None:
-        """Note what an image of two sides counts against its label, where this test has not noted it already."""
+    def count_once(self, count: Callable[[], Record | None], key: tuple[str, str, str], *of: object) -> None:
+        """Note what an image of two sides counts against its label, where it was not counted last of the same `of`."""
         with self._lock:
-            if key not in self._counted and (counted := count()) is not None:
-                self._counted.add(key)
+            if self._counted.get(key) != of and (counted := count()) is not None:
+                self._counted[key] = of
                 self.records.append(counted)
+
+    def show(self, drawn: Iterable[RecordedComparison]) -> None:
+        """Give what this test judged before it failed the pictures that were drawn when it did."""
+        from msgspec.structs import replace
+
+        from pytest_ocrparity.report.document import Compared
+
+        known = {each.key: each for each in drawn}
+        for place, record in enumerate(self.records):
+            if isinstance(record, Compared) and (other := known.get(record.comparison.key)) is not None:
+                shown = replace(record.comparison, pictures=other.pictures, picture_error=other.picture_error)
+                self.records[place] = replace(record, comparison=shown)
 
     def milestone(self, image: str, reference: str, candidate: str) -> str:
         """Count an image, once for each two sides; return the line of a long test at its 100th, 200th, 500th, or ""."""
@@ -158,7 +171,7 @@ class Recorder:
         from pytest_ocrparity.comparison import RECORDED
         from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Compared
-        from pytest_ocrparity.tolerance import Tolerance
+        from pytest_ocrparity.tolerance import ACCURACY, Tolerance
 
         # What a keyword set is in the comparison alone.
         tolerance = Tolerance({**current_context().tolerance().limits, **judged.limits})
@@ -173,7 +186,10 @@ class Recorder:
         part = self.settings.of_task(judged.task)
         if part.labels is not None:
             count = partial(self.labels.count, part, judged, (reference, candidate), tolerance)
-            self._of_the_test.count_once(count, judged.image, judged.reference, judged.candidate)
+            key = judged.image, judged.reference, judged.candidate
+            # Several assertions on the same traces count them once.
+            traces = [each.memo.setdefault("identity", object()) for each in (reference, candidate)]
+            self._of_the_test.count_once(count, key, *traces, tolerance[ACCURACY])
         if line := self._of_the_test.milestone(judged.image, judged.reference, judged.candidate):
             self.say(line)
 
@@ -181,17 +197,20 @@ class Recorder:
         self, judged: Accuracy, images: Sequence[ImageCounts], sides: tuple[str, str], left_out: Mapping[str, int]
     ) -> None:
         """Note an accuracy that a test asserted."""
+        from pytest_ocrparity.context import context_test_id
         from pytest_ocrparity.report.accuracy_record import AccuracyRecord
         from pytest_ocrparity.report.document import Evaluated
         from pytest_ocrparity.tolerance import Limit
+        from pytest_ocrparity.wording import image_label
 
         record = AccuracyRecord(
             reference=sides[0],
             candidate=sides[1],
             limit=Limit(judged.max_drop, "keyword"),
             result=judged,
+            test=context_test_id(),
             not_counted={name: count for name, count in left_out.items() if count},
-            counts=tuple(images),
+            counts=tuple(replace(each, image=image_label(each.image)) for each in images),
         )
         self._of_the_test.records.append(Evaluated(accuracy=record))
 
@@ -214,6 +233,7 @@ class Recorder:
         sides: tuple[Trace, Trace],
     ) -> None:
         """Note the message and the causes of a failed comparison, and what the others of its image show."""
+        from pytest_ocrparity.context import current_context
         from pytest_ocrparity.report.document import Failed
 
         failed = Failed(
@@ -223,12 +243,18 @@ class Recorder:
             kind=judged.kind,
             message=message,
             diagnoses=tuple(diagnoses),
-            others=tuple(self._record_comparison(each, *sides) for each in comparisons if each.kind != judged.kind),
+            others=tuple(
+                self._record_comparison(each, *sides, is_whole=True) for each in comparisons if each.kind != judged.kind
+            ),
+            rerun=current_context().rerun(judged.image),
         )
+        self._of_the_test.show(failed.others)
         self._of_the_test.records.append(failed)
 
-    def _record_comparison(self, comparison: Comparison, reference: Trace, candidate: Trace) -> RecordedComparison:
-        from msgspec.structs import replace
+    def _record_comparison(
+        self, comparison: Comparison, reference: Trace, candidate: Trace, *, is_whole: bool = False
+    ) -> RecordedComparison:
+        from msgspec import structs
 
         from pytest_ocrparity.compare.parameter_differences import parameter_difference_rows
         from pytest_ocrparity.explain import headline
@@ -238,8 +264,8 @@ class Recorder:
         recorded = RecordedComparison.of(comparison, headline(comparison), parameters)
         if self.album is None:
             return recorded
-        pictures, error = self.album.pictures_of(comparison, reference, candidate)
-        return replace(recorded, pictures=pictures, picture_error=error)
+        pictures, error = self.album.pictures_of(comparison, reference, candidate, is_whole=is_whole)
+        return structs.replace(recorded, pictures=pictures, picture_error=error)
 
 
 def is_milestone(count: int) -> bool:

@@ -385,10 +385,17 @@ class Run:
 
         return Tally(self.records, partial(comparison_with_test, self.reporting.outcomes))
 
-    def note_folder(self, candidate: Candidate | None, model: Any) -> None:
-        """Note which folder the object of a user's function loaded: no setting names it."""
+    def note_files(self, candidate: Candidate | None, model: Any) -> None:
+        """Note the inference.yml that was loaded, and of a user's function the folder: no setting names it."""
+        from pytest_ocrparity.files import text_file_digest
+        from pytest_ocrparity.session.models import config_of_candidate
+
         if candidate is not None and "factory" in candidate.values:
             self.recorder.note("loads", side=candidate.name, folder=os.path.abspath(model.model_dir))  # noqa: PTH100
+        config = None if candidate is None else config_of_candidate(candidate.values)
+        if candidate is not None and config is not None and config.is_file():
+            digest = text_file_digest(config)
+            self.recorder.note("loads", side=candidate.name, config=str(config), digest=digest)
 
     def have_all_failed(self) -> bool:
         """Tell whether every test that used something of ours has failed."""

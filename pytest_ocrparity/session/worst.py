@@ -15,6 +15,7 @@ from pytest_ocrparity.stages import DETECTION
 if TYPE_CHECKING:
     from pytest_ocrparity.comparison import Comparison
     from pytest_ocrparity.context import Diagnoser
+    from pytest_ocrparity.diagnosis import Diagnosis
     from pytest_ocrparity.tolerance import Tolerance
     from pytest_ocrparity.trace import Trace
 
@@ -33,9 +34,20 @@ class Worst:
     image: str
     excess: float
     """How often the worst amount holds its limit."""
-    cause: str
-    """In words, for the sentence of the verdict."""
+    causes: tuple[str, ...]
+    """What experiments showed, in words, "unknown" for what they did not explain; none where none ran."""
     message: str
+    kinds: tuple[str, ...] = ()
+    """Of the comparisons that these causes explain."""
+
+    @property
+    def text(self) -> str:
+        """Return the causes for the sentence of the verdict, or nothing."""
+        from pytest_ocrparity.diagnosis import UNKNOWN
+
+        known = [each for each in self.causes if each != UNKNOWN]
+        parts = [*known, *(["the cause of the rest is not known"] if known else ["not known"])]
+        return "; ".join(parts if UNKNOWN in self.causes else known)
 
 
 @dataclass(frozen=True)
@@ -83,18 +95,25 @@ class WorstImages:
 
 def _diagnosed_image(sides: Sides, kept: _Kept, diagnoser: Diagnoser) -> Worst:
     from pytest_ocrparity.compare import Comparisons
-    from pytest_ocrparity.diagnosis import UNKNOWN
     from pytest_ocrparity.explain import explain
 
     # Outside of tests the same limits are judged on this image alone.
     comparisons = Comparisons(kept.reference, kept.candidate, kept.tolerance)
     failing = [each for each in comparisons.all() if not each.is_match]
     if not failing:
-        return Worst(sides, kept.candidate.label, kept.excess, "", "")
+        return Worst(sides, kept.candidate.label, kept.excess, (), "")
     diagnoses = diagnoser.diagnose(comparisons)
-    known = [f"{each.cause}, {each.summary}" for each in diagnoses if each.cause != UNKNOWN]
-    cause = "; ".join(known) or ("unknown" if diagnoses else "")
-    return Worst(sides, kept.candidate.label, kept.excess, cause, explain(comparisons.all(), failing[0], diagnoses))
+    causes = tuple(dict.fromkeys(map(diagnosis_text, diagnoses)))
+    message = explain(comparisons.all(), failing[0], diagnoses)
+    kinds = tuple(each.kind for each in failing)
+    return Worst(sides, kept.candidate.label, kept.excess, causes, message, kinds)
+
+
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """Return a cause in words; "unknown" where it is not known."""
+    from pytest_ocrparity.diagnosis import UNKNOWN
+
+    return UNKNOWN if diagnosis.cause == UNKNOWN else f"{diagnosis.cause}, {diagnosis.summary}"
 
 
 def worst_of(found: Iterable[Worst]) -> dict[Sides, Worst]:

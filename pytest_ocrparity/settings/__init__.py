@@ -51,7 +51,7 @@ class Settings:
         memory_limit: bytes that running an image may take, None for what is available.
         report_dir: where the report goes, None for no report.
         history: the file to which the run appends its line, None for none.
-        report_pictures: "all", or "failed" for those of failed comparisons only.
+        report_pictures: "failed" for those of images that differ, and thumbnails of others; or "all".
         github: "auto", "on" or "off": annotations and job summary.
         tolerance: of tests that compare no single candidate.
         batch: how many images run at once, of sides that are none of the candidates.

@@ -139,12 +139,17 @@ def _file_bytes(path: Path) -> bytes:
 
 
 def _parsed_toml(path: Path) -> dict[str, Any]:
+    return parse_toml(_file_bytes(path), path)
+
+
+def parse_toml(data: bytes, path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds. Raises SettingsError where it is no TOML."""
     if sys.version_info >= (3, 11):
         import tomllib  # after the cheap checks: most runs have no settings
     else:  # Python 3.10
         import tomli as tomllib
     try:
-        return tomllib.loads(_file_bytes(path).decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError, numbers too long to read
         raise SettingsError(f"{path}: not valid TOML: {error}") from error
 
@@ -184,6 +189,8 @@ def _right_tables(
             elif name in tables and name:
                 if not isinstance(value, Mapping):
                     raise SettingsError(f"{where}{name} is a table, not {value!r}")
+                if name == LABELS and not value:
+                    raise SettingsError(f'{where}{name}.files names no label file: set it, as "Label.txt"')
                 tables[name] = dict(value)
             else:
                 tables[""][name] = value

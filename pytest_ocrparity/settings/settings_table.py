@@ -228,9 +228,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "report.pictures",
         _TEXT,
-        "pictures in the report: of all comparisons, or of failed ones only",
-        default="all",
-        choices=("all", "failed"),
+        "pictures in the report: of images that differ, with a thumbnail of each other one, or of all images",
+        default="failed",
+        choices=("failed", "all"),
     ),
     Setting(
         "report.history",

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import gates, kernels, suites
+from benchmarks import gates, kernels, reports, suites
 
-MODULES = {"kernels": kernels, "gates": gates, "suites": suites}
+MODULES = {"kernels": kernels, "gates": gates, "suites": suites, "reports": reports}
 
 
 def main(names: list[str], path: Path = Path("build", "bench.json")) -> int:

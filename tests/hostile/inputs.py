@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -20,7 +21,10 @@ from paths import EXAMPLE
 from toy import PAGE, Toy
 
 from pytest_ocrparity.compare import compare
-from pytest_ocrparity.report.document import NotCompared, Parameter, RecordedComparison, as_text
+from pytest_ocrparity.diagnosis import Change, Diagnosis, Fix
+from pytest_ocrparity.files import text_file_digest
+from pytest_ocrparity.report.document import CandidateRecord, NotCompared, Parameter, RecordedComparison
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.history import HistoryEntry, RunAccuracy
 
 EVIL = "__import__('os').system('touch evil')"
@@ -338,6 +342,48 @@ def judged_results(draw: Any) -> tuple[bytes, list[str]]:
         document = draw(edited(document))
     text = json.dumps(document).encode("utf-8", "surrogatepass")
     return (draw(mangled(text)) if what == 1 else text), words
+
+
+def fixed() -> Any:
+    """Return the document of a run that proved a fix of each group, of an export that lies at the root."""
+    changes = (
+        Change("inference.yml", {"mean": [0.4, 0.456, 0.406]}, "NormalizeImage"),
+        Change("inference.options", {"limit_side_len": 736}),
+        Change("train.config", {"resize_long": 960}, "DetResizeForTest"),
+    )
+    diagnoses = [
+        Diagnosis(stage="tensor", cause=cause, summary="s", evidence=("e",), fix=Fix("f", (change,)))
+        for cause, change in zip(("normalize.mean_std", "resize.limits", "resize.resize_long"), changes, strict=True)
+    ]
+    compared = records.comparison(
+        "preprocessing", status="different", outcome="failed", diagnoses=tuple(diagnoses), rerun="pytest t.py::t"
+    )
+    made = records.results([compared])
+    files = {"inference.yml": text_file_digest(EXAMPLE / "inference" / "inference.yml")}
+    candidates = {"inference": CandidateRecord({"model_dir": "/"}, {}, files)}
+    settings = structs.replace(made.settings, candidates=candidates)
+    return json.loads(as_text(structs.replace(made, settings=settings)))
+
+
+@st.composite
+def fixed_results(draw: Any) -> bytes:
+    """Draw the bytes of a results.json whose fixes no run may have written."""
+    document = fixed()
+    if draw(st.booleans()):
+        document = draw(edited(document))
+    diagnosis = draw(st.sampled_from(document["comparisons"][0]["diagnoses"])) if _has_diagnoses(document) else {}
+    fix = diagnosis.get("fix") if isinstance(diagnosis, dict) else None
+    if isinstance(fix, dict) and isinstance(fix.get("changes"), list) and fix["changes"]:
+        fix["changes"][0] = draw(edited(fix["changes"][0], 2))
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+def _has_diagnoses(document: Any) -> bool:
+    with suppress(KeyError, IndexError, TypeError):
+        return bool(document["comparisons"][0]["diagnoses"]) and isinstance(
+            document["comparisons"][0]["diagnoses"], list
+        )
+    return False
 
 
 # Results of others

@@ -271,6 +271,21 @@ def _results(folder: Path, given: tuple[bytes, list[str]]) -> None:
         raise ReportError(told)
 
 
+def _fix(folder: Path, given: tuple[bytes, bytes, bytes]) -> None:
+    data, train, inference = given
+    settings = _put(folder, "ocrparity.toml", b'[train]\nconfig = "train.yml"\n[inference]\nmodel_dir = "."\n')
+    _put(folder, "inference.yml", inference)
+    _put(folder, "train.yml", train)
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(["fix", str(_put(folder, "results.json", data)), f"--settings={settings}"])
+    told = (err if status == 2 else out).getvalue()
+    assert status in (0, 1, 2) and told
+    assert all(line.isprintable() for line in told.splitlines())
+    if status == 2:
+        raise ReportError(told)
+
+
 def _statics(folder: Path, given: tuple[bytes, bytes, dict[str, Any]]) -> None:
     train, inference, options = given
     config = _put(folder, "train.yml", train)
@@ -358,6 +373,14 @@ READERS = (
         ReportError,
         lambda: (json.dumps(inputs.results()).encode(), []),
         30,
+    ),
+    Reader(
+        "fix",
+        st.tuples(inputs.fixed_results(), st.builds(example_yml), st.builds(export_yml)),
+        _fix,
+        ReportError,
+        lambda: (as_json(inputs.fixed()), example_yml(), export_yml()),
+        60,
     ),
     Reader(
         "static findings",

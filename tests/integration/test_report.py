@@ -13,7 +13,8 @@ import pytest
 from projects import wrong_export
 from reports import Page
 
-from pytest_ocrparity.report.document import as_text, read_report_document
+from pytest_ocrparity.report.document import read_report_document
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.schema import SCHEMA
 
 NO_XDIST = ("-p", "no:xdist")
@@ -30,7 +31,8 @@ def results_of(project: pytest.Pytester) -> dict[str, Any]:
     results = json.loads((folder / "results.json").read_text())
     jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(results)
     assert as_text(read_report_document(folder / "results.json")) == (folder / "results.json").read_text()
-    named = {picture["file"] for each in results["comparisons"] for picture in each["pictures"]}
+    drawn = [picture for each in results["comparisons"] for picture in each["pictures"]]
+    named = {picture[key] for picture in drawn for key in ("file", "values_file") if picture[key]}
     on_disk = {path.relative_to(folder).as_posix() for path in (folder / "pictures").rglob("*") if path.is_file()}
     assert named == on_disk  # none is missing, and no thumbnail or older picture is left
     found: dict[str, Any] = results
@@ -42,7 +44,7 @@ def page_of(project: pytest.Pytester) -> Page:
     assert not found.open
     assert len(found.ids) == len(set(found.ids))
     for link in found.links:
-        assert link[1:] in found.ids if link.startswith("#") else (project.path / "report" / link).is_file()
+        assert link[1:] in found.ids if link.startswith("#") else (project.path / "report" / link).is_file(), link
     assert all(source.startswith("data:image/") for source in found.images)
     return found
 
@@ -61,7 +63,7 @@ def test_a_run_that_passes_leaves_a_whole_report(project: pytest.Pytester) -> No
     assert "passed" in shown.text
     assert "Headroom of what passed" in shown.text
     assert "What is wrong" not in shown.text
-    assert len(shown.images) == 2 * (3 + 3 + 3 + 3)
+    assert len(shown.images) == 2  # a thumbnail of each image
     assert "## OCR parity: passed" in (project.path / "report" / "summary.md").read_text()
 
 
@@ -203,19 +205,42 @@ def test_skipped_tests_are_listed_without_failing_it(project: pytest.Pytester) -
 
 def test_the_setting_does_what_the_option_does(project: pytest.Pytester) -> None:
     with (project.path / "pyproject.toml").open("a") as file:
-        file.write('\n[tool.ocrparity.report]\ndir = "out"\npictures = "failed"\n')
+        file.write('\n[tool.ocrparity.report]\ndir = "out"\npictures = "all"\n')
     project.runpytest(*NO_XDIST, "-k", "training")
     results = json.loads((project.path / "out" / "results.json").read_text())
-    assert [each["pictures"] for each in results["comparisons"]] == [[]] * 6
+    drawn = [{picture["stage"] for picture in each["pictures"]} for each in results["comparisons"]]
+    assert drawn == [{"decode", "tensor"}, {"decode", "probability_map"}, {"decode", "detections"}] * 2
 
 
-def test_only_failed_pictures_are_drawn_when_so_set(project: pytest.Pytester) -> None:
-    wrong_export(project, pad=4)
-    with (project.path / "pyproject.toml").open("a") as file:
-        file.write('\n[tool.ocrparity.report]\npictures = "failed"\n')
+def test_by_default_all_stages_are_drawn_of_images_that_differ_and_thumbnails_of_others(
+    project: pytest.Pytester,
+) -> None:
+    path = project.path / "conftest.py"
+    path.write_text(
+        path.read_text().replace(
+            'return Toy(name="inference")',
+            """class Wrong(Toy):
+        def trace(self, image):
+            return Toy(name=self.name, pad=4 if "three" in str(image) else 1).trace(image)
+    return Wrong(name="inference")""",
+        )
+    )
     run(project)
-    drawn = {(each["kind"], bool(each["pictures"])) for each in results_of(project)["comparisons"]}
-    assert drawn == {("preprocessing", False), ("probability_maps", False), ("detections", True)}
+    sides = {
+        (each["image"], each["kind"]): {picture["side"] for picture in each["pictures"]}
+        for each in results_of(project)["comparisons"]
+    }
+    whole = {"reference", "candidate", "difference", "thumbnail"}
+    assert sides == {
+        ("images/three_words.npy", "preprocessing"): whole,
+        ("images/three_words.npy", "probability_maps"): whole,
+        ("images/three_words.npy", "detections"): {"both", "image", "thumbnail"},
+        **{
+            ("images/one_word.npy", kind): {"thumbnail"} for kind in ("preprocessing", "probability_maps", "detections")
+        },
+    }
+    shown = page_of(project)
+    assert "images/three_words.npy/detections" in shown.ids and "images/one_word.npy/detections" in shown.ids
 
 
 def test_collecting_only_touches_nothing(project: pytest.Pytester) -> None:
@@ -390,7 +415,8 @@ def test_of_several_tests_of_one_image_the_page_shows_the_one_that_failed(projec
 def test_when_there_is_no_more_room_thumbnails_stay_files(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("pytest_ocrparity.report.page"), "MOST_INLINE", 20_000)
+    monkeypatch.setattr(importlib.import_module("pytest_ocrparity.report.page"), "MOST_INLINE", 5_000)
+    wrong_export(project, mean=0.6)
     run(project)
     shown = Page((project.path / "report" / "index.html").read_text())
     files = [source for source in shown.images if not source.startswith("data:")]

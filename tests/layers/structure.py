@@ -69,7 +69,7 @@ class Structure:
         return any(not name or each.startswith(f"{name}.") for each in right)
 
     def is_after(self, layer: str, key: Key) -> bool:
-        """Return whether a layer begins after a call was made and after all began that the file holds as one with it."""
+        """Return whether a layer begins after a call, and after all began that the file holds as one with it."""
         order = {name: place for place, name in reversed(list(enumerate(self.exported.entered)))}
         begun = max((order[name] + 1 for name in self.one_with(key.layer) if name in order), default=0)
         return order.get(layer, -1) >= max(begun, self.exported.begun.get(key, 0)) > 0

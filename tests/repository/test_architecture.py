@@ -22,8 +22,9 @@ TABLE = (
     {"context", "artifacts", "report"},
     {"compare", "backends", "explain"},
     {"golden", "diagnose", "rejudge"},
-    {"assertions", "session", "commands"},
-    {"plugin", "gate", "__main__", ""},
+    {"assertions", "session"},
+    {"plugin", "gate", "commands"},
+    {"__main__", ""},
 )
 KNOW_PYTEST = {"plugin", "gate", "session"}
 FRAMEWORKS = {"paddle", "paddleocr", "paddlex", "ppocr", "cv2"}
@@ -79,11 +80,11 @@ TESTED_BY = {
     # What they do shows in a whole run only.
     "context": "integration/test_fixtures.py",  # assertions in a user's threads
     "environment": "integration/test_table.py",
-    "report.page": "integration/test_report.py",
     # They are tested with what they are for.
     "artifacts.configs": "hostile/test_fuzz.py",  # a reader of files that others may have written
     "errors": "unit/test_tolerance.py",  # the word that was meant, in the message of a mistake
     "jsonable": "unit/report/test_document.py",  # parameters of any type
+    "report.document_text": "unit/report/test_document.py",  # what is written is read the same
     "settings.candidates": "unit/settings/test_settings.py",  # of the whole file
     "settings.settings_page": "unit/settings/test_settings_table.py",  # one table is held to be checked and documented
     "trace.stored_fields": "hostile/test_fuzz.py",  # what a baseline with odd fields must not break

@@ -23,7 +23,8 @@ from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import UNDECIDED, Comparison
 from pytest_ocrparity.contract import pipeline_of
 from pytest_ocrparity.rejudge import limits_to_rejudge_by, rejudge_accuracy, rejudge_comparisons
-from pytest_ocrparity.report.document import RecordedComparison, as_text, read_report_document
+from pytest_ocrparity.report.document import RecordedComparison, read_report_document
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.tolerance import BUILT_IN, Tolerance, parse_tolerance
 
 WORDS = (
@@ -305,3 +306,17 @@ def test_accuracy_is_judged_again_by_its_counts() -> None:
     assert again("accuracy.max_drop=off") == "not judged"
     assert again("int8") == "no loss seen"
     assert rejudge_accuracy([record], limits_to_rejudge_by([parse_tolerance("text.max_cer=1")])) == [record]
+
+
+def test_what_a_run_judged_under_two_limits_is_one_sample_under_one() -> None:
+    one, two = ([image_counts(f"{index:02}", 4, 4, 4) for index in range(start, start + 20)] for start in (0, 15))
+    two[0] = image_counts("15", 4, 4, 3)
+    asserted = accuracy_record(one, test="t.py::a")
+    (run, other) = rejudge_accuracy(
+        [accuracy_record(one), accuracy_record(two, 0.4), asserted],
+        limits_to_rejudge_by([{"accuracy": {"max_drop": 0.5}}]),
+    )
+    assert [each.image for each in run.counts] == [f"{index:02}" for index in range(35)]
+    assert [each.image for each in run.changed] == ["15"] and run.limit.value == other.limit.value == 0.5
+    assert len(other.counts) == 20 and other.test == "t.py::a"
+    assert len(rejudge_accuracy([accuracy_record(one), accuracy_record(two, 0.4)], {})) == 2

@@ -150,3 +150,14 @@ def test_a_drop_of_nothing_is_refused_as_no_number_of_images_excludes_it() -> No
         BUILT_IN.override({"accuracy": {"max_drop": 0}}, "marker")
     assert BUILT_IN.override({"accuracy": {"max_drop": 0.001}}, "marker")["accuracy.max_drop"].value == 0.001
     assert PRESETS["fp32"]["accuracy.max_drop"] == MAX_DROP
+
+
+def test_a_drop_of_accuracy_of_the_users_own_outlasts_a_preset() -> None:
+    own = BUILT_IN.override({"accuracy": {"max_drop": 0.005}}, "pyproject.toml")
+    for preset in ("int8", {"preset": "int8"}):
+        found = own.override(preset, "command line")
+        assert found["accuracy.max_drop"] == own["accuracy.max_drop"]
+        assert found["detections.max_shift"] == Tolerance.preset("int8", "command line")["detections.max_shift"]
+        assert BUILT_IN.override(preset, "command line")["accuracy.max_drop"].origin == "int8 preset, command line"
+    both = own.override({"preset": "int8", "accuracy": {"max_drop": 0.02}}, "command line")
+    assert both["accuracy.max_drop"].value == 0.02

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -110,13 +110,15 @@ class Matches:
 
     Attributes:
         reference, candidate: the arrays of both.
+        before: those of the candidate before some were replaced.
         equal: by place of the candidate, the places of the reference that hold the same.
     """
 
     reference: Values
     candidate: Values
+    before: InitVar[Matches | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, before: Matches | None) -> None:
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for place, array in enumerate(self.reference.arrays):
             by_shape.setdefault(array.shape, []).append(place)
@@ -124,6 +126,9 @@ class Matches:
         self.equal: dict[int, list[int]] = {0: [0]}
         for place, array in enumerate(self.candidate.arrays):
             if place == 0:
+                continue
+            if before is not None and array is before.candidate.arrays[place]:
+                self.equal |= {place: before.equal[place]} if place in before.equal else {}
                 continue
             own = _sample(array)
             same = [
@@ -189,6 +194,16 @@ class Matches:
             found |= {each for each in alike if self.reference.before(each).isdisjoint(alike)}
         return frozenset(found)
 
+    @cached_property
+    def held(self) -> frozenset[int]:
+        """The reference's places that one of the candidate's is, by its array and its operator."""
+        found = set()
+        for place, equal in self.equal.items():
+            own = kind_of(self.candidate.nodes[place].operator)
+            alike = [each for each in equal if kind_of(self.reference.nodes[each].operator) == own]
+            found |= set(alike if len(alike) == 1 else ())
+        return frozenset(found)
+
     def is_certain(self, place: int, right: int) -> bool:
         """Return whether one place of the reference alone is the same operator of the same arrays.
 
@@ -204,6 +219,7 @@ class Matches:
             if kind_of(node.operator) == kind_of(own.operator)
             and self.reference.arrays[each].shape == self.candidate.arrays[place].shape
             and len(node.inputs) == len(known)
+            and each not in self.held
             and all(given in same for given, same in zip(node.inputs, known, strict=True))
         ]
         return alike == [right] and _kinds_after(self.candidate, place) == _kinds_after(self.reference, right)
@@ -216,17 +232,16 @@ class Matches:
         """
         array = self.candidate.arrays[place]
         known = self.known(self.frontier(place, back))
-        taken = {each for many in self.equal.values() for each in many if len(many) == 1}
         own = kind_of(self.candidate.nodes[place].operator)
         found = []
         for each, other in enumerate(self.reference.arrays):
-            if other.shape != array.shape:
+            if other.shape != array.shape or each in self.held:
                 continue
             between, ends = self.reference.sources(each, known)
             if ends and ends <= known and len(between) <= MOST_BETWEEN:
                 is_other = kind_of(self.reference.nodes[each].operator) != own
                 is_uncertain = back > 0 or not self.is_certain(place, each)
-                found.append((is_uncertain, each in taken, unlikeness(array, other), is_other, len(between), each))
+                found.append((is_uncertain, unlikeness(array, other), is_other, len(between), each))
         if not found:
             return []
         # Of those that are almost equally near, the same operator is likelier.

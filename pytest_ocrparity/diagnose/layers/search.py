@@ -58,11 +58,17 @@ class Runs:
         with self.counted():
             return graph.run(tensor, wanted, replaced)
 
-    def values(self, graph: NetworkGraph, tensor: Array, replaced: Mapping[int, Array] | None = None) -> list[Array]:
-        """Return the arrays of all nodes, with what was replaced in its place."""
-        found = self.run(graph, tensor, range(len(graph.nodes)), replaced)
-        for place, array in (replaced or {}).items():
-            found[place] = array
+    def values(self, graph: NetworkGraph, tensor: Array) -> list[Array]:
+        """Return the arrays of all nodes."""
+        return self.run(graph, tensor, range(len(graph.nodes)))
+
+    def values_with(self, values: Values, tensor: Array, replaced: Mapping[int, Array], own: int) -> list[Array]:
+        """Return the arrays of all nodes with another one in a place: what does not follow it is what it was."""
+        after = [place for place in range(own + 1, len(values.nodes)) if own in values.before(place)]
+        found = [*values.arrays]
+        found[own] = replaced[own]
+        for place, array in zip(after, self.run(values.graph, tensor, after, replaced), strict=True):
+            found[place] = replaced.get(place, array)
         return found
 
 
@@ -218,10 +224,14 @@ def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callab
             first = tried
             first.places[-1] = replace(first.places[-1], is_shown=True)
             break
+        if tried.places[-1].is_shown:
+            break
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
         state.matches, state.replaced, state.places = first.matches, first.replaced, first.places
 
 
+MOST_AFTER: Final = 6
+"""How many operators are gone on, where what one makes has no counterpart: a fused block makes other shapes within."""
 MOST_BACK: Final = 2
 """How many places that hold the same are gone back, where one of them is another's array by chance."""
 
@@ -231,17 +241,16 @@ def _place_with_a_counterpart(matches: Matches, place: int) -> tuple[int, int]:
 
     Where the operator itself has none, it makes an array of another shape, or it takes one that should be another.
     """
-    for back in range(MOST_BACK + 1):
-        seen, left = set(), [place]
-        while left:
-            each = left.pop(0)
-            if each in seen or each in matches.fine:
-                continue
-            seen.add(each)
-            if matches.counterparts(each, back):
-                return each, back
-            if back == MOST_BACK or matches.candidate.arrays[each].shape not in matches.shapes:
-                left += matches.candidate.consumers.get(each, ())
+    rows, seen = [[place]], {place}
+    for _ in range(MOST_AFTER):
+        after = [each for own in rows[-1] for each in matches.candidate.consumers.get(own, ())]
+        rows.append([each for each in dict.fromkeys(after) if each not in seen and each not in matches.fine])
+        seen |= set(rows[-1])
+    for far in range(MOST_AFTER + MOST_BACK + 1):
+        for back in range(min(far, MOST_BACK), -1, -1):
+            for each in rows[far - back] if far - back < len(rows) else ():
+                if matches.counterparts(each, back):
+                    return each, back
     return place, 0
 
 
@@ -262,8 +271,8 @@ def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, r
     off, is_shown = distance(candidate.arrays[own], array), matches.is_certain(own, right)
     place = Place(own, right, tuple(sorted(between)), off, 0.0, largest(array), frontier, is_shown, is_ambiguous)
     replaced = {**state.replaced, own: array}
-    made = Values(candidate.graph, runs.values(candidate.graph, tensor, replaced))
-    return _State(Matches(reference, made), replaced, [*state.places, place])
+    made = Values(candidate.graph, runs.values_with(candidate, tensor, replaced, own))
+    return _State(Matches(reference, made, matches), replaced, [*state.places, place])
 
 
 def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:

@@ -9,13 +9,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+from msgspec.structs import replace
 from PIL import Image, ImageOps
 
 from pytest_ocrparity.comparison import MATCHES, Comparison
-from pytest_ocrparity.report.document import Picture, RecordedComparison
+from pytest_ocrparity.report.document import THUMBNAIL, Picture, RecordedComparison
 from pytest_ocrparity.report.pictures import boxes as overlay
 from pytest_ocrparity.report.pictures import lines
 from pytest_ocrparity.report.pictures.arrays import (
@@ -23,9 +25,12 @@ from pytest_ocrparity.report.pictures.arrays import (
     Drawn,
     array_heat_map,
     array_photo,
+    downscaled_image,
     drawn_array_difference,
+    largest_of_channels,
     tensor_array_view,
 )
+from pytest_ocrparity.report.pictures.pixel_values import pixel_values_script
 from pytest_ocrparity.stages import (
     DECODE,
     DETECTIONS,
@@ -39,98 +44,149 @@ from pytest_ocrparity.trace import Decoded, Trace
 from pytest_ocrparity.whole_files import write_whole_file
 from pytest_ocrparity.wording import number_of_boxes, path_from
 
+Array: TypeAlias = npt.NDArray[Any]
+
 PICTURES: Final = "pictures"
 """The folder of pictures inside of the report's."""
 
 SIDES: Final = ("reference", "candidate")
+DIFFERENCE, IMAGE = "difference", "image"
+"""Other sides of a picture than the two that are compared; the image is what boxes are drawn on."""
 FULL: Final = 1600
 """Longest side in px at which a drawing of boxes opens."""
+SMALL: Final = 112
+"""Longest side in px of the thumbnail of an image, which lists show at half of it."""
+VEIL: Final = 0.35
+"""Opacity of the white between an image and boxes."""
 
 
 class Album:
     """The pictures of one process. Files are named after what they show and hold, so that none replaces another."""
 
     def __init__(self, folder: Path, *, is_selective: bool = False) -> None:
-        """Draw into this folder, and only what failed if `is_selective`."""
+        """Draw into this folder, and of what matches a thumbnail alone if `is_selective`."""
         self.folder, self.is_selective = folder, is_selective
+        self._thumbnail: tuple[object, Picture | None] = None, None
+        """Of the image that was last drawn, as its comparisons come one after the other."""
 
     def pictures_of(
-        self, comparison: Comparison, reference: Trace, candidate: Trace
+        self, comparison: Comparison, reference: Trace, candidate: Trace, *, is_whole: bool = False
     ) -> tuple[tuple[Picture, ...], str | None]:
-        """Return the pictures of a comparison, and the error of drawing them, or None; an error is not raised."""
+        """Return the pictures of a comparison, and the error of drawing them, or None; an error is not raised.
+
+        `is_whole`: its image differs, so that it is drawn even where it matches itself.
+        """
         found: list[Picture] = []
-        if self.is_selective and comparison.is_match:
-            return (), None
+        draw = {
+            PREPROCESSING: self._preprocessing_pictures,
+            PROBABILITY_MAPS: self._timesteps if comparison.task == RECOGNITION.name else self._map_pictures,
+            DETECTIONS: self._box_pictures,
+        }  # a text is text
+        is_drawn = comparison.kind in draw and (is_whole or not (self.is_selective and comparison.is_match))
         try:
-            draw = {
-                PREPROCESSING: self._preprocessing_pictures,
-                PROBABILITY_MAPS: self._map_pictures,
-                DETECTIONS: self._box_pictures,
-            }
-            if comparison.task == RECOGNITION.name:
-                draw = {
-                    PREPROCESSING: self._preprocessing_pictures,
-                    PROBABILITY_MAPS: self._timesteps,
-                }  # a text is text
-            for picture in draw[comparison.kind](comparison, reference, candidate) if comparison.kind in draw else ():
+            for picture in draw[comparison.kind](comparison, reference, candidate) if is_drawn else ():
                 found.append(picture)
+            found += self._thumbnails(reference, candidate)
         except Exception as error:
             return tuple(found), f"{type(error).__name__}: {error}"
         return tuple(found), None
 
+    def _thumbnails(self, *sides: Trace) -> list[Picture]:
+        """Return the thumbnail of the image that two sides ran on, in a list; an empty one where none holds it."""
+        source = next((trace for trace in sides if _has_pixels(trace)), sides[0])
+        key = source.image, source.decode and source.decode.sha256
+        if self._thumbnail[0] != key:
+            image, size = _source_image(source)
+            drawn = None
+            if image is not None:
+                content = _encoded_picture(
+                    downscaled_image(image.thumb, SMALL), "jpg", {"quality": 60, "optimize": True}
+                )
+                name = self._written(source, DECODE, THUMBNAIL, "jpg", content)
+                drawn = Picture(DECODE, THUMBNAIL, f"{size[0]}x{size[1]} px", name)
+            self._thumbnail = key, drawn
+        return [self._thumbnail[1]] if self._thumbnail[1] is not None else []
+
     def _preprocessing_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
+        yield from self._decoded_images(*sides)
+        if comparison.task == RECOGNITION.name:
+            yield from self._fed_lines(comparison, *sides)
+            return
+        tensors = [trace.tensor for trace in sides]
+        if _are_equal(*tensors):  # one picture says it
+            first = self._write_drawing(sides[0], TENSOR, SIDES[0], tensor_array_view(sides[0]))
+            yield from (first, replace(first, side=SIDES[1]))
+        else:
+            for side, trace, tensor in zip(SIDES, sides, tensors, strict=True):
+                if tensor is not None and tensor.size:
+                    values = pixel_values_script(tensor[0])
+                    yield self._write_drawing(trace, TENSOR, side, tensor_array_view(trace), values)
+        if (planes := _planes(*tensors)) is not None:
+            yield self._difference(comparison, sides[1], TENSOR, planes, "in units of the tensor")
+
+    def _decoded_images(self, *sides: Trace) -> Iterator[Picture]:
         images = [trace.decode for trace in sides]
         orders = [image.channel_order for image in images if image is not None]
-        for side, trace, image in zip(SIDES, sides, images, strict=True):
-            if image is not None and image.pixels is not None:
-                caption = f"{image.shape[1]}x{image.shape[0]} px, decoded as {image.channel_order}"
-                caption += "" if image.channel_order == orders[0] else f", drawn as {orders[0]}, which it is taken for"
-                yield self._write_drawing(trace, DECODE, side, array_photo(image.pixels, orders[0], caption))
         pixels = [image.pixels for image in images if image is not None and image.pixels is not None]
+        is_one = len(set(orders)) == 1 and len(pixels) == 2 and _are_equal(*pixels)
+        for side, trace, image in zip(SIDES, sides, images, strict=True):
+            if image is None or image.pixels is None:
+                continue
+            caption = f"{image.shape[1]}x{image.shape[0]} px, decoded as {image.channel_order}"
+            caption += "" if image.channel_order == orders[0] else f", drawn as {orders[0]}, which it is taken for"
+            drawn = array_photo(image.pixels, orders[0], caption)
+            first = self._write_drawing(trace, DECODE, side, drawn)
+            yield first
+            if is_one:
+                yield replace(first, side=SIDES[1])
+                break
         if len(pixels) == 2 and pixels[0].shape == pixels[1].shape and pixels[0].ndim == 3:
             planes = [each.transpose(2, 0, 1) for each in pixels]
             drawn = drawn_array_difference(planes[0], planes[1], "in levels of a channel")
-            yield self._write_drawing(sides[1], DECODE, "difference", drawn)
-        if comparison.task == RECOGNITION.name:
-            yield from self._fed_lines(*sides)
-            return
-        for side, trace in zip(SIDES, sides, strict=True):
-            if trace.tensor is not None and trace.tensor.size:
-                yield self._write_drawing(trace, TENSOR, side, tensor_array_view(trace))
-        tensors = [trace.tensor for trace in sides if trace.tensor is not None]
-        if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
-            drawn = drawn_array_difference(tensors[0][0], tensors[1][0], "in units of the tensor")
-            yield self._write_drawing(sides[1], TENSOR, "difference", drawn)
+            yield self._write_drawing(sides[1], DECODE, DIFFERENCE, drawn)
 
     def _map_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
-        for side, trace in zip(SIDES, sides, strict=True):
-            values = trace.probability_map
+        maps = [trace.probability_map for trace in sides]
+        for side, trace, values in zip(SIDES, sides, maps, strict=True):
             if values is not None and values.ndim == 4 and values.size:
                 thresh = trace.parameters.get(DETECTIONS, {}).get("thresh")
                 caption = f"{values.shape[-1]}x{values.shape[-2]} px"
                 caption += f", first of {values.shape[1]} channels" if values.shape[1] > 1 else ""
                 caption += f"; text where above thresh {thresh:g}" if thresh is not None else ""
-                yield self._write_drawing(trace, PROBABILITY_MAP, side, array_heat_map(values[0, 0], caption))
-        maps = [trace.probability_map for trace in sides if trace.probability_map is not None]
-        if len(maps) == 2 and maps[0].ndim == 4 and maps[0].shape == maps[1].shape and maps[0].size:
-            drawn = drawn_array_difference(maps[0][0], maps[1][0], "of probabilities")
-            yield self._write_drawing(sides[1], PROBABILITY_MAP, "difference", drawn)
+                script = pixel_values_script(values[0, :1])
+                drawn = self._write_drawing(trace, PROBABILITY_MAP, side, array_heat_map(values[0, 0], caption), script)
+                yield drawn
+                if _are_equal(*maps):
+                    yield replace(drawn, side=SIDES[1])
+                    break
+        if (planes := _planes(*maps)) is not None:
+            yield self._difference(comparison, sides[1], PROBABILITY_MAP, planes, "of probabilities")
 
-    def _fed_lines(self, *sides: Trace) -> Iterator[Picture]:
+    def _difference(
+        self, comparison: Comparison, trace: Trace, stage: str, planes: Sequence[Any], caption: str
+    ) -> Picture:
+        """Draw the difference of two arrays on the scale of the limit that judges it."""
+        drawn = drawn_array_difference(planes[0], planes[1], caption, limit_of(comparison))
+        script = None
+        if drawn.bar is not None:
+            script = pixel_values_script(largest_of_channels(planes[0], planes[1])[None], is_difference=True)
+        return self._write_drawing(trace, stage, DIFFERENCE, drawn, script)
+
+    def _fed_lines(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         """Draw what each recogniser is fed at one scale, with the padding behind the line."""
         widest = max(map(lines.width_of, sides))
-        for side, trace in zip(SIDES, sides, strict=True):
-            if trace.tensor is not None and trace.tensor.size:
+        tensors = [trace.tensor for trace in sides]
+        for side, trace, tensor in zip(SIDES, sides, tensors, strict=True):
+            if tensor is not None and tensor.size:
                 drawn = _fed(trace)
-                caption = f"{drawn.caption}; {lines.content_text(trace)}"
+                drawn = drawn._replace(caption=f"{drawn.caption}; {lines.content_text(trace)}")
                 content = lines.Strip(drawn.full, lines.content_of(trace))
-                svg = lines.drawing(caption, lines.width_of(trace), widest, content)
-                yield self._write_files(trace, TENSOR, side, caption, "svg", (svg, svg), None)
-        tensors = [trace.tensor for trace in sides if trace.tensor is not None]
-        if len(tensors) == 2 and tensors[0].shape == tensors[1].shape and tensors[0].size:
-            drawn = drawn_array_difference(tensors[0][0], tensors[1][0], "in units of the tensor")
-            svg = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
-            yield self._write_files(sides[1], TENSOR, "difference", drawn.caption, "svg", (svg, svg), drawn.bar)
+                line = lines.drawing(drawn.caption, lines.width_of(trace), widest, content)
+                yield self._write_line(trace, TENSOR, side, drawn, line, None if _are_equal(*tensors) else tensor[0])
+        if (planes := _planes(*tensors)) is not None:
+            drawn = drawn_array_difference(planes[0], planes[1], "in units of the tensor", limit_of(comparison))
+            line = lines.drawing(drawn.caption, widest, widest, lines.Strip(drawn.full, label=""))
+            yield self._write_line(sides[1], TENSOR, DIFFERENCE, drawn, line, largest_of_channels(*planes)[None])
 
     def _timesteps(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
         """Draw below what was fed a row for each class that is the best of a timestep."""
@@ -142,85 +198,132 @@ class Album:
             if values is None or values.ndim != 3 or not values.size:
                 continue
             rows = lines.rows_of(right if have_same_classes else [values])
-            drawn = array_heat_map(values[0][:, rows].T, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
-            caption = f"{drawn.caption}; a row for each class that is the best of a timestep"
+            shown = values[0][:, rows].T
+            drawn = array_heat_map(shown, f"{values.shape[1]} timesteps, {lines.content_text(trace)}")
+            drawn = drawn._replace(caption=f"{drawn.caption}; a row for each class that is the best of a timestep")
             has_tensor = trace.tensor is not None and trace.tensor.size
             strip = lines.Strip(_fed(trace).full, lines.content_of(trace)) if has_tensor else None
             steps = lines.timesteps(trace, values, rows, drawn.full)
-            svg = lines.drawing(caption, lines.width_of(trace), widest, strip, steps)
-            yield self._write_files(trace, PROBABILITY_MAP, side, caption, "svg", (svg, svg), drawn.bar)
+            line = lines.drawing(drawn.caption, lines.width_of(trace), widest, strip, steps)
+            yield self._write_line(trace, PROBABILITY_MAP, side, drawn, line, shown[None])
         if len(right) == 2 and right[0].shape == right[1].shape:
             rows = lines.rows_of(right)
             planes = [each[:1, :, rows].transpose(0, 2, 1) for each in right]
-            drawn = drawn_array_difference(planes[0], planes[1], "of probabilities")
+            drawn = drawn_array_difference(planes[0], planes[1], "of probabilities", limit_of(comparison))
             labels = [lines.labelled(index, lines.characters_of(sides[0])) for index in rows]
-            svg = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
-            yield self._write_files(
-                sides[1], PROBABILITY_MAP, "difference", drawn.caption, "svg", (svg, svg), drawn.bar
+            line = lines.drawing(drawn.caption, lines.width_of(sides[0]), widest, rows=lines.Rows(drawn.full, labels))
+            yield self._write_line(
+                sides[1], PROBABILITY_MAP, DIFFERENCE, drawn, line, largest_of_channels(*planes)[None]
             )
+
+    def _write_line(
+        self, trace: Trace, stage: str, side: str, drawn: Drawn, line: lines.LineDrawing, values: Array | None
+    ) -> Picture:
+        script = None
+        if values is not None and (side != DIFFERENCE or drawn.bar is not None):
+            script = pixel_values_script(values, is_difference=side == DIFFERENCE, frame=line.frame)
+        return self._write_files(trace, stage, side, drawn, "svg", (line.svg, line.svg), script)
 
     def _box_pictures(self, comparison: Comparison, *sides: Trace) -> Iterator[Picture]:
+        """Draw the boxes of both sides on one image, of which the page shows either side's alone; and that image."""
         found = [trace.detections for trace in sides]
         names = comparison.reference, comparison.candidate
-        if found[0] is not None and found[1] is not None:
-            boxes = overlay.comparison_boxes(found[0], found[1], comparison.boxes, names)
-            caption = f"{number_of_boxes(len(found[0]))} of {names[0]}, {len(found[1])} of {names[1]}"
-            sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
-            if len(set(sizes)) > 1:
-                caption += f"; {names[0]} decoded {_size_text(sizes[0])}, {names[1]} {_size_text(sizes[1])}"
-            yield self._write_boxes((sides[1], sides[0]), "both", boxes, caption, veil=0.35)
-        for side, name, trace, detections in zip(SIDES, names, sides, found, strict=True):
-            if detections is not None:
-                boxes = overlay.side_boxes(detections, side, name)
-                caption = f"{number_of_boxes(len(detections))} of {name}"
-                yield self._write_boxes(
-                    (trace, *(other for other in sides if other is not trace)), side, boxes, caption
-                )
-
-    def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn) -> Picture:
-        suffix, how = ("jpg", {"quality": 90}) if drawn.is_photo else ("png", {"compress_level": 3})
-        thumb = ("png", {}) if side == "difference" else ("jpg", {"quality": 70})
-        contents = _encoded_picture(drawn.full, suffix, how), _encoded_picture(drawn.thumb, *thumb)
-        return self._write_files(trace, stage, side, drawn.caption, suffix, contents, drawn.bar)
-
-    def _write_boxes(
-        self, traces: tuple[Trace, ...], side: str, boxes: Sequence[overlay.Box], caption: str, veil: float = 0.0
-    ) -> Picture:
-        """Draw boxes on the image of the first of these sides that holds one; the first is whose boxes they are."""
-        source = next((trace for trace in traces if _has_pixels(trace)), traces[0])
+        drawn = [
+            (side, trace, name, each)
+            for side, trace, name, each in zip(SIDES, sides, names, found, strict=True)
+            if each is not None
+        ]
+        if not drawn:
+            return
+        side, whose = ("both", sides[1]) if len(drawn) == 2 else drawn[0][:2]
+        source = next((trace for trace in (*sides, whose) if _has_pixels(trace)), whose)
+        boxes = overlay.comparison_boxes(found, comparison.boxes, names)
+        caption = ", ".join(
+            f"{len(each) if place else number_of_boxes(len(each))} of {name}"
+            for place, (_, _, name, each) in enumerate(drawn)
+        )
+        sizes = [trace.decode.shape[:2] for trace in sides if trace.decode is not None]
+        if len(set(sizes)) > 1:
+            caption += f"; {names[0]} decoded {_size_text(sizes[0])}, {names[1]} {_size_text(sizes[1])}"
         image, size = _source_image(source)
-        if image is None:
+        thumb = beside = None
+        if image is not None:
+            # As `_decoded_images` draws it, so that both are one file.
+            photo = self._write_drawing(source, DECODE, SIDES[0], image)
+            yield replace(photo, stage=DETECTIONS, side=IMAGE)
+            beside = photo.file.rpartition("/")[2]
+            thumb = _data_uri(_encoded_picture(image.thumb, "jpg", {"quality": 60}))
+        else:
             points = [np.nan_to_num(box.polygon, posinf=0, neginf=0) for box in boxes]
             size = tuple(int(each) + 8 for each in np.concatenate([np.zeros((1, 2)), *points]).max(axis=0))
-        contents = []
-        for shown, picture in ((FULL, image and image.full), (THUMB, image and image.thumb)):
-            uri = (
-                None
-                if picture is None
-                else _data_uri(_encoded_picture(picture, "jpg", {"quality": 85 if shown == FULL else 70}))
-            )
-            contents.append(overlay.drawing(boxes, (size[0], size[1]), uri, caption, shown, veil))
         caption += image.caption if image is not None else "; no side recorded the image"
-        caption += f", on the image of {source.pipeline}" if source is not traces[0] else ""
-        return self._write_files(traces[0], DETECTIONS, side, caption, "svg", (contents[0], contents[1]), None)
+        if len(drawn) == 1:
+            caption += f", on the image of {source.pipeline}" if source is not whose else ""
+        contents = [
+            overlay.drawing(boxes, (size[0], size[1]), background, caption, shown, VEIL)
+            for shown, background in ((FULL, beside), (THUMB, thumb))
+        ]
+        what = Drawn(Image.new("L", (1, 1)), Image.new("L", (1, 1)), caption)
+        yield self._write_files(whose, DETECTIONS, side, what, "svg", (contents[0], contents[1]))
+
+    def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn, values: bytes | None = None) -> Picture:
+        suffix, how = ("jpg", {"quality": 75, "optimize": True}) if drawn.is_photo else ("png", {"compress_level": 6})
+        thumb = ("png", {}) if side == DIFFERENCE else ("jpg", {"quality": 60})
+        contents = _encoded_picture(drawn.full, suffix, how), _encoded_picture(drawn.thumb, *thumb)
+        return self._write_files(trace, stage, side, drawn, suffix, contents, values)
 
     def _write_files(
         self,
         trace: Trace,
         stage: str,
         side: str,
-        caption: str,
+        drawn: Drawn,
         suffix: str,
         contents: tuple[bytes, bytes],
-        bar: tuple[float, float] | None,
+        values: bytes | None = None,
     ) -> Picture:
-        digest = hashlib.sha256(contents[0]).hexdigest()[:10]
-        of = side if side in ("difference", "both") else slug(trace.pipeline, 40)
-        name = f"{PICTURES}/{slug(trace.label, 80)}/{stage}-{of}-{digest}.{suffix}"
-        picture = Picture(stage, side, caption, name, bar)
-        for each, content in zip((picture.file, picture.thumb), contents, strict=True):
-            write_whole_file(self.folder / each, content)
+        of = side if side in (DIFFERENCE, "both") else slug(trace.pipeline, 40)
+        picture = Picture(
+            stage,
+            side,
+            drawn.caption,
+            self._written(trace, stage, of, suffix, contents[0]),
+            drawn.bar,
+            drawn.limit,
+            None if values is None else self._written(trace, stage, of, "js", values),
+        )
+        write_whole_file(self.folder / picture.thumb, contents[1])
         return picture
+
+    def _written(self, trace: Trace, stage: str, of: str, suffix: str, content: bytes) -> str:
+        """Write a file of an image, and return its name in the report's folder."""
+        digest = hashlib.sha256(content).hexdigest()[:10]
+        name = f"{PICTURES}/{slug(trace.label, 80)}/{stage}-{of}-{digest}.{suffix}"
+        write_whole_file(self.folder / name, content)
+        return name
+
+
+def limit_of(comparison: Comparison) -> float | None:
+    """Return the limit of a comparison's largest difference of an array; None where it has none."""
+    measure = comparison.measure(f"{comparison.kind}.atol")
+    return None if measure is None else measure.limit
+
+
+def _are_equal(reference: Array | None, candidate: Array | None) -> bool:
+    return (
+        reference is not None
+        and candidate is not None
+        and bool(reference.size)
+        and reference.dtype == candidate.dtype
+        and np.array_equal(reference, candidate)
+    )
+
+
+def _planes(reference: Array | None, candidate: Array | None) -> tuple[Array, Array] | None:
+    """Return the first of two batches of (C, h, w) arrays; None where they have no common shape."""
+    if reference is None or candidate is None or reference.ndim != 4:
+        return None
+    return (reference[0], candidate[0]) if reference.shape == candidate.shape and reference.size else None
 
 
 def slug(text: str, most: int) -> str:
@@ -234,7 +337,7 @@ def album_lines(comparisons: Iterable[RecordedComparison], folder: Path) -> list
     found: dict[str, dict[str, list[str]]] = {}
     for comparison in comparisons:
         if comparison.status not in MATCHES:
-            for picture in comparison.pictures:
+            for picture in (each for each in comparison.pictures if each.side not in (IMAGE, THUMBNAIL)):
                 place, _, name = picture.file.rpartition("/")
                 found.setdefault(place, {}).setdefault(picture.stage, []).append(name)
     lines = []

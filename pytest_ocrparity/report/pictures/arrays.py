@@ -19,6 +19,10 @@ MOST: Final = 4096
 """Longest side of a full picture in px: what a browser shows at ease."""
 THUMB, POOLED_THUMB = 400, 128
 """Longest side of a thumbnail in px. A pooled one is small, so that each of its values covers pixels of the screen."""
+WITHIN, BEYOND = 72, 128
+"""Of 255 steps of a difference's scale: where the limit lies, and where what exceeds it begins."""
+_COARSE: Final = 4
+"""Steps that a difference is drawn in at once: of noise a file is a third smaller, and no eye tells them apart."""
 
 _PALETTE: Final = [
     round(float(value))
@@ -28,13 +32,17 @@ _PALETTE: Final = [
 
 
 class Drawn(NamedTuple):
-    """A picture in full and small, and what to write beside it; `bar` holds the values at the ends of its scale."""
+    """A picture in full and small, and what to write beside it.
+
+    `bar` holds the values at the ends of its scale, `limit` the value above which a difference is drawn bright.
+    """
 
     full: Image.Image
     thumb: Image.Image
     caption: str
     is_photo: bool = False
     bar: tuple[float, float] | None = None
+    limit: float | None = None
 
 
 def array_photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> Drawn:
@@ -49,8 +57,8 @@ def array_photo(pixels: npt.NDArray[Any], channel_order: str, caption: str) -> D
     if values.ndim == 3 and channel_order == "BGR":
         values = values[..., [2, 1, 0, 3][: values.shape[2]]]
     image = Image.fromarray(np.ascontiguousarray(values))
-    full = _downscaled_image(image, MOST)
-    return Drawn(full, _downscaled_image(image, THUMB), caption + _scale_note(image, full), is_photo=True)
+    full = downscaled_image(image, MOST)
+    return Drawn(full, downscaled_image(image, THUMB), caption + _scale_note(image, full), is_photo=True)
 
 
 def tensor_array_view(trace: Trace, ends: tuple[float, float] | None = None) -> Drawn:
@@ -77,27 +85,50 @@ def tensor_array_view(trace: Trace, ends: tuple[float, float] | None = None) -> 
 def array_heat_map(values: npt.NDArray[Any], caption: str) -> Drawn:
     """Draw an (h, w) map of 0 to 1; what lies outside is drawn as the nearer end."""
     scaled = Image.fromarray(_as_uint8(_without_nan(values.astype(np.float32)) * 255))
-    full = _downscaled_image(scaled, MOST)
+    full = downscaled_image(scaled, MOST)
     note = _scale_note(scaled, full)
-    return Drawn(_coloured_map(full), _coloured_map(_downscaled_image(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
+    return Drawn(_coloured_map(full), _coloured_map(downscaled_image(scaled, THUMB)), caption + note, bar=(0.0, 1.0))
 
 
-def drawn_array_difference(reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str) -> Drawn:
-    """Draw the absolute difference of two (C, h, w) arrays, the largest of its channels, from 0 to its largest value.
+def drawn_array_difference(
+    reference: npt.NDArray[Any], candidate: npt.NDArray[Any], caption: str, limit: float | None = None
+) -> Drawn:
+    """Draw the absolute difference of two (C, h, w) arrays, the largest of its channels.
 
-    Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the largest value.
+    Up to its limit a difference is drawn dark, beyond it bright, up to the largest value; without a limit from 0 to the
+    largest value. Reduced by the maximum of each block, so that no pixel is lost. What is not finite is drawn as the
+    largest value.
     """
-    distance = np.abs(reference.astype(np.float32) - candidate.astype(np.float32)).max(axis=0)
+    distance = largest_of_channels(reference, candidate)
     is_finite = np.isfinite(distance)
     top = float(distance[is_finite].max(initial=0.0))
-    distance[~is_finite] = top or 1.0
-    scaled = np.ceil(distance * np.float32(255 / (top or 1.0)))  # the smallest difference is not drawn as none
+    limit = limit if limit and math.isfinite(limit) else None
+    scaled = _difference_steps(np.where(is_finite, distance, 0), top, limit)
+    scaled = np.minimum(np.ceil(scaled / _COARSE) * _COARSE, 255)
+    scaled[~is_finite] = 255
     full, small = (
         _coloured_map(Image.fromarray(_as_uint8(_max_pooled(scaled, most)))) for most in (MOST, POOLED_THUMB)
     )
     if is_finite.all() and not top:
         return Drawn(full, small, "none, every value is equal")
-    return Drawn(full, small, caption, bar=(0.0, top))
+    return Drawn(full, small, caption, bar=(0.0, max(top, limit or 0.0)), limit=limit)
+
+
+def largest_of_channels(reference: npt.NDArray[Any], candidate: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return the absolute difference of two (C, h, w) arrays, of each pixel the largest of its channels."""
+    found: npt.NDArray[np.float32] = np.abs(reference.astype(np.float32) - candidate.astype(np.float32)).max(axis=0)
+    return found
+
+
+def _difference_steps(distance: npt.NDArray[np.float32], top: float, limit: float | None) -> npt.NDArray[np.float32]:
+    """Return where differences lie on the scale of 255 steps; the smallest is not drawn as none."""
+    steps: npt.NDArray[np.float32] = np.ceil(distance * np.float32(255 / (top or 1.0)))
+    if limit is None:
+        return steps
+    within = np.ceil(distance * np.float32(WITHIN / limit))
+    beyond = BEYOND + np.ceil((distance - limit) * np.float32((255 - BEYOND) / (max(top - limit, 0) or 1.0)))
+    steps = np.where(distance <= limit, np.minimum(within, WITHIN), np.minimum(beyond, 255))
+    return steps
 
 
 def _without_nan(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -117,7 +148,7 @@ def _max_pooled(values: npt.NDArray[Any], most: int) -> npt.NDArray[Any]:
     return pooled
 
 
-def _downscaled_image(image: Image.Image, most: int) -> Image.Image:
+def downscaled_image(image: Image.Image, most: int) -> Image.Image:
     """Return an image of at most `most` px a side, averaged."""
     longest = max(image.size)
     if longest <= most:

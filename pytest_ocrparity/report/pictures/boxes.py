@@ -36,46 +36,43 @@ STYLES: Final = {
 
 
 class Box(NamedTuple):
-    """A polygon in source px with what is written at it; `name` is its tooltip."""
+    """A polygon in source px; `name` is its tooltip, `kind` that of its finding, where there is one.
+
+    The number is its index, by which messages call it; written at those with a finding, and by the page at others too.
+    """
 
     polygon: npt.NDArray[np.float64]
     style: Style
-    label: int | None
+    number: int
     name: str
-    is_below: bool = False
-
-
-def side_boxes(detections: Detections, side: str, name: str) -> list[Box]:
-    """Return all boxes of one side, each with its index, by which messages call it."""
-    return [
-        Box(polygon, STYLES[side], index, f"box {index} of {name}") for index, polygon in enumerate(detections.polygons)
-    ]
+    side: str
+    kind: str = ""
 
 
 def comparison_boxes(
-    reference: Detections, candidate: Detections, findings: Sequence[BoxFinding], names: tuple[str, str]
+    sides: Sequence[Detections | None], findings: Sequence[BoxFinding], names: tuple[str, str]
 ) -> list[Box]:
-    """Return the boxes of both sides, those that differ last, so on top, and with their indices."""
+    """Return the boxes of the sides that have any, those that differ last, so on top."""
     found: dict[tuple[str, int], BoxFinding] = {}
     for finding in findings:
         for side, index in (("reference", finding.reference), ("candidate", finding.candidate)):
             if index is not None:
                 found[side, index] = finding
     boxes = []
-    for side, detections, name in zip(STYLES, (reference, candidate), names, strict=False):
-        for box in side_boxes(detections, side, name):
-            assert box.label is not None
-            of_box = found.get((side, box.label))
-            boxes.append((of_box is not None, _finding_box(box, of_box, side)))
+    for side, detections, name in zip(STYLES, sides, names, strict=False):
+        for index, polygon in enumerate(() if detections is None else detections.polygons):
+            of_box = found.get((side, index))
+            box = Box(polygon, STYLES[side], index, f"box {index} of {name}", side)
+            boxes.append((of_box is not None, _finding_box(box, of_box)))
     return [box for _, box in sorted(boxes, key=lambda each: each[0])]
 
 
-def _finding_box(box: Box, finding: BoxFinding | None, side: str) -> Box:
+def _finding_box(box: Box, finding: BoxFinding | None) -> Box:
     if finding is None:
-        return box._replace(label=None)
+        return box
     kind = "borderline" if finding.is_borderline else finding.kind
-    style = STYLES.get(kind, STYLES[side]._replace(width=3))
-    return box._replace(style=style, name=f"{box.name}: {kind}", is_below=side == "candidate")
+    style = STYLES.get(kind, STYLES[box.side]._replace(width=3))
+    return box._replace(style=style, name=f"{box.name}: {kind}", kind=kind)
 
 
 def drawing(
@@ -86,7 +83,7 @@ def drawing(
     Args:
         boxes: what is drawn, in this order.
         size: width and height of the source image in px, which are the coordinates.
-        background: the image as a data URI, or None.
+        background: the image as a data URI or as a file beside this one, or None.
         title: what it shows.
         shown: its longest side on a screen in px, to which the size of letters fits.
         veil: opacity of the white between image and boxes.
@@ -112,13 +109,16 @@ def _placed_labels(boxes: Sequence[Box], font: float) -> Iterator[dict[str, Any]
         if not len(points):
             continue
         # The reference's index stands above the first corner, the candidate's below the last: they do not collide.
-        x, y = points[-1] if box.is_below else points[0]
+        is_below = box.side == "candidate"
+        x, y = points[-1] if is_below else points[0]
         yield {
             "points": " ".join(f"{px:.1f},{py:.1f}" for px, py in points),
             "style": box.style,
-            "label": box.label,
+            "number": box.number,
             "name": box.name,
+            "side": box.side,
+            "kind": box.kind,
             "x": f"{x:.1f}",
-            "y": f"{y if box.is_below else max(y, 1.3 * font):.1f}",  # none above the picture's edge
-            "dy": 1.0 if box.is_below else -0.25,
+            "y": f"{y if is_below else max(y, 1.3 * font):.1f}",  # none above the picture's edge
+            "dy": 1.0 if is_below else -0.25,
         }

@@ -117,8 +117,15 @@ def timesteps(trace: Trace, values: Map, rows: Sequence[int], picture: Image.Ima
     return Rows(picture, [labelled(index, characters) for index in rows], read)
 
 
-def drawing(title: str, width: int, widest: int, strip: Strip | None = None, rows: Rows | None = None) -> bytes:
-    """Return an SVG file.
+class LineDrawing(NamedTuple):
+    """An SVG file, and where its values stand: left, top, width and height in shares of the drawing."""
+
+    svg: bytes
+    frame: tuple[float, float, float, float]
+
+
+def drawing(title: str, width: int, widest: int, strip: Strip | None = None, rows: Rows | None = None) -> LineDrawing:
+    """Return the drawing of a line; its values are those of the rows where there are some, else of the strip.
 
     Args:
         title: what it shows.
@@ -128,7 +135,7 @@ def drawing(title: str, width: int, widest: int, strip: Strip | None = None, row
         rows: what is drawn below it.
     """
     scale = min(_MOST_SCALE, max(_LEAST_SCALE, _WIDE / widest))
-    height = 0.0
+    height, top, tall = 0.0, 0.0, 0.0
     parts: dict[str, Any] = {"strip": None, "rows": None}
     if strip is not None:
         content = None if strip.content is None else strip.content * scale
@@ -151,18 +158,20 @@ def drawing(title: str, width: int, widest: int, strip: Strip | None = None, row
             "read": [(text, round(_MARGIN + (each + 0.5) * step, 1)) for each, text in rows.read],
             "read_at": round(height + _ROW * 0.8, 1),
         }
-        height = top + _ROW * len(rows.labels)
+        tall = _ROW * len(rows.labels)
+        height = top + tall
+    total, whole = round(_MARGIN + widest * scale + _GAP), round(height)
     text = TEMPLATES.get_template("line.svg.jinja").render(
         title=title,
-        total=round(_MARGIN + widest * scale + _GAP),
-        height=round(height),
+        total=total,
+        height=whole,
         margin=_MARGIN,
         gap=_GAP,
         width=round(width * scale, 1),
         font=_FONT,
         **parts,
     )
-    return text.encode()
+    return LineDrawing(text.encode(), (_MARGIN / total, top / whole, width * scale / total, tall / whole))
 
 
 def _png(picture: Image.Image) -> str:

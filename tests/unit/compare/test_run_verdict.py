@@ -172,6 +172,8 @@ def test_a_drop_that_is_shown_is_a_fault_with_its_images_and_cause() -> None:
 
 def test_one_that_is_undecided_is_a_fault_where_the_user_set_the_limit() -> None:
     assert verdict_on_accuracy([accuracy_record(UNDECIDED)]) == []
+    texts = [each.text for each in verdict_on_accuracy([accuracy_record(LOSES), accuracy_record(LOSES, 0.02)])]
+    assert [text.partition(" failed")[0].rpartition(" ")[2] for text in texts] == ["0.01", "0.02"]
     (fault,) = verdict_on_accuracy([accuracy_record(UNDECIDED, origin="marker")])
     assert "undecided" in fault.text
 

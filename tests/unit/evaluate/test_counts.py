@@ -11,9 +11,17 @@ import numpy.typing as npt
 import pytest
 from labelled_pages import PAGES, TEXTS, page, texts
 
-from pytest_ocrparity.evaluate.counts import Counts, ImageCounts, count_image, counted_shapes
+from pytest_ocrparity.evaluate.counts import (
+    Counts,
+    ImageCounts,
+    LabelChange,
+    OutsideBoxes,
+    count_image,
+    counted_shapes,
+    image_size,
+)
 from pytest_ocrparity.evaluate.label_line import Label
-from pytest_ocrparity.trace import Detections, Recognition
+from pytest_ocrparity.trace import Decoded, Detections, Recognition, Trace
 
 Points: TypeAlias = "npt.NDArray[np.float64]"
 STORED = labelled_pages.stored()
@@ -64,7 +72,7 @@ def test_our_count_does_not_depend_on_the_order_and_is_never_smaller() -> None:
         made = page(index)
         both = count_image(made.label, made.detections(), made.detections(is_reversed=True))
         assert both.reference.matched == both.candidate.matched >= both.reference.in_order
-        assert not (both.lost or both.gained or both.is_different or both.is_worse)
+        assert not (both.lost or both.gained or both.changes or both.is_different or both.is_worse)
         if min(both.reference.in_order, both.candidate.in_order) < both.reference.matched:
             smaller.add(index)
     assert smaller >= set(STORED["order"])
@@ -125,6 +133,76 @@ def test_boxes_lost_and_gained_are_named() -> None:
     assert not count_image(label, Detections(()), Detections((LOWER,))).is_worse
 
 
+def test_each_box_that_changes_is_named_with_its_text_and_place() -> None:
+    label = Label(polygons=(BOX, LOWER, moved(LOWER, 0, 50)), transcriptions=("*", "b" * 300, "c"))
+    right = moved(LOWER, 200, 0)
+    both = count_image(label, Detections((LOWER, BOX + 500)), Detections((right, moved(LOWER, 0, 50))))
+    assert both.changes == (
+        LabelChange("lost", 1, "b" * 200 + "...", (20.0, 105.0)),
+        LabelChange("gained", 2, "c", (20.0, 155.0)),
+        LabelChange("false alarm", 0, at=(220.0, 105.0)),
+        LabelChange("false alarm gone", 1, at=(520.0, 505.0)),
+    )
+    assert (both.lost, both.gained, both.alarms) == ((1,), (2,), (1, 1))
+    assert count_image(label, Detections((LOWER,)), Detections((LOWER,))).changes == ()
+
+
+def test_a_false_alarm_that_both_sides_have_is_none_of_one() -> None:
+    label = Label(polygons=(BOX,))
+    both = count_image(label, Detections((BOX, LOWER)), Detections((moved(LOWER, 2, 1), BOX)))
+    assert (both.changes, both.is_different) == ((), False)
+    both = count_image(label, Detections((BOX, LOWER)), Detections((BOX, moved(LOWER, 30, 0))))
+    assert [(each.kind, each.index, each.at) for each in both.changes] == [
+        ("false alarm", 1, (50.0, 105.0)),
+        ("false alarm gone", 1, (20.0, 105.0)),
+    ]
+    assert both.is_different and not both.is_worse  # as many as before
+
+
+def test_which_of_two_boxes_around_one_is_the_false_alarm_is_no_change() -> None:
+    label = Label(polygons=(BOX,))
+    above, below = moved(BOX, 0, -2), moved(BOX, 0, 2)
+    for nudge in (0.001, -0.001):  # by which the other of the two has the larger overlap
+        nudged = Detections((moved(above, 0, nudge), moved(below, 0, nudge)))
+        both = count_image(label, Detections((below, above)), nudged)
+        assert (both.changes, both.is_different) == ((), False)
+    both = count_image(label, Detections((above, below)), Detections((above,)))
+    assert [each.kind for each in both.changes] == ["false alarm gone"]
+
+
+def test_a_box_is_lost_only_where_no_choice_of_as_many_keeps_it() -> None:
+    label = Label(polygons=(BOX, moved(BOX, 0, 4)))  # one detection lies on both, nearer to the one or the other
+    both = count_image(label, Detections((moved(BOX, 0, 1.9),)), Detections((moved(BOX, 0, 2.1),)))
+    assert (both.lost, both.gained, both.is_different) == ((), (), False)
+    both = count_image(label, Detections((moved(BOX, 0, -1),)), Detections((moved(BOX, 0, 5),)))
+    assert (both.lost, both.gained) == ((0,), (1,))
+
+
+def test_boxes_outside_of_the_image_are_told_and_not_those_that_reach_over_its_edge() -> None:
+    label = Label(polygons=(BOX, moved(BOX, 81, 0), moved(BOX, 79, 0), LOWER), where="Label.txt:3")
+    found = Detections((BOX,))
+
+    def outside(size: tuple[int, int] | None, label: Label = label) -> OutsideBoxes | None:
+        return count_image(label, found, found, size=size).outside
+
+    assert outside((100, 110)) == OutsideBoxes("Label.txt:3", (1,), (100, 110), is_turned=False)
+    assert outside((110, 100)) == OutsideBoxes("Label.txt:3", (3,), (110, 100), is_turned=False)
+    assert outside((120, 110)) is outside((100, 300), replace(label, transcriptions=("", "*", "", ""))) is None
+    assert outside(None) is None
+    assert outside((50, 200), Label(polygons=(moved(BOX, 100, 0),))) == OutsideBoxes("", (0,), (50, 200), True)
+    counted = count_image(label, found, found, size=(100, 110))
+    assert counted == replace(count_image(label, found, found), outside=counted.outside)  # they count all the same
+
+
+def test_the_size_of_an_image_is_that_which_a_trace_says() -> None:
+    decode = Decoded.of(np.zeros((30, 40, 3), np.uint8), "BGR")
+    bare, decoded = Trace(pipeline="a", image="x"), Trace(pipeline="b", image="x", decode=decode)
+    shaped = Trace(pipeline="c", image="x", shape=(30.0, 50.0, 1.0, 1.0))
+    assert image_size(bare, decoded, shaped) == (40, 30)
+    assert image_size(shaped, decoded) == (50, 30)
+    assert image_size(bare, Detections(()), None) is None
+
+
 def test_blank_pages_count_false_alarms() -> None:
     both = count_image(Label(image="a.png"), Detections(()), Detections((BOX,)))
     assert both.is_blank and both.candidate == Counts(0, 0, 1)
@@ -153,6 +231,10 @@ def test_a_line_is_lost_or_gained_as_a_whole() -> None:
     both = count_image(Label(text="a b"), Recognition("a b"), Recognition("ab"))
     assert (both.lost, both.gained, both.is_worse) == ((0,), (), True)
     assert both.candidate == Counts(0, 1, 1, distance=1 / 3, spaceless=1)
+    assert both.changes == (LabelChange("lost", 0, "a b", read="ab"),)
+    both = count_image(Label(text="a"), Recognition("b" * 300), Recognition("a"))
+    assert both.changes == (LabelChange("gained", 0, "a", read="b" * 200 + "..."),)
+    assert count_image(Label(text="a"), Recognition("b"), Recognition("c")).changes == ()
 
 
 @pytest.mark.parametrize(("label", "found"), [(Label(text="a"), Detections(())), (Label(), Recognition("a"))])
@@ -164,4 +246,5 @@ def test_a_label_of_the_other_task_is_refused(label: Label, found: Detections | 
 def test_records_are_plain() -> None:
     both = count_image(Label(image="a.png", polygons=(BOX,)), Detections((BOX,)), Detections(()))
     one, none = Counts(1, 1, 1, in_order=1), Counts(0, 1, 0)
-    assert both == ImageCounts(image="a.png", group="a.png", reference=one, candidate=none, lost=(0,))
+    lost = LabelChange("lost", 0, at=(20.0, 5.0))
+    assert both == ImageCounts(image="a.png", group="a.png", reference=one, candidate=none, lost=(0,), changes=(lost,))

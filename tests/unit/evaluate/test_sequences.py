@@ -95,6 +95,15 @@ def test_sequences_that_do_not_belong_together_are_refused(
         count(reference, candidate, labels)
 
 
+def test_labels_of_a_file_are_of_the_images_of_their_traces(file: Path) -> None:
+    labels = list(read_labels(file))
+    traces = [trace(label.image, detections=ONE) for label in labels]
+    assert len(count(traces, traces, labels).images) == 2
+    with pytest.raises(ValueError, match=r"label 1 is of .*b\.png, and its traces are of .*a\.png: sort both alike"):
+        count(traces, traces, labels[::-1])
+    assert len(count(traces, traces, [LABEL, LABEL]).images) == 2  # by hand, of which none says where it stands
+
+
 def test_traces_and_others_do_not_mix_beside_a_file(file: Path) -> None:
     a = trace(file.with_name("a.png"), detections=ONE)
     with pytest.raises(ValueError, match="image 2 has no trace, unlike those before it"):

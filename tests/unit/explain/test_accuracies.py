@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_ocrparity.evaluate.counts import Counts, ImageCounts
+from dataclasses import replace
+
+from pytest_ocrparity.evaluate.counts import Counts, ImageCounts, LabelChange, OutsideBoxes
 from pytest_ocrparity.evaluate.verdict import accuracy_verdict
 from pytest_ocrparity.explain.accuracies import explain_accuracy
 
@@ -32,6 +34,18 @@ def test_the_images_that_lost_most_come_first() -> None:
     assert explain_accuracy(accuracy_verdict(images), images, untraced=2).endswith(
         "2 labels without an image among those given"
     )
+
+
+def test_boxes_are_named_with_the_sides_that_have_them() -> None:
+    changes = LabelChange("lost", 4, "Total", (3.0, 4.0)), LabelChange("false alarm", 1, at=(5.0, 6.0))
+    outside = OutsideBoxes("Label.txt:1", (0,), (10, 20), is_turned=False)
+    images = [replace(image("a.png", Counts(9, 10, 11), (4,)), changes=changes, outside=outside)]
+    lines = explain_accuracy(accuracy_verdict(images), images, sides=("train", "int8")).splitlines()
+    assert lines[1] == (
+        "  a.png: 1 box of 10 lost, 2 boxes more that are wrong: lost box 4 'Total' at x=3 y=4, "
+        "false alarm at x=5 y=6 (box 1 of int8)"
+    )
+    assert lines[2].startswith("  WARNING: 1 box of the labels of 1 image lies outside of the image")
 
 
 def test_a_few_images_are_named() -> None:

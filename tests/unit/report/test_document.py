@@ -31,17 +31,18 @@ from pytest_ocrparity.report.document import (
     Counted,
     Evaluated,
     Failed,
+    LabelFault,
     NotCompared,
     Picture,
     Record,
     RecordedComparison,
-    as_text,
     document_record,
     non_finite_in_document,
     pack_document_part,
     read_report_document,
     unpack_document_records,
 )
+from pytest_ocrparity.report.document_text import as_text
 from pytest_ocrparity.report.schema import SCHEMA
 from pytest_ocrparity.tolerance import Limit
 
@@ -76,6 +77,7 @@ LEFT: tuple[Record, ...] = (
         limit=Limit(0.01, "built-in"),
         counts=image_counts("c", 3, 3, 1),
     ),
+    LabelFault(task="detection", text="a"),
     Evaluated(accuracy=accuracy_record([image_counts("c", 3, 3, 1)])),
 )
 
@@ -143,6 +145,16 @@ def test_a_document_is_written_as_json_writes_it_whole(count: int) -> None:
     assert as_text(whole) == json.dumps(plain, indent=1) + "\n"
 
 
+@pytest.mark.parametrize("images", [1, 3])
+def test_an_accuracy_is_written_as_json_writes_it_whole(images: int) -> None:
+    text = 'a\n "counts": []\n "accuracy": []'
+    made = accuracy_record([image_counts(f"{text}{index}", 3, 3, index) for index in range(images)], cause=text)
+    whole = replace(results(), accuracy=(made, made)[: images - 1] or (made,))
+    plain = non_finite_in_document(msgspec.to_builtins(whole))
+    del plain["settings"]["recognition"]
+    assert as_text(whole) == json.dumps(plain, indent=1) + "\n"
+
+
 def validator() -> Any:
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft7Validator.check_schema(schema)
@@ -160,7 +172,7 @@ def test_a_comparison_has_the_keys_that_version_2_has() -> None:
     assert list(document()["comparisons"][0]) == [
         *("test", "file", "line", "outcome", "image", "reference", "candidate", "kind", "status", "stage", "limits"),
         *("measures", "differences", "judged", "boxes", "counts", "parameters", "pictures", "picture_error"),
-        *("headline", "message", "diagnoses"),
+        *("headline", "message", "diagnoses", "rerun"),
     ]
 
 
@@ -187,7 +199,8 @@ def at(value: Any, place: tuple[Any, ...]) -> Any:
 
 OPEN = {"tests", "environment", "limits", "counts", "train", "golden", "tolerance", "candidates", "values"}
 """Keys below which any key may be missing."""
-NEWER = {"score_error", "tried", "rivals", "batches", "accuracy", "layer"}
+NEWER = {"score_error", "tried", "rivals", "batches", "accuracy", "label_faults"}
+NEWER |= {"rerun", "files", "scale_limit", "values_file", "layer"}
 
 
 def test_a_document_that_lacks_a_key_is_none(tmp_path: Path) -> None:
@@ -299,6 +312,8 @@ def test_the_accuracy_of_a_run_comes_back_with_its_counts(tmp_path: Path) -> Non
     text = as_text(replace(results([RICH]), accuracy=(made,)))
     validator().validate(json.loads(text))
     assert read_report_document(written(tmp_path, text)).accuracy == (made,)
+    (first, _) = json.loads(text)["accuracy"][0]["counts"]
+    assert first["changes"][0] == {"kind": "lost", "index": 1, "text": "word 1", "at": [1.0, 7.0], "read": None}
     less = json.loads(text)
     del less["accuracy"][0]["counts"][0]["candidate"]["found"]
     assert not validator().is_valid(less)

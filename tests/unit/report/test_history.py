@@ -75,7 +75,16 @@ def test_lines_that_are_no_entry_are_counted(tmp_path: Path) -> None:
     assert read_history(path) == ([entry(), entry()], 5)
 
 
-@pytest.mark.parametrize("text", ["a diary\n", "{}", "[" * 100_000])
+@pytest.mark.parametrize("text", ['{"format": "pytest-oc', '{"format": "pytest-ocrparity history", "ver', "{"])
+def test_a_file_of_one_line_that_a_killed_run_cut_off_is_a_history(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_text(text)
+    assert read_history(path) == ([], 1)
+    append_to_history(path, entry())
+    assert read_history(path) == ([entry()], 1)
+
+
+@pytest.mark.parametrize("text", ["a diary\n", "{}", "[" * 100_000, '{"format": "another'])
 def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path, text: str) -> None:
     path = tmp_path / "notes.txt"
     path.write_text(text)
@@ -133,8 +142,8 @@ def test_each_candidate_has_a_plot_and_a_failed_run_a_mark() -> None:
     assert [plot.names for plot in found] == [("train", "inference"), ("train", "int8")]
     assert [point.is_failed for point in found[0].candidate] == [False, True]
     assert not any(point.is_failed for point in found[0].reference)
-    assert found[0].candidate[0].text == "2026: hmean of inference 90.00 %, passed"
-    assert "abc: hmean of inference 90.00 %, failed" in found[0].candidate[1].text
+    assert found[0].candidate[0].text == "2026: hmean of inference 90.00 % on 40 images, passed"
+    assert "abc: hmean of inference 90.00 % on 40 images, failed" in found[0].candidate[1].text
 
 
 def test_runs_that_are_nearly_equal_do_not_fill_the_plot() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
-from records import results, view_of
+from records import comparison, results, view_of
 
+from pytest_ocrparity.comparison import Measure
 from pytest_ocrparity.report.github import github_error_commands
 from pytest_ocrparity.report.views import View
 
@@ -17,3 +19,33 @@ def test_what_a_test_marked_xfail_shows_is_no_error() -> None:
     view = View.of(results(found))
     assert len(view.causes) == 3
     assert len(github_error_commands(view)) == len(view.errors) == 1
+
+
+def measured(value: float, limit: float | None, name: str = "probability_maps.atol") -> View:
+    return View.of(results([comparison("probability_maps", measures=(Measure(name, value, limit),))]))
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "used"),
+    [(0.5, 2.0, 0.25), (4.0, 2.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0.0, float("inf")), (float("nan"), 2.0, float("inf"))],
+)
+def test_an_amount_is_told_in_terms_of_its_limit(value: float, limit: float, used: float) -> None:
+    assert measured(value, limit).images[0].used == used
+
+
+def test_what_nothing_judges_uses_no_limit() -> None:
+    assert measured(1.0, None).images[0].used is None
+    assert measured(1.0, 2.0, "map_px").images[0].used is None
+
+
+def test_a_fragment_of_a_stage_is_short_for_the_first_pair_alone() -> None:
+    found = [comparison(candidate=name, image=image) for image in ("a.png", "b.png") for name in ("one", "two")]
+    view = View.of(results([*found, comparison(candidate="two", image="c.png")]))
+    anchors = {
+        (group.image, pair.candidate): group.stage_anchor(pair, "tensor", view.sides)
+        for group in view.images
+        for pair in group.pairs
+    }
+    assert anchors["a.png", "one"] == "a.png/tensor"
+    assert anchors["b.png", "two"] == "b.png/tensor/two/train"
+    assert anchors["c.png", "two"] == "c.png/tensor"  # its own first

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 from records import comparison
 
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.report.document import Compared, Failed, RecordedComparison
+from pytest_ocrparity.report.document import Compared, Failed, Loads, RecordedComparison
 from pytest_ocrparity.report.table import Tally
-from pytest_ocrparity.session.collecting import Comparisons, comparison_with_test
+from pytest_ocrparity.session.collecting import Comparisons, comparison_with_test, loaded_files
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.outcomes import Outcomes
 
@@ -75,3 +76,15 @@ def test_each_look_gives_the_same_in_any_order() -> None:
     assert len(every) == 3
     assert [every[number] for number in (2, 0, 1)] == [[*every][number] for number in (2, 0, 1)]
     assert every[1:] == [*every][1:]
+
+
+def test_the_file_that_a_candidate_was_loaded_with_has_its_digest() -> None:
+    config = Path("export", "inference.yml")
+    first, same = (Loads(side="inference", config=str(config), digest="a") for _ in range(2))
+    other = Loads(side="inference", config=str(Path("other", "inference.yml")), digest="b")
+    values = {"model_dir": config.parent}
+    assert loaded_files(values, [first, Loads(side="train"), same, other]) == {"inference.yml": "a"}
+    assert loaded_files(values, [first, Loads(side="inference", config=str(config), digest="c")]) == {}  # it changed
+    assert loaded_files(values, [Loads(side="inference")]) == {}
+    assert loaded_files({"api": "results", "model_dir": config.parent}, [first]) == {}
+    assert loaded_files({"model_file": config.parent / "a.onnx"}, [first]) == {"inference.yml": "a"}

@@ -14,7 +14,7 @@ from toy_reader import Reader, line
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import RECORDED, Comparison
 from pytest_ocrparity.errors import LabelError
-from pytest_ocrparity.report.document import Counted
+from pytest_ocrparity.report.document import Counted, LabelFault
 from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
@@ -42,7 +42,7 @@ def judged(one: Trace, two: Trace) -> Comparison:
     return Comparisons(one, two, BUILT_IN).of(one.task.kinds[-1])
 
 
-def counted(folder: Path, one: Trace, two: Trace, **fields: object) -> Counted | None:
+def counted(folder: Path, one: Trace, two: Trace, **fields: object) -> Counted | LabelFault | None:
     comparison = replace(judged(one, two), **fields)  # type: ignore[arg-type]
     return book().count(settings(folder), comparison, (one, two), BUILT_IN)
 
@@ -80,12 +80,20 @@ def test_labels_are_read_once_and_problems_are_told(folder: Path) -> None:
         ("images/00.npy\tabba\n", "recognition"),
         ("images/00.npy\t[1] abba\n", "recognition"),
         ("images/00.npy\t12\n", "recognition"),
+        ("images/00.npy\t[1]\n", "recognition"),
+        (label("images/00.npy", ()), "detection"),
     ],
 )
 def test_where_no_file_says_the_task_the_first_label_does(folder: Path, text: str, task: str) -> None:
     (folder / "Label.txt").write_text(text)
-    found = book(None).of(settings(folder))
+    found = book(None).of(settings(folder, 'labels = { files = "Label.txt", blank = "empty" }'))
     assert found is not None and found.task == task
+
+
+def test_a_list_of_boxes_that_is_written_wrongly_is_still_of_a_detector(folder: Path) -> None:
+    (folder / "Label.txt").write_text("images/00.npy\t[{'transcription': 'a', 'points': [[0, 0], [9, 0], [9, 9]]}]\n")
+    with pytest.raises(LabelError, match=r"Label\.txt:1: .* is not JSON"):
+        book(None).of(settings(folder))
 
 
 def test_the_table_of_recognisers_and_what_stands_beside_it_have_their_tasks(folder: Path) -> None:
@@ -98,7 +106,7 @@ def test_the_table_of_recognisers_and_what_stands_beside_it_have_their_tasks(fol
 def test_an_image_is_counted_on_both_sides(folder: Path) -> None:
     image = folder / "images" / "01.npy"
     found = counted(folder, Toy().trace(image), Toy(name="inference", box_thresh=0.9985).trace(image))
-    assert found is not None and found.counts is not None
+    assert isinstance(found, Counted) and found.counts is not None
     assert (found.reference, found.candidate, found.task) == ("train", "inference", "detection")
     assert (found.counts.reference.matched, found.counts.candidate.matched, found.counts.lost) == (3, 2, (2,))
     assert found.counts.image == found.image
@@ -109,24 +117,38 @@ def test_one_without_a_label_is_noted_as_that(folder: Path) -> None:
     np.save(folder / "images" / "other.npy", PAGE)
     for image in (folder / "images" / "other.npy", PAGE):
         found = counted(folder, Toy().trace(image), Toy(name="inference").trace(image))
-        assert found is not None and found.counts is None
+        assert isinstance(found, Counted) and (found.counts, found.why) == (None, "no_label")
+
+
+def test_one_whose_label_is_left_out_is_noted_as_that(folder: Path) -> None:
+    (folder / "Label.txt").write_text(label("images/00.npy", ()) + label("images/01.npy", PLACES))
+    for index, why in enumerate(("left_out", "")):
+        sides = [Toy(name=name).trace(folder / "images" / f"0{index}.npy") for name in ("train", "inference")]
+        given = settings(folder, 'labels = { files = "Label.txt", blank = "unlabelled" }')
+        found = book().count(given, judged(*sides), (sides[0], sides[1]), BUILT_IN)
+        assert isinstance(found, Counted) and found.why == why
+        assert found.label == str(folder / "images" / f"0{index}.npy")
 
 
 def test_a_side_that_returned_nothing_and_boxes_of_no_image_are_not_counted(folder: Path) -> None:
     image = folder / "images" / "01.npy"
     one, two = Toy().trace(image), Toy(name="inference").trace(image)
     assert counted(folder, one, two) is not None
-    assert counted(folder, one, replace(two, detections=None)) is None
-    assert counted(folder, replace(one, detections=None), two) is None
+    for sides in ((one, replace(two, detections=None)), (replace(one, detections=None), two)):
+        found = counted(folder, *sides)
+        assert isinstance(found, Counted) and (found.counts, found.why) == (None, "no_result")
     assert counted(folder, one, two, status=RECORDED) is None
-    assert counted(folder, one, two, reference="reference", candidate="candidate") is None
+    assert isinstance(counted(folder, one, two, reference="reference", candidate="candidate"), Counted)
+    plain = [Trace(pipeline=name, image="detections", detections=one.detections) for name in ("reference", "candidate")]
+    assert counted(folder, *plain) is None
     assert book().count(settings(folder, ""), judged(one, two), (one, two), BUILT_IN) is None
 
 
 def test_labels_that_cannot_be_used_count_nothing(folder: Path) -> None:
     image = folder / "images" / "01.npy"
     (folder / "Label.txt").write_text("no label\n")
-    assert counted(folder, Toy().trace(image), Toy(name="inference").trace(image)) is None
+    found = counted(folder, Toy().trace(image), Toy(name="inference").trace(image))
+    assert isinstance(found, LabelFault) and "Label.txt:1: no label holds no delimiter" in found.text
 
 
 def test_labels_that_change_during_the_run_stop_no_assertion_and_are_a_problem_of_the_run(folder: Path) -> None:
@@ -138,7 +160,7 @@ def test_labels_that_change_during_the_run_stop_no_assertion_and_are_a_problem_o
         if change:
             (folder / "Label.txt").write_text(" " + (folder / "Label.txt").read_text())
         found = mine.count(given, judged(*sides), sides, BUILT_IN)
-        assert (found is None) == change
+        assert isinstance(found, LabelFault if change else Counted)
         assert ["the file changed during the run" in each for each in mine.problems(given)] == [True] * change
 
 
@@ -146,7 +168,7 @@ def test_labels_of_another_task_are_none_of_a_line(folder: Path) -> None:
     image = folder / "images" / "00.npy"
     np.save(image, line("ab"))
     found = counted(folder, Reader().trace(image), Reader(name="inference").trace(image))
-    assert found is not None and found.counts is None
+    assert isinstance(found, Counted) and (found.counts, found.why) == (None, "other_task")
 
 
 def test_an_image_that_is_missing_is_named_where_labels_are_all_that_names_images(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from labelled import accuracy_record, image_counts
+from msgspec.structs import replace
 from records import comparison
 
 from pytest_ocrparity.comparison import Measure
@@ -69,6 +70,11 @@ def test_a_test_of_many_images_has_the_sums_of_their_counts() -> None:
         "ocr.accuracy.candidate.found": 3,
     }
     assert metric_properties([unlabelled]) == []
+    assert dict(metric_properties([counted("a", 2), counted("a", 1)]))["ocr.accuracy.candidate.matched"] == 1  # once
+    both = dict(metric_properties([counted("a", 1), replace(counted("a", 2), candidate="y")]))
+    assert both["ocr.accuracy.x.train.candidate.matched"] == 1
+    assert both["ocr.accuracy.y.train.candidate.matched"] == 2
+    assert "ocr.accuracy.truth" not in both
 
 
 def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
@@ -78,6 +84,10 @@ def test_the_figures_of_a_run_go_where_junit_xml_is_written() -> None:
     assert {f"{head}.verdict", f"{head}.images", f"{head}.hmean.low", f"{head}.in_order.candidate"} <= dict(
         found
     ).keys()
+    two = [accuracy_record([image_counts("a", 2, 2, 1)]), accuracy_record([image_counts("a", 2, 2, 1)], test="t.py::a")]
+    names = [name for name, _ in accuracy_properties(two)]
+    assert len(set(names)) == len(names) == 2 * len(found)
+    assert {f"{head}.verdict", f"{head}[t.py::a].verdict"} <= set(names)
     taken: list[tuple[str, object]] = []
 
     class Junit:

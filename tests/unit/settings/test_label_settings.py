@@ -78,6 +78,7 @@ def test_the_labels_name_the_images_where_no_globs_do(tmp_path: Path) -> None:
         ('labels = { file = "a" }', "labels.file is no setting; did you mean 'files'?"),
         ('recognition.labels = { file = "a" }', "recognition.labels.file is no setting; did you mean 'files'?"),
         ("labels = []", 'labels.files names no label file: set it, as "Label.txt"'),
+        ("[labels]", 'labels.files names no label file: set it, as "Label.txt"'),
         ('labels = { delimiter = "," }', 'labels.files names no label file: set it, as "Label.txt"'),
         ('labels = { files = "a", blank = "no" }', "labels.blank is one of unlabelled, empty, not 'no'"),
         (

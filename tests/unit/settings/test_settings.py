@@ -67,7 +67,7 @@ class TestSettings:
             ("[candidates.onnx]\noptions = 1", r"candidates\.onnx\.options is a table, not 1"),
             ("[candidates.onnx]\ntolerance = 1", r"candidates\.onnx\.tolerance is a preset's name or a table, not 1"),
             ("[candidates.onnx]\ntolerance = 'fp8'", r"candidates\.onnx: no tolerance preset 'fp8'"),
-            ("[report]\npictures = 'some'", "report.pictures is one of all, failed, not 'some'"),
+            ("[report]\npictures = 'some'", "report.pictures is one of failed, all, not 'some'"),
         ],
     )
     def test_a_mistake_is_named(self, tmp_path: Path, text: str, told: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from toy_graphs import FOLDED, LEFT, NEXT, ROWS, TENSOR, Function, ToyGraph, export, network, relu
+from toy_graphs import FOLDED, LEFT, NEXT, ROWS, TENSOR, Function, ToyGraph, export, mixes, network, relu
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Runs, Search, search_layers
@@ -86,6 +86,42 @@ def test_channels_that_are_left_out_are_found_where_the_shape_is_the_same_again(
     found = search(export(rows=fewer))
     assert found.is_proved, found.why
     assert found.places[0].between == (4, 5, 6, 7)
+
+
+def halved(array: np.ndarray) -> np.ndarray:
+    return array[..., ::2, ::2]
+
+
+def pooled(array: np.ndarray) -> np.ndarray:
+    return (array + np.roll(array, -1, axis=-1))[..., ::2, ::2] / 2
+
+
+MAIN, LATERAL = mixes(4, 4), mixes(4, 4)
+STRIDED: Sequence[tuple[Node, Function]] = [
+    (Node("conv2d", (0,), "stem"), ROWS[0][1]),  # 1
+    (Node("conv2d", (1,), "main"), lambda array: halved(MAIN(array))),  # 2
+    (Node("conv2d", (1,), "lateral"), LATERAL),  # 3
+    (Node("slice", (3,), "lateral.half"), halved),  # 4
+    (Node("add", (2, 4), "sum"), np.add),  # 5
+    (Node("slice", (5,), "sum"), lambda array: array[:, :1]),  # 6
+]
+POOLED: Sequence[tuple[Node, Function]] = [
+    (Node("conv2d", (0,)), ROWS[0][1]),  # 1
+    (Node("conv2d", (1,)), MAIN),  # 2
+    (Node("pool2d", (2,)), pooled),  # 3
+    (Node("conv2d", (1,)), LATERAL),  # 4
+    (Node("slice", (4,)), halved),  # 5
+    (Node("add", (3, 5)), np.add),  # 6
+    (Node("slice", (6,)), lambda array: array[:, :1]),  # 7
+]
+"""The same with a pool in the place of a stride, so that a convolution makes the shape of another layer."""
+
+
+def test_a_layer_that_the_export_holds_elsewhere_is_not_named() -> None:
+    found = search(ToyGraph(POOLED), ToyGraph(STRIDED))
+    assert found.is_proved, found.why
+    assert own_places(found) == [3]
+    assert found.places[0].between == (2,)
 
 
 def alike() -> list[tuple[Node, Function]]:

@@ -15,8 +15,10 @@ from sides import traces
 from toy import PAGE, Toy, page
 
 from pytest_ocrparity import Detections, Trace
+from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.report.document import Picture
-from pytest_ocrparity.report.pictures.album import slug
+from pytest_ocrparity.report.pictures.album import Album, slug
+from pytest_ocrparity.tolerance import BUILT_IN
 
 
 def opened(folder: Path, picture: Picture) -> Any:
@@ -32,6 +34,47 @@ def test_the_decoded_image_and_the_tensor_look_alike(tmp_path: Path) -> None:
         assert np.abs(opened(tmp_path, drawn[key]) - PAGE[..., ::-1]).mean() < 3  # JPEG
     assert drawn["decode", "difference"].caption == "none, every value is equal"
     assert "un-normalised with mean [0.5, 0.5, 0.5]" in drawn["tensor", "reference"].caption
+
+
+def test_equal_sides_are_one_file_and_others_are_not(tmp_path: Path) -> None:
+    for kind, stage in (
+        ("preprocessing", "decode"),
+        ("preprocessing", "tensor"),
+        ("probability_maps", "probability_map"),
+    ):
+        equal = pictures(tmp_path, kind, traces())
+        assert equal[stage, "reference"].file == equal[stage, "candidate"].file
+        assert equal[stage, "difference"].bar is None
+    for kind, stage in (("preprocessing", "tensor"), ("probability_maps", "probability_map")):
+        other = pictures(tmp_path, kind, traces(mean=0.6))
+        assert other[stage, "reference"].file != other[stage, "candidate"].file
+        values = {other[stage, side].values_file for side in ("reference", "candidate", "difference")}
+        assert len(values) == 3 and all((tmp_path / str(name)).is_file() for name in values)
+        assert other[stage, "difference"].scale_limit is not None
+
+
+@pytest.mark.parametrize(
+    ("is_whole", "pad", "stages"), [(False, 1, []), (True, 1, ["detections"] * 2), (False, 7, ["detections"] * 2)]
+)
+def test_of_what_matches_a_thumbnail_is_drawn(tmp_path: Path, is_whole: bool, pad: int, stages: list[str]) -> None:
+    sides = traces(pad=pad)
+    comparison = Comparisons(*sides, BUILT_IN).of("detections")
+    found, error = Album(tmp_path, is_selective=True).pictures_of(comparison, *sides, is_whole=is_whole)
+    assert error is None
+    assert [picture.stage for picture in found[:-1]] == stages
+    assert (found[-1].side, found[-1].caption, found[-1].thumb) == ("thumbnail", "96x64 px", found[-1].file)
+    with Image.open(tmp_path / found[-1].file) as image:
+        assert image.size == (96, 64)
+
+
+def test_each_image_has_its_own_thumbnail(tmp_path: Path) -> None:
+    album = Album(tmp_path, is_selective=True)
+    names = []
+    for image in (PAGE, PAGE, page()):
+        sides = Toy().trace(image), Toy(name="inference").trace(image)
+        found, _ = album.pictures_of(Comparisons(*sides, BUILT_IN).of("preprocessing"), *sides)
+        names += [picture.file for picture in found]
+    assert names[0] == names[1] != names[2]
 
 
 def test_swapped_channels_are_seen(tmp_path: Path) -> None:
@@ -87,10 +130,12 @@ def test_sides_that_decode_other_sizes_say_so(tmp_path: Path) -> None:
     turned = Toy(name="inference").trace(np.ascontiguousarray(PAGE.transpose(1, 0, 2)))
     drawn = pictures(tmp_path, "detections", (train, turned))
     assert "train decoded 96x64 px, inference 64x96 px" in drawn["detections", "both"].caption
-    assert "on the image of" not in drawn["detections", "reference"].caption
     bare = replace(train, decode=train.decode.without_pixels() if train.decode else None)
-    drawn = pictures(tmp_path, "detections", (bare, inference))
-    assert drawn["detections", "reference"].caption.endswith("on the image of inference")
+    alone = replace(inference, detections=None)
+    assert pictures(tmp_path, "detections", (bare, alone))["detections", "reference"].caption.endswith(
+        "on the image of inference"
+    )
+    assert "on the image of" not in pictures(tmp_path, "detections", (train, alone))["detections", "reference"].caption
     assert ("decode", "difference") not in pictures(tmp_path, "preprocessing", (bare, inference))
 
 

@@ -9,7 +9,9 @@ import pytest
 from toy import PAGE, Toy
 
 from pytest_ocrparity.report.pictures.arrays import (
+    BEYOND,
     COLOURS,
+    WITHIN,
     array_heat_map,
     array_photo,
     drawn_array_difference,
@@ -39,6 +41,26 @@ def test_a_single_pixel_stays_visible_however_small_the_thumbnail() -> None:
         assert (colours == COLOURS[0]).all(axis=1).sum() == len(colours) - 1
     place = np.argwhere((np.asarray(drawn.thumb.convert("RGB")) == COLOURS[2]).all(axis=2))[0]
     assert place.tolist() == [777 // 12, 333 // 12]
+
+
+def test_up_to_its_limit_a_difference_is_dark_and_beyond_it_bright() -> None:
+    steps = {}
+    for largest in (0.9, 1.0, 1.1, 50.0):
+        theirs = np.array([[[0.0, 1e-9, 0.5, largest]]], np.float32)
+        drawn = drawn_array_difference(np.zeros_like(theirs), theirs, "x", limit=1.0)
+        assert drawn.bar == pytest.approx((0.0, max(1.0, largest))) and drawn.limit == 1.0
+        steps[largest] = np.asarray(drawn.full)[0].tolist()
+    assert steps[0.9] == [0, 4, WITHIN / 2, 68]
+    assert steps[1.0][-1] == WITHIN
+    assert steps[1.1] == [0, 4, WITHIN / 2, 255] and steps[50.0] == steps[1.1]
+    two = drawn_array_difference(np.zeros((1, 1, 2)), np.array([[[1.01, 50.0]]]), "x", limit=1.0)
+    assert np.asarray(two.full)[0, 0] in (BEYOND, BEYOND + 4)
+
+
+@pytest.mark.parametrize("limit", [None, 0.0, float("inf")])
+def test_without_a_limit_the_largest_is_the_brightest(limit: float | None) -> None:
+    drawn = drawn_array_difference(np.zeros((1, 1, 2)), np.array([[[0.5, 1.0]]]), "x", limit=limit)
+    assert (drawn.bar, drawn.limit, np.asarray(drawn.full)[0].tolist()) == ((0.0, 1.0), None, [128, 255])
 
 
 def test_what_is_not_finite_is_drawn_as_the_worst() -> None:

@@ -46,25 +46,39 @@ def test_boxes_are_told_apart_by_colour_and_dash(tmp_path: Path) -> None:
         (STYLES["candidate"].colour, STYLES["candidate"].dash, "box 0 of inference: moved"),
         (STYLES["extra"].colour, STYLES["extra"].dash, "box 2 of inference: extra"),
     ]
-    assert [name for _, _, name in strokes(tmp_path, drawn["detections", "reference"])] == [
-        f"box {index} of train" for index in range(3)
+    assert len(names) == 6 and set(drawn) == {("detections", "both")}
+
+
+def test_each_box_says_whose_it_is(tmp_path: Path) -> None:
+    train, inference = traces()
+    assert inference.detections is not None and inference.detections.scores is not None
+    fewer = Detections(inference.detections.polygons[:2], inference.detections.scores[:2])
+    drawn = pictures(tmp_path, "detections", (train, replace(inference, detections=fewer)))
+    root = ET.parse(tmp_path / drawn["detections", "both"].file).getroot()
+    groups = [each.attrib for each in root.iter("{http://www.w3.org/2000/svg}g")]
+    assert sorted((each["data-side"], each["data-index"], each["data-kind"]) for each in groups) == [
+        *(("candidate", str(index), "") for index in range(2)),
+        *(("reference", str(index), "") for index in range(2)),
+        ("reference", "2", "missing"),
     ]
-    assert len(strokes(tmp_path, drawn["detections", "candidate"])) == 3
 
 
 def test_boxes_are_drawn_where_they_are(tmp_path: Path) -> None:
-    drawn = pictures(tmp_path, "detections", traces())
-    text = (tmp_path / drawn["detections", "reference"].file).read_text()
-    root = ET.fromstring(text)
-    assert root.attrib["viewBox"] == "0 0 96 64"
-    assert 'points="7.0,7.0 41.0,7.0 41.0,21.0 7.0,21.0"' in text
+    drawn = pictures(tmp_path, "detections", traces())["detections", "both"]
+    for name in (drawn.file, drawn.thumb):
+        text = (tmp_path / name).read_text()
+        assert ET.fromstring(text).attrib["viewBox"] == "0 0 96 64"
+        assert 'points="7.0,7.0 41.0,7.0 41.0,21.0 7.0,21.0"' in text
     (uri,) = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', text)
     assert np.abs(np.asarray(Image.open(io.BytesIO(base64.b64decode(uri)))).astype(int) - PAGE[..., ::-1]).mean() < 3
+    (beside,) = re.findall(r'href="([^"]+)"', (tmp_path / drawn.file).read_text())
+    with Image.open((tmp_path / drawn.file).parent / beside) as image:  # the picture of the decoded image, once
+        assert np.abs(np.asarray(image).astype(int) - PAGE[..., ::-1]).mean() < 3
 
 
 def test_boxes_that_are_no_numbers_are_left_out_and_counted(tmp_path: Path) -> None:
     train, inference = traces()
     broken = Detections((np.full((4, 2), np.nan),))
     drawn = pictures(tmp_path, "detections", (train, replace(inference, detections=broken)))
-    assert len(strokes(tmp_path, drawn["detections", "candidate"])) == 0
-    assert drawn["detections", "candidate"].caption == "1 box of inference"
+    assert len(strokes(tmp_path, drawn["detections", "both"])) == 3
+    assert drawn["detections", "both"].caption == "3 boxes of train, 1 of inference"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from reports import pictures
+from reports import pictures, unpacked
 from toy_reader import CELL, LEVELS, LINE, NOTHING, Reader, line
 
 from pytest_ocrparity import Recognition, Trace
@@ -215,3 +215,28 @@ class TestCharacters:
         values = np.full((1, 3, 4), np.nan, np.float32)
         values[0, 1, 2] = 0.5
         assert lines.best_classes(values) == [0, 2, 0]
+
+
+@pytest.mark.parametrize("kind", ["preprocessing", "probability_maps"])
+def test_values_stand_where_the_drawing_shows_them(tmp_path: Path, kind: str) -> None:
+    sides = traces(img_mode="RGB", shift=0.01)
+    stage = "tensor" if kind == "preprocessing" else "probability_map"
+    for side, picture in {
+        key[1]: each for key, each in pictures(tmp_path, kind, sides).items() if key[0] == stage
+    }.items():
+        text = (tmp_path / picture.file).read_text()
+        place, _ = raster(text, len(re.findall("<image", text)) - 1)  # rows stand below the strip
+        width, height = map(float, re.findall(r'viewBox="0 0 (\d+) (\d+)"', text)[0])
+        head, values = unpacked((tmp_path / str(picture.values_file)).read_bytes())
+        left, top, wide, high = head["frame"]
+        assert (left * width, wide * width) == pytest.approx((place["x"], place["width"]), abs=0.2)
+        assert (top * height, high * height) == pytest.approx((place.get("y", 0), place["height"]), abs=0.2)
+        if side == "candidate" and kind == "preprocessing":
+            assert sides[1].tensor is not None
+            assert values == pytest.approx(sides[1].tensor[0], abs=0.003)
+            assert values != pytest.approx(sides[0].tensor[0] if sides[0].tensor is not None else 0, abs=0.003)
+
+
+def test_equal_tensors_have_no_values(tmp_path: Path) -> None:
+    drawn = pictures(tmp_path, "preprocessing", traces())
+    assert {picture.values_file for picture in drawn.values()} == {None}

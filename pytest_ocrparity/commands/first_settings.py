@@ -1,0 +1,274 @@
+"""The settings and the tests that `init` writes for what was found in a folder, as text."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.artifacts.configs import check_training_config, config_model_name, config_parameters, read_config
+from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
+from pytest_ocrparity.artifacts.families import DETECTORS
+from pytest_ocrparity.artifacts.model_files import CONFIG, PARAMS, PROGRAMS
+from pytest_ocrparity.backends.calls import Needs, needs_of
+from pytest_ocrparity.backends.paddlex.deployed import Deployed
+from pytest_ocrparity.commands.survey import Survey, Trained, network_of
+from pytest_ocrparity.errors import OcrParityError
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
+from pytest_ocrparity.wording import number_of_images, path_from, toml_text
+
+_DETECTION_TEST: Final = '''\
+"""The export must detect what the trained model detects."""
+
+from pytest_ocrparity import assert_same_detections, assert_same_preprocessing, assert_same_probability_maps
+
+
+def test_export_matches_training(ocr_train_model, ocr_inference_model, ocr_image):
+    train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    assert_same_preprocessing(train, inference)
+    assert_same_probability_maps(train, inference)
+    assert_same_detections(train, inference)
+'''
+_RECOGNITION_TEST: Final = '''\
+"""The export must read what the trained model reads."""
+
+from pytest_ocrparity import assert_same_preprocessing, assert_same_probability_maps, assert_same_text
+
+
+def test_export_reads_as_training(ocr_train_model, ocr_inference_model, ocr_image):
+    train, inference = ocr_train_model.trace(ocr_image), ocr_inference_model.trace(ocr_image)
+    assert_same_preprocessing(train, inference)
+    assert_same_probability_maps(train, inference)
+    assert_same_text(train, inference)
+'''
+_MARK: Final = 'pytestmark = pytest.mark.ocr_task("recognition")'
+_WORDS: Final = {DETECTION.name: "detector", RECOGNITION.name: "recogniser"}
+_OF_OWN_CODE: Final = (
+    '{ img_mode = "BGR", limit_side_len = 736, limit_type = "min", scale = "1./255.", mean = [0.485, 0.456, 0.406], '
+    "std = [0.229, 0.224, 0.225], thresh = 0.3, box_thresh = 0.6, unclip_ratio = 1.5, max_candidates = 1000, "
+    'use_dilation = false, score_mode = "fast", box_type = "quad" }'
+)
+"""All that has to be said of code around an `.onnx` file, with values that it might have."""
+_MANY: Final = 100
+"""Images, of which a run takes minutes."""
+
+
+@dataclass
+class Part:
+    """The settings of one task.
+
+    Attributes:
+        task: one of `stages.TASKS`.
+        prefix: what the names of its tables begin with, "recognition" beside a detector.
+        tables: the values by table, "" for those outside of one.
+        lacking: by table, lines that stand as comments, for what was not found.
+        sentences: what was found, chosen and not found.
+    """
+
+    task: str
+    prefix: str
+    tables: dict[str, dict[str, Any]] = field(default_factory=lambda: {"": {}, "train": {}, "inference": {}})
+    lacking: dict[str, list[str]] = field(default_factory=lambda: {"": [], "train": [], "inference": []})
+    sentences: list[str] = field(default_factory=list)
+
+    def name(self, setting: str) -> str:
+        """Return the whole name of a setting."""
+        return f"{self.prefix}.{setting}" if self.prefix else setting
+
+    def lack(self, setting: str, value: str, sentence: str) -> None:
+        """Note what was not found, as a comment in the settings and as a sentence; `value` is an example."""
+        self.lacking[setting.rpartition(".")[0]].append(f"# {setting.rpartition('.')[2]} = {value}")
+        self.sentences.append(f"{sentence}: set {self.name(setting)}, such as {value}.")
+
+
+def parts_of(found: Survey) -> list[Part]:
+    """Return the settings of each task that something was found of."""
+    parts = []
+    for task in found.tasks:
+        prefix = RECOGNITION.name if len(found.tasks) > 1 and task == RECOGNITION.name else ""
+        part = Part(task, prefix)
+        trained = _train(part, found)
+        _inference(part, found, trained)
+        _images(part, found)
+        parts.append(part)
+    return parts
+
+
+def _path(folder: Path, path: Path) -> str:
+    """Return a path from the folder on; a whole one where that would climb more than a folder."""
+    name = path_from(folder, path)
+    return str(path) if name.startswith("../..") else name
+
+
+def _others(found: Survey, paths: Sequence[Path], setting: str) -> str:
+    names = [_path(found.folder, path) for path in paths]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f" Others: {', '.join(names[:5])}{more}; {setting} may name one of them." if names else ""
+
+
+def _train(part: Part, found: Survey) -> Trained | None:
+    word, table = _WORDS[part.task], part.tables["train"]
+    trained = found.trained.get(part.task, [])
+    first = trained[0] if trained else None
+    if first is None:
+        line = f'"configs/{part.task[:3]}.yml"'
+        part.lack("train.config", line, f"No training YAML file of a {word} was found")
+        _lack_weights(part, found, f"a {word}")
+    else:
+        table["config"] = _path(found.folder, first.config)
+        others = _others(found, [each.config for each in trained[1:]], part.name("train.config"))
+        part.sentences.append(f"{table['config']} trains a {word}.{others}")
+        _checkpoint(part, found, first)
+        _network(part, found, first)
+    if found.checkouts:
+        table["paddleocr_root"] = _path(found.folder, found.checkouts[0])
+        others = _others(found, found.checkouts[1:], part.name("train.paddleocr_root"))
+        place = "This folder" if table["paddleocr_root"] == "." else table["paddleocr_root"]
+        part.sentences.append(f"{place} holds PaddleOCR's code.{others}")
+    elif importlib.util.find_spec("ppocr") is None:
+        part.lack("train.paddleocr_root", '"../PaddleOCR"', "No PaddleOCR checkout was found here or beside")
+    return first
+
+
+def _checkpoint(part: Part, found: Survey, trained: Trained) -> None:
+    if not trained.checkpoints:
+        _lack_weights(part, found, _path(found.folder, trained.config))
+        return
+    first, *others = trained.checkpoints
+    part.tables["train"]["checkpoint"] = _path(found.folder, first).removesuffix(PARAMS)
+    more = _others(found, others, part.name("train.checkpoint"))
+    part.sentences.append(f"{_path(found.folder, first)} holds its weights.{more}")
+
+
+def _lack_weights(part: Part, found: Survey, whose: str) -> None:
+    """Note that weights are missing; which are there, as nothing says what they were trained with."""
+    names = [_path(found.folder, path) for path in found.weights]
+    others = f", and it is not known what {', '.join(names[:5])} belongs to" if names else ""
+    example = f'"{names[0].removesuffix(PARAMS)}"' if names else '"output/best_accuracy"'
+    part.lack("train.checkpoint", example, f"No weights ({PARAMS}) of {whose} were found{others}")
+
+
+def _network(part: Part, found: Survey, trained: Trained) -> None:
+    made = network_of(found, trained)
+    if made is None:
+        return
+    if made:
+        part.tables["train"]["network"] = made[0]
+        more = f" Others: {', '.join(made[1:])}; {part.name('train.network')} may name one." if made[1:] else ""
+        part.sentences.append(f"{made[0]} makes its network, which PaddleOCR's code here does not have.{more}")
+    elif found.checkouts:
+        line = '"module:function"'
+        part.lack("train.network", line, "PaddleOCR's code here does not have its network, and no function was found")
+
+
+def _inference(part: Part, found: Survey, trained: Trained | None) -> None:
+    word, table = _WORDS[part.task], part.tables["inference"]
+    exports = found.exports.get(part.task, [])
+    if exports:
+        table["model_dir"] = _path(found.folder, exports[0])
+        more = _others(found, exports[1:], part.name("inference.model_dir"))
+        part.sentences.append(f"{table['model_dir']} is an export of a {word}.{more}")
+        if not any((exports[0] / name).is_file() for name in PROGRAMS):
+            table["engine"] = "onnxruntime"
+        if trained is not None and part.task == DETECTION.name:
+            _options(part, trained, exports[0])
+    elif found.bare and part.task == DETECTION.name:
+        table["model_file"] = _path(found.folder, found.bare[0])
+        more = _others(found, found.bare[1:], part.name("inference.model_file"))
+        part.sentences.append(f"{table['model_file']} is taken for the deployed detector, run by ONNX Runtime.{more}")
+        if not (found.bare[0].parent / CONFIG).is_file():
+            part.lack("inference.options", _OF_OWN_CODE, "What your code does around that file is not known")
+    else:
+        part.lack("inference.model_dir", '"inference"', f"No export folder of a {word} was found")
+
+
+def _options(part: Part, trained: Trained, export: Path) -> None:
+    """Write the options under which an export does what was evaluated, as `deploy` prints them."""
+    with suppress(OcrParityError, KeyError, TypeError, AttributeError):  # the first run says what is wrong with a file
+        needs = _needs(trained, export)
+        values = {name: each for name in ("options", "predict_options") if (each := getattr(needs, name))}
+        part.tables["inference"].update(values)
+        if values:
+            names = " and ".join(part.name(f"inference.{name}") for name in values)
+            part.sentences.append(
+                f"{names} hold what the deployment has to pass for what was evaluated. If yours passes something else, "
+                "write that instead: the gate then says what it changes."
+            )
+        if needs.edits or needs.cannot:
+            part.sentences.append(
+                "That is not all: `python -m pytest_ocrparity deploy` says what has to be changed in inference.yml."
+            )
+
+
+def _needs(trained: Trained, export: Path) -> Needs:
+    config = export / CONFIG
+    yml = read_config(config)
+    check_training_config(trained.yml, trained.config)
+    DETECTORS.check_inference(yml, config)
+    deployed = Deployed(
+        model_name=config_model_name(yml, config, DETECTORS.model_name),
+        config=config,
+        written=config_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config),
+        options={},
+        predict_options={},
+    )
+    return needs_of(evaluated_parameters(trained.yml, trained.config), deployed)
+
+
+def _images(part: Part, found: Survey) -> None:
+    folders = found.images.get(part.task, {})
+    what = "lines" if part.task == RECOGNITION.name else "pages"
+    if not folders:
+        part.lack(
+            "images",
+            '["lines/*.png"]' if what == "lines" else '["images/*.png"]',
+            f"No images of {what} were found",
+        )
+        return
+    first, *others = folders
+    suffixes = sorted({path.suffix for path in folders[first]})
+    part.tables[""]["images"] = [f"{_path(found.folder, first)}/*{suffix}".removeprefix("./") for suffix in suffixes]
+    count = len(folders[first])
+    many = f" That is much for a gate: name fewer in {part.name('images')}." if count > _MANY else ""
+    part.sentences.append(
+        f"{_path(found.folder, first)} holds {number_of_images(count)} of {what}.{many}"
+        f"{_others(found, others, part.name('images'))}"
+    )
+    labels = [path for path in found.labels if path.parent in (first, first.parent)]
+    if labels:
+        name = _path(found.folder, labels[0])
+        part.lacking[""].append(f"# labels = {toml_text(name)}")
+        part.sentences.append(
+            f"{name} labels images. Remove the # before {part.name('labels')}, and the accuracy is judged as well."
+        )
+
+
+def settings_text(parts: Sequence[Part], root: str) -> str:
+    """Return the settings as TOML.
+
+    Args:
+        parts: by task.
+        root: the table that holds them; nothing in an ocrparity.toml.
+    """
+    lines: list[str] = []
+    for part in parts:
+        for table, values in part.tables.items():
+            name = ".".join(filter(None, (root, part.prefix, table)))
+            lines += ["", f"[{name}]"] if name else []
+            lines += [f"{key} = {toml_text(value)}" for key, value in values.items()]
+            lines += part.lacking[table]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def tests_of(parts: Sequence[Part]) -> Iterator[tuple[str, str, str]]:
+    """Yield the name of each test file, its text, and the assertion that only it needs."""
+    for part in parts:
+        if part.task == DETECTION.name:
+            yield "test_ocr_detection.py", _DETECTION_TEST, "assert_same_detections"
+        else:
+            head, imports, tests = _RECOGNITION_TEST.split("\n\n", 2)
+            marked = "\n\n".join([head, "import pytest", imports, _MARK, tests])
+            yield "test_ocr_recognition.py", marked if part.prefix else _RECOGNITION_TEST, "assert_same_text"

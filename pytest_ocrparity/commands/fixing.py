@@ -1,0 +1,206 @@
+"""`python -m pytest_ocrparity fix results.json`: what a run proved, as changes to apply."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from pytest_ocrparity.artifacts.config_edit import TRAINING as OPERATORS_OF_TRAINING
+from pytest_ocrparity.artifacts.config_edit import edit_config
+from pytest_ocrparity.artifacts.configs import read_config_text
+from pytest_ocrparity.commands.config_fixes import ConfigFix, config_fixes, unified_difference, write_config_fixes
+from pytest_ocrparity.commands.deployment_fixes import deployment_lines
+from pytest_ocrparity.commands.proved_fixes import (
+    CODE,
+    EXPORT,
+    GROUPS,
+    TRAINING,
+    Plan,
+    ProvedFix,
+    config_of,
+    read_plan,
+    recorded_values,
+)
+from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
+from pytest_ocrparity.report.document import Results, read_report_document
+from pytest_ocrparity.settings import Settings, load_settings
+from pytest_ocrparity.settings.settings_file import find_settings_file
+from pytest_ocrparity.wording import number_of_images, printable
+
+DESCRIPTION = """Print each fix that a run has proved as a change to apply: in the export folder, in the deployment's
+code and in the training YAML file. --write applies the first group alone, to inference.yml; the old file is kept beside
+results.json. Options in the settings are never written: they describe the deployment, and another description would
+hide the fault. Exits 0, or 1 if something differs that has no proved fix, or 2 for a wrong command or file, or where
+nothing can be written."""
+
+_MOST_IMAGES: Final = 3
+"""Names of images on a line."""
+_MOST_COMMANDS: Final = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("results", type=Path, help="the results.json of a report")
+    parser.add_argument("--write", action="store_true", help="change inference.yml, as the first group says")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="the project's; default: the nearest upward")
+    parser.add_argument("--inference-dir", metavar="DIR", help="the export folder, as in --ocr-inference-dir")
+
+
+def run(given: argparse.Namespace, prog: str) -> int:
+    """Print the fixes of a run, write those that are to be written, and return the exit status."""
+    try:
+        results = read_report_document(given.results)
+        settings = _settings(given)
+        plan = read_plan(results, settings)
+        files = list(config_fixes(plan.agreed, settings, results.settings))
+        if given.write:  # before anything is written, and where it fails nothing was printed that looks done
+            for error in (each for each in files if isinstance(each, ModelError)):
+                raise error
+        written = [each for each in files if isinstance(each, ConfigFix)]
+        lines = list(_plan_lines(plan, results, settings, files))
+        done = list(write_config_fixes(written, given.results.absolute().parent)) if given.write else []
+    except OcrParityError as error:
+        print(f"{prog}: {printable(str(error))}", file=sys.stderr)
+        return 2
+    for line in (*lines, *done, *_last_lines(plan, is_writing=given.write, can_write=bool(written))):
+        print(printable(line))
+    return 1 if plan.unproved or len(plan.agreed) < len(plan.fixes) else 0
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    options = {"ocr_inference_dir": given.inference_dir} if given.inference_dir else {}
+    file = find_settings_file(Path.cwd()) if given.settings is None else Path(os.path.abspath(given.settings))  # noqa: PTH100
+    if file is None and not options:
+        raise SettingsError("no settings file was found upward from here: run this in the project, or pass --settings")
+    return load_settings(file, options, Path.cwd())
+
+
+def _plan_lines(
+    plan: Plan, results: Results, settings: Settings, files: Sequence[ConfigFix | ModelError]
+) -> Iterator[str]:
+    """Yield the fixes by group, those that contradict each other, and what has none."""
+    shown: set[int] = set()
+    for group in GROUPS:
+        fixes = [each for each in plan.agreed if group in each.groups]
+        if not fixes:
+            continue
+        yield from (f"{group}:", "")
+        for fix in fixes:
+            yield from _lines_of_fix(fix, is_known=id(fix) in shown)
+            shown.add(id(fix))
+        if group == EXPORT:
+            yield from _export_lines(fixes, settings, files)
+        elif group == CODE:
+            yield from _code_lines(fixes, results)
+        else:
+            yield from _training_lines(fixes, settings)
+        yield ""
+    rivals = [each for each in plan.fixes if each.rivals]
+    if rivals:
+        yield from ("contradicting each other, and not written:", "")
+        for fix in rivals:
+            yield from _lines_of_fix(fix)
+        yield ""
+    if plan.unproved:
+        yield from ("without a proved fix:", "")
+        for each in plan.unproved:
+            yield f"  {each.text}{f' ({_image_names(each.images)})' * bool(each.images)}"
+        yield ""
+    if not plan.fixes and not plan.unproved:
+        yield "nothing of these results failed"
+
+
+def _lines_of_fix(fix: ProvedFix, *, is_known: bool = False) -> Iterator[str]:
+    yield f"  {fix.diagnosis.cause} of {fix.candidate} ({_image_names(fix.images)}): {fix.diagnosis.summary}"
+    yield "    the other part of the fix above" if is_known else f"    {fix.fix.text}"
+
+
+def _image_names(images: Sequence[str]) -> str:
+    more = f" and {len(images) - _MOST_IMAGES} more" if len(images) > _MOST_IMAGES else ""
+    return f"{number_of_images(len(images))}: {', '.join(images[:_MOST_IMAGES])}{more}"
+
+
+def _export_lines(
+    fixes: Sequence[ProvedFix], settings: Settings, files: Sequence[ConfigFix | ModelError]
+) -> Iterator[str]:
+    for each in files:
+        if isinstance(each, ConfigFix):
+            yield ""
+            yield from each.difference()
+        else:
+            yield f"    no difference can be made: {each}"
+    for fix in fixes:
+        if fix.config_changes and (not fix.is_of_file or config_of(settings, fix) is None):
+            why = "the next export writes that file" if not fix.is_of_file else "no setting names that folder"
+            yield f"    by hand, as {why}: {fix.diagnosis.cause}"
+
+
+def _code_lines(fixes: Sequence[ProvedFix], results: Results) -> Iterator[str]:
+    by_candidate: dict[tuple[str, str], list[ProvedFix]] = {}
+    for fix in fixes:
+        by_candidate.setdefault((fix.task, fix.candidate), []).append(fix)
+    for (task, candidate), group in by_candidate.items():
+        lines = list(deployment_lines(group, recorded_values(results.settings, task, candidate)))
+        if lines:
+            yield from ("", f"  {candidate}:")
+            yield from (f"    {line}" for line in lines)
+
+
+def _training_lines(fixes: Sequence[ProvedFix], settings: Settings) -> Iterator[str]:
+    by_task: dict[str, list[ProvedFix]] = {}
+    for fix in fixes:
+        by_task.setdefault(fix.task, []).append(fix)
+    for task, group in by_task.items():
+        path = settings.of_task(task).train.get("config")
+        changes = [change for fix in group for change in fix.changes(TRAINING) if change.where == "train.config"]
+        if path is None or not changes:
+            continue
+        try:
+            before = after = read_config_text(path)
+            for change in changes:
+                after = edit_config(after, path, OPERATORS_OF_TRAINING, change.key, change.values)
+        except ModelError as error:
+            yield f"    no difference can be made: {error}"
+            continue
+        yield ""
+        yield from unified_difference(path, before, after)
+
+
+def _last_lines(plan: Plan, *, is_writing: bool, can_write: bool) -> Iterator[str]:
+    """Yield what is left to do: above all, to run the tests again."""
+    if can_write and not is_writing:
+        yield "--write applies the change of inference.yml, and nothing else"
+    if is_writing and not can_write and (plan.fixes or plan.unproved):
+        yield "nothing was written: no proved fix changes an inference.yml alone"
+    if any(CODE in each.groups for each in plan.agreed):
+        yield (
+            "options in the settings are not written: they describe the deployment, and another description would hide "
+            "the fault; change the deployment, then say the same there"
+        )
+    commands = _commands(plan.commands)
+    if commands:
+        yield "then run:"
+        yield from (f"  {each}" for each in commands)
+
+
+def _commands(recorded: Sequence[str]) -> list[str]:
+    """Return the commands that run the failed tests again: one for all tests with the same options."""
+    tests: dict[tuple[str, ...], list[str]] = {}
+    for each in recorded:
+        try:
+            program, test, *options = shlex.split(each)
+        except ValueError:  # no shell's words, or fewer than two
+            continue
+        if program == "pytest":
+            tests.setdefault(tuple(options), []).append(test)
+    found = []
+    for options_, names in tests.items():
+        files = list(dict.fromkeys(name.partition("::")[0] for name in names))
+        chosen = names if len(names) <= _MOST_COMMANDS else files
+        found.append(shlex.join(["pytest", *dict.fromkeys(chosen), *options_]))
+    return [*found[:_MOST_COMMANDS], *([f"and {len(found) - _MOST_COMMANDS} more"] * (len(found) > _MOST_COMMANDS))]

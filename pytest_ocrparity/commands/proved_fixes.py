@@ -1,0 +1,242 @@
+"""The fixes that a run has proved, each once with the images that share it, and those that contradict each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_ocrparity.comparison import MATCHES
+from pytest_ocrparity.diagnosis import CAUSES, UNKNOWN, Change, Diagnosis, Fix, table_of
+from pytest_ocrparity.errors import ReportError
+from pytest_ocrparity.report.document import Results, SettingsRecord
+from pytest_ocrparity.session.models import config_of_candidate
+from pytest_ocrparity.settings import Settings
+from pytest_ocrparity.stages import RECOGNITION
+from pytest_ocrparity.wording import path_from
+
+EXPORT, CODE, TRAINING = "in the export folder", "in your deployment's code", "in the training YAML file"
+GROUPS: Final = (EXPORT, CODE, TRAINING)
+_IN_EXPORT: Final = ("inference.yml", "export", "delete")
+_IN_TRAINING: Final = ("train.config", "train.sub_model")
+_IN_CODE: Final = ("options", "predict_options", "options_file", "factory")
+_NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_FILE: Final = re.compile(r"\w[\w.-]*", re.ASCII)
+_EXPECTED: Final = ("passed", "skipped")
+"""How a test ends that expects a difference."""
+
+
+@dataclass
+class ProvedFix:
+    """One fix of a candidate, with the images that it was proved on.
+
+    Attributes:
+        task, candidate: whose.
+        table: the settings table of that candidate.
+        diagnosis: the first that had this fix.
+        images: where it was proved.
+        rivals: the fixes that set something else to another value.
+    """
+
+    task: str
+    candidate: str
+    table: str
+    diagnosis: Diagnosis
+    fix: Fix
+    images: list[str] = field(default_factory=list)
+    rivals: list[ProvedFix] = field(default_factory=list)
+
+    def changes(self, group: str) -> list[Change]:
+        """Return its changes of a group."""
+        return [change for change in self.fix.changes if group_of(change, self.table) == group]
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups that it has something in: one in words alone is about the deployment."""
+        found = {group_of(change, self.table) for change in self.fix.changes}
+        return [group for group in GROUPS if group in found] or [CODE]
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether it may be written into an inference.yml, which another export does not write anew."""
+        others = any(change.where in ("export", "delete") for change in self.fix.changes)
+        return bool(self.config_changes) and not others and TRAINING not in self.groups
+
+    @property
+    def config_changes(self) -> list[Change]:
+        """Its changes of the inference.yml."""
+        return [change for change in self.fix.changes if change.where == "inference.yml"]
+
+
+@dataclass
+class Unproved:
+    """What differs without a proved fix, with its images."""
+
+    text: str
+    images: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """What a run says of fixes.
+
+    Attributes:
+        fixes: the proved ones, in the order in which they were found.
+        unproved: what has none.
+        commands: what runs each failed test again.
+    """
+
+    fixes: list[ProvedFix]
+    unproved: list[Unproved]
+    commands: list[str]
+
+    @property
+    def agreed(self) -> list[ProvedFix]:
+        """The fixes that no other contradicts."""
+        return [each for each in self.fixes if not each.rivals]
+
+
+def group_of(change: Change, table: str) -> str:
+    """Return the group of a change. Raises ReportError where it names no place that a fix has."""
+    prefix, _, setting = change.where.rpartition(".")
+    if change.where in _IN_EXPORT:
+        return EXPORT
+    if change.where in _IN_TRAINING:
+        return TRAINING
+    if change.where == "paddlex_config" or (setting in _IN_CODE and prefix in ("inference", table)):
+        return CODE
+    raise ReportError(f"these results name {change.where!r}, which is no place that a fix has: nothing was changed")
+
+
+def read_plan(results: Results, settings: Settings) -> Plan:
+    """Return what the results of a run say of fixes.
+
+    Args:
+        results: of a version that records what a fix is checked against.
+        settings: the project's, which say where its files lie.
+
+    Raises:
+        ReportError: the results are older, say something that no run writes, or are those of another project.
+    """
+    if results.schema_version < 2:
+        raise ReportError(
+            "these results have schema_version 1, which does not record the inference.yml that the run loaded: run "
+            "pytest again with --ocr-report=DIR"
+        )
+    fixes: dict[str, ProvedFix] = {}
+    unproved: dict[str, Unproved] = {}
+    commands: dict[str, None] = {}
+    for each in results.comparisons:
+        if each.status in MATCHES or each.outcome in _EXPECTED or not each.judged:
+            continue
+        commands |= dict.fromkeys([each.rerun] if each.rerun else [])
+        if not each.diagnoses:
+            _add_once(unproved.setdefault("not diagnosed", Unproved("not diagnosed")).images, each.image)
+        for diagnosis in each.diagnoses:
+            if _is_proved(diagnosis):
+                fix = diagnosis.fix
+                assert fix is not None
+                _check_fix(fix)
+                key = f"{each.task} {each.candidate} {fix!r}"
+                new = ProvedFix(each.task, each.candidate, table_of(each.candidate), diagnosis, fix)
+                _add_once(fixes.setdefault(key, new).images, each.image)
+            else:
+                text = f"{diagnosis.cause} of {each.candidate}: {diagnosis.summary}"
+                _add_once(unproved.setdefault(text, Unproved(text)).images, each.image)
+    for missed in results.not_compared:
+        if missed.outcome != "skipped":
+            text = f"not compared: {missed.reason.partition(chr(10))[0] or missed.outcome}"
+            _add_once(unproved.setdefault(text, Unproved(text)).images, missed.image or missed.test)
+    unproved |= {text: Unproved(text) for text in results.run.faults}
+    found = list(fixes.values())
+    for fix_ in found:
+        _ = fix_.groups  # refuses a place that no fix has
+        if fix_.config_changes:
+            _check_same_folder(fix_, results.settings, settings)
+    _note_rivals(found, settings)
+    return Plan(found, list(unproved.values()), list(commands))
+
+
+def _is_proved(diagnosis: Diagnosis) -> bool:
+    """Tell whether experiments proved a cause that this version knows, and a fix was found for it."""
+    is_known = diagnosis.cause in CAUSES and diagnosis.cause != UNKNOWN
+    return is_known and bool(diagnosis.evidence) and diagnosis.fix is not None
+
+
+def _add_once(images: list[str], image: str) -> None:
+    if image not in images:
+        images.append(image)
+
+
+def _check_fix(fix: Fix) -> None:
+    """Refuse what no fix of a run holds, as it would be written into files or printed to be pasted."""
+    for change in fix.changes:
+        pattern = _FILE if change.where == "delete" else _NAME
+        is_key = not change.key or all(pattern.fullmatch(part) for part in change.key.split("."))
+        if not is_key or not all(_NAME.fullmatch(name) for name in change.values):
+            raise ReportError("these results hold a fix with a name that no parameter has: nothing was changed")
+        if not all(_is_plain(value) for value in change.values.values()):
+            raise ReportError("these results hold a fix with a value that no parameter has: nothing was changed")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= 16 and all(_is_plain(each) and not isinstance(each, list) for each in value)
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 1000)
+
+
+def values_of(settings: Settings, task: str, candidate: str) -> Mapping[str, Any] | None:
+    """Return what the project's settings say of a candidate; None where they have no such candidate."""
+    found = settings.of_task(task).candidates.get(candidate)
+    return None if found is None else found.values
+
+
+def recorded_values(record: SettingsRecord, task: str, candidate: str) -> Mapping[str, Any]:
+    """Return what the settings of the run said of a candidate."""
+    part = record.recognition if record.recognition is not None and task == RECOGNITION.name else record
+    return part.candidates[candidate].values if candidate in part.candidates else {}
+
+
+def config_of(settings: Settings, fix: ProvedFix) -> Path | None:
+    """Return the inference.yml of a fix's candidate, which the project's settings name and not the results."""
+    values = values_of(settings, fix.task, fix.candidate)
+    return None if values is None else config_of_candidate(values)
+
+
+def _check_same_folder(fix: ProvedFix, record: SettingsRecord, settings: Settings) -> None:
+    """Refuse results about another folder than the project's settings name: no path is taken from the results."""
+    run = recorded_values(record, fix.task, fix.candidate)
+    own = values_of(settings, fix.task, fix.candidate) or {}
+    for key in ("model_dir", "model_file"):
+        recorded = run.get(key)
+        here = path_from(settings.root, own[key]) if key in own else None
+        there = path_from(record.root, recorded) if isinstance(recorded, str) else recorded
+        if here != there:
+            raise ReportError(
+                f"these results are about {key} {there!r} of {fix.candidate}, and the settings of "
+                f"{settings.file or 'the command line'} name {here!r}: run this in the project of that run"
+            )
+
+
+def _note_rivals(fixes: Sequence[ProvedFix], settings: Settings) -> None:
+    """Let each fix know those that give something another value."""
+    places: dict[tuple[str, ...], dict[str, list[ProvedFix]]] = {}
+    for fix in fixes:
+        for place, value in _assignments(fix, settings):
+            places.setdefault(place, {}).setdefault(value, []).append(fix)
+    for by_value in places.values():
+        for value, each in ((value, fix) for value, group in by_value.items() for fix in group):
+            others = [other for wanted, group in by_value.items() if wanted != value for other in group]
+            each.rivals += [other for other in others if other is not each and other not in each.rivals]
+
+
+def _assignments(fix: ProvedFix, settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    for change in fix.fix.changes:
+        where: tuple[str, ...] = (fix.task, fix.candidate, change.where)
+        if change.where == "inference.yml":
+            where = (str(config_of(settings, fix)),)
+        elif change.where in _IN_TRAINING:
+            where = (fix.task, change.where)
+        yield from (((*where, change.key, name), repr(value)) for name, value in change.values.items())

@@ -1,0 +1,238 @@
+"""`python -m pytest_ocrparity init`: what it finds and chooses, what it writes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from paths import EXAMPLE
+from PIL import Image
+from projects import NO_XDIST
+
+from pytest_ocrparity.__main__ import main
+from pytest_ocrparity.settings import load_settings
+
+OWN = "ocrparity.toml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project beside PaddleOCR's code, without a file; the working directory."""
+    project, code = tmp_path / "project", tmp_path / "PaddleOCR" / "ppocr"
+    for each in (project, code / "modeling" / "backbones"):
+        each.mkdir(parents=True)
+    (code / "__init__.py").touch()
+    (code / "modeling" / "backbones" / "__init__.py").write_text("MobileNetV3")
+    monkeypatch.chdir(project)
+    return project
+
+
+def give(folder: Path, *names: str) -> None:
+    """Copy files and folders of the example."""
+    for name in names:
+        (shutil.copytree if (EXAMPLE / name).is_dir() else shutil.copy)(EXAMPLE / name, folder / name)
+
+
+def give_detector(folder: Path) -> None:
+    (folder / "configs").mkdir()
+    (folder / "checkpoints").mkdir()
+    (folder / "images").mkdir()
+    give(folder, "configs/tiny_db.yml", "checkpoints/tiny_db.pdparams", "inference", "tiny_db", "images/receipt.png")
+
+
+def test_a_folder_with_nothing_says_all_that_the_first_run_says(
+    pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init"]) == 1
+    told = capsys.readouterr().out
+    for setting in ("train.config", "train.checkpoint", "train.paddleocr_root", "inference.model_dir", "images"):
+        assert f": set {setting}, such as " in told
+    missing = [line.strip() for line in told.partition("Still missing, as the first run says too:\n")[2].splitlines()]
+    assert len(missing) == 4
+    result = pytester.runpytest(*NO_XDIST)
+    result.assert_outcomes(errors=1)
+    said = [line.removeprefix("E").strip() for line in result.outlines]
+    assert all(line in said for line in missing)
+    assert "# images = " in (pytester.path / OWN).read_text()
+
+
+def test_what_is_found_is_written_and_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    give(folder, "inference_fp16", "checkpoints/tiny_db_early.pdparams")
+    assert main(["init"]) == 0
+    told = capsys.readouterr().out
+    assert "  configs/tiny_db.yml trains a detector.\n" in told
+    others = "Others: checkpoints/tiny_db_early.pdparams; train.checkpoint may name one of them."
+    assert f"  checkpoints/tiny_db.pdparams holds its weights. {others}\n" in told
+    assert "Others: inference_fp16; inference.model_dir may name one of them." in told
+    assert "  tiny_db.network:build makes its network, which PaddleOCR's code here does not have.\n" in told
+    assert told.endswith("Written: ocrparity.toml.\nWritten: tests/test_ocr_detection.py.\n\nNow run: pytest\n")
+    settings = load_settings(folder / OWN, {}, folder)
+    assert settings.image_paths() == [folder / "images/receipt.png"]
+    assert settings.train["paddleocr_root"] == folder.parent / "PaddleOCR"
+    values = settings.candidates["inference"].values
+    assert values["options"] == {
+        **{"limit_side_len": 736, "limit_type": "min"},
+        **{"thresh": 0.3, "box_thresh": 0.6, "unclip_ratio": 1.5},
+    }
+    assert values["predict_options"] == {"max_side_limit": 100000}
+
+
+def test_two_tasks_are_two_tables_and_two_tests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    give(folder, "configs/tiny_rec.yml", "configs/tiny_rec_dict.txt", "checkpoints/tiny_rec.pdparams")
+    give(folder, "tiny_rec", "inference_rec", "lines")
+    assert main(["init"]) == 0
+    told = capsys.readouterr().out
+    assert told.index("detection:\n") < told.index("recognition:\n  configs/tiny_rec.yml trains a recogniser.\n")
+    settings = load_settings(folder / OWN, {}, folder)
+    assert settings.recognition is not None
+    assert settings.recognition.train["network"] == "tiny_rec.network:build"
+    assert settings.recognition.candidates["inference"].values["model_dir"] == folder / "inference_rec"
+    assert {path.parent.name for path in settings.recognition.image_paths()} == {"lines"}
+    assert {path.parent.name for path in settings.image_paths()} == {"images"}
+    assert 'ocr_task("recognition")' in (folder / "tests/test_ocr_recognition.py").read_text()
+    assert "ocr_task" not in (folder / "tests/test_ocr_detection.py").read_text()
+    assert '# labels = "lines/Label.txt"\n' in (folder / OWN).read_text()
+
+
+def test_a_recogniser_alone_needs_no_mark(folder: Path) -> None:
+    for name in ("configs", "checkpoints"):
+        (folder / name).mkdir()
+    give(folder, "configs/tiny_rec.yml", "checkpoints/tiny_rec.pdparams", "tiny_rec", "inference_rec", "lines")
+    main(["init"])
+    settings = load_settings(folder / OWN, {}, folder)
+    assert settings.recognition is None
+    assert settings.candidates["inference"].values["model_dir"] == folder / "inference_rec"
+    assert sorted(path.name for path in (folder / "tests").iterdir()) == ["test_ocr_recognition.py"]
+    assert "ocr_task" not in (folder / "tests/test_ocr_recognition.py").read_text()
+
+
+def test_an_onnx_file_alone_is_the_detector(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(EXAMPLE / "inference_onnx" / "inference.onnx", folder / "det.onnx")
+    assert main(["init"]) == 1
+    told = capsys.readouterr().out
+    assert "det.onnx is taken for the deployed detector, run by ONNX Runtime.\n" in told
+    assert 'model_file = "det.onnx"\n# options = {' in (folder / OWN).read_text()
+    assert "inference.options lack img_mode, " in told.partition("Still missing")[2]
+    text = (folder / OWN).read_text()
+    (folder / OWN).write_text(text.replace("# options", "options"))
+    assert main(["init"]) == 1
+    assert "inference.options" not in capsys.readouterr().out.partition("Still missing")[2]
+
+
+def test_weights_in_the_folder_of_training_are_preferred(folder: Path) -> None:
+    give_detector(folder)
+    for name in ("latest", "best_accuracy"):
+        shutil.copy(folder / "checkpoints/tiny_db.pdparams", folder / f"checkpoints/{name}.pdparams")
+    main(["init"])
+    assert load_settings(folder / OWN, {}, folder).train["checkpoint"].name == "best_accuracy"
+
+
+def test_weights_of_nothing_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(EXAMPLE / "checkpoints/tiny_db.pdparams", folder)
+    assert main(["init"]) == 1
+    assert "it is not known what tiny_db.pdparams belongs to: set train.checkpoint" in capsys.readouterr().out
+    assert '# checkpoint = "tiny_db"\n' in (folder / OWN).read_text()
+
+
+def test_in_a_checkout_only_what_was_trained_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkout = folder.parent / "PaddleOCR"
+    (checkout / "configs").mkdir()
+    for name in ("other", "mine"):
+        text = (EXAMPLE / "configs/tiny_db.yml").read_text().replace("./checkpoints", f"./output/{name}")
+        (checkout / "configs" / f"{name}.yml").write_text(text)
+    assert main(["init", str(checkout)]) == 1
+    assert "No training YAML file of a detector was found: " in capsys.readouterr().out
+    (checkout / OWN).unlink()
+    for name in ("mine", "unknown"):
+        (checkout / "output" / name).mkdir(parents=True)
+        shutil.copy(EXAMPLE / "checkpoints/tiny_db.pdparams", checkout / "output" / name / "best_accuracy.pdparams")
+    template = (EXAMPLE / "configs/tiny_db.yml").read_text().replace("./checkpoints", "./output/")
+    (checkout / "configs/aaa.yml").write_text(template)  # what is below its folder is not its own
+    main(["init", str(checkout)])
+    settings = load_settings(checkout / OWN, {}, checkout)
+    assert settings.train["config"] == checkout / "configs/mine.yml"
+    assert settings.train["checkpoint"] == checkout / "output/mine/best_accuracy"
+    assert settings.train["paddleocr_root"] == checkout
+
+
+def test_long_images_are_lines(folder: Path) -> None:
+    give_detector(folder)
+    (folder / "aaa").mkdir()
+    Image.new("RGB", (320, 32)).save(folder / "aaa" / "x.png")
+    main(["init"])
+    assert load_settings(folder / OWN, {}, folder).image_paths() == [folder / "images/receipt.png"]
+
+
+def test_a_pyproject_gets_the_table_and_keeps_the_rest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    before = '[tool.pytest.ini_options]\ntestpaths = ["checks"]  # here\n'
+    (folder / "pyproject.toml").write_text(before)
+    (folder / "checks").mkdir()
+    assert main(["init"]) == 0
+    text = (folder / "pyproject.toml").read_text()
+    assert text.startswith(f"{before}\n[tool.ocrparity]\nimages = ")
+    assert not (folder / OWN).exists()
+    assert (folder / "checks/test_ocr_detection.py").is_file()
+    assert load_settings(folder / "pyproject.toml", {}, folder).train["config"] == folder / "configs/tiny_db.yml"
+    assert "Written into pyproject.toml: the table [tool.ocrparity].\n" in capsys.readouterr().out
+
+
+def test_a_pyproject_that_takes_no_table_stays(folder: Path) -> None:
+    before = "tool = { other = 1 }\n"
+    (folder / "pyproject.toml").write_text(before)
+    main(["init"])
+    assert (folder / "pyproject.toml").read_text() == before
+    assert (folder / OWN).is_file()
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", OWN])
+def test_nothing_is_overwritten(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    give_detector(folder)
+    head = "[tool.ocrparity]\n" if name == "pyproject.toml" else ""
+    mine = f'[project]\nname = "x"\n{head}' if head else ""
+    (folder / name).write_text(f'{mine}images = ["pages"]\n')
+    (folder / "tests").mkdir()
+    (folder / "tests/test_ocr_detection.py").write_text("# mine\n")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["init"]) == 1
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    lines = capsys.readouterr().out.splitlines()
+    assert f"--- {name}, left as it is" in lines
+    assert '-images = ["pages"]' in lines
+    assert '+images = ["images/*.png"]' in lines
+    assert "-# mine" in lines
+    assert not any("[project]" in line for line in lines)
+
+
+def test_a_second_call_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    assert main(["init"]) == 0
+    capsys.readouterr()
+    assert main(["init"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("is there already, and is what would be written.") == 2
+    assert "Written" not in told
+
+
+def test_a_gate_that_is_there_already_gets_no_second(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    give(folder, "tests")
+    assert main(["init"]) == 0
+    assert "tests/test_export.py has assert_same_detections already: no test was" in capsys.readouterr().out
+    assert not (folder / "tests/test_ocr_detection.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["nowhere"], "nowhere: no such folder"), (["--paddleocr-root=."], "holds no folder ppocr")],
+    ids=str,
+)
+def test_wrong_words_write_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["init", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(folder.iterdir())

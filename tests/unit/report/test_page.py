@@ -1,0 +1,91 @@
+"""The page as text: its policy is that of its own script, equal stages are a line, and what a run holds is escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from records import comparison, results
+from reports import Page
+from sides import traces
+
+from pytest_ocrparity.compare import Comparisons
+from pytest_ocrparity.report.document import RecordedComparison, Results
+from pytest_ocrparity.report.page import report_page
+from pytest_ocrparity.report.pictures.album import Album
+from pytest_ocrparity.report.views import View
+from pytest_ocrparity.tolerance import BUILT_IN
+
+
+def page_text(folder: Path, *found: RecordedComparison) -> str:
+    document: Results = replace(results(found), environment={"pytest-ocrparity": "1"})
+    return "".join(report_page(View.of(document), folder, set()))
+
+
+def drawn(folder: Path, kind: str = "preprocessing", **fields: Any) -> RecordedComparison:
+    sides = traces(**fields)
+    compared = Comparisons(*sides, BUILT_IN).of(kind)
+    pictures, error = Album(folder).pictures_of(compared, *sides)
+    assert error is None
+    return replace(RecordedComparison.of(compared), pictures=pictures)
+
+
+def digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_only_its_own_script_and_style_may_run(tmp_path: Path) -> None:
+    text = page_text(tmp_path, drawn(tmp_path))
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+    policy = html.unescape(policy)
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        assert f"{tag}-src 'sha256-{digest(content)}'" in policy
+        assert digest(content + " ") not in policy
+    assert "unsafe" not in policy and "default-src 'none'" in policy
+    assert not re.search(r"<[^>]* (on\w+|style)=", text.partition("<body>")[2].partition("<script>")[0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "lines", "figures"), [({}, 2, 0), ({"mean": 0.6}, 1, 3), ({"img_mode": "RGB"}, 0, 6)]
+)
+def test_equal_stages_are_a_line(tmp_path: Path, fields: Any, lines: int, figures: int) -> None:
+    text = page_text(tmp_path, drawn(tmp_path, **fields))
+    assert text.count('<span class="status equal">') == lines
+    assert text.count("<figure") == figures
+
+
+def test_what_passes_is_a_line_with_its_amount(tmp_path: Path) -> None:
+    found = [comparison(kind) for kind in ("preprocessing", "probability_maps", "detections")]
+    text = page_text(tmp_path, *found)
+    assert text.count('<p class="line" id="page.png/') == 3 and "<h4>" not in text
+    failed = replace(
+        found[2], status="different", stage="detections", headline="1 moved", outcome="failed", test="t::a b"
+    )
+    text = page_text(tmp_path, *found[:2], failed)
+    assert text.count('<p class="line" id="page.png/') == 2 and "<h4>" in text
+    assert 'run again <code data-copy="the command">pytest &#39;t::a b&#39;</code>' in text
+
+
+def test_what_a_run_holds_is_text(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script>\"'"
+    found = comparison(
+        "detections", image=evil, candidate=evil, status="different", stage="detections", headline=evil, message=evil
+    )
+    text = page_text(tmp_path, found)
+    assert text.count("<script") == 1
+    page = Page(text)
+    assert not page.open and evil in page.text
+
+
+def test_a_difference_shows_where_its_limit_lies(tmp_path: Path) -> None:
+    beyond = page_text(tmp_path, drawn(tmp_path, mean=0.6))
+    assert '<i class="within"></i>' in beyond and '<i class="beyond"></i>' in beyond
+    within = page_text(tmp_path, drawn(tmp_path, "probability_maps", offset=1e-6))
+    assert '<i class="within"></i>' in within and '<i class="beyond"></i>' not in within
