@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions bench docs versions dist lint format clean
+.PHONY: example test coverage faults endurance training runners companions layers bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -27,6 +27,13 @@ coverage: .venv/ready
 # case per cause, per kind of near miss, and per concept of the ports.
 faults: .venv/ready
 	OCRPARITY_ALL_FAULTS=1 $(BIN)/python -m pytest tests/faults -n 2
+
+# Every fault that tests/layers drew, and right exports beside them: prints what was said of the layer, writes
+# build/layers.json, and fails below 95 % right, at one false claim or one layer of a right export. PaddleOCR's own networks
+# take part where OCRPARITY_PADDLEOCR_CHECKOUT names a checkout. `make test` runs a fixed list without ONNX.
+layers: .venv/ready
+	$(BIN)/python -m pip install --quiet --group layers
+	OCRPARITY_ALL_LAYERS=1 $(BIN)/python -m pytest tests/layers -n 2
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.

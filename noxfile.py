@@ -34,7 +34,7 @@ OLDEST = {
 }
 TOOLS = ("hypothesis", "jsonschema", "pytest-rerunfailures")
 TOY = tuple(f"tests/integration/test_{name}.py" for name in ("passes", "command", "report", "init", "fix"))
-WITHOUT_PADDLE = ("tests", "--ignore=tests/real", "--ignore=tests/faults")
+WITHOUT_PADDLE = ("tests", "--ignore=tests/real", "--ignore=tests/faults", "--ignore=tests/layers")
 
 
 @nox.session(python="3.10")

@@ -180,6 +180,29 @@ class Matches:
             ends = ends.union(*further)
         return ends
 
+    def readers_of_others(self, place: int, ends: Iterable[int]) -> set[str]:
+        """Return the kinds of the candidate's operators that take what another operator of the reference makes.
+
+        Args:
+            place: of the candidate, up to which they are looked for.
+            ends: the places of the reference that its counterpart is made of.
+        """
+        nearest = self.frontier(place)
+        others = {each for each in nearest if each and set(self.equal[each]).isdisjoint(ends) and self._is_itself(each)}
+        between, _ = self.candidate.sources(place, nearest)
+        nodes = self.candidate.nodes
+        return {kind_of(nodes[each].operator) for each in between if not others.isdisjoint(nodes[each].inputs)}
+
+    def _is_itself(self, place: int) -> bool:
+        """Return whether an operator of the reference makes the same of the same, so that this is no chance."""
+        own = self.candidate.nodes[place]
+        return any(
+            kind_of(node.operator) == kind_of(own.operator)
+            and len(node.inputs) == len(own.inputs)
+            and all(same in self.equal.get(each, ()) for each, same in zip(own.inputs, node.inputs, strict=True))
+            for node in (self.reference.nodes[each] for each in self.equal[place])
+        )
+
     def known(self, ends: Iterable[int]) -> frozenset[int]:
         """Return the reference's places of some of the candidate's that hold the same.
 

@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.diagnose.layers.matching import Matches, Values, distance, largest, reference_values
+from pytest_ocrparity.diagnose.layers.matching import (
+    Matches,
+    Values,
+    distance,
+    kind_of,
+    largest,
+    reference_values,
+)
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -87,6 +94,7 @@ class Place:
         is_shown: whether it is known that this array belongs there: what follows is then the reference's, or the
             reference has no other such operator.
         is_ambiguous: whether another layer of the reference makes the same of the same, and may be meant as well.
+        reader: where it differs by what an operator takes and not by what one makes, the reference's place of that one.
     """
 
     own: int
@@ -98,6 +106,7 @@ class Place:
     frontier: Mapping[int, int]
     is_shown: bool = False
     is_ambiguous: bool = False
+    reader: int | None = None
 
 
 @dataclass(frozen=True)
@@ -268,8 +277,21 @@ def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, r
         for each in matches.counterparts(own, back)
         if each != right
     )
-    off, is_shown = distance(candidate.arrays[own], array), matches.is_certain(own, right)
-    place = Place(own, right, tuple(sorted(between)), off, 0.0, largest(array), frontier, is_shown, is_ambiguous)
+    readers = matches.readers_of_others(own, ends)
+    counterparts = [each for each in between if {kind_of(reference.nodes[each].operator)} == readers]
+    reader = counterparts[0] if len(counterparts) == 1 else None
+    place = Place(
+        own=own,
+        right=right,
+        between=tuple(sorted(between)),
+        off=distance(candidate.arrays[own], array),
+        makes=0.0,
+        size=largest(array),
+        frontier=frontier,
+        is_shown=matches.is_certain(own, right),
+        is_ambiguous=is_ambiguous or (bool(readers) and reader is None),
+        reader=reader,
+    )
     replaced = {**state.replaced, own: array}
     made = Values(candidate.graph, runs.values_with(candidate, tensor, replaced, own))
     return _State(Matches(reference, made, matches), replaced, [*state.places, place])
