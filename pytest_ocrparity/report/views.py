@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -189,7 +189,7 @@ def causes_of(comparisons: Iterable[RecordedComparison]) -> list[Cause]:
         word = NOT_JUDGEABLE if each.status == NOT_JUDGEABLE else "not diagnosed"
         undiagnosed = Diagnosis(stage=each.stage or "no stage", cause=word, summary=each.headline)
         for diagnosis in each.diagnoses or [undiagnosed]:
-            what = diagnosis.fix.text if diagnosis.fix else _error_text(each) or each.stage
+            what = diagnosis.fix.text if diagnosis.fix else _error_text(each) or (each.stage, *_nothing_compared(each))
             key = each.reference, each.candidate, diagnosis.stage, diagnosis.cause, what
             cause = found.setdefault(key, Cause(each.reference, each.candidate, diagnosis))
             cause.comparisons.append(each)
@@ -200,6 +200,15 @@ def _error_text(comparison: RecordedComparison) -> str:
     """Return what stopped a side, as two errors at one stage are two causes; nothing where both went on."""
     stopped = any(difference.kind == "stopped" and difference.fails for difference in comparison.differences)
     return comparison.headline if stopped else ""
+
+
+_NOTHING: Final = frozenset(("not_recorded", "empty", "empty_text", "no_values"))
+"""Differences that say why nothing was compared, which is another cause than what was found where something was."""
+
+
+def _nothing_compared(comparison: RecordedComparison) -> list[str]:
+    """Return the kinds by which nothing was compared at a stage; none where something was."""
+    return sorted({each.kind for each in comparison.differences if each.fails} & _NOTHING)
 
 
 def errors_in_view(comparisons: Iterable[RecordedComparison]) -> list[Cause]:

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 from records import comparison, results, view_of
 
-from pytest_ocrparity.comparison import Measure
+from pytest_ocrparity.comparison import Difference, Measure
+from pytest_ocrparity.diagnosis import Diagnosis
 from pytest_ocrparity.report.github import github_error_commands
 from pytest_ocrparity.report.views import View
 
@@ -19,6 +20,21 @@ def test_what_a_test_marked_xfail_shows_is_no_error() -> None:
     view = View.of(results(found))
     assert len(view.causes) == 3
     assert len(github_error_commands(view)) == len(view.errors) == 1
+
+
+@pytest.mark.parametrize(("kind", "count"), [("empty", 2), ("not_recorded", 2), ("value", 1)])
+def test_what_compared_nothing_is_not_told_with_what_differs(kind: str, count: int) -> None:
+    """Else the message of a blank page stands for all pages whose boxes moved."""
+    nothing = Difference("detections", kind, False, False)
+    unknown = Diagnosis(stage="detections", cause="unknown", summary="not known")
+    failed = {"status": "different", "outcome": "failed"}
+    found = [
+        comparison(image=image, stage="detections", diagnoses=(unknown,), differences=differences, **failed)
+        for image, differences in (("blank.png", (nothing,)), ("a.png", ()), ("b.png", ()))
+    ]
+    causes = View.of(results(found)).causes
+    assert len(causes) == count
+    assert len(causes[0].images) == 4 - count
 
 
 def measured(value: float, limit: float | None, name: str = "probability_maps.atol") -> View:
