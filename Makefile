@@ -30,10 +30,10 @@ faults: .venv/ready
 
 # Every fault that tests/layers drew, and right exports beside them: prints what was said of the layer, writes
 # build/layers.json, and fails below 95 % right, at one false claim or one layer of a right export. PaddleOCR's own networks
-# take part where OCRPARITY_PADDLEOCR_CHECKOUT names a checkout. `make test` runs a fixed list without ONNX.
+# take part where OCRPARITY_PADDLEOCR_CHECKOUT names a checkout. OCRPARITY_ALL_LAYERS=0 runs a fixed list without ONNX.
 layers: .venv/ready
 	$(BIN)/python -m pip install --quiet --group layers
-	OCRPARITY_ALL_LAYERS=1 $(BIN)/python -m pytest tests/layers -n 2
+	OCRPARITY_ALL_LAYERS=$${OCRPARITY_ALL_LAYERS:-1} $(BIN)/python -m pytest tests/layers -n 2
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.

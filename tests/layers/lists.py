@@ -1,4 +1,4 @@
-"""Which faults and which right exports are run: all of them by `make layers`, some by `make test`."""
+"""Which faults and which right exports are run: all of them, or a fixed list of some."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FAST = {
     ("branches", "pir"): ("weight", "variance", "padding", "swapped", "pruned"),
     ("branches", "pdmodel"): ("bias",),
 }
-"""By network and form, the kinds of which `make test` runs the first fault of the list."""
+"""By network and form, the kinds of which the fixed list has the first fault of all."""
 
 
 def can_run(network: str, form: str) -> bool:
