@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.conftest import frameworks, strict  # noqa: F401  # fixtures of every diagnosis of real networks
 
 from layers.drawing import LIST
 from layers.judging import LEAST_RIGHT, LEAST_RIGHT_OF_SHORT_LIST, added_up, missed, not_right, told
 from layers.networks import ALL
 from layers.trial import subject_of
-from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.diagnose.cache import DiagnosisCache
 
 # Not a part of `make test`: these leave MKL's number of threads otherwise, which a test of that sees in their process.
 collect_ignore_glob = [] if "OCRPARITY_ALL_LAYERS" in os.environ else ["test_*.py"]
@@ -22,17 +21,6 @@ ROWS: dict[str, list[dict[str, Any]]] = {"layers.row": [], "layers.clean": []}
 """By the property in which a test records one, the rows of faults and those of right exports."""
 LEAST = LEAST_RIGHT if ALL else LEAST_RIGHT_OF_SHORT_LIST
 BUILD = Path(__file__).parents[2] / "build"
-
-
-@pytest.fixture(autouse=True)
-def strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DiagnosisCache, "strict", True)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def frameworks() -> None:
-    with isolated():
-        import paddle  # noqa: F401
 
 
 @pytest.fixture(scope="session")
