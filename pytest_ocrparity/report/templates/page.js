@@ -537,7 +537,7 @@ function followFragment() {
   let id = "";
   try {
     id = decodeURIComponent(location.hash.slice(1));
-  } catch { // not one of ours
+  } catch { // no address that this page writes
     return;
   }
   let target = document.getElementById(id);
