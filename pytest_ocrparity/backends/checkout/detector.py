@@ -112,12 +112,12 @@ class ScriptDetector(ScriptSide, StagedPipeline):
         """What works on the boxes after `postprocess` has returned them, in words."""
         if self._arguments.det_box_type == "poly":
             return (
-                "predict_det.py's filter_tag_det_res_only_clip moves points onto the page's last pixels and repeats the "
-                "last point of a polygon until all have as many"
+                "predict_det.py's filter_tag_det_res_only_clip moves points onto the page's last pixels and repeats "
+                "the last point of a polygon until all have as many"
             )
         return (
-            "predict_det.py's filter_tag_det_res moves points onto the page's last pixels and drops boxes with a side of "
-            "3 px or less"
+            "predict_det.py's filter_tag_det_res moves points onto the page's last pixels and drops boxes with a side "
+            "of 3 px or less"
         )
 
     @property

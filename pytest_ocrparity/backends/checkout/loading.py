@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.families import family_of_export
-from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.artifacts.model_files import find_export_files
 from pytest_ocrparity.backends.checkout.detector import ScriptDetector
 from pytest_ocrparity.backends.checkout.recogniser import ScriptRecogniser

@@ -67,7 +67,10 @@ class Script:
             ModelError: a flag is wrong, the script refuses the export, it changes the original, or something to import
                 is missing.
         """
-        with isolated_checkout(self.root), tempfile.TemporaryDirectory(prefix="ocrparity-") as folder:
+        with (
+            isolated_checkout(self.root, "inference.paddleocr_root"),
+            tempfile.TemporaryDirectory(prefix="ocrparity-") as folder,
+        ):
             import_ppocr_operators()
             module = self._import()
             arguments = parsed_flags(module.utility.init_args(), options, self.label)
@@ -92,7 +95,7 @@ class Script:
     def again(self, made: Any, arguments: Namespace) -> Any:
         """Return an object of its class with other arguments, around the network of `made`, for an experiment."""
         network = made.predictor, made.input_tensor, made.output_tensors, made.config
-        with isolated_checkout(self.root):
+        with isolated_checkout(self.root, "inference.paddleocr_root"):
             module = self._import()
             real = module.utility.create_predictor
             module.utility.create_predictor = lambda *_: network
@@ -104,7 +107,7 @@ class Script:
 
     def default_of(self, flag: str) -> Any:
         """Return what a flag is where a user gives none."""
-        with isolated_checkout(self.root):
+        with isolated_checkout(self.root, "inference.paddleocr_root"):
             return self._import().utility.init_args().get_default(flag)
 
     def _import(self) -> Any:

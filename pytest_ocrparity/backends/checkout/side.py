@@ -239,8 +239,8 @@ class ScriptSide(StagedSide):
         if script.default_of("enable_mkldnn") is None:
             return flags_fix({"enable_mkldnn": False}, script.label)
         return Fix(
-            f"no flag of this {script.label} switches oneDNN off: paddle has it on, and --enable_mkldnn=False leaves it "
-            "so. Run that of a later checkout with --enable_mkldnn=False, or call config.disable_mkldnn() before "
+            f"no flag of this {script.label} switches oneDNN off: paddle has it on, and --enable_mkldnn=False leaves "
+            "it so. Run that of a later checkout with --enable_mkldnn=False, or call config.disable_mkldnn() before "
             "create_predictor in tools/infer/utility.py"
         )
 
