@@ -60,7 +60,7 @@ def other_side_problems(values: Mapping[str, Any], train_root: Path | None) -> l
     from pytest_ocrparity.artifacts.model_files import find_export_files, find_model_file
     from pytest_ocrparity.backends.isolation import check_isolated_checkout
     from pytest_ocrparity.backends.onnx.processing import configure_processing
-    from pytest_ocrparity.backends.openvino.runtime import find_openvino_file, split_openvino_options
+    from pytest_ocrparity.backends.openvino.compiled import find_openvino_file, split_openvino_options
 
     mistakes = Mistakes()
     if values.get("api") in SCRIPTS:

@@ -134,13 +134,14 @@ def test_the_export_is_copied_and_a_script_that_writes_into_the_original_is_refu
     before = fingerprint_export_files(find_export_files(folder))
     detector(folder=folder).trace(RECEIPT)
     assert fingerprint_export_files(find_export_files(folder)) == before
-    real = scripts.Script._import
+    real = shutil.copytree
 
-    def writing(self: scripts.Script) -> Any:
+    def writing(source: Path, target: Path) -> Any:
+        copied = real(source, target)
         (folder / "inference.yml").write_text("written: true")
-        return real(self)
+        return copied
 
-    monkeypatch.setattr(scripts.Script, "_import", writing)
+    monkeypatch.setattr(scripts.shutil, "copytree", writing)
     with pytest.raises(ModelError, match=r"predict_det.py of .* has changed files of "):
         detector(folder=folder)
 
@@ -208,7 +209,7 @@ class Broken(ScriptDetector):
 
 
 class BrokenWithout(Broken):
-    """One that does so without oneDNN as well, by a rule that is none of the known ones."""
+    """One that does so without oneDNN as well."""
 
     is_of_onednn = False
 
@@ -229,7 +230,7 @@ def test_onednn_is_proved_with_it_off_and_no_flag_of_2_10_is_advised(trained: Tr
         found.fix.text
     )
     (other,) = causes(trained, BrokenWithout(setup_of(detector())), RECEIPT)
-    assert other.cause == "unknown"
+    assert other.cause == "engine.optimization"  # its program returns the right map
 
 
 class Moved(ScriptDetector):
@@ -251,3 +252,33 @@ def test_a_side_says_what_experiments_ask(trained: TrainingPipeline) -> None:
     assert side.identity == side.fresh().identity != detector({}).identity
     with pytest.raises(ValueError, match=r"predict_det.py has no flag that sets mean"):
         side.parameter_fix("tensor", {"mean": [0.5, 0.5, 0.5]})
+
+
+SETTINGS = """
+images = ["{example}/images/tiny_text.png"]
+[train]
+config = "{example}/configs/tiny_db.yml"
+checkpoint = "{example}/checkpoints/tiny_db"
+network = "tiny_db.network:build"
+paddleocr_root = "{root}"
+[inference]
+api = "predict_det"
+model_dir = "{example}/inference_pdmodel"
+options = {options}
+"""
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "defaults"])
+def test_the_settings_run_it(pytester: pytest.Pytester, trained: TrainingPipeline, is_right: bool) -> None:
+    shutil.copytree(EXAMPLE / "tiny_db", pytester.path / "tiny_db")
+    options = '{ det_limit_side_len = 736, det_limit_type = "min" }' if is_right else "{}"
+    text = SETTINGS.format(example=EXAMPLE, root=operators_root(), options=options)
+    (pytester.path / "ocrparity.toml").write_text(text)
+    done = pytester.runpytest_inprocess(
+        "-p", "no:xdist", "--pyargs", "pytest_ocrparity.gate", f"--ocr-config={pytester.path / 'ocrparity.toml'}"
+    )
+    if is_right:
+        done.assert_outcomes(passed=3)
+    else:
+        done.assert_outcomes(failed=3)
+        done.stdout.fnmatch_lines(["*pass --det_limit_side_len=736 --det_limit_type=min to predict_det.py*"])

@@ -15,7 +15,7 @@ from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline
 from pytest_ocrparity.backends.onnx.processing import Configured, configure_processing
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays
-from pytest_ocrparity.backends.openvino.runtime import (
+from pytest_ocrparity.backends.openvino.compiled import (
     FULL,
     PRECISION,
     Compiling,

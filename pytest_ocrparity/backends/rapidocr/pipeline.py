@@ -19,7 +19,7 @@ from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays, runtime_engine
-from pytest_ocrparity.backends.openvino.runtime import openvino_engine
+from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import BEFORE, PARAM_OF, make_engine, recorded
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
@@ -147,10 +147,10 @@ class RapidPipeline(StagedPipeline):
         """
         found = effective_rapidocr_parameters(self._engine.text_det)
         padding, ratios = steps.get("padding_1", {}).get("top"), steps.get("preprocess", {})
-        before = {"vertical_padding": int(padding) if padding else None, "page_size": None}
+        if padding:
+            found[RESIZE]["vertical_padding"] = int(padding)
         if ratios and (ratios["ratio_h"], ratios["ratio_w"]) != (1.0, 1.0):
-            before["page_size"] = [1 / float(ratios["ratio_h"]), 1 / float(ratios["ratio_w"])]  # type: ignore[assignment]
-        found[RESIZE] = {**found[RESIZE], **before}
+            found[RESIZE]["page_size"] = [1 / float(ratios["ratio_h"]), 1 / float(ratios["ratio_w"])]
         return {stage: found[stage] for stage in (DECODE, RESIZE, TENSOR)}
 
     @cached_property
