@@ -23,8 +23,8 @@ _CANDIDATES: Final = """
 Each `[tool.ocrparity.candidates.NAME]` is one more deployment, with the same keys. What it leaves out is the
 `inference` table's, except for its `tolerance`. One with another class as `api` has `model_dir`, `model_name` and
 `engine` from there and nothing else; one with a script as `api`, or with OpenVINO, has `model_dir` alone. One with a
-`factory` or a `model_file` has nothing, nor has one that says how something else runs where `inference` has a factory, a
-file or results. `--ocr-inference-dir` sets the folder of an only candidate. Paths inside of `options` and of an
+`factory` or a `model_file` has nothing, nor has one that says how something else runs where `inference` has a factory,
+a file or results. `--ocr-inference-dir` sets the folder of an only candidate. Paths inside of `options` and of an
 `options_file`, `paddlex_config`, `rec_char_dict_path` and folders of models, start at the settings file.
 """
 _TOLERANCE: Final = """\

@@ -54,7 +54,7 @@ def test_its_default_precision_is_named_and_the_fix_passes(trained: TrainingPipe
         pytest.skip("not tried: OpenVINO does not compute in bf16 on this processor")
     (found,) = causes(trained, side, PAGE)
     assert found.cause == "engine.precision" and found.fix is not None
-    assert found.summary == "inference's engine computes in bf16, and the file says float32"
+    assert found.summary == "inference's engine computes in bf16, where the trained model computes in float32"
     assert 'compile the model with INFERENCE_PRECISION_HINT = "f32"' in found.fix.text
     options: dict[str, Any] = dict(LIMITS)
     for change in found.fix.changes:

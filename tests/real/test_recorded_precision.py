@@ -78,7 +78,7 @@ def side(kind: type[Recorded]) -> Recorded:
 def test_bf16_of_openvino_is_named_with_the_property_that_mends_it(trained: TrainingPipeline) -> None:
     (found,) = causes(trained, side(Recorded), PAGE)
     assert found.cause == "engine.precision" and found.fix is not None
-    assert found.summary == "inference's engine computes in bf16, and the file says float32"
+    assert found.summary == "inference's engine computes in bf16, where the trained model computes in float32"
     assert found.fix.changes[0].values == {"INFERENCE_PRECISION_HINT": "f32"}
     assert found.evidence[0].startswith("with INFERENCE_PRECISION_HINT f32, inference's map is train's (largest diff")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,9 @@ from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
 from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, trace_copy
-from pytest_ocrparity.wording import toml_text
+
+MOST_PAGES: Final = 8
+"""Of how many pages the size before RapidOCR's own changes is kept, by the shape row after them."""
 
 
 class RapidPipeline(StagedPipeline):
@@ -61,6 +63,7 @@ class RapidPipeline(StagedPipeline):
         self.table, self._options, self._limit = table_of(name), dict(options or {}), memory_limit
         self._engine = make_engine(self._file, self._options)
         self._session = self._engine.text_det.session
+        self._pages: OrderedDict[Shape, tuple[int, int]] = OrderedDict()
         self._memory = MemoryGuard(self._run_network, self._engine_parameters, limit=memory_limit)
 
     def preprocess(self, image: Image) -> Trace:
@@ -85,6 +88,9 @@ class RapidPipeline(StagedPipeline):
         if run.resized is not None:
             (height, width), (h, w) = run.page.shape[:2], run.resized.shape[:2]
             shape = float(height), float(width), h / height, w / width
+            self._pages[shape] = run.decoded.shape[:2]
+            while len(self._pages) > MOST_PAGES:
+                self._pages.popitem(last=False)
             parameters = self._preprocessing_parameters(run.steps)
             trace = replace(trace, resize=trace_copy(run.resized), shape=shape, parameters=parameters)
         if stopped is not None:
@@ -107,30 +113,18 @@ class RapidPipeline(StagedPipeline):
             return np.asarray(self._session(np.ascontiguousarray(tensor)))
 
     def postprocess(self, probability_map: npt.NDArray[np.float32], shape: Shape) -> Detections:
-        """Return the boxes that RapidOCR's DBPostProcess makes of a (1, C, h, w) map, in px of its detector's page."""
-        size = int(shape[0]), int(shape[1])
-        with isolated():
-            boxes, _ = self._engine.text_det.postprocess_op(np.array(probability_map, np.float32), size)
-        return _detections(boxes)
+        """Return the boxes that RapidOCR makes of a (1, C, h, w) map, in px of the page.
 
-    def _run_stages(self, image: Image) -> Trace:
-        """Run the stages, and RapidOCR to its end with their map: its result is what a user gets."""
-        trace = super()._run_stages(image)
-        if trace.detections is None:
-            return trace
-        given = image.copy() if isinstance(image, np.ndarray) else str(image)
-        output = np.array(trace.probability_map)
-        try:
-            with isolated(), recorded(self._engine, session=lambda _: output, tensor=trace.tensor):
-                found = self._engine(given).boxes
-        except Exception as error:
-            return replace(trace, detections=None, error=self.stage_error(DETECTIONS, error))
-        return replace(trace, detections=_detections(() if found is None else found))
-
-    @property
-    def later_steps(self) -> str:
-        """What works on the boxes after `postprocess` has returned them, in words."""
-        return "RapidOCR sorts them and takes what it did to the page before its detector out of their places"
+        Its code runs to its end, on a blank page. Of a shape row that is no page's before its detector, such as the
+        other side's, the detector's part of it.
+        """
+        output, tensor = np.array(probability_map, np.float32), np.zeros((1, 3, 32, 32), np.float32)
+        size = self._pages.get(shape)
+        page = np.zeros((*(size or (int(shape[0]), int(shape[1]))), 3), np.uint8)
+        run = self._engine.text_det if size is None else self._engine
+        with isolated(), recorded(self._engine, session=lambda _: output, tensor=tensor):
+            found = run(page).boxes
+        return Detections(tuple(np.asarray(box, np.float64) for box in (() if found is None else found)), None)
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
@@ -180,7 +174,7 @@ class RapidPipeline(StagedPipeline):
         for stage, values in changes.items():
             params |= self._params(stage, values)
         other = copy.copy(self)
-        other._traces, other._options = OrderedDict(), params
+        other._traces, other._options, other._pages = OrderedDict(), params, OrderedDict()
         other._engine = make_engine(self._file, params, self._session)
         return other
 
@@ -205,7 +199,7 @@ class RapidPipeline(StagedPipeline):
         params = self._params(stage, values)
         if not params:
             raise ValueError("nothing was given that a param sets")
-        words = ", ".join(f'"{name}": {toml_text(value)}' for name, value in params.items())
+        words = ", ".join(f'"{name}": {value!r}' for name, value in params.items())
         text = f"pass params={{{words}}} to RapidOCR, or set the same in its YAML file"
         return Fix(f"{text}; for this test, add them to inference.options", (Change("inference.options", params),))
 
@@ -234,7 +228,3 @@ class RapidPipeline(StagedPipeline):
             )
             label = "ONNX Runtime, which computes in float32,"
             yield Alternative("engine.precision", label, lambda given: np.asarray(session(given)), fix)
-
-
-def _detections(boxes: Any) -> Detections:
-    return Detections(tuple(np.asarray(box, np.float64) for box in boxes), None)
