@@ -11,18 +11,21 @@ import numpy.typing as npt
 import pytest
 from paths import EXAMPLE
 
+from pytest_ocrparity.artifacts.configs import read_config
 from pytest_ocrparity.backends.onnx.pipeline import OnnxPipeline
 from pytest_ocrparity.backends.onnx.processing import configure_processing
 from pytest_ocrparity.backends.onnx.runtime import asked_runtime_providers, open_runtime_session
 from pytest_ocrparity.backends.openvino.pipeline import in_full_precision
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.diagnosis import Alternative
-from real.blob import LIMITS
+from real.blob import write_yml
 from real.deployments import causes, example_train, named
 
 RECORDED = Path(__file__).parent / "recorded" / "openvino_bf16.npz"
 """Written by `python -m companions.openvino_side` with OpenVINO 2026.4.1 on an AMD EPYC with avx512_bf16."""
 PAGE = EXAMPLE / "images" / "alpha.png"
+SMALL = {"limit_side_len": 320, "limit_type": "max"}
+"""The limits of the recorded map."""
 
 
 def recorded_map() -> npt.NDArray[np.float32]:
@@ -61,17 +64,26 @@ class Wrong(Recorded):
 
 
 @pytest.fixture(scope="module")
-def trained() -> TrainingPipeline:
-    return example_train()
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingPipeline:
+    return small_train(tmp_path_factory.mktemp("small"))
+
+
+def small_train(folder: Path) -> TrainingPipeline:
+    """Load the example's train side with these limits."""
+    yml = read_config(EXAMPLE / "configs" / "tiny_db.yml")
+    for entry in yml["Eval"]["dataset"]["transforms"]:
+        if "DetResizeForTest" in entry:
+            entry["DetResizeForTest"] = dict(SMALL)
+    return example_train(write_yml(folder / "small.yml", yml))
 
 
 def side(kind: type[Recorded]) -> Recorded:
     pytest.importorskip("onnxruntime")
     file = EXAMPLE / "inference_onnx" / "inference.onnx"
-    configured = configure_processing(file.parent / "inference.yml", LIMITS, file)
+    configured = configure_processing(file.parent / "inference.yml", SMALL, file)
     providers = asked_runtime_providers({})
     session = open_runtime_session(file, providers)
-    given: dict[str, Any] = {"options": LIMITS, "limit": None, "name": "inference"}
+    given: dict[str, Any] = {"options": SMALL, "limit": None, "name": "inference"}
     return kind(session, file, file.parent / "inference.yml", configured, providers, **given)
 
 
