@@ -58,6 +58,7 @@ def _check_other_api(where: Mapping[str, str], table: Mapping[str, Any]) -> None
     if "paddleocr_root" in table and api not in SCRIPTS:
         names = " or ".join(f'"{name}"' for name in SCRIPTS)
         raise SettingsError(f"{where['paddleocr_root']} means something with api = {names} alone: remove it")
+    idle: tuple[str, ...]
     if api in SCRIPTS:
         idle, hint = OF_PADDLEOCR, "what the script takes are flags, in options (use_onnx among them)"
     elif api == RAPIDOCR:

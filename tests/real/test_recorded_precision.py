@@ -40,7 +40,7 @@ class Recorded(OnnxPipeline):
     noise = 0.0
 
     @property
-    def _engine_parameters(self) -> dict[str, Any]:  # type: ignore[override]
+    def _engine_parameters(self) -> dict[str, Any]:
         return {"engine": "openvino", "device": "cpu", "precision": "bf16", "outputs": 1}
 
     def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:

@@ -19,7 +19,6 @@ from pytest_ocrparity import (
     assert_same_probability_maps,
 )
 from pytest_ocrparity.artifacts.model_files import find_export_files, fingerprint_export_files
-from pytest_ocrparity.backends.checkout import script as scripts
 from pytest_ocrparity.backends.checkout.detector import ScriptDetector
 from pytest_ocrparity.backends.checkout.loading import load_script_side
 from pytest_ocrparity.backends.checkout.side import ScriptSide
@@ -141,7 +140,7 @@ def test_the_export_is_copied_and_a_script_that_writes_into_the_original_is_refu
         (folder / "inference.yml").write_text("written: true")
         return copied
 
-    monkeypatch.setattr(scripts.shutil, "copytree", writing)
+    monkeypatch.setattr("pytest_ocrparity.backends.checkout.script.shutil.copytree", writing)
     with pytest.raises(ModelError, match=r"predict_det.py of .* has changed files of "):
         detector(folder=folder)
 

@@ -126,7 +126,7 @@ class ScriptDetector(ScriptSide, StagedPipeline):
         for operator in self._made.preprocess_op:
             name = type(operator).__name__
             if name in STAGE_OF:
-                order = "hwc" if np.shape(getattr(operator, "mean", None)) == (1, 1, 3) else "chw"
+                order = "hwc" if getattr(getattr(operator, "mean", None), "shape", ()) == (1, 1, 3) else "chw"
                 found[STAGE_OF[name]] = effective_training_operator(name, operator, {"order": order}) or {}
         return found
 

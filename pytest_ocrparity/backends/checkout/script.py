@@ -131,7 +131,7 @@ class Script:
             module.build_post_process = real
 
     def _refusal(self, error: BaseException, export: ExportFiles, folder: str) -> str:
-        said = " ".join(str(error).split()).replace(f"{folder}/", "").partition(" [Hint:")[0]
+        said = " ".join(str(error).split()).replace(f"{folder}/", "").partition(" [Hint:")[0].rstrip(".")
         program = export.program.name if export.program is not None else ""
         text = f"{self.label} of {self.root} cannot load {export.folder}: {type(error).__name__}: {said}"
         if "memory_optimize_pass" in said and program.endswith(".json"):

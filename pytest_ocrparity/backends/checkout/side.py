@@ -192,7 +192,7 @@ class ScriptSide(StagedSide):
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
         setup = self._setup
-        own = {"api": setup.script.label, "code": f"{type(self).__module__}.{type(self).__qualname__}"}
+        own: dict[str, Any] = {"api": setup.script.label, "code": f"{type(self).__module__}.{type(self).__qualname__}"}
         own |= {"root": str(setup.script.root), "files": self.fingerprint, "options": setup.options}
         found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters, "changes": self._changes})
         return found
@@ -205,7 +205,7 @@ class ScriptSide(StagedSide):
         """
         other = copy.copy(self)
         other._traces = OrderedDict()
-        flags = {}
+        flags: dict[str, Any] = {}
         for stage, wanted in changes.items():
             flags |= flag_values(self.flags, self.parameters[stage], wanted, self._setup.script.label)
         other._arguments = Namespace(**{**vars(self._arguments), **flags})

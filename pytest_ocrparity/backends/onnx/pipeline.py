@@ -42,6 +42,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
 )
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
+from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.files import image_file_bytes
@@ -281,7 +282,7 @@ class OnnxPipeline(StagedPipeline):
         """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
         return runtime_arrays(self._file)
 
-    def network_graph(self) -> OnnxGraph:
+    def network_graph(self) -> NetworkGraph:
         """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
         return OnnxGraph(self._file)
 

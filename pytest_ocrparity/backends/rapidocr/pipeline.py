@@ -180,7 +180,7 @@ class RapidPipeline(StagedPipeline):
 
     def _params(self, stage: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the params that give some parameters of a stage these values."""
-        current, found, unknown = self.parameters[stage], {}, []
+        current, found, unknown = self.parameters[stage], dict[str, Any](), []
         for name, value in values.items():
             if name in BEFORE and value is None:
                 found.update(BEFORE[name])
