@@ -18,7 +18,7 @@ from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.commands.survey import Survey, Trained, network_of
 from pytest_ocrparity.errors import OcrParityError
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, RECOGNITION
-from pytest_ocrparity.wording import number_of_images, path_from, toml_text
+from pytest_ocrparity.wording import number_of_images, path_from, toml_text, value_text
 
 _DETECTION_TEST: Final = '''\
 """The export must detect what the trained model detects."""
@@ -192,9 +192,9 @@ def _options(part: Part, trained: Trained, export: Path) -> None:
     """
     with suppress(OcrParityError, KeyError, TypeError, AttributeError):  # the first run says what is wrong with a file
         needs, in_file = _needs(trained, export)
-        needs = replace(
-            needs, options={name: each for name, each in needs.options.items() if in_file.get(name) != each}
-        )
+        evaluated = needs.options
+        needs = replace(needs, options={name: each for name, each in evaluated.items() if in_file.get(name) is None})
+        wrong = [name for name, each in evaluated.items() if in_file.get(name) not in (None, each)]
         values = {name: each for name in ("options", "predict_options") if (each := getattr(needs, name))}
         part.tables["inference"].update(values)
         if values:
@@ -202,6 +202,14 @@ def _options(part: Part, trained: Trained, export: Path) -> None:
             part.sentences.append(
                 f"{names} hold what the deployment has to pass for what was evaluated, and inference.yml does not say. "
                 "If yours passes something else, write that instead: the gate then says what it changes."
+            )
+        if wrong:
+            says, wants = (
+                ", ".join(f"{name} {value_text(each[name])}" for name in wrong) for each in (in_file, evaluated)
+            )
+            part.sentences.append(
+                f"inference.yml says {says}, and {wants} was evaluated: the gate fails and says so. If your deployment "
+                f"passes {' and '.join(wrong)}, write that into {part.name('inference.options')}."
             )
         if needs.edits or needs.cannot:
             part.sentences.append(
