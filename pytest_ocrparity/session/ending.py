@@ -235,9 +235,11 @@ class Ending:
                 yield
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """Print the table, once, from the controller."""
         run, lines = self.run, []
+        if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
+            lines = run.preflight.not_selected()
         if run.records:
             lines = run.tally().table(per_image=run.config.get_verbosity() > 0)
         if self.accuracy:
