@@ -147,11 +147,13 @@ class Rule(ABC):
         cause: the code that it proves, or "" for a rival that is no cause.
         text: what it does, with {value}.
         name: the parameter's, where it is one of the reference's.
+        way_out: what a user's own code has to do, where the reference's value does not say it.
     """
 
     cause: str
     text: str
     name: str = ""
+    way_out: str = ""
 
     @abstractmethod
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
