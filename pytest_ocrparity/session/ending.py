@@ -188,7 +188,9 @@ class Ending:
             from pytest_ocrparity.session.models import findings_about_models
 
             # Also where a model did not load, and so before any experiment.
-            self.notes += [f"in the files: {finding}" for finding in findings_about_models(settings, taken)]
+            self.notes += [
+                f"suspicious in the model's files: {finding}" for finding in findings_about_models(settings, taken)
+            ]
 
     def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from faults.deployment import EXAMPLE, Deployment
-from real import full_port
 
 from pytest_ocrparity import Detections, FunctionPipeline, Trace
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.diagnose import diagnose
+from real import full_port
 
 SHAPE = (128.0, 192.0, 1.0, 1.0)
 WORDS = ((10, 10, 60, 26), (80, 12, 170, 40), (20, 70, 150, 100))

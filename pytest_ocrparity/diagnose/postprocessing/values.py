@@ -21,6 +21,7 @@ from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, i
 from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS, UNCLIP, fix_of_rule
 from pytest_ocrparity.diagnose.postprocessing.rules import (
     COARSE,
+    SAME_BOXES,
     Bench,
     Choice,
     Cut,
@@ -34,6 +35,7 @@ from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, map_of_s
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape, Trace
+from pytest_ocrparity.wording import number_of_images
 
 CHANCES: Final = 2000
 """In how many ways a page must permit to drop so many of its boxes, before the one rule that drops just these counts:
@@ -163,8 +165,8 @@ def _claims(bench: Bench, found: Sequence[Sequence[Fit]], pages: list[Page]) -> 
     varied = "; or to ".join(_words(fits, with_intervals=True) for fits in found)
     proof = f"{bench.name}, varied to {varied}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
     proof += "; none of them does alone"
-    if "fit)" in varied:
-        proof += f"; what fits is of {images} image{'s' * (images > 1)}, each while the others are as said"
+    if SAME_BOXES in varied:
+        proof += f"; that any of them {SAME_BOXES} holds for {number_of_images(images)}, one varied at a time"
     together = "; or ".join(f"{_words(fits)} together" for fits in found)
     texts = {_texts(fits) for fits in found}
     stated = []
