@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -196,9 +197,14 @@ def _lack_options(part: Part, trained: Trained | None) -> None:
             rule = stages[RESIZE].pop("rule")
             evaluated = {name: value for stage in stages.values() for name, value in stage.items()}
             unused = ("ignore_orientation", "order", *(LIMITS if rule != "limit" else ()))
+            if math.isclose(evaluated.get("scale", 0.0) * 255, 1, rel_tol=1e-6):
+                del evaluated["scale"]  # which is written as a fraction
             values = {name: value for name, value in {**values, **evaluated}.items() if name not in unused}
             whose = f"what {trained.config.name} evaluates"
-    part.lacking["inference"].append(f"# Write what your code does around that file; these are {whose}.")
+    part.lacking["inference"] += [
+        f"# Write what your code does around that file; these are {whose}.",
+        '# None of that code runs here. To run it, make it the candidate: see "Your own engine" in the documentation.',
+    ]
     part.lack("inference.options", toml_text(values), "What your code does around that file is not known")
 
 

@@ -127,7 +127,7 @@ def test_an_onnx_file_alone_is_the_detector(folder: Path, capsys: pytest.Capture
     assert main(["init"]) == 1
     told = capsys.readouterr().out
     assert "det.onnx is taken for the deployed detector, run by ONNX Runtime.\n" in told
-    told_of = "# Write what your code does around that file; these are an example.\n# options = {"
+    told_of = "# Write what your code does around that file; these are an example.\n# None of that code runs here."
     assert f'model_file = "det.onnx"\n{told_of}' in (folder / OWN).read_text()
     assert "inference.options lack img_mode, " in told.partition("Still missing")[2]
     text = (folder / OWN).read_text()
@@ -146,7 +146,8 @@ def test_the_options_of_an_onnx_file_are_those_of_the_training_file(folder: Path
     config.write_text(config.read_text().replace("box_thresh: 0.6", f"box_thresh: {box_thresh}"))
     assert main(["init"]) == 1
     text = (folder / OWN).read_text()
-    assert "# Write what your code does around that file; these are what tiny_db.yml evaluates.\n# options" in text
+    assert "# Write what your code does around that file; these are what tiny_db.yml evaluates.\n" in text
+    assert 'limit_type = "min", scale = "1./255.", mean = [' in text
     (folder / OWN).write_text(text.replace("# options", "options"))
     options = load_settings(folder / OWN, {}, folder).candidates["inference"].values["options"]
     assert len(options) == 13
