@@ -60,18 +60,24 @@ _NEXT = {
 }
 
 
-def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] = ()) -> str:
+def next_step(
+    judged: Comparison, first: Comparison, ruled_out: Collection[str] = (), *, is_product_alone: bool = False
+) -> str:
     """Return what a reader of the failure does next.
 
     Args:
         judged: the comparison whose assertion failed.
         first: the one in which the first difference is.
         ruled_out: what experiments showed not to explain it alone, which is then not advised.
+        is_product_alone: a side holds boxes, or a text, and nothing of what leads to them.
     """
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
     again = next_step_rerun(judged.image)
     failing = [difference for difference in first.differences if difference.fails]
+    if is_product_alone and judged.is_missing:
+        assertion = "assert_same_detections" if judged.task == DETECTION.name else "assert_same_text"
+        return f"for a side that returns no more, let the test assert {assertion} alone, {again}"
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
     were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
