@@ -47,7 +47,11 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
 
     def _misfit(self, classes: int) -> str:
         entries = len(self._made.postprocess_op.character) - 1 - bool(self._arguments.use_space_char)
-        what = f"the dictionary of {self._setup.script.label}, {DICTIONARY} = {self._arguments.rec_char_dict_path},"
+        script, default = self._setup.script, self._setup.script.default_of(DICTIONARY)
+        path = self._setup.options.get(DICTIONARY, default)
+        what = f"the dictionary of {script.label}, {DICTIONARY} = {path},"
+        if self._arguments.rec_char_dict_path != path:  # written by the script itself
+            what = f"the dictionary of {script.label}, PostProcess.character_dict in {self._setup.export.config},"
         text = dictionary_misfit(what, entries, str(self._file), classes)
         return (
             f"{text}: set inference.options.{DICTIONARY} to the dictionary of the training, and use_space_char to that "
