@@ -23,7 +23,7 @@ from pytest_ocrparity import (
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.rapidocr.pipeline import RapidPipeline
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory
 from pytest_ocrparity.trace import Detections, Shape
 
 pytest.importorskip("rapidocr", reason="rapidocr is not installed: make engines installs it")
@@ -168,3 +168,8 @@ def test_what_it_cannot_load_or_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "page.png").write_text("no image")
     with pytest.raises(ImageError, match=r"page.png: RapidOCR cannot decode this file; is it an image\?"):
         RapidPipeline(FILE, RIGHT).trace(tmp_path / "page.png")
+
+
+def test_an_image_that_would_take_too_much_memory_is_refused() -> None:
+    trace = RapidPipeline(FILE, RIGHT, memory_limit=2**20).trace(RECEIPT)
+    assert isinstance(trace.error, NotEnoughMemory) and trace.error.stage == "decode"
