@@ -61,7 +61,7 @@ companions: .venv-companions/ready engines
 ENGINES := openvino_side rapidocr_side
 engines: .venv/ready
 	$(BIN)/python -m pip install --quiet --group engines
-	$(BIN)/python -m pytest $(ENGINES:%=tests/companions/%.py)
+	$(BIN)/python -m pytest $(ENGINES:%=tests/engines/%.py)
 
 # The tables of docs/explanation/performance.md; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready

@@ -61,6 +61,7 @@ def main(checkout: Path, folder: Path) -> dict[str, Any]:
     side = load("predict_rec", reader, rec_image_shape="3,32,160", use_space_char=True)
     line = next(path for path in sorted((EXAMPLE / "lines").iterdir()) if path.stem == "price")
     found["read"] = side.trace(line).recognition.text
+    found["varied"] = side.varied({"resize": {"image_shape": [3, 32, 200]}}).parameters["resize"]["image_shape"]
     found["untouched"] = before == fingerprint_export_files(find_export_files(reader))
     found["files"] = sorted(path.name for path in reader.iterdir())
     return found

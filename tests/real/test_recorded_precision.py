@@ -22,7 +22,7 @@ from real.blob import write_yml
 from real.deployments import causes, example_train, named
 
 RECORDED = Path(__file__).parent / "recorded" / "openvino_bf16.npz"
-"""Written by `python -m companions.openvino_side` with OpenVINO 2026.4.1 on an AMD EPYC with avx512_bf16."""
+"""Written by `python -m engines.openvino_side` with OpenVINO 2026.4.1 on an AMD EPYC with avx512_bf16."""
 PAGE = EXAMPLE / "images" / "alpha.png"
 SMALL = {"limit_side_len": 320, "limit_type": "max"}
 """The limits of the recorded map."""

@@ -24,7 +24,7 @@ from pytest_ocrparity.backends.checkout.loading import load_script_side
 from pytest_ocrparity.backends.checkout.side import ScriptSide
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory
 from pytest_ocrparity.trace import Detections, Shape
 from real.blob import YML, export_yml, operators_root, write_yml
 from real.deployments import RECEIPT, TINY, causes, example_train, merge, named
@@ -195,6 +195,12 @@ def test_polygons_that_it_pads_keep_their_places(trained: TrainingPipeline) -> N
     assert len({len(polygon) for polygon in trace.detections.polygons}) == 1
     assert "repeats the last point of a polygon until all have as many" in side.later_steps  # type: ignore[attr-defined]
     assert_same_detections(replace(trace, detections=own, source=None, pipeline="unpadded"), trace)
+
+
+def test_an_image_that_would_take_too_much_memory_is_refused_before_it_is_read() -> None:
+    setup = replace(setup_of(detector()), memory_limit=2**20)
+    trace = ScriptDetector(setup).trace(RECEIPT)
+    assert isinstance(trace.error, NotEnoughMemory) and trace.error.stage == "decode" and trace.decode is None
 
 
 class Broken(ScriptDetector):

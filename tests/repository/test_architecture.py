@@ -52,10 +52,10 @@ TESTED_BY = {
     "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
-    "backends.openvino.compiled": "companions/openvino_side.py",  # they need OpenVINO and RapidOCR
-    "backends.openvino.pipeline": "companions/openvino_side.py",
-    "backends.rapidocr.engine": "companions/rapidocr_side.py",
-    "backends.rapidocr.pipeline": "companions/rapidocr_side.py",
+    "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
+    "backends.openvino.pipeline": "engines/openvino_side.py",
+    "backends.rapidocr.engine": "engines/rapidocr_side.py",
+    "backends.rapidocr.pipeline": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",

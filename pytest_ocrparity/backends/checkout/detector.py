@@ -20,7 +20,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
-from pytest_ocrparity.trace import Decoded, Detections, Image, Shape, Trace, trace_copy
+from pytest_ocrparity.trace import Detections, Image, Shape, Trace, trace_copy
 
 STAGE_OF = {"DetResizeForTest": RESIZE, "NormalizeImage": TENSOR}
 """The operators of the script that end a stage."""
@@ -49,16 +49,15 @@ class ScriptDetector(ScriptSide, StagedPipeline):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, data, pixels = self._read(image)
-        parameters = self._preprocessing_parameters
-        trace = Trace(pipeline=self.name, image=name, source=self, parameters=parameters)
-        trace = replace(trace, decode=Decoded.of(pixels.copy(), "BGR"))
+        trace, pixels = self._read(image)
+        if pixels is None:
+            return trace
         made, states = self._made, list[dict[str, Any]]()
         net, instead = in_place_of_network(made)
         operators = [self._recording(each, states) for each in made.preprocess_op]
         stopped: StageError | None = None
         try:
-            with isolated(), self._memory.watching(data), replaced(made, preprocess_op=operators, **instead):
+            with isolated(), self._memory.watching(None), replaced(made, preprocess_op=operators, **instead):
                 made.predict(pixels)
         except (Exception, SystemExit) as error:
             stopped = self.stage_error(TENSOR if states else RESIZE, error)

@@ -19,7 +19,7 @@ from pytest_ocrparity.backends.line_probes import probed_classes, probed_line_wi
 from pytest_ocrparity.backends.staged import StagedRecogniser
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import DECODE, RESIZE
-from pytest_ocrparity.trace import Decoded, Image, Recognition, Trace, trace_copy
+from pytest_ocrparity.trace import Image, Recognition, Trace, trace_copy
 
 DICTIONARY = "rec_char_dict_path"
 """The flag that names the dictionary."""
@@ -47,7 +47,11 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
 
     def _misfit(self, classes: int) -> str:
         entries = len(self._made.postprocess_op.character) - 1 - bool(self._arguments.use_space_char)
-        what = f"the dictionary of {self._setup.script.label}, {DICTIONARY} = {self._arguments.rec_char_dict_path},"
+        script, default = self._setup.script, self._setup.script.default_of(DICTIONARY)
+        path = self._setup.options.get(DICTIONARY, default)
+        what = f"the dictionary of {script.label}, {DICTIONARY} = {path},"
+        if self._arguments.rec_char_dict_path != path:  # written by the script itself
+            what = f"the dictionary of {script.label}, PostProcess.character_dict in {self._setup.export.config},"
         text = dictionary_misfit(what, entries, str(self._file), classes)
         return (
             f"{text}: set inference.options.{DICTIONARY} to the dictionary of the training, and use_space_char to that "
@@ -72,15 +76,16 @@ class ScriptRecogniser(ScriptSide, StagedRecogniser):
         Raises:
             ImageError: the image is missing or does not decode.
         """
-        name, data, pixels = self._read(image)
-        trace = Trace(pipeline=self.name, image=name, source=self, decode=Decoded.of(pixels.copy(), "BGR"))
+        trace, pixels = self._read(image)
+        if pixels is None:
+            return trace
         net, instead = in_place_of_network(self._made)
         try:
-            with isolated(), self._memory.watching(data) as watched, replaced(self._made, **instead):
+            with isolated(), self._memory.watching(None) as watched, replaced(self._made, **instead):
                 self._run(pixels)
         except (Exception, SystemExit) as error:
-            return replace(trace, error=self.stage_error(RESIZE, error), parameters=self._preprocessing_parameters)
-        parameters = self._preprocessing_parameters
+            return replace(trace, error=self.stage_error(RESIZE, error))
+        parameters = dict(trace.parameters)
         parameters[RESIZE] = {**parameters[RESIZE], **probed_line_widths(net.given, watched.picture)}
         resize = None if watched.picture is None else trace_copy(watched.picture)
         return replace(trace, resize=resize, tensor=net.given, parameters=parameters)

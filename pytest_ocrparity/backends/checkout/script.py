@@ -78,7 +78,7 @@ class Script:
                 import paddle
 
                 arguments.use_gpu = bool(paddle.is_compiled_with_cuda())
-            before = fingerprint_export_files(export)
+            before = _state_of(export)
             copied = Path(shutil.copytree(export.folder, Path(folder) / export.folder.name))
             setattr(arguments, MODEL_FLAGS[self.api], str(copied / ONNX if arguments.use_onnx else copied))
             try:
@@ -88,7 +88,7 @@ class Script:
                 raise
             except (Exception, SystemExit) as error:  # whatever its constructor and paddle raise
                 raise ModelError(self._refusal(error, export, str(folder))) from error
-            if fingerprint_export_files(export) != before:
+            if _state_of(export) != before:
                 raise ModelError(f"{self.label} of {self.root} has changed files of {export.folder} while it loaded it")
         return made, arguments
 
@@ -99,9 +99,10 @@ class Script:
             module = self._import()
             real = module.utility.create_predictor
             module.utility.create_predictor = lambda *_: network
+            if self.api == "predict_rec":  # no experiment changes its post-process, whose dictionary may be gone
+                module.build_post_process = lambda *_: made.postprocess_op
             try:
-                with self._called_in_the_checkout(module):
-                    return getattr(module, CLASSES[self.api])(arguments)
+                return getattr(module, CLASSES[self.api])(arguments)
             finally:
                 module.utility.create_predictor = real
 
@@ -145,6 +146,11 @@ class Script:
                 "inference.yml that it is given, there and here, or deploy with paddleocr 3.x, which knows it"
             )
         return text
+
+
+def _state_of(export: ExportFiles) -> tuple[list[str], Mapping[str, str]]:
+    """Return what a folder holds, and the digests of the files of the export."""
+    return sorted(path.name for path in export.folder.iterdir()), fingerprint_export_files(export)
 
 
 @contextmanager

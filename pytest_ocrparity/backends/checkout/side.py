@@ -35,11 +35,11 @@ from pytest_ocrparity.backends.paddlex.program import (
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Fix, table_of
-from pytest_ocrparity.errors import ImageError, StageError
+from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import PROBABILITY_MAP
-from pytest_ocrparity.trace import Image
+from pytest_ocrparity.trace import Decoded, Image, Trace
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -103,20 +103,25 @@ class ScriptSide(StagedSide):
     def _given(self, tensor: npt.NDArray[np.float32]) -> Mapping[str, Any]:
         """Return the attributes of the script's object under which its network is given this tensor."""
 
-    def _read(self, image: Image) -> tuple[str, bytes | None, Any]:
-        """Return an image's name, its bytes if it is a file, and the pixels that the script reads.
+    def _read(self, image: Image) -> tuple[Trace, Any]:
+        """Return a trace of what the script reads of an image, and its pixels; None where there is no memory for them.
 
         Raises:
             ImageError: the image is missing or does not decode.
         """
         name, data = image_file_bytes(image)
-        if isinstance(image, np.ndarray):
-            return name, None, image.copy()
-        with isolated():
-            pixels = read_first_page(str(image))
+        trace = Trace(pipeline=self.name, image=name, source=self, parameters=self._preprocessing_parameters)
+        try:
+            if isinstance(image, np.ndarray):
+                pixels = image.copy()
+            else:
+                with isolated(), self._memory.watching(data):
+                    pixels = read_first_page(str(image))
+        except NotEnoughMemory as refused:
+            return replace(trace, error=refused), None
         if pixels is None:
             raise ImageError(f"{name}: {self._setup.script.label} cannot decode this file; is it an image?")
-        return name, data, pixels
+        return replace(trace, decode=Decoded.of(pixels.copy(), "BGR")), pixels
 
     def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the first output of the script's network for a (1, 3, h, w) tensor.

@@ -23,7 +23,7 @@ from pytest_ocrparity.backends.openvino.compiled import openvino_engine
 from pytest_ocrparity.backends.rapidocr.engine import BEFORE, PARAM_OF, make_engine, recorded
 from pytest_ocrparity.backends.staged import StagedPipeline
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
-from pytest_ocrparity.errors import ImageError, StageError
+from pytest_ocrparity.errors import ImageError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.jsonable import jsonable
 from pytest_ocrparity.stages import DECODE, DETECTIONS, PROBABILITY_MAP, RESIZE, TENSOR
@@ -82,6 +82,8 @@ class RapidPipeline(StagedPipeline):
                     self._engine(given)
             except Exception as error:
                 stopped = error
+        if isinstance(stopped, NotEnoughMemory) and run.decoded is None:
+            return replace(trace, error=stopped)
         if run.decoded is None:
             raise ImageError(f"{name}: RapidOCR cannot decode this file; is it an image?") from stopped
         trace = replace(trace, decode=Decoded.of(run.decoded, "BGR"))

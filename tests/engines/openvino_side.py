@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from paths import EXAMPLE
-from real.blob import LIMITS
+from real.blob import LIMITS, operators_root
 from real.deployments import causes, example_train, merge, named
 from real.test_recorded_precision import PAGE, RECORDED, SMALL, recorded_map, small_train
 
@@ -85,7 +85,7 @@ def test_another_fault_of_the_map_is_not_said_to_be_the_precision(
     trained: TrainingPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_ocrparity.backends.openvino.pipeline.OpenVinoPipeline", Wrong)
-    assert named(causes(trained, load_openvino_pipeline(model_dir=ONNX, options=FULL), PAGE)) == ["network.own_code"]
+    assert named(causes(trained, load_openvino_pipeline(model_dir=ONNX, options=FULL), PAGE)) == ["unknown"]
 
 
 def test_wrong_values_around_it_are_named_by_its_options(trained: TrainingPipeline) -> None:
@@ -120,7 +120,7 @@ def test_the_settings_run_it(pytester: pytest.Pytester) -> None:
 config = "configs/tiny_db.yml"
 checkpoint = "checkpoints/tiny_db"
 network = "tiny_db.network:build"
-paddleocr_root = {json.dumps(str(example_train().files.paddleocr_root))}
+paddleocr_root = {json.dumps(str(operators_root()))}
 [inference]
 model_dir = "inference_onnx"
 engine = "openvino"

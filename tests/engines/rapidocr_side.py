@@ -23,11 +23,12 @@ from pytest_ocrparity import (
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.rapidocr.pipeline import RapidPipeline
 from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.errors import ImageError, ModelError
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory
 from pytest_ocrparity.trace import Detections, Shape
 
 pytest.importorskip("rapidocr", reason="rapidocr is not installed: make engines installs it")
 FILE = EXAMPLE / "inference_onnx" / "inference.onnx"
+DENSE = EXAMPLE / "images" / "dense.png"
 RIGHT = {
     "Det.mean": [0.485, 0.456, 0.406],
     "Det.std": [0.229, 0.224, 0.225],
@@ -61,14 +62,14 @@ def test_with_the_right_params_it_passes(trained: TrainingPipeline, name: str) -
 
 
 def test_its_five_defaults_are_named_in_its_own_words_and_pass_once_they_are_set(trained: TrainingPipeline) -> None:
-    found = causes(trained, RapidPipeline(FILE), RECEIPT)
+    found = causes(trained, RapidPipeline(FILE), DENSE)
     assert sorted(named(found)) == [
         "normalize.mean_std",
         *("postprocess.box_thresh", "postprocess.unclip_ratio", "postprocess.use_dilation"),
     ]
     changed = fixed(found, {})
     assert changed == RIGHT
-    assert causes(trained, RapidPipeline(FILE, changed), RECEIPT) == ()
+    assert causes(trained, RapidPipeline(FILE, changed), DENSE) == ()
     by_cause = {each.cause: each for each in found}
     (mean, thresh) = (by_cause[cause].fix for cause in ("normalize.mean_std", "postprocess.box_thresh"))
     assert mean is not None and thresh is not None
@@ -168,3 +169,8 @@ def test_what_it_cannot_load_or_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "page.png").write_text("no image")
     with pytest.raises(ImageError, match=r"page.png: RapidOCR cannot decode this file; is it an image\?"):
         RapidPipeline(FILE, RIGHT).trace(tmp_path / "page.png")
+
+
+def test_an_image_that_would_take_too_much_memory_is_refused() -> None:
+    trace = RapidPipeline(FILE, RIGHT, memory_limit=2**20).trace(RECEIPT)
+    assert isinstance(trace.error, NotEnoughMemory) and trace.error.stage == "decode"
