@@ -50,6 +50,8 @@ def _parameter_places(differing: Sequence[ParameterDifference], table: str) -> s
     return ", ".join(f"{', '.join(found)} in {place}" for place, found in places.items())
 
 
+_PLAIN = ("reference", "candidate")
+"""What sides are called that are plain polygons or texts, and no traces."""
 _NEXT = {
     "empty": "let both traces hold their probability_map, by which a page without text is compared",
     "not_recorded": "let both traces hold their {stage}",
@@ -87,6 +89,9 @@ def next_step(
         return f"give {judged.candidate} the values of {judged.reference}: {places}, {again}"
     acquitted = ("network.weights: all", AGREES)
     may_be_another = not any(text.startswith(acquitted) for text in ruled_out)
+    if is_product_alone and judged.candidate not in _PLAIN and judged.kind == first.kind:
+        parts = f"let {judged.candidate} return its tensor and map as well, or be made of functions (FunctionPipeline)"
+        return f"to have the cause named, {parts}, {again}"
     if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

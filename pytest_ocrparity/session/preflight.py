@@ -227,12 +227,14 @@ class Preflight:
     @contextmanager
     def loading(self, item: pytest.Item, fixture: str) -> Iterator[None]:
         """Fail the test whose fixture does not load its model; those that ask for it later do not load it again."""
-        text = ""
         try:
             yield
         except OcrParityError as error:
             text = self._not_loaded[self._place_of_model(item, fixture)] = str(error)
-        self._fail_test_for(item, [text] if text else [])
+            try:
+                self._fail_test_for(item, [text])
+            except pytest.fail.Exception as failure:
+                raise failure from None  # pytest prints what it was raised from
 
     def _place_of_model(self, item: pytest.Item, fixture: str) -> tuple[str, str, str | None]:
         return self._run.settings_of(item).prefix, fixture, parametrized_candidate(item)

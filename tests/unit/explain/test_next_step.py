@@ -342,5 +342,8 @@ def test_a_side_of_boxes_alone_is_told_which_assertion_compares_them() -> None:
     assert alone.detections is not None
     other = replace(alone, detections=Detections(tuple(each + 9 for each in alone.detections.polygons), None))
     assert "unknown at detections" in told(assert_same_preprocessing, one, other)
+    text = told(assert_same_detections, one, other)
+    assert "to have the cause named, let service return its tensor and map as well, or be made of functions" in text
+    assert "FunctionPipeline" not in told(assert_same_detections, [QUAD], [QUAD + 9])
     text = told(assert_same_probability_maps, one, replace(two, probability_map=None))
     assert "next        let both traces hold their probability_map, then compare again" in text
