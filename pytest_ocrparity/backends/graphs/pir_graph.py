@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.paddlex.program import scope_of_its_own
 from pytest_ocrparity.contract.network_graph import Node
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -65,8 +66,8 @@ class PirGraph:
                 rows[place].value.replace_all_uses_with(data)
                 feed[f"replaced_{number}"] = np.ascontiguousarray(array)
             made = executor.run(program, feed=feed, fetch_list=[rows[place].value for place in wanted if place])
-        others = iter(made)
-        return [np.asarray(next(others), np.float32) if place else tensor for place in wanted]
+            others = iter([np.array(each, np.float32) for each in made])  # made is memory of the program's
+        return [next(others) if place else tensor for place in wanted]
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any,
 
     # A program and what runs it hold each other, with all arrays of a run: 90 MiB each of PP-OCRv5 mobile at 256x256.
     gc.collect()
-    with static_mode(), paddle.static.scope_guard(paddle.static.Scope()):
+    with static_mode(), scope_of_its_own():
         executor = paddle.static.Executor(paddle.CPUPlace())
         loaded, feeds, outputs = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
         block = loaded.global_block()

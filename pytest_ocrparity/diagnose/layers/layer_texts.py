@@ -55,8 +55,6 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
 
 def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
     """Return the operator of the reference that one of the export's stands for, and the other layers in it."""
-    if place.reader is not None:
-        return search.reference.nodes[place.reader], ()
     nodes = [search.reference.nodes[each] for each in place.between]
     candidate = search.candidate.nodes
     own = kind_of(candidate[place.own].operator)
