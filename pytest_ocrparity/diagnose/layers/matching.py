@@ -144,15 +144,24 @@ class Matches:
 
     @cached_property
     def fine(self) -> frozenset[int]:
-        """The candidate's places that hold what the reference holds, or that lead to one that does.
-
-        The latter lie within what is one operator of the reference, such as a fused one.
-        """
-        found: set[int] = set()
-        for place in range(len(self.candidate.nodes) - 1, -1, -1):
-            if place in self.equal or any(each in found for each in self.candidate.consumers.get(place, ())):
-                found.add(place)
+        """The candidate's places that hold what the reference holds, or that lie within what is another form of it."""
+        found = set(self.equal)
+        for place in self.equal:
+            within, ends = self.candidate.sources(place, self.equal)
+            if len(within) > 1 and any(self._is_another_form(within, each, ends) for each in self.equal[place]):
+                found |= within
         return frozenset(found)
+
+    def _is_another_form(self, within: Iterable[int], right: int, ends: Iterable[int]) -> bool:
+        """Return whether operators make by another way what one place of the reference holds, such as folded ones.
+
+        Where the operators are the same, one of them makes something else, and what follows hides it, as an activation
+        does that is 1 either way.
+        """
+        between, _ = self.reference.sources(right, self.known(ends))
+        own = [kind_of(self.candidate.nodes[each].operator) for each in within]
+        other = [kind_of(self.reference.nodes[each].operator) for each in between]
+        return min(len(own), len(other)) <= MOST_WITHIN and sorted(own) != sorted(other)
 
     @cached_property
     def breaks(self) -> list[int]:
@@ -203,6 +212,10 @@ class Matches:
 
 
 CONVOLUTIONS: Final = ("depthwise_conv2d", "fused_conv2d")
+
+
+MOST_WITHIN: Final = 3
+"""How many operators one of two forms of the same has at most."""
 
 
 def kind_of(operator: str) -> str:

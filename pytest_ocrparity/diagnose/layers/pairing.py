@@ -13,12 +13,14 @@ MOST_BETWEEN: Final = 12
 """How many operators of the reference one of the candidate's may stand for, at most: a fused block has ten."""
 NEAR: Final = 4
 """How many times further than the nearest array another one may lie to be as likely."""
+
+
 PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "hardswish": ("hardsigmoid", "multiply"),
     "swish": ("sigmoid", "multiply"),
     "silu": ("sigmoid", "multiply"),
 }
-"""Operators that take their array several times where a file has no such operator."""
+"""Operators that a file may hold as several."""
 
 
 class Pair(NamedTuple):
@@ -125,5 +127,5 @@ def _is_certain(matches: Matches, own: int, right: int) -> bool:
 
 
 def _kinds_after(values: Values, place: int) -> list[str]:
-    kinds = [kind_of(values.nodes[each].operator) for each in values.consumers.get(place, ())]
+    kinds = (kind_of(values.nodes[each].operator) for each in values.consumers.get(place, ()))
     return sorted(part for kind in kinds for part in PARTS.get(kind, (kind,)))
