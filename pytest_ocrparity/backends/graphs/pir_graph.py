@@ -84,8 +84,6 @@ def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any,
     """Load a program anew: its block without fetches, its inputs' names, its outputs, itself, and what runs it."""
     import paddle
 
-    # A program and what runs it hold each other, with all arrays of a run: 90 MiB each of PP-OCRv5 mobile at 256x256.
-    gc.collect()
     with static_mode(), scope_of_its_own():
         executor = paddle.static.Executor(paddle.CPUPlace())
         loaded, feeds, outputs = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
@@ -93,7 +91,19 @@ def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any,
         for operator in list(block.ops):
             if operator.name() == "pd_op.fetch":
                 block.remove_op(operator)
-        yield block, feeds, list(outputs), loaded, executor
+        try:
+            yield block, feeds, list(outputs), loaded, executor
+        finally:
+            _forget_programs(executor)
+
+
+def _forget_programs(executor: Any) -> None:
+    """Let go of what an executor keeps of its programs: it and they hold each other, with all arrays of a run."""
+    kept = getattr(getattr(executor, "_executor_cache", None), "_get_cached_program_and_executor_pir_mode", None)
+    if kept is None:  # a paddle that keeps them elsewhere
+        gc.collect()
+    else:
+        kept.cache_clear()
 
 
 def _rows(block: Any) -> list[_Row]:

@@ -141,8 +141,14 @@ class _State:
     """The candidate with what was put right so far."""
 
     matches: Matches
-    replaced: dict[int, Array] = field(default_factory=dict)
+    placed: list[Mapping[int, Array]] = field(default_factory=list)
+    """For each of `places`, the reference's arrays that stand in the candidate."""
     places: list[Place] = field(default_factory=list)
+
+    @property
+    def replaced(self) -> dict[int, Array]:
+        """All arrays of the reference that stand in the candidate."""
+        return {own: array for each in self.placed for own, array in each.items()}
 
     def left(self) -> float:
         reference, candidate = self.matches.reference, self.matches.candidate
@@ -172,12 +178,13 @@ def search_layers(
     own, off = state.matches.candidate, state.left()
     if is_same_map(off):
         return Search(right, own, off=off, left=off, runs=runs.count, why=NOT_SHOWN)
-    places: list[Place] = []
     try:
         why = _put_right(state, tensor, is_same_map, runs)
-        places = _with_right_arrays(state, candidate, tensor, runs) if not why else state.places
+        if not why:
+            why = _leave_what_matters(state, _made_of_right_arrays(state, tensor, runs), tensor, is_same_map, runs)
     except RunsSpentError:
-        why, places = f"{runs.most} runs did not suffice", state.places
+        why = f"{runs.most} runs did not suffice"
+    places = state.places
     wrong = [place for place in places if place.makes > right.limits[place.right]]
     if not why and places[:1] != wrong[:1]:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
@@ -241,7 +248,7 @@ def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callab
                 first = whole if whole.left() <= first.left() else first
             break
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
-        state.matches, state.replaced, state.places = first.matches, first.replaced, first.places
+        state.matches, state.placed, state.places = first.matches, first.placed, first.places
 
 
 def _rest_of_layer(matches: Matches, pair: Pair) -> tuple[tuple[int, int], ...]:
@@ -292,21 +299,42 @@ def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]], ten
         is_shown=pair.is_certain,
         is_ambiguous=is_ambiguous,
     )
-    replaced = {**state.replaced, pair.own: array, **{own: reference.arrays[right] for own, right in rest}}
-    made = Values(candidate.graph, runs.values_with(candidate, tensor, replaced, pair.own))
-    return _State(Matches(reference, made, matches), replaced, [*state.places, place])
+    here = {pair.own: array, **{own: reference.arrays[right] for own, right in rest}}
+    made = Values(candidate.graph, runs.values_with(candidate, tensor, {**state.replaced, **here}, pair.own))
+    return _State(Matches(reference, made, matches), [*state.placed, here], [*state.places, place])
 
 
 def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:
     return one <= other or other <= one
 
 
-def _with_right_arrays(state: _State, graph: NetworkGraph, tensor: Array, runs: Runs) -> list[Place]:
-    """Return the places with how far the operator of each is off, given the reference's own arrays."""
+def _made_of_right_arrays(state: _State, tensor: Array, runs: Runs) -> list[Array]:
+    """Return what the operator of each place makes, given the reference's own arrays, and note how far that is off."""
     arrays = state.matches.reference.arrays
     given = {each: arrays[same] for place in state.places for each, same in place.frontier.items() if each}
-    made = runs.run(graph, tensor, [place.own for place in state.places], given)
-    return [
+    made = runs.run(state.matches.candidate.graph, tensor, [place.own for place in state.places], given)
+    state.places = [
         replace(place, makes=distance(array, arrays[place.right]))
         for place, array in zip(state.places, made, strict=True)
     ]
+    return made
+
+
+def _leave_what_matters(
+    state: _State, made: Sequence[Array], tensor: Array, is_same_map: Callable[[float], bool], runs: Runs
+) -> str:
+    """Leave out the places before the first that moves the reference's own map; return why the rest is no proof."""
+    reference, graph = state.matches.reference, state.matches.reference.graph
+    right = reference.arrays[graph.output]
+    count = 0
+    while len(state.places) - count > 1:
+        (moved,) = runs.run(graph, tensor, [graph.output], {state.places[count].right: made[count]})
+        if not is_same_map(distance(moved, right)):
+            break
+        count += 1
+    if not count:
+        return ""
+    state.places, state.placed = state.places[count:], state.placed[count:]
+    candidate = state.matches.candidate
+    array = runs.run(candidate.graph, tensor, [candidate.graph.output], state.replaced)[0]
+    return "" if is_same_map(distance(array, right)) else "a place before it is off by what alone moves no map"
