@@ -152,30 +152,29 @@ class Matches:
         found = set(self.equal)
         for place in self.equal:
             within, ends = self.candidate.sources(place, self.equal)
-            if len(within) > 1:
-                for right in self.equal[place]:
-                    found |= self._other_forms(within, self.reference.sources(right, self.known(ends))[0])
+            if len(within) > 1 and any(self._is_other_form(within, right, ends) for right in self.equal[place]):
+                found |= within
         return frozenset(found)
 
-    def _other_forms(self, within: frozenset[int], between: frozenset[int]) -> frozenset[int]:
-        """Return the operators that are another form of some of the reference's, of which the last makes the same.
+    def _is_other_form(self, within: frozenset[int], right: int, ends: Iterable[int]) -> bool:
+        """Return whether operators that lead to what the reference holds are another form of its own.
 
         Where the operators are the same, one of them may make something else that what follows hides, as an activation
-        does that is 1 either way.
+        does that is 1 either way; unless each is nearly right.
         """
+        between, _ = self.reference.sources(right, self.known(ends))
         own = {each: kind_of(self.candidate.nodes[each].operator) for each in within}
         other = {each: kind_of(self.reference.nodes[each].operator) for each in between}
         if min(len(own), len(other)) <= MOST_WITHIN and sorted(own.values()) != sorted(other.values()):
-            return within
-        arrays = self.reference.arrays
-        return frozenset(
-            place
-            for place, kind in own.items()
-            for right, meant in other.items()
-            if kind == meant
-            and arrays[right].shape == self.candidate.arrays[place].shape
-            and distance(self.candidate.arrays[place], arrays[right]) <= ROUNDED * self.reference.limits[right]
-        )
+            return True
+        arrays, limits = self.candidate.arrays, self.reference.limits
+        for place, kind in own.items():
+            meant = [each for each, other_kind in other.items() if other_kind == kind]
+            offs = [distance(arrays[place], self.reference.arrays[each]) / limits[each]
+                    for each in meant if self.reference.arrays[each].shape == arrays[place].shape]  # fmt: skip
+            if offs and min(offs) > ROUNDED:
+                return False
+        return True
 
     @cached_property
     def breaks(self) -> list[int]:
@@ -228,7 +227,7 @@ class Matches:
 CONVOLUTIONS: Final = ("depthwise_conv2d", "fused_conv2d")
 
 
-ROUNDED: Final = 16
+ROUNDED: Final = 8
 """How many limits an array may be off that leads to one that is right: ONNX Runtime's mean of 4096 values is 3 off."""
 MOST_WITHIN: Final = 3
 """How many operators one of two forms of the same has at most."""
