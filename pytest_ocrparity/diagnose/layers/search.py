@@ -95,6 +95,7 @@ class Place:
         is_shown: whether it is known that this array belongs there: what follows is then the reference's, or the
             reference has no other such operator.
         is_ambiguous: whether another layer of the reference makes the same of the same, and may be meant as well.
+        is_lacking: whether the operator is right, given what the reference's own takes: what lies between is not there.
     """
 
     own: int
@@ -106,6 +107,7 @@ class Place:
     frontier: Mapping[int, int]
     is_shown: bool = False
     is_ambiguous: bool = False
+    is_lacking: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ def search_layers(
         why = _put_right(state, tensor, is_same_map, runs)
         if not why:
             why = _leave_what_matters(state, _made_of_right_arrays(state, tensor, runs), tensor, is_same_map, runs)
+            state.places[0] = replace(state.places[0], is_lacking=_is_lacking(state, tensor, runs))
     except RunsSpentError:
         why = f"{runs.most} runs did not suffice"
     places = state.places
@@ -338,3 +341,17 @@ def _leave_what_matters(
     candidate = state.matches.candidate
     array = runs.run(candidate.graph, tensor, [candidate.graph.output], state.replaced)[0]
     return "" if is_same_map(distance(array, right)) else "a place before it is off by what alone moves no map"
+
+
+def _is_lacking(state: _State, tensor: Array, runs: Runs) -> bool:
+    """Return whether the first place's operator makes what the reference's does of what that one takes itself."""
+    place, right, graph = state.places[0], state.matches.reference, state.matches.candidate.graph
+    own, meant = graph.nodes[place.own], right.nodes[place.right]
+    is_comparable = kind_of(own.operator) == kind_of(meant.operator) and len(own.inputs) == len(meant.inputs)
+    if len(place.between) < 2 or not is_comparable or 0 in own.inputs:
+        return False
+    given = {each: right.arrays[other] for each, other in zip(own.inputs, meant.inputs, strict=True)}
+    if any(array.shape != state.matches.candidate.arrays[each].shape for each, array in given.items()):
+        return False
+    (made,) = runs.run(graph, tensor, [place.own], given)
+    return distance(made, right.arrays[place.right]) <= right.limits[place.right]
