@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.backends.graphs.operators import operator_output
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.program import scope_of_its_own
 from pytest_ocrparity.contract.network_graph import Node
@@ -68,6 +69,12 @@ class PirGraph:
             made = executor.run(program, feed=feed, fetch_list=[rows[place].value for place in wanted if place])
             others = iter([np.array(each, np.float32) for each in made])  # made is memory of the program's
         return [next(others) if place else tensor for place in wanted]
+
+    def operator_output(
+        self, operator: str, attributes: Mapping[str, Any], array: Array, shape: Sequence[int]
+    ) -> Array | None:
+        """Return what an operator makes by itself; see `RunsOperators.operator_output`."""
+        return operator_output(operator, attributes, array, shape)
 
 
 @contextmanager
