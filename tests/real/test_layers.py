@@ -149,6 +149,24 @@ def test_a_right_export_has_no_layer(kind: str, right: PirGraph, part: npt.NDArr
     assert (found.places, found.why) == ((), NOT_SHOWN)
 
 
+def test_operators_without_weights_run_by_themselves(right: PirGraph, part: npt.NDArray[np.float32]) -> None:
+    arrays = right.run(part, range(len(right.nodes)))
+    tried = [place for place, node in enumerate(right.nodes) if node.operator in ("relu", "nearest_interp", "sigmoid")]
+    assert len(tried) > 5
+    for place in tried:
+        node, meant = right.nodes[place], arrays[place]
+        given = arrays[node.inputs[0]]
+        made = right.operator_output(node.operator, node.attributes, given, meant.shape)
+        assert made is not None
+        assert np.max(np.abs(made - meant)) < 1e-6
+        other = "bilinear_interp" if "interp" in node.operator else "leaky_relu"
+        made = right.operator_output(other, {"align_corners": True}, given, meant.shape)
+        assert made is not None
+        assert made.shape == meant.shape
+        assert np.max(np.abs(made - meant)) > 1e-3
+    assert right.operator_output("conv2d", {}, part, part.shape) is None
+
+
 @pytest.mark.parametrize("kind", ["json", "pdmodel"])
 def test_a_search_leaves_nothing_in_the_process(
     kind: str, right: PirGraph, part: npt.NDArray[np.float32], tmp_path: Path
