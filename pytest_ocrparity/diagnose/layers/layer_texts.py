@@ -79,8 +79,11 @@ def _wiring(search: Search, place: Place, name: str) -> list[str]:
     """Return which other array an operator takes than the reference's of its kind does, or in which order."""
     nodes = search.reference.nodes
     own, right = search.candidate.nodes[place.own], nodes[place.right]
-    is_one = place.between == (place.right,) and kind_of(own.operator) == kind_of(right.operator)
-    if not is_one or len(right.inputs) < 2 or not set(own.inputs) <= place.frontier.keys():
+    if (
+        kind_of(own.operator) != kind_of(right.operator)
+        or len(right.inputs) < 2
+        or not set(own.inputs) <= place.frontier.keys()
+    ):
         return []
     taken, meant = Counter(place.frontier[each] for each in own.inputs), Counter(right.inputs)
     if taken == meant:

@@ -138,7 +138,7 @@ class Matches:
                 and distance(array, self.reference.arrays[each]) <= self.reference.limits[each]
             ]
             if same and not np.ptp(array):  # what is zero everywhere says nothing of where it comes from
-                same = [each for each in same if self._is_same_operator(place, each)]
+                same = [each for each in same if self.takes_the_same(place, each)]
             if same:
                 self.equal[place] = same
 
@@ -190,8 +190,8 @@ class Matches:
         """Return the nearest places before one of the candidate's that hold what the reference holds."""
         return self.candidate.sources(place, self.equal)[1]
 
-    def _is_same_operator(self, place: int, right: int) -> bool:
-        """Return whether an operator of the reference is of the same kind and takes the same."""
+    def takes_the_same(self, place: int, right: int) -> bool:
+        """Return whether one of the candidate's operators is of the kind of one of the reference's, and takes the same."""
         own, node = self.candidate.nodes[place], self.reference.nodes[right]
         return (
             kind_of(node.operator) == kind_of(own.operator)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from pytest_ocrparity.diagnose.layers.matching import Matches, Values, kind_of, unlikeness
@@ -11,6 +11,8 @@ MOST_AFTER: Final = 6
 """How many operators are gone on, where what one makes has no counterpart: a fused block makes other shapes within."""
 MOST_BETWEEN: Final = 12
 """How many operators of the reference one of the candidate's may stand for, at most: a fused block has ten."""
+MOST_LACKING: Final = 2
+"""How many operators in a row may not be there, an activation and what follows it."""
 NEAR: Final = 4
 """How many times further than the nearest array another one may lie to be as likely."""
 
@@ -84,13 +86,34 @@ def _pairs(matches: Matches, own: int) -> Iterator[Pair]:
         if array.shape != candidate.arrays[own].shape or right in matches.held:
             continue
         between, ends = reference.sources(right, known)
-        if _takes_another(matches, own, right):
-            between = frozenset({right})
+        if matches.takes_the_same(own, right) or _takes_another(matches, own, right):
+            between, ends = _with_what_lacks(matches, own, right), frozenset(reference.nodes[right].inputs)
         elif not (ends and ends <= known and len(between) <= MOST_BETWEEN):
             continue
-        alike = {each: [same for same in matches.equal[each] if same in known] for each in frontier}
-        same = {each: next((one for one in some if one in ends), some[0]) for each, some in alike.items()}
+        same = {each: _meant(matches.equal[each], ends, known) for each in frontier}
         yield Pair(own, right, between, same, _is_certain(matches, own, right))
+
+
+def _meant(equal: Sequence[int], ends: Collection[int], known: Collection[int]) -> int:
+    """Return which of several places of the reference that hold the same is meant: one where the way to it ends."""
+    return next((each for each in equal if each in ends), next(each for each in equal if each in known))
+
+
+def _with_what_lacks(matches: Matches, own: int, right: int) -> frozenset[int]:
+    """Return a place of the reference, with those before it that make what it takes of what the candidate's takes.
+
+    An operator that takes another array cannot be told from one before which an operator is not there.
+    """
+    nodes, found = matches.reference.nodes, {right}
+    taken = {same for each in matches.candidate.nodes[own].inputs for same in matches.equal[each]}
+    there = {same for equal in matches.equal.values() for same in equal}
+    for each in nodes[right].inputs:
+        way: list[int] = []
+        while each not in taken and each not in there and len(nodes[each].inputs) == 1 and len(way) < MOST_LACKING:
+            way.append(each)
+            (each,) = nodes[each].inputs
+        found |= set(way if each in taken else ())
+    return frozenset(found)
 
 
 def _is_of_one_kind(matches: Matches, own: int, right: int) -> bool:
@@ -111,17 +134,12 @@ def _is_certain(matches: Matches, own: int, right: int) -> bool:
 
     What follows both has to be the same, too: an operator into which others are folded comes before others.
     """
-    taken = matches.candidate.nodes[own].inputs
-    if any(each not in matches.equal for each in taken):
-        return False
     alike = [
         each
-        for each, node in enumerate(matches.reference.nodes)
-        if _is_of_one_kind(matches, own, each)
+        for each in range(len(matches.reference.nodes))
+        if matches.takes_the_same(own, each)
         and matches.reference.arrays[each].shape == matches.candidate.arrays[own].shape
-        and len(node.inputs) == len(taken)
         and each not in matches.held
-        and all(given in matches.equal[place] for given, place in zip(node.inputs, taken, strict=True))
     ]
     return alike == [right] and _kinds_after(matches.candidate, own) == _kinds_after(matches.reference, right)
 

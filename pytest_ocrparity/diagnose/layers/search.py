@@ -348,7 +348,7 @@ def _is_lacking(state: _State, tensor: Array, runs: Runs) -> bool:
     place, right, graph = state.places[0], state.matches.reference, state.matches.candidate.graph
     own, meant = graph.nodes[place.own], right.nodes[place.right]
     is_comparable = kind_of(own.operator) == kind_of(meant.operator) and len(own.inputs) == len(meant.inputs)
-    if len(place.between) < 2 or not is_comparable or 0 in own.inputs:
+    if len(place.between) < 2 or len(meant.inputs) != 1 or not is_comparable or 0 in own.inputs:
         return False
     given = {each: right.arrays[other] for each, other in zip(own.inputs, meant.inputs, strict=True)}
     if any(array.shape != state.matches.candidate.arrays[each].shape for each, array in given.items()):
