@@ -191,7 +191,7 @@ class Matches:
         return self.candidate.sources(place, self.equal)[1]
 
     def takes_the_same(self, place: int, right: int) -> bool:
-        """Return whether one of the candidate's operators is of the kind of one of the reference's, and takes the same."""
+        """Return whether an operator of the candidate is of the kind of one of the reference, and takes the same."""
         own, node = self.candidate.nodes[place], self.reference.nodes[right]
         return (
             kind_of(node.operator) == kind_of(own.operator)
