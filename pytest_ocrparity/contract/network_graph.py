@@ -59,6 +59,20 @@ class NetworkGraph(Protocol):
         ...
 
 
+class RunsOperators(Protocol):
+    """A graph whose framework can run some operators by themselves."""
+
+    def operator_output(
+        self,
+        operator: str,
+        attributes: Mapping[str, Any],
+        array: npt.NDArray[np.float32],
+        shape: Sequence[int],
+    ) -> npt.NDArray[np.float32] | None:
+        """Return what an operator without weights makes of an array, of this shape; None of one that can't be run."""
+        ...
+
+
 class HasGraph(Protocol):
     """A candidate whose program can be read; a network of a train side, which is traced."""
 

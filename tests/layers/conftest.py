@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from layers.judging import LEAST_RIGHT, LEAST_RIGHT_OF_SHORT_LIST, added_up, mis
 from layers.networks import ALL
 from layers.trial import subject_of
 
-# Not a part of `make test`: these leave MKL's number of threads otherwise, which a test of that sees in their process.
-collect_ignore_glob = [] if "OCRPARITY_ALL_LAYERS" in os.environ else ["test_*.py"]
 ROWS: dict[str, list[dict[str, Any]]] = {"layers.row": [], "layers.clean": []}
 """By the property in which a test records one, the rows of faults and those of right exports."""
 LEAST = LEAST_RIGHT if ALL else LEAST_RIGHT_OF_SHORT_LIST

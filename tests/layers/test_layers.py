@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from layers.faults import Fault
-from layers.judging import layers_of
+from layers.judging import SAID_BY, layers_of
 from layers.lists import Clean, run_cleans, run_faults
-from layers.networks import Subject
+from layers.networks import ALL, Subject
 from layers.trial import failure, try_fault
 
+NAMED = ("epsilon", "dilation", "activation", "interpolation")
+"""Kinds whose attribute is named, at least in layers that an export does not fuse."""
 WRONG_MEAN = (0.5, 0.5, 0.5)
 Record = Callable[[str, object], None]
 
@@ -30,6 +32,11 @@ def test_no_other_layer_than_that_of_the_fault_is_named(
     assert error is not None, "the gate passed"
     assert row["outcome"] != "wrong", row["said"]
     assert not row["after"], row["said"]
+    attributes = [each["attribute"] for each in row["said"]]
+    if fault.kind in NAMED and not ALL:
+        assert row["attribute_right"], attributes
+    if fault.kind not in SAID_BY:
+        assert not any(attributes)
 
 
 @pytest.mark.parametrize("clean", run_cleans(), ids=lambda clean: clean.name)

@@ -22,6 +22,8 @@ from pytest_ocrparity.diagnose.layers.layer_texts import layer_of_search
 from pytest_ocrparity.diagnose.layers.search import NOT_SHOWN, Search, search_layers
 from pytest_ocrparity.diagnosis import Diagnosis, Layer
 from pytest_ocrparity.errors import ModelError
+from real.peak import held
+from real.state import changes, snapshot
 
 Change = Callable[[Any], Any]
 
@@ -145,6 +147,50 @@ def exported(kind: str) -> Any:
 def test_a_right_export_has_no_layer(kind: str, right: PirGraph, part: npt.NDArray[np.float32]) -> None:
     found = searched(right, exported(kind), part)
     assert (found.places, found.why) == ((), NOT_SHOWN)
+
+
+def test_operators_without_weights_run_by_themselves(right: PirGraph, part: npt.NDArray[np.float32]) -> None:
+    arrays = right.run(part, range(len(right.nodes)))
+    tried = [place for place, node in enumerate(right.nodes) if node.operator in ("relu", "nearest_interp", "sigmoid")]
+    assert len(tried) > 5
+    for place in tried:
+        node, meant = right.nodes[place], arrays[place]
+        given = arrays[node.inputs[0]]
+        made = right.operator_output(node.operator, node.attributes, given, meant.shape)
+        assert made is not None
+        assert np.max(np.abs(made - meant)) < 1e-6
+        other = "bilinear_interp" if "interp" in node.operator else "leaky_relu"
+        made = right.operator_output(other, {"align_corners": True}, given, meant.shape)
+        assert made is not None
+        assert made.shape == meant.shape
+        assert np.max(np.abs(made - meant)) > 1e-3
+    assert right.operator_output("conv2d", {}, part, part.shape) is None
+
+
+@pytest.mark.parametrize("kind", ["json", "pdmodel"])
+def test_a_search_leaves_nothing_in_the_process(
+    kind: str, right: PirGraph, part: npt.NDArray[np.float32], tmp_path: Path
+) -> None:
+    """What is seen of a process, and that it does see what others leave, is in test_global_state."""
+    candidate = exported(kind)
+    searched(right, candidate, part)
+    before = snapshot()
+    assert searched(Network(changed(weight), "cpu").network_graph(), candidate, part).is_proved
+    assert changes(before, snapshot()) == {}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells what a process holds")
+@pytest.mark.parametrize("kind", ["json", "pdmodel"])
+def test_a_run_keeps_no_arrays(kind: str) -> None:
+    graph, tensor = exported(kind), np.zeros((1, 3, 640, 640), np.float32)
+    places = range(len(graph.nodes))
+    size = sum(array.nbytes for array in graph.run(tensor, places))
+    graph.run(tensor, places)
+    before = held("VmRSS")
+    for _ in range(6):
+        graph.run(tensor, places)
+    assert size > 80 << 20
+    assert held("VmRSS") - before < 2 * size  # what is freed may stay with the process for the next run
 
 
 def test_an_onnx_file_is_not_read_without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:

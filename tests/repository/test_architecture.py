@@ -45,6 +45,7 @@ TESTED_BY = {
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
     "backends.graphs.onnx_graph": "real/test_layers.py",
+    "backends.graphs.operators": "real/test_layers.py",
     "backends.graphs.pir_graph": "real/test_layers.py",
     "backends.graphs.traced_graph": "real/test_layers.py",
     "backends.effective_parameters": "real/test_inference.py",

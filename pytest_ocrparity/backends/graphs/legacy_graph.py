@@ -72,8 +72,8 @@ class LegacyGraph:
                     block._remove_op(index)
             names = [rows[place].name for place in wanted if place]
             made = paddle.static.Executor(paddle.CPUPlace()).run(loaded, feed=feed, fetch_list=names)
-        others = iter(made)
-        return [np.asarray(next(others), np.float32) if place else tensor for place in wanted]
+            others = iter([np.array(each, np.float32) for each in made])  # made is memory of the program's
+        return [next(others) if place else tensor for place in wanted]
 
 
 def _rows(block: Any, feed: str) -> list[_Row]:

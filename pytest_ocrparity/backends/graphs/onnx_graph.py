@@ -40,6 +40,13 @@ OPERATORS: Final = {
     "MaxPool": "pool2d",
 }
 """What paddle calls the operators of ONNX; a Resize is called by its mode."""
+RESIZES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "align_corners": {"align_corners": True},
+    "half_pixel": {"align_corners": False, "align_mode": 0},
+    "pytorch_half_pixel": {"align_corners": False, "align_mode": 0},
+    "asymmetric": {"align_corners": False, "align_mode": 1},
+}
+"""By ONNX's word for where a pixel lies, paddle's attributes; of the nearest one, the last says nothing."""
 NO_VALUES: Final = ("Shape",)
 """Operators that make sizes of an array, and nothing of its values."""
 PASSED_ON: Final = ("Identity",)
@@ -144,6 +151,9 @@ def _node(row: _Row) -> Node:
     if row.operator.op_type == "Resize":
         mode = known.get("mode", b"nearest").decode()
         kind = {"nearest": "nearest_interp", "linear": "bilinear_interp", "cubic": "bicubic_interp"}.get(mode, kind)
+        known |= RESIZES.get(known.get("coordinate_transformation_mode", b"half_pixel").decode(), {})
+        if kind == "nearest_interp":
+            known.pop("align_mode", None)
     return Node(kind, row.inputs, None, _attributes(known))
 
 

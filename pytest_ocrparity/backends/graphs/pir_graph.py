@@ -11,7 +11,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pytest_ocrparity.backends.graphs.operators import operator_output
 from pytest_ocrparity.backends.isolation import isolated
+from pytest_ocrparity.backends.paddlex.program import scope_of_its_own
 from pytest_ocrparity.contract.network_graph import Node
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -65,8 +67,14 @@ class PirGraph:
                 rows[place].value.replace_all_uses_with(data)
                 feed[f"replaced_{number}"] = np.ascontiguousarray(array)
             made = executor.run(program, feed=feed, fetch_list=[rows[place].value for place in wanted if place])
-        others = iter(made)
-        return [np.asarray(next(others), np.float32) if place else tensor for place in wanted]
+            others = iter([np.array(each, np.float32) for each in made])  # made is memory of the program's
+        return [next(others) if place else tensor for place in wanted]
+
+    def operator_output(
+        self, operator: str, attributes: Mapping[str, Any], array: Array, shape: Sequence[int]
+    ) -> Array | None:
+        """Return what an operator makes by itself; see `RunsOperators.operator_output`."""
+        return operator_output(operator, attributes, array, shape)
 
 
 @contextmanager
@@ -83,16 +91,26 @@ def _loaded(program: Path) -> Iterator[tuple[Any, Sequence[str], list[Any], Any,
     """Load a program anew: its block without fetches, its inputs' names, its outputs, itself, and what runs it."""
     import paddle
 
-    # A program and what runs it hold each other, with all arrays of a run: 90 MiB each of PP-OCRv5 mobile at 256x256.
-    gc.collect()
-    with static_mode(), paddle.static.scope_guard(paddle.static.Scope()):
+    with static_mode(), scope_of_its_own():
         executor = paddle.static.Executor(paddle.CPUPlace())
         loaded, feeds, outputs = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
         block = loaded.global_block()
         for operator in list(block.ops):
             if operator.name() == "pd_op.fetch":
                 block.remove_op(operator)
-        yield block, feeds, list(outputs), loaded, executor
+        try:
+            yield block, feeds, list(outputs), loaded, executor
+        finally:
+            _forget_programs(executor)
+
+
+def _forget_programs(executor: Any) -> None:
+    """Let go of what an executor keeps of its programs: it and they hold each other, with all arrays of a run."""
+    kept = getattr(getattr(executor, "_executor_cache", None), "_get_cached_program_and_executor_pir_mode", None)
+    if kept is None:  # a paddle that keeps them elsewhere
+        gc.collect()
+    else:
+        kept.cache_clear()
 
 
 def _rows(block: Any) -> list[_Row]:

@@ -138,7 +138,7 @@ def plain_program_run(program: Path) -> Callable[[npt.NDArray[np.float32]], npt.
             with load_legacy_program(program) as (executed, _, (feeds, fetches)):
                 executor = paddle.static.Executor(paddle.CPUPlace())
                 outputs = executor.run(executed, feed={feeds[0]: np.ascontiguousarray(tensor)}, fetch_list=fetches)
-                return np.asarray(outputs[0], np.float32)
+                return np.array(outputs[0], np.float32)
 
     memory = MemoryGuard(bare, {"program": program.name}, limit=None)
 
@@ -158,16 +158,31 @@ def _load_layer(program: Path) -> Any:
 
 
 @contextmanager
+def scope_of_its_own() -> Iterator[Any]:
+    """Let programs keep their arrays in a scope that ends with the block, as paddle keeps each scope that was made.
+
+    What a run returns may be memory of the scope: copy it.
+    """
+    import paddle
+
+    scope = paddle.static.Scope()
+    try:
+        with paddle.static.scope_guard(scope):
+            yield scope
+    finally:
+        scope._remove_from_pool()
+
+
+@contextmanager
 def load_legacy_program(program: Path) -> Iterator[tuple[Any, Any, tuple[Any, Any]]]:
     """Load a `.pdmodel`: itself, the scope of its arrays, and the names of its inputs with its outputs."""
     import paddle
 
-    scope = paddle.static.Scope()
     was_dynamic = paddle.in_dynamic_mode()
     with paddle.pir_utils.OldIrGuard():
         paddle.enable_static()
         try:
-            with paddle.static.scope_guard(scope):
+            with scope_of_its_own() as scope:
                 executor = paddle.static.Executor(paddle.CPUPlace())
                 loaded, feeds, fetches = paddle.static.load_inference_model(str(program.with_suffix("")), executor)
                 yield loaded, scope, (feeds, fetches)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 MEMBERS: Final = {
@@ -30,12 +30,14 @@ ACTIVATIONS: Final = {
 """The layer of each activation's operator."""
 
 
-def set_attributes(network: Any, name: str, values: Mapping[str, Any]) -> bool:
+def set_attributes(network: Any, name: str, values: Mapping[str, Any], known: Collection[str] = ()) -> bool:
     """Set attributes of a layer, in place; return whether it has them.
 
     Args:
         network: the `paddle.nn.Layer` that the layer lies in.
         name: its dotted name; of what lies in it, the only layer with these attributes is meant.
+        known: the names that the layers had before branches were fused; a layer of another name runs in the place of
+            those that it lies beside.
         values: by the names of a program; "operator" stands for an activation in the place of the layer.
     """
     layers = dict(network.named_sublayers(include_self=True))
@@ -45,7 +47,10 @@ def set_attributes(network: Any, name: str, values: Mapping[str, Any]) -> bool:
     if "operator" in values:
         return _put_activation(network, layers, name, values)
     members = [member for each in values for member in MEMBERS.get(each, ("",))[:1]]
-    having = [each for each in layer.sublayers(include_self=True) if all(hasattr(each, member) for member in members)]
+    below = layer.named_sublayers(prefix=name, include_self=True)
+    found = {own: each for own, each in below if all(hasattr(each, member) for member in members)}
+    fused = [each for own, each in found.items() if own and known and own not in known]
+    having = fused or list(found.values())
     if len(having) != 1 or "" in members:
         return False
     for each, value in values.items():

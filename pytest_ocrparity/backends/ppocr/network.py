@@ -188,7 +188,7 @@ class Network:
         """
         other = self._network_copy()
         with isolated():
-            return other if set_attributes(other._layer, layer, values) else None
+            return other if set_attributes(other._layer, layer, values, self._names) else None
 
     def in_train_mode(self, *, batch_norm: bool) -> Self:
         """Return a copy that runs as while training; without `batch_norm`, with the statistics of evaluation.

@@ -19,9 +19,10 @@ from pytest_ocrparity.contract import (
     offered,
     pipeline_of,
 )
+from pytest_ocrparity.contract.network_graph import RunsOperators
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference
+from pytest_ocrparity.diagnose.layers.attributes import AttributeDifference, attribute_difference, structural_difference
 from pytest_ocrparity.diagnose.layers.crops import crop_where_maps_differ
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, guilty_node, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.matching import kind_of
@@ -186,26 +187,57 @@ def _are_the_sides(
 
 
 def _attribute_difference(search: Search) -> AttributeDifference | None:
-    """Return how the attributes of the only operator that differs do."""
+    """Return how the attributes of the only operator that differs do, or which operators stand for it."""
     place, *others = search.places
-    right, own = guilty_node(search, place)[0], search.candidate.nodes[place.own]
-    if others or (len(place.between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
+    nodes, candidate = search.reference.nodes, search.candidate
+    if others or place.is_lacking:
         return None
+    within = sorted(candidate.sources(place.own, place.frontier)[0])
+    between = [nodes[each] for each in place.between]
+    structural = structural_difference(between, [candidate.nodes[each] for each in within]) if len(within) > 1 else None
+    right, own = guilty_node(search, place)[0], candidate.nodes[place.own]
+    if structural is not None or (len(between) > 1 and kind_of(right.operator) != kind_of(own.operator)):
+        return structural
     return attribute_difference(right, own)
 
 
 def _returns_the_exports_map(lab: Laboratory, search: Search, name: str, difference: AttributeDifference) -> bool:
     """Return whether the trained network with the export's attributes returns the export's map."""
-    trained, tensor = offered(paired_network(lab), SetsAttributes), search.reference.arrays[0]
-    other = None if trained is None else lab.attempt(lambda: trained.with_attributes(name, difference.values))
-    if other is None:
+    if not difference.values:
         return False
+    tensor = search.reference.arrays[0]
     try:
-        with lab.budget.network_run(tensor.size, SHARE):
-            made = lab.attempt(lambda: other.run(tensor))
+        made = _map_of_the_operator(lab, search, tensor)
+        if made is None:
+            made = _map_of_the_layer(lab, tensor, name, difference)
     except BudgetSpentError:
         return False
     own = search.candidate.arrays[search.candidate.graph.output]
     limit = sensitivity_limit(map_sensitivity(lab.reference))
     is_same = made is not None and made.shape == own.shape
     return is_same and float(np.max(np.abs(made - own), initial=0.0)) <= limit
+
+
+def _map_of_the_layer(lab: Laboratory, tensor: Array, name: str, difference: AttributeDifference) -> Array | None:
+    """Return what the trained network makes whose layer has the export's attributes; None where none takes them."""
+    trained = offered(paired_network(lab), SetsAttributes)
+    other = None if trained is None else lab.attempt(lambda: trained.with_attributes(name, difference.values))
+    if other is None:
+        return None
+    with lab.budget.network_run(tensor.size, SHARE):
+        return lab.attempt(lambda: other.run(tensor))
+
+
+def _map_of_the_operator(lab: Laboratory, search: Search, tensor: Array) -> Array | None:
+    """Return what the trained network makes with the export's operator in its place; None where that has weights."""
+    place, reference = search.places[0], search.reference
+    own, right = search.candidate.nodes[place.own], reference.nodes[place.right]
+    graph = offered(reference.graph, RunsOperators)
+    if graph is None or place.between != (place.right,) or len(right.inputs) != 1:
+        return None
+    given, shape = reference.arrays[right.inputs[0]], reference.arrays[place.right].shape
+    array = lab.attempt(lambda: graph.operator_output(own.operator, own.attributes, given, shape))
+    if array is None or array.shape != shape:
+        return None
+    with lab.budget.network_run(tensor.size, SHARE):
+        return lab.attempt(lambda: reference.graph.run(tensor, [reference.graph.output], {place.right: array})[0])

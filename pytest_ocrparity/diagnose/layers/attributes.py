@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from pytest_ocrparity.contract.network_graph import Node
@@ -19,10 +19,18 @@ OPERATOR: Final = "operator"
 
 
 class AttributeDifference(NamedTuple):
-    """What an operator of the export has otherwise: its values by name, and both in words."""
+    """What an operator of the export has otherwise: its values by name, none where it is several, and both in words."""
 
     values: Mapping[str, Any]
     text: str
+
+
+def structural_difference(meant: Sequence[Node], own: Sequence[Node]) -> AttributeDifference | None:
+    """Return which operators of the export stand for which of the reference; None where they are of the same kinds."""
+    right, made = ([kind_of(node.operator) for node in nodes] for nodes in (meant, own))
+    if sorted(right) == sorted(made):
+        return None
+    return AttributeDifference({}, f"{' and '.join(made)} in the export, {' and '.join(right)} in training")
 
 
 def attribute_difference(right: Node, own: Node) -> AttributeDifference | None:

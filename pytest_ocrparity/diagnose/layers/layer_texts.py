@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.laboratory import Names
 from pytest_ocrparity.diagnose.layers.matching import kind_of
@@ -46,28 +48,55 @@ def search_evidence(search: Search, layer: Layer, names: Names) -> list[str]:
     if not layer.is_proved:
         return [f"not proved, as {search.why}: the first layer that differs is {where}{count}, by {off}"]
     text = f"given {reference}'s own arrays, {candidate}'s operator for {where}{count} is off by {off}"
-    further = [f"{each.layer or 'the network itself'} ({each.operator})" for each in _further(search)]
+    further = [_node_text(each) for each in _further(search)]
     also = f" and in {', '.join(further)}" if further else ""
     rounded = f" and at {search.others} place{'s' * (search.others > 1)} further on" if search.others else ""
     text += f"; with {reference}'s array there{also}{rounded}, the rest of {candidate} returns {reference}'s map "
-    return [f"{text}(off by {search.left:.1g}; before, by {search.off:.2g})"]
+    if place.is_lacking:
+        text = text.replace("operator for", "way without", 1)
+    proof = f"{text}(off by {search.left:.1g}; before, by {search.off:.2g})"
+    return [proof, *(f"{candidate}'s operator there {wiring}" for wiring in _wiring(search, place, reference))]
 
 
 def guilty_node(search: Search, place: Place) -> tuple[Node, tuple[str, ...]]:
     """Return the operator of the reference that one of the export's stands for, and the other layers in it."""
-    if place.reader is not None:
-        return search.reference.nodes[place.reader], ()
-    nodes = [search.reference.nodes[each] for each in place.between]
+    nodes = [search.reference.nodes[each] for each in place.between if not (place.is_lacking and each == place.right)]
     candidate = search.candidate.nodes
     own = kind_of(candidate[place.own].operator)
     is_alone = set(candidate[place.own].inputs) <= place.frontier.keys()
     guilty = next((node for node in nodes if kind_of(node.operator) == own), nodes[0])
-    if not is_alone:
+    if place.is_lacking:
+        guilty = nodes[0]
+    elif not is_alone:
         made_of = search.candidate.sources(place.own, place.frontier)[0]
         known = {kind_of(candidate[each].operator) for each in made_of}
         guilty = next((node for node in nodes if kind_of(node.operator) not in known), nodes[0])
     others = dict.fromkeys(node.layer or "" for node in nodes)
     return guilty, tuple(name for name in others if name and name != guilty.layer)
+
+
+def _wiring(search: Search, place: Place, name: str) -> list[str]:
+    """Return which other array an operator takes than the reference's of its kind does, or in which order."""
+    nodes = search.reference.nodes
+    own, right = search.candidate.nodes[place.own], nodes[place.right]
+    if (
+        kind_of(own.operator) != kind_of(right.operator)
+        or len(right.inputs) < 2
+        or not set(own.inputs) <= place.frontier.keys()
+    ):
+        return []
+    taken, meant = Counter(place.frontier[each] for each in own.inputs), Counter(right.inputs)
+    if taken == meant:
+        is_turned = [place.frontier[each] for each in own.inputs] != list(right.inputs)
+        return [f"takes the arrays in another order than {name}'s"] if is_turned else []
+    wrong, missed = ([_node_text(nodes[each]) for each in (one - other).elements()]
+                     for one, other in ((taken, meant), (meant, taken)))  # fmt: skip
+    instead = f"takes the array of {', '.join(wrong)}" if wrong else "takes none"
+    return [f"{instead} where {name}'s takes that of {', '.join(missed)}"] if missed else []
+
+
+def _node_text(node: Node) -> str:
+    return f"{node.layer or 'the network itself'} ({node.operator})"
 
 
 def _further(search: Search) -> list[Node]:

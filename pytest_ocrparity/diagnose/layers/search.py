@@ -22,6 +22,7 @@ from pytest_ocrparity.diagnose.layers.matching import (
     largest,
     reference_values,
 )
+from pytest_ocrparity.diagnose.layers.pairing import Pair, pairs_of
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -94,7 +95,7 @@ class Place:
         is_shown: whether it is known that this array belongs there: what follows is then the reference's, or the
             reference has no other such operator.
         is_ambiguous: whether another layer of the reference makes the same of the same, and may be meant as well.
-        reader: where it differs by what an operator takes and not by what one makes, the reference's place of that one.
+        is_lacking: whether the operator is right, given what the reference's own takes: what lies between is not there.
     """
 
     own: int
@@ -106,7 +107,7 @@ class Place:
     frontier: Mapping[int, int]
     is_shown: bool = False
     is_ambiguous: bool = False
-    reader: int | None = None
+    is_lacking: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,14 @@ class _State:
     """The candidate with what was put right so far."""
 
     matches: Matches
-    replaced: dict[int, Array] = field(default_factory=dict)
+    placed: list[Mapping[int, Array]] = field(default_factory=list)
+    """For each of `places`, the reference's arrays that stand in the candidate."""
     places: list[Place] = field(default_factory=list)
+
+    @property
+    def replaced(self) -> dict[int, Array]:
+        """All arrays of the reference that stand in the candidate."""
+        return {own: array for each in self.placed for own, array in each.items()}
 
     def left(self) -> float:
         reference, candidate = self.matches.reference, self.matches.candidate
@@ -173,12 +180,14 @@ def search_layers(
     own, off = state.matches.candidate, state.left()
     if is_same_map(off):
         return Search(right, own, off=off, left=off, runs=runs.count, why=NOT_SHOWN)
-    places: list[Place] = []
     try:
         why = _put_right(state, tensor, is_same_map, runs)
-        places = _with_right_arrays(state, candidate, tensor, runs) if not why else state.places
+        if not why:
+            why = _leave_what_matters(state, _made_of_right_arrays(state, tensor, runs), tensor, is_same_map, runs)
+            state.places[0] = replace(state.places[0], is_lacking=_is_lacking(state, tensor, runs))
     except RunsSpentError:
-        why, places = f"{runs.most} runs did not suffice", state.places
+        why = f"{runs.most} runs did not suffice"
+    places = state.places
     wrong = [place for place in places if place.makes > right.limits[place.right]]
     if not why and places[:1] != wrong[:1]:
         why = "given the reference's own arrays, its operator makes what the reference's makes"
@@ -222,90 +231,127 @@ def _put_right(state: _State, tensor: Array, is_same_map: Callable[[float], bool
 
 
 def _put_one_right(state: _State, place: int, tensor: Array, is_same_map: Callable[[float], bool], runs: Runs) -> None:
-    """Try which of the reference's arrays belongs in a place, or after it where none has its shape; keep the best."""
+    """Try which of the reference's arrays belongs in a place, or after it; keep the best."""
     matches, first = state.matches, None
-    own, back = _place_with_a_counterpart(matches, place)
-    follows = [each for each in matches.candidate.consumers.get(own, ()) if each not in matches.fine]
-    for right in matches.counterparts(own, back)[:MOST_TRIALS]:
-        tried = _with_array(state, own, right, back, tensor, runs)
+    for pair in pairs_of(matches, place)[:MOST_TRIALS]:
+        tried = _with_arrays(state, pair, (), tensor, runs)
         first = first or tried
-        if is_same_map(tried.left()) or any(each in tried.matches.fine for each in follows):
+        follows = [each for each in matches.candidate.consumers.get(pair.own, ()) if each not in matches.fine]
+        if (
+            tried.places[-1].is_shown
+            or is_same_map(tried.left())
+            or any(each in tried.matches.fine for each in follows)
+        ):
             first = tried
             first.places[-1] = replace(first.places[-1], is_shown=True)
-            break
-        if tried.places[-1].is_shown:
+            rest = () if is_same_map(tried.left()) else _rest_of_layer(tried.matches, pair)
+            if rest:
+                whole = _with_arrays(state, pair, rest, tensor, runs)
+                whole.places[-1] = first.places[-1]
+                first = whole if whole.left() <= first.left() else first
             break
     if first is not None:  # where two operators break side by side, neither alone shows which array is right
-        state.matches, state.replaced, state.places = first.matches, first.replaced, first.places
+        state.matches, state.placed, state.places = first.matches, first.placed, first.places
 
 
-MOST_AFTER: Final = 6
-"""How many operators are gone on, where what one makes has no counterpart: a fused block makes other shapes within."""
-MOST_BACK: Final = 2
-"""How many places that hold the same are gone back, where one of them is another's array by chance."""
+def _rest_of_layer(matches: Matches, pair: Pair) -> tuple[tuple[int, int], ...]:
+    """Return the places after a pair's that are the same operators of its layer, such as the sum with a bias.
 
-
-def _place_with_a_counterpart(matches: Matches, place: int) -> tuple[int, int]:
-    """Return the nearest place at or after one that the reference has a counterpart of, and how far to go back for it.
-
-    Where the operator itself has none, it makes an array of another shape, or it takes one that should be another.
+    What one of them makes may differ by less than is seen, and grow further on.
     """
-    rows, seen = [[place]], {place}
-    for _ in range(MOST_AFTER):
-        after = [each for own in rows[-1] for each in matches.candidate.consumers.get(own, ())]
-        rows.append([each for each in dict.fromkeys(after) if each not in seen and each not in matches.fine])
-        seen |= set(rows[-1])
-    for far in range(MOST_AFTER + MOST_BACK + 1):
-        for back in range(min(far, MOST_BACK), -1, -1):
-            for each in rows[far - back] if far - back < len(rows) else ():
-                if matches.counterparts(each, back):
-                    return each, back
-    return place, 0
+    reference, candidate = matches.reference, matches.candidate
+    found: list[tuple[int, int]] = []
+    own, right = pair.own, pair.right
+    while True:
+        follows = [
+            (each, other)
+            for each in candidate.consumers.get(own, ())
+            for other in reference.consumers.get(right, ())
+            if candidate.nodes[each].inputs == (own,)
+            and reference.nodes[other].inputs == (right,)
+            and reference.nodes[other].layer == reference.nodes[pair.right].layer
+            and kind_of(reference.nodes[other].operator) == kind_of(candidate.nodes[each].operator)
+            and reference.arrays[other].shape == candidate.arrays[each].shape
+        ]
+        if len(follows) != 1:
+            return tuple(found)
+        found += follows
+        own, right = follows[0]
 
 
-def _with_array(state: _State, own: int, right: int, back: int, tensor: Array, runs: Runs) -> _State:
+def _with_arrays(state: _State, pair: Pair, rest: Sequence[tuple[int, int]], tensor: Array, runs: Runs) -> _State:
     matches = state.matches
     reference, candidate = matches.reference, matches.candidate
-    array, before = reference.arrays[right], matches.frontier(own, back)
-    known = matches.known(before)
-    between, ends = reference.sources(right, known)
-    frontier = {each: same for each in before for same in matches.equal[each] if same in ends}
+    array = reference.arrays[pair.right]
+    layer = reference.nodes[pair.right].layer
     is_ambiguous = any(
-        distance(reference.arrays[each], array) <= reference.limits[right]
-        and not _is_part(reference.sources(each, known)[0], between)
-        and reference.nodes[each].layer != reference.nodes[right].layer
-        for each in matches.counterparts(own, back)
-        if each != right
+        distance(reference.arrays[each.right], array) <= reference.limits[pair.right]
+        and not _is_part(each.between, pair.between)
+        and reference.nodes[each.right].layer != layer
+        for each in pairs_of(matches, pair.own)
+        if each.own == pair.own and each.right != pair.right
     )
-    readers = matches.readers_of_others(own, ends)
-    counterparts = [each for each in between if {kind_of(reference.nodes[each].operator)} == readers]
-    reader = counterparts[0] if len(counterparts) == 1 else None
     place = Place(
-        own=own,
-        right=right,
-        between=tuple(sorted(between)),
-        off=distance(candidate.arrays[own], array),
+        own=pair.own,
+        right=pair.right,
+        between=tuple(sorted(pair.between)),
+        off=distance(candidate.arrays[pair.own], array),
         makes=0.0,
         size=largest(array),
-        frontier=frontier,
-        is_shown=matches.is_certain(own, right),
-        is_ambiguous=is_ambiguous or (bool(readers) and reader is None),
-        reader=reader,
+        frontier=pair.frontier,
+        is_shown=pair.is_certain,
+        is_ambiguous=is_ambiguous,
     )
-    replaced = {**state.replaced, own: array}
-    made = Values(candidate.graph, runs.values_with(candidate, tensor, replaced, own))
-    return _State(Matches(reference, made, matches), replaced, [*state.places, place])
+    here = {pair.own: array, **{own: reference.arrays[right] for own, right in rest}}
+    made = Values(candidate.graph, runs.values_with(candidate, tensor, {**state.replaced, **here}, pair.own))
+    return _State(Matches(reference, made, matches), [*state.placed, here], [*state.places, place])
 
 
 def _is_part(one: frozenset[int], other: frozenset[int]) -> bool:
     return one <= other or other <= one
 
 
-def _with_right_arrays(state: _State, graph: NetworkGraph, tensor: Array, runs: Runs) -> list[Place]:
-    """Return the places with how far the operator of each is off, given the reference's own arrays."""
-    arrays, found = state.matches.reference.arrays, []
-    for place in state.places:
-        given = {each: arrays[same] for each, same in place.frontier.items() if each}
-        (made,) = runs.run(graph, tensor, [place.own], given)
-        found.append(replace(place, makes=distance(made, arrays[place.right])))
-    return found
+def _made_of_right_arrays(state: _State, tensor: Array, runs: Runs) -> list[Array]:
+    """Return what the operator of each place makes, given the reference's own arrays, and note how far that is off."""
+    arrays = state.matches.reference.arrays
+    given = {each: arrays[same] for place in state.places for each, same in place.frontier.items() if each}
+    made = runs.run(state.matches.candidate.graph, tensor, [place.own for place in state.places], given)
+    state.places = [
+        replace(place, makes=distance(array, arrays[place.right]))
+        for place, array in zip(state.places, made, strict=True)
+    ]
+    return made
+
+
+def _leave_what_matters(
+    state: _State, made: Sequence[Array], tensor: Array, is_same_map: Callable[[float], bool], runs: Runs
+) -> str:
+    """Leave out the places before the first that moves the reference's own map; return why the rest is no proof."""
+    reference, graph = state.matches.reference, state.matches.reference.graph
+    right = reference.arrays[graph.output]
+    count = 0
+    while len(state.places) - count > 1:
+        (moved,) = runs.run(graph, tensor, [graph.output], {state.places[count].right: made[count]})
+        if not is_same_map(distance(moved, right)):
+            break
+        count += 1
+    if not count:
+        return ""
+    state.places, state.placed = state.places[count:], state.placed[count:]
+    candidate = state.matches.candidate
+    array = runs.run(candidate.graph, tensor, [candidate.graph.output], state.replaced)[0]
+    return "" if is_same_map(distance(array, right)) else "a place before it is off by what alone moves no map"
+
+
+def _is_lacking(state: _State, tensor: Array, runs: Runs) -> bool:
+    """Return whether the first place's operator makes what the reference's does of what that one takes itself."""
+    place, right, graph = state.places[0], state.matches.reference, state.matches.candidate.graph
+    own, meant = graph.nodes[place.own], right.nodes[place.right]
+    is_comparable = kind_of(own.operator) == kind_of(meant.operator) and len(own.inputs) == len(meant.inputs)
+    if len(place.between) < 2 or len(meant.inputs) != 1 or not is_comparable or 0 in own.inputs:
+        return False
+    given = {each: right.arrays[other] for each, other in zip(own.inputs, meant.inputs, strict=True)}
+    if any(array.shape != state.matches.candidate.arrays[each].shape for each, array in given.items()):
+        return False
+    (made,) = runs.run(graph, tensor, [place.own], given)
+    return distance(made, right.arrays[place.right]) <= right.limits[place.right]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_ocrparity.contract.network_graph import Node
-from pytest_ocrparity.diagnose.layers.attributes import attribute_difference
+from pytest_ocrparity.diagnose.layers.attributes import attribute_difference, structural_difference
 
 
 def test_an_attribute_that_differs_is_said_with_both_values() -> None:
@@ -31,3 +31,11 @@ def test_another_operator_is_a_difference() -> None:
     assert found is not None
     assert found.values == {"operator": "leaky_relu", "negative_slope": 0.05}
     assert found.text == "leaky_relu in the export, relu in training"
+
+
+def test_several_operators_that_stand_for_one_are_said() -> None:
+    found = structural_difference([Node("relu")], [Node("sigmoid"), Node("multiply")])
+    assert found is not None
+    assert (found.values, found.text) == ({}, "sigmoid and multiply in the export, relu in training")
+    same = [Node("depthwise_conv2d"), Node("add")], [Node("conv2d"), Node("add")]
+    assert structural_difference(*same) is None

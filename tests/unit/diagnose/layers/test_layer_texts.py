@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from toy_graphs import FOLDED, ROWS, TENSOR, Function, export, network
+from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network
 
+from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.laboratory import Names
 from pytest_ocrparity.diagnose.layers.layer_texts import describe_layer, layer_of_search, search_evidence
 from pytest_ocrparity.diagnose.layers.search import Search, search_layers
@@ -48,3 +49,37 @@ def test_further_layers_are_listed() -> None:
     search = found({4: moved, 7: moved})
     (proof,) = search_evidence(search, layer_of_search(search), NAMES)
     assert "with train's array there and in head.conv (conv2d), the rest" in proof
+
+
+def test_another_array_that_an_operator_takes_is_said() -> None:
+    rows = [*ROWS]
+    rows[5] = (Node("add", (5, 5), "neck"), np.add)
+    search = found({}, rows)
+    proof, wiring = search_evidence(search, layer_of_search(search), NAMES)
+    assert proof.startswith("given train's own arrays, inference's operator for neck (add) is off by ")
+    assert (
+        wiring
+        == "inference's operator there takes the array of right (conv2d) where train's takes that of left (conv2d)"
+    )
+
+
+def test_another_order_is_said() -> None:
+    rows: list[tuple[Node, Function]] = [*ROWS[:5], (Node("subtract", (4, 5), "neck"), np.subtract), *ROWS[6:]]
+    turned = [*rows]
+    turned[5] = (Node("subtract", (5, 4), "neck"), np.subtract)
+    search = search_layers(ToyGraph(rows), export(rows=turned), TENSOR, lambda off: off < 1e-5)
+    _, wiring = search_evidence(search, layer_of_search(search), NAMES)
+    assert wiring == "inference's operator there takes the arrays in another order than train's"
+
+
+def test_an_operator_that_is_not_there_is_named_and_not_what_follows() -> None:
+    rows: list[tuple[Node, Function]] = [*ROWS[:4], (Node("slice", (4,), "head"), ROWS[7][1])]
+    without = [*rows[:2], (Node("conv2d", (2,)), ROWS[3][1]), (Node("slice", (3,)), ROWS[7][1])]
+    search = search_layers(ToyGraph(rows), ToyGraph(without), TENSOR, lambda off: off < 1e-5)
+    layer = layer_of_search(search)
+    assert (layer.name, layer.operator, layer.same_as, layer.is_proved) == ("stem.act", "relu", (), True)
+    (proof,) = search_evidence(search, layer, NAMES)
+    assert proof.startswith("given train's own arrays, inference's way without stem.act (relu) is off by ")
+    other = [*without[:2], (Node("conv2d", (2,)), ROWS[4][1]), without[3]]  # near miss: it is another one as well
+    search = search_layers(ToyGraph(rows), ToyGraph(other), TENSOR, lambda off: off < 1e-5)
+    assert layer_of_search(search).same_as == ("stem.act",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network, relu
+from toy_graphs import FOLDED, ROWS, TENSOR, Function, ToyGraph, export, network
 
 from pytest_ocrparity.contract.network_graph import Node
 from pytest_ocrparity.diagnose.layers.matching import (
@@ -34,7 +34,6 @@ def test_a_difference_breaks_where_it_begins_and_not_after() -> None:
     matches = Matches(values(network()), values(export({4: lambda array: array + 1})))
     assert matches.breaks == [4]
     assert matches.frontier(4) == {3}
-    assert matches.counterparts(4)[0] == 4
 
 
 def test_what_lies_within_one_operator_is_no_break() -> None:
@@ -43,29 +42,34 @@ def test_what_lies_within_one_operator_is_no_break() -> None:
     assert matches.breaks == []
 
 
-def test_what_is_made_of_something_else_is_no_counterpart() -> None:
-    sides = values(ToyGraph(APART)), values(export({4: lambda array: array + 1}, APART))
-    assert Matches(*sides).counterparts(4) == [4]
-    assert Matches(*sides).counterparts(4, back=1) == [4]  # what the export holds elsewhere is none either
-
-
-APART: list[tuple[Node, Function]] = [
+SATURATED: list[tuple[Node, Function]] = [
     (Node("conv2d", (0,), "first"), ROWS[0][1]),  # 1
-    (Node("relu", (1,), "first.act"), relu),  # 2
-    (Node("relu6", (1,), "second.act"), lambda array: np.clip(array, 0, 1)),  # 3
-    (Node("scale", (3,), "second.scale"), lambda array: array * 2),  # 4
+    (Node("scale", (1,), "gate.scale"), lambda array: array * 2),  # 2
+    (Node("conv2d", (2,), "gate"), ROWS[3][1]),  # 3
+    (Node("clip", (3,), "gate.clip"), lambda array: np.clip(array, -1e-6, 1e-6)),  # 4
+    (Node("scale", (4,), "gate.last"), lambda array: array * 3),  # 5
 ]
-"""Two branches that one array begins."""
+"""An activation that makes almost the same of whatever it is given: `clip` of what lies far outside."""
 
 
-def test_one_operator_of_the_same_arrays_is_certain_and_one_of_two_is_not() -> None:
-    reference = values(network())
-    assert Matches(reference, values(export({7: lambda array: array + 1}))).is_certain(7, 7)
-    matches = Matches(reference, values(export({4: lambda array: array + 1})))
-    assert matches.is_certain(4, 4)  # the other branch is held
-    assert not matches.is_certain(7, 7)  # it is made of what differs
-    both = Matches(reference, values(export({4: lambda array: array + 1, 5: lambda array: array + 1})))
-    assert not both.is_certain(4, 4)  # both branches are convolutions of the stem
+def test_what_an_activation_hides_is_still_a_break() -> None:
+    matches = Matches(values(ToyGraph(SATURATED)), values(export({2: lambda array: array * 1.01}, SATURATED)))
+    assert 4 in matches.equal
+    assert matches.breaks == [2]
+
+
+def test_what_is_rounded_otherwise_and_vanishes_further_on_is_no_break() -> None:
+    faults: dict[int, Function] = {2: lambda array: array * (1 + 4 * LEAST)}
+    matches = Matches(values(ToyGraph(SATURATED)), values(export(faults, SATURATED)))
+    assert 2 not in matches.equal
+    assert matches.breaks == []
+
+
+def test_zeros_are_the_same_where_the_same_operator_makes_them_of_the_same() -> None:
+    rows: list[tuple[Node, Function]] = [*ROWS[:3], (Node("clip", (3,), "off"), lambda array: array * 0)]
+    matches = Matches(values(ToyGraph(rows)), values(export({3: lambda array: array * 0}, rows)))
+    assert matches.breaks == [3]  # and not the same as what `clip` makes
+    assert Matches(values(ToyGraph(rows)), values(export(rows=rows))).equal[4] == [4]
 
 
 def test_a_limit_is_of_the_largest_value_or_of_what_rounding_moves() -> None:

@@ -179,3 +179,49 @@ def test_what_is_not_finite_is_not_the_same() -> None:
     found = search(export({4: broken}))
     assert found.is_proved
     assert own_places(found) == [4]
+
+
+def test_an_operator_that_takes_another_array_is_named_and_not_what_it_misses() -> None:
+    rows = [*ROWS]
+    rows[5] = (Node("add", (5, 5), "neck"), np.add)
+    found = search(export(rows=rows))
+    assert found.is_proved, found.why
+    assert own_places(found) == [6]
+    assert found.places[0].between == (6,)
+
+
+BIASED: Sequence[tuple[Node, Function]] = [
+    (Node("conv2d", (0,), "first"), ROWS[0][1]),  # 1
+    (Node("add", (1,), "first"), lambda array: array + 1000),  # 2
+    (Node("batch_norm", (2,), "norm"), lambda array: (array - 1000) * 100),  # 3
+    (Node("conv2d", (3,), "second"), mixes(4, 4)),  # 4
+    (Node("slice", (4,), "head"), lambda array: array[:, :1]),  # 5
+]
+"""A bias that is large, so that what it is off by is seen further on alone."""
+
+
+def test_what_of_the_same_layer_is_off_by_less_than_is_seen_is_put_right_with_it() -> None:
+    faults: Mapping[int, Function] = {1: lambda array: array * 1.1, 2: lambda array: array + 0.01}
+    found = search(export(faults, BIASED), ToyGraph(BIASED))
+    assert found.is_proved, found.why
+    assert own_places(found) == [1]
+    assert found.left == 0
+
+
+def test_what_an_engine_rounds_otherwise_is_not_named_where_it_moves_no_map() -> None:
+    """The first place is off by more than is the same, and the network's own map does not move with it."""
+    rows: Sequence[tuple[Node, Function]] = [
+        (Node("conv2d", (0,), "first"), ROWS[0][1]),  # 1
+        (Node("pool2d", (1,), "gate.pool"), lambda array: array.mean(axis=(2, 3), keepdims=True)),  # 2
+        (Node("multiply", (1, 2), "gate"), lambda one, two: one * (1 + two * 1e-4)),  # 3
+        (Node("conv2d", (3,), "second"), mixes(4, 4)),  # 4
+        (Node("slice", (4,), "head"), lambda array: array[:, :1]),  # 5
+    ]
+    faults: dict[int, Function] = {2: lambda array: array * 1.0005, 4: moved}
+    found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, lambda off: off <= 1e-3)
+    assert found.is_proved, found.why
+    assert own_places(found) == [4]
+    faults[2] = lambda array: array * 100  # near miss: this moves it
+    found = search_layers(ToyGraph(rows), export(faults, rows), TENSOR, lambda off: off <= 1e-3)
+    assert found.is_proved, found.why
+    assert own_places(found) == [2, 4]
