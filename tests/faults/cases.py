@@ -235,7 +235,6 @@ MORE = [
     fault("W8 wrong fusion", exports.wrong_fusion, "probability_map:network.fusion"),
     fault("W12 overflowed weight", exports.overflowed, "probability_map:network.not_finite"),
     fault("fixed input shape", exports.fixed_shape, "probability_map:network.fixed_shape", mend=exports.unfrozen),
-    fault("E1 oneDNN of a stand-in engine", port(ports.BrokenOneDNN), "probability_map:engine.onednn", mend=unwrap),
     fault(
         "E3 optimisation of a stand-in engine",
         port(ports.BrokenPass),
@@ -404,6 +403,8 @@ PADDLE = metadata.version("paddlepaddle")
 HAS_STALE_PROGRAMS = not PADDLE.startswith("3.0.")
 if HAS_STALE_PROGRAMS:
     OTHERS += [fault("W10 stale inference.json", exports.stale_program, "probability_map:network.stale_program")]
+if PADDLE.startswith("3.2."):
+    OTHERS += [fault("E1 oneDNN of paddle 3.2", exports.bilinear_maps, "probability_map:engine.onednn")]
 if PADDLE.startswith("3.3."):
     OTHERS += [fault("E2 oneDNN of paddle 3.3", options(enable_mkldnn=True), "probability_map:engine.onednn")]
 

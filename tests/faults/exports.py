@@ -146,6 +146,14 @@ class TwoOutputs(TinyDB):
         return {"cbn_maps": maps * maps, "maps": maps}
 
 
+class Enlarging(TinyDB):
+    """Works at half the size and enlarges its map, corner on corner."""
+
+    def forward(self, x):
+        maps = TinyDB.forward(self, functional.avg_pool2d(x, 2))["maps"]
+        return {"maps": functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=True)}
+
+
 class Unbranching(Branching):
     """The same, written without a branch that a trace can freeze."""
 
@@ -187,6 +195,10 @@ def two_outputs(architecture):
     return TwoOutputs(**_arguments(architecture))
 
 
+def enlarging(architecture):
+    return Enlarging(**_arguments(architecture))
+
+
 def unbranching(architecture):
     return Unbranching(**_arguments(architecture))
 
@@ -226,6 +238,12 @@ def own_network(d: Deployment, name: str) -> Any:
     finally:
         del sys.path[:2]
         sys.modules.pop("own_network", None)
+
+
+def bilinear_maps(d: Deployment) -> None:
+    """A network whose last operator is a bilinear one with align_corners, which oneDNN of paddle 3.2 does not heed."""
+    save(own_network(d, "enlarging"), d.folder / "inference")
+    d.options["enable_mkldnn"] = True
 
 
 def frozen_branch(d: Deployment) -> None:

@@ -41,7 +41,7 @@ FAST = (
     "fixed input shape",
     "E8 another graph",
     "a port that damps the map",
-    "E1 oneDNN of a stand-in engine",
+    "E1 oneDNN of paddle 3.2",  # where it is this paddle
     "E3 optimisation of a stand-in engine",
     "engine not repeatable",
     "E8 a buffer that keeps the page before",
