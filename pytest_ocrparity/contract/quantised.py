@@ -55,8 +55,8 @@ class QuantisedProgram(Protocol):
         Args:
             tensor: a (1, 3, h, w) tensor.
             rounds: whether arrays are rounded on their way.
-            kept: kernels and biases in fp32 of some operators, by name. An array is then not rounded where all that make
-                and take it are in fp32, as where a program is quantised without these operators.
+            kept: kernels and biases in fp32 of some operators, by name. An array is then not rounded where all that
+                make and take it are in fp32, as where a program is quantised without these operators.
         """
         ...
 

@@ -1,8 +1,8 @@
-"""Experiments with a quantised program: whose weights its steps stand for, and what rounding on the way makes of them."""
+"""Experiments with a quantised program: whose weights its steps stand for, and what it rounds between its layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -67,14 +67,11 @@ def quantised_program(lab: Laboratory) -> QuantisedProgram | None:
 
 def by_rounding(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Take the rounding out of a quantised program, and run the trained network with its weights."""
-    program, right = quantised_program(lab), lab.reference.probability_map
-    if program is None or right is None or candidate_map is None:
+    program = quantised_program(lab)
+    if program is None or candidate_map is None:
         return None
-    exact, written = (
-        lab.run_network(lambda given, rounds=rounds: program.run(given, rounds=rounds), lab.tensor)  # type: ignore[misc]
-        for rounds in (False, True)
-    )
-    if exact is None or written is None or not _is_near(candidate_map, written, right):
+    exact = _unrounded_map(lab, program, candidate_map)
+    if exact is None:
         lab.tried.append(f"precision: {lab.names.candidate}'s program, run as it is written, makes another map")
         return None
     if lab.is_same_map(exact):
@@ -96,8 +93,7 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
     reference, candidate = lab.names
 
     def explains(other: Laboratory, made: Array | None) -> bool:
-        again = other.run_network(lambda given: program.run(given, rounds=False), other.tensor)
-        return made is not None and other.is_same_map(again)
+        return made is not None and other.is_same_map(_unrounded_map(other, program, made))
 
     lab.patched = replace(lab.patched, explains=explains)
     proof = f"without rounding on {program.rounded} ways between operators, {candidate}'s program returns "
@@ -114,13 +110,13 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     grids = " and ".join(dict.fromkeys(each.grid for each in program.operators))
 
     def explains(other: Laboratory, there: Array | None) -> bool:
-        ours = other.run_network(found.network.run, other.tensor)
-        again = other.run_network(lambda given: program.run(given, rounds=False), other.tensor)
-        return there is not None and ours is not None and again is not None and are_equal_maps(other, ours, again)
+        again = None if there is None else _unrounded_map(other, program, there)
+        ours = None if again is None else other.run_network(found.network.run, other.tensor)
+        return again is not None and ours is not None and are_equal_maps(other, ours, again)
 
     lab.patched = replace(lab.patched, explains=explains)
     proof = [
-        f"the kernels of {count} operators are {reference}'s, each rounded to the steps that {candidate} states: {grids}",
+        f"the kernels of {count} operators are {reference}'s, rounded to the steps that {candidate} states: {grids}",
         f"{reference}'s network with them returns the map of {candidate}'s program without rounding on the way "
         f"({describe_difference(made, exact)})",
     ]
@@ -143,7 +139,7 @@ def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     is_per_tensor = is_of_weights and any("per tensor" in each.grid for each in program.operators)
     steps = ["with per_channel=True"] if is_per_tensor else []
     steps.append(
-        "without the operators that lose most (nodes_to_exclude), which `python -m pytest_ocrparity layers --rank` finds"
+        "without the operators that lose most (nodes_to_exclude): `python -m pytest_ocrparity layers --rank` names them"
     )
     if not is_of_weights:
         steps.insert(0, "with calibration images that are preprocessed as in production")
@@ -171,8 +167,12 @@ def match_weights(program: QuantisedProgram, network: TrainedNetwork | None) -> 
             return None
         layer, kept = chosen
         left.remove(layer)
-        layers[operator.name], kernels[operator.name] = layer.name, kept
-        changed |= _unfolded(layer, operator, arrays, is_folded=kept is not None and kept[0] is not arrays[layer.kernel])
+        layers[operator.name] = layer.name
+        # Another operator may add the bias.
+        kernels[operator.name] = kept[0], None if operator.bias is None else kept[1]
+        changed |= _unfolded(
+            layer, operator, arrays, is_folded=kept[0] is not arrays[layer.kernel]
+        )
     used = network.used or tuple(arrays)
     other = network.with_exported({name: changed[name] for name in used})
     return None if other is None else QuantisedNetwork(program, layers, kernels, other)
@@ -242,23 +242,15 @@ def _unfolded(
     return found | ({layer.bias: np.zeros_like(offset)} if layer.bias else {})
 
 
-def _is_near(own: Array, written: Array, right: Array) -> bool:
-    """Return whether an engine's map is that of the program as it is written, as far as its own kernels round."""
-    if own.shape != written.shape or own.shape != right.shape:
-        return False
-    return float(np.mean(np.abs(own - written))) <= NEAR * float(np.mean(np.abs(own - right)))
+def _unrounded_map(lab: Laboratory, program: QuantisedProgram, own: Array) -> Array | None:
+    """Return the map of a program that rounds nothing on the way; None where its own is not what it says when it does.
 
-
-def ranked(found: QuantisedNetwork, tensor: Array, right: Array) -> Sequence[tuple[str, float, float]]:
-    """Return the operators that lose most first, each with what is left of the map's difference.
-
-    Of each: its name; how far the map is off, in the mean, with it alone in fp32; and with those before it as well.
+    An engine's own kernels may round a little otherwise.
     """
-
-    def off(names: Sequence[str]) -> float:
-        made = found.program.run(tensor, kept={name: found.kernels[name] for name in names})
-        return float(np.mean(np.abs(made - right)))
-
-    alone = sorted(((off([name]), name) for name in found.kernels))
-    names = [name for _, name in alone]
-    return [(name, lost, off(names[: index + 1])) for index, (lost, name) in enumerate(alone)]
+    right = lab.reference.probability_map
+    written = lab.run_network(lambda given: program.run(given), lab.tensor)
+    if written is None or right is None or not own.shape == written.shape == right.shape:
+        return None
+    if not float(np.mean(np.abs(own - written))) <= NEAR * float(np.mean(np.abs(own - right))):
+        return None
+    return lab.run_network(lambda given: program.run(given, rounds=False), lab.tensor)

@@ -64,14 +64,14 @@ def _pairings(lab: Laboratory) -> list[StoredWeights]:
     return stored
 
 
-def _paired_weights(lab: Laboratory) -> StoredWeights | None:
+def paired_weights(lab: Laboratory) -> StoredWeights | None:
     """Return the export's weights with the checkpoint's, or with its fused copy's where more of them are equal."""
     return next(iter(_pairings(lab)), None)
 
 
 def paired_network(lab: Laboratory) -> TrainedNetwork | None:
     """Return the trained network, or its fused copy where the export is rather that one; None where there is none."""
-    side, found = offered(lab.reference.source, HasTrainedNetwork), _paired_weights(lab)
+    side, found = offered(lab.reference.source, HasTrainedNetwork), paired_weights(lab)
     if side is None:
         return None
     is_paired = found is not None and found.pairs is not None
@@ -99,7 +99,7 @@ def by_finiteness(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
 
 def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Compare the stored weights with the checkpoint's, unless another network holds more of them."""
-    found = _paired_weights(lab)
+    found = paired_weights(lab)
     if found is None or candidate_map is None:
         return None
     total, reference, candidate = len(found.exported), *lab.names
@@ -118,7 +118,7 @@ def by_weights(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None
 
 def by_weights_after_lookalikes(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | None:
     """Try the stored weights where another network holds more of them but did not explain the map."""
-    found = _paired_weights(lab)
+    found = paired_weights(lab)
     if found is None or found.pairs is None or candidate_map is None or not _has_nearer_network(lab):
         return None
     return _by_stored_weights(lab, candidate_map)
