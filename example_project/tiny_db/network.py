@@ -1,6 +1,6 @@
 """The network of `configs/tiny_db.yml`: four strided stages, a feature pyramid, and the head of DB.
 
-That of `configs/tiny_mobile.yml` has depthwise convolutions and hard-swish in its stages, as PP-LCNet has.
+That of `configs/tiny_mobile.yml` has depthwise convolutions in its stages, as MobileNet has.
 
 DB (Liao et al., "Real-time Scene Text Detection with Differentiable Binarization", AAAI 2020) predicts for each pixel
 the probability of lying in a shrunk text region, and while training a threshold and the binary map that follows.
@@ -35,14 +35,14 @@ def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Return a 5x5 convolution of each channel by itself and a 1x1 convolution of all, each normalised, hard-swish."""
+    """Return a 5x5 convolution of single channels and a 1x1 convolution of all, each with batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2D(inputs, inputs, 5, stride=stride, padding=2, groups=inputs, bias_attr=False),
         nn.BatchNorm2D(inputs),
-        nn.Hardswish(),
+        nn.ReLU(),
         nn.Conv2D(inputs, outputs, 1, bias_attr=False),
         nn.BatchNorm2D(outputs),
-        nn.Hardswish(),
+        nn.ReLU(),
     )
 
 

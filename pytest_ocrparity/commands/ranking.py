@@ -34,7 +34,7 @@ def ranking_rows(lab: Laboratory) -> tuple[list[tuple[str, ...]], list[str]]:
         whole, rows = rank_layers(lab, reduced, part, source.infer(part))
     except BudgetSpentError:
         raise ModelError(lab.budget.spent()) from None
-    table = [HEAD, ("(none)", "", f"{whole:.2e}", f"{whole:.2e}")]
+    table: list[tuple[str, ...]] = [HEAD, ("(none)", "", f"{whole:.2e}", f"{whole:.2e}")]
     table += [(row.layer, row.operator, f"{row.alone:.2e}", f"{row.together:.2e}") for row in rows]
     return table, list(_advice(whole, rows, part.shape, is_quantised=reduced.is_quantised))
 

@@ -82,6 +82,56 @@ def eight_bits(d: Deployment) -> None:
     changed_weights(d, rounded)
 
 
+def bfloat16(d: Deployment) -> None:
+    def cut(_: str, value: Any) -> Any:
+        if value.ndim != 4:
+            return value
+        return (np.ascontiguousarray(value).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+    changed_weights(d, cut)
+
+
+def eight_bits_with_zero_points(d: Deployment) -> None:
+    def rounded(_: str, value: Any) -> Any:
+        if value.ndim != 4:
+            return value
+        step = (value.max() - value.min()) / 255
+        zero = np.round(-value.min() / step)
+        return (np.clip(np.round(value / step) + zero, 0, 255) - zero) * step
+
+    changed_weights(d, rounded)
+
+
+def _on_steps(values: Any, most: int) -> Any:
+    step = np.abs(values).max() / most
+    return np.round(values / step) * step
+
+
+def seven_bits(d: Deployment) -> None:
+    changed_weights(d, lambda _, value: _on_steps(value, 63) if value.ndim == 4 else value)
+
+
+def noise_of_half_a_step(d: Deployment) -> None:
+    rng = np.random.default_rng(0)
+
+    def moved(_: str, value: Any) -> Any:
+        half = np.abs(value).max() / 254
+        return value + rng.uniform(-half, half, value.shape) if value.ndim == 4 else value
+
+    changed_weights(d, moved)
+
+
+def quantised_then_trained(d: Deployment) -> None:
+    """What training on with fake-quantised weights leaves: 8 bits, which are not the checkpoint rounded."""
+    rng = np.random.default_rng(0)
+
+    def learnt(_: str, value: Any) -> Any:
+        moved = value + rng.normal(size=value.shape) * np.std(value) * 0.02
+        return _on_steps(moved, 127) if value.ndim == 4 else value
+
+    changed_weights(d, learnt)
+
+
 def overflowed(d: Deployment) -> None:
     def spoilt(key: str, value: Any) -> Any:
         if key == "stem.0.weight":

@@ -46,6 +46,7 @@ FAST = (
     "engine not repeatable",
     "E8 a buffer that keeps the page before",
     "E5 fp16 weights",
+    "E5 bf16 weights",
     "E7 int8 weights",
     "P1 thresh",
     "P1 box_thresh",

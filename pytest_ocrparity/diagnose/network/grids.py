@@ -76,35 +76,31 @@ def lies_on_steps(exported: Array, trained: Array, step: Array | float) -> bool:
     return bool(np.all((off <= NEAREST) | (is_outermost & (off <= 2 * NEAREST))))
 
 
-def _to_eight_bits(axis: int | None, steps: float | None) -> Callable[[Array, Array], bool]:
+def _to_eight_bits(axis: int | None, choices: Sequence[float | None]) -> Callable[[Array, Array], bool]:
     """Return a check for 8 bits with one step per array, or per channel along an axis.
 
-    `steps` is how many of them the largest value has; None is for a zero point, where 255 steps are the whole range.
+    `choices` are how many steps the largest value may have; None is for a zero point, where 255 are the whole range.
     """
 
     def rounds(exported: Array, trained: Array) -> bool:
         if axis is not None and trained.ndim < 2:
             return False
         axes = None if axis is None else tuple(each for each in range(trained.ndim) if each != axis)
-        if steps is None:
-            high, low = (of(trained, axis=axes, keepdims=True, initial=0.0) for of in (np.max, np.min))
-            step = (high - low) / 255
-        else:
-            step = np.max(np.abs(trained), axis=axes, keepdims=True, initial=0.0) / steps
-        return lies_on_steps(exported, trained, step)
+        high, low = (of(trained, axis=axes, keepdims=True, initial=0.0) for of in (np.max, np.min))
+        largest = np.maximum(high, -low)
+        steps = ((high - low) / 255 if most is None else largest / most for most in choices)
+        return any(lies_on_steps(exported, trained, step) for step in steps)
 
     return rounds
 
 
 PLACES: Final = {"per tensor": None, "per channel": 0, "per channel of the second axis": 1}
-STEPS: Final = {"symmetric": (127, 127.5, 128), "with a zero point": (None,)}
+STEPS: Final[Mapping[str, Sequence[float | None]]] = {"symmetric": (127, 127.5, 128), "with a zero point": (None,)}
 GRIDS: Final[Mapping[str, Callable[[Array, Array], bool]]] = {
     "half precision (fp16)": _to_half,
     "bfloat16": _to_bfloat16,
     **{
-        f"8 bits {place}, {kind}": lambda exported, trained, axis=axis, steps=STEPS[kind]: any(
-            _to_eight_bits(axis, each)(exported, trained) for each in steps
-        )
+        f"8 bits {place}, {kind}": _to_eight_bits(axis, STEPS[kind])
         for (place, axis), kind in product(PLACES.items(), STEPS)
     },
 }

@@ -82,6 +82,7 @@ def test_steps_are_the_numbers_that_they_stand_for(tmp_path: Path) -> None:
     assert (second.name, second.grid) == ("two", "8 bits per tensor, with a zero point")
     np.testing.assert_allclose(first.kernel, KERNELS[0], atol=1e-7)
     np.testing.assert_allclose(second.kernel, KERNELS[1], atol=1e-6)
+    assert first.bias is not None
     np.testing.assert_allclose(first.bias, BIAS * 0.001, atol=1e-7)
     assert second.bias is None
     assert first.step.shape == (4, 1, 1, 1)
