@@ -11,7 +11,8 @@ import pytest
 from recognisers import Port, causes, named
 from toy_reader import NOTHING, Reader, line
 
-from pytest_ocrparity.diagnose.network.line_maps import _likely_widths, places_of
+from pytest_ocrparity.diagnose.network.line_maps import places_of
+from pytest_ocrparity.diagnose.network.tiles import _likely_widths
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 
 SHADED = line("abba cd", shade=-18)
