@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from paths import EXAMPLE, ROOT
 
+from pytest_ocrparity.backends.isolation import isolated
 from real.blob import operators_root
 
 PAGE = (ROOT / "docs" / "tutorial" / "index.md").read_text()
