@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from pytest_ocrparity.commands.ranking import ranking_rows
+from pytest_ocrparity.commands.layer_ranking import ranking_rows
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.contract import Pipeline
 from pytest_ocrparity.diagnose.budget import BudgetSpentError

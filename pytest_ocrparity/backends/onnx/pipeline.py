@@ -30,7 +30,7 @@ from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.memory_guard import MemoryGuard
 from pytest_ocrparity.backends.onnx.processing import Configured, build_processing_operators, configure_processing
-from pytest_ocrparity.backends.onnx.quantised import QuantisedFile
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.backends.onnx.runtime import (
     Provider,
     asked_runtime_providers,

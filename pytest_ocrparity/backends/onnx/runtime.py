@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
-from pytest_ocrparity.backends.onnx.quantised import (
+from pytest_ocrparity.backends.onnx.quantised_file import (
     QuantisedFile,
     dequantised_arrays,
     names_of_steps,

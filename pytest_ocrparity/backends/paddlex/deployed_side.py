@@ -39,7 +39,7 @@ from pytest_ocrparity.backends.paddlex.predictor import (
 from pytest_ocrparity.backends.paddlex.program import is_program_in_train_mode, program_arrays, program_fixed_size
 from pytest_ocrparity.backends.staged import StagedSide
 from pytest_ocrparity.contract.network_graph import NetworkGraph
-from pytest_ocrparity.contract.quantised import QuantisedProgram
+from pytest_ocrparity.contract.quantised_programs import QuantisedProgram
 from pytest_ocrparity.diagnosis import Alternative, Fix
 from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pytest_ocrparity.artifacts.model_files import ExportFiles
 from pytest_ocrparity.backends.graphs.onnx_graph import OnnxGraph
 from pytest_ocrparity.backends.onnx import runtime
-from pytest_ocrparity.backends.onnx.quantised import QuantisedFile
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile
 from pytest_ocrparity.contract.network_graph import NetworkGraph
 from pytest_ocrparity.errors import ModelError
 

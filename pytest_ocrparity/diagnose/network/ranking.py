@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_ocrparity.diagnose.laboratory import Laboratory
-from pytest_ocrparity.diagnose.network.quantised import match_weights, quantised_program
+from pytest_ocrparity.diagnose.network.rounding import match_weights, quantised_program
 from pytest_ocrparity.diagnose.network.weights import StoredWeights, paired_network, paired_weights
 
 Array: TypeAlias = "npt.NDArray[Any]"

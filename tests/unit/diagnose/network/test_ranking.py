@@ -10,12 +10,12 @@ import pytest
 from diagnosing import Array, on
 from networks import WEIGHTS, Exported, Network, Trained
 
-from pytest_ocrparity.commands.ranking import ranking_rows
+from pytest_ocrparity.commands.layer_ranking import ranking_rows
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.tolerance import BUILT_IN
-from unit.diagnose.network.test_quantised import HEAD, STEM, STEPS, Program, Quantised, rounded, step_of
+from unit.diagnose.network.test_rounding import HEAD, STEM, STEPS, Program, Quantised, rounded, step_of
 
 
 def laboratory(port: Exported) -> Laboratory:

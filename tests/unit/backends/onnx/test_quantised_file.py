@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pytest_ocrparity.backends.onnx.quantised import QuantisedFile, read_quantised_file
+from pytest_ocrparity.backends.onnx.quantised_file import QuantisedFile, read_quantised_file
 from pytest_ocrparity.backends.onnx.runtime import runtime_arrays
 
 onnx = pytest.importorskip("onnx")

@@ -13,7 +13,7 @@ from toy import PAGE, Toy
 
 from pytest_ocrparity.contract import RoundedOperator
 from pytest_ocrparity.diagnose.cache import DiagnosisCache
-from pytest_ocrparity.diagnose.network.quantised import match_weights
+from pytest_ocrparity.diagnose.network.rounding import match_weights
 from pytest_ocrparity.diagnosis import UNKNOWN
 
 STEM, HEAD, BIAS = KEYS
