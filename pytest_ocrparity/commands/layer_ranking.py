@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pytest_ocrparity.contract import pipeline_of
@@ -13,7 +13,7 @@ from pytest_ocrparity.diagnose.network.ranking import RankedLayer, rank_layers, 
 from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.stages import RECOGNITION
 
-HEAD: Final = ("layer", "operator of the export", "left, it alone in fp32", "left, with those above")
+HEAD: Final = ("layer", "operator of the export", "it alone loses", "left, with all down to it in fp32")
 SHARE: Final = 0.9
 """How much of what all layers in fp32 bring those have to bring that are advised."""
 
@@ -34,19 +34,25 @@ def ranking_rows(lab: Laboratory) -> tuple[list[tuple[str, ...]], list[str]]:
         whole, rows = rank_layers(lab, reduced, part, source.infer(part))
     except BudgetSpentError:
         raise ModelError(lab.budget.spent()) from None
-    table: list[tuple[str, ...]] = [HEAD, ("(none)", "", f"{whole:.2e}", f"{whole:.2e}")]
-    table += [(row.layer, row.operator, f"{row.alone:.2e}", f"{row.together:.2e}") for row in rows]
-    return table, list(_advice(whole, rows, part.shape, is_quantised=reduced.is_quantised))
+    table: list[tuple[str, ...]] = [HEAD, ("(none)", "", "", f"{whole:.2e}")]
+    table += [(row.layer, row.operator, f"{row.alone:.2e}", f"{row.left:.2e}") for row in rows]
+    return table, list(_advice(whole, rows, part.shape, reduced.takers))
 
 
-def _advice(whole: float, rows: Sequence[RankedLayer], shape: tuple[int, ...], *, is_quantised: bool) -> Iterator[str]:
+def _advice(
+    whole: float, rows: Sequence[RankedLayer], shape: tuple[int, ...], takers: Mapping[str, tuple[str, ...]] | None
+) -> Iterator[str]:
     yield f"mean difference of the map, of a part of {shape[3]}x{shape[2]} px where the maps differ most"
-    least = min(row.together for row in rows)
+    least = min(row.left for row in rows)
     if least > whole / 2:
         yield "with all of these in fp32 more than half is left: look at what is rounded between the layers"
         return
     wanted = whole - SHARE * (whole - least)
-    count = next(index for index, row in enumerate(rows, 1) if row.together <= wanted)
-    names = [row.operator if is_quantised else row.layer for row in rows[:count]]
-    start = "quantise again with nodes_to_exclude =" if is_quantised else "leave in fp32"
-    yield f"to take {SHARE:.0%} of what they all bring, {start} {names}"
+    chosen = rows[: next(index for index, row in enumerate(rows, 1) if row.left <= wanted)]
+    start = f"to take {SHARE:.0%} of what they all bring,"
+    if takers is None:
+        yield f"{start} leave in fp32 {[row.layer for row in chosen]}"
+        return
+    names = dict.fromkeys(name for row in chosen for name in (row.operator, *takers[row.operator]))
+    yield f"{start} quantise again with nodes_to_exclude = {list(names)}"
+    yield "what takes their results is among these, as ONNX Runtime rounds a kernel again between two rounded arrays"

@@ -32,7 +32,7 @@ DESCRIPTION = """Run an image through the trained network and an export, and pri
 apart, and how far the trained network's own array moves when its tensor is only rounded. The first layer that differs
 stands below, with its proof. Exits 0 if the maps are the same, 1 if they differ, and 2 for wrong files or settings, or
 where the networks cannot be compared by layers. With --rank, print of each layer that the export holds in reduced
-precision what of the map's difference is left where it is kept in fp32, that which brings most first."""
+precision what it alone loses, that which loses most first, and what is left with those in fp32."""
 
 Table: TypeAlias = "list[tuple[str, ...]]"
 

@@ -20,14 +20,18 @@ class RoundedOperator:
         kernel: what the stored steps stand for.
         step: how much one of them is; one number, or one per channel in an array that broadcasts to the kernel.
         bias: its bias, rounded or not; None where it has none.
+        bias_step: how much a step of the bias is, as of the kernel; 0 where it is not rounded.
         grid: how its kernel is rounded, in words, such as "8 bits per tensor, symmetric".
+        takers: what the program calls the operators that take what it makes.
     """
 
     name: str
     kernel: npt.NDArray[np.float32]
     step: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32] | None
+    bias_step: npt.NDArray[np.float32]
     grid: str
+    takers: tuple[str, ...] = ()
 
 
 class QuantisedProgram(Protocol):

@@ -112,20 +112,43 @@ def _undone(node: Any, stored: Mapping[str, Any]) -> tuple[Array, Array, str]:
 def _operators(graph: Any) -> Iterator[RoundedOperator]:
     stored = {each.name: each for each in graph.initializer}
     undone = {node.output[0]: node for node in graph.node if node.op_type == UNDOES and node.input[0] in stored}
+    takers = _takers(graph)
     for node in graph.node:
         if node.op_type not in WITH_KERNELS or node.input[1] not in undone:
             continue
         kernel, step, words = _undone(undone[node.input[1]], stored)
-        yield RoundedOperator(node.name, kernel, step, _bias(node, stored, undone), words)
+        after = dict.fromkeys(each.name for each in _ends(takers, node.output[0]))
+        yield RoundedOperator(node.name, kernel, step, *_bias(node, stored, undone), words, tuple(after))
 
 
-def _bias(node: Any, stored: Mapping[str, Any], undone: Mapping[str, Any]) -> Array | None:
+def _takers(graph: Any) -> dict[str, list[Any]]:
+    """Return by the name of an array the nodes that take it."""
+    found: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _ends(takers: Mapping[str, Sequence[Any]], name: str) -> Iterator[Any]:
+    """Yield the operators that take an array, behind what rounds it."""
+    for node in takers.get(name, ()):
+        if node.op_type in (ROUNDS, UNDOES):
+            yield from _ends(takers, node.output[0])
+        else:
+            yield node
+
+
+def _bias(node: Any, stored: Mapping[str, Any], undone: Mapping[str, Any]) -> tuple[Array | None, Array]:
     from onnx import numpy_helper
 
+    none = np.zeros((), np.float32)
     if len(node.input) < 3 or not node.input[2]:
-        return None
+        return None, none
     name = node.input[2]
-    return _undone(undone[name], stored)[0] if name in undone else np.asarray(numpy_helper.to_array(stored[name]))
+    if name in undone:
+        return _undone(undone[name], stored)[:2]
+    return np.asarray(numpy_helper.to_array(stored[name])), none
 
 
 def _ways(graph: Any) -> list[tuple[Any, str, frozenset[str]]]:
@@ -134,10 +157,7 @@ def _ways(graph: Any) -> list[tuple[Any, str, frozenset[str]]]:
     What makes an array counts where it takes something rounded itself: another operator was not quantised.
     """
     makers = {name: node for node in graph.node for name in node.output}
-    takers: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            takers.setdefault(name, []).append(node)
+    takers = _takers(graph)
     is_undone = {node.output[0] for node in graph.node if node.op_type == UNDOES}
     found = []
     for node in graph.node:

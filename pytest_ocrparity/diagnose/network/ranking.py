@@ -24,14 +24,15 @@ class RankedLayer:
     Attributes:
         layer: its dotted name in the trained network.
         operator: what the export's program calls its operator; "" where an export stores weights alone.
-        alone: how far the map is off, in the mean, with this layer alone in fp32.
-        together: the same with all those that lose more in fp32, too.
+        alone: how far the map is off, in the mean, where this layer alone is not in fp32: where several layers each
+            ruin a map, it stays ruined with one of them in fp32.
+        left: how far it is off with this layer and all those that lose more in fp32, and the others not.
     """
 
     layer: str
     operator: str
     alone: float
-    together: float
+    left: float
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,13 @@ class Reduced:
     Attributes:
         layers: the dotted names of its layers, by what its program calls their operators.
         run: returns the map of a tensor with some of them, by the latter, in fp32.
-        is_quantised: whether its program rounds, so that it can be quantised without some operators.
+        takers: by what a quantised program calls an operator, what it calls those that take what it makes; None where
+            the export is no such program.
     """
 
     layers: Mapping[str, str]
     run: Callable[[Array, Collection[str]], Array]
-    is_quantised: bool
+    takers: Mapping[str, tuple[str, ...]] | None
 
 
 def reduced_export(lab: Laboratory) -> Reduced | None:
@@ -61,7 +63,7 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
         return Reduced(
             found.layers,
             lambda tensor, kept: program.run(tensor, kept={name: kernels[name] for name in kept}),
-            is_quantised=True,
+            {each.name: each.takers for each in program.operators},
         )
     stored = paired_weights(lab)
     if stored is None or stored.pairs is None or not stored.differing:
@@ -69,7 +71,7 @@ def reduced_export(lab: Laboratory) -> Reduced | None:
         lab.not_tried.append("all weights are the checkpoint's" if same else "the export's weights are not known")
         return None
     layers = {stored.key(name).rpartition(".")[0] for name in stored.differing}
-    return Reduced({each: each for each in sorted(layers)}, partial(_run_with, stored), is_quantised=False)
+    return Reduced({each: each for each in sorted(layers)}, partial(_run_with, stored), None)
 
 
 def _run_with(stored: StoredWeights, tensor: Array, kept: Collection[str]) -> Array:
@@ -94,10 +96,11 @@ def rank_layers(lab: Laboratory, reduced: Reduced, tensor: Array, right: Array) 
             return float(np.mean(np.abs(reduced.run(tensor, kept) - right)))
 
     lab.budget.more += 2 * len(reduced.layers) + 1
-    alone = sorted((off([name]), name) for name in reduced.layers)
+    every = list(reduced.layers)
+    alone = sorted(((off([each for each in every if each != name]), name) for name in every), reverse=True)
     names = [name for _, name in alone]
     rows = [
-        RankedLayer(reduced.layers[name], name if reduced.is_quantised else "", lost, off(names[: index + 1]))
+        RankedLayer(reduced.layers[name], "" if reduced.takers is None else name, lost, off(names[: index + 1]))
         for index, (lost, name) in enumerate(alone)
     ]
     return off([]), rows

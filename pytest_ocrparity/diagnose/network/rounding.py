@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.contract import IsQuantised, QuantisedProgram, RoundedOperator, TrainedNetwork
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
-from pytest_ocrparity.diagnose.network.grids import lies_on_steps
+from pytest_ocrparity.diagnose.network.grids import NEAREST, lies_on_steps
 from pytest_ocrparity.diagnose.network.weights import paired_network
 from pytest_ocrparity.diagnosis import Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP
@@ -96,10 +96,11 @@ def _of_activations(lab: Laboratory, program: QuantisedProgram, exact: Array, ow
         return made is not None and other.is_same_map(_unrounded_map(other, program, made))
 
     lab.patched = replace(lab.patched, explains=explains)
-    proof = f"without rounding on {program.rounded} ways between operators, {candidate}'s program returns "
+    arrays = _arrays_text(program)
+    proof = f"without the rounding of {arrays} between its layers, {candidate}'s program returns "
     proof += f"{reference}'s map ({lab.describe_map_difference(exact)}); before, its map differed "
     proof += f"({lab.describe_map_difference(own)})"
-    summary = f"{candidate} rounds what its layers hand on, on {program.rounded} ways"
+    summary = f"{candidate} rounds {arrays} between its layers"
     cause = "precision.activations"
     return lab.proven_cause(PROBABILITY_MAP, cause, summary, [proof], quantisation_fix(program, is_of_weights=False))
 
@@ -117,7 +118,7 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     lab.patched = replace(lab.patched, explains=explains)
     proof = [
         f"the kernels of {count} operators are {reference}'s, rounded to the steps that {candidate} states: {grids}",
-        f"{reference}'s network with them returns the map of {candidate}'s program without rounding on the way "
+        f"{reference}'s network with them returns the map of {candidate}'s program without rounding between its layers "
         f"({describe_difference(made, exact)})",
     ]
     if program.rounded:
@@ -125,22 +126,24 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
         assert right is not None
         shares = (float(np.mean(np.abs(each - right))) for each in (exact, own))
         proof.append(
-            "the map moves by {:.1e} in the mean with rounded weights alone, and by {:.1e} with rounding on "
-            "{} ways between operators as well".format(*shares, program.rounded)
+            "the map is off by {:.1e} in the mean with rounded kernels alone, and by {:.1e} with {} between the layers "
+            "rounded as well".format(*shares, _arrays_text(program))
         )
-    also = f", and what is handed on on {program.rounded} ways" if program.rounded else ""
-    summary = f"{candidate} stores the weights of {count} operators rounded to {grids}{also}"
+    also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
+    summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
     fix = quantisation_fix(program, is_of_weights=True)
     return lab.proven_cause(PROBABILITY_MAP, "precision.int8", summary, proof, fix)
+
+
+def _arrays_text(program: QuantisedProgram) -> str:
+    return f"{program.rounded} array{'s' * (program.rounded != 1)}"
 
 
 def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
     is_per_tensor = is_of_weights and any("per tensor" in each.grid for each in program.operators)
     steps = ["with per_channel=True"] if is_per_tensor else []
-    steps.append(
-        "without the operators that lose most (nodes_to_exclude): `python -m pytest_ocrparity layers --rank` names them"
-    )
+    steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
     if not is_of_weights:
         steps.insert(0, "with calibration images that are preprocessed as in production")
     text = f"quantise again with onnxruntime.quantization.quantize_static, {', or '.join(steps)}"
@@ -213,14 +216,14 @@ def _is_rounded_from(operator: RoundedOperator, kept: Kernel) -> bool:
         return False
     if operator.bias is None or bias is None:
         return operator.bias is None or not np.any(operator.bias)
-    # Biases are rounded to steps as small as those of products, or not at all.
-    return operator.bias.shape == bias.shape and bool(
-        np.all(np.abs(operator.bias - bias) <= BIAS * np.max(np.abs(bias), initial=1e-6))
-    )
+    if operator.bias.shape != bias.shape:
+        return False
+    off = np.abs(operator.bias - bias)
+    return bool(np.all(off <= NEAREST * operator.bias_step + EQUAL * np.max(np.abs(bias), initial=1e-6)))
 
 
-BIAS: Final = 0.02
-"""How far a rounded bias may lie from the trained one, of the largest."""
+EQUAL: Final = 1e-4
+"""How far a bias may lie from the trained one beside its rounding, of the largest: folding is a sum in float32."""
 
 
 def _unfolded(

@@ -78,6 +78,7 @@ def on_way(array: Array, *, is_cut: bool = False) -> Array:
 
 def test_steps_are_the_numbers_that_they_stand_for(tmp_path: Path) -> None:
     first, second = QuantisedFile(model(tmp_path)).operators
+    assert (first.takers, second.takers) == (("two",), ("times one",))
     assert (first.name, first.grid) == ("one", "8 bits per channel, symmetric")
     assert (second.name, second.grid) == ("two", "8 bits per tensor, with a zero point")
     np.testing.assert_allclose(first.kernel, KERNELS[0], atol=1e-7)
@@ -85,6 +86,7 @@ def test_steps_are_the_numbers_that_they_stand_for(tmp_path: Path) -> None:
     assert first.bias is not None
     np.testing.assert_allclose(first.bias, BIAS * 0.001, atol=1e-7)
     assert second.bias is None
+    assert (float(first.bias_step), float(second.bias_step)) == (pytest.approx(0.001), 0)
     assert first.step.shape == (4, 1, 1, 1)
 
 

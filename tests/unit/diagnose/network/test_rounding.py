@@ -18,6 +18,7 @@ from pytest_ocrparity.diagnosis import UNKNOWN
 
 STEM, HEAD, BIAS = KEYS
 GRID = "8 bits per tensor, symmetric"
+NONE = np.zeros((), np.float32)
 STEPS = 7
 """Coarser than 8 bits, so that it shows on drawn pages."""
 
@@ -47,7 +48,7 @@ class Program:
         for name, bias in ((STEM, None), (HEAD, self.weights[BIAS])):
             kernel = self.weights[name]
             step = step_of(kernel, self.steps)
-            found.append(RoundedOperator(name, rounded(kernel, step), step, bias, self.grid))
+            found.append(RoundedOperator(name, rounded(kernel, step), step, bias, NONE, self.grid))
         return found
 
     @property
@@ -84,9 +85,9 @@ class Quantised(Exported):
 def test_rounding_on_the_way_alone() -> None:
     found = cause_of(on(Trained()), on(Quantised(name="port", program=Program(way=0.1))))
     assert found.cause == "precision.activations"
-    assert found.summary == "port rounds what its layers hand on, on 1 ways"
+    assert found.summary == "port rounds 1 array between its layers"
     assert found.evidence[0].startswith(
-        "without rounding on 1 ways between operators, port's program returns train's map"
+        "without the rounding of 1 array between its layers, port's program returns train's map"
     )
     assert found.fix is not None
     assert "preprocessed as in production" in found.fix.text
@@ -100,7 +101,10 @@ def test_weights_that_are_the_trained_ones_rounded(way: float) -> None:
     assert found.evidence[0] == f"the kernels of 2 operators are train's, rounded to the steps that port states: {GRID}"
     assert len(found.evidence) == 2 + (way > 0)
     assert found.fix is not None
-    assert "per_channel=True, or without the operators that lose most (nodes_to_exclude)" in found.fix.text
+    assert (
+        "per_channel=True, or without the operators that `python -m pytest_ocrparity layers --rank` names"
+        in found.fix.text
+    )
 
 
 @dataclass
@@ -186,7 +190,7 @@ def test_a_batch_norm_may_be_folded_into_its_convolution() -> None:
     network = Normalised({STEM: KERNEL, **NORM})
     kernel, bias = folded()
     step = step_of(kernel)
-    operator = RoundedOperator("Conv.0", rounded(kernel, step), step, bias, GRID)
+    operator = RoundedOperator("Conv.0", rounded(kernel, step), step, bias, NONE, GRID)
     found = match_weights(OneOperator(operator), network)
     assert found is not None
     assert found.layers == {"Conv.0": "stem"}
@@ -201,7 +205,7 @@ def test_a_batch_norm_may_be_folded_into_its_convolution() -> None:
 def test_what_is_not_rounded_from_a_layer_has_none(change: str) -> None:
     kernel, bias = folded()
     step = step_of(kernel)
-    operator = RoundedOperator("Conv.0", rounded(kernel, step), step, bias, GRID)
+    operator = RoundedOperator("Conv.0", rounded(kernel, step), step, bias, NONE, GRID)
     others = {
         "kernel": replace(
             operator, kernel=np.asarray(operator.kernel + 2 * step * (np.arange(32) == 3).reshape(-1, 1, 1, 1))
