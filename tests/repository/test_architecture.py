@@ -78,6 +78,7 @@ TESTED_BY = {
     "backends.resampling": "faults/test_named_ports.py",
     "backends.staged": "real/test_memory.py",
     "contract.network_graph": "unit/diagnose/layers/test_search.py",
+    "contract.quantised_programs": "unit/diagnose/network/test_rounding.py",
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state
     "diagnose.layers": "real/test_layers.py",
