@@ -78,6 +78,7 @@ _TEXT: Final = Kind("a text", str)
 _FLAG: Final = Kind("true or false", bool)
 _TABLE: Final = Kind("a table", Mapping)
 _GLOBS: Final = Kind("a list of globs", (list, str), is_repeatable=True)
+_TESTS: Final = Kind("a test's id", (list, str), is_repeatable=True)
 _SECONDS: Final = Kind("a number from 0 up", (int, float))
 _SIZE: Final = Kind('a size such as "4 GB", or a number of bytes', (str, int))
 _COUNT: Final = Kind("a whole number from 1 up", (int,))
@@ -232,6 +233,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default="failed",
         choices=("failed", "all"),
     ),
+    Setting("", _TESTS, "leave out a test that passed, as not_reached.txt of an ended run asks", "--ocr-reached=ID"),
     Setting(
         "report.history",
         _PATH,
