@@ -1,8 +1,8 @@
 """What a run that ended early did not reach: `pytest @report/not_reached.txt` runs it.
 
 The file holds the words of the run's own command, one a line, and below them an option for each test that has passed.
-Lines are only appended, each in one step, so that the file is right whenever the run is killed: a line that is cut off
-names no test, and what it was to name runs again. A test that failed runs again as well.
+Lines are only appended, each in one step, so that the file is right whenever the run is killed. A line that a full disk
+cuts off names no test, or no option: what it was to name runs again, or pytest refuses it. A test that failed runs again.
 """
 
 from __future__ import annotations

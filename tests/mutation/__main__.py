@@ -1,22 +1,70 @@
+"""`python -m mutation [FILE...] [--sample N]`: try the mutants of the core, or of some of its files, or N drawn of all.
+
+Prints those that no test notices and the score, and fails where it is below what is asked. `equivalent.toml` holds the
+mutants that change nothing, with the reason.
+"""
+
 from __future__ import annotations
-import sys, time, json
+
+import argparse
+import importlib
+import os
+import random
+import sys
+import tomllib
 from pathlib import Path
-import numpy, scipy.optimize, shapely, msgspec, zstandard, PIL.Image, jinja2, rapidfuzz, jsonschema  # noqa
-from mutation.core import CORE, tests_of
-from mutation.mutants import Module
+
+from mutation.core import TESTS, files_of_core, mirrors
+from mutation.mutants import Module, Mutant
 from mutation.trial import run
-import resource
-root = Path.cwd()
-for name in sys.argv[1:] or CORE:
-    module = Module(root / "pytest_ocrparity" / name)
-    start=time.time(); c=sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-    ms = module.mutants
-    print(name, len(ms), sum(m.function is None for m in ms), flush=True)
-    n=0; alive=[]
-    for mutant, outcome in run(module, ms, tests_of(name)):
-        n+=1
-        if outcome == "survived":
-            alive.append(mutant)
-            old,new = module.change(mutant)
-            print(f"{name}:{mutant.line} {mutant.operator} {mutant.function}\n   - {old}\n   + {new}", flush=True)
-    print(f"{name}: {n-len(alive)}/{n} killed, {time.time()-start:.0f} s, cpu {sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])-c:.0f}", flush=True)
+
+ASKED, EXCUSED = 0.95, 0.02
+"""The share of mutants that tests have to notice, and what of it may be equivalent ones."""
+SEED = 21
+# Loaded before all forks, as each that loads its modules anew would load these as well.
+HEAVY = ("numpy", "scipy.optimize", "scipy.ndimage", "shapely", "msgspec", "zstandard", "PIL.Image", "jinja2", "rapidfuzz")
+
+
+def main(arguments: list[str]) -> int:
+    """Return 1 where the score is too low."""
+    parser = argparse.ArgumentParser(prog="python -m mutation")
+    parser.add_argument("files", nargs="*", help="files below pytest_ocrparity, as compare/judge.py")
+    parser.add_argument("--sample", type=int, help="how many to draw: always the same of the same files")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    given = parser.parse_args(arguments)
+    package = Path.cwd() / "pytest_ocrparity"
+    files = [package / name for name in given.files] or files_of_core(package)
+    modules = {str(file): Module(file) for file in files}
+    mutants = [mutant for module in modules.values() for mutant in module.mutants]
+    if given.sample is not None:
+        mutants = random.Random(SEED).sample(mutants, min(given.sample, len(mutants)))
+    for name in HEAVY:
+        importlib.import_module(name)
+    equivalent = _equivalent()
+    noticed, excused = 0, 0
+    found = run(modules, mutants, TESTS, {str(file): mirrors(file, package) for file in files}, given.jobs)
+    for mutant, is_noticed in found:
+        noticed += is_noticed
+        if not is_noticed:
+            old, new = modules[mutant.module].change(mutant)
+            if (old, new) in equivalent:
+                excused += 1
+            else:
+                print(_text(mutant, package, old, new), flush=True)
+    score = (noticed + min(excused, int(EXCUSED * len(mutants)))) / len(mutants)
+    print(f"{len(mutants)} mutants, {noticed} noticed, {excused} equivalent: {score:.1%} (at least {ASKED:.0%} is asked)")
+    return int(score < ASKED)
+
+
+def _equivalent() -> set[tuple[str, str]]:
+    table = tomllib.loads(Path(__file__).with_name("equivalent.toml").read_text(encoding="utf-8"))
+    return {(each["old"], each["new"]) for each in table.get("mutant", [])}
+
+
+def _text(mutant: Mutant, package: Path, old: str, new: str) -> str:
+    place = f"{Path(mutant.module).relative_to(package)}:{mutant.line}"
+    return f"{place} {mutant.operator} in {mutant.function or 'the module'}\n  - {old}\n  + {new}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -124,7 +124,8 @@ class Module:
 
     @cached_property
     def mutants(self) -> list[Mutant]:
-        """All, but those of annotations, which nothing evaluates, and of assertions, which inform the type checker."""
+        """All, but those of annotations, which nothing evaluates, of assertions, which inform the type checker, and of
+        what a traceback hides."""
         tree, skipped, functions = ast.parse(self.source), [], []
         for node in ast.walk(tree):
             skipped += [_span(each) for each in _unevaluated(node)]
@@ -167,6 +168,8 @@ def _unevaluated(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.arg | ast.AnnAssign):
         return [node.annotation] if node.annotation else []
     if isinstance(node, ast.Assert):
+        return [node]
+    if isinstance(node, ast.Assign) and "__tracebackhide__" in map(ast.unparse, node.targets):
         return [node]
     return []
 

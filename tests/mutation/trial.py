@@ -1,7 +1,7 @@
-"""Run a module's tests on its mutants, each in a process of its own that is forked when everything is loaded.
+"""Run the fast unit tests on mutants, each in a process of its own that is forked when everything is loaded.
 
 A change within a function is put into the loaded function, and only the tests run that enter it, those first that
-noticed other changes. A change that acts at import is loaded in place of the module by a new pytest.
+noticed other changes of its module. A change that acts at import is loaded in place of the module by a new pytest.
 """
 
 from __future__ import annotations
@@ -19,66 +19,91 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import pytest
 
 from mutation.mutants import Module, Mutant
 
-KILLED, SURVIVED = "killed", "survived"
-SLOW = 0.25
+SLOW = 0.3
 """Seconds of processor time: what takes longer is no fast unit test, and doesn't run on mutants."""
+MOST_SECONDS = 10.0
+"""What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
 """What a mutant may take: one that never ends is killed."""
+Function = tuple[str, "str | None"]
+"""A file and the name of a function in it."""
 
 
-def run(module: Module, mutants: Sequence[Mutant], tests: Sequence[str]) -> Iterator[tuple[Mutant, str]]:
-    """Yield what became of each mutant."""
-    inside = [each for each in mutants if each.function is not None]
-    yield from _in_loaded_functions(module, inside, tests)
-    for mutant in mutants:
-        if mutant.function is None:
-            yield mutant, _at_import(module, mutant, tests)
+def run(
+    modules: Mapping[str, Module], mutants: Sequence[Mutant], tests: Sequence[str], mirrors: Mapping[str, list[str]], jobs: int
+) -> Iterator[tuple[Mutant, bool]]:
+    """Yield each mutant, and whether a test noticed it.
 
-
-def _in_loaded_functions(module: Module, mutants: Sequence[Mutant], tests: Sequence[str]) -> Iterator[tuple[Mutant, str]]:
-    if not mutants:
-        return
+    `tests` run on changes within functions; `mirrors` are, by module, those that run on changes that act at import.
+    """
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(read)
-        _silence()
         with os.fdopen(write, "wb") as pipe:
-            plugin = Trials(module, mutants, lambda *result: (pickle.dump(result, pipe), pipe.flush()))
-            code = _pytest(tests, plugin)
-        os._exit(0 if plugin.is_done else code or 1)
+            is_done = _run_all(modules, mutants, tests, mirrors, jobs, pipe)
+        os._exit(0 if is_done else 1)
     os.close(write)
-    by_key = {(each.operator, each.occurrence): each for each in mutants}
     with os.fdopen(read, "rb") as pipe:
         for _ in mutants:
             try:
-                key, outcome = pickle.load(pipe)
+                yield pickle.load(pipe)
             except EOFError:
                 break
-            yield by_key[key], outcome
     if os.waitpid(pid, 0)[1]:
-        raise SystemExit(f"{module.path}: the tests do not run, or fail without any change")
+        raise SystemExit("the tests do not run, or fail without any change")
 
 
-def _silence() -> None:
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+def _run_all(
+    modules: Mapping[str, Module],
+    mutants: Sequence[Mutant],
+    tests: Sequence[str],
+    mirrors: Mapping[str, list[str]],
+    jobs: int,
+    pipe: IO[bytes],
+) -> bool:
+    out = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    trials = Trials(modules, [each for each in mutants if each.function is not None], jobs, pipe)
+    _pytest(tests, trials)
+    os.dup2(out, 2)
+    outside = [each for each in mutants if each.function is None]
+    _in_parallel(outside, jobs, lambda each: _is_noticed_at_import(modules[each.module], each, mirrors[each.module]), pipe)
+    return trials.is_done
 
 
-def _pytest(tests: Sequence[str], plugin: object) -> int:
+def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant], bool], pipe: IO[bytes]) -> None:
+    """Try mutants in some processes, and write what became of each: a result is shorter than what a pipe takes whole."""
+    born = []
+    for job in range(jobs):
+        pid = os.fork()
+        if not pid:
+            try:
+                for mutant in mutants[job::jobs]:
+                    os.write(pipe.fileno(), pickle.dumps((mutant, try_one(mutant))))
+                os._exit(0)
+            finally:
+                os._exit(3)
+        born.append(pid)
+    for pid in born:
+        if os.waitpid(pid, 0)[1]:
+            os._exit(1)
+
+
+def _pytest(tests: Sequence[str], *plugins: object) -> int:
     folder = tempfile.mkdtemp(prefix="mutation-")
     try:
-        options = ["-q", "-Wignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider", f"--basetemp={folder}/pytest"]
-        return int(pytest.main([*options, *tests], [plugin, Settled()]))
+        quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        return int(pytest.main([*quiet, f"--basetemp={folder}/pytest", *tests], [*plugins, Settled()]))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -112,83 +137,92 @@ class FirstFailure:
 class Trials:
     """Takes a run over once its tests are collected."""
 
-    def __init__(self, module: Module, mutants: Sequence[Mutant], tell: Callable[[tuple[str, int], str], object]) -> None:
-        self.module, self.mutants, self.tell, self.is_done = module, mutants, tell, False
-        self.kills: Counter[str] = Counter()
+    def __init__(self, modules: Mapping[str, Module], mutants: Sequence[Mutant], jobs: int, pipe: IO[bytes]) -> None:
+        self.modules, self.mutants, self.jobs, self.pipe = modules, mutants, jobs, pipe
+        self.is_done = False
+        self.kills: dict[str, Counter[str]] = {name: Counter() for name in modules}
+        self.entered: dict[str, tuple[set[Function], float]] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the tests once as they are, and those that enter a function on its mutants."""
-        if session.testsfailed or not session.items:
-            return True
+        self.items = {item.nodeid: item for item in session.items}
         self.base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-        entered = self._entered(session.items)
-        if entered is None:
+        failed = [name for name in self.items if not self._hear_as_it_is(name)]
+        if failed or session.testsfailed or not self.items:
+            print(f"fails without any change: {', '.join(failed) or 'nothing was collected'}", file=sys.stderr)
             return True
-        functions = _loaded_functions(self.module.path)
-        for mutant in self.mutants:
-            names = [name for name, (seen, _) in entered.items() if mutant.function in seen]
-            names.sort(key=lambda name: (-self.kills[name], entered[name][1]))
-            outcome = self._outcome(mutant, [item for name in names for item in session.items if item.nodeid == name], functions)
-            self.tell((mutant.operator, mutant.occurrence), outcome)
+        self.functions = _loaded_functions({str(module.path) for module in self.modules.values()})
+        _in_parallel(self.mutants, self.jobs, self._is_noticed, self.pipe)
         self.is_done = True
         return True
 
-    def _entered(self, items: Sequence[pytest.Item]) -> dict[str, tuple[set[str], float]] | None:
-        """Return which of the module's functions each fast test enters, and its time; None where one fails."""
+    def _hear_as_it_is(self, name: str) -> bool:
+        """Note which functions a test enters and its time, unless it is slow; return whether it passes."""
+        item, paths = self.items[name], {str(module.path) for module in self.modules.values()}
 
-        def run_all(hear: Callable[[Any], object]) -> NoReturn:
-            path, found = str(self.module.path), {}
-            seen: set[str] = set()
+        def run_item(hear: Callable[[Any], object]) -> NoReturn:
+            seen: set[Function] = set()
 
             def profile(frame: FrameType, event: str, argument: object) -> None:
-                if event == "call" and frame.f_code.co_filename == path:
-                    seen.add(frame.f_code.co_qualname)
+                if event == "call" and (code := frame.f_code).co_filename in paths:
+                    seen.add((code.co_filename, code.co_qualname.partition(".<locals>")[0]))
 
-            for item in items:
-                seen.clear()
-                sys.setprofile(profile)
-                start = time.process_time()
-                item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
-                sys.setprofile(None)
-                if (spent := time.process_time() - start) < SLOW:
-                    found[item.nodeid] = ({name.partition(".<locals>")[0] for name in seen}, spent)
-            hear(found)
+            start = time.process_time()
+            signal.setitimer(signal.ITIMER_PROF, SLOW)
+            sys.setprofile(profile)
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+            sys.setprofile(None)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            hear((seen, time.process_time() - start))
             os._exit(0)
 
-        status, told = _in_child(run_all, items[0].config, self.base, limit=None)
-        if status:
-            print(f"{self.module.path}: {told} fails without any change", file=sys.stderr)
-        return None if status else told
+        status, said = _in_child(run_item, item.config, self.base)
+        if not status:
+            self.entered[name] = said
+        return not status or os.waitstatus_to_exitcode(status) == -signal.SIGPROF
 
-    def _outcome(self, mutant: Mutant, items: Sequence[pytest.Item], functions: dict[tuple[str, int], list[FunctionType]]) -> str:
+    def _is_noticed(self, mutant: Mutant) -> bool:
+        module, kills = self.modules[mutant.module], self.kills[mutant.module]
+        function = str(module.path), mutant.function
+        found = [(-kills[name], spent, name) for name, (seen, spent) in self.entered.items() if function in seen]
+        names, left = [], MOST_SECONDS
+        for _, spent, name in sorted(found):
+            if (left := left - spent) > 0:
+                names.append(name)
+
         def run_mutant(hear: Callable[[Any], object]) -> NoReturn:
-            _put_into(functions, self.module.mutate(mutant), str(self.module.path), mutant)
-            for item in items:
+            _put_into(self.functions, module.mutate(mutant), str(module.path), mutant)
+            for name in names:
+                item = self.items[name]
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
             os._exit(0)
 
-        if not items:
-            return SURVIVED
-        status, killer = _in_child(run_mutant, items[0].config, self.base)
-        self.kills[killer] += 1
-        return KILLED if status else SURVIVED
+        if not names:
+            return False
+        status, killer = _in_child(run_mutant, self.items[names[0]].config, self.base)
+        if killer is not None:
+            kills[killer] += 1
+        return bool(status)
 
 
-def _in_child(
-    work: Callable[[Callable[[Any], object]], NoReturn], config: pytest.Config, base: Path, limit: int | None = CPU_SECONDS
-) -> tuple[int, Any]:
+def _in_child(work: Callable[[Callable[[Any], object]], NoReturn], config: pytest.Config, base: Path) -> tuple[int, Any]:
     """Return a child's status, and what it said."""
+    folder = tempfile.mkdtemp(dir=base)
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         try:
             with os.fdopen(write, "wb") as pipe:
-                hear = lambda said: (pickle.dump(said, pipe), pipe.flush())  # noqa: E731
+
+                def hear(said: object) -> None:
+                    pickle.dump(said, pipe)
+                    pipe.flush()
+
+                config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
                 config.pluginmanager.register(FirstFailure(hear))
-                if limit is not None:
-                    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-                    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-                    signal.alarm(6 * limit)
+                resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+                resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+                signal.alarm(6 * CPU_SECONDS)
                 work(hear)
         finally:
             os._exit(3)
@@ -196,26 +230,27 @@ def _in_child(
     with os.fdopen(read, "rb") as pipe:
         raw = pipe.read()
     status = os.waitpid(pid, 0)[1]
-    for left in base.iterdir():
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     return status, pickle.loads(raw) if raw else None
 
 
-def _loaded_functions(path: Path) -> dict[tuple[str, int], list[FunctionType]]:
-    found: dict[tuple[str, int], list[FunctionType]] = {}
+def _loaded_functions(paths: set[str]) -> dict[tuple[str, str, int], list[FunctionType]]:
+    found: dict[tuple[str, str, int], list[FunctionType]] = {}
     for each in gc.get_objects():
-        if isinstance(each, FunctionType) and each.__code__.co_filename == str(path):
-            found.setdefault((each.__code__.co_qualname, each.__code__.co_firstlineno), []).append(each)
+        if isinstance(each, FunctionType) and (code := each.__code__).co_filename in paths:
+            found.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(each)
     return found
 
 
-def _put_into(functions: dict[tuple[str, int], list[FunctionType]], source: str, path: str, mutant: Mutant) -> None:
+def _put_into(
+    functions: dict[tuple[str, str, int], list[FunctionType]], source: str, path: str, mutant: Mutant
+) -> None:
     stack = [compile(source, path, "exec", dont_inherit=True)]
     while stack:
         code = stack.pop()
         stack += [each for each in code.co_consts if isinstance(each, CodeType)]
         if code.co_qualname == mutant.function:
-            for function in functions[code.co_qualname, code.co_firstlineno]:
+            for function in functions[path, code.co_qualname, code.co_firstlineno]:
                 function.__code__ = code
 
 
@@ -238,16 +273,14 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
         return self.source.encode()
 
 
-def _at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> str:
+def _is_noticed_at_import(module: Module, mutant: Mutant, tests: Sequence[str]) -> bool:
     pid = os.fork()
     if not pid:
         try:
-            source = module.mutate(mutant)
             resource.setrlimit(resource.RLIMIT_CPU, (3 * CPU_SECONDS, 3 * CPU_SECONDS))
-            sys.meta_path.insert(0, _Loader(module.path, source))
-            _silence()
-            code = _pytest(["-x", *tests], FirstFailure(lambda name: None))
-            os._exit(min(code, 1))
+            sys.meta_path.insert(0, _Loader(module.path, module.mutate(mutant)))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            os._exit(_pytest(["-x", *tests], FirstFailure(lambda name: None)) and 1)
         finally:
             os._exit(3)
-    return KILLED if os.waitpid(pid, 0)[1] else SURVIVED
+    return bool(os.waitpid(pid, 0)[1])
