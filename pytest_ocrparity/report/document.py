@@ -306,7 +306,8 @@ class RunRecord(Struct, frozen=True):
     faults: Annotated[tuple[str, ...], "why the run as a whole fails"]
     notes: tuple[str, ...]
     partial: Annotated[
-        bool, "tests that passed in the run before, which had ended early, were left out; nothing was judged over the run"
+        bool,
+        "tests that passed in the run before, which had ended early, were left out; nothing was judged over the run",
     ] = False
 
 

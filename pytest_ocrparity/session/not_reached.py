@@ -1,8 +1,8 @@
 """What a run that ended early did not reach: `pytest @report/not_reached.txt` runs it.
 
-The file holds the words of the run's own command, one a line, and below them an option for each test that has passed.
+The file holds the words of the run's own command, one a line, then an option and below it each test that has passed.
 Lines are only appended, each in one step, so that the file is right whenever the run is killed. A line that a full disk
-cuts off names no test, or no option: what it was to name runs again, or pytest refuses it. A test that failed runs again.
+cuts off names no test, and what it was to name runs again. A test that failed runs again as well.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ OPTION: Final = "--ocr-reached"
 class NotReached:
     """The file of one run."""
 
-    def __init__(self, words: Sequence[str], folder: Path) -> None:
-        """Run these words of a command again, which were typed in a folder."""
-        self._words, self._typed_in = words, folder
+    def __init__(self, words: Sequence[str], folder: Path, passed: Sequence[str]) -> None:
+        """Run these words of a command again, which were typed in a folder, without those that had passed before."""
+        self._words, self._typed_in, self._passed = words, folder, dict.fromkeys(passed)
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
 
     def begin(self, folder: Path) -> None:
         """Write that nothing was reached. A folder that can't be written is the report's matter."""
-        lines = list(self._lines())  # read before the file is written: it may be this one
+        # Read before the file is written, as it may be this one. What was left out stands last, to be appended to.
+        words = [word for word in self._words_of_files() if word != OPTION and word not in self._passed]
+        lines = [*words, OPTION, *self._passed]
         with suppress(OSError):
             write_whole_file(folder / NAME, b"".join(os.fsencode(line) + b"\n" for line in lines))
             self._path = folder / NAME
             self._file = self._path.open("ab", buffering=0)
 
-    def _lines(self) -> Iterator[str]:
+    def _words_of_files(self) -> Iterator[str]:
         """Yield the words, and those of a file that was named: it may be that of the run before."""
         for word in self._words:
             file = self._typed_in / word[1:]
@@ -52,7 +54,7 @@ class NotReached:
         """Append that a test has passed."""
         if self._file is not None and test.isprintable():
             with suppress(OSError):  # of a full disk: the test runs again
-                self._file.write(os.fsencode(f"{OPTION}={test}\n"))
+                self._file.write(os.fsencode(f"{test}\n"))
 
     def end(self, *, is_whole: bool) -> list[str]:
         """Return what to say of a run that did not come to its end; of another, remove the file."""

@@ -381,7 +381,8 @@ class Run:
         from pytest_ocrparity.session.publishing import Reporting
 
         typed = self.config.invocation_params
-        return Reporting(self.settings, NotReached([str(word) for word in typed.args], typed.dir))
+        passed = self.config.getoption("ocr_reached") or []
+        return Reporting(self.settings, NotReached([str(word) for word in typed.args], typed.dir, passed))
 
     def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally

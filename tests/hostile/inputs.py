@@ -493,7 +493,9 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64
 def dictionaries() -> st.SearchStrategy[bytes]:
     """Draw the bytes of a recogniser's dictionary, a character a line."""
     odd = st.sampled_from((POINTER, b"", b"\xff", b"\xef\xbb\xbfa\nb\n", b"a\r\nb\r", b"\xed\xa0\xbd\n", b"\0\n"))
-    lines = st.lists(st.text(max_size=3), max_size=50).map(lambda each: "\n".join(each).encode("utf-8", "surrogatepass"))
+    lines = st.lists(st.text(max_size=3), max_size=50).map(
+        lambda each: "\n".join(each).encode("utf-8", "surrogatepass")
+    )
     return st.one_of(odd, lines, mangled(b"a\nb\n\xc3\xa9\n"), st.binary(max_size=40))
 
 
@@ -513,7 +515,12 @@ PIPELINE: Any = {
         }
     },
     "SubModules": {
-        "TextDetection": {"model_name": "PP-OCRv5_server_det", "limit_side_len": 64, "thresh": 0.3, "unclip_ratio": 1.5},
+        "TextDetection": {
+            "model_name": "PP-OCRv5_server_det",
+            "limit_side_len": 64,
+            "thresh": 0.3,
+            "unclip_ratio": 1.5,
+        },
         "TextLineOrientation": {"model_name": "PP-LCNet_x1_0_textline_ori", "model_dir": None},
     },
 }

@@ -42,7 +42,11 @@ from pytest_ocrparity.artifacts.configs import (
 from pytest_ocrparity.artifacts.dictionary import KEY, check_export_dictionary, dictionary_fingerprint, find_dictionary
 from pytest_ocrparity.artifacts.lint import lint_findings
 from pytest_ocrparity.artifacts.ocr_lint import ocr_lint_findings
-from pytest_ocrparity.artifacts.ocr_options import absent_models_of_ocr_options, ocr_options_not_judged, read_ocr_options
+from pytest_ocrparity.artifacts.ocr_options import (
+    absent_models_of_ocr_options,
+    ocr_options_not_judged,
+    read_ocr_options,
+)
 from pytest_ocrparity.artifacts.pickle_check import HARMLESS, check_pickle
 from pytest_ocrparity.compare import compare
 from pytest_ocrparity.comparison import DifferenceError

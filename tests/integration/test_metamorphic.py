@@ -1,4 +1,4 @@
-"""What must change no verdict of a whole run: swapped sides, another order, other names, an enlarged page, one more page."""
+"""What must change no verdict of a run: swapped sides, another order, other names, an enlarged page, one more page."""
 
 from __future__ import annotations
 

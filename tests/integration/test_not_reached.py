@@ -61,7 +61,7 @@ def stop(project: pytest.Pytester, how: signal.Signals, *args: str) -> None:
 
 def passed_before(project: pytest.Pytester) -> list[str]:
     lines = (project.path / "report" / NAME).read_text().splitlines()
-    return [line.partition("=")[2] for line in lines if line.startswith(OPTION)]
+    return lines[lines.index(OPTION) + 1 :]
 
 
 def the_rest(project: pytest.Pytester, *args: str) -> pytest.RunResult:
@@ -122,14 +122,14 @@ def test_what_failed_runs_again(many: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize("line", ["test_export.py::test_export_matches_base", "test_export.py::test_export"])
 def test_a_line_that_was_cut_off_leaves_nothing_out(many: pytest.Pytester, line: str) -> None:
-    run(many, f"{OPTION}={line}").assert_outcomes(passed=TESTS)
+    run(many, OPTION, line).assert_outcomes(passed=TESTS)
 
 
 def test_a_test_that_is_collected_twice_is_not_left_out_by_having_passed_once(many: pytest.Pytester) -> None:
     test = "test_export.py::test_export_matches_training[images/page0.npy]"
-    given = (f"{OPTION}={test}", "-k", "page0 and training")
-    run(many, *given, "test_export.py").assert_outcomes(deselected=TESTS)
-    run(many, *given, "--keep-duplicates", "test_export.py", "test_export.py").assert_outcomes(
+    given = (OPTION, test, "-k", "page0 and training")
+    run(many, "test_export.py", *given).assert_outcomes(deselected=TESTS)
+    run(many, "--keep-duplicates", "test_export.py", "test_export.py", *given).assert_outcomes(
         passed=2, deselected=2 * TESTS - 2
     )
 
@@ -138,7 +138,7 @@ def test_a_test_that_is_collected_twice_is_not_left_out_by_having_passed_once(ma
 def test_a_partial_run_judges_nothing_over_the_run(many: pytest.Pytester, is_partial: bool) -> None:
     for path in (many.path / "images").iterdir():
         np.save(path, np.zeros_like(PAGE))  # no image has a box
-    given = (f"{OPTION}=test_export.py::test_export_matches_training[images/page0.npy]",) if is_partial else ()
+    given = (OPTION, "test_export.py::test_export_matches_training[images/page0.npy]") if is_partial else ()
     result = run(many, "-k", "training", *given)
     assert result.ret == (0 if is_partial else 1)
     assert ("no image of this run has a box" in result.stdout.str()) == (not is_partial)
@@ -147,7 +147,7 @@ def test_a_partial_run_judges_nothing_over_the_run(many: pytest.Pytester, is_par
 def test_a_partial_run_prunes_nothing(many: pytest.Pytester) -> None:
     stray = many.path / "goldens" / "images" / "gone.npy.npz"
     stray.write_bytes((many.path / "goldens" / "images" / "page0.npy.npz").read_bytes())
-    result = run(many, "--ocr-golden-prune", f"{OPTION}=test_export.py::test_export_matches_training[images/page0.npy]")
+    result = run(many, "--ocr-golden-prune", OPTION, "test_export.py::test_export_matches_training[images/page0.npy]")
     result.stdout.fnmatch_lines(["*nothing was pruned: not_reached.txt leaves out what passed before*"])
     assert stray.exists()
 

@@ -11,8 +11,9 @@ import importlib
 import os
 import random
 import sys
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 from mutation.core import TESTS, files_of_core, mirrors
 from mutation.mutants import Module, Mutant
@@ -22,7 +23,17 @@ ASKED, EXCUSED = 0.95, 0.02
 """The share of mutants that tests have to notice, and what of it may be equivalent ones."""
 SEED = 21
 # Loaded before all forks, as each that loads its modules anew would load these as well.
-HEAVY = ("numpy", "scipy.optimize", "scipy.ndimage", "shapely", "msgspec", "zstandard", "PIL.Image", "jinja2", "rapidfuzz")
+HEAVY = (
+    "numpy",
+    "scipy.optimize",
+    "scipy.ndimage",
+    "shapely",
+    "msgspec",
+    "zstandard",
+    "PIL.Image",
+    "jinja2",
+    "rapidfuzz",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -52,7 +63,9 @@ def main(arguments: list[str]) -> int:
             else:
                 print(_text(mutant, package, old, new), flush=True)
     score = (noticed + min(excused, int(EXCUSED * len(mutants)))) / len(mutants)
-    print(f"{len(mutants)} mutants, {noticed} noticed, {excused} equivalent: {score:.1%} (at least {ASKED:.0%} is asked)")
+    print(
+        f"{len(mutants)} mutants, {noticed} noticed, {excused} equivalent: {score:.1%} (at least {ASKED:.0%} is asked)"
+    )
     return int(score < ASKED)
 
 

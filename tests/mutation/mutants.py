@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import MutationVisitor
@@ -46,7 +46,7 @@ class SwapNames(Operator):
     """Replaces `any` by `all`, `min` by `max`, and the like."""
 
     PAIRS = (("any", "all"), ("min", "max"), ("minimum", "maximum"), ("argmin", "argmax"), ("floor", "ceil"))
-    OTHER = {one: other for pair in PAIRS for one, other in (pair, pair[::-1])}
+    OTHER: ClassVar = {one: other for pair in PAIRS for one, other in (pair, pair[::-1])}
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
         """Yield where such a name stands."""
@@ -124,13 +124,14 @@ class Module:
 
     @cached_property
     def mutants(self) -> list[Mutant]:
-        """All, but those of annotations, which nothing evaluates, of assertions, which inform the type checker, and of
-        what a traceback hides."""
+        """All changes of what runs: not of annotations, nor of assertions, which inform the type checker, nor of what
+        a traceback hides.
+        """
         tree, skipped, functions = ast.parse(self.source), [], []
         for node in ast.walk(tree):
             skipped += [_span(each) for each in _unevaluated(node)]
-        for name, function in _functions(tree.body):
-            functions.append((name, (_span(function.body[0])[0], _span(function)[1])))
+        for name, definition in _functions(tree.body):
+            functions.append((name, (_span(definition.body[0])[0], _span(definition)[1])))
         found, nodes = [], list(ast_nodes(self.tree))
         for name, operator in OPERATORS.items():
             places = (place for node in nodes for place in operator.mutation_positions(node))
@@ -138,7 +139,7 @@ class Module:
                 if name == "NumberReplacer" and occurrence % 2:
                     continue  # 1 less, where 1 more was tried
                 if not any(first <= start < last for first, last in skipped):
-                    function = next((name for name, (first, last) in functions if first <= start < last), None)
+                    function = next((each for each, (first, last) in functions if first <= start < last), None)
                     found.append(Mutant(str(self.path), name, occurrence, start[0], function))
         return sorted(found, key=lambda each: each.line)
 
@@ -148,7 +149,7 @@ class Module:
         return get_ast(self.source)
 
     def mutate(self, mutant: Mutant) -> str:
-        """Return the source with the change. It is made in `tree`: in a process of its own, as parsing takes longest."""
+        """Return the source with the change, which is made in `tree`: call it once, in a process of its own."""
         return str(MutationVisitor(mutant.occurrence, OPERATORS[mutant.operator]).walk(self.tree).get_code())
 
     def change(self, mutant: Mutant) -> tuple[str, str]:

@@ -39,18 +39,33 @@ Function = tuple[str, "str | None"]
 
 
 def run(
-    modules: Mapping[str, Module], mutants: Sequence[Mutant], tests: Sequence[str], mirrors: Mapping[str, list[str]], jobs: int
+    modules: Mapping[str, Module],
+    mutants: Sequence[Mutant],
+    tests: Sequence[str],
+    mirrors: Mapping[str, list[str]],
+    jobs: int,
 ) -> Iterator[tuple[Mutant, bool]]:
     """Yield each mutant, and whether a test noticed it.
 
     `tests` run on changes within functions; `mirrors` are, by module, those that run on changes that act at import.
     """
+    inside = [each for each in mutants if each.function is not None]
+    outside = [each for each in mutants if each.function is None]
+    yield from _heard(inside, lambda pipe: _try_inside(modules, inside, tests, jobs, pipe))
+    # From this process, in which nothing of the package is loaded.
+    yield from _heard(outside, lambda pipe: _try_outside(modules, outside, mirrors, jobs, pipe))
+
+
+def _heard(mutants: Sequence[Mutant], work: Callable[[IO[bytes]], bool]) -> Iterator[tuple[Mutant, bool]]:
+    """Yield what a child writes while it works."""
+    if not mutants:
+        return
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(read)
         with os.fdopen(write, "wb") as pipe:
-            is_done = _run_all(modules, mutants, tests, mirrors, jobs, pipe)
+            is_done = work(pipe)
         os._exit(0 if is_done else 1)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
@@ -63,26 +78,33 @@ def run(
         raise SystemExit("the tests do not run, or fail without any change")
 
 
-def _run_all(
+def _try_inside(
+    modules: Mapping[str, Module], mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, pipe: IO[bytes]
+) -> bool:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    trials = Trials(modules, mutants, jobs, pipe)
+    _pytest(tests, trials)
+    return trials.is_done
+
+
+def _try_outside(
     modules: Mapping[str, Module],
     mutants: Sequence[Mutant],
-    tests: Sequence[str],
     mirrors: Mapping[str, list[str]],
     jobs: int,
     pipe: IO[bytes],
 ) -> bool:
-    out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    trials = Trials(modules, [each for each in mutants if each.function is not None], jobs, pipe)
-    _pytest(tests, trials)
-    os.dup2(out, 2)
-    outside = [each for each in mutants if each.function is None]
-    _in_parallel(outside, jobs, lambda each: _is_noticed_at_import(modules[each.module], each, mirrors[each.module]), pipe)
-    return trials.is_done
+
+    def is_noticed(mutant: Mutant) -> bool:
+        return _is_noticed_at_import(modules[mutant.module], mutant, mirrors[mutant.module])
+
+    _in_parallel(mutants, jobs, is_noticed, pipe)
+    return True
 
 
 def _in_parallel(mutants: Sequence[Mutant], jobs: int, try_one: Callable[[Mutant], bool], pipe: IO[bytes]) -> None:
-    """Try mutants in some processes, and write what became of each: a result is shorter than what a pipe takes whole."""
+    """Try mutants in some processes, and write what became of each: a pipe takes as short a result whole."""
     born = []
     for job in range(jobs):
         pid = os.fork()
@@ -116,7 +138,9 @@ class Settled:
         from hypothesis import HealthCheck, settings
 
         health = list(HealthCheck)
-        settings.register_profile("mutation", derandomize=True, database=None, deadline=None, suppress_health_check=health)
+        settings.register_profile(
+            "mutation", derandomize=True, database=None, deadline=None, suppress_health_check=health
+        )
         settings.load_profile("mutation")
 
 
@@ -205,18 +229,20 @@ class Trials:
         return bool(status)
 
 
-def _in_child(work: Callable[[Callable[[Any], object]], NoReturn], config: pytest.Config, base: Path) -> tuple[int, Any]:
+def _in_child(
+    work: Callable[[Callable[[Any], object]], NoReturn], config: pytest.Config, base: Path
+) -> tuple[int, Any]:
     """Return a child's status, and what it said."""
     folder = tempfile.mkdtemp(dir=base)
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            with os.fdopen(write, "wb") as pipe:
+            with os.fdopen(write, "wb") as told:
 
                 def hear(said: object) -> None:
-                    pickle.dump(said, pipe)
-                    pipe.flush()
+                    pickle.dump(said, told)
+                    told.flush()
 
                 config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
                 config.pluginmanager.register(FirstFailure(hear))
@@ -254,7 +280,7 @@ def _put_into(
                 function.__code__ = code
 
 
-class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
+class _Loader(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):  # type: ignore[misc]
     """Loads one module from a source of ours."""
 
     def __init__(self, path: Path, source: str) -> None:

@@ -97,7 +97,8 @@ MIRROR_NONE = {
     "compare/test_judge_rules.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, the edges of each rule of `judge`, and what the modules of `settings` do together: they would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, and what the modules of `settings` do together: they
+would make a file too long."""
 
 
 def module_name(path: Path) -> str:

@@ -252,7 +252,7 @@ def test_how_a_value_is_read_from_the_command_line(text: str, value: object) -> 
 
 @pytest.mark.parametrize("text", ["detections.min_iou", "detections.min_iou=", "=1", ".=", "min_iou=1"])
 def test_what_is_neither_a_preset_nor_a_limit_with_a_value_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="write a preset or stage.limit=value"):
+    with pytest.raises(SettingsError, match=r"write a preset or stage\.limit=value"):
         parse_tolerance(text)
 
 
@@ -260,7 +260,12 @@ def test_each_mistake_is_named() -> None:
     wrong = {"detections": {"min_iou": 2, "max_shift": -1}, "nothing": {}, "preset": "fp61"}
     with pytest.raises(SettingsError) as error:
         BUILT_IN.override(wrong, "marker")
-    for text in ("min_iou is at most 1", "max_shift is a number from 0 up", "no tolerance stage", "no tolerance preset"):
+    for text in (
+        "min_iou is at most 1",
+        "max_shift is a number from 0 up",
+        "no tolerance stage",
+        "no tolerance preset",
+    ):
         assert text in str(error.value)
 
 

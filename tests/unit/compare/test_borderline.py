@@ -217,7 +217,7 @@ class Answering(Toy):
 
 
 def box(shift: float = 0.0, score: float | None = 0.9) -> Detections:
-    return Detections((ONE + [shift, 0],), None if score is None else np.array([score]))
+    return Detections((ONE + np.array([shift, 0]),), None if score is None else np.array([score]))
 
 
 NO_BOX = Detections(())
@@ -265,11 +265,16 @@ def test_the_same_box_lies_within_one_px(shift: float, is_it: bool) -> None:
 @pytest.mark.parametrize("where", ["risen", "fallen"])
 def test_a_map_that_rose_or_fell_by_the_largest_difference_may_explain(where: str) -> None:
     other = "fallen" if where == "risen" else "risen"
-    assert judged(MISSING, box(), **{where: FAR, other: box()})
-    assert judged(EXTRA, candidate=box(), **{where: box(), other: FAR})
-    assert not judged(MISSING, box(), **{where: box(), other: box()})
-    assert not judged(EXTRA, candidate=box(), **{where: FAR, other: FAR})
-    assert judged(MISSING, box(), **{where: FAR})  # the other can't be run
+
+    def found(finding: BoxFinding, one: Detections, two: Detections | None) -> bool:
+        answers: dict[str, Any] = {where: one, other: two}
+        return judged(finding, box() if finding is MISSING else NO_BOX, box(), **answers)
+
+    assert found(MISSING, FAR, box())
+    assert found(EXTRA, box(), FAR)
+    assert not found(MISSING, box(), box())
+    assert not found(EXTRA, FAR, FAR)
+    assert found(MISSING, FAR, None)  # the other can't be run
 
 
 @pytest.mark.parametrize(("shift", "is_it"), [(2.0, True), (2.5, True), (1.9, False), (0.0, False)])
@@ -317,7 +322,7 @@ def test_what_has_no_findings_or_no_map_of_the_reference_is_left_as_it_is() -> N
 
 
 def test_without_a_size_no_post_process_runs() -> None:
-    reference, candidate = sides()
+    reference, _ = sides()
     assert reference.probability_map is not None
     assert boxes_of_map(reference, reference.probability_map) is not None
     assert boxes_of_map(replace(reference, shape=None), reference.probability_map) is None

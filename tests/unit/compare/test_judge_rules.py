@@ -107,7 +107,9 @@ class TestMaps:
 
     @pytest.mark.parametrize("stored", [0.0, 5e-5])
     @pytest.mark.parametrize(("beyond", "status"), [(-1e-6, "same"), (1e-6, "undecided")])
-    def test_where_the_rule_is_not_known_only_its_least_decides(self, stored: float, beyond: float, status: str) -> None:
+    def test_where_the_rule_is_not_known_only_its_least_decides(
+        self, stored: float, beyond: float, status: str
+    ) -> None:
         judged = judge_maps(amounts(1e-4 + stored + beyond, stored=stored), FP32, defers=True)
         assert judged.status == status
         assert ("atol" in named(judged)) == (status == "same")
@@ -122,10 +124,12 @@ class TestMaps:
 
     def test_the_least_limit_and_a_set_one_are_widened_by_what_storing_changed(self) -> None:
         least = judge_by_least_limit(3e-4, 2e-4, FP32["probability_maps.atol"], (1, 2))
-        assert (least.limit, least.value, least.at) == (pytest.approx(3e-4), 3e-4, (1, 2))
+        assert least.limit == pytest.approx(3e-4)
+        assert (least.value, least.at) == (3e-4, (1, 2))
         assert least.origin == "fp32 preset, built-in: the rule's least + 2.0e-04 as stored"
         judged = judge_maps(amounts(0.012, stored=0.002), limits(maps_atol=0.01), defers=True)
-        assert (judged.status, named(judged)["atol"].limit) == ("same", pytest.approx(0.012))
+        assert judged.status == "same"
+        assert named(judged)["atol"].limit == pytest.approx(0.012)
         assert named(judged)["atol"].origin == "marker + 2.0e-03 as stored"
         assert judge_maps(amounts(0.0121, stored=0.002), limits(maps_atol=0.01), defers=True).status == "different"
 
@@ -242,7 +246,13 @@ def test_rounding_that_just_keeps_the_limit_is_judged() -> None:
 
 
 def box_limits(**fields: Any) -> BoxLimits:
-    given = {"min_iou": Limit("auto", ""), "max_shift": 1.0, "map_px": 2.0, "max_score_difference": 0.1, "is_poly": False}
+    given = {
+        "min_iou": Limit("auto", ""),
+        "max_shift": 1.0,
+        "map_px": 2.0,
+        "max_score_difference": 0.1,
+        "is_poly": False,
+    }
     return BoxLimits(**{**given, **fields})
 
 
@@ -404,7 +414,11 @@ class TestText:
         found = named(judged)["max_score_difference"]
         assert found.limit == {"auto": 0.05 if exact is None else exact, "off": None}.get(limit, limit)
         if limit == "auto":
-            why = ": no maps that pair say by how much they may differ" if exact is None else ": as far as the maps differ"
+            why = (
+                ": no maps that pair say by how much they may differ"
+                if exact is None
+                else ": as far as the maps differ"
+            )
             assert found.origin == f"x{why}"
 
     def test_lines_without_text(self) -> None:

@@ -172,7 +172,9 @@ class TestStages:
     """What one side alone recorded, and what of a stage differs."""
 
     def differences(self, reference: Trace, candidate: Trace, stage: str) -> list[Difference]:
-        return [each for each in compare_preprocessing(reference, candidate, BUILT_IN).differences if each.stage == stage]
+        return [
+            each for each in compare_preprocessing(reference, candidate, BUILT_IN).differences if each.stage == stage
+        ]
 
     @pytest.mark.parametrize("stage", ["decode", "resize"])
     def test_a_stage_of_one_side_is_a_fact(self, stage: str) -> None:
@@ -213,7 +215,9 @@ class TestStages:
 
 
 def fed(tensor: Any, name: str = "train", **parameters: Any) -> Trace:
-    return Trace(pipeline=name, image="page.png", tensor=np.asarray(tensor, np.float32), parameters={"tensor": parameters})
+    return Trace(
+        pipeline=name, image="page.png", tensor=np.asarray(tensor, np.float32), parameters={"tensor": parameters}
+    )
 
 
 class TestTensors:
@@ -230,7 +234,8 @@ class TestTensors:
         other[..., 0, 1] += 1.2e-4  # less than 4 ulp of 1000
         other[..., 1, 2] += 4e-6
         worst = self.measure(fed(values), fed(other, "inference"))
-        assert (worst.limit, worst.is_within) == (pytest.approx(2e-6), False)
+        assert worst.limit == pytest.approx(2e-6)
+        assert not worst.is_within
         assert worst.value == pytest.approx(4e-6)
         assert worst.at == self.measure(fed(values), fed(np.where(values == 0, other, values), "inference")).at
 
