@@ -13,8 +13,6 @@ from pytest_ocrparity.compare.characters import with_dictionaries_judged
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
 from pytest_ocrparity.comparison import Comparison, DifferenceError
 from pytest_ocrparity.context import Diagnoser, context_test_id, current_context
-from pytest_ocrparity.diagnose import SECONDS
-from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_sequences
 from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict, refuse_no_share
@@ -299,7 +297,7 @@ def _compare_or_raise(
     else:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
-        diagnoser: Diagnoser = DiagnosisCache(SECONDS) if listener is None else listener.diagnoser
+        diagnoser = _diagnoser() if listener is None else listener.diagnoser
         # Of dictionaries that differ, and no line shows it, nothing is to be found.
         is_shown = not all(each.is_match for each in comparisons.all())
         diagnoses = diagnoser.diagnose(comparisons) if is_shown else ()
@@ -309,6 +307,14 @@ def _compare_or_raise(
             listener.on_failure(judged, made, diagnoses, message, (reference, candidate))
         raise DifferenceError(message, made, diagnoses)
     return judged
+
+
+def _diagnoser() -> Diagnoser:
+    # Imported where something differs: the experiments are a third of all modules, and most runs make none.
+    from pytest_ocrparity.diagnose import SECONDS
+    from pytest_ocrparity.diagnose.cache import DiagnosisCache
+
+    return DiagnosisCache(SECONDS)
 
 
 def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:
