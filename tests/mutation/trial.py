@@ -175,7 +175,10 @@ class Trials:
         if failed or session.testsfailed or not self.items:
             print(f"fails without any change: {', '.join(failed) or 'nothing was collected'}", file=sys.stderr)
             return True
-        print(f"baseline {time.process_time():.0f} {sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]):.0f}", file=sys.stderr)
+        print(
+            f"baseline {time.process_time():.0f} {sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]):.0f}",
+            file=sys.stderr,
+        )
         self.functions = _loaded_functions({str(module.path) for module in self.modules.values()})
         _in_parallel(self.mutants, self.jobs, self._is_noticed, self.pipe)
         self.is_done = True
