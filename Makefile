@@ -1,4 +1,4 @@
-# Each target makes the environment that it needs, at the root: .venv, or one of its own for companions and docs.
+# Each target makes the environment that it needs, at the root: .venv, or one of its own for companions, docs and mutation.
 PYTHON ?= python3
 BIN := .venv/bin
 DOCS := .venv-docs/bin
@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions engines layers bench docs versions dist lint format clean
+.PHONY: example test coverage faults endurance training runners companions engines layers mutation bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -63,6 +63,11 @@ engines: .venv/ready
 	$(BIN)/python -m pip install --quiet --group engines
 	$(BIN)/python -m pytest $(ENGINES:%=tests/engines/%.py)
 
+# What the fast unit tests notice of small changes to the core: prints the changes that none notices and the score, and fails
+# below 95 %. SAMPLE=60 tries as many, always the same; FILES=compare/judge.py those of a file. Needs Python 3.11.
+mutation: .venv-mutation/ready
+	PYTHONPATH=tests:. .venv-mutation/bin/python -m mutation $(if $(SAMPLE),--sample $(SAMPLE)) $(FILES)
+
 # The tables of docs/explanation/performance.md; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready
 	PYTHONPATH=tests:. $(BIN)/python -m benchmarks
@@ -94,7 +99,7 @@ format: .venv/ready
 	$(BIN)/python -m ruff format .
 
 clean:
-	rm -rf .venv .venv-companions .venv-docs build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-companions .venv-docs .venv-mutation build dist .coverage* .mypy_cache .pytest_cache .ruff_cache
 
 # The stamp is written last, so that an interrupted installation is made again. pip 25.1 reads dependency groups.
 .venv/ready: pyproject.toml
@@ -110,6 +115,12 @@ clean:
 	$(PYTHON) -m venv .venv-companions
 	.venv-companions/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-companions/bin/python -m pip install --quiet --editable . --group companions
+	touch $@
+
+.venv-mutation/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-mutation
+	.venv-mutation/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-mutation/bin/python -m pip install --quiet --editable . --group mutation
 	touch $@
 
 .venv-docs/ready: pyproject.toml

@@ -66,6 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run.progress, "ocrparity-progress")
     if run.settings.is_set:
         config.pluginmanager.register(run.evidence, "ocrparity-evidence")
+    if reached := config.getoption("ocr_reached"):
+        from pytest_ocrparity.session.not_reached import LeftOut
+
+        config.pluginmanager.register(LeftOut(reached), "ocrparity-left-out")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

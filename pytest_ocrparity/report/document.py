@@ -30,7 +30,7 @@ NEWER: Final = frozenset(
         *(("RecordedComparison", "task"), ("RecordedComparison", "texts")),
         *(("SettingsRecord", "recognition"), ("Results", "accuracy"), ("Results", "label_faults")),
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
-        *(("Picture", "scale_limit"), ("Picture", "values_file")),
+        *(("Picture", "scale_limit"), ("Picture", "values_file"), ("RunRecord", "partial")),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -305,6 +305,10 @@ class RunRecord(Struct, frozen=True):
     tests: Annotated[dict[str, Count], "tests of the whole suite by how they ended; of several attempts, the last"]
     faults: Annotated[tuple[str, ...], "why the run as a whole fails"]
     notes: tuple[str, ...]
+    partial: Annotated[
+        bool,
+        "tests that passed in the run before, which had ended early, were left out; nothing was judged over the run",
+    ] = False
 
 
 class CandidateRecord(Struct, frozen=True):

@@ -94,6 +94,7 @@ SAID: Final = "ocrparity_evidence"
 LIMITING: Final = {
     "ocr_images": "--ocr-images names the images of this run",
     "lf": "--lf leaves out what passed before",
+    "ocr_reached": "not_reached.txt leaves out what passed before",
     "override_ini": "-o overrides what the project says of its tests",
     "noconftest": "--noconftest leaves out what conftest.py says of the tests",
     "inifilename": "-c names another configuration than the project's",

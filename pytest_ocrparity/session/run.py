@@ -294,6 +294,8 @@ class Run:
             self.evidence.hear(report.nodeid, flaw, found)
             if found:
                 self.records.add(report.nodeid, found)
+                if not flaw:
+                    self.reporting.not_reached.leave_out(report.nodeid)
         if not found:
             return (yield)
         from pytest_ocrparity.session.metrics import metric_properties
@@ -375,9 +377,12 @@ class Run:
     @cached_property
     def reporting(self) -> Reporting:
         """Where a report is made."""
+        from pytest_ocrparity.session.not_reached import NotReached
         from pytest_ocrparity.session.publishing import Reporting
 
-        return Reporting(self.settings)
+        typed = self.config.invocation_params
+        passed = self.config.getoption("ocr_reached") or []
+        return Reporting(self.settings, NotReached([str(word) for word in typed.args], typed.dir, passed))
 
     def _tally(self) -> Tally:
         from pytest_ocrparity.report.table import Tally

@@ -105,9 +105,11 @@ TESTED_BY = {
 ROWS_WITH_MIRRORS = 7
 MIRROR_NONE = {
     "test_geometry_properties.py",
+    "compare/test_judge_rules.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, and what the modules of `settings` do together: they would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, and what the modules of `settings` do together: they
+would make a file too long."""
 
 
 def module_name(path: Path) -> str:
