@@ -75,7 +75,9 @@ def needs_of(wanted: Mapping[str, Values], deployed: Deployed) -> Needs:
         wanted: by stage name, as `artifacts.evaluation` returns them.
         deployed: the export, with the user's options; those that set parameters are not looked at.
     """
-    plain = replace(deployed, options={}, predict_options={})
+    # Thresholds are passed, which has the last word, whatever inference.yml has.
+    others = {name: value for name, value in deployed.written[DETECTIONS].items() if name not in THRESHOLDS}
+    plain = replace(deployed, options={}, predict_options={}, written={**deployed.written, DETECTIONS: others})
     fixes = [deployment_fix(stage, values, plain) for stage, values in _arguments_that_differ(wanted, plain) if values]
     options: dict[str, Any] = {
         name: value for name, value in deployed.options.items() if name not in ARGUMENT_OF
