@@ -124,10 +124,10 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     if program.rounded:
         right = lab.reference.probability_map
         assert right is not None
-        shares = (float(np.mean(np.abs(each - right))) for each in (exact, own))
+        alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
         proof.append(
-            "the map is off by {:.1e} in the mean with rounded kernels alone, and by {:.1e} with {} between the layers "
-            "rounded as well".format(*shares, _arrays_text(program))
+            f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
+            f"{_arrays_text(program)} between the layers rounded as well"
         )
     also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
     summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
