@@ -60,7 +60,7 @@ def quantised_program(lab: Laboratory) -> QuantisedProgram | None:
     """Return the candidate's program as a quantised one, read once; None where it is none or can't be read."""
     if "quantised" not in lab.memo:
         lab.budget.check()
-        lab.memo["quantised"] = lab.ask(lab.candidate, IsQuantised, lambda side: side.quantised_program())
+        lab.memo["quantised"] = lab.ask(lab.candidate, IsQuantised, lambda side: side.quantised_program(), "precision")
     found: QuantisedProgram | None = lab.memo["quantised"]
     return found
 
