@@ -141,7 +141,7 @@ def _arrays_text(program: QuantisedProgram) -> str:
 
 def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
-    is_per_tensor = is_of_weights and any("per tensor" in each.grid for each in program.operators)
+    is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
     steps = ["with per_channel=True"] if is_per_tensor else []
     steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
     if not is_of_weights:
