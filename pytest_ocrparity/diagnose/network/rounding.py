@@ -60,7 +60,7 @@ def quantised_program(lab: Laboratory) -> QuantisedProgram | None:
     """Return the candidate's program as a quantised one, read once; None where it is none or can't be read."""
     if "quantised" not in lab.memo:
         lab.budget.check()
-        lab.memo["quantised"] = lab.ask(lab.candidate, IsQuantised, lambda side: side.quantised_program())
+        lab.memo["quantised"] = lab.ask(lab.candidate, IsQuantised, lambda side: side.quantised_program(), "precision")
     found: QuantisedProgram | None = lab.memo["quantised"]
     return found
 
@@ -124,10 +124,10 @@ def _of_weights(lab: Laboratory, found: QuantisedNetwork, made: Array, exact: Ar
     if program.rounded:
         right = lab.reference.probability_map
         assert right is not None
-        shares = (float(np.mean(np.abs(each - right))) for each in (exact, own))
+        alone, whole = (float(np.mean(np.abs(each - right))) for each in (exact, own))
         proof.append(
-            "the map is off by {:.1e} in the mean with rounded kernels alone, and by {:.1e} with {} between the layers "
-            "rounded as well".format(*shares, _arrays_text(program))
+            f"the map is off by {alone:.1e} in the mean with rounded kernels alone, and by {whole:.1e} with "
+            f"{_arrays_text(program)} between the layers rounded as well"
         )
     also = f", and rounds {_arrays_text(program)} between them" if program.rounded else ""
     summary = f"{candidate} stores the kernels of {count} operators in {grids}{also}"
@@ -141,7 +141,7 @@ def _arrays_text(program: QuantisedProgram) -> str:
 
 def quantisation_fix(program: QuantisedProgram, *, is_of_weights: bool) -> Fix:
     """Return how a program is quantised with less loss."""
-    is_per_tensor = is_of_weights and any("per tensor" in each.grid for each in program.operators)
+    is_per_tensor = is_of_weights and all("per tensor" in each.grid for each in program.operators)
     steps = ["with per_channel=True"] if is_per_tensor else []
     steps.append("without the operators that `python -m pytest_ocrparity layers --rank` names (nodes_to_exclude)")
     if not is_of_weights:

@@ -86,7 +86,8 @@ def test_steps_are_the_numbers_that_they_stand_for(tmp_path: Path) -> None:
     assert first.bias is not None
     np.testing.assert_allclose(first.bias, BIAS * 0.001, atol=1e-7)
     assert second.bias is None
-    assert (float(first.bias_step), float(second.bias_step)) == (pytest.approx(0.001), 0)
+    assert float(first.bias_step) == pytest.approx(0.001)
+    assert float(second.bias_step) == 0
     assert first.step.shape == (4, 1, 1, 1)
 
 
