@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled import accuracy_record, image_counts
 from msgspec.structs import replace
+from properties import quickly
 from records import comparison, tally
 
 from pytest_ocrparity.compare.run_verdict import (
@@ -203,6 +204,7 @@ def test_an_accuracy_that_a_test_asserted_is_a_comparison() -> None:
 class TestProperties:
     """What must hold of a run's faults whatever its records are."""
 
+    @quickly
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 3)), max_size=8), st.randoms())
     def test_batches_are_judged_whatever_the_order_and_their_names(
         self, drawn: list[tuple[str, bool, int]], draw: Random
@@ -223,6 +225,7 @@ class TestProperties:
         alike = [Batched(side=side, image="more", asked=2, size=2) for side in {each.side for each in made} - idle]
         assert len(verdict_on_batches([*made, *alike])) == len(faults)
 
+    @quickly
     @given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 30)), min_size=1, max_size=6), st.randoms())
     def test_a_limit_of_a_run_sums_over_its_images_whatever_their_order(
         self, drawn: list[tuple[int, int]], draw: Random
