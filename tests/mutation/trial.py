@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import IO, Any, NoReturn
@@ -182,9 +183,7 @@ class Trials:
         self.base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         names = list(self.items)
         for part in [names[job :: self.jobs] for job in range(self.jobs)] if not session.testsfailed else []:
-            status, said = _in_child(
-                lambda hear, part=part: self._run_as_it_is(part, hear), session.config, self.base, 600
-            )
+            status, said = _in_child(partial(self._run_as_it_is, part), session.config, self.base, 600)
             if status:
                 print(f"fails without any change: {said}", file=sys.stderr)
                 return True
