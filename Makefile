@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions layers mutation bench docs versions dist lint format clean
+.PHONY: example test coverage faults endurance training runners companions engines layers mutation bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -54,8 +54,14 @@ runners: .venv/ready
 # Other plugins beside ours, in an environment of their own and without paddle: eight in one run, what reporters write,
 # and those that run tests in a way of their own. (pytest-asyncio warns where its settings are left out.)
 COMPANIONS := side_by_side reports runners
-companions: .venv-companions/ready
+companions: .venv-companions/ready engines
 	.venv-companions/bin/python -m pytest -p no:asyncio $(COMPANIONS:%=tests/companions/%.py)
+
+# OpenVINO and RapidOCR as the deployment of the example, in the tests' own environment, which they are added to.
+ENGINES := openvino_side rapidocr_side
+engines: .venv/ready
+	$(BIN)/python -m pip install --quiet --group engines
+	$(BIN)/python -m pytest $(ENGINES:%=tests/engines/%.py)
 
 # What the fast unit tests notice of small changes to the core: prints the changes that none notices and the score, and fails
 # below 95 %. SAMPLE=60 tries as many, always the same; FILES=compare/judge.py those of a file. Needs Python 3.11.
