@@ -111,6 +111,7 @@ class Mutant:
     operator: str
     occurrence: int
     line: int
+    column: int
     function: str | None
     """The function in whose body it lies, the outermost; None where the change acts at import."""
 
@@ -140,7 +141,7 @@ class Module:
                     continue  # 1 less, where 1 more was tried
                 if not any(first <= start < last for first, last in skipped):
                     function = next((each for each, (first, last) in functions if first <= start < last), None)
-                    found.append(Mutant(str(self.path), name, occurrence, start[0], function))
+                    found.append(Mutant(str(self.path), name, occurrence, start[0], start[1], function))
         return sorted(found, key=lambda each: each.line)
 
     @cached_property

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import IO, Any, NoReturn
@@ -30,6 +31,7 @@ from mutation.mutants import Module, Mutant
 
 SLOW = 0.3
 """Seconds of processor time: what takes longer is no fast unit test, and doesn't run on mutants."""
+MOST_PARAMETERS = 50
 MOST_SECONDS = 10.0
 """What all tests on a mutant may take together, by their time without it."""
 CPU_SECONDS, MEMORY = 20, 6 << 30
@@ -158,6 +160,14 @@ class FirstFailure:
             os._exit(1)
 
 
+def _some_of_each(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests, but of one with many parameters not all, evenly drawn."""
+    of_test: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        of_test.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return [item for each in of_test.values() for item in each[:: max(1, len(each) // MOST_PARAMETERS)]]
+
+
 class Trials:
     """Takes a run over once its tests are collected."""
 
@@ -169,45 +179,39 @@ class Trials:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the tests once as they are, and those that enter a function on its mutants."""
-        self.items = {item.nodeid: item for item in session.items}
+        self.items = {item.nodeid: item for item in _some_of_each(session.items)}
         self.base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
-        failed = [name for name in self.items if not self._hear_as_it_is(name)]
-        if failed or session.testsfailed or not self.items:
-            print(f"fails without any change: {', '.join(failed) or 'nothing was collected'}", file=sys.stderr)
-            return True
-        print(
-            f"baseline {time.process_time():.0f} {sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]):.0f}",
-            file=sys.stderr,
-        )
+        names = list(self.items)
+        for part in [names[job :: self.jobs] for job in range(self.jobs)] if not session.testsfailed else []:
+            status, said = _in_child(partial(self._run_as_it_is, part), session.config, self.base, 600)
+            if status:
+                print(f"fails without any change: {said}", file=sys.stderr)
+                return True
+            self.entered.update(said)
         self.functions = _loaded_functions({str(module.path) for module in self.modules.values()})
         _in_parallel(self.mutants, self.jobs, self._is_noticed, self.pipe)
-        self.is_done = True
+        self.is_done = bool(self.entered)
         return True
 
-    def _hear_as_it_is(self, name: str) -> bool:
-        """Note which functions a test enters and its time, unless it is slow; return whether it passes."""
-        item, paths = self.items[name], {str(module.path) for module in self.modules.values()}
+    def _run_as_it_is(self, names: Sequence[str], hear: Callable[[Any], object]) -> NoReturn:
+        """Tell which functions each test enters and its time, but of those that are slow."""
+        paths, found = {str(module.path) for module in self.modules.values()}, {}
+        seen: set[Function] = set()
 
-        def run_item(hear: Callable[[Any], object]) -> NoReturn:
-            seen: set[Function] = set()
+        def profile(frame: FrameType, event: str, argument: object) -> None:
+            if event == "call" and (code := frame.f_code).co_filename in paths:
+                seen.add((code.co_filename, code.co_qualname.partition(".<locals>")[0]))
 
-            def profile(frame: FrameType, event: str, argument: object) -> None:
-                if event == "call" and (code := frame.f_code).co_filename in paths:
-                    seen.add((code.co_filename, code.co_qualname.partition(".<locals>")[0]))
-
-            start = time.process_time()
-            signal.setitimer(signal.ITIMER_PROF, SLOW)
+        for name in names:
+            seen.clear()
+            start, item = time.process_time(), self.items[name]
             sys.setprofile(profile)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
             sys.setprofile(None)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            hear((seen, time.process_time() - start))
-            os._exit(0)
-
-        status, said = _in_child(run_item, item.config, self.base)
-        if not status:
-            self.entered[name] = said
-        return not status or os.waitstatus_to_exitcode(status) == -signal.SIGPROF
+            if (spent := time.process_time() - start) < SLOW:
+                found[name] = set(seen), spent
+        hear(found)
+        os._exit(0)
 
     def _is_noticed(self, mutant: Mutant) -> bool:
         module, kills = self.modules[mutant.module], self.kills[mutant.module]
@@ -234,7 +238,7 @@ class Trials:
 
 
 def _in_child(
-    work: Callable[[Callable[[Any], object]], NoReturn], config: pytest.Config, base: Path
+    work: Callable[[Callable[[Any], object]], NoReturn], config: pytest.Config, base: Path, limit: int = CPU_SECONDS
 ) -> tuple[int, Any]:
     """Return a child's status, and what it said."""
     folder = tempfile.mkdtemp(dir=base)
@@ -250,9 +254,9 @@ def _in_child(
 
                 config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
                 config.pluginmanager.register(FirstFailure(hear))
-                resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+                resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
                 resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-                signal.alarm(6 * CPU_SECONDS)
+                signal.alarm(6 * limit)
                 work(hear)
         finally:
             os._exit(3)

@@ -308,6 +308,22 @@ def test_texts_without_their_maps_are_undecided_where_the_maps_limits_change() -
         assert again.status == status
 
 
+@pytest.mark.parametrize(
+    ("sides", "word"),
+    [
+        (LINES["dictionary 7"], "text.max_score_difference=0.2"),
+        (TRACES["missing 19"], "detections.max_score_difference=0.3"),
+    ],
+    ids=["text", "boxes"],
+)
+def test_what_follows_maps_that_are_not_judgeable_is_undecided(sides: tuple[Trace, Trace], word: str) -> None:
+    tensor, maps, product = (record(each) for each in compared(sides, "fp32"))
+    wanted = limits_to_rejudge_by([parse_tolerance(word)])
+    assert rejudge_comparisons([tensor, maps, product], wanted)[2].status == "different"
+    steep = structs.replace(maps, status="not judgeable")
+    assert rejudge_comparisons([tensor, steep, product], wanted)[2].status == UNDECIDED
+
+
 def test_accuracy_is_judged_again_by_its_counts() -> None:
     record = accuracy_record([image_counts(f"{index}", 4, 4, 4) for index in range(40)])
     assert record.result.verdict == "no loss seen"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from properties import quickly
 from sides import QUAD, first_line, traces
 
 from pytest_ocrparity import Detections, DifferenceError, Trace, assert_same_detections
@@ -173,6 +174,7 @@ boxes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), unique=True, m
 MIRRORED = {"missing": "extra", "extra": "missing", "split": "merged", "merged": "split"}
 
 
+@quickly
 @given(boxes, boxes, st.sampled_from(["fp32", "exact", "fp16"]), st.integers(0, 4))
 def test_swapped_sides_enlarged_pages_and_moved_ones_change_no_verdict(
     left: list[tuple[int, int]], right: list[tuple[int, int]], preset: str, shift: int

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled import accuracy_record, image_counts
 from msgspec.structs import replace
+from properties import quickly
 from records import comparison, tally
 
 from pytest_ocrparity.compare.run_verdict import (
@@ -134,6 +135,10 @@ class TestLines:
         lines = [line("x.png", edits=9)]
         off = replace(lines[0], limits={**lines[0].limits, "text.per_run": Limit(False, "file")})
         assert faults_of(off) == [] and len(faults_of(*lines)) == 1
+        other = line("x.png", edits=9, different=1)  # and hides no other limit of the run
+        other = replace(other, limits={**other.limits, "text.per_run": Limit(False, "file")})
+        (text,) = faults_of(other)
+        assert "of the lines are read otherwise" in text
 
     def test_one_line_may_be_borderline_and_of_many_a_share(self) -> None:
         assert faults_of(line("x.png", "same", borderline=1), line("y.png", "same")) == []
@@ -200,45 +205,44 @@ def test_an_accuracy_that_a_test_asserted_is_a_comparison() -> None:
     assert verdict_on_run(tally(*left), allow_empty=False, is_recording=False) == []
 
 
-class TestProperties:
-    """What must hold of a run's faults whatever its records are."""
+# What must hold of a run's faults whatever its records are.
 
-    @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 3)), max_size=8), st.randoms())
-    def test_batches_are_judged_whatever_the_order_and_their_names(
-        self, drawn: list[tuple[str, bool, int]], draw: Random
-    ) -> None:
-        made = [
-            Batched(
-                side=side, image=f"{place}", asked=2, size=size, is_same=same or size < 2, text="" if same else "off"
-            )
-            for place, (side, same, size) in enumerate(drawn)
-        ]
-        faults = verdict_on_batches(made)
-        wrong = {each.side for each in made if not each.is_same}
-        idle = {each.side for each in made} - {each.side for each in made if each.size > 1}
-        assert len(faults) == len(wrong | idle)
-        other = [replace(each, image=f"x{each.image}") for each in made]
-        draw.shuffle(other)
-        assert len(verdict_on_batches(other)) == len(faults)
-        alike = [Batched(side=side, image="more", asked=2, size=2) for side in {each.side for each in made} - idle]
-        assert len(verdict_on_batches([*made, *alike])) == len(faults)
 
-    @given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 30)), min_size=1, max_size=6), st.randoms())
-    def test_a_limit_of_a_run_sums_over_its_images_whatever_their_order(
-        self, drawn: list[tuple[int, int]], draw: Random
-    ) -> None:
-        records = [record(f"{place}", different, boxes) for place, (different, boxes) in enumerate(drawn)]
-        one_side = [
-            replace(each, comparison=replace(each.comparison, candidate="port"))
-            for each in records
-            if isinstance(each, Compared)
-        ]
-        share = sum(different for different, _ in drawn) / sum(boxes for _, boxes in drawn)
-        faults = verdict_on_run(tally(*one_side), allow_empty=False, is_recording=False)
-        assert bool(faults) == (share > 0.06)
-        draw.shuffle(one_side)
-        again = verdict_on_run(tally(*one_side), allow_empty=False, is_recording=False)
-        assert [each.text.partition(";")[0] for each in again] == [each.text.partition(";")[0] for each in faults]
+@quickly
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 3)), max_size=8), st.randoms())
+def test_batches_are_judged_whatever_the_order_and_their_names(
+    drawn: list[tuple[str, bool, int]], draw: Random
+) -> None:
+    made = [
+        Batched(side=side, image=f"{place}", asked=2, size=size, is_same=same or size < 2, text="" if same else "off")
+        for place, (side, same, size) in enumerate(drawn)
+    ]
+    faults = verdict_on_batches(made)
+    wrong = {each.side for each in made if not each.is_same}
+    idle = {each.side for each in made} - {each.side for each in made if each.size > 1}
+    assert len(faults) == len(wrong | idle)
+    other = [replace(each, image=f"x{each.image}") for each in made]
+    draw.shuffle(other)
+    assert len(verdict_on_batches(other)) == len(faults)
+    alike = [Batched(side=side, image="more", asked=2, size=2) for side in {each.side for each in made} - idle]
+    assert len(verdict_on_batches([*made, *alike])) == len(faults)
+
+
+@quickly
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(5, 30)), min_size=1, max_size=6), st.randoms())
+def test_a_limit_of_a_run_sums_over_its_images_whatever_their_order(drawn: list[tuple[int, int]], draw: Random) -> None:
+    records = [record(f"{place}", different, boxes) for place, (different, boxes) in enumerate(drawn)]
+    one_side = [
+        replace(each, comparison=replace(each.comparison, candidate="port"))
+        for each in records
+        if isinstance(each, Compared)
+    ]
+    share = sum(different for different, _ in drawn) / sum(boxes for _, boxes in drawn)
+    faults = verdict_on_run(tally(*one_side), allow_empty=False, is_recording=False)
+    assert bool(faults) == (share > 0.06)
+    draw.shuffle(one_side)
+    again = verdict_on_run(tally(*one_side), allow_empty=False, is_recording=False)
+    assert [each.text.partition(";")[0] for each in again] == [each.text.partition(";")[0] for each in faults]
 
 
 def test_the_worst_images_come_first_and_those_without_any_are_not_named() -> None:
@@ -260,7 +264,8 @@ def golden(recorded: bool) -> Golden:
 
 def test_a_run_that_records_has_to_record() -> None:
     def faults(*records: Record) -> list[tuple[str, str]]:
-        return [tuple(fault[:2]) for fault in verdict_on_run(tally(*records), allow_empty=False, is_recording=True)]
+        found = verdict_on_run(tally(*records), allow_empty=False, is_recording=True)
+        return [(fault.name, fault.text) for fault in found]
 
     ((name, text),) = faults(Used(fixture="ocr_image"))
     assert (name, text) == ("recorded", "nothing was recorded: no test asked ocr_golden for a baseline")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from properties import quickly
 from records import tally
 from toy import PAGE, Toy
 
@@ -201,6 +202,7 @@ def test_both_edges_of_scores_in_another_order() -> None:
     assert not are_scores_permuted([0.5, 1.0, 2.0], [1.0, 0.5], 1.0)
 
 
+@quickly
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.randoms(use_true_random=False))
 def test_scores_in_another_order_are_that_whatever_the_order(scores: list[float], draw: Any) -> None:
     other = scores.copy()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from properties import quickly
 from toy_reader import LINE, Reader, line
 
 from pytest_ocrparity.compare import timesteps
@@ -112,6 +113,7 @@ def test_what_is_a_size(value: float, is_one: bool) -> None:
     assert not is_size(True) and not is_size(str(value)) and not is_size(None) and not is_size(float("nan"))
 
 
+@quickly
 @given(npst.arrays(np.float32, (1, 5, 4), elements=st.floats(0, 1, width=16)), st.permutations(range(5)))
 def test_which_steps_changed_is_a_matter_of_each_step_alone(maps: Any, order: list[int]) -> None:
     other = maps[:, order]

@@ -15,7 +15,14 @@ from toy import PAGE, Toy
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.diagnose import diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
-from pytest_ocrparity.diagnose.laboratory import Frame, Laboratory, are_equal_maps, describe_difference, returns_map
+from pytest_ocrparity.diagnose.laboratory import (
+    Frame,
+    Laboratory,
+    are_equal_maps,
+    bgr,
+    describe_difference,
+    returns_map,
+)
 from pytest_ocrparity.stages import TENSOR
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Decoded, Detections
@@ -127,6 +134,11 @@ class TestMaps:
         assert lab.reference.probability_map is not None
         assert lab.describe_map_difference(lab.reference.probability_map) == "largest difference 0.0e+00, limit 1.0e-04"
         assert lab.describe_map_difference(lab.reference.probability_map[..., 1:]) == "not comparable"
+
+
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_pixels_are_taken_as_bgr_whatever_the_order_they_were_decoded_in(order: str) -> None:
+    assert np.array_equal(bgr(on(Toy(img_mode=order))), PAGE)
 
 
 class TestStages:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from properties import quickly
 
 from pytest_ocrparity import Detections
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, area, canonical, indices_of_equal_boxes
@@ -68,6 +69,7 @@ def test_a_polygon_is_told_clockwise_from_its_first_corner_wherever_it_began(sta
     assert np.array_equal(canonical(given), box)
 
 
+@quickly
 @given(st.floats(0.1, 100), st.floats(0.1, 100), st.booleans(), st.integers(-50, 50))
 def test_the_area_of_boxes_is_width_times_height(width: float, height: float, is_turned: bool, by: int) -> None:
     box = np.array([[0, 0], [width, 0], [width, height], [0, height]]) + by
