@@ -117,8 +117,8 @@ class Diagnosis:
         rivals: where the cause is unknown, the codes of those that explain everything here equally well; among them,
             "unknown" stands for what has no code.
         layer: where in the network the difference begins, as far as that was looked for and found.
-        model: of a page, whose fault it is: that of the "detection" or the "recognition" model, or of the "page": of
-            what stands between and around them.
+        model: of a page, whose fault it is: that of the "detection" or the "recognition" model, or of the "pipeline":
+            of what stands between and around them.
     """
 
     stage: Annotated[str, "decode, resize, tensor, probability_map, detections, text"]
@@ -132,7 +132,7 @@ class Diagnosis:
     rivals: tuple[str, ...] = ()
     layer: Layer | None = None
     model: Annotated[
-        str, "of a page, whose fault it is: detection, recognition, or page, what stands between them; else empty"
+        str, "of a page, whose fault it is: detection, recognition, or pipeline, what runs around them; else empty"
     ] = ""
 
     def in_table(self, table: str) -> Diagnosis:
@@ -236,10 +236,10 @@ CAUSES: Final[Mapping[str, str]] = {
     "text.score": "text",
     "pipeline.doc_preprocessor": "resize",
     "pipeline.boxes": "detections",
-    "page.crop_rule": "crop",
-    "page.textline_orientation": "crop",
-    "page.order": "page",
-    "page.score_thresh": "page",
+    "pipeline.crop_rule": "crop",
+    "pipeline.textline_orientation": "crop",
+    "pipeline.order": "page",
+    "pipeline.score_thresh": "page",
     "preprocessing.not_repeatable": "tensor",
     "reference.not_repeatable": "tensor",
     "reference.global_leak": "resize",

@@ -22,7 +22,7 @@ from pytest_ocrparity.backends.staged import MOST_TRACES
 from pytest_ocrparity.contract.pages import LineOfPage
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.files import image_file_bytes
-from pytest_ocrparity.stages import CROP, PAGE
+from pytest_ocrparity.stages import CROP, DETECTIONS, PAGE
 from pytest_ocrparity.trace import Detections, Image, Recognition, Trace, trace_copy
 
 
@@ -106,7 +106,9 @@ class TrainedPage:
         places = np.array([place for place, _ in left], dtype=int)
         scores = None if found.scores is None else found.scores[places]
         boxes = Detections(tuple(found.polygons[place] for place in places), scores)
-        return replace(trace, detections=boxes, texts=tuple(texts)), lines
+        made = replace(trace, detections=boxes, texts=tuple(texts))
+        made.memo[DETECTIONS] = found
+        return made, lines
 
 
 def _bgr_pixels(trace: Trace) -> npt.NDArray[np.uint8]:

@@ -156,5 +156,6 @@ def _box_distance(polygon: npt.NDArray[Any], other: npt.NDArray[Any], is_poly: b
 
 
 def box_centre(polygon: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the mean of a polygon's points that are finite, in source px; NaN where none is."""
     finite = polygon[np.isfinite(polygon).all(axis=1)]
     return (float(finite[:, 0].mean()), float(finite[:, 1].mean())) if len(finite) else (float("nan"), float("nan"))

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 
-
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes
 from pytest_ocrparity.compare.page_borderline import do_boxes_explain_order, with_borderline_lines
@@ -24,8 +23,8 @@ from pytest_ocrparity.comparison import (
     LineFinding,
     Measure,
 )
-from pytest_ocrparity.contract.pages import HasModels
 from pytest_ocrparity.contract import offered
+from pytest_ocrparity.contract.pages import HasModels
 from pytest_ocrparity.edits import edit_distance
 from pytest_ocrparity.stages import DETECTIONS, PAGE, TEXT
 from pytest_ocrparity.tolerance import OFF, Tolerance
@@ -77,9 +76,9 @@ class PageComparisons:
             differences.append(Difference(PAGE, "order", len(moved), [list(lines[moved[0]].at)]))
         changed = [each for each in lines if self._counts_as_changed(each)]
         counts = _counts(lines, changed, len(reference.texts or ()), len(candidate.texts or ()), len(moved))
-        if lines and not any(each.reference or each.candidate for each in lines):
-            if not self.tolerance["text.allow_empty"].value:
-                differences.append(Difference(PAGE, "empty_page", True, True))
+        is_blank = bool(lines) and not any(each.reference or each.candidate for each in lines)
+        if is_blank and not self.tolerance["text.allow_empty"].value:
+            differences.append(Difference(PAGE, "empty_page", True, True))
         measures = self._measures(counts)
         is_text_wrong = any(measure.fails for measure in measures)
         if reference.is_recording_of(candidate):
@@ -112,7 +111,7 @@ class PageComparisons:
 
     def _lines(self) -> list[LineFinding]:
         """Return what was read at each place, in the reference's order; boxes that only the candidate has come last."""
-        reference, candidate = self.boxes.reference, self.boxes.candidate
+        reference, candidate = self.reference, self.candidate
         one, two = reference.detections or Detections(()), candidate.detections or Detections(())
         pairs, _ = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
         partner = {pair.reference: pair.candidate for pair in pairs}
@@ -159,7 +158,9 @@ class PageComparisons:
 def detector_part(trace: Trace) -> Trace:
     """Return what a trace of a page shows of its detector, as a trace of that one."""
     models = offered(trace.source, HasModels)
-    return replace(trace, texts=None, source=None if models is None else models.detector)
+    # In the detector's own order, which experiments with it look at.
+    found = trace.memo.get(DETECTIONS, trace.detections)
+    return replace(trace, texts=None, detections=found, source=None if models is None else models.detector)
 
 
 def _line(at: tuple[float, float], one: str | None, two: str | None, place: int, other: int) -> LineFinding:

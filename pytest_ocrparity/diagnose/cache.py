@@ -117,7 +117,7 @@ class DiagnosisCache:
             if self.strict:
                 raise
             text = f"the diagnosis stopped: {type(error).__name__}: {error}"
-            found = [Diagnosis(stage=made.page.stage or PAGE, cause=UNKNOWN, summary=text, model=PAGE)]
+            found = [Diagnosis(stage=made.page.stage or PAGE, cause=UNKNOWN, summary=text, model="pipeline")]
         side = offered(made.candidate.source, HasSettingsTable)
         return tuple(each.in_table("inference" if side is None else side.table) for each in found)
 

@@ -33,16 +33,16 @@ from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import CROP, DETECTION, PAGE, RECOGNITION, RESIZE
 from pytest_ocrparity.trace import Trace
 
-OF_NO_MODEL: Final = "page"
+OF_NO_MODEL: Final = "pipeline"
 """The `Diagnosis.model` of what stands between and around the models."""
 MOST_LINES: Final = 3
 """How many lines are examined that only the recognisers can explain."""
 _STEP_CAUSES: Final = {
-    CUT: ("page.crop_rule", CROP),
-    TURN: ("page.textline_orientation", CROP),
+    CUT: ("pipeline.crop_rule", CROP),
+    TURN: ("pipeline.textline_orientation", CROP),
     BATCH: ("resize.batch_padding", RESIZE),
-    SCORES: ("page.score_thresh", PAGE),
-    ORDER: ("page.order", PAGE),
+    SCORES: ("pipeline.score_thresh", PAGE),
+    ORDER: ("pipeline.order", PAGE),
 }
 _CHANGED: Final = {
     CUT: "its lines cut out as paddlex does",
@@ -76,10 +76,10 @@ def _model_of_detection(diagnosis: Diagnosis) -> str:
 
 def _place_in_flow(diagnosis: Diagnosis) -> int:
     """Return where a cause stands: what precedes the detector, it, what is cut out, the recogniser, the whole page."""
-    if diagnosis.cause.startswith("pipeline."):
-        return 0
     if diagnosis.model == OF_NO_MODEL:
-        return {CROP: 2, RESIZE: 3}.get(diagnosis.stage, 5)
+        if diagnosis.cause == "pipeline.doc_preprocessor":
+            return 0
+        return {CROP: 2, RESIZE: 3, PAGE: 5}.get(diagnosis.stage, 1)
     return 1 if diagnosis.model == DETECTION.name else 4
 
 
@@ -200,11 +200,8 @@ class _PageExaminer:
                 continue
             label = f"{self.candidate.label}, the line at {_place(line)}"
             one, two = (replace(each, image=label) for each in traces if each is not None)
-            if (
-                one.recognition == two.recognition
-                or (one.recognition and two.recognition)
-                and (one.recognition.text == two.recognition.text)
-            ):
+            read = [None if each.recognition is None else each.recognition.text for each in (one, two)]
+            if read[0] == read[1]:
                 continue
             examined += 1
             for each in self.diagnose(Comparisons(one, two, self.made.tolerance)):

@@ -191,6 +191,8 @@ def known_rows(diagnosis: Diagnosis, *, heads: bool) -> list[tuple[str, str]]:
 
 
 def unknown_rows(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    """Return what is known of a difference whose cause is not."""
+    """Return what is known of a difference whose cause is not."""
     rows = [("cause", f"unknown at {diagnosis.stage}: {diagnosis.summary}")]
     rows += [("noticed", text) for text in diagnosis.evidence]
     rows += [("ruled out", text) for text in diagnosis.ruled_out]

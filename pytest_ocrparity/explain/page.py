@@ -29,9 +29,8 @@ def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
         text = headline(page)
     rows = []
     for each in known:
-        rows += [
-            (name, _with_model(row, each) if name in ("cause", "and") else row) for name, row in _rows(each, first)
-        ]
+        of_cause = known_rows(each, heads=each is first)
+        rows += [(name, _with_model(row, each) if name in ("cause", "and") else row) for name, row in of_cause]
     for each in unknown:
         rows += unknown_rows(each)
     rows += rows_of_lines(page)
@@ -41,10 +40,6 @@ def explain_page(page: Comparison, diagnoses: Sequence[Diagnosis]) -> str:
     else:
         rows.append(("next", f"compare each model alone (assert_same_detections, assert_same_text), {again}"))
     return "\n".join([f"{page.image}: {text}", *(f"  {name:<{COLUMN}}{row}" for name, row in rows)])
-
-
-def _rows(diagnosis: Diagnosis, first: Diagnosis | None) -> list[tuple[str, str]]:
-    return known_rows(diagnosis, heads=diagnosis is first)
 
 
 def _with_model(text: str, diagnosis: Diagnosis) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_ocrparity.session.fixtures import BASELINES
 from pytest_ocrparity.session.outcomes import DID_NOT_RUN
 from pytest_ocrparity.wording import path_from, printable
 
@@ -190,9 +191,9 @@ class Evidence:
 
             if any(isinstance(record, Asked) for record in records):
                 self._asking.add(test)
-            elif any(isinstance(record, Used) and record.fixture == "ocr_golden" for record in records):
+            elif any(isinstance(record, Used) and record.fixture in BASELINES for record in records):
                 # It might, under other options, or did in a process of its own.
-                self._why[test] = "took ocr_golden and asked it for nothing here"
+                self._why[test] = "took ocr_golden, or ocr_golden_page, and asked it for nothing here"
                 return
         self._passed.append(test)
 

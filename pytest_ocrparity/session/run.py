@@ -15,7 +15,13 @@ from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.context import Context, context_test_id, exchange_context
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
-from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
+from pytest_ocrparity.session.fixtures import (
+    FIXTURES,
+    TRAINED,
+    errors_as_fixture_failures,
+    fixture_place,
+    fixture_value,
+)
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.outcomes import RED
@@ -83,7 +89,7 @@ class Run:
         self.progress = Progress(config)
         self.recorder.say = self.progress.say
         self.worst: list[Worst] = []
-        self._goldens: dict[str, GoldenStore] = {}
+        self.stores: dict[str, GoldenStore] = {}
         self._images: tuple[Any, dict[str, list[Any]]] | None = None
         """The module whose tests were parametrized last, and the parameters of the images that were there, by task."""
 
@@ -160,7 +166,7 @@ class Run:
         with (
             errors_as_fixture_failures()
         ):  # a marker added late, or on a unittest.TestCase, was not checked at collection
-            return self.tolerance_of(self._running_item())
+            return self.tolerance_of(self.running_item())
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -189,7 +195,7 @@ class Run:
 
         The fixture itself skips, as pytest keeps in mind how it ended.
         """
-        if fixturedef.argname != "ocr_train_model" or not self.settings.no_train:
+        if fixturedef.argname not in TRAINED or not self.settings.no_train:
             yield
             return
         function, fixturedef.func = fixturedef.func, skip_without_train
@@ -341,9 +347,9 @@ class Run:
         from pytest_ocrparity.session.models import golden_store_of_models
 
         settings = self.need_settings().of_task(task)
-        if settings.prefix not in self._goldens:
-            self._goldens[settings.prefix] = golden_store_of_models(settings)
-        return self._goldens[settings.prefix]
+        if settings.prefix not in self.stores:
+            self.stores[settings.prefix] = golden_store_of_models(settings)
+        return self.stores[settings.prefix]
 
     def reference_model(self) -> Any:
         """Return the model that baselines are recorded from, as the folder of the running test has it.
@@ -353,8 +359,8 @@ class Run:
         if self._records_from_the_first_candidate():
             from pytest_ocrparity.session.models import inference_model
 
-            return inference_model(self.settings_of(self._running_item()))
-        return fixture_value(self._running_item(), f"ocr_{self.goldens.reference}_model")
+            return inference_model(self.settings_of(self.running_item()))
+        return fixture_value(self.running_item(), f"ocr_{self.goldens.reference}_model")
 
     def reference_fixture(self) -> str:
         """Return where the fixture of that model lies, without setting it up."""
@@ -362,12 +368,13 @@ class Run:
 
         if self._records_from_the_first_candidate():
             return OF_THE_SETTINGS
-        return fixture_place(self._running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
+        return fixture_place(self.running_item(), f"ocr_{self.goldens.reference}_model", self.settings.root)
 
     def _records_from_the_first_candidate(self) -> bool:
-        return self.goldens.reference == "inference" and bool(parametrized_candidate(self._running_item()))
+        return self.goldens.reference == "inference" and bool(parametrized_candidate(self.running_item()))
 
-    def _running_item(self) -> pytest.Item:
+    def running_item(self) -> pytest.Item:
+        """Return the test that runs. Raises GoldenError where none does."""
         if self.recorder.item is None:
             raise GoldenError("ocr_golden.trace() was called while no test ran: call it in a test or a fixture")
         return self.recorder.item

@@ -25,12 +25,13 @@ from pytest_ocrparity.backends.paddlex.ocr_predictor import SORTED, load_ocr_pre
 from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
 from pytest_ocrparity.backends.paddlex.page_rules import paddlex_step
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, read_export
+from pytest_ocrparity.backends.paddlex.returned import as_returned
 from pytest_ocrparity.backends.staged import MOST_TRACES
 from pytest_ocrparity.contract.pages import BATCH, CUT, ORDER, SCORES, TURN, LineOfPage
 from pytest_ocrparity.diagnosis import PAGE_SIDE, Change, Fix
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes
-from pytest_ocrparity.stages import PAGE
+from pytest_ocrparity.stages import DETECTIONS, PAGE
 from pytest_ocrparity.trace import Image, Trace
 
 RECOGNISER_OPTIONS: Final = ("text_recognition_model_name", "text_recognition_model_dir")
@@ -182,7 +183,8 @@ class DeployedPage:
             return _Run(image, replace(alone, source=self, detections=None, error=stopped), ())
         made, parameters = self.detector.traced_calls(trace, calls), {PAGE: self.steps}
         made = replace(made, detections=found, texts=tuple(texts), parameters={**made.parameters, **parameters})
-        made.memo[_LINES] = lines
+        detected = as_returned(self._predictor.detected(calls), result["dt_polys"])
+        made.memo.update({_LINES: lines, DETECTIONS: detected})
         return _Run(image, made, lines)
 
 
@@ -203,8 +205,10 @@ def load_page(
     """Load `paddleocr.PaddleOCR` with two exports, or tap the object that a user's function returns.
 
     Args:
-        detector, recogniser: the folders that `tools/export_model.py` wrote.
-        detector_name, recogniser_name: paddlex's names of the models; None means those in their inference.yml.
+        detector: the folder of the detector that `tools/export_model.py` wrote.
+        recogniser: that of the recogniser.
+        detector_name: paddlex's name of the model; None means the one in its inference.yml.
+        recogniser_name: the same of the recogniser.
         options: handed to `PaddleOCR` as they are.
         predict_options: handed to its `predict` as they are.
         options_file: a YAML or JSON file of options, under `options`.

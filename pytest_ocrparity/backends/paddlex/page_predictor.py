@@ -71,6 +71,10 @@ class PagePredictor(OcrPredictor):
             (result,) = self._model.predict(image, **{**self._predict_options, **options})
         return result, calls
 
+    def detected(self, calls: Mapping[str, Call]) -> Detections:
+        """Return what the detector found in a run, in its own order."""
+        return returned_detections(calls[DETECTED].result[0])
+
     def page_of(self, result: Any, calls: Mapping[str, Call]) -> tuple[Detections, list[Recognition | None]]:
         """Return the boxes of a result in reading order, and what it says of each: None where it left a text out."""
         boxes = list(result["dt_polys"])
@@ -90,7 +94,7 @@ class PagePredictor(OcrPredictor):
             else:
                 said[place] = read
         polygons = [boxes[place] for place in order] + [polygon for polygon, _ in extra]
-        found, _ = with_returned_scores(returned_detections(calls[DETECTED].result[0]), polygons)
+        found, _ = with_returned_scores(self.detected(calls), polygons)
         return found, [*(said.get(place) for place in order), *(read for _, read in extra)]
 
     def lines_of(self, result: Any, calls: Mapping[str, Call], found: Detections) -> list[LineOfPage]:

@@ -114,7 +114,7 @@ class TrainedRecogniser(TrainedSide, StagedRecogniser):
         return self._preprocess_resizing(image, {"image_shape": [3, *size], "padding": False})
 
     def as_deployed(self) -> TrainedRecogniser:
-        """Return this side with lines as wide as a deployment makes them: with `eval_mode: true`, where it squeezes them.
+        """Return this side with lines as wide as a deployment makes them: with `eval_mode: true`.
 
         It stays as it is where its lines are as wide already, and where it stretches them, which no deployment does.
         """
