@@ -197,7 +197,8 @@ def assert_same_page(reference: Trace, candidate: Trace, *, tolerance: Tolerance
         reference: a trace with `texts`, such as `ocr_train_page.trace(image)`.
         candidate: the trace under test, such as `ocr_inference_page.trace(image)`.
         tolerance: a preset's name, a table as in the settings, or a `Tolerance`; else that of the running test. Of it
-            the limits of `detections` and of `text` judge; `text.max_score_difference` does not.
+            the limits of `detections` and of `text` judge; of `text.max_score_difference`, "auto" is 0.2, as lines are
+            read in batches.
 
     Returns:
         What was measured; its `lines` hold both texts at each place.

@@ -123,12 +123,12 @@ class TextFinding:
 class LineFinding:
     """What two sides read at one place of a page, whether it differs or not.
 
-    `kind` is "same", or "text": other characters; "missing" or "extra": a box without partner; "left out": the
+    `kind` is "same", or "text": other characters; "score": the same with another score; "missing" or "extra": a box without partner; "left out": the
     candidate found the box and returned no text for it, "added": the reference did. `is_borderline`: what limits permit
     explains that the texts differ.
     """
 
-    kind: Annotated[str, "same, text, missing, extra, left out, added"]
+    kind: Annotated[str, "same, text, score, missing, extra, left out, added"]
     at: Annotated[tuple[float, float], "the box's centre: x and y in pixels of the source image"]
     reference: Annotated[str | None, "what the reference reads; null: nothing there"] = None
     candidate: Annotated[str | None, "what the candidate reads; null: nothing there"] = None
@@ -136,6 +136,8 @@ class LineFinding:
     candidate_box: Annotated[int | None, "index of the box among the candidate's, in reading order"] = None
     edits: Annotated[int, "characters to insert, remove or replace"] = 0
     is_borderline: bool = False
+    reference_score: Annotated[float | None, "the score of its text; null: it has none"] = None
+    candidate_score: Annotated[float | None, "the score of its text; null: it has none"] = None
 
     @property
     def differs(self) -> bool:

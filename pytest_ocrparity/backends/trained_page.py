@@ -99,8 +99,8 @@ class TrainedPage:
         for _, cut in left:
             line = self.recogniser.trace(np.ascontiguousarray(cut))
             if line.recognition is None:
-                error = line.error or StageError(PAGE, f"{self.recogniser.name} read nothing, and raised nothing")
-                return replace(trace, detections=None, error=error), ()
+                stopped = line.error or StageError(PAGE, f"{self.recogniser.name} read nothing, and raised nothing")
+                return replace(trace, detections=None, error=stopped), ()
             lines.append(LineOfPage(trace_copy(cut), trace_copy(cut), line.recognition))
             texts.append(line.recognition)
         places = np.array([place for place, _ in left], dtype=int)

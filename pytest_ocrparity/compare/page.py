@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.box_pairs import box_centre, box_pair_limits, pair_boxes
@@ -26,9 +27,12 @@ from pytest_ocrparity.comparison import (
 from pytest_ocrparity.contract import offered
 from pytest_ocrparity.contract.pages import HasModels
 from pytest_ocrparity.edits import edit_distance
-from pytest_ocrparity.stages import DETECTIONS, PAGE, TEXT
-from pytest_ocrparity.tolerance import OFF, Tolerance
-from pytest_ocrparity.trace import Detections, Trace
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGE, TEXT
+from pytest_ocrparity.tolerance import AUTO, OFF, PAGE_SCORE, Tolerance
+from pytest_ocrparity.trace import Detections, Recognition, Trace
+
+_DETECTORS: Final = frozenset(stage for stages in DETECTION.comparisons.values() for stage in stages)
+"""The stages of a detector."""
 
 
 class PageComparisons:
@@ -68,7 +72,9 @@ class PageComparisons:
             stage = differences[0].stage
             return self._made(DIFFERENT, stage=stage, differences=tuple(differences))
         found = self.boxes.of(DETECTIONS)
-        lines = with_borderline_lines(reference, candidate, self._lines(), self.tolerance)
+        lines = self._lines()
+        within = [place for place, each in enumerate(lines) if each.reference_box not in self._moved]
+        lines = with_borderline_lines(reference, candidate, lines, within, self.tolerance)
         moved = _out_of_order(lines)
         if moved and do_boxes_explain_order(reference, candidate):
             moved = []
@@ -113,7 +119,8 @@ class PageComparisons:
         """Return what was read at each place, in the reference's order; boxes that only the candidate has come last."""
         reference, candidate = self.reference, self.candidate
         one, two = reference.detections or Detections(()), candidate.detections or Detections(())
-        pairs, _ = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
+        pairs, findings = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
+        self._moved = {each.reference for each in findings}
         partner = {pair.reference: pair.candidate for pair in pairs}
         ours, theirs = self.reference.texts or (), self.candidate.texts or ()
         lines = []
@@ -123,8 +130,7 @@ class PageComparisons:
             if other is None:
                 lines.append(LineFinding("missing", box_centre(polygon), text, None, place))
                 continue
-            read = theirs[other]
-            lines.append(_line(box_centre(polygon), text, None if read is None else read.text, place, other))
+            lines.append(self._line(box_centre(polygon), said, theirs[other], place, other))
         paired = set(partner.values())
         for place, polygon in enumerate(two.polygons):
             if place not in paired:
@@ -132,6 +138,22 @@ class PageComparisons:
                 text = None if read is None else read.text
                 lines.append(LineFinding("extra", box_centre(polygon), None, text, None, place))
         return lines
+
+    def _line(
+        self, at: tuple[float, float], one: Recognition | None, two: Recognition | None, place: int, other: int
+    ) -> LineFinding:
+        """Return what both sides say of a pair of boxes."""
+        texts = [None if each is None else each.text for each in (one, two)]
+        if one is None or two is None:
+            kind = "same" if one is two else "left out" if two is None else "added"
+            return LineFinding(kind, at, *texts, place, other, edits=len(texts[0] or texts[1] or ""))
+        edits, limit = edit_distance(one.text, two.text), self.tolerance["text.max_score_difference"].value
+        kind = "text" if edits else "same"
+        if not edits and limit != OFF and one.score is not None and two.score is not None:
+            most = PAGE_SCORE if limit == AUTO else float(limit)
+            kind = "same" if abs(one.score - two.score) <= most else "score"
+        scores = {"reference_score": one.score, "candidate_score": two.score}
+        return LineFinding(kind, at, one.text, two.text, place, other, edits, **scores)
 
     def _counts_as_changed(self, line: LineFinding) -> bool:
         """Return whether a line counts as read otherwise; boxes without partner are judged as boxes."""
@@ -160,15 +182,9 @@ def detector_part(trace: Trace) -> Trace:
     models = offered(trace.source, HasModels)
     # In the detector's own order, which experiments with it look at.
     found = trace.memo.get(DETECTIONS, trace.detections)
-    return replace(trace, texts=None, detections=found, source=None if models is None else models.detector)
-
-
-def _line(at: tuple[float, float], one: str | None, two: str | None, place: int, other: int) -> LineFinding:
-    if one is None or two is None:
-        kind = "same" if one is two else "left out" if two is None else "added"
-        return LineFinding(kind, at, one, two, place, other, edits=len(one or two or ""))
-    edits = edit_distance(one, two)
-    return LineFinding("text" if edits else "same", at, one, two, place, other, edits)
+    error = trace.error if trace.error is not None and trace.error.stage in _DETECTORS else None
+    source = None if models is None else models.detector
+    return replace(trace, texts=None, detections=found, error=error, source=source)
 
 
 def _out_of_order(lines: Sequence[LineFinding]) -> list[int]:

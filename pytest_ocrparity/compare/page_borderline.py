@@ -7,7 +7,7 @@ of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,17 +26,20 @@ MOST_LINES = 8
 
 
 def with_borderline_lines(
-    reference: Trace, candidate: Trace, lines: Sequence[LineFinding], tolerance: Tolerance
+    reference: Trace, candidate: Trace, lines: Sequence[LineFinding], within: Collection[int], tolerance: Tolerance
 ) -> list[LineFinding]:
-    """Return the lines, of which those are marked that what limits permit explains."""
-    differing = [each for each in lines if each.kind == "text"]
+    """Return the lines, of which those are marked that what limits permit explains.
+
+    `within` are the places of the lines whose boxes keep their limits.
+    """
+    differing = [place for place in within if lines[place].kind == "text"]
     if not differing or len(differing) > MOST_LINES:
         return list(lines)
     try:
         explained = _Explained(reference, candidate, tolerance)
         return [
-            replace(each, is_borderline=each.kind == "text" and explained.is_line(each)) if each.differs else each
-            for each in lines
+            replace(each, is_borderline=explained.is_line(each)) if place in differing else each
+            for place, each in enumerate(lines)
         ]
     except Exception:  # a side of the user's may only trace: then it explains nothing
         return list(lines)
@@ -87,7 +90,7 @@ class _Explained:
         if read[1] != line.candidate:
             return False  # the lines that were read with it change it
         if read[0] != read[1]:
-            found = Comparisons(*traces, self._tolerance, defers=True).of(TEXT).texts
+            found = Comparisons(traces[0], traces[1], self._tolerance, defers=True).of(TEXT).texts
             return found is not None and found.is_borderline and np.array_equal(own.given, other.given)
         again = self._recognisers[1].trace(np.ascontiguousarray(own.given)).recognition
         if again is None or again.text != line.reference:

@@ -30,7 +30,7 @@ from pytest_ocrparity.contract.pages import (
     ShowsLines,
 )
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
-from pytest_ocrparity.stages import CROP, DETECTION, PAGE, RECOGNITION, RESIZE
+from pytest_ocrparity.stages import CROP, DETECTION, PAGE, RECOGNITION, RESIZE, TEXT
 from pytest_ocrparity.trace import Trace
 
 OF_NO_MODEL: Final = "pipeline"
@@ -66,6 +66,8 @@ def examine_page(made: PageComparisons, diagnose: Diagnose) -> list[Diagnosis]:
         found += [replace(each, model=_model_of_detection(each)) for each in diagnose(made.boxes)]
     if made.candidate.texts is not None and made.reference.texts is not None:
         found += _PageExaminer(made, diagnose).causes()
+    elif made.candidate.error is not None and made.candidate.error.stage in (TEXT, CROP):
+        found = [each for each in found if each.cause != UNKNOWN] + _PageExaminer(made, diagnose).of_stopped()
     found.sort(key=_place_in_flow)
     return found or [_unknown(made, "each step that could be run alone agrees with the reference")]
 
@@ -102,6 +104,8 @@ class _PageExaminer:
     not_tried: list[str] = field(default_factory=list)
     _again: dict[str, Trace | None] = field(default_factory=dict)
     _alone: dict[tuple[int, bytes], Trace] = field(default_factory=dict)
+    _pictures: dict[int, Any] = field(default_factory=dict)
+    """By box, the picture of a line as it would be without a step that is at fault too."""
 
     def __post_init__(self) -> None:
         self.reference, self.candidate = self.made.reference, self.made.candidate
@@ -137,7 +141,20 @@ class _PageExaminer:
                 return True
             if step == SCORES and read is not None:
                 self._state(found, step, line, own)  # what it reads is another matter
+            if step in (TURN, CUT) and (picture := self._picture_of_reference(step, line, own)) is not None:
+                self._state(found, step, line, own, picture)
+                self._pictures[line.candidate_box] = picture
+                return False  # its recogniser reads that otherwise as well
         return False
+
+    def _picture_of_reference(self, step: str, line: LineFinding, own: LineOfPage) -> Any:
+        """Return the picture of a line without a step in which the reference reads its text, and in the other not."""
+        again = self._run_again(step)
+        lines, box = () if again is None else self._lines_of(again), line.candidate_box or 0
+        if box >= len(lines) or own.read is None or self._text_alone(1, own.given) != own.read.text:
+            return None
+        read = [self._text_alone(0, picture) for picture in (lines[box].given, own.given)]
+        return lines[box].given if read[0] == line.reference != read[1] else None
 
     def _suspects(self, line: LineFinding, own: LineOfPage) -> list[str]:
         """Return the steps that did something to a line."""
@@ -150,7 +167,9 @@ class _PageExaminer:
             steps.append(BATCH)
         return steps
 
-    def _state(self, found: list[Diagnosis], step: str, line: LineFinding, own: LineOfPage) -> None:
+    def _state(
+        self, found: list[Diagnosis], step: str, line: LineFinding, own: LineOfPage, picture: Any = None
+    ) -> None:
         """Add the cause of a step, or the line to one that is there already."""
         assert self._steps is not None
         cause, stage = _STEP_CAUSES[step]
@@ -161,13 +180,16 @@ class _PageExaminer:
         proof = f"with {_CHANGED[step]}, {name} reads {read!r} at {_place(line)}"
         if read == line.reference:
             proof += f", as {other} does"
-        evidence = [f"{proof}; else {line.candidate!r}" if line.candidate is not None else f"{proof}; else nothing"]
+        evidence = f"{proof}; else {line.candidate!r}" if line.candidate is not None else f"{proof}; else nothing"
+        if picture is not None:
+            evidence = f"with {_CHANGED[step]}, {other} reads {line.reference!r} at {_place(line)}; in what {name} "
+            evidence += f"gives its recogniser there, {other} reads {self._text_alone(0, own.given)!r}"
         found.append(
             Diagnosis(
                 stage=stage,
                 cause=cause,
                 summary=self._summary(step, own),
-                evidence=tuple(evidence),
+                evidence=(evidence,),
                 fix=self._steps.step_fix(step),
                 model=OF_NO_MODEL,
             )
@@ -195,19 +217,31 @@ class _PageExaminer:
             own = self._own(line)
             if own is None or examined >= MOST_LINES:
                 continue
-            traces = [self._trace_alone(side, own.given) for side in (0, 1)]
+            picture = self._pictures.get(line.candidate_box or 0, own.given)
+            traces = [self._trace_alone(side, picture) for side in (0, 1)]
             if traces[0] is None or traces[1] is None:
                 continue
             label = f"{self.candidate.label}, the line at {_place(line)}"
             one, two = (replace(each, image=label) for each in traces if each is not None)
             read = [None if each.recognition is None else each.recognition.text for each in (one, two)]
-            if read[0] == read[1]:
+            if read[0] == read[1] and line.kind != "score":
                 continue
             examined += 1
             for each in self.diagnose(Comparisons(one, two, self.made.tolerance)):
                 found.setdefault((each.stage, each.cause), replace(each, model=RECOGNITION.name))
         known = [each for each in found.values() if each.cause != UNKNOWN]
         return known or list(found.values())
+
+    def of_stopped(self) -> list[Diagnosis]:
+        """Return why the candidate's recogniser stops at a line, as it does alone."""
+        for own in self._lines:
+            traces = [self._trace_alone(side, own.given) for side in (0, 1)]
+            if traces[0] is None or traces[1] is None or traces[1].error is None:
+                continue
+            found = self.diagnose(Comparisons(traces[0], traces[1], self.made.tolerance))
+            return [replace(each, model=RECOGNITION.name) for each in found]
+        error = self.candidate.error
+        return [_unknown(self.made, f"no line stops its recogniser alone: {error}", not_tried=tuple(self.not_tried))]
 
     def _of_order(self) -> list[Diagnosis]:
         """Return that the candidate's own order is the cause, where its boxes stand right in paddlex's."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from pytest_ocrparity.comparison import Comparison, LineFinding
 from pytest_ocrparity.edits import first_edit
-from pytest_ocrparity.wording import number_of_boxes, quoted
+from pytest_ocrparity.wording import amount, number_of_boxes, quoted
 
 MOST_LINES: Final = 6
 _BOX_KINDS: Final = ("moved", "split", "merged", "invalid", "score")
@@ -59,5 +59,8 @@ def _line_text(line: LineFinding, comparison: Comparison) -> str:
         text = "without a text" if said is None else quoted(said)
         why = "finds no box there" if line.kind in ("missing", "extra") else "returns no text there"
         return f"{text} in {side} {at}, and {other} {why}"
+    if line.kind == "score":
+        scores = f"{amount(line.reference_score or 0.0)} in {one}, {amount(line.candidate_score or 0.0)} in {two}"
+        return f"{quoted(line.reference)} has the score {scores} {at}"
     place = first_edit(line.reference, line.candidate) or 0
     return f"{quoted(line.reference, place)} in {one}, {quoted(line.candidate, place)} in {two} {at}"

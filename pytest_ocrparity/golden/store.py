@@ -312,9 +312,8 @@ def _measure_drift(old: Trace, new: Trace) -> dict[str, Any]:
     if new.recognition is not None:
         texts = ["" if each.recognition is None else each.recognition.text for each in (old, new)]
         return {"text_before": texts[0], "text_after": texts[1], "map_difference": difference}
-    texts = _texts_moved(old, new)
     boxes = {"boxes_before": len(old.detections or ()), "boxes_after": len(new.detections or ())}
-    return {**boxes, **texts, "map_difference": difference}
+    return {**boxes, **_texts_moved(old, new), "map_difference": difference}
 
 
 def _texts_moved(old: Trace, new: Trace) -> dict[str, int]:

@@ -33,7 +33,9 @@ def train_page(settings: Settings) -> PageReader:
     detector, recogniser = train_model(settings), train_model(lines)
     if not isinstance(detector, TrainingPipeline) or not isinstance(recogniser, TrainedRecogniser):
         raise ModelError(f"{settings.file}: a page is read by a detector (train) and a recogniser (recognition.train)")
-    return load_once(f"page of {id(detector)} and {id(recogniser)}", (), lambda: TrainedPage(detector, recogniser))
+    key = f"page of {id(detector)} and {id(recogniser)}"
+    page: PageReader = load_once(key, (), lambda: TrainedPage(detector, recogniser))
+    return page
 
 
 def inference_page(settings: Settings) -> PageReader:
@@ -63,7 +65,8 @@ def inference_page(settings: Settings) -> PageReader:
 
     folders = [given[name] for name in ("detector", "recogniser") if name in given]
     files = [file for folder in folders for file in sorted(folder.glob("*"))]
-    return load_once(f"page {sorted(given.items(), key=lambda pair: pair[0])!r}", files, load)
+    page: PageReader = load_once(f"page {sorted(given.items(), key=lambda pair: pair[0])!r}", files, load)
+    return page
 
 
 def _recognition(settings: Settings) -> Settings:

@@ -15,13 +15,7 @@ from pytest_ocrparity import settings as settings_module
 from pytest_ocrparity.context import Context, context_test_id, exchange_context
 from pytest_ocrparity.errors import GoldenError, OcrParityError, OptionError, ReportError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
-from pytest_ocrparity.session.fixtures import (
-    FIXTURES,
-    TRAINED,
-    errors_as_fixture_failures,
-    fixture_place,
-    fixture_value,
-)
+from pytest_ocrparity.session.fixtures import FIXTURES, errors_as_fixture_failures, fixture_place, fixture_value
 from pytest_ocrparity.session.kept_records import KeptRecords
 from pytest_ocrparity.session.label_book import LabelBook
 from pytest_ocrparity.session.outcomes import RED
@@ -195,7 +189,7 @@ class Run:
 
         The fixture itself skips, as pytest keeps in mind how it ended.
         """
-        if fixturedef.argname not in TRAINED or not self.settings.no_train:
+        if not fixturedef.argname.startswith("ocr_train_") or not self.settings.no_train:
             yield
             return
         function, fixturedef.func = fixturedef.func, skip_without_train

@@ -21,7 +21,7 @@ from pytest_ocrparity.backends.paddlex.deployed import PADDLE_OCR, PAGE_RECOGNIS
 from pytest_ocrparity.backends.paddlex.deployed_recogniser import DeployedRecogniser
 from pytest_ocrparity.backends.paddlex.factory import made_by_factory
 from pytest_ocrparity.backends.paddlex.fixes import fix_keyword_text
-from pytest_ocrparity.backends.paddlex.ocr_predictor import SORTED, load_ocr_predictor
+from pytest_ocrparity.backends.paddlex.ocr_predictor import DETECTED, SORTED, load_ocr_predictor
 from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
 from pytest_ocrparity.backends.paddlex.page_rules import paddlex_step
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, read_export
@@ -31,7 +31,7 @@ from pytest_ocrparity.contract.pages import BATCH, CUT, ORDER, SCORES, TURN, Lin
 from pytest_ocrparity.diagnosis import PAGE_SIDE, Change, Fix
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes
-from pytest_ocrparity.stages import DETECTIONS, PAGE
+from pytest_ocrparity.stages import CROP, DETECTIONS, PAGE, TEXT
 from pytest_ocrparity.trace import Image, Trace
 
 RECOGNISER_OPTIONS: Final = ("text_recognition_model_name", "text_recognition_model_dir")
@@ -120,7 +120,8 @@ class DeployedPage:
             StageError: it is none of the last few of this side.
         """
         kept = self._run_of(trace)
-        taps, options = {}, {}
+        taps: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if step in (CUT, ORDER):
             taps = {{CUT: CUT, ORDER: SORTED}[step]: paddlex_step(step)}
         elif step == TURN:
@@ -172,16 +173,20 @@ class DeployedPage:
         """Run a page from end to end, with something in the place of some steps, and other options of `predict`."""
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         trace = Trace(pipeline=self.name, image=name, image_sha256=digest, source=self)
-        try:
-            result, calls = self._predictor.read_page(given, taps or {}, options or {}, step=step)
-            found, texts = self._predictor.page_of(result, calls)
-            lines = self._predictor.lines_of(result, calls, found)
-        except Exception as error:
+        result, calls, error = self._predictor.read_page(given, taps or {}, options or {}, step=step)
+        if error is not None and DETECTED not in calls:
             # The detector alone says at which of its stages it stopped, or that the file is no image.
             alone = self.detector.trace_anew(image)
             stopped = alone.error or StageError(PAGE, self.detector.describe_error(error))
             return _Run(image, replace(alone, source=self, detections=None, error=stopped), ())
         made, parameters = self.detector.traced_calls(trace, calls), {PAGE: self.steps}
+        if error is not None:
+            stopped = StageError(TEXT if CUT in calls else CROP, self.recogniser.describe_error(error))
+            made = replace(made, detections=self._predictor.detected(calls), error=stopped)
+            made.memo[_LINES] = self._predictor.cut_lines(calls)
+            return _Run(image, made, made.memo[_LINES])
+        found, texts = self._predictor.page_of(result, calls)
+        lines = self._predictor.lines_of(result, calls, found)
         made = replace(made, detections=found, texts=tuple(texts), parameters={**made.parameters, **parameters})
         detected = as_returned(self._predictor.detected(calls), result["dt_polys"])
         made.memo.update({_LINES: lines, DETECTIONS: detected})

@@ -57,8 +57,8 @@ class PagePredictor(OcrPredictor):
 
     def read_page(
         self, image: Any, replaced: Mapping[str, Callable[..., Any]], options: Mapping[str, Any], *, step: str = ""
-    ) -> tuple[Any, Mapping[str, Call]]:
-        """Run the real `predict` on one page from end to end; return its result and the calls that it made.
+    ) -> tuple[Any, Mapping[str, Call], Exception | None]:
+        """Run the real `predict` on one page from end to end; return its result, the calls that it made, and its error.
 
         Args:
             image: a path or pixels, as `predict` takes them.
@@ -67,9 +67,13 @@ class PagePredictor(OcrPredictor):
             step: `BATCH` for one line at a time.
         """
         one_by_one: AbstractContextManager[Any] = self._lines_at_once(1) if step == BATCH else nullcontext()
+        result, error = None, None
         with isolated(), one_by_one, self.taps.run(replaced=replaced) as calls:
-            (result,) = self._model.predict(image, **{**self._predict_options, **options})
-        return result, calls
+            try:
+                (result,) = self._model.predict(image, **{**self._predict_options, **options})
+            except Exception as raised:
+                error = raised
+        return result, calls, error
 
     def detected(self, calls: Mapping[str, Call]) -> Detections:
         """Return what the detector found in a run, in its own order."""
@@ -96,6 +100,11 @@ class PagePredictor(OcrPredictor):
         polygons = [boxes[place] for place in order] + [polygon for polygon, _ in extra]
         found, _ = with_returned_scores(self.detected(calls), polygons)
         return found, [*(said.get(place) for place in order), *(read for _, read in extra)]
+
+    def cut_lines(self, calls: Mapping[str, Call]) -> list[LineOfPage]:
+        """Return what a run cut out that stopped later, in the pipeline's order."""
+        cuts = [np.asarray(cut) for cut in calls[CUT].result] if CUT in calls else []
+        return [LineOfPage(trace_copy(cut), trace_copy(cut), None) for cut in cuts if cut.size]
 
     def lines_of(self, result: Any, calls: Mapping[str, Call], found: Detections) -> list[LineOfPage]:
         """Return what became of the boxes of `page_of`."""
