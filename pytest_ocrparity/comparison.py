@@ -123,9 +123,9 @@ class TextFinding:
 class LineFinding:
     """What two sides read at one place of a page, whether it differs or not.
 
-    `kind` is "same", or "text": other characters; "score": the same with another score; "missing" or "extra": a box without partner; "left out": the
-    candidate found the box and returned no text for it, "added": the reference did. `is_borderline`: what limits permit
-    explains that the texts differ.
+    `kind` is "same", or "text": other characters; "score": the same with another score; "missing" or "extra": a box
+    without partner; "left out": the candidate found the box and returned no text for it, "added": the reference did.
+    `is_borderline`: what limits permit explains that the texts differ.
     """
 
     kind: Annotated[str, "same, text, score, missing, extra, left out, added"]

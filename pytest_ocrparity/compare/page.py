@@ -96,7 +96,8 @@ class PageComparisons:
         else:
             status = found.status if found.status in (EMPTY, ALLOWED_EMPTY) else SAME
         is_wrong = status not in MATCHES
-        stage = DETECTIONS if not self.are_boxes_same else TEXT if is_text_wrong else PAGE
+        are_read = any(each.kind in ("text", "score") for each in changed)
+        stage = DETECTIONS if not self.are_boxes_same else TEXT if are_read else PAGE
         return self._made(
             status,
             stage=stage if is_wrong else None,
@@ -143,17 +144,16 @@ class PageComparisons:
         self, at: tuple[float, float], one: Recognition | None, two: Recognition | None, place: int, other: int
     ) -> LineFinding:
         """Return what both sides say of a pair of boxes."""
-        texts = [None if each is None else each.text for each in (one, two)]
         if one is None or two is None:
             kind = "same" if one is two else "left out" if two is None else "added"
-            return LineFinding(kind, at, *texts, place, other, edits=len(texts[0] or texts[1] or ""))
+            texts = None if one is None else one.text, None if two is None else two.text
+            return LineFinding(kind, at, *texts, place, other, len(texts[0] or texts[1] or ""))
         edits, limit = edit_distance(one.text, two.text), self.tolerance["text.max_score_difference"].value
         kind = "text" if edits else "same"
         if not edits and limit != OFF and one.score is not None and two.score is not None:
             most = PAGE_SCORE if limit == AUTO else float(limit)
             kind = "same" if abs(one.score - two.score) <= most else "score"
-        scores = {"reference_score": one.score, "candidate_score": two.score}
-        return LineFinding(kind, at, one.text, two.text, place, other, edits, **scores)
+        return LineFinding(kind, at, one.text, two.text, place, other, edits, False, one.score, two.score)
 
     def _counts_as_changed(self, line: LineFinding) -> bool:
         """Return whether a line counts as read otherwise; boxes without partner are judged as boxes."""

@@ -47,16 +47,15 @@ def test_a_fault_is_caught_and_named(case: PageCase, tmp_path: Path, record_prop
     assert {*row["cause"]} <= CAUSES.keys()
     if row["cause_right"] and UNKNOWN not in row["cause"]:
         assert all(each.fix is not None and each.evidence for each in error.diagnoses)
-        if can_be_followed(row["cause"]):
+        if can_be_followed(row["cause"]) and (ALL or case.name == SHORT[-1]):
             deployment.follow(error.diagnoses)
             assert judged(deployment.models(), picture(case.page)) is None, "who follows the fixes still fails"
 
 
 def can_be_followed(causes: list[str]) -> bool:
     """Tell whether the fixes are changes of settings and files: an export again of both models is another suite's."""
-    return all(
-        cause.startswith(("postprocess.", "resize.", "pipeline.", "text.", "normalize.")) for cause in causes
-    ) and ("pipeline.doc_preprocessor" not in causes)
+    of_files = ("postprocess.", "resize.", "pipeline.", "text.", "normalize.")
+    return all(cause.startswith(of_files) and cause != "pipeline.doc_preprocessor" for cause in causes)
 
 
 @pytest.fixture(scope="module")
@@ -68,20 +67,10 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> PageDeployment:
 def test_right_pages_pass(name: str, right: PageDeployment, record_property: Record) -> None:
     right.options = {**OPTIONS, **CLEAN[name]}
     sides = right.models()
-    for page in PAGES:
+    for page in PAGES if ALL else ("columns", "tilted"):
         record_property("pages.clean", page)
         assert judged(sides, picture(page)) is None, page
-
-
-def test_a_right_page_of_a_file_passes(right: PageDeployment, tmp_path: Path) -> None:
-    import cv2
-
-    path = tmp_path / "page.png"
-    cv2.imwrite(str(path), picture("columns"))
-    right.options = dict(OPTIONS)
-    sides = right.models()
-    assert judged(sides, path) is None
-    texts = [each and each.text for each in sides[1].trace(path).texts or ()]
+    texts = [each and each.text for each in sides[1].trace(picture("columns")).texts or ()]
     assert texts[:4] == ["APPLES", "3.20", "BREAD", "2.80"]
 
 
