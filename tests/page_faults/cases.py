@@ -187,7 +187,7 @@ def drops_a_box(predictor: PagePredictor) -> None:
 def shears(picture: Array) -> Array:
     import cv2
 
-    matrix = np.float32([[1, 0.06, 0], [0.03, 1, 6]])
+    matrix = np.array([[1, 0.06, 0], [0.03, 1, 6]], np.float32)
     return np.asarray(cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REPLICATE))
 
 
