@@ -10,18 +10,16 @@ import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.compare.characters import with_dictionaries_judged
-from pytest_ocrparity.compare.page import PageComparisons
 from pytest_ocrparity.compare.preconditions import refuse_one_side_twice, refuse_same_object
+from pytest_ocrparity.compare.whole_page import PageComparisons
 from pytest_ocrparity.comparison import Comparison, DifferenceError
 from pytest_ocrparity.context import Diagnoser, context_test_id, current_context
-from pytest_ocrparity.diagnose import SECONDS
-from pytest_ocrparity.diagnose.cache import DiagnosisCache
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.evaluate.sequences import Found, LabelsLike, count_sequences
 from pytest_ocrparity.evaluate.verdict import Accuracy, accuracy_verdict, refuse_no_share
 from pytest_ocrparity.explain import explain
 from pytest_ocrparity.explain.accuracies import explain_accuracy
-from pytest_ocrparity.explain.page import explain_page
+from pytest_ocrparity.explain.page_message import explain_page
 from pytest_ocrparity.stages import (
     DETECTION,
     DETECTIONS,
@@ -337,7 +335,7 @@ def _compare_or_raise(
     else:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
-        diagnoser: Diagnoser = DiagnosisCache(SECONDS) if listener is None else listener.diagnoser
+        diagnoser = _diagnoser() if listener is None else listener.diagnoser
         # Of dictionaries that differ, and no line shows it, nothing is to be found.
         is_shown = not all(each.is_match for each in comparisons.all())
         diagnoses = diagnoser.diagnose(comparisons) if is_shown else ()
@@ -363,7 +361,7 @@ def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: Toler
     if listener is not None:
         listener.on_comparison(judged, reference, candidate)
     if not judged.is_match:
-        diagnoser: Diagnoser = DiagnosisCache(SECONDS) if listener is None else listener.diagnoser
+        diagnoser = _diagnoser() if listener is None else listener.diagnoser
         diagnoses = diagnoser.diagnose_page(comparisons)
         made = comparisons.all()
         message = explain_page(judged, diagnoses)
@@ -382,6 +380,14 @@ def _refuse_no_page(reference: Trace, candidate: Trace) -> None:
                 f"{trace.label}: {printable(trace.pipeline)} is {sort}, and assert_same_page compares pages: take its "
                 "traces from ocr_train_page, ocr_inference_page or ocr_golden_page"
             )
+
+
+def _diagnoser() -> Diagnoser:
+    # Imported where something differs: the experiments are a third of all modules, and most runs make none.
+    from pytest_ocrparity.diagnose import SECONDS
+    from pytest_ocrparity.diagnose.cache import DiagnosisCache
+
+    return DiagnosisCache(SECONDS)
 
 
 def _refuse_other_task(kind: str, reference: Trace, candidate: Trace) -> None:

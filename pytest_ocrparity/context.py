@@ -31,7 +31,7 @@ class Diagnoser(Protocol):
         ...
 
     def diagnose_page(self, made: Any) -> tuple[Diagnosis, ...]:
-        """Return the causes for which a `compare.page.PageComparisons` fails."""
+        """Return the causes for which a `compare.whole_page.PageComparisons` fails."""
         ...
 
 

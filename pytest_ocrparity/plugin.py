@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_ocrparity.contract import Pipeline
-    from pytest_ocrparity.contract.pages import PageReader
+    from pytest_ocrparity.contract.page_readers import PageReader
     from pytest_ocrparity.golden.store import Baseline
 
 _MAY_ASK = frozenset((*FIXTURES, "request"))
@@ -258,7 +258,7 @@ def ocr_train_page(request: pytest.FixtureRequest) -> PageReader:
     `[tool.ocrparity.train]` and `[tool.ocrparity.recognition.train]`; tests that use it are skipped under
     `--ocr-no-train`.
     """
-    from pytest_ocrparity.session.pages import train_page
+    from pytest_ocrparity.session.page_sides import train_page
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
@@ -274,7 +274,7 @@ def ocr_inference_page(request: pytest.FixtureRequest) -> PageReader:
     `[tool.ocrparity.page]`, and the folders of `[tool.ocrparity.inference]` and
     `[tool.ocrparity.recognition.inference]`.
     """
-    from pytest_ocrparity.session.pages import inference_page
+    from pytest_ocrparity.session.page_sides import inference_page
 
     run = request.config.stash[RUN]
     run.recorder.note("loads", side=PAGE_SIDE)
@@ -285,7 +285,7 @@ def ocr_inference_page(request: pytest.FixtureRequest) -> PageReader:
 @pytest.fixture(scope="class")
 def ocr_golden_page(request: pytest.FixtureRequest) -> Baseline:
     """The recorded baselines of pages, as `ocr_golden` is of one model: `.trace(image)` returns what was recorded."""
-    from pytest_ocrparity.session.pages import golden_page
+    from pytest_ocrparity.session.page_sides import golden_page
 
     with errors_as_fixture_failures():
         return golden_page(request.config.stash[RUN])

@@ -13,6 +13,7 @@ from toy import PAGE, page
 # What tests patch, and what a run's records are made of, is loaded before any run of pytester's, which forgets what was
 # imported during it.
 import pytest_ocrparity.backends.paddlex.pipeline
+import pytest_ocrparity.diagnose.cache
 import pytest_ocrparity.environment
 import pytest_ocrparity.session.collecting
 import pytest_ocrparity.session.models  # noqa: F401

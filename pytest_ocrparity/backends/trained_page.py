@@ -19,7 +19,7 @@ from pytest_ocrparity.backends.paddlex.page_rules import paddlex_cuts, paddlex_o
 from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
 from pytest_ocrparity.backends.ppocr.trained_recogniser import TrainedRecogniser
 from pytest_ocrparity.backends.staged import MOST_TRACES
-from pytest_ocrparity.contract.pages import LineOfPage
+from pytest_ocrparity.contract.page_readers import LineOfPage
 from pytest_ocrparity.errors import StageError
 from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import CROP, DETECTIONS, PAGE

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.comparison import LineFinding
 from pytest_ocrparity.contract import offered
-from pytest_ocrparity.contract.pages import CUT, ORDER, ChangesSteps, HasModels, LineOfPage, ShowsLines
+from pytest_ocrparity.contract.page_readers import CUT, ORDER, ChangesSteps, HasModels, LineOfPage, ShowsLines
 from pytest_ocrparity.stages import TEXT
 from pytest_ocrparity.tolerance import Tolerance
 from pytest_ocrparity.trace import Trace

@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.compare.page import PageComparisons
+from pytest_ocrparity.compare.whole_page import PageComparisons
 from pytest_ocrparity.comparison import Comparison
 from pytest_ocrparity.contract import HasSettingsTable, offered
 from pytest_ocrparity.diagnose import examine, first_stage_to_diagnose
 from pytest_ocrparity.diagnose.budget import BudgetSpentError
 from pytest_ocrparity.diagnose.kept_state import STATE
 from pytest_ocrparity.diagnose.laboratory import BEFORE_NETWORK, Laboratory
-from pytest_ocrparity.diagnose.pages import examine_page
+from pytest_ocrparity.diagnose.page_causes import examine_page
 from pytest_ocrparity.diagnose.parameter_experiments import LEAK, examine_leaked_parameters
 from pytest_ocrparity.diagnose.patched_candidate import Patch, PatchedCandidate
 from pytest_ocrparity.diagnose.postprocessing import puts_own_boxes_right

@@ -6,9 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import gates, kernels, reports, suites
+from benchmarks import gates, kernels, reports, start, suites
 
-MODULES = {"kernels": kernels, "gates": gates, "suites": suites, "reports": reports}
+MODULES = {"kernels": kernels, "gates": gates, "suites": suites, "start": start, "reports": reports}
 
 
 def main(names: list[str], path: Path = Path("build", "bench.json")) -> int:

@@ -123,42 +123,12 @@ def test_an_onnx_file_alone_is_the_detector(folder: Path, capsys: pytest.Capture
     assert main(["init"]) == 1
     told = capsys.readouterr().out
     assert "det.onnx is taken for the deployed detector, run by ONNX Runtime.\n" in told
-    told_of = "# Write what your code does around that file; these are an example.\n# options = {"
-    assert f'model_file = "det.onnx"\n{told_of}' in (folder / OWN).read_text()
+    assert 'model_file = "det.onnx"\n# options = {' in (folder / OWN).read_text()
     assert "inference.options lack img_mode, " in told.partition("Still missing")[2]
     text = (folder / OWN).read_text()
     (folder / OWN).write_text(text.replace("# options", "options"))
     assert main(["init"]) == 1
     assert "inference.options" not in capsys.readouterr().out.partition("Still missing")[2]
-
-
-@pytest.mark.parametrize("box_thresh", [0.45, 0.6])
-def test_the_options_of_an_onnx_file_are_those_of_the_training_file(folder: Path, box_thresh: float) -> None:
-    give_detector(folder)
-    shutil.rmtree(folder / "inference")
-    shutil.copy(EXAMPLE / "inference_onnx" / "inference.onnx", folder / "det.onnx")
-    config = folder / "configs/tiny_db.yml"
-    assert "box_thresh: 0.6" in config.read_text()
-    config.write_text(config.read_text().replace("box_thresh: 0.6", f"box_thresh: {box_thresh}"))
-    assert main(["init"]) == 1
-    text = (folder / OWN).read_text()
-    assert "# Write what your code does around that file; these are what tiny_db.yml evaluates.\n# options" in text
-    (folder / OWN).write_text(text.replace("# options", "options"))
-    options = load_settings(folder / OWN, {}, folder).candidates["inference"].values["options"]
-    assert len(options) == 13
-    assert (options["box_thresh"], options["limit_side_len"]) == (box_thresh, 736)
-    assert main(["init"]) == 0
-
-
-def test_a_second_call_does_not_contradict_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    give_detector(folder)
-    code = (folder.parent / "PaddleOCR").rename(folder.parent.parent / "code")
-    assert main(["init"]) == 1
-    assert "Still missing, as the first run says too:\n" in capsys.readouterr().out
-    assert main(["init", f"--paddleocr-root={code}"]) == 1
-    told = capsys.readouterr().out
-    assert f"+paddleocr_root = \"{code}\"\n" in told
-    assert f"Still missing in {OWN}, which was left as it is (the lines with + above are what was found), as" in told
 
 
 def test_weights_in_the_folder_of_training_are_preferred(folder: Path) -> None:

@@ -14,7 +14,7 @@ from faults.recognition.deployment import LineDeployment
 
 from page_faults.drawn import PAGES
 from pytest_ocrparity import DifferenceError, assert_same_page
-from pytest_ocrparity.backends.paddlex.page import DeployedPage, load_page
+from pytest_ocrparity.backends.paddlex.deployed_page import DeployedPage, load_page
 from pytest_ocrparity.backends.paddlex.page_predictor import PagePredictor
 from pytest_ocrparity.backends.trained_page import TrainedPage
 from pytest_ocrparity.diagnosis import Change, Diagnosis

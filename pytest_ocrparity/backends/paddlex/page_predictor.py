@@ -13,7 +13,7 @@ from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.ocr_predictor import DETECTED, ListTap, OcrPredictor
 from pytest_ocrparity.backends.paddlex.predictor import Call, Tap, TextPredictor
 from pytest_ocrparity.backends.paddlex.returned import polygon_places, returned_detections, with_returned_scores
-from pytest_ocrparity.contract.pages import BATCH, CUT, LineOfPage
+from pytest_ocrparity.contract.page_readers import BATCH, CUT, LineOfPage
 from pytest_ocrparity.trace import Detections, Recognition, trace_copy
 
 READ: Final = "read"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.returned import polygon_places
-from pytest_ocrparity.contract.pages import CUT
+from pytest_ocrparity.contract.page_readers import CUT
 
 
 def paddlex_cuts(picture: npt.NDArray[np.uint8], polygons: Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.uint8]]:
@@ -35,7 +35,7 @@ def paddlex_order(polygons: Sequence[npt.ArrayLike]) -> list[int]:
 
 
 def paddlex_step(step: str) -> Any:
-    """Return what paddlex puts in the place of a pipeline's step: `contract.pages.CUT` or `ORDER`."""
+    """Return what paddlex puts in the place of a pipeline's step: `contract.page_readers.CUT` or `ORDER`."""
     with isolated():
         from paddlex.inference.pipelines.components import CropByPolys, SortQuadBoxes
 

@@ -14,11 +14,12 @@ from pytest_ocrparity.contract import HasOtherOutputs, RunsOtherwise, SaysMode, 
 from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference, returns_map
 from pytest_ocrparity.diagnose.network import input_size as sizes
 from pytest_ocrparity.diagnose.network import weights
-from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause, line_map_parts_cause
+from pytest_ocrparity.diagnose.network.line_maps import PLACES, line_map_head_cause
 from pytest_ocrparity.diagnose.network.map_change import map_change_cause
-from pytest_ocrparity.diagnose.network.neighbours import ORIGIN, neighbour_tiles_cause
+from pytest_ocrparity.diagnose.network.neighbours import ORIGIN
 from pytest_ocrparity.diagnose.network.pointwise import POINTWISE
 from pytest_ocrparity.diagnose.network.softmax import by_softmax
+from pytest_ocrparity.diagnose.network.tiles import line_parts_cause, page_tiles_cause
 from pytest_ocrparity.diagnose.repeatability import examine_repeatability_of_maps
 from pytest_ocrparity.diagnosis import UNKNOWN, Change, Diagnosis, Fix
 from pytest_ocrparity.stages import PROBABILITY_MAP, RECOGNITION, TENSOR
@@ -144,7 +145,7 @@ def _changed_map(lab: Laboratory, right: Array, own: Array, tensor: Array | None
     is_of_lines = lab.comparisons.task == RECOGNITION
     experiments.append(lambda: map_change_cause(lab, PLACES if is_of_lines else ORIGIN, right, own))
     if source is not None and tensor is not None:
-        in_parts = line_map_parts_cause if is_of_lines else neighbour_tiles_cause
+        in_parts = line_parts_cause if is_of_lines else page_tiles_cause
         experiments.append(lambda: in_parts(lab, source.infer, tensor, right, own))
     if is_of_lines:  # the last, as it takes the notes of the others where it says unknown
         experiments.append(lambda: line_map_head_cause(lab, right, own))

@@ -1,4 +1,4 @@
-"""Experiments with the map of a line: its timesteps or classes in other places, a head of other classes, or parts."""
+"""Experiments with the map of a line: its timesteps or classes in other places, or a head of other classes."""
 
 from __future__ import annotations
 
@@ -133,78 +133,3 @@ def _without_the_others(lab: Laboratory, right: Array, own: Array) -> tuple[str,
         if are_equal_maps(lab, made, smaller) and np.max(np.abs(logarithms[0] - logarithms[1])) <= SAME:
             return where, made, smaller, larger[:, :, start : start + more]
     return None
-
-
-# Parts of a line.
-
-SIDES: Final = tuple(range(32, 1025, 8))
-SEAM: Final = 3.0
-"""How many times as much the maps must differ in their steps across seams as elsewhere."""
-
-
-def line_map_parts_cause(lab: Laboratory, run: Run, tensor: Array, right: Array, own: Array) -> Diagnosis | None:
-    """Return the diagnosis of a map that the network makes of parts of a line, if parts of one width make it all."""
-    sides = _likely_widths(right, own, tensor.shape[-1])
-    if not sides:
-        lab.not_tried.append("network.tiles: no width of parts shows in the difference of the two maps")
-        return None
-    with lab.budget.network_run(tensor.size):  # the first parts of all widths, each shorter than the line
-        firsts = [lab.attempt(lambda side=side: run(np.ascontiguousarray(tensor[..., :side]))) for side in sides]  # type: ignore[misc]
-    for side, first in zip(sides, firsts, strict=True):
-        is_likely = first is not None and are_equal_maps(lab, first, own[:, : first.shape[1]])
-        made = _made_of_parts(lab, run, tensor, own, side) if is_likely else None
-        if made is None:
-            continue
-        reference, candidate = lab.names
-
-        def explains(other: Laboratory, there: Array | None, side: int = side) -> bool:
-            again = None if there is None else _made_of_parts(other, run, other.tensor, there, side)
-            return again is not None
-
-        lab.patched = replace(lab.patched, explains=explains)
-        proof = f"{reference}'s network, run on {side} columns of the tensor at a time, makes {candidate}'s map "
-        proof += f"({describe_difference(made, own)})"
-        summary = f"{candidate}'s network sees a line in parts of {side} columns, each by itself"
-        fix = f"run {candidate}'s network on the whole tensor of a line"
-        return lab.proven_cause(PROBABILITY_MAP, "network.tiles", summary, [proof], fix)
-    lab.tried.append("network.tiles: the reference's network on parts of the line does not make this map")
-    return None
-
-
-def _made_of_parts(lab: Laboratory, run: Run, tensor: Array, own: Array, side: int) -> Array | None:
-    """Return the map of parts side by side, if it is `own`: counted as one run, as it is one pass over the tensor."""
-
-    def all_of(given: Array, *, is_filled_up: bool) -> Array:
-        made = []
-        for start in range(0, given.shape[3], side):
-            part = given[..., start : start + side]
-            missing = side - part.shape[3] if is_filled_up else 0
-            made.append(run(np.ascontiguousarray(np.pad(part, ((0, 0), (0, 0), (0, 0), (0, missing))))))
-        return np.concatenate(made, axis=1)[:, : own.shape[1]]
-
-    for is_filled_up in (False, True) if tensor.shape[3] % side else (False,):
-        whole = lab.run_network(lambda given, is_it=is_filled_up: all_of(given, is_filled_up=is_it), tensor)  # type: ignore[misc]
-        if whole is not None and are_equal_maps(lab, whole, own):
-            return whole
-    return None
-
-
-def _likely_widths(right: Array, own: Array, width: int) -> list[int]:
-    """Return the widths of parts at whose edges the difference of two maps jumps, the most likely three."""
-    if right.shape != own.shape or not _are_maps_of_lines(right, own):
-        return []
-    count = right.shape[1]
-    stride = round(width / count)  # columns that a timestep takes
-    difference = own[0].astype(np.float64) - right[0]
-    jumps = np.abs(np.diff(difference, axis=0)).max(axis=1, initial=0.0)
-    usual = float(np.median(jumps)) + 1e-9 if len(jumps) else 1.0
-    found = {}
-    for side in SIDES:
-        steps, rest = divmod(side, max(1, stride))
-        if rest or steps >= count:
-            continue
-        if (score := float(np.mean(jumps[steps - 1 :: steps])) / usual) > SEAM:
-            found[side] = score
-    # Every seam of the right width jumps; of twice that width only every other is looked at, so the smaller is right.
-    best = max(found.values(), default=0.0)
-    return [side for side, score in found.items() if score >= best / 4][:3]

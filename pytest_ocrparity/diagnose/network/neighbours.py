@@ -1,18 +1,14 @@
-"""Experiments with where a map's values come from: moved, turned, at another size, smoothed, or made in tiles."""
+"""Experiments with where a map's values come from: moved, turned, at another size, or smoothed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.diagnose.laboratory import Laboratory, are_equal_maps, describe_difference
 from pytest_ocrparity.diagnose.network.map_change import Family, MapChange
-from pytest_ocrparity.diagnosis import Diagnosis
-from pytest_ocrparity.stages import PROBABILITY_MAP
 
 Array: TypeAlias = "npt.NDArray[Any]"
 
@@ -128,75 +124,3 @@ ORIGIN: Final = Family(
     "{reference}'s map, {text}, is {candidate}'s (largest difference {left})",
     "moved, turned, scaled or smoothed, no other map makes this one",
 )
-
-
-# Tiles.
-
-SIDES: Final = tuple(range(64, 2049, 32))
-SEAM: Final = 3.0
-"""How many times as much the maps must differ in their steps across seams as elsewhere."""
-
-
-def neighbour_tiles_cause(
-    lab: Laboratory, run: Callable[[Array], Array], tensor: Array, right: Array, own: Array
-) -> Diagnosis | None:
-    """Return the diagnosis of a map that the network makes of squares of a tensor, if one side of them makes it all."""
-    for side in _sides_with_seams(right, own):
-        corner = np.ascontiguousarray(tensor[..., :side, :side])
-        first = lab.run_network(run, corner)
-        if first is None or not are_equal_maps(lab, first, own[..., :side, :side]):
-            continue
-        made = _made_of_tiles(lab, run, tensor, own, side)
-        if made is None:
-            continue
-        reference, candidate = lab.names
-
-        def explains(other: Laboratory, there: Array | None, side: int = side) -> bool:
-            again = None if there is None else _made_of_tiles(other, run, other.tensor, there, side)
-            return again is not None
-
-        lab.patched = replace(lab.patched, explains=explains)
-        proof = f"{reference}'s network, run on squares of {side} px of the tensor, makes {candidate}'s map "
-        proof += f"({describe_difference(made, own)})"
-        summary = f"{candidate}'s network sees its tensor in squares of {side} px, each by itself"
-        fix = f"run {candidate}'s network on the whole tensor, or on tiles that overlap and are cut back"
-        return lab.proven_cause(PROBABILITY_MAP, "network.tiles", summary, [proof], fix)
-    lab.tried.append("network.tiles: the reference's network on squares of the tensor does not make this map")
-    return None
-
-
-def _made_of_tiles(
-    lab: Laboratory, run: Callable[[Array], Array], tensor: Array, own: Array, side: int
-) -> Array | None:
-    """Return the map of squares side by side, if it is `own`: counted as one run, as it is one pass over the tensor."""
-    made = np.zeros(own.shape, np.float32)
-    height, width = tensor.shape[2:]
-    if own.shape[2:] != (height, width):
-        return None
-
-    def all_of(given: Array) -> Array:
-        for y in range(0, height, side):
-            for x in range(0, width, side):
-                part = np.ascontiguousarray(given[..., y : y + side, x : x + side])
-                made[..., y : y + side, x : x + side] = run(part)
-        return made
-
-    whole = lab.run_network(all_of, tensor)
-    return whole if whole is not None and are_equal_maps(lab, whole, own) else None
-
-
-def _sides_with_seams(right: Array, own: Array) -> list[int]:
-    """Return the sides of squares at whose edges the difference of two maps jumps, the most likely three."""
-    if right.shape != own.shape or right.ndim != 4:
-        return []
-    difference = own[0, 0].astype(np.float64) - right[0, 0]
-    jumps = [np.abs(np.diff(difference, axis=axis)).mean(axis=1 - axis) for axis in (0, 1)]
-    usual = [float(np.median(each)) + 1e-9 for each in jumps]
-    found = {}
-    for side in SIDES:
-        seams = [each[side - 1 :: side] / usual[axis] for axis, each in enumerate(jumps) if len(each) >= side]
-        if seams and (score := float(np.mean(np.concatenate(seams)))) > SEAM:
-            found[side] = score
-    # Every seam of the right side jumps; of twice that side only every other is looked at, so the smaller one is right.
-    best = max(found.values(), default=0.0)
-    return [side for side, score in found.items() if score >= best / 4][:3]

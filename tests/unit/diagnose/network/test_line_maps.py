@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from recognisers import Port, causes, named
 from toy_reader import NOTHING, Reader, line
 
-from pytest_ocrparity.diagnose.network.line_maps import _likely_widths, places_of
+from pytest_ocrparity.diagnose.network.line_maps import places_of
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 
 SHADED = line("abba cd", shade=-18)
@@ -71,13 +70,9 @@ class TestPlaces:
         assert [each.kind for each in places_of(right, right[:, ::-1], 1e-4)] == ["with its timesteps in reverse"]
         assert places_of(np.where(right > 0.9, np.nan, right), right[:, ::-1], 1e-4) == []
 
-    def test_maps_without_timesteps_have_neither_places_nor_parts(self) -> None:
+    def test_maps_without_timesteps_have_no_places(self) -> None:
         empty = np.zeros((1, 0, 6), np.float32)
         assert places_of(empty, empty, 1e-4) == []
-        assert _likely_widths(empty, empty, 64) == []
-        assert _likely_widths(np.zeros((1, 8, 6)), np.zeros((1, 8, 6)), 64) == []
-        steps = np.arange(8)[:, None] // 4 * np.ones((1, 8, 6))
-        assert _likely_widths(np.zeros((1, 8, 6)), steps, 64) == [32]
 
 
 def with_more(count: int, place: int, height: float = -1.0) -> Callable[[Any], Any]:
@@ -153,56 +148,3 @@ class TestHead:
                 return np.concatenate([made, np.zeros_like(made[..., :1])], axis=2)
 
         assert of_map(causes(Reader(gain=400.0), Other(), NOTHING)).cause == UNKNOWN
-
-
-@dataclass
-class Sees(Port):
-    """A network that sees the whole line at each timestep, run on parts of some columns; 0 is all of them."""
-
-    columns: int = 0
-    is_filled_up: bool = False
-    noise_of_parts: float = 0.0
-
-    def infer(self, tensor: Any) -> Any:
-        side, width = self.columns or tensor.shape[3], tensor.shape[3]
-        parts = [tensor[..., start : start + side] for start in range(0, width, side)]
-        if self.is_filled_up:
-            parts = [np.pad(each, ((0, 0), (0, 0), (0, 0), (0, side - each.shape[3]))) for each in parts]
-        made = [self._seen(part) + self.noise_of_parts * index for index, part in enumerate(parts)]
-        return np.concatenate(made, axis=1)[:, : width // 8]
-
-    def _seen(self, part: Any) -> Any:
-        made = super().infer(part)
-        # The nearer a timestep is to either end, the more it lacks of what is behind.
-        decay = 0.5 ** np.abs(np.subtract.outer(np.arange(made.shape[1]), np.arange(made.shape[1])))
-        around = np.einsum("st,ntc->nsc", decay, made)
-        return np.asarray(around / around.sum(axis=2, keepdims=True), np.float32)
-
-
-LONG = line("abba cd dab cc ba add bad cab", shade=-18)
-
-
-class TestParts:
-    @pytest.mark.parametrize("is_filled_up", [False, True])
-    @pytest.mark.parametrize("columns", [64, 80, 160])
-    def test_a_line_in_parts(self, columns: int, is_filled_up: bool) -> None:
-        found = of_map(
-            causes(Sees(name="train", **FLAT), Sees(columns=columns, is_filled_up=is_filled_up, **FLAT), LONG)
-        )
-        assert found.cause == "network.tiles"
-        assert found.summary == f"inference's network sees a line in parts of {columns} columns, each by itself"
-        assert found.evidence[0].startswith(
-            f"train's network, run on {columns} columns of the tensor at a time, makes "
-        )
-
-    def test_parts_that_are_changed_as_well_stay_unknown(self) -> None:
-        side = Sees(columns=80, noise_of_parts=0.01, **FLAT)
-        found = of_map(causes(Sees(name="train", **FLAT), side, LONG))
-        assert found.cause == UNKNOWN
-        told = "network.tiles: the reference's network on parts of the line does not make this map"
-        assert told in found.tried
-
-    def test_where_no_width_shows_no_part_was_run(self) -> None:
-        found = of_map(found_of(with_more(1, 3)))
-        assert found.cause == UNKNOWN and not any(each.startswith("network.tiles") for each in found.tried)
-        assert "network.tiles: no width of parts shows in the difference of the two maps" in found.not_tried

@@ -13,7 +13,6 @@ from scipy import ndimage
 from toy import Toy, page
 
 from pytest_ocrparity.diagnose.network.neighbours import origins_of
-from pytest_ocrparity.diagnosis import UNKNOWN
 
 LIMIT = 1e-4
 MAP = ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 1, (64, 96)), 1)[None, None].astype(np.float32)
@@ -64,36 +63,6 @@ class Lower(Toy):
         return np.roll(super().infer(tensor), 3, axis=2)
 
 
-class Tiles(Toy):
-    """Each square is brightened by its own mean, as where a network sees no more of a page."""
-
-    side = 64
-
-    def infer(self, tensor: Any) -> Any:
-        whole = np.zeros((1, 1, *tensor.shape[2:]), np.float32)
-        for y in range(0, tensor.shape[2], self.side):
-            for x in range(0, tensor.shape[3], self.side):
-                part = tensor[..., y : y + self.side, x : x + self.side]
-                whole[..., y : y + self.side, x : x + self.side] = Whole.infer(self, part)  # type: ignore[arg-type]
-        return whole
-
-
-class Whole(Toy):
-    """A network that sees the whole page: each value depends on the mean of all."""
-
-    def infer(self, tensor: Any) -> Any:
-        return np.asarray(Toy.infer(self, tensor) * np.float32(0.8 + 0.2 * np.tanh(tensor.mean())), np.float32)
-
-
-class OtherTiles(Tiles):
-    """Overlapping squares, which no squares side by side make."""
-
-    def infer(self, tensor: Any) -> Any:
-        first = super().infer(tensor)
-        second = Tiles.infer(self, np.roll(tensor, 16, axis=3))
-        return np.maximum(first, np.roll(second, -16, axis=3))
-
-
 LARGE = page(160, 256, ((8, 8, 60, 30), (100, 20, 160, 50), (20, 90, 120, 130), (150, 100, 240, 150)))
 NOISY = LARGE + np.random.default_rng(4).integers(0, 20, LARGE.shape, np.uint8)
 """No two places are alike, so that each value can come from one place alone."""
@@ -105,14 +74,3 @@ class TestDiagnosis:
         candidate = on(Lower(name="port", gain=1.0), NOISY)
         found = only(on(Toy(gain=1.0), NOISY), candidate if has_source else replace(candidate, source=None))
         assert judged(found) == ("probability_map", "layout.map")
-
-    def test_squares_are_named_with_their_side(self, has_source: bool) -> None:
-        candidate = on(Tiles(name="port", gain=1.0), LARGE)
-        found = only(on(Whole(gain=1.0), LARGE), candidate if has_source else replace(candidate, source=None))
-        assert judged(found) == ("probability_map", "network.tiles")
-        assert "squares of 64 px" in found.summary
-
-    def test_squares_that_overlap_are_unknown(self, has_source: bool) -> None:
-        candidate = on(OtherTiles(name="port", gain=1.0), LARGE)
-        found = only(on(Whole(gain=1.0), LARGE), candidate if has_source else replace(candidate, source=None))
-        assert judged(found) == ("probability_map", UNKNOWN)

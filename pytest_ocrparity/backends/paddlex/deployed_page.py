@@ -27,7 +27,7 @@ from pytest_ocrparity.backends.paddlex.page_rules import paddlex_step
 from pytest_ocrparity.backends.paddlex.pipeline import InferencePipeline, read_export
 from pytest_ocrparity.backends.paddlex.returned import as_returned
 from pytest_ocrparity.backends.staged import MOST_TRACES
-from pytest_ocrparity.contract.pages import BATCH, CUT, ORDER, SCORES, TURN, LineOfPage
+from pytest_ocrparity.contract.page_readers import BATCH, CUT, ORDER, SCORES, TURN, LineOfPage
 from pytest_ocrparity.diagnosis import PAGE_SIDE, Change, Fix
 from pytest_ocrparity.errors import ModelError, StageError
 from pytest_ocrparity.files import image_file_bytes
@@ -114,7 +114,7 @@ class DeployedPage:
         return self._run_of(trace).lines if kept is None else kept
 
     def with_step(self, trace: Trace, step: str) -> Trace:
-        """Run the page of a trace once more with a step changed, see `contract.pages.ChangesSteps`.
+        """Run the page of a trace once more with a step changed, see `contract.page_readers.ChangesSteps`.
 
         Raises:
             StageError: it is none of the last few of this side.

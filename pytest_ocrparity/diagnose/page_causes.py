@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from pytest_ocrparity.compare import Comparisons
-from pytest_ocrparity.compare.page import PageComparisons
+from pytest_ocrparity.compare.whole_page import PageComparisons
 from pytest_ocrparity.comparison import LineFinding
 from pytest_ocrparity.contract import offered
-from pytest_ocrparity.contract.pages import (
+from pytest_ocrparity.contract.page_readers import (
     BATCH,
     CUT,
     ORDER,

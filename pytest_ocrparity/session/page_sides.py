@@ -12,7 +12,7 @@ from pytest_ocrparity.session.models import golden_store_of_models, load_once, t
 from pytest_ocrparity.settings.candidates import Candidate
 
 if TYPE_CHECKING:
-    from pytest_ocrparity.contract.pages import PageReader
+    from pytest_ocrparity.contract.page_readers import PageReader
     from pytest_ocrparity.golden.store import Baseline
     from pytest_ocrparity.session.run import Run
     from pytest_ocrparity.settings import Settings
@@ -56,7 +56,7 @@ def inference_page(settings: Settings) -> PageReader:
             given |= {key: finds[key] for key in ("options", "options_file", "predict_options") if key in finds}
 
     def load() -> PageReader:
-        from pytest_ocrparity.backends.paddlex.page import load_page
+        from pytest_ocrparity.backends.paddlex.deployed_page import load_page
 
         try:
             return load_page(**given)

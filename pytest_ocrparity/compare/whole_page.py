@@ -25,7 +25,7 @@ from pytest_ocrparity.comparison import (
     Measure,
 )
 from pytest_ocrparity.contract import offered
-from pytest_ocrparity.contract.pages import HasModels
+from pytest_ocrparity.contract.page_readers import HasModels
 from pytest_ocrparity.edits import edit_distance
 from pytest_ocrparity.stages import DETECTION, DETECTIONS, PAGE, TEXT
 from pytest_ocrparity.tolerance import AUTO, OFF, PAGE_SCORE, Tolerance
