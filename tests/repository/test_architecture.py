@@ -73,6 +73,7 @@ TESTED_BY = {
     "backends.trained_page": "page_faults/test_pages.py",
     "contract.page_readers": "page_faults/test_pages.py",
     "diagnose.page_causes": "page_faults/test_pages.py",
+    "explain.page_texts": "unit/explain/test_page_message.py",
     "contract.network_graph": "unit/diagnose/layers/test_search.py",
     "contract.recognisers": "real/test_recognisers.py",
     "diagnose.kept_state": "unit/diagnose/test_state.py",  # the words of both experiments with state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def test_what_is_no_page_is_refused() -> None:
     detector = Trace(pipeline="page", image="page.png", detections=page().detections)
     with pytest.raises(DifferenceError, match="page is a detector, and assert_same_page compares pages"):
         assert_same_page(page(), detector)
-    with pytest.raises(TypeError, match="give what a page's .trace"):
+    with pytest.raises(TypeError, match=r"give what a page.s \.trace"):
         assert_same_page(page(), ["TOTAL"])  # type: ignore[arg-type]
     one = page()
     with pytest.raises(DifferenceError, match="the same object"):
@@ -140,3 +141,11 @@ def test_a_trace_of_a_page_holds_a_text_for_each_box() -> None:
         Trace(pipeline="page", image="page.png", detections=boxes, texts=(Recognition("TOTAL"),))
     with pytest.raises(TypeError, match="not 'TOTAL'"):
         Trace(pipeline="page", image="page.png", detections=boxes, texts=("TOTAL",) * 3)  # type: ignore[arg-type]
+
+
+def test_a_trace_of_a_page_comes_back_from_its_file(tmp_path: Path) -> None:
+    made = page("TOTAL", None, ("PAID", 0.5), name="page")
+    made.to_json(tmp_path / "page.json")
+    assert Trace.from_json(tmp_path / "page.json") == made
+    page(name="page").to_json(tmp_path / "other.json")
+    assert Trace.from_json(tmp_path / "other.json") != made
