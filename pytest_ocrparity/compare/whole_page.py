@@ -47,7 +47,7 @@ class PageComparisons:
     def __init__(self, reference: Trace, candidate: Trace, tolerance: Tolerance, *, defers: bool = False) -> None:
         """Take two traces of one image; with `defers`, the run judges how many lines are borderline."""
         self.reference, self.candidate, self.tolerance, self._defers = reference, candidate, tolerance, defers
-        self.boxes = Comparisons(detector_part(reference), detector_part(candidate), tolerance, defers=True)
+        self.boxes = Comparisons(detector_part(reference), detector_part(candidate), tolerance)
         self.page = self._compare()
 
     def all(self) -> tuple[Comparison, ...]:

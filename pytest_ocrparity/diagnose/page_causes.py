@@ -126,7 +126,7 @@ class _PageExaminer:
         if self.made.page.counts.get("moved") and any(each.kind == "order" for each in self.made.page.differences):
             found += self._of_order()
         if not found and changed and self.made.are_boxes_same:
-            found.append(_unknown(self.made, self._what_remains(), not_tried=tuple(self.not_tried)))
+            found.append(_unknown(self.made, self._what_remains(changed), not_tried=tuple(self.not_tried)))
         return found
 
     def _is_explained(self, line: LineFinding, found: list[Diagnosis]) -> bool:
@@ -259,9 +259,15 @@ class _PageExaminer:
         fix, summary = self._steps.step_fix(ORDER), f"{self.names[1]} sets the boxes in an order of its own"
         return [Diagnosis(stage=stage, cause=cause, summary=summary, evidence=(proof,), fix=fix, model=OF_NO_MODEL)]
 
-    def _what_remains(self) -> str:
+    def _what_remains(self, changed: Sequence[LineFinding]) -> str:
         if not self._lines:
             return "no experiment was made: the candidate does not show what it cuts out"
+        missing = [name for name, each in zip(self.names, self._recognisers, strict=True) if each is None]
+        if missing:
+            return f"no step explains it that runs again without a recogniser, which {' and '.join(missing)} has not"
+        read = [[self._text_alone(side, own.given) for side in (0, 1)] for own in map(self._own, changed) if own]
+        if any(one != two for one, two in read):
+            return "no step that ran again explains it"
         return (
             "both recognisers read what the candidate's was given alike: what differs are the boxes, within their "
             "limits, and so what is cut out"

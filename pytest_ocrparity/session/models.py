@@ -342,7 +342,8 @@ def parts_without_models(settings: Settings, records: Collection[Record] | None 
     """
     from pytest_ocrparity.artifacts.ocr_options import all_ocr_options, ocr_options_not_judged
 
-    candidates = settings.candidates.values() if records is None else _used_candidates(settings, records)
+    candidates = list(settings.candidates.values() if records is None else _used_candidates(settings, records))
+    candidates += _page_candidate(settings, records)
     found: list[str] = []
     for candidate in candidates:
         values = candidate.values
@@ -351,10 +352,21 @@ def parts_without_models(settings: Settings, records: Collection[Record] | None 
         with suppress(ModelError):  # loading the model says what is wrong with its files
             options = all_ocr_options(values.get("options"), values.get("options_file"), values.get("folder"))
             table = table_of(candidate.name)
-            name = f"{candidate.name}: " if len(settings.candidates) > 1 else ""
+            name = f"{candidate.name}: " if len(settings.candidates) > 1 or candidate.name == PAGE_SIDE else ""
             lines = ocr_options_not_judged(options, values.get("predict_options") or {})
             found += [in_table(f"{name}{line}", table) for line in lines]
     return found
+
+
+def _page_candidate(settings: Settings, records: Collection[Record] | None) -> list[Candidate]:
+    """Return the deployment that reads pages as a candidate, where its options stand in the settings and it is used."""
+    from pytest_ocrparity.settings.candidates import Candidate
+
+    is_used = records is None or any(getattr(each, "side", "") == PAGE_SIDE for each in records)
+    if not settings.page or "factory" in settings.page or not is_used:
+        return []
+    values = {"api": "PaddleOCR", **settings.page, "folder": settings.root}
+    return [Candidate(PAGE_SIDE, values, settings.tolerance)]
 
 
 def golden_store_of_models(settings: Settings, kind: str = "model") -> GoldenStore:

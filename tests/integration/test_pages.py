@@ -6,26 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from paths import TESTS
-from projects import run
+from projects import PAGES_CONFTEST, run
 
-CONFTEST = f"""
-import sys
-import pytest
-
-sys.path.insert(0, {str(TESTS)!r})
-from toy_pages import ToyPages
-
-
-@pytest.fixture(scope="session")
-def ocr_train_page():
-    return ToyPages()
-
-
-@pytest.fixture(scope="session")
-def ocr_inference_page():
-    return ToyPages(name="page")
-"""
 TEST = """
 from pytest_ocrparity import assert_same_page
 
@@ -40,13 +22,13 @@ def test_baseline(ocr_golden_page, ocr_inference_page, ocr_image):
 @pytest.fixture
 def pages(project: pytest.Pytester) -> pytest.Pytester:
     """A project whose tests are of pages."""
-    project.makeconftest(CONFTEST)
+    project.makeconftest(PAGES_CONFTEST)
     project.makepyfile(test_export=TEST)
     return project
 
 
 def spoil(pages: pytest.Pytester, how: str) -> None:
-    pages.makeconftest(CONFTEST.replace('name="page"', f'name="page", {how}'))
+    pages.makeconftest(PAGES_CONFTEST.replace('name="page"', f'name="page", {how}'))
 
 
 def results(pages: pytest.Pytester) -> list[dict[str, object]]:
@@ -74,7 +56,7 @@ def test_another_text_fails_with_its_place(pages: pytest.Pytester) -> None:
     assert "text" in html
     (made, *_) = [each for each in results(pages) if each["kind"] == "page"]
     assert (made["status"], made["stage"], made["task"]) == ("different", "text", "page")
-    assert [each["model"] for each in made["diagnoses"]] == ["pipeline"]  # type: ignore[index, attr-defined]
+    assert [each["model"] for each in made["diagnoses"]] == ["pipeline"]  # type: ignore[attr-defined]
 
 
 def test_baselines_of_pages_lie_apart_and_are_compared(pages: pytest.Pytester) -> None:

@@ -74,6 +74,14 @@ def test_right_pages_pass(name: str, right: PageDeployment, record_property: Rec
     assert texts[:4] == ["APPLES", "3.20", "BREAD", "2.80"]
 
 
+def test_an_evaluation_that_squeezes_lines_is_no_fault_of_a_page(tmp_path: Path) -> None:
+    deployment = PageDeployment.copy(tmp_path)
+    deployment.recogniser.operator("configs/tiny_rec.yml", "RecResizeImg", eval_mode=None)
+    trained, deployed = deployment.models()
+    assert trained.recogniser.parameters["resize"]["rule"] == "as wide as the line"
+    assert judged((trained, deployed), picture("wide")) is None
+
+
 def test_the_fixed_list_names_cases() -> None:
     assert {*SHORT} <= {case.name for case in CASES}
     assert len(CASES) >= 40

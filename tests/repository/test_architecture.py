@@ -72,7 +72,6 @@ TESTED_BY = {
     "backends.staged": "real/test_memory.py",
     "backends.trained_page": "page_faults/test_pages.py",
     "contract.page_readers": "page_faults/test_pages.py",
-    "diagnose.page_causes": "page_faults/test_pages.py",
     "explain.page_texts": "unit/explain/test_page_message.py",
     "contract.network_graph": "unit/diagnose/layers/test_search.py",
     "contract.recognisers": "real/test_recognisers.py",
