@@ -366,7 +366,8 @@ def _compare_pages_or_raise(reference: Trace, candidate: Trace, tolerance: Toler
         made = comparisons.all()
         message = explain_page(judged, diagnoses)
         if listener is not None:
-            listener.on_failure(judged, made, diagnoses, message, (reference, candidate))
+            sides = comparisons.boxes.reference, comparisons.boxes.candidate
+            listener.on_failure(judged, made, diagnoses, message, sides)
         raise DifferenceError(message, made, diagnoses)
     return judged
 

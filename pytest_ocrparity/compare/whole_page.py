@@ -73,7 +73,8 @@ class PageComparisons:
             return self._made(DIFFERENT, stage=stage, differences=tuple(differences))
         found = self.boxes.of(DETECTIONS)
         lines = self._lines()
-        within = [place for place, each in enumerate(lines) if each.reference_box not in self._moved]
+        moved_boxes = {each.reference for each in self._findings}
+        within = [place for place, each in enumerate(lines) if each.reference_box not in moved_boxes]
         lines = with_borderline_lines(reference, candidate, lines, within, self.tolerance)
         moved = _out_of_order(lines)
         if moved and do_boxes_explain_order(reference, candidate):
@@ -105,7 +106,7 @@ class PageComparisons:
             measures=measures,
             counts=counts,
             lines=tuple(lines),
-            boxes=found.boxes,
+            boxes=() if self.are_boxes_same else self._findings or found.boxes,
         )
 
     def _made(self, status: str, **values: object) -> Comparison:
@@ -121,7 +122,7 @@ class PageComparisons:
         reference, candidate = self.reference, self.candidate
         one, two = reference.detections or Detections(()), candidate.detections or Detections(())
         pairs, findings = pair_boxes(one, two, box_pair_limits(reference, candidate, self.tolerance, False))
-        self._moved = {each.reference for each in findings}
+        self._findings = findings
         partner = {pair.reference: pair.candidate for pair in pairs}
         ours, theirs = self.reference.texts or (), self.candidate.texts or ()
         lines = []
