@@ -14,6 +14,7 @@ from pytest_ocrparity.backends.paddlex.ocr_predictor import DETECTED, ListTap, O
 from pytest_ocrparity.backends.paddlex.predictor import Call, Tap, TextPredictor
 from pytest_ocrparity.backends.paddlex.returned import polygon_places, returned_detections, with_returned_scores
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, LineOfPage
+from pytest_ocrparity.errors import ModelError
 from pytest_ocrparity.trace import Detections, Recognition, trace_copy
 
 READ: Final = "read"
@@ -31,9 +32,11 @@ class PagePredictor(OcrPredictor):
         """Tap a `PaddleOCR` in place.
 
         Raises:
-            ModelError: see `OcrPredictor`; also of its recogniser.
+            ModelError: see `OcrPredictor`; also of its recogniser, and of a pipeline that reads no lines, as of seals.
         """
         super().__init__(ocr, predict_options)
+        if (kind := getattr(self.pipeline, "text_type", "general")) != "general":
+            raise ModelError(f"page.options: a pipeline with text_type: {kind} reads no pages of lines")
         model = self.pipeline.text_rec_model
         self.recogniser: Any = model
         self.reader = TextPredictor(SimpleNamespace(paddlex_predictor=model, predict=self._read), {})
