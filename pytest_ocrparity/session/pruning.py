@@ -189,11 +189,12 @@ class Evidence:
         if records:  # this runs for every test of every suite
             from pytest_ocrparity.report.document import Asked, Used
 
+            taken = [each.fixture for each in records if isinstance(each, Used) and each.fixture in BASELINES]
             if any(isinstance(record, Asked) for record in records):
                 self._asking.add(test)
-            elif any(isinstance(record, Used) and record.fixture in BASELINES for record in records):
+            elif taken:
                 # It might, under other options, or did in a process of its own.
-                self._why[test] = "took ocr_golden, or ocr_golden_page, and asked it for nothing here"
+                self._why[test] = f"took {taken[0]} and asked it for nothing here"
                 return
         self._passed.append(test)
 
