@@ -32,6 +32,7 @@ NEWER: Final = frozenset(
         *(("RecordedComparison", "rerun"), ("CandidateRecord", "files"), ("Diagnosis", "layer")),
         *(("Picture", "scale_limit"), ("Picture", "values_file")),
         *(("RecordedComparison", "lines"), ("Diagnosis", "model")),
+        ("SettingsRecord", "page"),
     }
 )
 """Keys that an older document may lack: all others are required, also those whose type has a default."""
@@ -341,6 +342,7 @@ class SettingsRecord(Struct, frozen=True):
     tolerance: Annotated[dict[str, Limit], "by name, STAGE.LIMIT"]
     candidates: dict[str, CandidateRecord]
     recognition: RecognitionRecord | None = None
+    page: Annotated[dict[str, Any], "of the deployment that reads pages"] = msgspec.field(default_factory=dict)
 
 
 class NotCompared(Struct, frozen=True):

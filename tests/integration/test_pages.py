@@ -78,6 +78,25 @@ def test_a_project_without_a_recogniser_says_what_a_page_needs(pages: pytest.Pyt
     result.stdout.fnmatch_lines(["*sets no table ?tool.ocrparity.recognition?: a page is read by the detector of*"])
 
 
+def test_fixes_of_a_page_are_done_by_hand(pages: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    from pytest_ocrparity.__main__ import main
+
+    spoil(pages, "wrong=True")
+    run(pages, "-k", "test_page", "--ocr-report=report")
+    file = pages.path / "report" / "results.json"
+    document = json.loads(file.read_text())
+    change = {"where": "inference.yml", "values": {"use_dilation": False}, "key": "PostProcess"}
+    known = {"cause": "text.dictionary", "evidence": ["shown"], "fix": {"text": "write it", "changes": [change]}}
+    for each in document["comparisons"]:
+        each["diagnoses"] = [{**found, **known} for found in each["diagnoses"]]
+    file.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert main(["fix", str(file), "--write"]) == 1
+    said = capsys.readouterr().out
+    assert "text.dictionary of page, of a page, whose fixes are done by hand: write it (2 images" in said
+    assert "nothing was written" in said
+
+
 def test_a_recorded_page_is_judged_again_by_no_other_limit(pages: pytest.Pytester, tmp_path: Path) -> None:
     from pytest_ocrparity.__main__ import main
 
