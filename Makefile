@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions engines layers mutation bench docs versions dist lint format clean
+.PHONY: example test coverage faults pages endurance training runners companions engines layers mutation bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -34,6 +34,11 @@ faults: .venv/ready
 layers: .venv/ready
 	$(BIN)/python -m pip install --quiet --group layers
 	OCRPARITY_ALL_LAYERS=$${OCRPARITY_ALL_LAYERS:-1} $(BIN)/python -m pytest tests/layers -n 2
+
+# Every fault of a page, of both models and of what stands between them, and right pages: prints the sums, writes
+# build/pages.json and docs/explanation/pages.md, and fails where a target is missed. `make test` runs a fixed list.
+pages: .venv/ready
+	OCRPARITY_ALL_PAGES=1 $(BIN)/python -m pytest tests/page_faults -n 2
 
 # What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.

@@ -221,6 +221,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("recognition.inference", _TABLE, "as the table `inference`, of a recogniser"),
     Setting("recognition.candidates", _TABLE, "as the tables under `candidates`, of recognisers"),
     Setting("recognition.tolerance", _LIMITS, "as the setting `tolerance`, which it overrides limit by limit"),
+    Setting(
+        "page.options",
+        _TABLE,
+        "handed to paddleocr.PaddleOCR as they are; its models are those of `inference` and `recognition.inference`",
+    ),
+    Setting("page.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
+    Setting("page.predict_options", _TABLE, "passed to its `predict()`"),
+    Setting(
+        "page.factory",
+        _TEXT,
+        '"module:function" that returns the PaddleOCR which production calls, in the place of options and both models',
+    ),
     Setting("golden.dir", _PATH, "folder of the baselines", "--ocr-golden-dir=DIR", default="goldens"),
     Setting(
         "golden.reference",
