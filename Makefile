@@ -6,7 +6,7 @@ DOCS := .venv-docs/bin
 # installed, since its package `paddleocr` would replace the 3.x one.
 OPERATORS := .venv/paddleocr-2.10
 
-.PHONY: example test coverage faults endurance training runners companions layers bench docs versions dist lint format clean
+.PHONY: example test coverage faults endurance training runners companions engines layers bench docs versions dist lint format clean
 
 example: .venv/ready
 	cd example_project && ../$(BIN)/python -m pytest
@@ -54,8 +54,14 @@ runners: .venv/ready
 # Other plugins beside ours, in an environment of their own and without paddle: eight in one run, what reporters write,
 # and those that run tests in a way of their own. (pytest-asyncio warns where its settings are left out.)
 COMPANIONS := side_by_side reports runners
-companions: .venv-companions/ready
+companions: .venv-companions/ready engines
 	.venv-companions/bin/python -m pytest -p no:asyncio $(COMPANIONS:%=tests/companions/%.py)
+
+# OpenVINO and RapidOCR as the deployment of the example, in the tests' own environment, which they are added to.
+ENGINES := openvino_side rapidocr_side
+engines: .venv/ready
+	$(BIN)/python -m pip install --quiet --group engines
+	$(BIN)/python -m pytest $(ENGINES:%=tests/engines/%.py)
 
 # The tables of docs/explanation/performance.md; writes build/bench.json. For the row of DetectionIoUEvaluator it needs a PaddleOCR checkout.
 bench: .venv/ready

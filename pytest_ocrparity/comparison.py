@@ -72,6 +72,14 @@ class Difference:
     candidate: Any = None
     fails: bool = True
 
+    @property
+    def compared_nothing(self) -> bool:
+        """Return whether it says why nothing was compared, and not what differs."""
+        return self.kind in _NOTHING_COMPARED
+
+
+_NOTHING_COMPARED = frozenset(("not_recorded", "empty", "empty_text", "no_values"))
+
 
 @dataclass(frozen=True, slots=True)
 class BoxFinding:
@@ -160,6 +168,13 @@ class Comparison:
     def is_match(self) -> bool:
         """Return whether nothing that decides was found."""
         return self.status in MATCHES
+
+    @property
+    def compared_nothing(self) -> bool:
+        """Return whether it fails, and by nothing but that nothing was compared."""
+        failing = [difference for difference in self.differences if difference.fails]
+        is_measured = any(measure.fails for measure in self.measures)
+        return bool(failing) and all(each.compared_nothing for each in failing) and not is_measured
 
     @property
     def is_missing(self) -> bool:

@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 
 
 _OF_INFERENCE = re.compile(
-    r"\binference\.(?=((?:predict_)?options(?:_file)?|model_(?:dir|file|name)|factory|api|engine)\b)"
+    r"\binference\.(?=((?:predict_)?options(?:_file)?|model_(?:dir|file|name)|factory|api|engine|paddleocr_root)\b)"
 )
 
 
@@ -191,6 +191,7 @@ CAUSES: Final[Mapping[str, str]] = {
     "network.fixed_shape": "probability_map",
     "engine.onednn": "probability_map",
     "engine.optimization": "probability_map",
+    "engine.precision": "probability_map",
     "engine.not_repeatable": "probability_map",
     "engine.state": "any",
     "engine.batch": "any",

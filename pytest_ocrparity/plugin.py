@@ -181,7 +181,7 @@ def ocr_train_model(request: pytest.FixtureRequest, _ocr_task: str) -> Pipeline:
     run = request.config.stash[RUN]
     run.recorder.note("loads", side="train")
     run.preflight.refuse(request._pyfuncitem, "ocr_train_model")
-    with errors_as_fixture_failures():
+    with run.preflight.loading(request._pyfuncitem, "ocr_train_model"):
         return train_model(run.need_settings().of_task(_ocr_task))
 
 
@@ -200,7 +200,7 @@ def ocr_inference_model(request: pytest.FixtureRequest, _ocr_candidate: str | No
     side = _ocr_candidate or next(iter(candidates), "inference")
     run.recorder.note("loads", side=side)
     run.preflight.refuse(request._pyfuncitem, "ocr_inference_model")
-    with errors_as_fixture_failures():
+    with run.preflight.loading(request._pyfuncitem, "ocr_inference_model"):
         model = inference_model(run.need_settings().of_task(_ocr_task), _ocr_candidate)
     run.note_files(candidates.get(side), model)
     return model

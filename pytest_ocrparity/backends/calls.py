@@ -16,6 +16,7 @@ import yaml
 from pytest_ocrparity.artifacts.configs import MODES
 from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, evaluated_normalization, other_parameters
 from pytest_ocrparity.artifacts.ocr_options import THRESHOLDS
+from pytest_ocrparity.backends.checkout.flags import FLAG_OF
 from pytest_ocrparity.backends.paddlex.deployed import ARGUMENT_OF, ARGUMENTS, Deployed
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP, deployment_fix, fix_edit_text, fix_keyword_text
 from pytest_ocrparity.diagnosis import Change
@@ -29,12 +30,6 @@ _MEAN_OF_DB_PLUS_PLUS: Final = (0.48109378172549, 0.45752457890196, 0.4078705409
 """What `predict_det.py` subtracts under `--det_algorithm=DB++`; it divides by 1 there."""
 _CAP: Final = 4000
 """The longest side, in px after the resize, that paddleocr 3.x leaves as it is."""
-_FLAG_OF: Final = {
-    **{"limit_side_len": "det_limit_side_len", "limit_type": "det_limit_type", "thresh": "det_db_thresh"},
-    **{"box_thresh": "det_db_box_thresh", "unclip_ratio": "det_db_unclip_ratio"},
-    **{"use_dilation": "use_dilation", "score_mode": "det_db_score_mode", "box_type": "det_box_type"},
-}
-"""The flag of PaddleOCR's `predict_det.py` that sets each parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +75,9 @@ def needs_of(wanted: Mapping[str, Values], deployed: Deployed) -> Needs:
         wanted: by stage name, as `artifacts.evaluation` returns them.
         deployed: the export, with the user's options; those that set parameters are not looked at.
     """
-    plain = replace(deployed, options={}, predict_options={})
+    # Thresholds are passed, which has the last word, whatever inference.yml has.
+    others = {name: value for name, value in deployed.written[DETECTIONS].items() if name not in THRESHOLDS}
+    plain = replace(deployed, options={}, predict_options={}, written={**deployed.written, DETECTIONS: others})
     fixes = [deployment_fix(stage, values, plain) for stage, values in _arguments_that_differ(wanted, plain) if values]
     options: dict[str, Any] = {
         name: value for name, value in deployed.options.items() if name not in ARGUMENT_OF
@@ -244,7 +241,7 @@ def _predict_det(wanted: Mapping[str, Values], deployed: Deployed, algorithm: st
     engine, device = deployed.options.get("engine"), deployed.options.get("device")
     flags |= {"use_gpu": str(device).startswith("gpu")} if device else {}
     flags |= {"det_algorithm": algorithm} if algorithm == DB_PLUS_PLUS else {}
-    flags |= {_FLAG_OF[name]: value for name, value in {**resize, **detections}.items() if name in _FLAG_OF}
+    flags |= {FLAG_OF[name]: value for name, value in {**resize, **detections}.items() if name in FLAG_OF}
     cannot = []
     if engine is not None and not str(engine).startswith("paddle"):
         cannot.append(f"engine {engine}: it runs Paddle Inference, and an .onnx file under --use_onnx=True")

@@ -14,6 +14,7 @@ import numpy as np
 
 from pytest_ocrparity.artifacts.dictionary import dictionary_digest
 from pytest_ocrparity.backends.onnx.runtime import runtime_engine
+from pytest_ocrparity.stages import DECODE, DETECTIONS, RESIZE, TENSOR
 
 Parameters = dict[str, Any]
 
@@ -154,3 +155,28 @@ def effective_predictor_engine(runner: Any, program: Path | None) -> Parameters:
         found |= {"cpu_threads": config.get("cpu_threads"), "program": program.name}
     session = getattr(runner, "session", None)
     return found if session is None else {**found, **runtime_engine(session)}
+
+
+def effective_rapidocr_parameters(detector: Any) -> dict[str, Parameters]:
+    """Return by stage name the parameters of a `TextDetector` of RapidOCR's."""
+    operator, post_process = detector.get_preprocess(), detector.postprocess_op
+    return {
+        DECODE: {"img_mode": "BGR", "ignore_orientation": False},
+        RESIZE: {
+            "rule": "limit",
+            **_operator_attributes(operator, "limit_side_len", "limit_type"),
+            "max_side_limit": None,
+        },
+        TENSOR: {
+            "scale": _float32(operator.scale),
+            "mean": [_float32(each) for each in operator.mean],
+            "std": [_float32(each) for each in operator.std],
+            "order": "hwc",
+        },
+        DETECTIONS: {
+            **_operator_attributes(post_process, "thresh", "box_thresh", "unclip_ratio", "max_candidates"),
+            "use_dilation": post_process.dilation_kernel is not None,
+            **_operator_attributes(post_process, "score_mode"),
+            "box_type": "quad",
+        },
+    }

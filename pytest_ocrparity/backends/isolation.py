@@ -36,6 +36,7 @@ EXTRAS: Final = {
     **dict.fromkeys(("paddle", "paddleocr", "paddlex"), "paddle"),
     **dict.fromkeys(("albumentations", "cv2", "lmdb", "pyclipper", "rapidfuzz", "skimage", "tqdm"), "train"),
     "onnxruntime": "onnx",
+    **{name: name for name in ("openvino", "rapidocr")},
 }
 """The extra of this package that brings a module."""
 
@@ -85,12 +86,12 @@ class _CheckoutFinder(MetaPathFinder):
 
 
 @contextmanager
-def isolated_checkout(root: Path | None) -> Iterator[None]:
+def isolated_checkout(root: Path | None, setting: str = "train.paddleocr_root") -> Iterator[None]:
     """Let `import ppocr` find a PaddleOCR checkout, without putting the checkout on `sys.path`.
 
     The user's own `tools` and `sys.path` are back afterwards; `ppocr` stays imported, and so do finders that imports
     put on `sys.meta_path`: six and setuptools load modules through theirs later. None means a `ppocr` that is
-    importable already.
+    importable already; `setting` is what names it, for messages.
 
     Raises:
         ModelError: the folder has no `ppocr`, this process uses another checkout already, or, see `isolated`,
@@ -99,7 +100,7 @@ def isolated_checkout(root: Path | None) -> Iterator[None]:
     path = list(sys.path)
     finders: list[MetaPathFinder] = []
     if root is not None:
-        check_isolated_checkout(root)
+        check_isolated_checkout(root, setting)
         finders = [_CheckoutFinder(root)]
     sys.meta_path[:0] = finders
     try:
@@ -112,7 +113,7 @@ def isolated_checkout(root: Path | None) -> Iterator[None]:
             sys.meta_path.remove(finder)
 
 
-def check_isolated_checkout(root: Path) -> None:
+def check_isolated_checkout(root: Path, setting: str = "train.paddleocr_root") -> None:
     """Check that a folder holds PaddleOCR's code, and that this process uses no other.
 
     Raises:
@@ -122,13 +123,14 @@ def check_isolated_checkout(root: Path) -> None:
         nested = next((path for path in root.glob("*/ppocr/__init__.py")), None)
         hint = f"; {nested.parents[1]} has one" if nested else ": it must be a PaddleOCR checkout"
         if not root.is_dir():
-            raise ModelError(f"{root}: no such folder (set in train.paddleocr_root)")
-        raise ModelError(f"{root} holds no folder ppocr{hint} (set in train.paddleocr_root)")
+            raise ModelError(f"{root}: no such folder (set in {setting})")
+        raise ModelError(f"{root} holds no folder ppocr{hint} (set in {setting})")
     loaded = sys.modules.get("ppocr")
     if loaded is not None and (origin := _package_folder(loaded)) != (root / "ppocr").resolve():
         raise ModelError(
             f"this process has already imported ppocr from {origin}, so {root} cannot be used as well: "
-            "run the two projects in two pytest commands"
+            "run the two projects in two pytest commands; where train side and deployment have one each, record "
+            "baselines with the one (--ocr-golden) and compare them with the other (--ocr-no-train)"
         )
 
 

@@ -28,7 +28,7 @@ from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.errors import ModelError, OcrParityError, SettingsError
 from pytest_ocrparity.settings import Settings, load_settings
 from pytest_ocrparity.settings.candidates import Candidate
-from pytest_ocrparity.settings.engine_settings import with_engine_setting
+from pytest_ocrparity.settings.engine_settings import is_other_side, with_engine_setting
 from pytest_ocrparity.settings.result_files import RESULTS
 from pytest_ocrparity.settings.settings_file import find_settings_file
 from pytest_ocrparity.stages import DETECTION
@@ -140,6 +140,8 @@ def _lines_of(
 ) -> Iterator[str]:
     """Yield what is printed of one export."""
     values = with_engine_setting(candidate.values)
+    if is_other_side(candidate.values):  # its options are none of paddleocr's
+        values = {"model_dir": values["model_dir"]}
     export = find_export_files(values["model_dir"])
     yml = read_config(export.config)
     if family_of_export(yml).task != DETECTION:

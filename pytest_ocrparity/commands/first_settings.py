@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pytest_ocrparity.artifacts.configs import check_training_config, config_model_name, config_parameters, read_config
-from pytest_ocrparity.artifacts.evaluation import evaluated_parameters
+from pytest_ocrparity.artifacts.configs import check_training_config, config_parameters, read_config
+from pytest_ocrparity.artifacts.evaluation import MEAN, OTHERS, STD, evaluated_parameters
 from pytest_ocrparity.artifacts.families import DETECTORS
 from pytest_ocrparity.artifacts.model_files import CONFIG, PARAMS, PROGRAMS
+from pytest_ocrparity.artifacts.ocr_options import LIMITS
 from pytest_ocrparity.backends.calls import Needs, needs_of
 from pytest_ocrparity.backends.paddlex.deployed import Deployed
 from pytest_ocrparity.commands.survey import Survey, Trained, network_of
 from pytest_ocrparity.errors import OcrParityError
-from pytest_ocrparity.stages import DETECTION, DETECTIONS, RECOGNITION
-from pytest_ocrparity.wording import number_of_images, path_from, toml_text
+from pytest_ocrparity.stages import DETECTION, DETECTIONS, RECOGNITION, RESIZE
+from pytest_ocrparity.wording import number_of_images, path_from, toml_text, value_text
 
 _DETECTION_TEST: Final = '''\
 """The export must detect what the trained model detects."""
@@ -46,11 +48,11 @@ def test_export_reads_as_training(ocr_train_model, ocr_inference_model, ocr_imag
 '''
 _MARK: Final = 'pytestmark = pytest.mark.ocr_task("recognition")'
 _WORDS: Final = {DETECTION.name: "detector", RECOGNITION.name: "recogniser"}
-_OF_OWN_CODE: Final = (
-    '{ img_mode = "BGR", limit_side_len = 736, limit_type = "min", scale = "1./255.", mean = [0.485, 0.456, 0.406], '
-    "std = [0.229, 0.224, 0.225], thresh = 0.3, box_thresh = 0.6, unclip_ratio = 1.5, max_candidates = 1000, "
-    'use_dilation = false, score_mode = "fast", box_type = "quad" }'
-)
+_OF_OWN_CODE: Final[Mapping[str, Any]] = {
+    **{"img_mode": "BGR", "limit_side_len": 736, "limit_type": "min"},
+    **{"scale": "1./255.", "mean": list(MEAN), "std": list(STD)},
+    **{"thresh": 0.3, "box_thresh": 0.6, "unclip_ratio": 1.5, **OTHERS},
+}
 """All that has to be said of code around an `.onnx` file, with values that it might have."""
 _MANY: Final = 100
 """Images, of which a run takes minutes."""
@@ -180,9 +182,30 @@ def _inference(part: Part, found: Survey, trained: Trained | None) -> None:
         more = _others(found, found.bare[1:], part.name("inference.model_file"))
         part.sentences.append(f"{table['model_file']} is taken for the deployed detector, run by ONNX Runtime.{more}")
         if not (found.bare[0].parent / CONFIG).is_file():
-            part.lack("inference.options", _OF_OWN_CODE, "What your code does around that file is not known")
+            _lack_options(part, trained)
     else:
         part.lack("inference.model_dir", '"inference"', f"No export folder of a {word} was found")
+
+
+def _lack_options(part: Part, trained: Trained | None) -> None:
+    """Note that what the user's code does around an `.onnx` file is missing; the example is what was evaluated."""
+    values, whose = dict(_OF_OWN_CODE), "an example"
+    if trained is not None:
+        with suppress(OcrParityError, KeyError, TypeError, AttributeError):  # as in `_options`
+            check_training_config(trained.yml, trained.config)
+            stages = evaluated_parameters(trained.yml, trained.config)
+            rule = stages[RESIZE].pop("rule")
+            evaluated = {name: value for stage in stages.values() for name, value in stage.items()}
+            unused = ("ignore_orientation", "order", *(LIMITS if rule != "limit" else ()))
+            if math.isclose(evaluated.get("scale", 0.0) * 255, 1, rel_tol=1e-6):
+                del evaluated["scale"]  # which is written as a fraction
+            values = {name: value for name, value in {**values, **evaluated}.items() if name not in unused}
+            whose = f"what {trained.config.name} evaluates"
+    part.lacking["inference"] += [
+        f"# Write what your code does around that file; these are {whose}.",
+        '# None of that code runs here. To run it, make it the candidate: see "Your own engine" in the documentation.',
+    ]
+    part.lack("inference.options", toml_text(values), "What your code does around that file is not known")
 
 
 def _options(part: Part, trained: Trained, export: Path) -> None:
@@ -192,9 +215,9 @@ def _options(part: Part, trained: Trained, export: Path) -> None:
     """
     with suppress(OcrParityError, KeyError, TypeError, AttributeError):  # the first run says what is wrong with a file
         needs, in_file = _needs(trained, export)
-        needs = replace(
-            needs, options={name: each for name, each in needs.options.items() if in_file.get(name) != each}
-        )
+        evaluated = needs.options
+        needs = replace(needs, options={name: each for name, each in evaluated.items() if in_file.get(name) is None})
+        wrong = [name for name, each in evaluated.items() if in_file.get(name) not in (None, each)]
         values = {name: each for name in ("options", "predict_options") if (each := getattr(needs, name))}
         part.tables["inference"].update(values)
         if values:
@@ -202,6 +225,14 @@ def _options(part: Part, trained: Trained, export: Path) -> None:
             part.sentences.append(
                 f"{names} hold what the deployment has to pass for what was evaluated, and inference.yml does not say. "
                 "If yours passes something else, write that instead: the gate then says what it changes."
+            )
+        if wrong:
+            says, wants = (
+                ", ".join(f"{name} {value_text(each[name])}" for name in wrong) for each in (in_file, evaluated)
+            )
+            part.sentences.append(
+                f"inference.yml says {says}, and {wants} was evaluated: the gate fails and says so. If your deployment "
+                f"passes {' and '.join(wrong)}, write that into {part.name('inference.options')}."
             )
         if needs.edits or needs.cannot:
             part.sentences.append(
@@ -216,7 +247,6 @@ def _needs(trained: Trained, export: Path) -> tuple[Needs, Mapping[str, Any]]:
     check_training_config(trained.yml, trained.config)
     DETECTORS.check_inference(yml, config)
     deployed = Deployed(
-        model_name=config_model_name(yml, config, DETECTORS.model_name),
         config=config,
         written=config_parameters(yml["PreProcess"]["transform_ops"], yml["PostProcess"], config),
         options={},

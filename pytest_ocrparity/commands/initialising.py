@@ -44,7 +44,7 @@ def run(given: argparse.Namespace, prog: str) -> int:
             raise SettingsError(f"{root} holds no folder ppocr: it must be a PaddleOCR checkout")
         found = survey_folder(folder, root)
         parts = parts_of(found)
-        lines, file = _write_settings(parts, folder)
+        lines, file, is_as_written = _write_settings(parts, folder)
         lines += _write_tests(parts, folder)
         problems = first_run_problems(load_settings(file, {}, folder))
     except OcrParityError as error:
@@ -53,7 +53,8 @@ def run(given: argparse.Namespace, prog: str) -> int:
     except OSError as error:
         print(f"{prog}: {printable(str(error.filename))}: cannot be written: {error.strerror}", file=sys.stderr)
         return 2
-    for line in (*_found_lines(found, parts), "", *lines, "", *_next_lines(problems, folder)):
+    left = "" if is_as_written else path_from(folder, file)
+    for line in (*_found_lines(found, parts), "", *lines, "", *_next_lines(problems, folder, left)):
         print(printable(line))
     return 1 if problems else 0
 
@@ -66,9 +67,11 @@ def _found_lines(found: Survey, parts: Sequence[Part]) -> Iterator[str]:
         yield f"The folder holds more than {MOST_FILES} files, and the rest was not looked at: name a smaller one."
 
 
-def _next_lines(problems: Sequence[str], folder: Path) -> Iterator[str]:
+def _next_lines(problems: Sequence[str], folder: Path, left: str) -> Iterator[str]:
+    """Yield what is to be done; `left` is the name of settings that say something else than what was found."""
     if problems:
-        yield "Still missing, as the first run says too:"
+        where = f" in {left}, which was left as it is (the lines with + above are what was found)" if left else ""
+        yield f"Still missing{where}, as the first run says too:"
         yield from (f"  {problem}" for problem in problems)
     else:
         where = path_from(Path.cwd(), folder)
@@ -87,15 +90,15 @@ def first_run_problems(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*found, *settings.shared_images()]))
 
 
-def _write_settings(parts: Sequence[Part], folder: Path) -> tuple[list[str], Path]:
-    """Write the settings where none are, and return what to say of them, and their file."""
+def _write_settings(parts: Sequence[Part], folder: Path) -> tuple[list[str], Path, bool]:
+    """Write the settings where none are; return what to say of them, their file, and whether it says what was found."""
     own, shared = folder / OWN_FILE, folder / SHARED_FILE
     existing = find_settings_file(folder)
     if existing is not None and existing.parent == folder:
         is_shared = existing.name == SHARED_FILE
         text = existing.read_text(encoding="utf-8")
-        before = own_tables(text) if is_shared else text
-        return _left_alone(existing, before, settings_text(parts, TABLE if is_shared else ""), folder), existing
+        before, after = own_tables(text) if is_shared else text, settings_text(parts, TABLE if is_shared else "")
+        return _left_alone(existing, before, after, folder), existing, before == after
     lines = []
     if existing is not None:
         lines.append(f"{existing} has settings too; below {folder}, those written here count instead.")
@@ -105,9 +108,9 @@ def _write_settings(parts: Sequence[Part], folder: Path) -> tuple[list[str], Pat
         new = old.rstrip() + b"\n\n" + new if old.strip() else new
         if _only_adds_table(parse_toml(old, shared), new, shared):
             write_whole_file(shared, new)
-            return [*lines, f"Written into {SHARED_FILE}: the table [{TABLE}]."], shared
+            return [*lines, f"Written into {SHARED_FILE}: the table [{TABLE}]."], shared, True
     write_whole_file(own, settings_text(parts, "").encode())
-    return [*lines, f"Written: {OWN_FILE}."], own
+    return [*lines, f"Written: {OWN_FILE}."], own, True
 
 
 def _only_adds_table(before: Mapping[str, Any], text: bytes, path: Path) -> bool:

@@ -308,7 +308,8 @@ class PostprocessesWith(Protocol):
         Beside them `min_size`, the shorter side on the map below which boxes are dropped; `rectangles`: "upright" ones
         in place of the smallest, or "upright, last pixel included"; `kernel`: the side of the square by which the
         binary map is dilated, or eroded if it is negative; `unclip_distance`: px of the map by which each box grows, in
-        place of `unclip_ratio`; `score`: "largest" value within a box in place of the mean; `map_size`: "page", where
+        place of `unclip_ratio`; `unclip`: "no unclip", where no box grows, "no unclip, and no check of its size after",
+        or "unclip_ratio 0"; `score`: "largest" value within a box in place of the mean; `map_size`: "page", where
         the map is scaled to the page before anything else. What it does not know it refuses.
         """
         ...

@@ -108,9 +108,8 @@ def _nothing_found(lab: Laboratory, stage: str) -> list[Diagnosis]:
     comparisons = lab.comparisons.all()
     if all(c.is_match or c.status == NOT_JUDGEABLE for c in comparisons):
         return []
-    kinds = {each.kind for c in comparisons if not c.is_match for each in c.differences if each.fails}
-    if kinds and kinds <= {"empty", "empty_text"}:
-        return []  # neither side has a box or a text: nothing differs
+    if all(c.is_match or c.compared_nothing for c in comparisons):
+        return []  # a side lacks what was to be compared, or neither has a box or a text: nothing differs
     if not lab.can_run and not lab.acquitted:
         name = lab.names.candidate
         lab.not_tried.append(f"any experiment: {name} gives no source, so that no part of it can be run again")

@@ -32,10 +32,15 @@ from pytest_ocrparity.wording import value_text
 FixesStage: TypeAlias = "Callable[[PatchedCandidate], str | None]"
 """Runs a stage, and returns in words how well it agrees with the reference; None where it still differs."""
 
-OWN_CAUSES = {"max_side_limit": "resize.max_side_limit", "doc_preprocessor": "pipeline.doc_preprocessor"}
+OWN_CAUSES = {
+    "max_side_limit": "resize.max_side_limit",
+    "page_size": "resize.max_side_limit",
+    "doc_preprocessor": "pipeline.doc_preprocessor",
+    "vertical_padding": "resize.padding",
+}
 """The parameters of the resize that belong to no rule, each with its cause."""
 
-NOT_IN_YAML = ("rule", "doc_preprocessor")
+NOT_IN_YAML = ("rule", "doc_preprocessor", "page_size", "vertical_padding")
 """The parameters of the resize that no YAML file beside a model sets."""
 
 RULES = ("input_shape", "image_shape", "resize_long")

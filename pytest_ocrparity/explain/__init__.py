@@ -11,7 +11,7 @@ from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.explain.next_step import next_step, next_step_rerun, next_step_suspects, next_step_tolerance
 from pytest_ocrparity.explain.texts import rows_of_texts, texts_of
 from pytest_ocrparity.report.dictionary_lines import dictionaries_text
-from pytest_ocrparity.stages import RECOGNITION, STAGES, TEXT
+from pytest_ocrparity.stages import PRODUCTS, RECOGNITION, STAGES, TEXT
 from pytest_ocrparity.wording import amount, number_of_boxes, quoted
 
 MOST_BOXES = 6
@@ -97,8 +97,8 @@ def _line(height: float, content: float, width: float) -> str:
     return f"{content:g} px of picture in a tensor of {width:g}x{height:g}"
 
 
-_NO_DIFFERENCE = {"stopped", "not_recorded", "not_judged", "no_scores", "empty", "empty_text", "dictionary"}
-"""Reasons why nothing was compared or judged, or no line shows it: their sentence names no first difference."""
+_NO_DIFFERENCE = {"stopped", "not_judged", "no_scores", "dictionary"}
+"""Reasons why nothing was judged, or no line shows it: as where nothing was compared, no first difference is named."""
 
 
 def _who_lacks(difference: Difference, reference: str, candidate: str) -> str:
@@ -151,7 +151,7 @@ def explain(comparisons: Sequence[Comparison], judged: Comparison, diagnoses: Se
     if not is_stopped:
         rows += _measured_rows(comparisons, first, judged, is_known=bool(known))
     ruled_out = [text for each in unknown for text in (*each.ruled_out, *each.tried, *each.not_tried, each.summary)]
-    rows.append(("next", _next_line(judged, first, len(known), ruled_out, is_stopped)))
+    rows.append(("next", _next_line(judged, first, len(known), ruled_out, is_stopped, _has_product_alone(comparisons))))
     text = headline(first)
     if known and not earlier:
         text = f"{known[0].stage}: {known[0].summary}"
@@ -214,13 +214,27 @@ def _measured_rows(
     return [*rows, *(("would pass", offered) for offered in [next_step_tolerance(judged)] if offered)]
 
 
-def _next_line(judged: Comparison, first: Comparison, known: int, ruled_out: Sequence[str], is_stopped: bool) -> str:
+def _has_product_alone(comparisons: Sequence[Comparison]) -> bool:
+    """Tell whether a side holds what its model is for, and nothing of what leads to it."""
+    return all(each.is_missing == (each.kind not in PRODUCTS) for each in comparisons)
+
+
+def _next_line(
+    judged: Comparison,
+    first: Comparison,
+    known: int,
+    ruled_out: Sequence[str],
+    is_stopped: bool,
+    is_product_alone: bool,
+) -> str:
     if NOT_JUDGEABLE in (judged.status, first.status) and not known:
         return f"check that this checkpoint evaluates well, {next_step_rerun(judged.image)}"
     if known:
         return f"apply the fix{'es' if known > 1 else ''}, {next_step_rerun(judged.image)}"
     return (
-        f"fix the error above, {next_step_rerun(judged.image)}" if is_stopped else next_step(judged, first, ruled_out)
+        f"fix the error above, {next_step_rerun(judged.image)}"
+        if is_stopped
+        else next_step(judged, first, ruled_out, is_product_alone=is_product_alone)
     )
 
 
@@ -236,7 +250,7 @@ def headline(comparison: Comparison) -> str:
     if failing:
         difference = min(failing, key=lambda d: (d.stage != comparison.stage,))
         text = _DIFFERENCE[difference.kind](difference, reference, candidate)
-        return lead + text if difference.kind not in _NO_DIFFERENCE else text
+        return text if difference.compared_nothing or difference.kind in _NO_DIFFERENCE else lead + text
     worst = [measure for measure in comparison.measures if measure.fails]
     if comparison.kind == "detections":
         return f"{lead}{_count_text(comparison)} ({reference} against {candidate})"

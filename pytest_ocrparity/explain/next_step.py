@@ -50,6 +50,8 @@ def _parameter_places(differing: Sequence[ParameterDifference], table: str) -> s
     return ", ".join(f"{', '.join(found)} in {place}" for place, found in places.items())
 
 
+_PLAIN = ("reference", "candidate")
+"""What sides are called that are plain polygons or texts, and no traces."""
 _NEXT = {
     "empty": "let both traces hold their probability_map, by which a page without text is compared",
     "not_recorded": "let both traces hold their {stage}",
@@ -60,18 +62,24 @@ _NEXT = {
 }
 
 
-def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] = ()) -> str:
+def next_step(
+    judged: Comparison, first: Comparison, ruled_out: Collection[str] = (), *, is_product_alone: bool = False
+) -> str:
     """Return what a reader of the failure does next.
 
     Args:
         judged: the comparison whose assertion failed.
         first: the one in which the first difference is.
         ruled_out: what experiments showed not to explain it alone, which is then not advised.
+        is_product_alone: a side holds boxes, or a text, and nothing of what leads to them.
     """
     if judged.reference == "baseline (inference)":
         return "if the change is meant: pytest --ocr-golden --ocr-golden-mode=all makes it the new baseline"
     again = next_step_rerun(judged.image)
     failing = [difference for difference in first.differences if difference.fails]
+    if is_product_alone and judged.is_missing:
+        assertion = "assert_same_detections" if judged.task == DETECTION.name else "assert_same_text"
+        return f"for a side that returns no more, let the test assert {assertion} alone, {again}"
     if failing and failing[0].kind in _NEXT:
         return f"{_NEXT[failing[0].kind].format(stage=failing[0].stage)}, {again}"
     were_tried = any(f": {word} {judged.reference}'s " in text for text in ruled_out for word in ("with", "given"))
@@ -81,6 +89,9 @@ def next_step(judged: Comparison, first: Comparison, ruled_out: Collection[str] 
         return f"give {judged.candidate} the values of {judged.reference}: {places}, {again}"
     acquitted = ("network.weights: all", AGREES)
     may_be_another = not any(text.startswith(acquitted) for text in ruled_out)
+    if is_product_alone and judged.candidate not in _PLAIN and judged.kind == first.kind:
+        parts = f"let {judged.candidate} return its tensor and map as well, or be made of functions (FunctionPipeline)"
+        return f"to have the cause named, {parts}, {again}"
     if first.stage == "probability_map" and judged.table and may_be_another:
         return f"make sure that the export was made from this checkpoint, {again}"
     return f"find what differs at {first.stage}, {again}"

@@ -27,7 +27,7 @@ def report_document_parts(results: Results, comparisons: Iterable[RecordedCompar
     before, between = _around_list(whole, "comparisons")
     between, after = _around_list(between, "accuracy")
     yield before
-    yield from _list_parts([_as_json(each)] for each in (results.comparisons if comparisons is None else comparisons))
+    yield from _list_parts([_as_line(each)] for each in (results.comparisons if comparisons is None else comparisons))
     yield between
     yield from _list_parts(map(_accuracy_parts, results.accuracy))
     yield f"{after}\n"
@@ -56,10 +56,15 @@ def _list_parts(items: Iterable[Iterable[str]]) -> Iterator[str]:
     yield "[]" if opens == "[" else "\n ]"
 
 
-def _as_json(value: Any) -> str:
+def _as_line(comparison: RecordedComparison) -> str:
+    """Return a comparison on one line: of a thousand images, indentation takes more than the values."""
+    return _as_json(comparison, indent=None, separators=(",", ":"))
+
+
+def _as_json(value: Any, **how: Any) -> str:
     found = msgspec.to_builtins(value)
     if isinstance(value, RecordedComparison) and value.task == DETECTION.name:
         del found["task"], found["texts"]  # as a document of detectors had no such keys
     if isinstance(value, Results) and value.settings.recognition is None:
         del found["settings"]["recognition"]
-    return json.dumps(non_finite_in_document(found), indent=1, ensure_ascii=True, allow_nan=False)
+    return json.dumps(non_finite_in_document(found), **{"indent": 1, **how}, ensure_ascii=True, allow_nan=False)

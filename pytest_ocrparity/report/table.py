@@ -273,7 +273,7 @@ def table_amounts(rows: Sequence[RecordedComparison]) -> str:
         name, unit = SHOWN[worst.name]
         text.append(f"worst {name} {worst.value:.2g}")
         if worst.limit and LEAST in worst.origin:
-            text[-1] += f", within {LEAST} limit {worst.limit:.2g}{unit}"
+            text[-1] += f", below {worst.limit:.2g}{unit}, the least that the automatic limit can be"
         elif worst.limit:
             text.append(f"of {worst.limit:.2g}{unit}, headroom {max(0.0, 1 - worst.value / worst.limit):.0%}")
     borderline = sum(each.counts.get("borderline", 0) for each in rows)

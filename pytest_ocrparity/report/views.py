@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from pytest_ocrparity.comparison import LEAST, MATCHES, NOT_JUDGEABLE, Measure
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
@@ -202,13 +202,9 @@ def _error_text(comparison: RecordedComparison) -> str:
     return comparison.headline if stopped else ""
 
 
-_NOTHING: Final = frozenset(("not_recorded", "empty", "empty_text", "no_values"))
-"""Differences that say why nothing was compared, which is another cause than what was found where something was."""
-
-
 def _nothing_compared(comparison: RecordedComparison) -> list[str]:
-    """Return the kinds by which nothing was compared at a stage; none where something was."""
-    return sorted({each.kind for each in comparison.differences if each.fails} & _NOTHING)
+    """Return the kinds by which nothing was compared at a stage: another cause than what was found in others."""
+    return sorted({each.kind for each in comparison.differences if each.fails and each.compared_nothing})
 
 
 def errors_in_view(comparisons: Iterable[RecordedComparison]) -> list[Cause]:

@@ -188,7 +188,9 @@ class Ending:
             from pytest_ocrparity.session.models import findings_about_models
 
             # Also where a model did not load, and so before any experiment.
-            self.notes += [f"in the files: {finding}" for finding in findings_about_models(settings, taken)]
+            self.notes += [
+                f"suspicious in the model's files: {finding}" for finding in findings_about_models(settings, taken)
+            ]
 
     def _judge_accuracy(self, worst: Mapping[tuple[str, str], Worst], *, is_whole: bool) -> list[str]:
         """Judge what was counted against labels, and return what else is to be said of it."""
@@ -235,9 +237,11 @@ class Ending:
                 yield
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """Print the table, once, from the controller."""
         run, lines = self.run, []
+        if exitstatus in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR):
+            lines = run.preflight.not_selected()
         if run.records:
             lines = run.tally().table(per_image=run.config.get_verbosity() > 0)
         if self.accuracy:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_ocrparity.diagnosis import in_table, table_of
 from pytest_ocrparity.errors import Mistakes, ModelError, SettingsError
-from pytest_ocrparity.settings.engine_settings import with_engine_setting
+from pytest_ocrparity.session.other_sides import load_other_side, other_side_problems
+from pytest_ocrparity.settings.engine_settings import is_other_side, with_engine_setting
 from pytest_ocrparity.settings.result_files import PLACEHOLDER, RESULTS
 from pytest_ocrparity.stages import DETECTION, RECOGNITION, Task
 
@@ -100,6 +101,8 @@ def inference_model(settings: Settings, name: str | None = None) -> Pipeline:
 
     def load() -> Pipeline:
         try:
+            if is_other_side(values):
+                return load_other_side(values, settings.train.get("paddleocr_root"), limit, name)
             if "model_file" in values:
                 from pytest_ocrparity.backends.onnx.pipeline import load_onnx_pipeline
 
@@ -188,6 +191,9 @@ def inference_model_problems(settings: Settings, name: str | None = None) -> lis
     name, table, values = _candidate_values(settings, name)
     if values.get("api") == RESULTS:
         return _results_problems(values["results"], f"{settings.prefix}{table}")
+    if is_other_side(values) and values.keys() & {"model_dir", "model_file"}:
+        root = settings.train.get("paddleocr_root")
+        return [_in_its_table(settings, name, text) for text in other_side_problems(values, root)]
     if "model_file" in values:
         return [_in_its_table(settings, name, text) for text in _file_problems(values)]
     if "factory" in values:
@@ -306,8 +312,9 @@ def findings_about_models(settings: Settings, records: Collection[Record]) -> li
     found: dict[str, None] = {}
     for candidate in candidates:
         # Results run no export, and around a bare file paddleocr's class does not run.
-        is_export = candidate.values.get("api") != RESULTS and "model_file" not in candidate.values
-        values = candidate.values if is_export else {}
+        values = candidate.values
+        is_export = values.get("api") != RESULTS and "model_file" not in values and not is_other_side(values)
+        values = values if is_export else {}
         found |= dict.fromkeys(in_table(text, table_of(candidate.name)) for text in lint_findings(train, values))
     return list(found if candidates else lint_findings(train, {}))
 

@@ -7,11 +7,12 @@ are wrong stop a run that uses us, and no other call of pytest.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 
-from pytest_ocrparity.errors import SettingsError
+from pytest_ocrparity.errors import OcrParityError, SettingsError
 from pytest_ocrparity.session.caught import MARKER
 from pytest_ocrparity.session.fixtures import (
     FIXTURES,
@@ -75,6 +76,10 @@ class Preflight:
         """What is wrong with each side."""
         self._said: dict[str, str] = {}
         """The test of which each line was said."""
+        self._in_place: dict[str, None] = {}
+        """What stands in the place of images, and so is said by no test that is selected by an image."""
+        self._not_loaded: dict[tuple[str, str, str | None], str] = {}
+        """Why a model did not load, by task, fixture and candidate."""
         self._kept: dict[str, list[pytest.Item]] = {}
         """By candidate, the tests that are to say what is wrong with it for all that were left out."""
         self._kept_in_workers: dict[str, list[str]] = {}
@@ -87,6 +92,7 @@ class Preflight:
         if error is None or hasattr(config, "workerinput") or not needs_preflight(config):
             return
         if any(_uses_us(item) for item in session.items):
+            self._in_place.clear()  # pytest prints it
             raise pytest.UsageError(str(error))
 
     @pytest.hookimpl(optionalhook=True)
@@ -97,6 +103,19 @@ class Preflight:
 
     def in_place_of_images(self, metafunc: pytest.Metafunc, *, has_images: bool) -> Any:
         """Return the only parameter of a test that can't run with any image, or None where it can with some."""
+        parameter = self._parameter_in_place(metafunc, has_images=has_images)
+        if parameter is not None:
+            self._in_place |= dict.fromkeys(str(parameter.values[0]).splitlines())
+        return parameter
+
+    def not_selected(self) -> list[str]:
+        """Return what is wrong, for a run that selected no test, as by the name of an image or a test's whole id."""
+        if self._said or not self._in_place:
+            return []
+        lead = "no test was selected, as no test has its images while this is wrong:"
+        return [lead, *(f"  {line}" for line in self._in_place)]
+
+    def _parameter_in_place(self, metafunc: pytest.Metafunc, *, has_images: bool) -> Any:
         if self._run.error is not None:
             return pytest.param(self._run.error, id=SETTINGS_ERROR)
         try:
@@ -190,6 +209,8 @@ class Preflight:
             self._fail_test_for(item, str(param).splitlines())
         if own and not may_fixtures_make_files(item):
             self._fail_test_for(item, self._problems_of_sides(item, own))
+            places = [self._place_of_model(item, name) for name in FIXTURES if name in own]
+            self._fail_test_for(item, [self._not_loaded[each] for each in places if each in self._not_loaded])
         elif own and self._said:  # what was to make the files has had its turn, see `refuse`
             lines = self._problems_of_sides(item, own)
             if all(line in self._said for line in lines):
@@ -203,6 +224,21 @@ class Preflight:
         self._found.clear()
         self._fail_test_for(item, self._problems_of_sides(item, {*self._own_fixtures(item), fixture}))
 
+    @contextmanager
+    def loading(self, item: pytest.Item, fixture: str) -> Iterator[None]:
+        """Fail the test whose fixture does not load its model; those that ask for it later do not load it again."""
+        try:
+            yield
+        except OcrParityError as error:
+            text = self._not_loaded[self._place_of_model(item, fixture)] = str(error)
+            try:
+                self._fail_test_for(item, [text])
+            except pytest.fail.Exception as failure:
+                raise failure from None  # pytest prints what it was raised from
+
+    def _place_of_model(self, item: pytest.Item, fixture: str) -> tuple[str, str, str | None]:
+        return self._run.settings_of(item).prefix, fixture, parametrized_candidate(item)
+
     def _fail_test_for(self, item: pytest.Item, lines: Sequence[str]) -> None:
         """Fail a test for these reasons, if there are any; of those that were said before, only say where."""
         if not lines:
@@ -212,7 +248,7 @@ class Preflight:
         new = [line for line in lines if said.setdefault(line, item.nodeid) == item.nodeid]
         known = [line for line in lines if line not in new]
         if known:
-            number = f"and {len(known)} more " if new else "the settings: "
+            number = f"and {len(known)} more " if new else "not run, "
             new.append(f"{number}as said for {said[known[0]]} above")
         own = self._own_fixtures(item)
         for name in FIXTURES:

@@ -10,8 +10,10 @@ from pytest_ocrparity.errors import Mistakes, OptionError, SettingsError
 from pytest_ocrparity.settings.batch_settings import check_batch_setting
 from pytest_ocrparity.settings.engine_settings import (
     OF_ANY_CLASS,
+    OF_ANY_SIDE,
     check_engine_settings,
     have_other_engine_settings,
+    is_other_side,
     without_second_engine_setting,
 )
 from pytest_ocrparity.settings.result_files import RESULTS, check_result_files, runs_without_result_files
@@ -92,6 +94,10 @@ def _inherited(inference: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
     apis = inference.get("api", api), table.get("api", inference.get("api", api))
     if apis[0] != apis[1] and RESULTS in apis:
         return {}
+    if is_other_side(table) or is_other_side(inference):
+        same = apis[0] == apis[1] and inference.get("engine") == table.get("engine", inference.get("engine"))
+        kept: Sequence[str] = [key for key in inference if key != "tolerance"] if same else OF_ANY_SIDE
+        return {key: inference[key] for key in kept if key in inference}
     kept = OF_ANY_CLASS if apis[0] != apis[1] else [key for key in inference if key != "tolerance"]
     return without_second_engine_setting({key: inference[key] for key in kept if key in inference}, table)
 

@@ -11,7 +11,7 @@ from pytest_ocrparity.settings.settings_table import TABLES
 
 
 def with_absolute_option_paths(options: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Return options whose paths start at a folder: those of model folders, and that of a pipeline's YAML file."""
+    """Return options whose paths start at a folder: those of model folders, dictionaries and a pipeline's YAML file."""
     return {name: _absolute_option_path(name, value, folder) for name, value in options.items()}
 
 
@@ -19,7 +19,7 @@ def _absolute_option_path(name: str, value: Any, folder: Path | None) -> Any:
     is_text = folder is not None and isinstance(value, str) and bool(value)
     # Without a suffix it is the name of a pipeline of paddlex's.
     is_file = is_text and name == "paddlex_config" and value.endswith((".yml", ".yaml"))
-    if folder is None or not (is_file or (is_text and name.endswith("_dir"))):
+    if folder is None or not (is_file or (is_text and name.endswith(("_dir", "_dict_path")))):
         return value
     return os.path.normpath(folder / os.path.expanduser(value))  # noqa: PTH111 - Path's own raises for unknown users
 

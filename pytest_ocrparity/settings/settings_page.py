@@ -22,10 +22,10 @@ command line where it was typed. A file above pytest's rootdir that cannot be re
 _CANDIDATES: Final = """
 Each `[tool.ocrparity.candidates.NAME]` is one more deployment, with the same keys. What it leaves out is the
 `inference` table's, except for its `tolerance`. One with another class as `api` has `model_dir`, `model_name` and
-`engine` from there and nothing else. One with a `factory` or a `model_file` has nothing, nor has one that says how
-something else runs where `inference` has a factory, a file or results. `--ocr-inference-dir` sets the folder of an only
-candidate. Paths inside of `options` and of an `options_file`, `paddlex_config` and folders of models, start at the
-settings file.
+`engine` from there and nothing else; one with a script as `api`, or with OpenVINO, has `model_dir` alone. One with a
+`factory` or a `model_file` has nothing, nor has one that says how something else runs where `inference` has a factory,
+a file or results. `--ocr-inference-dir` sets the folder of an only candidate. Paths inside of `options` and of an
+`options_file`, `paddlex_config`, `rec_char_dict_path` and folders of models, start at the settings file.
 """
 _TOLERANCE: Final = """\
 ## `[tool.ocrparity.tolerance]`

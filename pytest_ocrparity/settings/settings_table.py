@@ -152,11 +152,17 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "inference.api",
         _TEXT,
-        "whose code runs: that class of paddleocr; or none, and `results` were written elsewhere",
+        "whose code runs: that class of paddleocr; that script of a PaddleOCR checkout; RapidOCR; or none, and "
+        "`results` were written elsewhere",
         default="TextDetection",
-        choices=("TextDetection", "PaddleOCR", "results"),
+        choices=("TextDetection", "PaddleOCR", "predict_det", "predict_rec", "rapidocr", "results"),
     ),
     Setting("inference.model_dir", _PATH, "export folder", "--ocr-inference-dir=DIR"),
+    Setting(
+        "inference.paddleocr_root",
+        _PATH,
+        'with api = "predict_det" or "predict_rec", the checkout that runs; without it, `train.paddleocr_root`',
+    ),
     Setting(
         "inference.factory",
         _TEXT,
@@ -165,17 +171,23 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "inference.engine",
         _TEXT,
-        "what runs the network, handed to that class as its option of this name",
+        "what runs the network: paddle and onnxruntime are handed to that class as its option of this name; openvino "
+        "runs the network of `model_dir` or `model_file` with PaddleX's operators around it",
         default="paddle",
-        choices=("paddle", "onnxruntime"),
+        choices=("paddle", "onnxruntime", "openvino"),
     ),
     Setting(
         "inference.model_file",
         _PATH,
-        "an .onnx file in the place of `model_dir`, run on ONNX Runtime alone; around it run PaddleX's operators with "
-        "the values of the inference.yml beside it and of `options`, which must hold all where there is none",
+        "an .onnx file in the place of `model_dir`, run on ONNX Runtime or OpenVINO alone, or by RapidOCR; around an "
+        "engine run PaddleX's operators with the values of the inference.yml beside it and of `options`, which must "
+        "hold all where there is none",
     ),
-    Setting("inference.options", _TABLE, "handed to that class as they are"),
+    Setting(
+        "inference.options",
+        _TABLE,
+        "handed to that class as they are; flags of that script by name; parameters of RapidOCR by name",
+    ),
     Setting("inference.options_file", _PATH, "YAML or JSON file of options that production reads; `options` win"),
     Setting("inference.predict_options", _TABLE, "passed to its `predict()`: some parameters are accepted only there"),
     Setting("inference.model_name", _TEXT, "paddlex's name of the model, where inference.yml has none (PaddleOCR 2.x)"),

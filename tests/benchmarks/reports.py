@@ -49,6 +49,8 @@ def ocr_inference_model():
 SETTINGS = '[tool.ocrparity]\nimages = ["images/*.npy"]\ndiagnosis_seconds = 0\n'
 KINDS = ("boxes", "tensor", "map")
 MEGABYTE = 1e6
+NOISY = 12
+"""Levels of grain, as a phone's photo has in the dark: of each pixel and channel the standard deviation."""
 
 
 def rows() -> Iterator[Row]:
@@ -59,9 +61,11 @@ def rows() -> Iterator[Row]:
         yield size("the report of 1,000 images of which 50 differ", many, 60)
         yield size("its index.html", many / "index.html", 15)
         yield opening(many / "index.html")
+        noisy = report_of(Path(name, "noisy"), 1_000, 50, grain=NOISY)
+        yield size("the same of noisy photos", noisy, 60)
 
 
-def report_of(folder: Path, count: int, differing: int) -> Path:
+def report_of(folder: Path, count: int, differing: int, grain: float = 3) -> Path:
     """Run the tests of a project with so many images, and return the report's folder."""
     (folder / "images").mkdir(parents=True)
     (folder / "pyproject.toml").write_text(SETTINGS)
@@ -70,7 +74,7 @@ def report_of(folder: Path, count: int, differing: int) -> Path:
     for number in range(count):
         kind = KINDS[number % len(KINDS)] if number < differing else "same"
         height, width = (736, 960) if number < differing else (180, 240)
-        np.save(folder / "images" / f"page_{number:04}_{kind}.npy", grainy_page(height, width, number))
+        np.save(folder / "images" / f"page_{number:04}_{kind}.npy", grainy_page(height, width, number, grain))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--ocr-report=report"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert f"{differing} failed" in done.stdout or not differing, done.stdout[-2000:]
@@ -78,8 +82,8 @@ def report_of(folder: Path, count: int, differing: int) -> Path:
     return folder / "report"
 
 
-def grainy_page(height: int, width: int, seed: int) -> npt.NDArray[np.uint8]:
-    """Return a dark page with lines of bright text, a shadow across it and the grain of a camera."""
+def grainy_page(height: int, width: int, seed: int, grain: float = 3) -> npt.NDArray[np.uint8]:
+    """Return a dark page with lines of bright text, a shadow across it and the grain of a camera, in levels."""
     random = np.random.default_rng(seed)
     picture = Image.new("L", (width, height), 50)
     draw = ImageDraw.Draw(picture)
@@ -87,7 +91,7 @@ def grainy_page(height: int, width: int, seed: int) -> npt.NDArray[np.uint8]:
         text = "".join(random.choice([*"abcdefghijklmnopqrstuvwxyz   "], 34))
         draw.text((12, top), text, 235, ImageFont.load_default(24))
     shadow = np.linspace(0, 40, width) * np.linspace(0.3, 1, height)[:, None]
-    values = np.asarray(picture)[..., None] - shadow[..., None] + random.normal(0, 3, (height, width, 3))
+    values = np.asarray(picture)[..., None] - shadow[..., None] + random.normal(0, grain, (height, width, 3))
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -43,8 +43,10 @@ def test_what_no_experiment_knows_stays_unknown(tmp_path: Path, wrong: Any, stag
 
 def test_every_cause_is_injected_somewhere() -> None:
     # A batch shows in a whole run only: tests/integration/test_option_batch.py and tests/real/test_batches.py.
+    # The precision of a processor is that of a recorded map: tests/real/test_recorded_precision.py.
     # Those of recognisers alone are injected in tests/real/test_recogniser_diagnosis.py and tests/unit/diagnose.
-    nowhere = {"unknown", "engine.batch", *OF_RECOGNISERS, *([] if HAS_STALE_PROGRAMS else ["network.stale_program"])}
+    nowhere = {"unknown", "engine.batch", "engine.precision", *OF_RECOGNISERS}
+    nowhere |= set() if HAS_STALE_PROGRAMS else {"network.stale_program"}
     assert {cause for case in FAULTS for cause in case.causes} == CAUSES.keys() - nowhere
 
 

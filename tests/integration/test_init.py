@@ -76,16 +76,20 @@ def test_what_is_found_is_written_and_said(folder: Path, capsys: pytest.CaptureF
     assert values["predict_options"] == {"max_side_limit": 100000}
 
 
-@pytest.mark.parametrize(("box_thresh", "more"), [(0.6, {}), (0.9, {"box_thresh": 0.6})])
-def test_what_the_exports_file_says_is_left_to_it(folder: Path, box_thresh: float, more: dict[str, float]) -> None:
-    """An option in its place would hide what becomes wrong in that file."""
+@pytest.mark.parametrize("box_thresh", [0.6, 0.9])
+def test_what_the_exports_file_says_is_left_to_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], box_thresh: float
+) -> None:
+    """An option in its place would hide what is wrong in that file, or becomes so."""
     give_detector(folder)
     file = folder / "inference" / "inference.yml"
     assert "box_thresh: 0.6\n" in file.read_text()
     file.write_text(file.read_text().replace("box_thresh: 0.6\n", f"box_thresh: {box_thresh}\n"))
     assert main(["init"]) == 0
     values = load_settings(folder / OWN, {}, folder).candidates["inference"].values
-    assert values["options"] == {"limit_side_len": 736, "limit_type": "min", **more}
+    assert values["options"] == {"limit_side_len": 736, "limit_type": "min"}
+    told = "inference.yml says box_thresh 0.9, and box_thresh 0.6 was evaluated: the gate fails and says so. If your "
+    assert (told in capsys.readouterr().out) == (box_thresh == 0.9)
 
 
 def test_two_tasks_are_two_tables_and_two_tests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,12 +127,43 @@ def test_an_onnx_file_alone_is_the_detector(folder: Path, capsys: pytest.Capture
     assert main(["init"]) == 1
     told = capsys.readouterr().out
     assert "det.onnx is taken for the deployed detector, run by ONNX Runtime.\n" in told
-    assert 'model_file = "det.onnx"\n# options = {' in (folder / OWN).read_text()
+    told_of = "# Write what your code does around that file; these are an example.\n# None of that code runs here."
+    assert f'model_file = "det.onnx"\n{told_of}' in (folder / OWN).read_text()
     assert "inference.options lack img_mode, " in told.partition("Still missing")[2]
     text = (folder / OWN).read_text()
     (folder / OWN).write_text(text.replace("# options", "options"))
     assert main(["init"]) == 1
     assert "inference.options" not in capsys.readouterr().out.partition("Still missing")[2]
+
+
+@pytest.mark.parametrize("box_thresh", [0.45, 0.6])
+def test_the_options_of_an_onnx_file_are_those_of_the_training_file(folder: Path, box_thresh: float) -> None:
+    give_detector(folder)
+    shutil.rmtree(folder / "inference")
+    shutil.copy(EXAMPLE / "inference_onnx" / "inference.onnx", folder / "det.onnx")
+    config = folder / "configs/tiny_db.yml"
+    assert "box_thresh: 0.6" in config.read_text()
+    config.write_text(config.read_text().replace("box_thresh: 0.6", f"box_thresh: {box_thresh}"))
+    assert main(["init"]) == 1
+    text = (folder / OWN).read_text()
+    assert "# Write what your code does around that file; these are what tiny_db.yml evaluates.\n" in text
+    assert 'limit_type = "min", scale = "1./255.", mean = [' in text
+    (folder / OWN).write_text(text.replace("# options", "options"))
+    options = load_settings(folder / OWN, {}, folder).candidates["inference"].values["options"]
+    assert len(options) == 13
+    assert (options["box_thresh"], options["limit_side_len"]) == (box_thresh, 736)
+    assert main(["init"]) == 0
+
+
+def test_a_second_call_does_not_contradict_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    give_detector(folder)
+    code = (folder.parent / "PaddleOCR").rename(folder.parent.parent / "code")
+    assert main(["init"]) == 1
+    assert "Still missing, as the first run says too:\n" in capsys.readouterr().out
+    assert main(["init", f"--paddleocr-root={code}"]) == 1
+    told = capsys.readouterr().out
+    assert f'+paddleocr_root = "{code}"\n' in told
+    assert f"Still missing in {OWN}, which was left as it is (the lines with + above are what was found), as" in told
 
 
 def test_weights_in_the_folder_of_training_are_preferred(folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_gate_says_all_once(gate: pytest.Pytester) -> None:
     ):
         assert text.count(said) == 1
     assert text.count("export: no such folder") == 1
-    above = "the settings: as said for test_gate.py::test_ocr_preprocessing[[]settings-error[]] above"
+    above = "not run, as said for test_gate.py::test_ocr_preprocessing[[]settings-error[]] above"
     result.stdout.fnmatch_lines([above, above])
 
 
@@ -158,7 +158,7 @@ def test_a_model_without_images_is_looked_at_too(gate: pytest.Pytester) -> None:
     gate.makepyfile(test_gate="def test_a(ocr_train_model): pass\ndef test_b(ocr_train_model): pass\n")
     result = gate.runpytest(*NO_XDIST)
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines([*OF_TRAIN, "the settings: as said for test_gate.py::test_a above"])
+    result.stdout.fnmatch_lines([*OF_TRAIN, "not run, as said for test_gate.py::test_a above"])
 
 
 def test_a_test_that_asks_late_is_told_the_same(gate: pytest.Pytester) -> None:
@@ -194,7 +194,7 @@ def test_what_it_makes_wrongly_is_said_once(project: pytest.Pytester) -> None:
     result.assert_outcomes(errors=2, deselected=2)
     text = result.stdout.str().partition("short test summary")[0]
     assert text.count("holds no inference.yml") == 1
-    result.stdout.fnmatch_lines(["the settings: as said for * above"])
+    result.stdout.fnmatch_lines(["not run, as said for * above"])
 
 
 TWO = """
@@ -220,6 +220,60 @@ def test_a_candidate_that_is_not_there_does_not_stop_the_others(project: pytest.
         (project.path / name / "inference.yml").unlink()
     result = project.runpytest(*NO_XDIST, "-k", "training")
     result.assert_outcomes(errors=2, deselected=2)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [("-k", "training and one_word"), ("test_export.py::test_export_matches_training[images/one_word.npy]",)],
+    ids=["-k", "id"],
+)
+def test_who_chooses_a_test_by_its_image_is_told_why_there_is_none(
+    project: pytest.Pytester, chosen: tuple[str, ...]
+) -> None:
+    """As the command after `next` does, of a run in which all was right."""
+    project.makepyprojecttoml(WRONG)
+    own_inference(project)
+    result = project.runpytest(*NO_XDIST, *chosen)
+    assert result.ret in (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR)
+    told = "no test was selected, as no test has its images while this is wrong:"
+    result.stdout.fnmatch_lines([told, f"  {OF_EXPORT[0]}"])
+    export(project.path / "export")
+    project.runpytest(*NO_XDIST, *chosen).assert_outcomes(passed=1, deselected=3 if "-k" in chosen else 0)
+    result = project.runpytest(*NO_XDIST, "-k", "nothing")
+    result.stdout.no_fnmatch_line(told)
+
+
+REFUSED = """
+from pytest_ocrparity.backends.paddlex import pipeline
+from pytest_ocrparity.errors import ModelError
+
+def load_paddlex_pipeline(*, name, model_dir, **rest):
+    with (model_dir / "loaded").open("a") as file:
+        file.write("once")
+    if {condition}:
+        raise ModelError("inference.options: it knows no such option")
+    return Toy(name=name)
+
+pipeline.load_paddlex_pipeline = load_paddlex_pipeline
+"""
+
+
+@pytest.mark.parametrize("settings", [WRONG, TWO], ids=["one", "of two candidates"])
+def test_what_shows_only_when_a_model_loads_is_said_once(project: pytest.Pytester, settings: str) -> None:
+    project.makepyprojecttoml(settings)
+    own_inference(project)
+    path, names = project.path / "conftest.py", ["good", "bad"] if settings == TWO else ["export"]
+    path.write_text(path.read_text().replace(ALL_TOY, REFUSED.format(condition="model_dir.name != 'good'")))
+    for name in names:
+        export(project.path / name)
+    result = project.runpytest(*NO_XDIST, "-k", "training")
+    result.assert_outcomes(errors=2, passed=2 * (settings == TWO), deselected=2 * len(names))
+    text = result.stdout.str().partition("short test summary")[0]
+    assert text.count("it knows no such option") == 1
+    result.stdout.fnmatch_lines(["not run, as said for test_export.py::test_export_matches_training* above"])
+    assert (project.path / names[-1] / "loaded").read_text() == "once"
+    path.write_text(path.read_text().replace("!= 'good'", "== 'none'"))
+    project.runpytest(*NO_XDIST, "-k", "training").assert_outcomes(passed=2 * len(names), deselected=2 * len(names))
 
 
 SKIPPING = """

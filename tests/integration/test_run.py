@@ -20,7 +20,7 @@ def test_a_right_export_passes_and_shows_the_table(project: pytest.Pytester) -> 
             "*- ocrparity -*",
             "inference against train: 2 images",
             "  preprocessing * 2 same * worst tensor 0 of 2e-06, headroom 100%",
-            "  probability maps * 2 same * worst map 0, within the rule's least limit 0.0001",
+            "  probability maps * 2 same * worst map 0, below 0.0001, the least that the automatic limit can be",
             "  detections * 2 same * (4 boxes)",
         ]
     )

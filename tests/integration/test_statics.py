@@ -15,7 +15,9 @@ def test_a_failed_run_prints_them_although_no_model_loaded(pytester: pytest.Pyte
     pytester.makepyfile("def test_it(ocr_inference_model): ...")
     result = pytester.runpytest_inprocess("-p", "no:xdist")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["in the files: det.yml: Eval.dataset.transforms holds ColorJitter*"])
+    result.stdout.fnmatch_lines(
+        ["suspicious in the model's files: det.yml: Eval.dataset.transforms holds ColorJitter*"]
+    )
 
 
 OWN_ENGINE = """
@@ -54,7 +56,7 @@ def printed(pytester: pytest.Pytester, conftest: str = "", *args: str) -> list[s
     pytester.makeconftest(conftest)
     result = pytester.runpytest_inprocess(*(args or ("-p", "no:xdist")))
     assert result.ret == 1
-    return [line for line in result.outlines if line.startswith("in the files: ")]
+    return [line for line in result.outlines if line.startswith("suspicious in the model's files: ")]
 
 
 def own_engine(asks: str = "") -> str:

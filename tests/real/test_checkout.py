@@ -150,3 +150,20 @@ def test_every_db_yml_is_let_through_and_no_other() -> None:
     names = ("ct", "drrg", "east", "fce", "pse", "sast")
     assert all(any(name in file for name in names) for file in refused), refused
     assert len(refused) == 9
+
+
+def test_its_scripts_run_the_example_and_say_what_they_refuse(tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "checkout_scripts.py"), str(CHECKOUT), str(tmp_path)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE.parents[1], HERE.parent)))}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(found)
+    assert found["right"] == found["without_name"] == []
+    (default,) = found["defaults"]
+    assert default.startswith("resize.limits: pass --det_limit_side_len=736 --det_limit_type=min to predict_det.py")
+    assert found["engines"] == ["mkldnn", "paddle"]
+    assert "cannot load" in found["refused"] and "PP-OCRv4_mobile_det is not supported" in found["refused"]
+    assert "take that name out of the inference.yml that it is given" in found["refused"]
+    assert (found["read"], found["varied"]) == ("1204.50", [3, 32, 200])
+    assert found["untouched"] and "ppocr_keys.txt" not in found["files"]

@@ -75,7 +75,9 @@ def test_findings_of_the_files_are_worded_for_the_class(example: pytest.Pytester
     deploy(example, MODEL, 'api = "PaddleOCR"', f'options = {{ {PLAIN}, {OFF}, text_det_limit_type = "max" }}')
     result = run(example, *ONE)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["in the files: inference.options: text_det_limit_type = 'max' alone leaves *"])
+    result.stdout.fnmatch_lines(
+        ["suspicious in the model's files: inference.options: text_det_limit_type = 'max' alone leaves *"]
+    )
 
 
 def test_an_object_of_a_function_fails_and_passes_once_it_is_right(example: pytest.Pytester, tmp_path: Path) -> None:

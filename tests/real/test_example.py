@@ -96,14 +96,14 @@ CHANGES = {
         "unclip_ratio: 1.5",
         "unclip_ratio: 2.2",
         "detections",
-        "pass unclip_ratio=1.5 to paddleocr.TextDetection",
+        "inference.yml, under PostProcess, set unclip_ratio: 1.5 (leave its other keys)",
     ),
     "box_thresh": (
         EXPORT,
         "box_thresh: 0.6",
         "box_thresh: 0.9",
         "detections",
-        "pass box_thresh=0.6 to paddleocr.TextDetection",
+        "inference.yml, under PostProcess, set box_thresh: 0.6 (leave its other keys)",
     ),
 }
 

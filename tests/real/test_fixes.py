@@ -108,13 +108,19 @@ def test_a_rule_to_resize_by_is_what_runs_after_its_fix(model: Model, tmp_path: 
     [{"thresh": 0.2}, {"box_thresh": 0.5}, {"unclip_ratio": 2.2}, {"max_candidates": 20, "use_dilation": True}],
     ids=lambda values: "-".join(values),
 )
-@pytest.mark.parametrize("given", ["options", "predict_options"])
+@pytest.mark.parametrize("given", ["options", "predict_options", "inference.yml"])
 def test_a_threshold_is_what_runs_after_its_fix(
     model: Model, tmp_path: Path, values: dict[str, Any], given: str
 ) -> None:
-    deployed = Deployed.of(model, tmp_path / "inference", PostProcess={"use_dilation": False})
-    setattr(deployed, given, {"thresh": 0.6, "box_thresh": 0.9, "unclip_ratio": 1.1})
-    deployed.apply(deployed.load().parameter_fix(DETECTIONS, values).changes)
+    wrong = {"thresh": 0.6, "box_thresh": 0.9, "unclip_ratio": 1.1}
+    in_file = wrong if given == "inference.yml" else {}
+    deployed = Deployed.of(model, tmp_path / "inference", PostProcess={"use_dilation": False, **in_file})
+    if not in_file:
+        setattr(deployed, given, wrong)
+    changes = deployed.load().parameter_fix(DETECTIONS, values).changes
+    is_in_file = bool(in_file) or "use_dilation" in values
+    assert {change.where for change in changes} == {"inference.yml" if is_in_file else f"inference.{given}"}
+    deployed.apply(changes)
     ran = deployed.load().parameters[DETECTIONS]
     assert {name: ran[name] for name in values} == values
 

@@ -27,7 +27,7 @@ TABLE = (
     {"__main__", ""},
 )
 KNOW_PYTEST = {"plugin", "gate", "session"}
-FRAMEWORKS = {"paddle", "paddleocr", "paddlex", "ppocr", "cv2"}
+FRAMEWORKS = {"paddle", "paddleocr", "paddlex", "ppocr", "cv2", "openvino", "rapidocr"}
 OF_TWO_BACKENDS = {"pipeline.py"}
 """File names that stand for the same thing in two packages."""
 UNIT = TESTS / "unit"
@@ -36,6 +36,11 @@ TESTED_BY = {
     "artifacts.export_command": "real/test_export_command.py",  # read by the parser of PaddleOCR's tool
     "artifacts.model_files": "real/test_bad_export.py",
     "artifacts.recogniser_configs": "real/test_bad_recognisers.py",
+    "backends.checkout.detector": "real/test_script_detector.py",
+    "backends.checkout.loading": "real/test_script_detector.py",
+    "backends.checkout.recogniser": "real/test_script_recogniser.py",
+    "backends.checkout.script": "real/test_script_detector.py",
+    "backends.checkout.side": "real/test_script_detector.py",
     "backends.decoders": "real/test_diagnose_decoding.py",
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
@@ -47,6 +52,10 @@ TESTED_BY = {
     "backends.line_probes": "real/test_recognisers.py",
     "backends.memory_guard": "real/test_memory.py",
     "backends.onnx.pipeline": "real/test_onnx_file.py",
+    "backends.openvino.compiled": "engines/openvino_side.py",  # they need OpenVINO and RapidOCR
+    "backends.openvino.pipeline": "engines/openvino_side.py",
+    "backends.rapidocr.engine": "engines/rapidocr_side.py",
+    "backends.rapidocr.pipeline": "engines/rapidocr_side.py",
     "backends.paddlex.deployed_recogniser": "real/test_recognisers.py",
     "backends.paddlex.deployed_side": "real/test_inference.py",
     "backends.paddlex.onnx_runner": "real/test_onnx_file.py",

@@ -44,6 +44,7 @@ from pytest_ocrparity.backends.onnx.runtime import (
 )
 from pytest_ocrparity.backends.paddlex.fixes import NO_CAP
 from pytest_ocrparity.backends.staged import StagedPipeline
+from pytest_ocrparity.contract import NetworkGraph
 from pytest_ocrparity.diagnosis import Alternative, Change, Fix, table_of
 from pytest_ocrparity.errors import ImageError, ModelError
 from pytest_ocrparity.files import image_file_bytes
@@ -105,7 +106,7 @@ class OnnxPipeline(StagedPipeline):
         self._session, self._file, self._config = session, file, config
         self._values, self._providers, self._options = configured.values, providers, options
         self._operators, self._limit = build_processing_operators(self._values), limit
-        self._memory = MemoryGuard(lambda tensor: _run_session(session, tensor), self._engine_parameters, limit=limit)
+        self._memory = MemoryGuard(self._run_network, self._engine_parameters, limit=limit)
 
     def preprocess(self, image: Image) -> Trace:
         """Run PaddleX's operators up to the tensor; a path goes in as it is, an array as (H, W, 3) BGR.
@@ -144,7 +145,10 @@ class OnnxPipeline(StagedPipeline):
             NotEnoughMemory: it would take more memory than there is.
         """
         self._memory.admit_tensor(tensor.shape[2:], PROBABILITY_MAP, count=len(tensor))
-        return _run_session(self._session, tensor)[0]
+        return self._run_network(tensor)[0]
+
+    def _run_network(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        return _run_session(self._session, tensor)
 
     def trace_batch(self, images: Sequence[Image]) -> list[Trace]:
         """Run PaddleX's operators and the file on images as one batch; return a trace of each, in their order.
@@ -222,7 +226,12 @@ class OnnxPipeline(StagedPipeline):
     def identity(self) -> Mapping[str, Any]:
         """Identifies this side; two live sides of the same identity are one model, see `contract.HasIdentity`."""
         code = f"{type(self).__module__}.{type(self).__qualname__}"
-        own = {"api": "onnxruntime", "code": code, "files": self.fingerprint, "options": self._options}
+        own = {
+            "api": self._engine_parameters["engine"],
+            "code": code,
+            "files": self.fingerprint,
+            "options": self._options,
+        }
         found: Mapping[str, Any] = jsonable({**own, "engine": self._engine_parameters, "values": self._values})
         return found
 
@@ -275,7 +284,7 @@ class OnnxPipeline(StagedPipeline):
         """Return the weights in the file by name. Raises ModelError where the package onnx is not installed."""
         return runtime_arrays(self._file)
 
-    def network_graph(self) -> OnnxGraph:
+    def network_graph(self) -> NetworkGraph:
         """Return the graph of the file. Raises ModelError where the package onnx is not installed."""
         return OnnxGraph(self._file)
 
@@ -289,7 +298,7 @@ class OnnxPipeline(StagedPipeline):
 
     def other_outputs(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Return the outputs of the file after the first."""
-        return _run_session(self._session, tensor)[1:]
+        return self._run_network(tensor)[1:]
 
     def other_engines(self) -> Iterator[Alternative]:
         """Yield the other ways to run the file, with the cause that each would prove."""

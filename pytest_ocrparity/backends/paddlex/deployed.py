@@ -194,9 +194,13 @@ class Deployed:
             return self
         shown = ["its predict() is its own"] if self.has_own_predict else []
         for name in parameters:
-            made_with, runs = self.made_with(name), running.get(name)
+            made_with, in_file, runs = self.made_with(name), self._in_file(name), running.get(name)
             if None not in (made_with, runs) and made_with != runs:
                 shown.append(f"it was made with {name} {value_text(made_with)}, and runs with {value_text(runs)}")
+            elif made_with is None and None not in (in_file, runs) and in_file != runs:
+                shown.append(
+                    f"{self.config.name} has {name} {value_text(in_file)}, and it runs with {value_text(runs)}"
+                )
         return replace(self, own_doing=" and ".join(shown))
 
     def made_with(self, parameter: str) -> Any:
@@ -204,6 +208,18 @@ class Deployed:
         given = self.given_as(parameter)
         value = self.options[given] or None if given is not None else None
         return list(value) if isinstance(value, tuple) else value
+
+    def is_from_file(self, parameter: str) -> bool:
+        """Tell whether the export's inference.yml sets a threshold: it is written there, and given nowhere else."""
+        is_passed = self.made_with(parameter) is not None or bool(
+            self.predict_options.get(self.api.argument(parameter))
+        )
+        return self._in_file(parameter) is not None and not is_passed and not self.own_doing
+
+    def _in_file(self, parameter: str) -> Any:
+        """Return a threshold that inference.yml sets; None where it has none, or a pipeline does not look at it."""
+        is_read = parameter in THRESHOLDS and not self.api.has_pipeline
+        return (self.written.get(DETECTIONS) or {}).get(parameter) if is_read else None
 
     def by_default(self, parameter: str) -> str:
         """Return who sets a parameter that no option sets, in words; nothing where that needs no words."""

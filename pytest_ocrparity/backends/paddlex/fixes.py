@@ -208,11 +208,16 @@ def _replace_resize_long(length: int, deployed: Deployed) -> Fix:
 
 
 def _argument_fixes(values: Values, deployed: Deployed) -> list[Fix]:
-    """Return how arguments are passed: to `predict()` those that the user passes there, as it has the last word."""
+    """Return how arguments are passed: to `predict()` those that the user passes there, as it has the last word.
+
+    A value that no argument gave and inference.yml did is put right in that file.
+    """
     given = {name: values[name] for name in ARGUMENTS if values.get(name) is not None}
+    in_file = {name: value for name, value in given.items() if deployed.is_from_file(name)}
     last = {name: value for name, value in given.items() if _has_last_word(name, deployed)}
-    first = {name: value for name, value in given.items() if name not in last}
+    first = {name: value for name, value in given.items() if name not in last and name not in in_file}
     return [
+        *([_set_in_yaml(deployed, POST_PROCESS, in_file)] if in_file else []),
         *([_pass_to_constructor(first, deployed)] if first else []),
         *([_pass_to_predict(last, deployed)] if last else []),
     ]

@@ -153,6 +153,24 @@ def _put_unclip_distance(inner: Any, distance: float) -> None:
     inner.unclip = constant
 
 
+def _put_unclip(inner: Any, which: str) -> None:
+    """Let no box grow: it stays the rectangle of its outline, or becomes what the ratio 0 makes of that."""
+    unclip, rectangle = inner.unclip, inner.get_mini_boxes
+    if which == "unclip_ratio 0":
+        inner.unclip = lambda box, _: unclip(box, 0.0)
+        return
+
+    def kept(points: Any) -> tuple[Any, float]:
+        box, side = rectangle(points)
+        corners = np.asarray(points).reshape(-1, 2)
+        if np.issubdtype(corners.dtype, np.integer):  # an outline
+            return box, side
+        # Who does not grow boxes does not ask for their rectangle again, nor for its size.
+        return list(corners) if len(corners) == 4 else box, side if which == "no unclip" else np.inf
+
+    inner.unclip, inner.get_mini_boxes = (lambda box, _: np.array([box], np.float32)), kept
+
+
 def _put_score(inner: Any, which: str) -> None:
     """Let the largest value within a box be its score: the level above which the mean of what is above it is 0."""
     mean = inner.box_score_fast
@@ -183,6 +201,7 @@ NOT_IN_YAML: Mapping[str, Callable[[Any, Any], None]] = {
     "rectangles": _put_rectangles,
     "kernel": _put_kernel,
     "unclip_distance": _put_unclip_distance,
+    "unclip": _put_unclip,
     "score": _put_score,
 }
 """The values that no YAML file sets, each with what puts it into a built post-process."""

@@ -219,11 +219,15 @@ def _other_engine(lab: Laboratory, candidate_map: Array | None) -> Diagnosis | N
         return lab.proven_cause(
             PROBABILITY_MAP,
             other.cause,
-            _ENGINE_SAYS[other.cause].format(candidate=candidate, label=other.label),
+            _ENGINE_SAYS[other.cause].format(candidate=candidate, label=other.label, **_precision(lab)),
             [proof],
             other.fix or _ENGINE_FIX[other.cause],
         )
     return None
+
+
+def _precision(lab: Laboratory) -> dict[str, Any]:
+    return {"precision": lab.candidate.parameters.get(PROBABILITY_MAP, {}).get("precision") or "another precision"}
 
 
 _ENGINE_SAYS = {
@@ -231,6 +235,7 @@ _ENGINE_SAYS = {
     "network.stale_program": "the folder of {candidate} holds two programs, and paddle runs the stale one",
     "engine.onednn": "oneDNN computes something else than {candidate}'s program says",
     "engine.optimization": "the engine's optimisation passes change what {candidate}'s program computes",
+    "engine.precision": "{candidate}'s engine computes in {precision}, where the trained model computes in float32",
 }
 _ENGINE_FIX = {
     "network.own_code": Fix("take out what the pipeline's infer() does before or after its engine runs"),

@@ -163,6 +163,9 @@ def _examine_changed_boxes(lab: Laboratory) -> list[Diagnosis]:
     own = boxes_of_map(trace, trace.probability_map)
     if own is None or own == trace.detections or lab.is_same(DETECTIONS, trace):
         return []
+    right = None if lab.maps_agree else _expected_boxes(lab)
+    if right is not None and lab.is_same(DETECTIONS, replace(trace, source=None), _of_candidates_map(lab, right)):
+        return []  # what is changed after it keeps the limits; the map is what differs
     if found := _by_pipeline(lab, own):
         return found
     if lab.maps_agree and (found := _by_later_change(lab, trace.detections)):
@@ -292,12 +295,18 @@ def puts_own_boxes_right(lab: Laboratory, patched: PatchedCandidate, *, needs_fa
     right = _expected_boxes(lab)
     if right is None:
         return gain >= GAIN if patched.boxes is not None else gain > 0
-    own = replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
+    own = _of_candidates_map(lab, right)
     is_wrong = not lab.is_same(DETECTIONS, replace(trace, source=None), own)
     is_put_right = lab.is_same(DETECTIONS, replace(trace, detections=own_boxes, source=None), own)
     if patched.boxes is not None:
         return is_wrong and is_put_right and gain >= GAIN
     return (is_wrong or not needs_fault) and is_put_right
+
+
+def _of_candidates_map(lab: Laboratory, right: Detections) -> Trace:
+    """Return the reference's trace as if it had the candidate's map, of which its post-process makes these boxes."""
+    trace = lab.candidate
+    return replace(lab.reference, detections=right, probability_map=trace.probability_map, shape=trace.shape)
 
 
 def _expected_boxes(lab: Laboratory) -> Detections | None:

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pytest_ocrparity.diagnose.postprocessing.equality import SCORE, Page, are_equal
+from pytest_ocrparity.diagnose.postprocessing.equality import SCORE, Page, are_equal, indices_of_equal_boxes
+from pytest_ocrparity.diagnose.postprocessing.rule_table import UNCLIP
 from pytest_ocrparity.diagnose.postprocessing.rules import (
     Bench,
     Choice,
@@ -92,12 +93,26 @@ def _starts(bench: Bench, rules: Sequence[Rule], pages: list[Page]) -> Iterator[
     """Yield what may come first: values that make the scores, the ratio by which boxes grow, or both."""
     for start in _of_scores(bench, rules, pages):
         yield start
+        yield from _without_growth(bench, start, rules, pages)
         growing = next((rule for rule in rules if rule.name == "unclip_ratio" and isinstance(rule, Searched)), None)
         if growing is None:
             continue
         span = _growth(bench.with_fixed({**start.values, "box_thresh": LEAST}), growing, pages)
         if span is not None and not _changes_nothing(bench, (growing, span)):
             yield Start((*start.fits, (growing, span)), {**start.values, growing.name: span.value})
+
+
+def _without_growth(bench: Bench, start: Start, rules: Sequence[Rule], pages: list[Page]) -> Iterator[Start]:
+    """Yield a start with each way in which boxes do not grow, under which each found box is one that is made."""
+    for rule in (each for each in rules if each.name == UNCLIP and isinstance(each, Choice)):
+        for value in rule.values:
+            made = [bench.make({**start.values, "box_thresh": LEAST, UNCLIP: value}, page) for page in pages]
+            if all(
+                boxes is not None and indices_of_equal_boxes(page.found, boxes, page) is not None
+                for boxes, page in zip(made, pages, strict=True)
+            ):
+                fit = rule, Span(-np.inf, np.inf, value)
+                yield Start((*start.fits, fit), {**start.values, UNCLIP: value})
 
 
 def _of_scores(bench: Bench, rules: Sequence[Rule], pages: list[Page]) -> Iterator[Start]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -54,6 +55,8 @@ def _whole_side(made: Detections, page: Page) -> Array:
 
 
 FILTER: Final = "postprocess.filter"
+UNCLIP: Final = "unclip"
+"""The name of the rule by which boxes do not grow."""
 SHORT: Final = "only boxes whose shorter side has at least {value} px"
 
 CAUSES: Final[tuple[Rule, ...]] = (
@@ -104,6 +107,13 @@ CAUSES: Final[tuple[Rule, ...]] = (
         low=0.5,
         high=64.0,
         known=(2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
+    ),
+    Choice(
+        cause="postprocess.unclip_ratio",
+        name=UNCLIP,
+        text="outlines that do not grow ({value})",
+        values=("no unclip", "no unclip, and no check of its size after", "unclip_ratio 0"),
+        way_out="let each box grow by area * unclip_ratio / perimeter, in px of the map, as DBPostProcess does",
     ),
     Choice(
         cause="postprocess.map_size",
@@ -205,3 +215,11 @@ MAPS: Final[tuple[Rule, ...]] = (
     ),
 )
 """Changes of the map within the post-process; where the candidate has scores, they show them."""
+
+
+def fix_of_rule(rule: Rule, parameters: Mapping[str, Any], reference: str, candidate: str) -> str:
+    """Return how a candidate stops to follow a rule; `parameters` are those of the reference's post-process."""
+    name = rule.cause.rpartition(".")[2] if rule.way_out else rule.name
+    if parameters.get(name) is None:
+        return rule.way_out or f"take that out of {candidate}'s post-process"
+    return f"give {candidate} {reference}'s {name} = {parameters[name]}" + f": {rule.way_out}" * bool(rule.way_out)

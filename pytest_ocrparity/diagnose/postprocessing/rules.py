@@ -82,6 +82,9 @@ def roundest_rule_value(low: float, high: float) -> float:
     return (low + high) / 2
 
 
+SAME_BOXES: Final = "makes the same boxes"
+"""What is said of the values between which this page does not tell."""
+
 FINE: Final = 4096
 """Parts of a map pixel to which a post-process rounds, where the page is said to be so many times as large as the map:
 a power of two, so that halves stay what they are."""
@@ -147,11 +150,13 @@ class Rule(ABC):
         cause: the code that it proves, or "" for a rival that is no cause.
         text: what it does, with {value}.
         name: the parameter's, where it is one of the reference's.
+        way_out: what a user's own code has to do, where the reference's value does not say it.
     """
 
     cause: str
     text: str
     name: str = ""
+    way_out: str = ""
 
     @abstractmethod
     def make(self, bench: Bench, page: Page, value: Any) -> Detections | None:
@@ -184,8 +189,8 @@ class Rule(ABC):
             return ""
         low, high = (None if not math.isfinite(each) else f"{each:.5g}" for each in (span.low, span.high))
         if low is None or high is None:
-            return f" (all {'from ' + low + ' on' if low else 'up to ' + str(high)} fit)"
-        return f" (all from {low} to {high} fit)" if low != high else ""
+            return f" (any value {'from ' + low + ' on' if low else 'up to ' + str(high)} {SAME_BOXES})"
+        return f" (any value from {low} to {high} {SAME_BOXES})" if low != high else ""
 
 
 def _rule_value_text(value: Any) -> str:

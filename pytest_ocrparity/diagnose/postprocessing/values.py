@@ -18,9 +18,10 @@ from pytest_ocrparity.contract import PostprocessesWith, offered
 from pytest_ocrparity.diagnose.laboratory import Laboratory
 from pytest_ocrparity.diagnose.postprocessing.combinations import LEAST, combinations_of_values, has_scores
 from pytest_ocrparity.diagnose.postprocessing.equality import Page, are_equal, indices_of_equal_boxes
-from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS
+from pytest_ocrparity.diagnose.postprocessing.rule_table import CAUSES, MAPS, RIVALS, UNCLIP, fix_of_rule
 from pytest_ocrparity.diagnose.postprocessing.rules import (
     COARSE,
+    SAME_BOXES,
     Bench,
     Choice,
     Cut,
@@ -34,6 +35,7 @@ from pytest_ocrparity.diagnose.postprocessing.small_boxes import PROBE, map_of_s
 from pytest_ocrparity.diagnosis import UNKNOWN, Diagnosis
 from pytest_ocrparity.stages import DETECTIONS
 from pytest_ocrparity.trace import Detections, Shape, Trace
+from pytest_ocrparity.wording import number_of_images
 
 CHANCES: Final = 2000
 """In how many ways a page must permit to drop so many of its boxes, before the one rule that drops just these counts:
@@ -163,8 +165,8 @@ def _claims(bench: Bench, found: Sequence[Sequence[Fit]], pages: list[Page]) -> 
     varied = "; or to ".join(_words(fits, with_intervals=True) for fits in found)
     proof = f"{bench.name}, varied to {varied}, makes exactly {candidate}'s boxes and scores: {_places(lab, pages)}"
     proof += "; none of them does alone"
-    if "fit)" in varied:
-        proof += f"; what fits is of {images} image{'s' * (images > 1)}, each while the others are as said"
+    if SAME_BOXES in varied:
+        proof += f"; that any of them {SAME_BOXES} holds for {number_of_images(images)}, one varied at a time"
     together = "; or ".join(f"{_words(fits)} together" for fits in found)
     texts = {_texts(fits) for fits in found}
     stated = []
@@ -209,7 +211,7 @@ def _rules_to_try(lab: Laboratory) -> list[Rule]:
     """Return the rules to try: of the reference's parameters, and changes of the map where no score shows them."""
     own = lab.reference.parameters.get(DETECTIONS, {})
     scores = None if lab.candidate.detections is None else lab.candidate.detections.scores
-    other = {"min_size", "rectangles", "kernel", "unclip_distance", "map_size", "score"}
+    other = {"min_size", "rectangles", "kernel", "unclip_distance", UNCLIP, "map_size", "score"}
     rules = []
     for rule in CAUSES:
         if rule.name and rule.name in own and isinstance(rule, Choice):
@@ -228,7 +230,7 @@ def _likely(bench: Bench, rules: list[Rule], pages: list[Page]) -> list[Rule]:
     return [rule for rule in rules if rule.name not in KEEP_SCORES]
 
 
-KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance")
+KEEP_SCORES: Final = ("box_thresh", "unclip_ratio", "unclip_distance", UNCLIP)
 """What leaves each score as it is. A larger number of candidates, or a smaller size, lets boxes in with other ones."""
 
 
@@ -389,14 +391,11 @@ def _places(lab: Laboratory, pages: list[Page]) -> str:
 def _stated(lab: Laboratory, fit: Fit, words: str, proof: str) -> Diagnosis:
     """Return the diagnosis of one cause, of which `fit` is the first rule that fits."""
     (reference, candidate), (rule, span) = lab.names, fit
-    own = lab.reference.parameters.get(DETECTIONS, {}).get(rule.name)
     summary = f"{candidate}'s boxes are those of {words}"
     said = lab.candidate.parameters.get(DETECTIONS, {}).get(rule.name)
     if said is not None and not any(parameters_agree(said, value) for value in span.values):
         summary += f", and {candidate} says {said}"
-    fix = f"give {candidate} {reference}'s {rule.name} = {own}"
-    if own is None:
-        fix = f"take that out of {candidate}'s post-process"
+    fix = fix_of_rule(rule, lab.reference.parameters.get(DETECTIONS, {}), reference, candidate)
     return lab.proven_cause(DETECTIONS, rule.cause, summary, [proof], fix)
 
 
@@ -439,7 +438,7 @@ def _notice_of_boxes_alone(lab: Laboratory, bench: Bench) -> None:
     if page is None or not page.shows:
         return
     own = lab.reference.parameters.get(DETECTIONS, {})
-    rules = (rule for rule in _rules_to_try(lab) if rule.name in own or isinstance(rule, Cut))
+    rules = (rule for rule in _rules_to_try(lab) if rule.name in (*own, UNCLIP) or isinstance(rule, Cut))
     fits = [fit for rule in rules if (fit := _fit_all(bench, rule, [page])) is not None]
     if fits:
         words = "; or ".join(rule.words(span) for rule, span in fits)

@@ -56,6 +56,10 @@ FULL: Final = 1600
 """Longest side in px at which a drawing of boxes opens."""
 SMALL: Final = 112
 """Longest side in px of the thumbnail of an image, which lists show at half of it."""
+QUALITIES: Final = (75, 60, 45)
+"""Of a photo as JPEG: the first whose file is not too large, else the last."""
+GRAINY: Final = 0.15
+"""Bytes for each pixel beyond which a photo is taken for noisy; calm pages of text take 0.05 to 0.11."""
 VEIL: Final = 0.35
 """Opacity of the white between an image and boxes."""
 
@@ -267,10 +271,12 @@ class Album:
         yield self._write_files(whose, DETECTIONS, side, what, "svg", (contents[0], contents[1]))
 
     def _write_drawing(self, trace: Trace, stage: str, side: str, drawn: Drawn, values: bytes | None = None) -> Picture:
-        suffix, how = ("jpg", {"quality": 75, "optimize": True}) if drawn.is_photo else ("png", {"compress_level": 6})
         thumb = ("png", {}) if side == DIFFERENCE else ("jpg", {"quality": 60})
-        contents = _encoded_picture(drawn.full, suffix, how), _encoded_picture(drawn.thumb, *thumb)
-        return self._write_files(trace, stage, side, drawn, suffix, contents, values)
+        full = (
+            _encoded_photo(drawn.full) if drawn.is_photo else _encoded_picture(drawn.full, "png", {"compress_level": 6})
+        )
+        contents = full, _encoded_picture(drawn.thumb, *thumb)
+        return self._write_files(trace, stage, side, drawn, "jpg" if drawn.is_photo else "png", contents, values)
 
     def _write_files(
         self,
@@ -373,6 +379,16 @@ def _source_image(trace: Trace) -> tuple[Drawn | None, tuple[int, ...]]:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None, ()
     return array_photo(np.asarray(upright), "RGB", ", drawn on the file as Pillow decodes it"), upright.size
+
+
+def _encoded_photo(image: Image.Image) -> bytes:
+    """Return a photo as JPEG, the grain of a noisy one in less quality: it takes most of a file, and shows nothing."""
+    content = b""
+    for quality in QUALITIES:
+        content = _encoded_picture(image, "jpg", {"quality": quality, "optimize": True})
+        if len(content) <= GRAINY * image.width * image.height:
+            break
+    return content
 
 
 def _encoded_picture(image: Image.Image, suffix: str, how: Mapping[str, Any]) -> bytes:

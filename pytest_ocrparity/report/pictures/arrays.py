@@ -21,8 +21,8 @@ THUMB, POOLED_THUMB = 400, 128
 """Longest side of a thumbnail in px. A pooled one is small, so that each of its values covers pixels of the screen."""
 WITHIN, BEYOND = 72, 128
 """Of 255 steps of a difference's scale: where the limit lies, and where what exceeds it begins."""
-_COARSE: Final = 4
-"""Steps that a difference is drawn in at once: of noise a file is a third smaller, and no eye tells them apart."""
+_COARSE: Final = 8
+"""Steps that a difference is drawn in at once: of noise a file is half as large, and 32 shades are left."""
 
 _PALETTE: Final = [
     round(float(value))

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-MOST_VALUES: Final = 180_000
-"""Values that are kept, on a regular grid: of a page of 736x960 each second pixel of a map, each fourth of a tensor."""
+MOST_VALUES: Final = 120_000
+"""Values that are kept, on a regular grid: of a page of 736x960 each third pixel of a map, each fifth of a tensor."""
 STEPS: Final = 1000
 """Steps between the smallest and the largest value: what a reader of three digits needs."""
 NOT_FINITE: Final = 0xFFFF

@@ -328,3 +328,22 @@ def test_what_was_not_recorded_is_told_to_be_and_not_to_be_left_out() -> None:
     one, two = (replace(Toy(name=name).trace(PAGE), tensor=None) for name in ("train", "port"))
     text = told(assert_same_preprocessing, one, two)
     assert "next        let both traces hold their tensor, then compare again" in text
+
+
+def test_a_side_of_boxes_alone_is_told_which_assertion_compares_them() -> None:
+    """They agree, so that nothing is at fault, and what it does not return it can't be told to return."""
+    one, two = (replace(Toy(name=name).trace(PAGE), source=None) for name in ("train", "service"))
+    alone = replace(two, decode=None, resize=None, tensor=None, probability_map=None, shape=None)
+    for check in (assert_same_preprocessing, assert_same_probability_maps):
+        text = told(check, one, alone)
+        assert "for a side that returns no more, let the test assert assert_same_detections alone, then" in text
+        assert "unknown" not in text
+    assert_same_detections(one, alone)
+    assert alone.detections is not None
+    other = replace(alone, detections=Detections(tuple(each + 9 for each in alone.detections.polygons), None))
+    assert "unknown at detections" in told(assert_same_preprocessing, one, other)
+    text = told(assert_same_detections, one, other)
+    assert "to have the cause named, let service return its tensor and map as well, or be made of functions" in text
+    assert "FunctionPipeline" not in told(assert_same_detections, [QUAD], [QUAD + 9])
+    text = told(assert_same_probability_maps, one, replace(two, probability_map=None))
+    assert "next        let both traces hold their probability_map, then compare again" in text

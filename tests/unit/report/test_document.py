@@ -135,14 +135,21 @@ def test_what_is_written_is_read_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_document_is_written_as_json_writes_it_whole(count: int) -> None:
+def test_a_document_is_written_whole_and_its_comparisons_on_a_line_each(count: int) -> None:
     message = 'a line\n "comparisons": [] in a message'
     whole = results([replace(RICH, message=message, headline=message)] * count)
     plain = non_finite_in_document(msgspec.to_builtins(whole))
     for each in plain["comparisons"]:
         del each["task"], each["texts"]  # which only a recogniser's comparison is written with
     del plain["settings"]["recognition"]
-    assert as_text(whole) == json.dumps(plain, indent=1) + "\n"
+    text = as_text(whole)
+    assert json.loads(text) == plain
+    lines = [line.strip().removesuffix(",") for line in text.splitlines() if line.startswith('  {"test"')]
+    assert [json.loads(line) for line in lines] == plain["comparisons"]
+    rest = json.dumps({**plain, "comparisons": []}, indent=1) + "\n"
+    assert [line for line in text.splitlines() if line.strip().removesuffix(",") not in lines][
+        -5:
+    ] == rest.splitlines()[-5:]
 
 
 @pytest.mark.parametrize("images", [1, 3])

@@ -36,7 +36,9 @@ class TestHeadroom:
 
     def test_is_not_told_where_the_rule_stopped_at_its_least(self) -> None:
         (line,) = (line for line in told(compared("probability_maps", 9.8e-5, origin=LEAST)) if "worst" in line)
-        assert line.endswith("1 same                   worst map 9.8e-05, within the rule's least limit 0.0001")
+        assert line.endswith(
+            "1 same                   worst map 9.8e-05, below 0.0001, the least that the automatic limit can be"
+        )
 
     def test_is_told_of_a_limit_that_was_measured(self) -> None:
         lines = told(compared("probability_maps", 2.2e-4, 4.4e-4, MEASURED))

@@ -65,6 +65,8 @@ def test_a_setting_that_is_none_is_refused(tmp_path: Path, given: str) -> None:
     ("table", "text"),
     [
         ('api = "results"\nresults = "out/{stem}.json"', 'where api = "results": nothing runs'),
+        ('api = "predict_det"\nmodel_dir = "a"', "with api = 'predict_det' one image runs after the other: remove it"),
+        ('api = "rapidocr"\nmodel_file = "a.onnx"', "with api = 'rapidocr' one image runs after the other"),
         ('api = "PaddleOCR"\nmodel_dir = "a"', "paddleocr.PaddleOCR hands its detector one image after the other"),
     ],
 )

@@ -9,7 +9,7 @@ from projects import settings_file
 
 from pytest_ocrparity.errors import SettingsError
 from pytest_ocrparity.settings import Settings, load_settings
-from pytest_ocrparity.settings.engine_settings import with_engine_setting
+from pytest_ocrparity.settings.engine_settings import is_other_side, with_engine_setting
 
 
 def settings(folder: Path, text: str, **options: str) -> Settings:
@@ -29,7 +29,7 @@ def test_the_engine_is_handed_on_as_an_option_of_the_class() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('engine = "tensorrt"', "engine is one of paddle, onnxruntime, not 'tensorrt'"),
+        ('engine = "tensorrt"', "engine is one of paddle, onnxruntime, openvino, not 'tensorrt'"),
         (
             'engine = "onnxruntime"\noptions = { engine = "onnxruntime" }',
             "inference.engine is 'onnxruntime', and .*inference.options has an engine too",
@@ -40,6 +40,16 @@ def test_the_engine_is_handed_on_as_an_option_of_the_class() -> None:
         ('model_file = "net.onnx"\npredict_options = {}', "where predict_options does nothing"),
         ('model_file = "net.onnx"\napi = "TextDetection"', "where api does nothing"),
         ('api = "results"\nresults = "{stem}.json"\nengine = "paddle"', 'engine does nothing with api = "results"'),
+        ('paddleocr_root = "x"', 'paddleocr_root means something with api = "predict_det" or "predict_rec" alone'),
+        (
+            'api = "predict_det"\nengine = "onnxruntime"',
+            "engine does nothing with api = 'predict_det': what the script",
+        ),
+        ('api = "predict_rec"\npredict_options = {}', "predict_options does nothing with api = 'predict_rec'"),
+        ('api = "predict_det"\nmodel_file = "net.onnx"', "model_file runs by itself, where api does nothing"),
+        ('api = "rapidocr"', "api is 'rapidocr', and no .*inference.model_file names the .onnx file"),
+        ('engine = "openvino"\napi = "PaddleOCR"', "api does nothing with engine = 'openvino'"),
+        ('engine = "openvino"\nmodel_dir = "x"\noptions_file = "y"', "options_file does nothing with engine = 'openv"),
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -113,3 +123,43 @@ def test_a_candidate_knows_what_it_inherits(tmp_path: Path) -> None:
     text = f'{FOLDER}[candidates.onnx]\nengine = "onnxruntime"\noptions = {{}}\n'
     found = settings(tmp_path, text).candidates
     assert (found["onnx"].inherited, found["inference"].inherited) == (frozenset({"model_dir"}), frozenset())
+
+
+OTHERS = """
+[inference]
+model_dir = "inference"
+options = { enable_mkldnn = false }
+[candidates.script]
+api = "predict_det"
+options = { det_limit_type = "min" }
+[candidates.openvino]
+engine = "openvino"
+[candidates.rapid]
+api = "rapidocr"
+model_file = "net.onnx"
+"""
+
+
+def test_what_runs_otherwise_inherits_the_folder_alone(tmp_path: Path) -> None:
+    found = {name: each.values for name, each in settings(tmp_path, OTHERS).candidates.items()}
+    folder = tmp_path / "inference"
+    assert found["script"] == {"api": "predict_det", "model_dir": folder, "options": {"det_limit_type": "min"}}
+    assert found["openvino"] == {"engine": "openvino", "model_dir": folder}
+    assert found["rapid"] == {"api": "rapidocr", "model_file": tmp_path / "net.onnx"}
+    assert [is_other_side(values) for values in found.values()] == [False, True, True, True]
+
+
+def test_candidates_of_a_script_have_its_flags_and_a_class_beside_it_has_not(tmp_path: Path) -> None:
+    text = """
+    [inference]
+    api = "predict_det"
+    model_dir = "inference"
+    options = { det_limit_type = "min" }
+    [candidates.other]
+    model_dir = "other"
+    [candidates.plain]
+    api = "TextDetection"
+    """
+    found = {name: each.values for name, each in settings(tmp_path, text).candidates.items()}
+    assert found["other"]["options"] == {"det_limit_type": "min"}
+    assert found["plain"] == {"api": "TextDetection", "model_dir": tmp_path / "inference"}

@@ -69,7 +69,10 @@ def test_what_runs_nothing_has_no_model(tmp_path: Path, key: str) -> None:
         ('api = "results"\nresults = "out/a.json"', r"results names one file for all images: put \{stem\} in it"),
         ('api = "results"\nresults = "{parent}/a.json"', r"results names one file for all images"),
         ('api = "results"\nresults = "{stem}.json"\noptions = {}', r"options does nothing with api = \"results\""),
-        ('api = "Results"', r"inference\.api is one of TextDetection, PaddleOCR, results, not 'Results'"),
+        (
+            'api = "Results"',
+            r"inference\.api is one of TextDetection, .*, results, not 'Results'",
+        ),
         ('api = "results"\nresults = "{stem}"\nframe = "page"', r"inference\.frame is one of file, image, not 'page'"),
     ],
 )

@@ -39,6 +39,11 @@ def test_what_is_no_path_stays(name: str, value: Any) -> None:
     assert with_absolute_option_paths({name: value}, Path("/somewhere")) == {name: value}
 
 
+def test_the_dictionary_of_a_script_starts_at_the_settings_file() -> None:
+    given = {"rec_char_dict_path": "dict.txt"}
+    assert with_absolute_option_paths(given, Path("/somewhere")) == {"rec_char_dict_path": "/somewhere/dict.txt"}
+
+
 def test_without_a_folder_nothing_changes() -> None:
     assert with_absolute_option_paths({"rec_model_dir": "a"}, None) == {"rec_model_dir": "a"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,36 @@ def test_a_former_name_gives_way_to_todays() -> None:
     assert "pass text_det_thresh=0.3 in the place of det_db_thresh to paddleocr.PaddleOCR" in fix.text
     (change,) = deployment_fix(DETECTIONS, {"thresh": 0.3}, replace(FULL, options={"text_det_thresh": 0.5})).changes
     assert change.values == {"text_det_thresh": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({}, "inference.yml"),
+        ({"options": {"thresh": 0}}, "inference.yml"),  # paddleocr takes 0 for not given
+        ({"options": {"thresh": 0.5}}, "inference.options"),
+        ({"predict_options": {"thresh": 0.5}}, "inference.predict_options"),
+        ({"written": {DETECTIONS: {"name": "DBPostProcess"}}}, "inference.options"),
+        ({"api": PADDLE_OCR}, "inference.options"),  # whose pipeline has thresholds of its own
+        ({"factory": "app.ocr:make"}, "inference.yml"),
+        ({"factory": "app.ocr:make", "options": {"thresh": 0.5}}, "inference.factory"),
+        ({"factory": "app.ocr:make", "has_own_predict": True}, "inference.factory"),
+    ],
+)
+def test_a_threshold_is_put_right_where_it_comes_from(given: dict[str, Any], where: str) -> None:
+    deployed = replace(ALONE, **{"written": {DETECTIONS: {"thresh": 0.5}}, **given})
+    (change,) = deployment_fix(
+        DETECTIONS, {"thresh": 0.3}, deployed.doing_it_itself({"thresh": 0.5}, ["thresh"])
+    ).changes
+    assert change.where == where
+    assert (change.key == "PostProcess") == (where == "inference.yml")
+
+
+def test_a_value_that_is_not_the_files_is_the_objects_own() -> None:
+    made = replace(ALONE, factory="app.ocr:make", written={DETECTIONS: {"thresh": 0.5}})
+    own = made.doing_it_itself({"thresh": 0.4}, ["thresh"])
+    assert text(own, DETECTIONS, thresh=0.3).endswith("inference.yml has thresh 0.5, and it runs with 0.4")
+    assert made.doing_it_itself({"thresh": 0.5}, ["thresh"]).own_doing == ""
 
 
 def test_a_cap_is_set_where_the_class_takes_it() -> None:

@@ -53,8 +53,14 @@ class TestTwoAtOnce:
     def test_an_interval_fits_all_maps_and_says_of_how_many_images(self) -> None:
         candidate = on(port(thresh=0.44, unclip_ratio=2.0), MANY)
         found = diagnose(reference=on(train(), MANY), candidate=candidate)
-        assert found[0].evidence[0].endswith("what fits is of 1 image, each while the others are as said")
-        low, high = map(float, found[0].evidence[0].split("thresh 0.44 (all from ")[1].split(" fit)")[0].split(" to "))
+        assert (
+            found[0]
+            .evidence[0]
+            .endswith("that any of them makes the same boxes holds for 1 image, one varied at a time")
+        )
+        low, high = map(
+            float, found[0].evidence[0].split("thresh 0.44 (any value from ")[1].split(" makes")[0].split(" to ")
+        )
         assert low <= 0.44 <= high
         assert candidate.probability_map is not None
         for drawn in (candidate.probability_map, map_of_small_boxes(weakest=0.35)):

@@ -51,10 +51,10 @@ class TestWithSource:
 
 
 def _interval(summary: str) -> tuple[float, float]:
-    if "(all from " not in summary:
+    if "(any value from " not in summary:
         value = float(summary.split("unclip_ratio ")[1].split(";")[0])
         return value, value
-    low, high = summary.split("(all from ")[1].split(" fit)")[0].split(" to ")
+    low, high = summary.split("(any value from ")[1].split(" makes the same boxes)")[0].split(" to ")
     return float(low), float(high)
 
 

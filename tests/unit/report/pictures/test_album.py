@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from toy import PAGE, Toy, page
 from pytest_ocrparity import Detections, Trace
 from pytest_ocrparity.compare import Comparisons
 from pytest_ocrparity.report.document import Picture
-from pytest_ocrparity.report.pictures.album import Album, slug
+from pytest_ocrparity.report.pictures.album import Album, _encoded_photo, slug
 from pytest_ocrparity.tolerance import BUILT_IN
 
 
@@ -158,3 +159,17 @@ def test_a_map_of_several_channels_says_which_is_drawn(tmp_path: Path) -> None:
     tripled = replace(inference, probability_map=inference.probability_map.repeat(3, axis=1), parameters={})
     drawn = pictures(tmp_path, "probability_maps", (train, tripled))
     assert drawn["probability_map", "candidate"].caption == "96x64 px, first of 3 channels"
+
+
+@pytest.mark.parametrize(("grain", "quality"), [(3, 75), (16, 60), (40, 45)])
+def test_the_grain_of_a_noisy_photo_takes_no_room(grain: float, quality: int) -> None:
+    """A calm page keeps the quality that it had; its letters are as sharp in each."""
+    random = np.random.default_rng(1)
+    pixels = np.full((240, 320, 3), 90.0)
+    pixels[60:64, 40:280] = 220
+    image = Image.fromarray(np.clip(pixels + random.normal(0, grain, pixels.shape), 0, 255).astype(np.uint8))
+    content, expected = _encoded_photo(image), io.BytesIO()
+    image.save(expected, "JPEG", quality=quality, optimize=True)
+    assert content == expected.getvalue()
+    line = np.asarray(Image.open(io.BytesIO(content)).convert("L"), float)[61:63, 40:280].mean()
+    assert abs(line - 220) < 12

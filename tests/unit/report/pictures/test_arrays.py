@@ -50,11 +50,11 @@ def test_up_to_its_limit_a_difference_is_dark_and_beyond_it_bright() -> None:
         drawn = drawn_array_difference(np.zeros_like(theirs), theirs, "x", limit=1.0)
         assert drawn.bar == pytest.approx((0.0, max(1.0, largest))) and drawn.limit == 1.0
         steps[largest] = np.asarray(drawn.full)[0].tolist()
-    assert steps[0.9] == [0, 4, WITHIN / 2, 68]
+    assert steps[0.9] == [0, 8, WITHIN / 2 + 4, WITHIN]
     assert steps[1.0][-1] == WITHIN
-    assert steps[1.1] == [0, 4, WITHIN / 2, 255] and steps[50.0] == steps[1.1]
+    assert steps[1.1] == [0, 8, WITHIN / 2 + 4, 255] and steps[50.0] == steps[1.1]
     two = drawn_array_difference(np.zeros((1, 1, 2)), np.array([[[1.01, 50.0]]]), "x", limit=1.0)
-    assert np.asarray(two.full)[0, 0] in (BEYOND, BEYOND + 4)
+    assert np.asarray(two.full)[0, 0] in (BEYOND, BEYOND + 8)
 
 
 @pytest.mark.parametrize("limit", [None, 0.0, float("inf")])

@@ -1,0 +1,1 @@
+"""An export on OpenVINO, with the processing that PaddleX's own operators do around it."""

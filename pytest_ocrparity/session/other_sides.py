@@ -1,0 +1,83 @@
+"""Sides that no class of paddleocr runs: scripts of a checkout, OpenVINO and RapidOCR, as settings describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pytest_ocrparity.errors import Mistakes, ModelError
+from pytest_ocrparity.settings.engine_settings import RAPIDOCR, SCRIPTS
+from pytest_ocrparity.stages import DETECTION, RECOGNITION
+
+if TYPE_CHECKING:
+    from pytest_ocrparity.contract import Pipeline
+
+
+def load_other_side(values: Mapping[str, Any], train_root: Path | None, limit: int | None, name: str) -> Pipeline:
+    """Load a side that `settings.engine_settings.is_other_side` tells of.
+
+    Args:
+        values: the settings of the candidate.
+        train_root: the checkout of the train side, whose scripts run where the candidate names none.
+        limit: bytes that an image may take; None means what is available.
+        name: how messages call it.
+
+    Raises:
+        ModelError: its files or its software do not load.
+    """
+    options = values.get("options")
+    if values.get("api") in SCRIPTS:
+        from pytest_ocrparity.backends.checkout.loading import load_script_side
+
+        root = _root_of(values, train_root)
+        given: dict[str, Any] = {"options": options, "memory_limit": limit, "name": name}
+        side = load_script_side(values["api"], model_dir=values["model_dir"], paddleocr_root=root, **given)
+        return cast("Pipeline", side)
+    if values.get("api") == RAPIDOCR:
+        from pytest_ocrparity.backends.rapidocr.pipeline import RapidPipeline
+
+        return RapidPipeline(values["model_file"], options, memory_limit=limit, name=name)
+    from pytest_ocrparity.backends.openvino.pipeline import load_openvino_pipeline
+
+    files = {key: values[key] for key in ("model_dir", "model_file") if key in values}
+    return load_openvino_pipeline(**files, options=options, memory_limit=limit, name=name)
+
+
+def _root_of(values: Mapping[str, Any], train_root: Path | None) -> Path:
+    root: Path | None = values.get("paddleocr_root", train_root)
+    if root is None:
+        raise ModelError(
+            f"inference.api is {values['api']!r}, and no PaddleOCR checkout is named: set inference.paddleocr_root"
+        )
+    return root
+
+
+def other_side_problems(values: Mapping[str, Any], train_root: Path | None) -> list[str]:
+    """Return what of such a side is not there or means nothing, as far as it shows without loading anything."""
+    from pytest_ocrparity.artifacts.configs import read_config
+    from pytest_ocrparity.artifacts.families import family_of_export
+    from pytest_ocrparity.artifacts.model_files import find_export_files, find_model_file
+    from pytest_ocrparity.backends.isolation import check_isolated_checkout
+    from pytest_ocrparity.backends.onnx.processing import configure_processing
+    from pytest_ocrparity.backends.openvino.compiled import find_openvino_file, split_openvino_options
+
+    mistakes = Mistakes()
+    if values.get("api") in SCRIPTS:
+        with mistakes.gathering():
+            check_isolated_checkout(_root_of(values, train_root), "inference.paddleocr_root")
+        with mistakes.gathering():
+            export = find_export_files(values["model_dir"])
+            task = family_of_export(read_config(export.config)).task
+            if task != (wanted := DETECTION if values["api"] == "predict_det" else RECOGNITION):
+                raise ModelError(
+                    f"{export.config} is of {task.name}, and {values['api']}.py runs models of {wanted.name}"
+                )
+    elif values.get("api") == RAPIDOCR:
+        with mistakes.gathering():
+            find_model_file(values["model_file"])
+    else:
+        with mistakes.gathering():
+            file, config = find_openvino_file(values.get("model_dir"), values.get("model_file"))
+            configure_processing(config, split_openvino_options(values.get("options") or {})[1], file)
+    return mistakes.texts

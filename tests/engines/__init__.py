@@ -1,0 +1,1 @@
+"""OpenVINO and RapidOCR as the deployment, which `make engines` installs."""

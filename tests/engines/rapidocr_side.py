@@ -1,0 +1,176 @@
+"""RapidOCR's detector on the example's ONNX file: its defaults, its params, what it does around it.
+
+`make engines` runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from paths import EXAMPLE
+from real.deployments import RECEIPT, causes, example_train, merge, named
+
+from pytest_ocrparity import (
+    assert_same_detections,
+    assert_same_preprocessing,
+    assert_same_probability_maps,
+)
+from pytest_ocrparity.backends.ppocr.pipeline import TrainingPipeline
+from pytest_ocrparity.backends.rapidocr.pipeline import RapidPipeline
+from pytest_ocrparity.diagnosis import Diagnosis
+from pytest_ocrparity.errors import ImageError, ModelError, NotEnoughMemory
+from pytest_ocrparity.trace import Detections, Shape
+
+pytest.importorskip("rapidocr", reason="rapidocr is not installed: make engines installs it")
+FILE = EXAMPLE / "inference_onnx" / "inference.onnx"
+DENSE = EXAMPLE / "images" / "dense.png"
+RIGHT = {
+    "Det.mean": [0.485, 0.456, 0.406],
+    "Det.std": [0.229, 0.224, 0.225],
+    "Det.box_thresh": 0.6,
+    "Det.unclip_ratio": 1.5,
+    "Det.use_dilation": False,
+}
+"""What the example's training yml evaluates with, where RapidOCR's defaults are others."""
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainingPipeline:
+    return example_train()
+
+
+def fixed(found: tuple[Diagnosis, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+    changed = dict(options)
+    for each in found:
+        assert each.fix is not None, each
+        for change in each.fix.changes:
+            assert change.where == "inference.options"
+            merge(changed, change.values)
+    return changed
+
+
+@pytest.mark.parametrize("name", ["receipt.png", "border.png", "exif_orientation.jpg", "blank.png"])
+def test_with_the_right_params_it_passes(trained: TrainingPipeline, name: str) -> None:
+    reference, trace = (each.trace(EXAMPLE / "images" / name) for each in (trained, RapidPipeline(FILE, RIGHT)))
+    for compare in (assert_same_preprocessing, assert_same_probability_maps, assert_same_detections):
+        compare(reference, trace)
+
+
+def test_its_five_defaults_are_named_in_its_own_words_and_pass_once_they_are_set(trained: TrainingPipeline) -> None:
+    found = causes(trained, RapidPipeline(FILE), DENSE)
+    assert sorted(named(found)) == [
+        "normalize.mean_std",
+        *("postprocess.box_thresh", "postprocess.unclip_ratio", "postprocess.use_dilation"),
+    ]
+    changed = fixed(found, {})
+    assert changed == RIGHT
+    assert causes(trained, RapidPipeline(FILE, changed), DENSE) == ()
+    by_cause = {each.cause: each for each in found}
+    (mean, thresh) = (by_cause[cause].fix for cause in ("normalize.mean_std", "postprocess.box_thresh"))
+    assert mean is not None and thresh is not None
+    assert '"Det.mean": [0.485, 0.456, 0.406], "Det.std": [0.229, 0.224, 0.225]' in mean.text
+    assert thresh.text.startswith('pass params={"Det.box_thresh": 0.6} to RapidOCR, or set the same in its YAML file')
+
+
+@pytest.mark.parametrize(
+    ("options", "cause", "param"),
+    [
+        ({"Det.limit_type": "max", "Det.limit_side_len": 960}, "resize.limits", "Det.limit_side_len"),
+        ({"Det.unclip_ratio": 2.2}, "postprocess.unclip_ratio", "Det.unclip_ratio"),
+        ({"Det.thresh": 0.6}, "postprocess.thresh", "Det.thresh"),
+    ],
+)
+def test_a_wrong_param_is_named_and_its_fix_passes(
+    trained: TrainingPipeline, options: dict[str, Any], cause: str, param: str
+) -> None:
+    given = {**RIGHT, **options}
+    found = causes(trained, RapidPipeline(FILE, given), RECEIPT)
+    assert named(found) == [cause]
+    assert found[0].fix is not None and param in found[0].fix.text
+    assert causes(trained, RapidPipeline(FILE, fixed(found, given)), RECEIPT) == ()
+
+
+def page_of(width: int, height: int) -> Any:
+    """Return a page of that size that holds lines of the example's receipt."""
+    source = cv2.imread(str(RECEIPT))
+    page = np.full((height, width, 3), 235, np.uint8)
+    cut = source[: min(height, source.shape[0]), : min(width, source.shape[1])]
+    page[: cut.shape[0], : cut.shape[1]] = cut
+    return page
+
+
+@pytest.mark.parametrize(
+    ("size", "cause", "param"),
+    [
+        ((2400, 800), "resize.max_side_limit", "Global.use_preprocess_img"),
+        ((1500, 150), "resize.padding", "Global.use_vertical_padding"),
+    ],
+    ids=["large", "wide"],
+)
+def test_what_it_does_to_a_page_before_is_named_and_can_be_switched_off(
+    trained: TrainingPipeline, size: tuple[int, int], cause: str, param: str
+) -> None:
+    page = page_of(*size)
+    found = causes(trained, RapidPipeline(FILE, RIGHT), page)
+    assert named(found) == [cause]
+    changed = fixed(found, RIGHT)
+    assert changed == {**RIGHT, param: False}
+    assert causes(trained, RapidPipeline(FILE, changed), page) == ()
+
+
+class Moved(RapidPipeline):
+    """One that moves each box by a rule of its own."""
+
+    def postprocess(self, probability_map: Any, shape: Shape) -> Detections:
+        found = super().postprocess(probability_map, shape)
+        rng = np.random.default_rng(2)
+        return Detections(tuple(polygon + rng.integers(-9, 9, 2) for polygon in found.polygons), None)
+
+
+def test_what_is_none_of_its_params_stays_unknown(trained: TrainingPipeline) -> None:
+    assert "unknown" in named(causes(trained, Moved(FILE, RIGHT), RECEIPT))
+
+
+def test_its_openvino_engine_has_no_param_for_a_precision(trained: TrainingPipeline) -> None:
+    pytest.importorskip("openvino")
+    side = RapidPipeline(FILE, {**RIGHT, "Det.engine_type": "openvino"})
+    engine = side.parameters["probability_map"]
+    assert engine["engine"] == "openvino"
+    if engine["precision"] != "bf16":
+        pytest.skip("not tried: OpenVINO does not compute in bf16 on this processor")
+    found = causes(trained, side, RECEIPT)
+    assert named(found) == ["engine.precision"]
+    assert causes(trained, RapidPipeline(FILE, fixed(found, RIGHT)), RECEIPT) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"Det.box_tresh": 0.5}, "RapidOCR has no param Det.box_tresh; did you mean 'Det.box_thresh'"),
+        ({"Det.model_path": "det.onnx"}, "Det.model_path has its place in the settings: model_file"),
+        ({"Global.use_rec": True}, "Global.use_rec has its place in the settings: the detector alone"),
+        ({"Det.engine_type": "paddle"}, "an .onnx file runs on onnxruntime or openvino"),
+    ],
+)
+def test_wrong_params_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        RapidPipeline(FILE, options)
+
+
+def test_what_it_cannot_load_or_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "det.onnx").write_bytes(b"no model, and not empty")
+    with pytest.raises(ModelError, match=r"det.onnx: RapidOCR cannot load it: "):
+        RapidPipeline(tmp_path / "det.onnx")
+    (tmp_path / "page.png").write_text("no image")
+    with pytest.raises(ImageError, match=r"page.png: RapidOCR cannot decode this file; is it an image\?"):
+        RapidPipeline(FILE, RIGHT).trace(tmp_path / "page.png")
+
+
+def test_an_image_that_would_take_too_much_memory_is_refused() -> None:
+    trace = RapidPipeline(FILE, RIGHT, memory_limit=2**20).trace(RECEIPT)
+    assert isinstance(trace.error, NotEnoughMemory) and trace.error.stage == "decode"
