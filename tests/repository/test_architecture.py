@@ -45,7 +45,7 @@ TESTED_BY = {
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
     "backends.graphs.onnx_graph": "real/test_layers.py",
-    "backends.graphs.operators": "real/test_layers.py",
+    "backends.graphs.weightless_operators": "real/test_layers.py",
     "backends.graphs.pir_graph": "real/test_layers.py",
     "backends.graphs.traced_graph": "real/test_layers.py",
     "backends.effective_parameters": "real/test_inference.py",
@@ -104,9 +104,10 @@ TESTED_BY = {
 ROWS_WITH_MIRRORS = 7
 MIRROR_NONE = {
     "test_geometry_properties.py",
+    "diagnose/layers/test_random_graphs.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, and what the modules of `settings` do together: they would make a file too long."""
+"""Properties of `geometry`, the search for a layer in networks that are drawn, and what the modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:
