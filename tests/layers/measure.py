@@ -42,14 +42,14 @@ def main(part: str) -> None:
         for side in (subject.side, candidate):
             side.trace(page())  # what is loaded at the first run is no part of either
         before = forget_peak()
-        traces = [side.trace(whole) for side in (subject.side, candidate)]
+        reference, traced = subject.side.trace(whole), candidate.trace(whole)
         network = held("VmHWM") - before
-        lab = Laboratory(Comparisons(*traces, BUILT_IN), 600.0)
+        lab = Laboratory(Comparisons(reference, traced, BUILT_IN), 600.0)
         before = forget_peak()
         search = search_page(lab)
         told = {
             "fault": fault.name,
-            "tensor": traces[0].tensor.shape,
+            "tensor": np.asarray(reference.tensor).shape,
             "network": round(network / MIB),
             "search": round((held("VmHWM") - before) / MIB),
             "kept": round((held("VmRSS") - before) / MIB),

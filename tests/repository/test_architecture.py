@@ -45,7 +45,7 @@ TESTED_BY = {
     "backends.graphs": "real/test_layers.py",
     "backends.graphs.legacy_graph": "real/test_layers.py",
     "backends.graphs.onnx_graph": "real/test_layers.py",
-    "backends.graphs.operators": "real/test_layers.py",
+    "backends.graphs.weightless_operators": "real/test_layers.py",
     "backends.graphs.pir_graph": "real/test_layers.py",
     "backends.graphs.traced_graph": "real/test_layers.py",
     "backends.effective_parameters": "real/test_inference.py",
@@ -113,10 +113,11 @@ ROWS_WITH_MIRRORS = 7
 MIRROR_NONE = {
     "test_geometry_properties.py",
     "compare/test_judge_rules.py",
+    "diagnose/layers/test_random_graphs.py",
     *(f"settings/test_{topic}.py" for topic in ("above_rootdir", "all_mistakes", "hints", "spelling")),
 }
-"""Properties of `geometry`, the edges of each rule of `judge`, and what the modules of `settings` do together: they
-would make a file too long."""
+"""Properties of `geometry`, the edges of each rule of `judge`, a search for layers in networks that are drawn, and what the
+modules of `settings` do together: they would make a file too long."""
 
 
 def module_name(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pytest_ocrparity.backends.graphs.operators import operator_output
+from pytest_ocrparity.backends.graphs.weightless_operators import operator_output
 from pytest_ocrparity.backends.isolation import isolated
 from pytest_ocrparity.backends.paddlex.program import scope_of_its_own
 from pytest_ocrparity.contract.network_graph import Node

@@ -66,7 +66,7 @@ def test_an_operator_that_takes_nothing_alike_is_not() -> None:
         (Node("scale", (0,)), lambda array: array * 2),  # 3
         (Node("add", (1, 2), "sum"), np.add),  # 4
     ]
-    other = [*rows[:3], (Node("add", (3, 3)), np.add)]
+    other: list[tuple[Node, Function]] = [*rows[:3], (Node("add", (3, 3)), np.add)]
     assert pairs_of(matched(ToyGraph(other), ToyGraph(rows)), 4) == []
 
 
