@@ -40,7 +40,7 @@ layers: .venv/ready
 pages: .venv/ready
 	OCRPARITY_ALL_PAGES=1 $(BIN)/python -m pytest tests/page_faults -n 2
 
-# What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 200,000 hostile inputs,
+# What takes too long for `make test`: 1,000 kills while a baseline is written, 10 of whole runs, 300,000 hostile inputs,
 # a page of 12000x9000 px, a thousand images under xdist. Prints tables and writes build/*.json.
 ENDURANCE := kills fuzz images large_suites labelled_suites
 endurance: .venv/ready

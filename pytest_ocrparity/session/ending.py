@@ -149,7 +149,9 @@ class Ending:
             consequences = [fault.text for fault in self.faults if fault.name in NOTHING]
             self.faults = [fault for fault in self.faults if fault.name not in NOTHING]
         is_whole = not (is_interrupted or session.shouldfail or session.shouldstop or passed_before)
-        batch_faults, batch_notes = batch_check_result(settings, tally, is_whole=is_whole)
+        batch_faults, batch_notes = batch_check_result(
+            settings, tally, is_whole=is_whole, is_partial=bool(passed_before)
+        )
         self.faults += batch_faults
         if passed_before:
             from pytest_ocrparity.session.not_reached import partial_note

@@ -29,7 +29,7 @@ import pytest
 
 from mutation.mutants import Module, Mutant
 
-SLOW = 0.3
+SLOW = 1.0
 """Seconds of processor time: what takes longer is no fast unit test, and doesn't run on mutants."""
 MOST_PARAMETERS = 50
 MOST_SECONDS = 10.0
