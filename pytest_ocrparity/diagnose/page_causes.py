@@ -198,7 +198,7 @@ class _PageExaminer:
     def _summary(self, step: str, own: LineOfPage) -> str:
         name, steps = self.names[1], {} if self._steps is None else self._steps.steps
         if step == TURN:
-            return f"{name}'s text-line orientation classifier turns lines by 180 degrees that stand upright"
+            return f"{name}'s text-line orientation classifier turns lines by 180 degrees, and {self.names[0]} has none"
         if step == CUT:
             return f"{name} cuts lines out by a rule of its own, and not as paddlex does"
         if step == BATCH:

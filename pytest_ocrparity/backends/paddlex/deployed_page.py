@@ -29,7 +29,7 @@ from pytest_ocrparity.backends.paddlex.returned import as_returned
 from pytest_ocrparity.backends.staged import MOST_TRACES
 from pytest_ocrparity.contract.page_readers import BATCH, CUT, ORDER, SCORES, TURN, LineOfPage
 from pytest_ocrparity.diagnosis import PAGE_SIDE, Change, Fix
-from pytest_ocrparity.errors import ModelError, StageError
+from pytest_ocrparity.errors import ModelError, NotEnoughMemory, StageError
 from pytest_ocrparity.files import image_file_bytes
 from pytest_ocrparity.stages import CROP, DETECTIONS, PAGE, TEXT
 from pytest_ocrparity.trace import Image, Trace
@@ -173,7 +173,16 @@ class DeployedPage:
         """Run a page from end to end, with something in the place of some steps, and other options of `predict`."""
         given = image.copy() if isinstance(image, np.ndarray) else str(image)
         trace = Trace(pipeline=self.name, image=name, image_sha256=digest, source=self)
-        result, calls, error = self._predictor.read_page(given, taps or {}, options or {}, step=step)
+        result: Any = None
+        calls: Mapping[str, Any] = {}
+        error: Exception | None = None
+        try:
+            data = None if isinstance(image, np.ndarray) else image_file_bytes(image)[1]
+            with self.detector.within_memory(data) as steps:
+                replaced = {**steps, **(taps or {})}
+                result, calls, error = self._predictor.read_page(given, replaced, options or {}, step=step)
+        except NotEnoughMemory as refused:
+            error = refused
         if error is not None and DETECTED not in calls:
             # The detector alone says at which of its stages it stopped, or that the file is no image.
             alone = self.detector.trace_anew(image)

@@ -5,7 +5,8 @@ Nothing of the processing is done here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -249,6 +250,15 @@ class InferencePipeline(DeployedSide, StagedPipeline):
             boxes = returned_detections(result)
             traces.append(replace(trace, probability_map=maps[index : index + 1], detections=boxes))
         return [replace(trace, parameters=self._effective_parameters(trace)) for trace in traces]
+
+    @contextmanager
+    def within_memory(self, data: bytes | None) -> Iterator[Mapping[str, Callable[..., Any]]]:
+        """Yield what stands in the place of the predictor's steps, so that what takes too much memory is refused.
+
+        `data` are the bytes of an image's file, None where pixels are given.
+        """
+        with self._memory.watching(data):
+            yield self._steps_in_place()
 
     def traced_calls(self, trace: Trace, calls: Mapping[str, Call]) -> Trace:
         """Return a trace with what the calls of a whole run show of the detector, up to its map."""
