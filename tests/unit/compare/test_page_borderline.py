@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from pytest_ocrparity import Recognition, Trace
+from pytest_ocrparity.compare.page_borderline import do_boxes_explain_order
 from pytest_ocrparity.compare.whole_page import PageComparisons
-from pytest_ocrparity.contract.page_readers import CUT, LineOfPage
+from pytest_ocrparity.contract.page_readers import CUT, ORDER, LineOfPage
 from pytest_ocrparity.diagnosis import Fix
 from pytest_ocrparity.tolerance import BUILT_IN
 from pytest_ocrparity.trace import Detections
@@ -128,3 +129,61 @@ def test_a_side_that_raises_explains_nothing(step: str, monkeypatch: pytest.Monk
     reference, candidate = sides()
     monkeypatch.setattr(candidate, step, fails, raising=False)
     assert line(reference, candidate) == ("different", False)
+
+
+PLACES = (0.0, 40.0, 80.0)
+
+
+@dataclass
+class Ordering:
+    """Holds three lines in an order, and says in which its own rule has them; what it holds can be shown."""
+
+    name: str
+    own: Any = (0, 1, 2)
+
+    def trace(self, image: Any = None, order: Sequence[int] = (0, 1, 2)) -> Trace:
+        boxes = tuple(np.array([[0.0, PLACES[y]], [90, PLACES[y]], [90, PLACES[y] + 20]]) for y in order)
+        texts = tuple(Recognition(f"LINE {y}", 0.9) for y in order)
+        return Trace(pipeline=self.name, image="page.png", detections=Detections(boxes), texts=texts, source=self)
+
+    def lines(self, trace: Trace) -> Sequence[LineOfPage]:
+        return ()
+
+    def with_step(self, trace: Trace, step: str) -> Trace:
+        assert step == ORDER
+        if self.own is None:
+            raise ValueError("no such step")
+        return self.trace(order=self.own)
+
+    def step_fix(self, step: str) -> Fix:
+        return Fix("leave it")
+
+    @property
+    def steps(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("own", "explains"), [((0, 2, 1), True), ((0, 1, 2), False), ((2, 1, 0), False), (None, False)]
+)
+def test_an_order_is_explained_where_paddlexs_own_rule_makes_it_of_these_boxes(own: Any, explains: bool) -> None:
+    reference, candidate = Ordering("train").trace(), Ordering("page", own).trace(order=(0, 2, 1))
+    assert do_boxes_explain_order(reference, candidate) == explains
+    made = PageComparisons(reference, candidate, BUILT_IN).page
+    assert (made.status, made.counts["moved"]) == (("same", 0) if explains else ("different", 1))
+    assert not do_boxes_explain_order(replace(reference, source=None), candidate)
+    assert not do_boxes_explain_order(reference, replace(candidate, source=None))
+    assert not do_boxes_explain_order(reference, replace(candidate, detections=None, texts=None))
+
+
+def test_a_page_in_order_needs_no_explanation() -> None:
+    made = PageComparisons(Ordering("train").trace(), Ordering("page", None).trace(), BUILT_IN).page
+    assert (made.status, made.counts["moved"], made.differences) == ("same", 0, ())
+
+
+@pytest.mark.parametrize("defers", [None, True, False])
+def test_how_many_lines_are_borderline_is_judged_here_unless_the_run_judges_it(defers: bool | None) -> None:
+    given = {} if defers is None else {"defers": defers}
+    made = PageComparisons(Ordering("train").trace(), Ordering("page").trace(), BUILT_IN, **given).page
+    measure = made.measure("text.max_borderline")
+    assert measure is not None and measure.decides == (not defers)
