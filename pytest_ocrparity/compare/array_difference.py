@@ -82,8 +82,9 @@ def _aligned_buffer(count: int, dtype: np.dtype[Any]) -> _Array:
 
 def _array_blocks(reference: _Array, candidate: _Array, step: int) -> list[tuple[_Array, _Array]]:
     """Return two flat arrays in pieces of `step` values, the last one shorter where they are not a multiple of it."""
-    end = reference.size // step * step
-    whole = list(zip(reference[:end].reshape(-1, step), candidate[:end].reshape(-1, step), strict=True))
+    count = reference.size // step
+    end = count * step
+    whole = list(zip(reference[:end].reshape(count, step), candidate[:end].reshape(count, step), strict=True))
     return whole if end == reference.size else [*whole, (reference[end:], candidate[end:])]
 
 

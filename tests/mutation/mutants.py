@@ -133,12 +133,14 @@ class Module:
             skipped += [_span(each) for each in _unevaluated(node)]
         for name, definition in _functions(tree.body):
             functions.append((name, (_span(definition.body[0])[0], _span(definition)[1])))
-        found, nodes = [], list(ast_nodes(self.tree))
+        found, nodes, lines = [], list(ast_nodes(self.tree)), self.source.splitlines()
         for name, operator in OPERATORS.items():
             places = (place for node in nodes for place in operator.mutation_positions(node))
             for occurrence, (start, _) in enumerate(places):
                 if name == "NumberReplacer" and occurrence % 2:
                     continue  # 1 less, where 1 more was tried
+                if lines[start[0] - 1][start[1] :].startswith("*,"):
+                    continue  # the mark of a signature, and no product
                 if not any(first <= start < last for first, last in skipped):
                     function = next((each for each, (first, last) in functions if first <= start < last), None)
                     found.append(Mutant(str(self.path), name, occurrence, start[0], start[1], function))

@@ -324,6 +324,34 @@ def test_what_follows_maps_that_are_not_judgeable_is_undecided(sides: tuple[Trac
     assert rejudge_comparisons([tensor, steep, product], wanted)[2].status == UNDECIDED
 
 
+def test_lines_without_text_and_their_maps_are_undecided_where_limits_change() -> None:
+    tensor, maps, blank = (record(each) for each in compared(LINES["same 1"], "fp32"))
+    assert blank.status == "empty"
+    wanted = limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.5")])
+    assert rejudge_comparisons([blank], wanted)[0].status == UNDECIDED
+    assert rejudge_comparisons([tensor, maps, blank], wanted)[2].status == "empty"
+    for status, judged in (("different", "different"), ("undecided", UNDECIDED)):
+        other = structs.replace(blank, status="different")
+        old = structs.replace(maps, status=status)
+        loose = limits_to_rejudge_by([parse_tolerance("text.max_cer=0.5")])
+        assert rejudge_comparisons([tensor, old, other], loose)[2].status == judged
+
+
+def test_what_is_undecided_keeps_what_was_measured() -> None:
+    boxes = record(compared(TRACES["missing 19"], "fp32")[2])
+    (again,) = rejudge_comparisons([boxes], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.1")]))
+    assert again.status == UNDECIDED
+    assert {each.name for each in again.measures} == {each.name for each in boxes.measures}
+
+
+def test_rounding_that_could_not_be_measured_is_no_reason_to_be_undecided() -> None:
+    sides = Toy().trace(PAGE), Toy(name="port", offset=2e-3).trace(PAGE)
+    wanted = limits_to_rejudge_by([parse_tolerance("probability_maps.atol=1e-3")])
+    maps = record(compared((replace(sides[0], source=None), sides[1]), "fp32")[1])
+    assert [each.fails for each in maps.measures].count(True) == 1
+    assert rejudge_comparisons([maps], wanted)[0].status == "different"
+
+
 def test_accuracy_is_judged_again_by_its_counts() -> None:
     record = accuracy_record([image_counts(f"{index}", 4, 4, 4) for index in range(40)])
     assert record.result.verdict == "no loss seen"

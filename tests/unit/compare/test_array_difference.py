@@ -97,3 +97,13 @@ def test_a_difference_beyond_float32_is_in_the_mean_and_ends_nothing() -> None:
     other = replace(trace, pipeline="inference", probability_map=theirs[None, None])
     for preset in ("fp16", "int8"):
         assert compare_probability_maps(trace, other, BUILT_IN.override(preset, "test")).status == "different"
+
+
+@pytest.mark.usefixtures("block")
+def test_of_equal_differences_the_first_is_the_place() -> None:
+    ours = np.zeros(25)
+    theirs = ours.copy()
+    theirs[[3, 14, 24]] = 0.5
+    found = blocks.array_difference(ours, theirs)
+    assert (found.largest, found.place, found.mean) == (0.5, 3, pytest.approx(0.06))
+    assert blocks.array_difference(ours, ours).place == 0

@@ -144,6 +144,12 @@ class TestMeasures:
         assert (found.limit, found.origin) == (0.5, "marker")
         assert (found.at, found.smallest) == ((10.0, 5.0), True)
 
+    def test_the_worst_pair_may_stand_anywhere(self) -> None:
+        near, far = (Detections(side.polygons[::-1], np.array([0.8, 0.9])) for side in (self.NEAR, self.FAR))
+        assert measure_of("detections.min_iou", near, far, min_iou=0.5).at == (10.0, 5.0)
+        assert measure_of("detections.max_shift", near, far).at == (10.0, 5.0)
+        assert measure_of("shift", near, far).at == (10.0, 5.0)
+
     def test_score_is_the_largest(self) -> None:
         found = measure_of("detections.max_score_difference", self.NEAR, self.FAR)
         assert found.value == pytest.approx(0.2)

@@ -27,6 +27,13 @@ class TestProbabilityMaps:
         assert_same_probability_maps(reference, Toy(name="inference", noise=5e-5).trace(PAGE))
         assert toy.runs == 1
 
+    def test_nor_does_one_that_storing_may_have_made(self) -> None:
+        toy = Toy()
+        reference = replace(toy.trace(PAGE), map_error=1e-4)
+        found = assert_same_probability_maps(reference, Toy(name="inference", offset=1.5e-4).trace(PAGE))
+        assert toy.runs == 1
+        assert found.measures[0].limit == pytest.approx(2e-4)
+
     def test_the_limit_is_four_times_the_networks_own_sensitivity(self) -> None:
         steep = Toy(gain=400.0, mean=0.82696)  # words lie on the sigmoid's steepest place
         reference = steep.trace(PAGE)

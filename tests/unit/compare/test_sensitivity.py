@@ -40,6 +40,13 @@ def test_what_was_measured_of_a_trace_is_not_believed_of_another() -> None:
     assert (trace.label, other.label) == (trace.image, "b.png")
 
 
+def test_what_a_trace_lacks_is_not_measured() -> None:
+    trace = Toy().trace(PAGE)
+    for less in (replace(trace, tensor=None), replace(trace, probability_map=None)):
+        assert map_sensitivity(less) is None
+        assert map_sensitivity(replace(less, map_sensitivity=0.5)) == 0.5
+
+
 def test_what_cannot_be_run_is_none() -> None:
     trace = replace(Toy().trace(PAGE), source=None)
     assert map_sensitivity(trace) is None
@@ -68,7 +75,7 @@ def test_the_candidates_rounding_counts_where_it_is_one(off: float, is_rounding:
     zeros = np.zeros_like(reference.tensor)
     reference = replace(reference, tensor=zeros, probability_map=zeros[:, :1])
     drawn = map_sensitivity(reference)
-    assert drawn is not None and reference.tensor is not None
+    assert drawn == pytest.approx(7.2e-4) and reference.tensor is not None  # each value moves by as much, up or down
     candidate = replace(reference, pipeline="port", tensor=reference.tensor + np.float32(off))
     found = sensitivity_to_rounding(reference, candidate)
     assert found == pytest.approx(max(drawn, abs(off) * 1000) if is_rounding else drawn, rel=1e-5)
