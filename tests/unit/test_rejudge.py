@@ -342,6 +342,12 @@ def test_what_is_undecided_keeps_what_was_measured() -> None:
     (again,) = rejudge_comparisons([boxes], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.1")]))
     assert again.status == UNDECIDED
     assert {each.name for each in again.measures} == {each.name for each in boxes.measures}
+    maps = record(compared(TRACES["offset 2"], "probability_maps.atol=0.1")[1])  # whose own limit was never measured
+    (again,) = rejudge_comparisons([maps], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=auto")]))
+    assert again.status == UNDECIDED
+    assert {each.name for each in again.measures} == {each.name for each in maps.measures}
+    (again,) = rejudge_comparisons([maps], limits_to_rejudge_by([parse_tolerance("probability_maps.atol=0.2")]))
+    assert len(again.measures) == len({each.name for each in again.measures})
 
 
 def test_rounding_that_could_not_be_measured_is_no_reason_to_be_undecided() -> None:

@@ -147,6 +147,8 @@ class TestMeasures:
     def test_the_worst_pair_may_stand_anywhere(self) -> None:
         near, far = (Detections(side.polygons[::-1], np.array([0.8, 0.9])) for side in (self.NEAR, self.FAR))
         assert measure_of("detections.min_iou", near, far, min_iou=0.5).at == (10.0, 5.0)
+        lower = Detections((QUAD, QUAD + 100)), Detections((QUAD + 1, QUAD + 103))
+        assert measure_of("detections.min_iou", *lower, min_iou=0.3).at == (110.0, 105.0)
         assert measure_of("detections.max_shift", near, far).at == (10.0, 5.0)
         assert measure_of("shift", near, far).at == (10.0, 5.0)
 

@@ -179,11 +179,3 @@ def test_an_order_is_explained_where_paddlexs_own_rule_makes_it_of_these_boxes(o
 def test_a_page_in_order_needs_no_explanation() -> None:
     made = PageComparisons(Ordering("train").trace(), Ordering("page", None).trace(), BUILT_IN).page
     assert (made.status, made.counts["moved"], made.differences) == ("same", 0, ())
-
-
-@pytest.mark.parametrize("defers", [None, True, False])
-def test_how_many_lines_are_borderline_is_judged_here_unless_the_run_judges_it(defers: bool | None) -> None:
-    given = {} if defers is None else {"defers": defers}
-    made = PageComparisons(Ordering("train").trace(), Ordering("page").trace(), BUILT_IN, **given).page
-    measure = made.measure("text.max_borderline")
-    assert measure is not None and measure.decides == (not defers)

@@ -149,3 +149,15 @@ def test_a_trace_of_a_page_comes_back_from_its_file(tmp_path: Path) -> None:
     assert Trace.from_json(tmp_path / "page.json") == made
     page(name="page").to_json(tmp_path / "other.json")
     assert Trace.from_json(tmp_path / "other.json") != made
+
+
+@pytest.mark.parametrize("defers", [None, True, False])
+def test_how_many_lines_are_borderline_is_judged_here_unless_the_run_judges_it(defers: bool | None) -> None:
+    given = {} if defers is None else {"defers": defers}
+    measure = PageComparisons(page(), page(name="page"), BUILT_IN, **given).page.measure("text.max_borderline")
+    assert measure is not None and measure.decides == (not defers)
+
+
+def test_the_boxes_behind_one_that_is_missing_are_compared_as_well() -> None:
+    made = compared(page("TOTAL", "98.50", "PAID", boxes=(0, 5, 2), name="page"))
+    assert kinds(made) == ["same", "missing", "same", "extra"]
