@@ -105,5 +105,6 @@ def test_of_equal_differences_the_first_is_the_place() -> None:
     theirs = ours.copy()
     theirs[[3, 14, 24]] = 0.5
     found = blocks.array_difference(ours, theirs)
-    assert (found.largest, found.place, found.mean) == (0.5, 3, pytest.approx(0.06))
+    assert (found.largest, found.place) == (0.5, 3)
+    assert found.mean == pytest.approx(0.06)
     assert blocks.array_difference(ours, ours).place == 0

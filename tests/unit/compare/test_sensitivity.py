@@ -75,7 +75,8 @@ def test_the_candidates_rounding_counts_where_it_is_one(off: float, is_rounding:
     zeros = np.zeros_like(reference.tensor)
     reference = replace(reference, tensor=zeros, probability_map=zeros[:, :1])
     drawn = map_sensitivity(reference)
-    assert drawn == pytest.approx(7.2e-4) and reference.tensor is not None  # each value moves by as much, up or down
+    assert drawn is not None and reference.tensor is not None
+    assert drawn == pytest.approx(7.2e-4)  # each value moves by as much, up or down
     candidate = replace(reference, pipeline="port", tensor=reference.tensor + np.float32(off))
     found = sensitivity_to_rounding(reference, candidate)
     assert found == pytest.approx(max(drawn, abs(off) * 1000) if is_rounding else drawn, rel=1e-5)
